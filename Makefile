@@ -1,0 +1,34 @@
+# `make demo` shows the whole product on real input; `make test` is what CI runs.
+# Set-up is part of both, does nothing when nothing changed, and exits with 3 when the machine
+# cannot run elagent (make itself then reports "Error 3").
+
+.PHONY: demo test test-all setup lint check format clean
+
+BIN := .venv/bin
+
+setup:
+	@bash scripts/setup.sh
+
+demo: setup
+	@bash scripts/demo.sh
+
+test: setup lint check
+	@$(BIN)/python -P -m pytest
+
+test-all: setup lint check
+	@$(BIN)/python -P -m pytest -m "slow or not slow"
+
+lint:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+check:
+	@$(BIN)/mypy
+
+format:
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

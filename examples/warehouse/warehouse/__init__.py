@@ -1,0 +1,1 @@
+"""Stock, prices and parcels of a small warehouse."""
