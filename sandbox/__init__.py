@@ -1,0 +1,1 @@
+"""Runs untrusted commands in a hardened box; nothing of a project ever runs on the host."""

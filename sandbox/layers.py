@@ -1,0 +1,226 @@
+"""A project's dependencies as an image on top of the base, found again by what went into it.
+
+Only third-party packages enter a layer, never the project's own source; installing wheels runs
+nothing of them, and what had to be built was built in a box.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from sandbox.box import copy_in, run_job, running_box
+from sandbox.contract import ImageError, Job, Limits, SourceFile
+from sandbox.engine import connect, engine_errors, engine_url
+from sandbox.execs import Command, execute
+from sandbox.image import (
+    Image,
+    OnProgress,
+    content_key,
+    find_by_key,
+    image_labels,
+    image_name,
+    inspect_image,
+)
+from sandbox.policy import JOB_USER, WORK_DIR, BoxSpec
+from sandbox.project import Project
+from sandbox.sdists import Built, NeedsBuildRequirement, build_wheel, fetch_sdist
+from sandbox.streams import Capture
+from sandbox.wheels import Target, download_wheels, image_target
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_RECIPE_VERSION = 1
+_MAX_BUILDS = 40
+_INSTALL_S = 900.0
+_MIB = 1024 * 1024
+
+
+def ensure_project_image(
+    base: Image,
+    project: Project,
+    *,
+    cache: Path,
+    allow_network: bool,
+    on_progress: OnProgress,
+) -> Image:
+    """Return an image with what the project needs, making it if there is none yet.
+
+    Raises:
+        NeedsNetworkError: If building a package needs the network and that was not allowed.
+        ImageError: If a package cannot be found, built or installed.
+    """
+    requirements = sorted({*project.requirements, *project.build_requires})
+    if not requirements:
+        return base
+    key = content_key([_RECIPE_VERSION, base.id, requirements])
+    url = engine_url()
+    with connect(url) as client, _building(cache, key):
+        if image := find_by_key(client, key):
+            return image
+        satisfied = cache / f"{key}.base"
+        if satisfied.exists() or _base_suffices(url, base, requirements):
+            satisfied.touch()
+            return base
+        with tempfile.TemporaryDirectory(prefix="wheels-", dir=cache) as folder:
+            wheels = _Wheels(url, base.id, Path(folder), network=allow_network, tell=on_progress)
+            files = wheels.fetch(requirements)
+            on_progress(f"installing {len(files)} packages into an image layer")
+            image_id = _install(url, base, files, key)
+        return inspect_image(client, image_id)
+
+
+@contextmanager
+def _building(cache: Path, key: str) -> Iterator[None]:
+    """Let one process at a time make a given layer."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _base_suffices(url: str, base: Image, requirements: Sequence[str]) -> bool:
+    """Whether the base image already has everything, e.g. when only pytest is asked for."""
+    listing = ["python3", "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
+    job = Job(argv=listing, limits=Limits(timeout_s=60))
+    execution = run_job(url, job, BoxSpec(image_id=base.id, labels={"kind": "check"}))
+    if not execution.succeeded:
+        raise ImageError(f"the base image cannot list its packages: {execution.stderr.text}")
+    packages: list[dict[str, Any]] = json.loads(execution.stdout.data)
+    installed = {canonicalize_name(item["name"]): str(item["version"]) for item in packages}
+    for line in requirements:
+        requirement = Requirement(line)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = installed.get(canonicalize_name(requirement.name))
+        if version is None or requirement.extras:
+            return False
+        if not requirement.specifier.contains(version, prereleases=True):
+            return False
+    return True
+
+
+class _Wheels:
+    """Gathers wheels in a scratch folder: fetched where there are any, built in a box elsewhere."""
+
+    def __init__(
+        self, url: str, image_id: str, folder: Path, *, network: bool, tell: OnProgress
+    ) -> None:
+        self._url = url
+        self._image_id = image_id
+        self._folder = folder
+        self._built = folder / "built"
+        self._built.mkdir()
+        self._network = network
+        self._tell = tell
+        self._target: Target = image_target(url, image_id)
+        self._tried: set[str] = set()
+
+    def fetch(self, requirements: Sequence[str], *, name: str = "wheels") -> list[Path]:
+        """Return wheels of the requirements and of everything these need."""
+        folder = self._folder / name
+        self._tell(f"fetching {', '.join(requirements)[:200]}")
+        for _ in range(_MAX_BUILDS):
+            missing = download_wheels(requirements, folder, self._target, extra=self._built)
+            if missing is None:
+                return sorted(folder.glob("*.whl"))
+            # pip started over: keep nothing of a half-resolved set
+            shutil.rmtree(folder)
+            self._build(missing.requirement)
+        raise ImageError(f"more than {_MAX_BUILDS} packages would have to be built from source")
+
+    def _build(self, requirement: Requirement) -> None:
+        if str(requirement) in self._tried:
+            raise ImageError(f"{requirement} was built, but pip does not accept the result")
+        self._tried.add(str(requirement))
+        sdist = fetch_sdist(requirement, self._built)
+        self._tell(f"building {sdist.filename} in a box")
+        needs = list(sdist.build_requires)
+        for attempt in range(_MAX_BUILDS):
+            label = f"for-{canonicalize_name(sdist.name)}-{attempt}"
+            wheels = self.fetch(needs, name=label) if needs else []
+            built = build_wheel(
+                sdist, wheels, url=self._url, image_id=self._image_id, network=self._network
+            )
+            match built:
+                case Built(filename=filename, content=content):
+                    (self._built / filename).write_bytes(content)
+                    return
+                case NeedsBuildRequirement(requirement=line) if line not in needs:
+                    needs.append(line)
+                case NeedsBuildRequirement(requirement=line):
+                    raise ImageError(f"building {sdist.filename} does not find {line}")
+
+
+def _install(url: str, base: Image, wheels: Sequence[Path], key: str) -> str:
+    """Install wheels, offline, into a container of the base image, and commit it."""
+    size_mib = sum(wheel.stat().st_size for wheel in wheels) // _MIB
+    limits = Limits(
+        timeout_s=_INSTALL_S, work_mib=size_mib + 64, memory_mib=size_mib + 1536, pids=512
+    )
+    spec = BoxSpec(image_id=base.id, labels={"kind": "build"}, writable=True)
+    files = [SourceFile(path=f"wheels/{wheel.name}", content=wheel) for wheel in wheels]
+    with (
+        connect(url, timeout_s=_INSTALL_S) as client,
+        running_box(client, limits, spec) as container_id,
+    ):
+        copy_in(client, container_id, files, directory=WORK_DIR, user=JOB_USER)
+        _pip_install(client, container_id)
+        return _commit(client, container_id, base, key)
+
+
+def _pip_install(client: APIClient, container_id: str) -> None:
+    output = Capture(64 * 1024)
+
+    def keep(_: int, data: bytes) -> bool:
+        output.write(data)
+        return True
+
+    script = (
+        "python3 -m pip install --no-index --no-deps --no-cache-dir --no-input --quiet"
+        " --disable-pip-version-check --root-user-action=ignore wheels/*.whl"
+    )
+    ended = execute(
+        client,
+        container_id,
+        Command(
+            argv=["sh", "-c", script],
+            user="0:0",
+            workdir=WORK_DIR,
+            env={"PIP_BREAK_SYSTEM_PACKAGES": "1"},
+        ),
+        keep,
+        deadline=time.monotonic() + _INSTALL_S,
+    )
+    if ended.exit_code != 0:
+        said = output.captured().text.strip().splitlines() or [f"exit {ended.exit_code}"]
+        raise ImageError(f"the dependencies could not be installed: {said[-1]}")
+
+
+def _commit(client: APIClient, container_id: str, base: Image, key: str) -> str:
+    name, _, tag = image_name("project", key).partition(":")
+    labels = image_labels("project", key, base.python)
+    with engine_errors("the image layer could not be saved"):
+        committed: dict[str, Any] = client.commit(
+            container_id,
+            repository=name,
+            tag=tag,
+            changes=[
+                "USER 65532:65532",
+                "ENTRYPOINT []",
+                'CMD ["cat"]',
+                *(f"LABEL {label}={value}" for label, value in labels.items()),
+            ],
+        )
+    return str(committed["Id"])

@@ -1,0 +1,116 @@
+"""Looks at a repository and says how its tests run and what they need, without running any of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from sandbox.requirements import Manifest, read_manifest, read_text
+
+Runner = Literal["pytest", "unittest", "command"]
+
+PRETEND_VERSION = "1.0.0"
+_VERSION_TOOLS = re.compile(
+    r"setuptools[-_.]scm|hatch-vcs|pbr|versioningit|poetry-dynamic-versioning|uv-dynamic-versioning"
+    r"|dunamai",
+    re.IGNORECASE,
+)
+_PRETEND_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "SETUPTOOLS_SCM_PRETEND_VERSION": PRETEND_VERSION,
+        "HATCH_VCS_PRETEND_VERSION": PRETEND_VERSION,
+        "PBR_VERSION": PRETEND_VERSION,
+        "PDM_BUILD_SCM_VERSION": PRETEND_VERSION,
+        "POETRY_DYNAMIC_VERSIONING_BYPASS": PRETEND_VERSION,
+        "UV_DYNAMIC_VERSIONING_BYPASS": PRETEND_VERSION,
+    }
+)
+
+_TEST_FILE = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py")
+_SKIPPED_DIRECTORIES = frozenset(
+    {"node_modules", "venv", "env", "build", "dist", "site-packages", "__pycache__"}
+)
+_MAX_ENTRIES = 50_000
+_MAX_READ_TESTS = 50
+_TOP_LEVEL_TEST = re.compile(r"^(?:async )?def test_", re.MULTILINE)
+_PYTEST_IMPORT = re.compile(r"^\s*(?:import pytest|from pytest)", re.MULTILINE)
+_UNITTEST_IMPORT = re.compile(r"^\s*(?:import unittest|from unittest)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What running a repository's tests takes."""
+
+    root: Path
+    runner: Runner
+    command: str | None = None
+    """Given by a person: replaces the runner."""
+    requirements: tuple[str, ...] = ()
+    """What the project and its tests need, as requirement lines."""
+    build_requires: tuple[str, ...] = ()
+    installable: bool = False
+    """Whether it says how to build it; then it is installed in the box, else only importable."""
+    uses_scm_version: bool = False
+    """Its version comes from version control, which never enters the box: it gets a pretend one."""
+    has_tests: bool = True
+    skipped: tuple[str, ...] = ()
+    """Requirement lines that cannot be provided, each with the reason."""
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def detect(root: Path, *, command: str | None = None) -> Project:
+    """Read the project's own declarations and test files.
+
+    Raises:
+        ProjectError: If a file that decides is not readable as what it should be.
+    """
+    manifest = read_manifest(root)
+    tests = list(_test_files(root))
+    uses_scm = any(_VERSION_TOOLS.match(line) for line in manifest.build_requires)
+    return Project(
+        root=root,
+        runner="command" if command else _runner(root, manifest, tests),
+        command=command,
+        requirements=manifest.requirements,
+        build_requires=manifest.build_requires,
+        installable=manifest.installable,
+        uses_scm_version=uses_scm,
+        has_tests=bool(tests) or bool(command),
+        skipped=manifest.skipped,
+        environment=_PRETEND_ENVIRONMENT if uses_scm else MappingProxyType({}),
+    )
+
+
+def _test_files(root: Path) -> Iterator[Path]:
+    """Yield the files that by their names hold tests, without following links."""
+    seen = 0
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(
+            name for name in names if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
+        )
+        for name in sorted(files):
+            seen += 1
+            if seen > _MAX_ENTRIES:
+                return
+            if _TEST_FILE.fullmatch(name):
+                yield Path(directory, name)
+
+
+def _runner(root: Path, manifest: Manifest, tests: list[Path]) -> Runner:
+    if manifest.configures_pytest or _mentions_pytest(manifest):
+        return "pytest"
+    if any(Path(root, folder, "conftest.py").is_file() for folder in ("", "tests", "test")):
+        return "pytest"
+    texts = [read_text(path) or "" for path in tests[:_MAX_READ_TESTS]]
+    if any(_PYTEST_IMPORT.search(text) or _TOP_LEVEL_TEST.search(text) for text in texts):
+        return "pytest"
+    return "unittest" if any(_UNITTEST_IMPORT.search(text) for text in texts) else "pytest"
+
+
+def _mentions_pytest(manifest: Manifest) -> bool:
+    return any(re.match(r"pytest\b", line, re.IGNORECASE) for line in manifest.requirements)

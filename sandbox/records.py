@@ -1,0 +1,185 @@
+"""Reads the reporters' records: tolerant of anything, since the tests could have written them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from sandbox.report import Frame, TestOutcome, TestResult
+
+_MAX_LINE_BYTES = 1024 * 1024
+_MAX_RESULTS = 200_000
+_TEXT_LIMIT = 16_000
+_MESSAGE_LIMIT = 2_000
+_STACK_LINE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>.+)')
+
+
+class RecordReader:
+    """Takes the record stream in pieces and keeps what it said.
+
+    Lines that are not records are looked at only for the stacks a hang leaves behind; whatever
+    else they are is ignored.
+    """
+
+    def __init__(
+        self, nonce: str, root: str, on_result: Callable[[TestResult], None] | None = None
+    ) -> None:
+        self._nonce = nonce
+        self._root = root.rstrip("/") + "/"
+        self._on_result = on_result
+        self._rest = b""
+        self._results: dict[str, TestResult] = {}
+        self._stacks: list[list[Frame]] = []
+        self.collected: dict[str, None] = {}
+        self.running: str | None = None
+        """The test that started last and has not ended."""
+        self.end_code: int | None = None
+        """The runner's exit code, once it reported its own end with this run's nonce."""
+        self.setup_note = ""
+        self.setup_failed = False
+
+    @property
+    def results(self) -> tuple[TestResult, ...]:
+        """Every result so far, in the order the tests first ended."""
+        return tuple(self._results.values())
+
+    @property
+    def stack(self) -> tuple[Frame, ...]:
+        """Where the project's code was when the time was nearly up, outermost frame first."""
+        return tuple(reversed(next((stack for stack in reversed(self._stacks) if stack), [])))
+
+    def feed(self, data: bytes) -> None:
+        """Take in more of the stream."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MAX_LINE_BYTES:
+            self._rest = b""
+        for line in lines:
+            self._line(line.decode("utf-8", "replace"))
+
+    def _line(self, line: str) -> None:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            self._stack_line(line)
+            return
+        if isinstance(record, dict):
+            self._record(record)
+
+    def _stack_line(self, line: str) -> None:
+        if "(most recent call first)" in line:
+            self._stacks.append([])
+        elif self._stacks and (match := _STACK_LINE.match(line)):
+            file = match["file"]
+            if file.startswith(self._root) and "-packages/" not in file:
+                inside = file.removeprefix(self._root)
+                self._stacks[-1].append(
+                    Frame(file=inside, line=int(match["line"]), function=match["function"])
+                )
+
+    def _record(self, record: dict[str, Any]) -> None:
+        match record.get("kind"):
+            case "collected" if isinstance(record.get("ids"), list):
+                self.collected |= dict.fromkeys(map(str, record["ids"][:_MAX_RESULTS]))
+            case "start":
+                self.running = str(record.get("id", ""))
+            case "result" if len(self._results) < _MAX_RESULTS:
+                self._result(record)
+            case "setup":
+                self.setup_note = _text(record.get("note"), _TEXT_LIMIT)
+                self.setup_failed = bool(record.get("fatal"))
+            case "end" if record.get("nonce") == self._nonce:
+                self.end_code = _number(record.get("exit_code"))
+            case _:
+                return
+
+    def _result(self, record: dict[str, Any]) -> None:
+        result = parse_result(record)
+        if result is None:
+            return
+        if self.running == result.id:
+            self.running = None
+        self._results[result.id] = result
+        if self._on_result is not None:
+            self._on_result(result)
+
+    def add_unfinished(self, message: str) -> None:
+        """Give the test that was running a result that says why it has no other."""
+        if self.running is None:
+            return
+        file = self.running.partition("::")[0] if "::" in self.running else ""
+        result = TestResult(
+            id=self.running,
+            outcome=TestOutcome.ERROR,
+            message=message,
+            file=file,
+            frames=self.stack,
+            detail="\n".join(
+                f'  File "{frame.file}", line {frame.line}, in {frame.function}'
+                for frame in self.stack
+            ),
+        )
+        if self.stack:
+            result = replace(result, file=self.stack[-1].file, line=self.stack[-1].line)
+        self._results[result.id] = result
+        self.running = None
+        if self._on_result is not None:
+            self._on_result(result)
+
+
+def parse_result(record: dict[str, Any]) -> TestResult | None:
+    """Return the result a record describes, None if it describes none."""
+    test_id = record.get("id")
+    try:
+        outcome = TestOutcome(str(record.get("outcome")))
+    except ValueError:
+        return None
+    if not isinstance(test_id, str) or not test_id:
+        return None
+    return TestResult(
+        id=test_id[:_MESSAGE_LIMIT],
+        outcome=outcome,
+        message=_text(record.get("message"), _MESSAGE_LIMIT),
+        exception=_text(record.get("exception"), _MESSAGE_LIMIT),
+        file=_inside(record.get("file")),
+        line=_number(record.get("line")),
+        frames=_frames(record.get("frames")),
+        detail=_text(record.get("detail"), _TEXT_LIMIT),
+        duration_s=_duration(record.get("duration")),
+    )
+
+
+def _text(value: object, limit: int) -> str:
+    return value[:limit] if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _duration(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else 0.0  # noqa: PLR2004
+
+
+def _inside(value: object) -> str:
+    """Accept only a path that stays inside the project: others act on it."""
+    if not isinstance(value, str) or "\0" in value or len(value) > _MESSAGE_LIMIT:
+        return ""
+    path = PurePosixPath(value)
+    return "" if path.is_absolute() or ".." in path.parts else value
+
+
+def _frames(value: object) -> tuple[Frame, ...]:
+    if not isinstance(value, list):
+        return ()
+    frames: list[Frame] = []
+    for item in value[:100]:
+        match item:
+            case [str(file), int(line), str(function)] if _inside(file):
+                frames.append(Frame(file=file, line=line, function=function[:200]))
+            case _:
+                continue
+    return tuple(frames)

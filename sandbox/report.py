@@ -1,0 +1,125 @@
+"""What a test run said, as structured records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TestOutcome(StrEnum):
+    """Outcome of one test."""
+
+    __test__ = False
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    """It could not run: set-up, import or collection failed."""
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+
+    @property
+    def is_red(self) -> bool:
+        """Whether a person has to do something about it."""
+        return self in (TestOutcome.FAILED, TestOutcome.ERROR)
+
+
+class RunStatus(StrEnum):
+    """What can be said about the run as a whole."""
+
+    __test__ = False
+
+    COMPLETE = "complete"
+    """The runner reported its own end; every test that was collected has an outcome."""
+    NO_TESTS = "no_tests"
+    INCOMPLETE = "incomplete"
+    """The process ended before the runner reported its end (`os._exit`, a crash)."""
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    OUTPUT_LIMIT = "output_limit"
+    SETUP_FAILED = "setup_failed"
+    """The project itself could not be built or installed in the box."""
+
+
+class Trust(StrEnum):
+    """How hard the verdict is to forge (the stronger levels come with the hardened verdicts)."""
+
+    PLAIN = "plain"
+    """Exit code and counts only."""
+    REPORTED = "reported"
+    """Our reporter inside the test process, with an end record; the code could forge it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One line of a traceback, inside the project."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """One test of one run."""
+
+    __test__ = False
+
+    id: str
+    """pytest node id, `module.Class.test` for unittest, the command for plain commands."""
+    outcome: TestOutcome
+    message: str = ""
+    """The exception line or assertion summary; empty for a pass."""
+    exception: str = ""
+    """Name of the exception type, e.g. `AssertionError`."""
+    file: str = ""
+    """Where it went wrong (deepest frame inside the project), relative to the root."""
+    line: int = 0
+    frames: Sequence[Frame] = ()
+    """Traceback frames inside the project, outermost first."""
+    detail: str = ""
+    """The runner's own long report of the failure, capped."""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestReport:
+    """All results of one run."""
+
+    __test__ = False
+
+    status: RunStatus
+    results: tuple[TestResult, ...]
+    runner: str
+    """`pytest`, `unittest` or `command`."""
+    trust: Trust
+    duration_s: float
+    output: str = ""
+    """Tail of what the run printed, for people; not display-safe."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Number of results by outcome, every outcome present."""
+        return {
+            outcome.value: sum(result.outcome is outcome for result in self.results)
+            for outcome in TestOutcome
+        }
+
+    @property
+    def red(self) -> tuple[TestResult, ...]:
+        """The tests that failed or could not run, in the order they ran."""
+        return tuple(result for result in self.results if result.outcome.is_red)
+
+    @property
+    def passed_ids(self) -> frozenset[str]:
+        """Ids of the tests that passed."""
+        return frozenset(
+            result.id for result in self.results if result.outcome is TestOutcome.PASSED
+        )
+
+    @property
+    def all_green(self) -> bool:
+        """Whether the run is complete, ran at least one test, and nothing is red."""
+        return self.status is RunStatus.COMPLETE and bool(self.results) and not self.red

@@ -1,0 +1,149 @@
+"""Runs unittest inside the box and reports every test as it ends. Loaded by launch.py."""
+
+# strings, not Path objects: file names come out of code objects; N802: unittest names its methods
+# ruff: noqa: N802, PTH110, PTH118, PTH207
+from __future__ import annotations
+
+import glob
+import os
+import re
+import sys
+import time
+import traceback
+import unittest
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sandbox.verdict.launch import Reporter
+
+    _ExcInfo = tuple[type | None, BaseException | None, TracebackType | None]
+
+_DETAIL_LIMIT = 12000
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)(?:, in (\S+))?')
+_CHUNK = 200
+
+
+def run(reporter: Reporter, only: list[str]) -> int:
+    """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
+    loader = unittest.TestLoader()
+    suite = loader.loadTestsFromNames(only) if only else _discover(loader, reporter.root)
+    ids = [test.id() for test in _flat(suite)]
+    for start in range(0, len(ids), _CHUNK):
+        reporter.emit("collected", ids=ids[start : start + _CHUNK])
+
+    def make_result(stream: Any, descriptions: Any, verbosity: Any) -> Result:  # noqa: ANN401
+        return Result(reporter, stream, descriptions, verbosity)
+
+    # the result class is looked up late, so a function that makes one will do
+    runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=make_result)
+    result = runner.run(suite)
+    if not ids:
+        return 5
+    return 0 if result.wasSuccessful() else 1
+
+
+def _discover(loader: unittest.TestLoader, root: str) -> unittest.TestSuite:
+    """Discover as `python -m unittest` does, and in test folders that are not packages too."""
+    suite = unittest.TestSuite([loader.discover(root)])
+    for name in ("tests", "test"):
+        folder = os.path.join(root, name)
+        loose = not os.path.exists(os.path.join(folder, "__init__.py"))
+        if loose and glob.glob(os.path.join(folder, "test*.py")):
+            suite.addTest(loader.discover(folder))
+    return suite
+
+
+def _flat(suite: Any) -> list[Any]:  # noqa: ANN401
+    if not isinstance(suite, unittest.TestSuite):
+        return [suite]
+    return [test for part in suite for test in _flat(part)]
+
+
+class Result(unittest.TextTestResult):
+    """Reports each test once, when it stops, with the worst thing that happened to it."""
+
+    def __init__(self, reporter: Reporter, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self._reporter = reporter
+        self._current: dict[str, Any] = {}
+        self._started = 0.0
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._started = time.monotonic()
+        self._current = {"id": _identity(test), "outcome": "passed"}
+        self._reporter.emit("start", id=self._current["id"])
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        super().stopTest(test)
+        duration = time.monotonic() - self._started
+        self._reporter.emit("result", duration=duration, **self._current)
+        self._current = {}
+
+    def _note(self, test: Any, outcome: str, **fields: object) -> None:  # noqa: ANN401
+        if self._current:
+            if self._current["outcome"] not in ("failed", "error"):
+                self._current.update(outcome=outcome, **fields)
+        else:  # setUpClass, setUpModule: no test was started
+            self._reporter.emit("result", id=_identity(test), outcome=outcome, **fields)
+
+    def _evidence(self, test: Any, error: _ExcInfo) -> dict[str, Any]:  # noqa: ANN401
+        value = error[1] or RuntimeError("unknown error")
+        fields: dict[str, Any] = dict(self._reporter.describe(value))
+        text = "".join(traceback.format_exception(*error))
+        fields["detail"] = text[-_DETAIL_LIMIT:]
+        if type(test).__name__ == "_FailedTest":
+            fields.update(self._import_failure(str(value)))
+        return fields
+
+    def _import_failure(self, text: str) -> dict[str, Any]:
+        """The loader turns a failed import into text: read the place and the reason back."""
+        frames = []
+        for path, line, function in _FRAME.findall(text):
+            inside = self._reporter.relative(path)
+            if inside:
+                frames.append((inside, int(line), function or "<module>"))
+        lines = [line for line in text.splitlines() if line.strip()]
+        message = lines[-1].strip() if lines else ""
+        fields: dict[str, Any] = {
+            "message": message,
+            "exception": message.partition(":")[0],
+            "detail": text[-_DETAIL_LIMIT:],
+        }
+        if frames:
+            fields.update(frames=frames, file=frames[-1][0], line=frames[-1][1])
+        return fields
+
+    def addError(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        super().addError(test, err)
+        self._note(test, "error", **self._evidence(test, err))
+
+    def addFailure(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        super().addFailure(test, err)
+        self._note(test, "failed", **self._evidence(test, err))
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: ANN401
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            failed = issubclass(err[0], test.failureException)
+            self._note(test, "failed" if failed else "error", **self._evidence(test, err))
+
+    def addSkip(self, test: Any, reason: str) -> None:  # noqa: ANN401
+        super().addSkip(test, reason)
+        self._note(test, "skipped", message=reason)
+
+    def addExpectedFailure(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        super().addExpectedFailure(test, err)
+        self._note(test, "xfailed")
+
+    def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: ANN401
+        super().addUnexpectedSuccess(test)
+        # unittest itself counts this as a failure
+        self._note(test, "failed", message="unexpected success")
+
+
+def _identity(test: Any) -> str:  # noqa: ANN401
+    """The id; for a module that failed to load, the module's name without the loader's class."""
+    return str(test.id()).replace("unittest.loader._FailedTest.", "")
