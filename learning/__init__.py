@@ -1,0 +1,3 @@
+"""Turns experience into adapters: models, training and promotion."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What happened, kept: experiences on disk, their JSON form, redaction, parsed evidence."""

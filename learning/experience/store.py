@@ -1,0 +1,300 @@
+"""The experience store: one SQLite file per repository, safe against kill -9 and power loss.
+
+Token ids and log-probabilities are kept exactly, as arrays beside the JSON body. Every row passes
+through redaction on its way in; there is no other door.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sqlite3
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from learning.experience.codec import ExperienceError, decode, encode
+from learning.experience.redact import redact_experience
+from learning.records import Experience, Verdict
+
+_PAGE_BYTES = 4096
+
+
+class StoreError(ExperienceError):
+    """The store cannot be read or written; the message names the file and the next step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How much the store holds."""
+
+    total: int
+    passed: int
+    failed: int
+    token_exact: int
+    """Experiences with token ids, the only ones that can be trained on."""
+    size_bytes: int
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    db.execute(
+        "CREATE TABLE experiences ("
+        " number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, session TEXT NOT NULL,"
+        " created_at REAL NOT NULL, model TEXT NOT NULL, verdict TEXT NOT NULL,"
+        " fixes TEXT NOT NULL, body TEXT NOT NULL,"
+        " prompt_ids BLOB NOT NULL, token_ids BLOB NOT NULL, logprobs BLOB)"
+    )
+    db.execute("CREATE INDEX experiences_by_session ON experiences (session)")
+    db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    db.execute("CREATE TABLE forgotten (id TEXT PRIMARY KEY, forgotten_at REAL NOT NULL)")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
+"""Migration n brings a store from version n to n + 1. Only ever append."""
+
+
+class ExperienceStore:
+    """All experiences of one repository. A context manager; one object per thread."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, *, home: str) -> None:
+        self._db = db
+        self._path = path
+        self._home = home
+
+    @classmethod
+    def open(cls, path: Path, *, max_mib: int | None = None, home: str = "") -> Self:
+        """Open or create the store, bringing an older one up to date.
+
+        `max_mib` bounds the file; `home` is a folder whose path is shortened to `~` in new rows.
+
+        Raises:
+            StoreError: If the file is damaged, made by a newer version, or cannot be written.
+        """
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)  # before SQLite makes it with the umask's mode
+            db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            try:
+                _prepare(db, path, max_mib=max_mib)
+            except BaseException:
+                db.close()
+                raise
+        return cls(db, path, home=home)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it. Safe to call twice."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    @property
+    def capturing(self) -> bool:
+        """Whether new experiences are kept in this repository."""
+        with _explained(self._path):
+            row = self._db.execute("SELECT value FROM settings WHERE name = 'capture'").fetchone()
+        return row is None or row[0] == "on"
+
+    def set_capturing(self, *, on: bool) -> None:
+        """Switch capture on or off for this repository; what is stored stays."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO settings VALUES ('capture', ?)", ("on" if on else "off",)
+            )
+
+    def add(self, experience: Experience) -> bool:
+        """Keep one experience, redacted; it is on the disk when this returns true.
+
+        Returns false, keeping nothing, while capture is switched off.
+
+        Raises:
+            StoreError: If it cannot be written, or the id is already there.
+        """
+        if not self.capturing:
+            return False
+        kept = redact_experience(experience, home=self._home)
+        action = kept.action
+        body = encode(
+            dataclasses.replace(
+                kept,
+                action=dataclasses.replace(action, prompt_ids=(), token_ids=(), logprobs=None),
+            )
+        )
+        logprobs = None if action.logprobs is None else array("d", action.logprobs).tobytes()
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO experiences (id, session, created_at, model, verdict, fixes, body,"
+                " prompt_ids, token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(kept.id, kept.session, kept.created_at, kept.model, kept.verdict, kept.fixes),
+                    *(body, _pack(action.prompt_ids), _pack(action.token_ids), logprobs),
+                ),
+            )
+        return True
+
+    def get(self, id: str) -> Experience | None:  # noqa: A002 - the name that callers know
+        """The experience with this id, or None."""
+        return next(self._select("WHERE id = ?", id), None)
+
+    def list(
+        self,
+        *,
+        session: str | None = None,
+        verdict: Verdict | None = None,
+        limit: int | None = None,
+    ) -> tuple[Experience, ...]:
+        """Stored experiences, newest first."""
+        return tuple(
+            self._select(
+                "WHERE (?1 IS NULL OR session = ?1) AND (?2 IS NULL OR verdict = ?2)"
+                " ORDER BY number DESC LIMIT ?3",
+                session,
+                verdict,
+                -1 if limit is None else limit,
+            )
+        )
+
+    def forget(self, id: str, *, now: float | None = None) -> bool:  # noqa: A002
+        """Erase one experience from the file; false when it is not there.
+
+        Its id alone is remembered, so that adapters made from it can be told.
+        """
+        with self._writing() as db:
+            gone = db.execute("DELETE FROM experiences WHERE id = ?", (id,)).rowcount > 0
+            if gone:
+                moment = time.time() if now is None else now
+                db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (id, moment))
+        with _explained(self._path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log held the text as well
+        return gone
+
+    def forgotten(self) -> frozenset[str]:
+        """Ids of experiences that were erased."""
+        with _explained(self._path):
+            return frozenset(row[0] for row in self._db.execute("SELECT id FROM forgotten"))
+
+    def export(self) -> Iterator[str]:
+        """Every experience as one line of JSON, oldest first."""
+        return (encode(experience) for experience in self._select("ORDER BY number"))
+
+    def counts(self) -> Counts:
+        """How many experiences there are, by verdict, and the size of the file."""
+        with _explained(self._path):
+            total, passed, failed, exact = self._db.execute(
+                "SELECT count(*), coalesce(sum(verdict = 'pass'), 0),"
+                " coalesce(sum(verdict = 'fail'), 0), coalesce(sum(length(token_ids) > 0), 0)"
+                " FROM experiences"
+            ).fetchone()
+            pages = self._db.execute("PRAGMA page_count").fetchone()[0]
+        return Counts(
+            total=total,
+            passed=passed,
+            failed=failed,
+            token_exact=exact,
+            size_bytes=pages * _PAGE_BYTES,
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with _explained(self._path):
+            # IMMEDIATE takes the write lock at once: two sessions queue up instead of colliding.
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _select(self, clause: str, *values: object) -> Iterator[Experience]:
+        with _explained(self._path):
+            rows = self._db.execute(
+                f"SELECT body, prompt_ids, token_ids, logprobs FROM experiences {clause}",  # noqa: S608 - clauses are constants of this class
+                values,
+            )
+            for body, prompt_ids, token_ids, logprobs in rows:
+                bare = decode(body)
+                action = dataclasses.replace(
+                    bare.action,
+                    prompt_ids=_unpack(prompt_ids),
+                    token_ids=_unpack(token_ids),
+                    logprobs=None if logprobs is None else tuple(array("d", logprobs)),
+                )
+                yield dataclasses.replace(bare, action=action)
+
+
+def _prepare(db: sqlite3.Connection, path: Path, *, max_mib: int | None) -> None:
+    db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    db.execute("PRAGMA journal_mode = WAL")
+    # FULL: an acknowledged row survives power loss, at about 4 ms a commit.
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")
+    if max_mib is not None:
+        db.execute(f"PRAGMA max_page_count = {max_mib * 2**20 // _PAGE_BYTES}")
+    if _version(db) != len(MIGRATIONS):
+        _migrate(db, path)
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    version = _version(db)  # again, now that no other process can be migrating
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer elagent (version {version}, this one knows"
+            f" {len(MIGRATIONS)}): update elagent"
+        )
+    for migrate in MIGRATIONS[version:]:
+        migrate(db)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    db.execute("COMMIT")  # an error before this point closes the connection, which rolls back
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as err:
+        raise StoreError(f"{path}: this experience is already stored ({err})") from err
+    except sqlite3.Error as err:
+        raise StoreError(f"{path}: {_advice(str(err))}") from err
+    except OSError as err:
+        raise StoreError(f"{path}: the experience store cannot be opened: {err.strerror}") from err
+
+
+def _advice(message: str) -> str:
+    if "full" in message:
+        return "no space is left for experiences: forget some, or free disk space"
+    if "malformed" in message or "not a database" in message:
+        return "the file is damaged: move it away, and a new one will be made"
+    if "locked" in message or "busy" in message:
+        return "another session has been writing for 30 seconds: try again when it is done"
+    if "readonly" in message or "unable to open" in message:
+        return "the file cannot be written: check its owner and permissions"
+    return f"the experience store failed: {message}"
+
+
+def _pack(ids: tuple[int, ...]) -> bytes:
+    return array("I", ids).tobytes()
+
+
+def _unpack(data: bytes) -> tuple[int, ...]:
+    return tuple(array("I", data))

@@ -1,0 +1,214 @@
+"""The routes of the model server. One engine, asked through its thread; a disconnect cancels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learning.model import wire
+from learning.model.completion import Completion
+from learning.model.engine import ContextLengthError, EngineError, ModelError
+from learning.model.engine_thread import EngineThread
+from learning.model.replies import ReplyEvent, ServedModel, UnknownModelError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+_MAX_BODY_BYTES = 32 * 1024**2
+_HEARTBEAT_S = 5.0
+
+
+class Api:
+    """Handlers over one served model."""
+
+    def __init__(self, served: ServedModel, thread: EngineThread) -> None:
+        self._served = served
+        self._thread = thread
+
+    def routes(self) -> list[Route]:
+        from starlette.routing import Route
+
+        return [
+            Route("/health", self.health, methods=["GET"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/lease", self.lease, methods=["GET"]),
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/score", self.score, methods=["POST"]),
+            Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
+            Route("/tokenize", self.tokenize, methods=["POST"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"status": "ok"})
+
+    async def models(self, _request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        served = self._served
+        body = wire.models_body(
+            served.model.name,
+            served.adapters,
+            engine=served.kind,
+            context=served.engine.context_length,
+            can=served.engine.capabilities,
+        )
+        return JSONResponse(body)
+
+    async def lease(self, request: Request) -> Response:
+        """Stays open as long as the client; what keeps the server from ending is in the guard."""
+        from starlette.responses import StreamingResponse
+
+        async def beats() -> AsyncIterator[bytes]:
+            yield b": leased\n\n"
+            gone = asyncio.create_task(_disconnected(request))
+            try:
+                while not (await asyncio.wait([gone], timeout=_HEARTBEAT_S))[0]:
+                    yield b": still here\n\n"
+            finally:
+                gone.cancel()
+
+        return StreamingResponse(beats(), media_type="text/event-stream")
+
+    async def tokenize(self, request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        try:
+            ids = self._served.chat.encode(wire.messages(await _json(request)))
+        except ModelError as err:
+            return _failure(err)
+        context = self._served.engine.context_length
+        return JSONResponse({"count": len(ids), "tokens": ids, "max_model_len": context})
+
+    async def load_adapter(self, request: Request) -> Response:
+        from starlette.responses import PlainTextResponse
+
+        try:
+            wanted = wire.adapter_request(await _json(request))
+            await self._thread.call(
+                lambda: self._served.load_adapter(
+                    wanted.name, Path(wanted.path), force=wanted.force
+                )
+            )
+        except ModelError as err:
+            return _failure(err, status=400)
+        return PlainTextResponse(f"Success: LoRA adapter {wanted.name!r} added.")
+
+    async def score(self, request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        from learning.model.torch_engine import TorchEngine
+
+        engine = self._served.engine
+        try:
+            if not isinstance(engine, TorchEngine):
+                raise wire.RequestError("This engine cannot score tokens; serve with torch.")
+            wanted = wire.score_request(await _json(request))
+            adapter = self._served.adapter_of(wanted.model)
+            logprobs = await self._thread.call(
+                lambda: engine.score(wanted.prompt_ids, wanted.token_ids, adapter=adapter)
+            )
+        except ModelError as err:
+            return _failure(err)
+        return JSONResponse({"adapter": adapter, "logprobs": logprobs})
+
+    async def chat(self, request: Request) -> Response:
+        from starlette.responses import JSONResponse, StreamingResponse
+
+        prompt_ids: list[int] = []
+        try:
+            wanted = wire.chat_request(await _json(request))
+            self._served.adapter_of(wanted.model)
+            prompt_ids = self._served.chat.encode(wanted.messages)
+            self._check_length(prompt_ids)
+            completion = Completion(self._served, wanted)
+            events = self._events(request, wanted, prompt_ids)
+            if wanted.stream:
+                return StreamingResponse(completion.sse(events), media_type="text/event-stream")
+            return JSONResponse(await completion.whole(events))
+        except ContextLengthError as err:
+            context = self._served.engine.context_length
+            return _failure(err, prompt_tokens=len(prompt_ids), context_length=context)
+        except ModelError as err:
+            return _failure(err)
+
+    def _check_length(self, prompt_ids: list[int]) -> None:
+        limit = self._served.engine.context_length
+        if len(prompt_ids) >= limit:
+            raise ContextLengthError(
+                f"The prompt has {len(prompt_ids)} tokens, but the context is {limit} tokens "
+                "including the reply; shorten it or serve with a longer context."
+            )
+
+    async def _events(
+        self, request: Request, wanted: wire.ChatRequest, prompt_ids: list[int]
+    ) -> AsyncGenerator[ReplyEvent]:
+        """Events of the reply, until the client goes away."""
+        replies = self._thread.stream(
+            lambda cancelled: self._served.reply(
+                prompt_ids, model=wanted.model, sampling=wanted.sampling, cancelled=cancelled
+            )
+        )
+        gone = asyncio.create_task(_disconnected(request))
+        try:
+            async with aclosing(replies):
+                while event := await _next(replies, gone):
+                    yield event
+        finally:
+            gone.cancel()
+
+
+async def _next(replies: AsyncGenerator[ReplyEvent], gone: asyncio.Task[None]) -> ReplyEvent | None:
+    """The next event, or None at the end or when the client went away first."""
+    step = asyncio.ensure_future(anext(replies, None))
+    try:
+        await asyncio.wait([step, gone], return_when=asyncio.FIRST_COMPLETED)
+        return step.result() if step.done() else None
+    finally:
+        if not step.done():
+            step.cancel()
+            with suppress(asyncio.CancelledError):
+                await step
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise wire.RequestError("The request is larger than 32 MiB.")
+    try:
+        value = json.loads(body)
+    except ValueError as err:
+        raise wire.RequestError("The request is not JSON.") from err
+    if not isinstance(value, dict):
+        raise wire.RequestError("The request must be a JSON object.")
+    return value
+
+
+def _failure(err: ModelError, *, status: int | None = None, **more: int) -> Response:
+    from starlette.responses import JSONResponse
+
+    match err:
+        case ContextLengthError():
+            found, kind, code = 400, "invalid_request_error", "context_length_exceeded"
+        case UnknownModelError():
+            found, kind, code = 404, "invalid_request_error", "model_not_found"
+        case EngineError():
+            found, kind, code = 500, "engine", "engine_failed"
+        case _:
+            found, kind, code = 400, "invalid_request_error", "invalid_request"
+    body = wire.error_body(str(err), kind=kind, code=code, **more)
+    return JSONResponse(body, status_code=status or found)

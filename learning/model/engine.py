@@ -1,0 +1,113 @@
+"""The engine seam: token ids in, token ids out, with what each engine can do declared.
+
+Engines are synchronous and used from one thread at a time; the server wraps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from learning.errors import LearningError
+from learning.records import Sampling
+
+
+class ModelError(LearningError):
+    """Base of everything that fetching, opening or running a model can raise."""
+
+
+class EngineError(ModelError):
+    """The engine cannot answer; the message says what to do."""
+
+
+class ContextLengthError(EngineError):
+    """The prompt does not fit into the model's context."""
+
+
+class AdapterMismatchError(EngineError):
+    """An adapter was made for other weights, another tokenizer or another chat template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an engine can do beyond producing text."""
+
+    token_ids: bool
+    logprobs: bool
+    adapters: bool
+    scoring: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One generated token."""
+
+    id: int
+    logprob: float
+    """Natural log-probability under the model's own distribution (temperature 1, no top-p)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Counted work of one generation."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    """Prompt tokens taken from the KV cache of an earlier request instead of re-read."""
+    completion_tokens: int
+
+
+class Engine(Protocol):
+    """A model that continues token sequences."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def context_length(self) -> int:
+        """Largest number of prompt plus completion tokens."""
+        ...
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        sampling: Sampling,
+        stop_ids: Sequence[int],
+        adapter: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        on_usage: Callable[[Usage], None] = lambda _: None,
+    ) -> Iterator[Token]:
+        """Yield tokens until a stop id (not yielded), `max_tokens`, or `cancelled()` is true.
+
+        `on_usage` is called once, at the end.
+
+        Raises:
+            ContextLengthError: If the prompt leaves no room for one token.
+            EngineError: If `adapter` is not loaded, or the engine died.
+        """
+        ...
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Make a PEFT folder usable under an immutable name; the first use is already warm.
+
+        Raises:
+            EngineError: If the engine cannot use adapters or the folder is not valid.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the weights. Safe to call twice."""
+        ...
+
+
+class ScoringEngine(Engine, Protocol):
+    """An engine that also scores tokens that it did not choose (torch only)."""
+
+    def score(
+        self, prompt_ids: Sequence[int], token_ids: Sequence[int], *, adapter: str | None = None
+    ) -> tuple[float, ...]:
+        """Natural log-probabilities of `token_ids` after `prompt_ids`, one each."""
+        ...

@@ -1,0 +1,60 @@
+"""One engine in a thread of its own, asked from an event loop: first come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+Cancelled = Callable[[], bool]
+
+
+class EngineThread:
+    """Serialises everything that touches the engine."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """The result of one piece of work, after all that was asked before it."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def stream(self, start: Callable[[Cancelled], Iterator[T]]) -> AsyncGenerator[T]:
+        """Items as the engine makes them. Closing this generator cancels the work."""
+        loop = asyncio.get_running_loop()
+        items: asyncio.Queue[T | None] = asyncio.Queue()
+        cancelled = threading.Event()
+
+        def put(item: T | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(items.put_nowait, item)
+
+        def work() -> None:
+            try:
+                if not cancelled.is_set():
+                    for item in start(cancelled.is_set):
+                        put(item)
+            finally:
+                put(None)
+
+        future = loop.run_in_executor(self._executor, work)
+        future.add_done_callback(_retrieve)
+        try:
+            while (item := await items.get()) is not None:
+                yield item
+            await future
+        finally:
+            cancelled.set()
+
+    def close(self) -> None:
+        """Drop what waits and end after the work in progress."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _retrieve(future: asyncio.Future[None]) -> None:
+    """Mark an error as seen where nobody is left to be told, after a disconnect."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,242 @@
+"""The llama.cpp engine: serves a GGUF file, with adapters exported from PEFT folders.
+
+The binding hides tokens in the middle of a character and ends at marks of its own choice. Both
+are repaired here, so that ids and log-probabilities are exactly those that the model chose.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from learning.model.chat import ChatFormat
+from learning.model.engine import Capabilities, ContextLengthError, EngineError, Token, Usage
+from learning.model.llama_binding import Candidate, Job, LlamaBinding, Piece
+from learning.model.lora_export import export_gguf
+from learning.records import Sampling
+
+DEFAULT_CONTEXT = 8192
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_RUN_TOKENS = 256
+"""Tokens asked for at a time: bounds how long hidden tokens can go unnoticed."""
+
+
+class LlamaEngine:
+    """A GGUF model in this process, on all cores."""
+
+    def __init__(
+        self,
+        gguf: Path,
+        hf: Path,
+        *,
+        model_context: int,
+        context_length: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Load the model; `hf` is the folder converted from the same file.
+
+        Raises:
+            EngineError: If the file cannot be loaded.
+        """
+        self._gguf, self._hf = gguf, hf
+        self._context_length = min(model_context, context_length or DEFAULT_CONTEXT)
+        self._threads = threads or os.cpu_count() or 1
+        self._adapters: dict[str, Path] = {}
+        self._chat = ChatFormat.load(hf)
+        self._shown_id = self._chat.encode_text("a")[0]
+        self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
+        self._binding: LlamaBinding | None = self._start(())
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(token_ids=True, logprobs=True, adapters=True, scoring=False)
+
+    @property
+    def context_length(self) -> int:
+        return self._context_length
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Export the adapter and start a second instance with it, which then replaces the first.
+
+        Raises:
+            EngineError: If the folder is not a LoRA adapter for this model.
+        """
+        if name in self._adapters:
+            return
+        path = Path(self._scratch.name) / f"{len(self._adapters)}.gguf"
+        export_gguf(folder, self._hf, path)
+        binding = self._start((*self._adapters.values(), path))
+        job = Job(ids=[self._shown_id], limit=1, sampling=Sampling(), adapter=len(self._adapters))
+        for _ in binding.run(job, lambda: False):
+            pass  # the first use is slow: make it here
+        self._binding = binding  # only now: on failure the old one goes on serving
+        self._adapters[name] = path
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        sampling: Sampling,
+        stop_ids: Sequence[int],
+        adapter: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        on_usage: Callable[[Usage], None] = lambda _: None,
+    ) -> Iterator[Token]:
+        """See `learning.model.engine.Engine.generate`."""
+        binding = self._check(prompt_ids, adapter)
+        generation = _Generation(
+            binding=binding,
+            job=Job(
+                ids=tuple(prompt_ids),
+                limit=min(sampling.max_tokens, self._context_length - len(prompt_ids)),
+                sampling=sampling,
+                adapter=list(self._adapters).index(adapter) if adapter is not None else None,
+            ),
+            stop_ids=frozenset(stop_ids),
+            shown_id=self._shown_id,
+            decode=self._chat.decode,
+            cancelled=cancelled,
+        )
+        try:
+            yield from generation.tokens()
+        finally:
+            on_usage(generation.usage())
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._binding = None
+        self._scratch.cleanup()
+
+    def _start(self, adapters: Sequence[Path]) -> LlamaBinding:
+        return LlamaBinding(
+            self._gguf,
+            context_length=self._context_length,
+            threads=self._threads,
+            adapters=adapters,
+        )
+
+    def _check(self, prompt_ids: Sequence[int], adapter: str | None) -> LlamaBinding:
+        if self._binding is None:
+            raise EngineError("The model was closed.")
+        if adapter is not None and adapter not in self._adapters:
+            raise EngineError(f"The adapter {adapter} is not loaded.")
+        if not prompt_ids:
+            raise EngineError("The prompt is empty.")
+        if len(prompt_ids) >= self._context_length:
+            raise ContextLengthError(
+                f"The prompt has {len(prompt_ids)} tokens, but the model reads at most "
+                f"{self._context_length} including its reply; shorten it."
+            )
+        return self._binding
+
+
+class _Generation:
+    """One reply, made by as many runs of the binding as it takes."""
+
+    def __init__(
+        self,
+        *,
+        binding: LlamaBinding,
+        job: Job,
+        stop_ids: frozenset[int],
+        shown_id: int,
+        decode: Callable[[Sequence[int]], str],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._binding = binding
+        self._job = job
+        self._stop_ids = stop_ids
+        self._shown_id = shown_id
+        self._decode = decode
+        self._cancelled = cancelled
+        self._made: list[int] = []
+        self._cached_tokens: int | None = None
+
+    def usage(self) -> Usage:
+        return Usage(
+            prompt_tokens=len(self._job.ids),
+            cached_tokens=self._cached_tokens or 0,
+            completion_tokens=len(self._made),
+        )
+
+    def tokens(self) -> Iterator[Token]:
+        while len(self._made) < self._job.limit and not self._cancelled():
+            before = len(self._made)
+            for token in self._run():
+                if token.id in self._stop_ids:
+                    return
+                self._made.append(token.id)
+                yield token
+            if len(self._made) == before:
+                return
+
+    def _next_job(self) -> Job:
+        return replace(
+            self._job,
+            ids=(*self._job.ids, *self._made),
+            limit=min(self._job.limit - len(self._made), _RUN_TOKENS),
+            seed=self._job.sampling.seed + len(self._made),
+        )
+
+    def _run(self) -> Iterator[Token]:
+        """Tokens of one run, up to the first hidden one, which is then found by looking again."""
+        hidden, shown = False, 0
+        with closing(self._binding.run(self._next_job(), self._cancelled)) as pieces:
+            for piece in pieces:
+                if self._cached_tokens is None:
+                    self._cached_tokens = piece.cached_tokens
+                hidden = self._follows_hidden(piece) or (piece.completion_tokens or 0) > shown
+                if hidden:
+                    break
+                shown += len(piece.tokens)
+                yield from piece.tokens
+        if hidden and not self._cancelled():
+            yield from self._character()
+
+    def _follows_hidden(self, piece: Piece) -> bool:
+        """Whether the token of the piece only completes a character that others began."""
+        return not piece.text.isascii() and any(
+            _REPLACEMENT in self._decode([token.id]) for token in piece.tokens
+        )
+
+    def _character(self) -> Iterator[Token]:
+        """Choose the tokens of one character from the distributions that the binding reports."""
+        data = b""
+        while len(self._made) < self._job.limit:
+            job = self._next_job()
+            chance = random.Random(job.seed)  # noqa: S311 - sampling, not a secret
+            chosen = _choose(self._binding.candidates(job, shown_id=self._shown_id), job, chance)
+            yield chosen.token
+            data += chosen.data
+            if not _is_unfinished(data):
+                return
+
+
+def _choose(candidates: Sequence[Candidate], job: Job, chance: random.Random) -> Candidate:
+    """Temperature first, then top-p, as the binding does."""
+    temperature = job.sampling.temperature
+    if temperature <= 0:
+        return candidates[0]
+    best = candidates[0].token.logprob
+    weights = [math.exp((c.token.logprob - best) / temperature) for c in candidates]
+    enough = job.sampling.top_p * sum(weights)
+    mass, kept = 0.0, 0
+    while kept < len(weights) and mass < enough:
+        mass += weights[kept]
+        kept += 1
+    return chance.choices(candidates[:kept], weights[:kept])[0]
+
+
+def _is_unfinished(data: bytes) -> bool:
+    """Whether the bytes end inside a character."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as err:
+        return err.reason == "unexpected end of data"
+    return False

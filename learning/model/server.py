@@ -1,0 +1,227 @@
+"""`elagent serve`: one model behind the OpenAI-compatible API, on loopback, while it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learning.model.api import Api
+from learning.model.catalog import InstalledModel
+from learning.model.chat import ChatFormat
+from learning.model.engine import Engine, EngineError, ModelError
+from learning.model.engine_thread import EngineThread
+from learning.model.guard import Activity, Guard
+from learning.model.replies import ServedModel
+from learning.model.resolve import resolve
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_SHUTDOWN_S = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What a client needs to reach a running server; the content of its state file."""
+
+    url: str
+    token: str
+    pid: int
+    model: str
+    engine: str
+    context_length: int
+
+
+def serve(
+    *,
+    model: str,
+    models_dir: Path,
+    engine: str,
+    port: int,
+    idle_s: float,
+    state_file: Path | None,
+    adapters: Sequence[tuple[str, Path]],
+    token: str | None,
+    context_length: int | None,
+) -> None:
+    """Load a model and serve it until its last client has been gone for `idle_s` seconds.
+
+    Raises:
+        ModelError: If the model, an adapter or the port cannot be had.
+    """
+    installed = resolve(model, models_dir)
+    with closing(_listen(port)) as listener:
+        kind = pick_engine(installed, engine)
+        served = ServedModel(
+            installed,
+            ChatFormat.load(_folder(installed)),
+            open_engine(installed, kind, context_length=context_length),
+            kind,
+        )
+        try:
+            for name, folder in adapters:
+                served.load_adapter(name, folder)
+            info = ServerInfo(
+                url=f"http://127.0.0.1:{listener.getsockname()[1]}",
+                token=token or secrets.token_urlsafe(32),
+                pid=os.getpid(),
+                model=installed.name,
+                engine=kind,
+                context_length=served.engine.context_length,
+            )
+            activity = Activity(idle_s=idle_s, clock=time.monotonic)
+            thread = EngineThread()
+            app = build_app(served, thread, info, activity, state_file=state_file)
+            asyncio.run(_run(app, listener, activity))
+            thread.close()
+        finally:
+            served.engine.close()
+
+
+def pick_engine(model: InstalledModel, wanted: str) -> str:
+    """`llama` or `torch`: what was asked for, else torch on a GPU and for models without GGUF.
+
+    Raises:
+        EngineError: If the model cannot be served by the engine that was asked for.
+    """
+    if wanted == "llama" and model.gguf is None:
+        raise EngineError(f"{model.name} has no GGUF file; serve it with `--engine torch`.")
+    if wanted in ("llama", "torch"):
+        return wanted
+    if wanted != "auto":
+        raise EngineError(f"There is no engine {wanted!r}; use auto, llama or torch.")
+    has_llama = model.gguf is not None and importlib.util.find_spec("xllamacpp") is not None
+    return "torch" if not has_llama or _has_gpu() else "llama"
+
+
+def open_engine(model: InstalledModel, kind: str, *, context_length: int | None) -> Engine:
+    """Load the model into memory.
+
+    Raises:
+        EngineError: If that fails.
+    """
+    if kind == "llama" and model.gguf is not None:
+        from learning.model.llama_engine import LlamaEngine
+
+        return LlamaEngine(
+            model.gguf,
+            _folder(model),
+            model_context=model.context_length,
+            context_length=context_length,
+        )
+    from learning.model.torch_engine import TorchEngine
+
+    return TorchEngine(
+        _folder(model), model_context=model.context_length, context_length=context_length
+    )
+
+
+def build_app(
+    served: ServedModel,
+    thread: EngineThread,
+    info: ServerInfo,
+    activity: Activity,
+    *,
+    state_file: Path | None,
+) -> Starlette:
+    """The guarded application; while it runs, its state file tells clients where it is."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        _announce(info, state_file)
+        try:
+            yield
+        finally:
+            _withdraw(info, state_file)
+
+    return Starlette(
+        routes=Api(served, thread).routes(),
+        middleware=[Middleware(Guard, token=info.token, activity=activity)],
+        lifespan=lifespan,
+    )
+
+
+async def _run(app: Starlette, listener: socket.socket, activity: Activity) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+
+    async def end_when_idle() -> None:
+        while (remaining_s := activity.remaining_s()) > 0:  # noqa: ASYNC110 - a clock, no event
+            await asyncio.sleep(min(remaining_s, 1.0))
+        server.should_exit = True
+
+    idle = asyncio.create_task(end_when_idle())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        idle.cancel()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except OSError as err:
+        listener.close()
+        raise ModelError(f"Port {port} cannot be used ({err.strerror}); choose another.") from err
+    return listener
+
+
+def _folder(model: InstalledModel) -> Path:
+    if model.hf is None:
+        raise ModelError(f"{model.name} has no tokenizer; remove it and pull it again.")
+    return model.hf
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _announce(info: ServerInfo, state_file: Path | None) -> None:
+    """Write the state file, readable by its owner only; without one, tell the terminal."""
+    if state_file is None:
+        sys.stderr.write(f"Serving {info.model} ({info.engine}) at {info.url}/v1\n")
+        sys.stderr.write(f"API key: {info.token}\n")
+        return
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=state_file.parent, prefix=f".{state_file.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:  # mkstemp creates with mode 600
+        json.dump(asdict(info), file)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(state_file)
+
+
+def _withdraw(info: ServerInfo, state_file: Path | None) -> None:
+    """Remove the state file unless another server has taken its place."""
+    if state_file is None:
+        return
+    with suppress(OSError, ValueError, KeyError):
+        if json.loads(state_file.read_text(encoding="utf-8"))["token"] == info.token:
+            state_file.unlink()

@@ -1,0 +1,244 @@
+"""The HTTP bodies of the model server: requests parsed into values, values written as JSON.
+
+The OpenAI chat API with vLLM's extensions for token ids. What cannot be honoured is refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from learning.model.engine import Capabilities, ModelError, Token, Usage
+from learning.records import Message, Role, Sampling
+
+_REFUSED = ("tools", "functions", "stop", "logit_bias", "response_format")
+_MAX_SEED = 2**31
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+
+
+class RequestError(ModelError):
+    """The request cannot be understood or honoured; the message says which part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One `POST /v1/chat/completions`."""
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    stream: bool
+    logprobs: bool
+    token_ids: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """One `POST /v1/score`."""
+
+    model: str
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRequest:
+    """One `POST /v1/load_lora_adapter`."""
+
+    name: str
+    path: str
+    force: bool
+    """Use an adapter that does not say what it was made for."""
+
+
+def chat_request(body: dict[str, Any]) -> ChatRequest:
+    """Parse a chat request.
+
+    Raises:
+        RequestError: If a field is missing, wrong or cannot be honoured.
+    """
+    for name in _REFUSED:
+        if body.get(name):
+            raise RequestError(f"{name!r} is not supported by this server.")
+    if _number(body, "n", 1) != 1:
+        raise RequestError("'n' must be 1.")
+    return ChatRequest(
+        model=_text(body, "model", ""),
+        messages=messages(body),
+        sampling=_sampling(body),
+        stream=_flag(body, "stream"),
+        logprobs=_flag(body, "logprobs"),
+        token_ids=_flag(body, "return_token_ids"),
+    )
+
+
+def messages(body: dict[str, Any]) -> tuple[Message, ...]:
+    """The conversation of a request.
+
+    Raises:
+        RequestError: If there is none, or a message is not text of a known role.
+    """
+    items = body.get("messages")
+    if not isinstance(items, list) or not items:
+        raise RequestError("'messages' must be a list of at least one message.")
+    return tuple(_message(item) for item in items)
+
+
+def score_request(body: dict[str, Any]) -> ScoreRequest:
+    """Parse a request for the log-probabilities of given tokens.
+
+    Raises:
+        RequestError: If a field is missing or wrong.
+    """
+    return ScoreRequest(
+        model=_text(body, "model", ""),
+        prompt_ids=_ids(body, "prompt_token_ids"),
+        token_ids=_ids(body, "token_ids"),
+    )
+
+
+def adapter_request(body: dict[str, Any]) -> AdapterRequest:
+    """Parse a request to load an adapter.
+
+    Raises:
+        RequestError: If a field is missing or wrong.
+    """
+    name, path = _text(body, "lora_name", ""), _text(body, "lora_path", "")
+    if not name or not path:
+        raise RequestError("'lora_name' and 'lora_path' are needed.")
+    return AdapterRequest(name=name, path=path, force=_flag(body, "force"))
+
+
+def _message(item: Any) -> Message:  # noqa: ANN401 - JSON
+    if not isinstance(item, dict):
+        raise RequestError("Each message must be an object with 'role' and 'content'.")
+    role = next((known for name, known in _ROLES.items() if name == item.get("role")), None)
+    if role is None:
+        raise RequestError(f"The role {item.get('role')!r} is not supported.")
+    content = item.get("content")
+    if isinstance(content, list):
+        content = "".join(_part(part) for part in content)
+    if not isinstance(content, str):
+        raise RequestError("The content of a message must be text.")
+    return Message(role=role, content=content)
+
+
+def _part(part: Any) -> str:  # noqa: ANN401 - JSON
+    if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+        text: str = part["text"]
+        return text
+    raise RequestError("Only parts of type 'text' are supported in a message.")
+
+
+def _sampling(body: dict[str, Any]) -> Sampling:
+    default = Sampling()
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or default.max_tokens
+    sampling = Sampling(
+        temperature=float(_number(body, "temperature", default.temperature)),
+        top_p=float(_number(body, "top_p", default.top_p)),
+        seed=int(_number(body, "seed", secrets.randbelow(_MAX_SEED))),
+        max_tokens=limit if isinstance(limit, int) else 0,
+    )
+    if sampling.max_tokens < 1:
+        raise RequestError("'max_tokens' must be a whole number above 0.")
+    if sampling.temperature < 0 or not 0 < sampling.top_p <= 1:
+        raise RequestError("'temperature' must be at least 0 and 'top_p' between 0 and 1.")
+    return sampling
+
+
+def _number(body: dict[str, Any], name: str, default: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RequestError(f"{name!r} must be a number.")
+    return value
+
+
+def _text(body: dict[str, Any], name: str, default: str) -> str:
+    value = body.get(name, default)
+    if not isinstance(value, str):
+        raise RequestError(f"{name!r} must be text.")
+    return value
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name) or False
+    if not isinstance(value, bool):
+        raise RequestError(f"{name!r} must be true or false.")
+    return value
+
+
+def _ids(body: dict[str, Any], name: str) -> tuple[int, ...]:
+    value = body.get(name)
+    if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
+        raise RequestError(f"{name!r} must be a list of token ids.")
+    return tuple(value)
+
+
+def error_body(message: str, *, kind: str, code: str | None = None, **more: int) -> dict[str, Any]:
+    """An error in OpenAI's form."""
+    return {"error": {"message": message, "type": kind, "code": code, **more}}
+
+
+def models_body(
+    base: str, adapters: Sequence[str], *, engine: str, context: int, can: Capabilities
+) -> dict[str, Any]:
+    """The list of models: the base, and each adapter as a model with it as parent."""
+    ours = {
+        "engine": engine,
+        "token_ids": can.token_ids,
+        "logprobs": can.logprobs,
+        "adapters": can.adapters,
+        "scoring": can.scoring,
+    }
+    entries = [
+        {
+            "id": name,
+            "object": "model",
+            "owned_by": "elagent",
+            "max_model_len": context,
+            "parent": None if name == base else base,
+            "elagent": ours,
+        }
+        for name in (base, *adapters)
+    ]
+    return {"object": "list", "data": entries}
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Counted tokens in OpenAI's form."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
+
+
+def choice_fields(
+    request: ChatRequest, tokens: Sequence[Token], token_text: Callable[[int], str]
+) -> dict[str, Any]:
+    """The parts of a choice that a client gets only when it asked for them."""
+    fields: dict[str, Any] = {}
+    if request.token_ids:
+        fields["token_ids"] = [token.id for token in tokens]
+    if request.logprobs:
+        content: list[dict[str, Any]] = [
+            {
+                "token": token_text(token.id),
+                "logprob": token.logprob,
+                "bytes": None,
+                "top_logprobs": [],
+            }
+            for token in tokens
+        ]
+        fields["logprobs"] = {"content": content}
+    return fields

@@ -1,0 +1,1 @@
+"""Adapters on disk and the decision whether one may be used."""

@@ -1,0 +1,256 @@
+"""The adapters of one repository on disk, and which of them is in use.
+
+A folder appears under its final name only when it is whole; the pointer is one small file that is
+replaced atomically, so a reader sees the old adapter or the new one, never something between.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from learning.model.catalog import ModelIdentity
+from learning.promotion.manifest import (
+    AdapterDamagedError,
+    AdapterError,
+    AdapterManifest,
+    AdapterMissingError,
+    AdapterRefusedError,
+    hash_files,
+    is_adapter_name,
+    read_manifest,
+    sync,
+)
+
+__all__ = [
+    "AdapterDamagedError",
+    "AdapterError",
+    "AdapterManifest",
+    "AdapterMissingError",
+    "AdapterRefusedError",
+    "AdapterStore",
+]
+
+_POINTER = "active"
+_TEMPORARY = ".tmp-"
+_KEEP_HISTORY = 20
+_STALE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pointer:
+    name: str | None = None
+    history: tuple[str | None, ...] = ()
+    """What was active before, latest last; None is the bare base model."""
+
+
+class AdapterStore:
+    """All adapters of one repository. Holds no state of its own; any process may have one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self) -> tuple[AdapterManifest, ...]:
+        """Every readable adapter, oldest version first."""
+        found = []
+        for folder in self._folders():
+            try:
+                found.append(read_manifest(folder))
+            except AdapterDamagedError:
+                continue  # `get` names the damage to whoever asks for this adapter
+        return tuple(sorted(found, key=lambda manifest: manifest.version))
+
+    def get(self, name: str) -> AdapterManifest:
+        """The manifest of one adapter.
+
+        Raises:
+            AdapterMissingError: If there is none.
+            AdapterDamagedError: If its manifest cannot be read.
+        """
+        return read_manifest(self.path(name))
+
+    def path(self, name: str) -> Path:
+        """The PEFT folder of one adapter.
+
+        Raises:
+            AdapterMissingError: If there is none.
+        """
+        folder = self._folder / name
+        if not is_adapter_name(name) or not folder.is_dir():
+            raise AdapterMissingError(f"there is no adapter {name!r}: see `elagent adapters ls`")
+        return folder
+
+    def next_version(self) -> int:
+        """The number for the next adapter; numbers of removed ones are not used again."""
+        names = [folder.name for folder in self._folders()]
+        pointer = self._pointer()
+        names += [name for name in (pointer.name, *pointer.history) if name]
+        return 1 + max((int(name.split("-v")[-1].split("-")[0]) for name in names), default=0)
+
+    def adopt(self, folder: Path) -> AdapterManifest:
+        """Move a finished adapter folder in, under the name in its manifest.
+
+        Raises:
+            AdapterDamagedError: If a file differs from the manifest.
+        """
+        manifest = read_manifest(folder)
+        _verify_files(folder, manifest)
+        if not is_adapter_name(manifest.name):
+            raise AdapterDamagedError(f"{manifest.name!r} is not a name for an adapter")
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self._folder / manifest.name
+        if not target.exists():
+            folder.rename(target)
+            sync(self._folder)
+        return manifest
+
+    def verify(self, name: str, *, base: ModelIdentity) -> AdapterManifest:
+        """The manifest, after checking that the adapter is whole and fits this base model.
+
+        Raises:
+            AdapterError: If it is missing, damaged, or made for another model.
+        """
+        manifest = self.get(name)
+        _verify_files(self.path(name), manifest)
+        if difference := _difference(manifest.base, base):
+            raise AdapterRefusedError(
+                f"adapter {name} was made for {manifest.model} with {difference}:"
+                " serve that model, or learn a new adapter for this one"
+            )
+        return manifest
+
+    def activate(self, name: str, *, base: ModelIdentity | None = None) -> AdapterManifest:
+        """Use this adapter from the next reply on; with `base`, only if it fits that model.
+
+        Raises:
+            AdapterError: If it is missing, damaged, or made for another model.
+        """
+        manifest = self.get(name)
+        self.verify(name, base=manifest.base if base is None else base)
+        self._point_at(name)
+        return manifest
+
+    def deactivate(self) -> None:
+        """Use the bare base model from the next reply on."""
+        self._point_at(None)
+
+    def active(self) -> AdapterManifest | None:
+        """The adapter in use, or None for the bare base model.
+
+        Raises:
+            AdapterError: If the adapter in use is gone or its manifest unreadable.
+        """
+        name = self._pointer().name
+        return None if name is None else self.get(name)
+
+    def rollback(self) -> AdapterManifest | None:
+        """Go back to what was used before; returns that adapter, None for the base model.
+
+        Adapters that are gone are passed over.
+
+        Raises:
+            AdapterError: If nothing was used before.
+        """
+        history = self._pointer().history
+        while history:
+            *rest, name = history
+            history = tuple(rest)
+            if name is None or (self._folder / name).is_dir():
+                self._write(_Pointer(name=name, history=history))
+                return self.active()
+        raise AdapterError("there is no earlier adapter to go back to")
+
+    def remove(self, name: str) -> None:
+        """Delete an adapter.
+
+        Raises:
+            AdapterError: If it is missing, or in use.
+        """
+        if self._pointer().name == name:
+            raise AdapterError(f"adapter {name} is in use: use another one first")
+        doomed = self._folder / f"{_TEMPORARY}{name}"
+        self.path(name).rename(doomed)  # first out of sight, so that no half of it is ever listed
+        shutil.rmtree(doomed)
+
+    def retain(self, *, keep_last: int) -> Sequence[str]:
+        """Remove all but the newest, the one in use and the one to roll back to; says which."""
+        names = [manifest.name for manifest in self.list()]
+        pointer = self._pointer()
+        kept = {pointer.name, *pointer.history[-1:], *(names[-keep_last:] if keep_last > 0 else ())}
+        doomed = [name for name in names if name not in kept]
+        for name in doomed:
+            self.remove(name)
+        return doomed
+
+    def sweep(self, *, now: float | None = None) -> int:
+        """Remove what interrupted writers left more than a minute ago; returns how many things."""
+        limit = (time.time() if now is None else now) - _STALE_S
+        leftovers = [p for p in self._folder.glob(f"{_TEMPORARY}*") if p.stat().st_mtime < limit]
+        for path in leftovers:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        return len(leftovers)
+
+    def _folders(self) -> Sequence[Path]:
+        if not self._folder.is_dir():
+            return ()
+        return [path for path in sorted(self._folder.iterdir()) if is_adapter_name(path.name)]
+
+    def _pointer(self) -> _Pointer:
+        try:
+            record = json.loads((self._folder / _POINTER).read_text(encoding="utf-8"))
+            return _Pointer(name=record["name"], history=tuple(record["history"]))
+        except FileNotFoundError:
+            return _Pointer()
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise AdapterDamagedError(
+                f"{self._folder / _POINTER} cannot be read ({err}): choose an adapter again"
+                " with `elagent adapters use`"
+            ) from err
+
+    def _point_at(self, name: str | None) -> None:
+        try:
+            old = self._pointer()
+        except AdapterDamagedError:
+            old = _Pointer()
+        if old.name != name:
+            history = (*old.history, old.name)[-_KEEP_HISTORY:]
+            self._write(_Pointer(name=name, history=history))
+
+    def _write(self, pointer: _Pointer) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = self._folder / f"{_TEMPORARY}{_POINTER}-{os.getpid()}"
+        record = {"name": pointer.name, "history": pointer.history}
+        temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        sync(temporary)
+        temporary.replace(self._folder / _POINTER)
+        sync(self._folder)
+
+
+def _verify_files(folder: Path, manifest: AdapterManifest) -> None:
+    actual = hash_files(folder)
+    if actual == dict(manifest.files):
+        return
+    names = {*actual, *manifest.files}
+    wrong = sorted(name for name in names if actual.get(name) != manifest.files.get(name))
+    raise AdapterDamagedError(
+        f"adapter {manifest.name} is damaged ({', '.join(wrong)} differs from its manifest):"
+        " remove it with `elagent adapters rm`"
+    )
+
+
+def _difference(made_for: ModelIdentity, base: ModelIdentity) -> str:
+    if made_for.weights_sha256 != base.weights_sha256:
+        return "other weights"
+    if made_for.tokenizer_sha256 != base.tokenizer_sha256:
+        return "another tokenizer"
+    if made_for.template_sha256 != base.template_sha256:
+        return "another chat template"
+    return ""

@@ -1,0 +1,126 @@
+"""What an adapter folder says about itself: lineage, hashes, and what it was made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from learning.errors import LearningError
+from learning.model.catalog import ModelIdentity
+
+MANIFEST = "elagent.json"
+FORMAT_VERSION = 1
+_NAME = re.compile(r"el-[a-z0-9-]{1,40}-v\d{4,6}-[0-9a-f]{8}")
+
+
+class AdapterError(LearningError):
+    """An adapter cannot be used; the message says why and what to do."""
+
+
+class AdapterMissingError(AdapterError):
+    """No adapter goes by that name."""
+
+
+class AdapterDamagedError(AdapterError):
+    """A file of the adapter is missing or differs from what its manifest says."""
+
+
+class AdapterRefusedError(AdapterError):
+    """The adapter was made for another base model, tokenizer or chat template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterManifest:
+    """One immutable adapter. Its folder is plain PEFT with this manifest beside it."""
+
+    name: str
+    model: str
+    """Name of the base model."""
+    base: ModelIdentity
+    parent: str | None
+    """The adapter that training started from; None for the bare base model."""
+    experience_ids: tuple[str, ...]
+    config: Mapping[str, object]
+    """The settings of the training job."""
+    seed: int
+    files: Mapping[str, str]
+    """SHA-256 of every other file in the folder, by name."""
+    created_at: float
+    report: Mapping[str, object]
+    """What the training measured."""
+    skipped_ids: tuple[str, ...] = ()
+    """Experiences that were selected and could not be trained on."""
+
+    @property
+    def selected_ids(self) -> tuple[str, ...]:
+        return (*self.experience_ids, *self.skipped_ids)
+
+    @property
+    def version(self) -> int:
+        return int(self.name.split("-v")[-1].split("-")[0])
+
+
+def adapter_prefix(repository: str, version: int) -> str:
+    """The readable part of an adapter's name, before the digest of its weights."""
+    readable = re.sub(r"[^a-z0-9]+", "-", repository.lower()).strip("-")[:32].strip("-")
+    return f"el-{readable or 'repository'}-v{version:04d}"
+
+
+def is_adapter_name(name: str) -> bool:
+    """Whether the text has the form of our names, and so is safe as a folder name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file directly in the folder except the manifest, by name."""
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        if path.name != MANIFEST:
+            with path.open("rb") as file:
+                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def write_manifest(folder: Path, manifest: AdapterManifest) -> None:
+    """Write the manifest into an unfinished folder and bring everything to the disk."""
+    record = {"v": FORMAT_VERSION, **dataclasses.asdict(manifest)}
+    (folder / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for path in (*folder.iterdir(), folder):
+        sync(path)
+
+
+def read_manifest(folder: Path) -> AdapterManifest:
+    """The manifest of an adapter folder.
+
+    Raises:
+        AdapterDamagedError: If it is missing, unreadable or of a newer version.
+    """
+    try:
+        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version = record.pop("v")
+        record["base"] = ModelIdentity(**record["base"])
+        for ids in ("experience_ids", "skipped_ids"):
+            record[ids] = tuple(record[ids])
+        manifest = AdapterManifest(**record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        raise AdapterDamagedError(
+            f"the manifest of adapter {folder.name} cannot be read ({err}): remove the adapter"
+        ) from err
+    if version != FORMAT_VERSION:
+        raise AdapterDamagedError(f"adapter {folder.name} was made by a newer elagent: update it")
+    return manifest
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,136 @@
+"""The shared vocabulary of learning: messages, actions, evidence, experiences.
+
+Plain frozen values without behaviour beyond reading themselves. Their JSON form is in
+`learning.experience.codec`. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn. `temperature` 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    max_tokens: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What the model did: its reply, token by token where the engine tells.
+
+    Invariant: `logprobs` is None or as long as `token_ids`. Both id tuples are empty when the
+    server gives text only; such an action can be shown but never trained on token-exactly.
+    """
+
+    text: str
+    model: str
+    """Name of the base model that was served."""
+    adapter: str | None
+    """Name of the adapter that made it, stamped when the request was dispatched."""
+    prompt_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] | None = None
+    """Natural log-probabilities of `token_ids` under the distribution that was sampled."""
+    sampling: Sampling = Sampling()
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+
+
+class Tier(StrEnum):
+    """Where evidence comes from; the lower the tier, the more it may change weights."""
+
+    HARNESS = "T0"
+    """Verdicts of our harness and parsed compiler or test records."""
+    USER = "T1"
+    """Explicit corrections by the user."""
+    OUTPUT = "T2"
+    """Free output of the user's code: parsed fields only, redacted."""
+    FOREIGN = "T3"
+    """README, web, dependencies: never learned from."""
+
+
+class Verdict(StrEnum):
+    """What the harness said of the state after an action."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class EvidenceKind(StrEnum):
+    """The parsers that can produce evidence."""
+
+    TEST_FAILURE = "test_failure"
+    TRACEBACK = "traceback"
+    DIAGNOSTIC = "diagnostic"
+    IO_PAIR = "io_pair"
+    USER_CORRECTION = "user_correction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One structured fact that a tool reported. Only parsed fields, never raw output."""
+
+    kind: EvidenceKind
+    tier: Tier
+    subject: str
+    """What it is about: a test id, a file, a call."""
+    exception: str = ""
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    expected: str = ""
+    got: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Key for deduplication: exception and place, without values or line numbers."""
+        return f"{self.kind}:{self.exception}:{self.file}:{self.function}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """One action, what it was shown, and what the tools then said about it.
+
+    `messages` is the exact history up to the action (`h` in the literature), `action` is `y`,
+    `evidence` is `o` after parsing. `verdict` routes the experience and is never a reward.
+    """
+
+    id: str
+    session: str
+    created_at: float
+    """Seconds since the epoch."""
+    repository: str
+    model: str
+    messages: tuple[Message, ...]
+    action: Action
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    """What the tools said *after* the action (why it failed); empty after a pass."""
+    targets: tuple[str, ...] = ()
+    """Test ids that the action tried to turn green."""
+    path: str = ""
+    """The file that the action rewrote, if it rewrote one."""
+    before: str = ""
+    """Content of that file before the action."""
+    after: str = ""
+    """Content of that file after the action."""
+    fixes: str = ""
+    """Id of the earlier failing experience of the same target that this one made pass."""

@@ -1,0 +1,53 @@
+"""The student: the base model with LoRA matrices on all its linear layers; load and save."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from learning.model.torch_engine import load_base
+from learning.training.job import Job
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def load_student(job: Job) -> PeftModel:
+    """The base model with fresh LoRA weights, or with those of the parent adapter, to be trained.
+
+    Deterministic by the job's seed. Fresh LoRA weights change nothing until the first step.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    torch.use_deterministic_algorithms(mode=True)
+    base, _ = load_base(Path(job.model_folder))
+    base.requires_grad_(requires_grad=False)
+    torch.manual_seed(job.seed)
+    if job.parent_folder is not None:
+        return PeftModel.from_pretrained(base, job.parent_folder, is_trainable=True)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=job.rank,
+        lora_alpha=job.alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+    )
+    student = get_peft_model(base, config)
+    assert isinstance(student, PeftModel)  # noqa: S101 - the mixed kind was not asked for
+    return student
+
+
+def save_adapter(model: PeftModel, folder: Path, *, model_name: str) -> None:
+    """Write a plain PEFT folder; the same weights give the same bytes."""
+    model.peft_config["default"].base_model_name_or_path = model_name
+    model.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])  # a set: any order otherwise
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

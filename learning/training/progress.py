@@ -1,0 +1,58 @@
+"""The worker's running account: one JSON line for each thing that a person may want to see."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from learning.training.job import JobError
+
+PROGRESS = "progress.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressLine:
+    """Where the worker is. `stage` is a short phrase for the person."""
+
+    stage: str
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    """Set when an optimiser step has just ended."""
+    tokens_per_s: float = 0.0
+    eta_s: float | None = None
+    rss_mib: int = 0
+
+
+def append_progress(folder: Path, line: ProgressLine) -> None:
+    """Add one line at once; a reader never needs to wait for a buffer."""
+    with (folder / PROGRESS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(dataclasses.asdict(line)) + "\n")
+
+
+class ProgressReader:
+    """Reads the lines that were added since the last look."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / PROGRESS
+        self._offset = self._path.stat().st_size if self._path.exists() else 0
+
+    def read(self) -> tuple[ProgressLine, ...]:
+        """New whole lines; a line that is still being written comes the next time.
+
+        Raises:
+            JobError: If a line is not ours.
+        """
+        if not self._path.exists():
+            return ()
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        try:
+            return tuple(ProgressLine(**json.loads(line)) for line in whole.splitlines())
+        except (ValueError, TypeError) as err:
+            raise JobError(f"{self._path} has a line that cannot be read ({err})") from err

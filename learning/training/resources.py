@@ -1,0 +1,128 @@
+"""What a round costs in memory and time, and what this machine has. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from learning.training.job import TrainingError
+
+_OVERHEAD_BYTES = 1_800 * 2**20
+"""Interpreter, torch, LoRA weights with gradients and moments, checkpoints, one window's layers."""
+_GIB = 2**30
+_FLOP_PER_CORE_S = 6e10
+"""Float32 with AVX2, as measured on large matrix products."""
+_START_S = 20.0
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
+
+
+class NotEnoughMemoryError(TrainingError):
+    """This machine cannot hold the model for training right now."""
+
+
+def parameter_count(model_folder: Path) -> int:
+    """Number of weights, from the headers of the safetensors files alone.
+
+    Raises:
+        TrainingError: If there is no such file, or its header cannot be read.
+    """
+    try:
+        counts = [_elements(path) for path in sorted(model_folder.glob("*.safetensors"))]
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise TrainingError(f"the weights in {model_folder} cannot be read ({err})") from err
+    if not counts:
+        raise TrainingError(f"{model_folder} has no safetensors weights: it cannot be trained")
+    return sum(counts)
+
+
+def needed_bytes(model_folder: Path) -> int:
+    """Peak memory of a round in float32, which CPUs train in."""
+    return 4 * parameter_count(model_folder) + _OVERHEAD_BYTES
+
+
+def check_memory(model_folder: Path, *, available_bytes: int | None) -> None:
+    """Refuse before anything is loaded, rather than be killed in the middle.
+
+    Raises:
+        NotEnoughMemoryError: If the round needs more than is available.
+    """
+    needed = needed_bytes(model_folder)
+    if available_bytes is not None and needed > available_bytes:
+        raise NotEnoughMemoryError(
+            f"training this model needs {needed / _GIB:.1f} GiB of memory and"
+            f" {available_bytes / _GIB:.1f} GiB are available: close other programs,"
+            " or choose a smaller model"
+        )
+
+
+def estimated_s(model_folder: Path, *, read: int, trained: int, cores: int) -> float:
+    """Rough time on a CPU for `read` tokens seen by the teacher and `trained` by the student.
+
+    Two operations a weight and token forward; training goes forward twice (gradient checkpointing)
+    and back once.
+    """
+    weights = parameter_count(model_folder)
+    return (2 * read + 6 * trained) * weights / (cores * _FLOP_PER_CORE_S) + _START_S
+
+
+def available_bytes(
+    *, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")
+) -> int | None:
+    """Memory that can be had without swapping, within this container's limit; None if unknown."""
+    found = [value for value in (_system_available(proc), _cgroup_available(cgroup)) if value]
+    return min(found, default=None)
+
+
+def rss_mib(proc: Path = Path("/proc")) -> int:
+    """Memory of this process now; where that is unknown, its peak."""
+    try:
+        pages = int((proc / "self/statm").read_text(encoding="ascii").split()[1])
+        return pages * resource.getpagesize() // 2**20
+    except (OSError, ValueError, IndexError):
+        return peak_rss_mib()
+
+
+def peak_rss_mib() -> int:
+    """The most memory this process ever had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 2**20 if sys.platform == "darwin" else peak // 2**10
+
+
+def _elements(path: Path) -> int:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+    return sum(
+        (entry["data_offsets"][1] - entry["data_offsets"][0]) // _BYTES[entry["dtype"]]
+        for entry in tensors
+    )
+
+
+def _system_available(proc: Path) -> int | None:
+    try:
+        lines = (proc / "meminfo").read_text(encoding="ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def _cgroup_available(cgroup: Path) -> int | None:
+    """What is left of the limit; cache that could be dropped counts as free."""
+    for limit, usage, stat in (
+        ("memory.max", "memory.current", "memory.stat"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    ):
+        try:
+            room = int((cgroup / limit).read_text(encoding="ascii"))
+            used = int((cgroup / usage).read_text(encoding="ascii"))
+            rows = (cgroup / stat).read_text(encoding="ascii").splitlines()
+        except (OSError, ValueError):
+            continue
+        cache = {row.split()[0]: int(row.split()[1]) for row in rows}
+        reclaimable = cache.get("total_inactive_file", cache.get("inactive_file", 0))
+        return max(0, room - used + reclaimable)
+    return None

@@ -1,0 +1,112 @@
+"""Which experiences a round learns from: verified fixes first, then failures, newest first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from learning.records import Experience, Tier, Verdict
+from learning.training.job import Example, ExampleKind
+
+_LONGEST_FIX = 1.5
+"""A fix much longer than the attempt that it replaces teaches length, not the repair."""
+_FIRST_TRY_WEIGHT = 0.3
+"""Its prompt already led to it: there is little to learn, and much to overdo."""
+_LEARNABLE = (Tier.HARNESS, Tier.USER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What will be learned, and what was left out, counted by reason."""
+
+    examples: tuple[Example, ...]
+    skipped: Mapping[str, int]
+
+    @property
+    def experience_ids(self) -> tuple[str, ...]:
+        """Ids of all experiences in it, each once."""
+        ids = (id_ for example in self.examples for id_ in example.experience_ids)
+        return tuple(dict.fromkeys(ids))
+
+
+def select(experiences: Sequence[Experience], *, model: str, max_examples: int) -> Selection:
+    """Choose up to `max_examples` from experiences given newest first.
+
+    Fixes of a step that had failed come first, then failing steps with evidence, and fixes that
+    worked at once only to fill up. Of equal failures each counts for its share of one.
+    """
+    skipped: Counter[str] = Counter()
+    by_id = {experience.id: experience for experience in experiences}
+    usable = [e for e in experiences if _usable(e, model, skipped)]
+    fixes = [e for e in usable if e.verdict is Verdict.PASS and e.fixes]
+    failures = [e for e in usable if e.verdict is Verdict.FAIL]
+    first_tries = [e for e in usable if e.verdict is Verdict.PASS and not e.fixes and e.after]
+    pairs = [pair for fix in fixes if (pair := _pair(fix, by_id, model, skipped)) is not None]
+    examples = [
+        *_shared_out(pairs),
+        *_shared_out(failure for e in failures if (failure := _failure(e, skipped)) is not None),
+        *(
+            Example(kind=ExampleKind.FIRST_TRY, step=e, weight=_FIRST_TRY_WEIGHT)
+            for e in first_tries
+        ),
+    ]
+    if len(examples) > max_examples:
+        skipped["beyond the size of one round"] += len(examples) - max_examples
+    return Selection(examples=tuple(examples[:max_examples]), skipped=dict(skipped))
+
+
+def _usable(experience: Experience, model: str, skipped: Counter[str]) -> bool:
+    if reason := _unusable(experience, model):
+        skipped[reason] += 1
+    return not reason
+
+
+def _unusable(experience: Experience, model: str) -> str:
+    if experience.model != model:
+        return "made by another model"
+    if not experience.action.token_ids or not experience.action.prompt_ids:
+        return "recorded without token ids"
+    if experience.verdict is Verdict.UNKNOWN:
+        return "without a verdict"
+    return ""
+
+
+def _pair(
+    fix: Experience, by_id: Mapping[str, Experience], model: str, skipped: Counter[str]
+) -> Example | None:
+    """The fix at the prompt of the step that had failed, where that can be taught honestly."""
+    failed = by_id.get(fix.fixes)
+    if failed is None or _unusable(failed, model):
+        skipped["a fix whose failing step cannot be used"] += 1
+    elif failed.path != fix.path:
+        # It would teach to guess: the prompt of the failing step did not show that file.
+        skipped["a fix of another file than the failing step's"] += 1
+    elif len(fix.action.token_ids) > _LONGEST_FIX * len(failed.action.token_ids) + 32:
+        skipped["a fix much longer than the failing attempt"] += 1
+    else:
+        return Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fix)
+    return None
+
+
+def _failure(experience: Experience, skipped: Counter[str]) -> Example | None:
+    if not any(fact.tier in _LEARNABLE for fact in experience.evidence):
+        skipped["a failure without evidence that may be learned from"] += 1
+        return None
+    return Example(kind=ExampleKind.EVIDENCE, step=experience)
+
+
+def _shared_out(examples: Iterable[Example]) -> list[Example]:
+    """The examples with their weight divided among those that failed in the same way."""
+    examples = list(examples)
+    same = Counter(map(_signature, examples))
+    return [
+        dataclasses.replace(example, weight=example.weight / same[_signature(example)])
+        for example in examples
+    ]
+
+
+def _signature(example: Example) -> tuple[str, ...]:
+    facts = example.step.evidence
+    return tuple(sorted({fact.signature for fact in facts})) or (example.step.id,)

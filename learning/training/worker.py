@@ -1,0 +1,247 @@
+"""`python -P -m learning.training.worker JOB_DIR`: runs one training job in its own process.
+
+Needs no clean-up when it is killed: every file is written under another name and renamed, so a
+signal ends it at once and the next start goes on from the last step. Exit codes: 0 the job has a
+result, 1 it failed, 2 wrong usage, 3 the environment cannot train it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from learning.model.engine import ModelError
+from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
+from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
+from learning.training.prepare import Format, Prepared, Skipped, prepare
+from learning.training.progress import ProgressLine, append_progress
+from learning.training.resources import (
+    NotEnoughMemoryError,
+    available_bytes,
+    check_memory,
+    peak_rss_mib,
+    rss_mib,
+)
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from learning.training.trainer import RoundReport, StepReport
+
+_HEARTBEAT_S = 2.0
+_NOT_CONFIG = (
+    *("id", "model", "base", "parent", "seed", "created_at"),  # the manifest has these itself
+    *("model_folder", "parent_folder", "adapter_prefix"),  # places on this machine
+)
+
+
+class Heartbeat:
+    """Tells where the worker is, at every change and every two seconds in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._line = ProgressLine(stage="starting")
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def say(self, line: ProgressLine) -> None:
+        with self._lock:
+            append_progress(self._folder, dataclasses.replace(line, rss_mib=rss_mib()))
+            # The loss belongs to the end of one step; the beats that follow only say "still here".
+            self._line = dataclasses.replace(line, loss=None)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_HEARTBEAT_S):
+            self.say(self._line)
+
+
+def run(folder: Path) -> Result:
+    """Do the whole job, or the rest of it, and leave `result.json` and the adapter in `folder`.
+
+    Raises:
+        TrainingError: If it cannot be done.
+        ModelError: If the model cannot be read.
+    """
+    job = read_job(folder)
+    with Heartbeat(folder) as heartbeat:
+        heartbeat.say(ProgressLine(stage="preparing the examples"))
+        usable = _prepare_all(folder, job)
+        adapter = None
+        if usable.prepared:
+            model, done = _train(folder, job, usable.prepared, heartbeat)
+            heartbeat.say(ProgressLine(stage="writing the adapter"))
+            adapter = _write_adapter(folder, job, model, usable, _report(done, usable))
+        result = Result(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
+        write_result(folder, result)
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Usable:
+    prepared: tuple[Prepared, ...]
+    experience_ids: tuple[str, ...]
+    """What the prepared examples were made from."""
+    skipped_ids: tuple[str, ...]
+    skipped: Mapping[str, int]
+
+
+def _prepare_all(folder: Path, job: Job) -> _Usable:
+    from learning.model.chat import ChatFormat
+
+    chat: Format = ChatFormat.load(Path(job.model_folder))
+    prepared: list[Prepared] = []
+    used: list[str] = []
+    unused: list[str] = []
+    skipped: Counter[str] = Counter()
+    for example in read_examples(folder):
+        match prepare(example, chat, max_tokens=job.max_tokens, note_tokens=job.note_tokens):
+            case Prepared() as tokens:
+                prepared.append(tokens)
+                used += example.experience_ids
+            case Skipped(reason=reason):
+                skipped[reason] += 1
+                unused += example.experience_ids
+    return _Usable(
+        prepared=tuple(prepared),
+        experience_ids=tuple(dict.fromkeys(used)),
+        skipped_ids=tuple(dict.fromkeys(id_ for id_ in unused if id_ not in used)),
+        skipped=dict(skipped),
+    )
+
+
+def _train(
+    folder: Path, job: Job, prepared: Sequence[Prepared], heartbeat: Heartbeat
+) -> tuple[PeftModel, RoundReport]:
+    check_memory(Path(job.model_folder), available_bytes=available_bytes())
+    heartbeat.say(ProgressLine(stage="loading the model"))
+    from learning.training.lora import load_student
+    from learning.training.trainer import train
+
+    model = load_student(job)
+
+    def on_target(done: int, total: int) -> None:
+        heartbeat.say(ProgressLine(stage="reading the evidence", step=done, steps=total))
+
+    spent: list[float] = []
+
+    def on_step(step: StepReport) -> None:
+        spent.append(step.seconds)
+        heartbeat.say(
+            ProgressLine(
+                stage="training",
+                step=step.step,
+                steps=job.steps,
+                loss=step.loss,
+                tokens_per_s=step.tokens / max(step.seconds, 1e-9),
+                eta_s=sum(spent) / len(spent) * (job.steps - step.step),
+            )
+        )
+
+    return model, train(model, prepared, job, folder, on_target=on_target, on_step=on_step)
+
+
+def _write_adapter(
+    folder: Path, job: Job, model: PeftModel, usable: _Usable, report: Mapping[str, object]
+) -> str:
+    """The PEFT folder with its manifest, whole or not at all; returns the adapter's name."""
+    from learning.training.lora import save_adapter
+
+    temporary = folder / ".tmp-adapter"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    save_adapter(model, temporary, model_name=job.model)
+    files = hash_files(temporary)
+    settings = dataclasses.asdict(job)
+    for elsewhere in _NOT_CONFIG:
+        settings.pop(elsewhere)
+    manifest = AdapterManifest(
+        name=f"{job.adapter_prefix}-{files['adapter_model.safetensors'][:8]}",
+        model=job.model,
+        base=job.base,
+        parent=job.parent,
+        experience_ids=usable.experience_ids,
+        skipped_ids=usable.skipped_ids,
+        config=settings,
+        seed=job.seed,
+        files=files,
+        created_at=job.created_at,
+        report=report,
+    )
+    write_manifest(temporary, manifest)
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
+    temporary.rename(folder / "adapter")
+    sync(folder)
+    return manifest.name
+
+
+def _report(done: RoundReport, usable: _Usable) -> dict[str, object]:
+    prepared = usable.prepared
+    return {
+        "examples": dict(Counter(example.kind.value for example in prepared)),
+        "skipped": dict(usable.skipped),
+        "examples_cut": sum(bool(e.history_cut or e.trained_cut) for e in prepared),
+        "history_tokens_cut": sum(example.history_cut for example in prepared),
+        "trained_tokens": sum(len(example.positions) for example in prepared),
+        "trained_tokens_cut": sum(example.trained_cut for example in prepared),
+        "losses": [round(step.loss, 6) for step in done.steps],
+        "grad_norms": [round(step.grad_norm, 6) for step in done.steps],
+        "seconds_training": round(sum(step.seconds for step in done.steps), 1),
+        "stopped_by_budget": done.stopped_by_budget,
+        "peak_rss_mib": peak_rss_mib(),
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point; the last line on stderr says in one sentence what went wrong."""
+    arguments = [argument for argument in argv if argument != "--parent-pipe"]
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -P -m learning.training.worker [--parent-pipe] JOB_DIR\n")
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # end at once, in the middle of a matrix product
+    if "--parent-pipe" in argv:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    try:
+        run(Path(arguments[0]))
+    except NotEnoughMemoryError as err:
+        sys.stderr.write(f"{err}\n")
+        return 3
+    except MemoryError:
+        sys.stderr.write("the memory ran out during training: close other programs\n")
+        return 3
+    except (TrainingError, ModelError, OSError, ArithmeticError) as err:
+        sys.stderr.write(f"{err}\n")
+        return 1
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Whoever started us holds the other end of stdin; when that ends, so do we."""
+    while os.read(0, 4096):  # not `sys.stdin`, whose lock a thread may not hold at exit
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
