@@ -1,0 +1,62 @@
+"""The one question asked upward: may this happen?
+
+What needs asking is decided here from the mode; how a person is asked is the front end's matter.
+Edits inside the repository and commands inside the sandbox are reversible, so `auto` allows them.
+Nothing else is offered: no action of the agent leaves the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Mode = Literal["ask", "auto", "plan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the model wants to do, shown exactly."""
+
+    kind: Literal["edit", "command"]
+    subject: str
+    """The path of the file, or the command line."""
+    detail: str = ""
+    """The diff of an edit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer, with a reason that the model may read when it is no."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Approver(Protocol):
+    """Answers questions about edits and sandboxed commands."""
+
+    async def decide(self, question: Question) -> Decision: ...
+
+
+Ask = Callable[[Question], Awaitable[Decision]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModeApprover:
+    """Answers by mode: `auto` says yes, `plan` says no, `ask` asks the person."""
+
+    mode: Mode
+    ask: Ask | None = None
+    """How to ask the person; without it, `ask` answers no."""
+
+    async def decide(self, question: Question) -> Decision:
+        match self.mode:
+            case "auto":
+                return Decision(allowed=True)
+            case "plan":
+                return Decision(allowed=False, reason="plan mode only reads; nothing was changed")
+            case "ask" if self.ask is not None:
+                return await self.ask(question)
+            case "ask":
+                return Decision(allowed=False, reason="nobody is there to approve it")

@@ -1,0 +1,294 @@
+"""One attempt to repair one failing test: ask, read, check, apply, judge, keep or put back.
+
+Whatever happens after a file was written, cancellation included, it either stays because the
+tests say so, or is put back byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.asking import ask
+from agent.capture import evidence_of
+from agent.context import OPTIONAL_TOKENS, FixPrompt, build_fix_messages, estimate_tokens, one_line
+from agent.edits import (
+    Accepted,
+    Applied,
+    Refused,
+    apply_edit,
+    check_edit,
+    revert_edit,
+    unified_diff,
+)
+from agent.events import (
+    EditApplied,
+    EditProposed,
+    EditReverted,
+    Notice,
+    ReplyUnusable,
+    StageStarted,
+    TestsFinished,
+)
+from agent.model import Model
+from agent.reply import FileEdits, Unusable, parse_reply
+from agent.sources import Sources
+from agent.streaming import Emit
+from agent.targets import locate_test, project_facts
+from agent.verify import (
+    State,
+    TestRunner,
+    broken_tests,
+    next_state,
+    passing_alone,
+    run_tests,
+    solved_tests,
+)
+from learning.records import Action, Evidence, Message, Sampling, Verdict
+from sandbox.contract import SandboxError
+from sandbox.report import RunStatus, TestReport, TestResult
+
+_SLOW_SUITE_S = 20.0
+"""From this on the failing test alone is run before the whole suite."""
+_REPLY_MARGIN_TOKENS = 160
+_EVIDENCE_KEPT = 3
+
+
+class StepRecorder(Protocol):
+    """Keeps one judged action; `agent.capture.Recorder` is the real one."""
+
+    def record(
+        self,
+        *,
+        messages: Sequence[Message],
+        action: Action,
+        verdict: Verdict,
+        evidence: Sequence[Evidence] = (),
+        targets: Sequence[str] = (),
+        path: str = "",
+        before: str = "",
+        after: str = "",
+    ) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an attempt works with."""
+
+    sources: Sources
+    runner: TestRunner
+    model: Model
+    emit: Emit
+    allow_test_edits: bool = False
+    max_reply_tokens: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one attempt is about."""
+
+    result: TestResult
+    path: str
+    note: str
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A prompt and the action that answered it."""
+
+    messages: tuple[Message, ...]
+    action: Action
+    before: str | None
+    """The file as it stood in the prompt; None if it did not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the tests said of an edit. The verdict is UNKNOWN if they could not say anything."""
+
+    verdict: Verdict
+    reason: str
+    state: State | None = None
+    """The new best state, after a pass."""
+    solved: tuple[str, ...] = ()
+    failing: tuple[TestResult, ...] = ()
+
+
+async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixPrompt, int] | str:
+    """A prompt with the number of tokens left for the reply; a sentence if nothing fits.
+
+    What is optional in the prompt goes before anything is refused, and that is said.
+    """
+    needed = estimate_tokens(source) + _REPLY_MARGIN_TOKENS
+    used = 0
+    for optional_tokens in (OPTIONAL_TOKENS, 0):
+        prompt = _prompt(parts, plan, source, optional_tokens=optional_tokens)
+        used = await parts.model.count_tokens(prompt.messages)
+        room = parts.model.context_length - used
+        if room >= needed:
+            for sentence in prompt.left_out:
+                parts.emit(Notice(sentence))
+            return prompt, min(room, max(needed, min(2 * needed, parts.max_reply_tokens)))
+    return (
+        f"{plan.path} is too large for {parts.model.name}: the prompt has {used} tokens and the"
+        f" reply needs about {needed}, but the context has {parts.model.context_length};"
+        " use a model with a larger context"
+    )
+
+
+def _prompt(parts: Parts, plan: Plan, source: str, *, optional_tokens: int) -> FixPrompt:
+    return build_fix_messages(
+        path=plan.path,
+        source=source,
+        result=plan.result,
+        evidence=evidence_of(plan.result),
+        test=locate_test(plan.result, parts.sources),
+        sources=parts.sources,
+        facts=project_facts(plan.result, plan.path, parts.sources),
+        note=plan.note,
+        optional_tokens=optional_tokens,
+    )
+
+
+async def ask_for_file(
+    parts: Parts, plan: Plan, prompt: FixPrompt, *, before: str | None, max_tokens: int
+) -> Asked:
+    """Ask the model once; `before` is the text of the file in the prompt."""
+    sampling = Sampling(temperature=plan.temperature, seed=plan.seed, max_tokens=max_tokens)
+    reply = await ask(parts.model, prompt.messages, sampling=sampling, emit=parts.emit)
+    return Asked(messages=prompt.messages, action=reply.action, before=before)
+
+
+def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:
+    """The edit of `path` that the reply gives, checked; or why it cannot be used."""
+    reading = parse_reply(
+        asked.action.text,
+        known_paths=parts.sources.files | {path},
+        default_path=path,
+        finish=asked.action.finish,
+    )
+    if isinstance(reading, Unusable):
+        return reading.reason
+    if not isinstance(reading, FileEdits):
+        return "The reply has no code block. Give the whole file in one fenced block."
+    others = [edit.path for edit in reading.edits if edit.path != path]
+    unasked = [f"the reply also gives {other}, which was not asked for" for other in others]
+    wanted = next((edit for edit in reading.edits if edit.path == path), None)
+    if wanted is None:
+        return f"The reply is about {others[0]}. Give only the whole file {path}."
+    for sentence in (*reading.notes, *unasked):
+        parts.emit(Notice(sentence))
+    root, allow = parts.sources.root, parts.allow_test_edits
+    checked = check_edit(root, wanted, asked.before, allow_test_edits=allow)
+    if isinstance(checked, Refused):
+        return f"{checked.reason[:1].upper()}{checked.reason[1:]}."
+    return checked
+
+
+async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> Judgement:
+    """Apply an edit and judge it; it is on disk afterwards only if the judgement is a pass.
+
+    Raises:
+        SandboxError: If the sandbox gave no answer; the file is put back before.
+    """
+    diff = unified_diff(edit.path, edit.before, edit.after)
+    parts.emit(EditProposed(edit.path, diff))
+    applied = apply_edit(edit)
+    reason = "interrupted before the tests could judge it"
+    kept = False
+    try:
+        parts.emit(EditApplied(edit.path, diff))
+        judgement = await _judge(parts, state, target)
+        kept, reason = judgement.verdict is Verdict.PASS, judgement.reason
+    except SandboxError as err:
+        reason = f"the sandbox gave no answer: {err}"
+        raise
+    finally:
+        if not kept:
+            _put_back(parts, applied, reason)
+    return judgement
+
+
+def reply_problem(parts: Parts, reason: str) -> str:
+    """Show that a reply was not used; the note for the next attempt."""
+    parts.emit(ReplyUnusable(reason))
+    return f"An earlier reply was not used. {reason}"
+
+
+def note_after(judgement: Judgement, target: str) -> str:
+    """What an edit that was put back still got wrong, for the next attempt; it is not quoted."""
+    if not judgement.failing:
+        return f"An earlier correction was not kept: {judgement.reason}."
+    first = judgement.failing[0]
+    line = one_line(evidence_of(first), first.message)
+    if first.id == target:
+        return f"An earlier correction did not work. With it this test still failed: {line}"
+    return f"An earlier correction broke another test, {first.id}: {line}"
+
+
+def evidence_after(judgement: Judgement) -> tuple[Evidence, ...]:
+    """What the tests said against an edit."""
+    return tuple(evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT])
+
+
+def _put_back(parts: Parts, applied: Applied, reason: str) -> None:
+    if revert_edit(applied):
+        parts.emit(EditReverted(applied.path, reason))
+    else:
+        text = f"{applied.path} was changed by somebody else meanwhile and is left as it is"
+        parts.emit(Notice(text, "warning"))
+
+
+async def _judge(parts: Parts, state: State, target: str) -> Judgement:
+    if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
+        parts.emit(StageStarted(f"running {target}"))
+        alone = await run_tests(parts.runner, parts.emit, only=(target,))
+        if problem := _unjudged(alone):
+            return problem
+        if not solved_tests(state, alone):
+            return _still_failing(alone, target)
+    parts.emit(StageStarted("running all tests"))
+    report = await run_tests(parts.runner, parts.emit)
+    if problem := _unjudged(report):
+        return problem
+    broken = broken_tests(state, report)
+    flaky = await passing_alone(parts.runner, broken) if broken else frozenset[str]()
+    parts.emit(TestsFinished(report, tuple(sorted(state.flaky | flaky))))
+    return _compared(state, report, target, broken=set(broken) - flaky, flaky=flaky)
+
+
+def _compared(
+    state: State, report: TestReport, target: str, *, broken: set[str], flaky: frozenset[str]
+) -> Judgement:
+    if broken:
+        failing = tuple(item for item in report.red if item.id in broken)
+        listed = ", ".join(sorted(broken)[:_EVIDENCE_KEPT])
+        return Judgement(
+            verdict=Verdict.FAIL, reason=f"it broke what passed before: {listed}", failing=failing
+        )
+    solved = solved_tests(state, report)
+    if not solved:
+        return _still_failing(report, target)
+    return Judgement(
+        verdict=Verdict.PASS,
+        reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
+        state=next_state(state, report, flaky=flaky),
+        solved=solved,
+    )
+
+
+def _unjudged(report: TestReport) -> Judgement | None:
+    if report.status is RunStatus.COMPLETE:
+        return None
+    reason = f"the tests could not be judged: {report.status.value.replace('_', ' ')}"
+    return Judgement(verdict=Verdict.UNKNOWN, reason=reason)
+
+
+def _still_failing(report: TestReport, target: str) -> Judgement:
+    failing = sorted(report.red, key=lambda item: item.id != target)
+    return Judgement(
+        verdict=Verdict.FAIL, reason=f"{target} still fails", failing=tuple(failing[:1])
+    )

@@ -1,0 +1,223 @@
+"""Reads the settings once: command line > environment > project > user > default.
+
+Every value knows where it comes from. What is unknown, of the wrong type, or not for a project's
+file to say is an error that names the file and line, never ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from agent.config_files import Given, read_project, read_user
+from agent.errors import ConfigError
+from agent.paths import user_config_file
+from agent.setting_values import check_bounds, from_data, from_text
+from agent.settings import (
+    FixSettings,
+    LearnSettings,
+    ModelSettings,
+    ProjectMay,
+    Rule,
+    SandboxSettings,
+    SessionSettings,
+    Settings,
+    is_plain_name,
+    rule_of,
+)
+
+__all__ = [
+    "ConfigError",
+    "FixSettings",
+    "LearnSettings",
+    "Loaded",
+    "ModelSettings",
+    "SandboxSettings",
+    "SessionSettings",
+    "Settings",
+    "describe",
+    "load",
+]
+
+_PREFIX = "ELAGENT_"
+# Short names for what is set most often.
+_ALIASES = MappingProxyType({"ELAGENT_MODEL": "model.name"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The settings, and for each dotted key where its value comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is declared about one dotted key."""
+
+    type: object
+    rule: Rule
+    default: object
+
+
+def load(
+    cwd: Path,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] = MappingProxyType({}),
+) -> Loaded:
+    """All settings as they hold in `cwd`.
+
+    `overrides` are the options of the command line by dotted key (`model.name`); None is "not
+    given".
+
+    Raises:
+        ConfigError: If anything that was given cannot be used.
+    """
+    known = dict(_declared())
+    user = {
+        key: _Value(value=_from_data(known, key, given.value, given.place), origin=given.place)
+        for key, given in read_user(user_config_file(environ))
+    }
+    now = dict(_from_environ(known, environ)) | {
+        key: _Value(value=_from_data(known, key, value, "the command line"), origin="command line")
+        for key, value in overrides.items()
+        if value is not None
+    }
+    own = user | now
+    project = {
+        key: _from_project(known, key, given, own.get(key)) for key, given in read_project(cwd)
+    }
+    return _assemble(known, user | project | now)
+
+
+def describe(loaded: Loaded, *, origin: bool = False) -> list[str]:
+    """Every setting as `section.key = value`, with where it comes from if `origin` is asked for.
+
+    Secrets are only said to be set.
+    """
+    lines = []
+    for key, known in _declared():
+        section, name = key.split(".")
+        value = getattr(getattr(loaded.settings, section), name)
+        shown = "(set)" if known.rule.secret and value else _shown(value)
+        lines.append(f"{key} = {shown}" + (f"  [{loaded.origins[key]}]" if origin else ""))
+    return lines
+
+
+def _declared() -> Iterator[tuple[str, _Known]]:
+    for section in dataclasses.fields(Settings):
+        sample = section.default
+        types = typing.get_type_hints(type(sample))
+        for setting in dataclasses.fields(typing.cast("ModelSettings", sample)):
+            rule = rule_of(setting)
+            known = _Known(type=types[setting.name], rule=rule, default=setting.default)
+            yield f"{section.name}.{setting.name}", known
+
+
+def _from_data(known: Mapping[str, _Known], key: str, value: object, place: str) -> object:
+    declared = _look_up(known, key, place)
+    converted = from_data(declared.type, value, key=key, place=place)
+    check_bounds(converted, declared.rule, key=key, place=place)
+    return converted
+
+
+def _look_up(known: Mapping[str, _Known], key: str, place: str) -> _Known:
+    if key in known:
+        return known[key]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"{place}: there is no setting {key!r}{hint}")
+
+
+def _from_environ(
+    known: Mapping[str, _Known], environ: Mapping[str, str]
+) -> Iterator[tuple[str, _Value]]:
+    # Sorted, so that the alias ELAGENT_MODEL comes before, and gives way to, ELAGENT_MODEL_NAME.
+    for name in sorted(environ):
+        key = _ALIASES.get(name) or _key_of(known, name)
+        text = environ[name]
+        if key is None or not text:
+            continue
+        place = f"the environment variable {name}"
+        declared = _look_up(known, key, place)
+        value = from_text(declared.type, text, key=key, place=place)
+        check_bounds(value, declared.rule, key=key, place=place)
+        yield key, _Value(value=value, origin=f"environment {name}")
+
+
+def _key_of(known: Mapping[str, _Known], name: str) -> str | None:
+    """The dotted key of `ELAGENT_<SECTION>_<KEY>`; None for other variables."""
+    section, _, rest = name.removeprefix(_PREFIX).lower().partition("_")
+    sections = {key.split(".")[0] for key in known}
+    is_ours = name.startswith(_PREFIX) and bool(rest) and section in sections
+    return f"{section}.{rest}" if is_ours else None
+
+
+def _from_project(
+    known: Mapping[str, _Known], key: str, given: Given, own: _Value | None
+) -> _Value:
+    value = _from_data(known, key, given.value, given.place)
+    declared = known[key]
+    allowed = declared.default if own is None else own.value
+    problem = _overstep(declared.rule.project, value, allowed)
+    if problem:
+        raise ConfigError(f"{given.place}: {key} {problem}")
+    return _Value(value=value, origin=given.place)
+
+
+def _overstep(may: ProjectMay, value: object, allowed: object) -> str:
+    """What is wrong with a project's file saying this; empty if nothing is."""
+    match may:
+        case ProjectMay.NOTHING:
+            return "can only be set by the user, not by a project's file; remove it there"
+        case ProjectMay.LOWER if _exceeds(value, allowed):
+            return (
+                f"= {value} loosens a limit: a project's file may only go below the user's "
+                f"own {allowed}"
+            )
+        case ProjectMay.SWITCH_OFF if value is True and allowed is not True:
+            return "can only be switched on by the user, not by a project's file"
+        case ProjectMay.SET_PLAIN_NAME if not is_plain_name(str(value)):
+            return f"= {value!r}: a project's file may only name a model of the catalog"
+        case _:
+            return ""
+
+
+def _exceeds(value: object, allowed: object) -> bool:
+    if isinstance(value, int | float) and isinstance(allowed, int | float):
+        return value > allowed
+    return True
+
+
+def _assemble(known: Mapping[str, _Known], values: Mapping[str, _Value]) -> Loaded:
+    sections: dict[str, dict[str, object]] = {}
+    for key, value in values.items():
+        section, name = key.split(".")
+        sections.setdefault(section, {})[name] = value.value
+    defaults = Settings()
+    changed = {
+        section: dataclasses.replace(getattr(defaults, section), **names)
+        for section, names in sections.items()
+    }
+    origins = {key: values[key].origin if key in values else "default" for key in known}
+    return Loaded(
+        settings=dataclasses.replace(defaults, **changed), origins=MappingProxyType(origins)
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(not set)"
+    return str(value).lower() if isinstance(value, bool) else str(value)

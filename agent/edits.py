@@ -1,0 +1,196 @@
+"""Whole-file edits: checked before they are applied, applied atomically, taken back exactly."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from agent.edit_guards import (
+    elided_line,
+    emptied_definition,
+    new_syntax_problem,
+    vanished_definitions,
+)
+from agent.reply import FileEdit
+from agent.source_files import (
+    OutsideRepositoryError,
+    SourceFileError,
+    TextFile,
+    is_test_path,
+    read_text_file,
+    resolve_inside,
+    write_atomically,
+)
+
+RefusalKind = Literal[
+    "outside",
+    "test_file",
+    "stale",
+    "empty",
+    "identical",
+    "elided",
+    "vanished",
+    "syntax",
+    "encoding",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """An edit that may be applied."""
+
+    path: str
+    target: Path
+    before: str | None
+    """None for a file that does not exist yet."""
+    after: str
+    data: bytes
+    """`after` as it will be stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An edit that may not; the reason is for the person and for the model."""
+
+    path: str
+    kind: RefusalKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """An edit on disk, with what it takes to take it back."""
+
+    path: str
+    target: Path
+    old_data: bytes | None
+    new_data: bytes
+
+
+def check_edit(
+    root: Path,
+    edit: FileEdit,
+    before: str | None,
+    *,
+    allow_test_edits: bool = False,
+    may_vanish: Collection[str] = (),
+) -> Accepted | Refused:
+    """Whether an edit may be applied; `before` is the text that the model was shown.
+
+    `may_vanish` names definitions that the person asked to remove or rename.
+    """
+    try:
+        target = resolve_inside(root, edit.path)
+        stored = read_text_file(target) if target.exists() else None
+        after = _like_before(edit.content, before)
+        data = (stored or TextFile(text="")).encode(after)
+    except OutsideRepositoryError as err:
+        return Refused(path=edit.path, kind="outside", reason=str(err))
+    except SourceFileError as err:
+        return Refused(path=edit.path, kind="encoding", reason=f"{edit.path}: {err}")
+    relative = target.relative_to(root.resolve()).as_posix()
+    if not allow_test_edits and (is_test_path(edit.path) or is_test_path(relative)):
+        reason = f"{edit.path} is a test; tests are not edited unless that is allowed"
+        return Refused(path=edit.path, kind="test_file", reason=reason)
+    if (stored.text if stored else None) != before:
+        reason = f"{edit.path} is not as it was shown to the model; nothing was written"
+        return Refused(path=edit.path, kind="stale", reason=reason)
+    if problem := _content_problem(edit, before) or _loss(edit, before or "", may_vanish):
+        return problem
+    return Accepted(path=edit.path, target=target, before=before, after=after, data=data)
+
+
+def apply_edit(accepted: Accepted) -> Applied:
+    """Write the file; at every moment it is either old or new.
+
+    Raises:
+        SourceFileError: If it changed since it was checked, or cannot be written.
+    """
+    target = accepted.target
+    try:
+        old_data = target.read_bytes() if target.exists() else None
+    except OSError as err:
+        raise SourceFileError(f"{accepted.path} cannot be read: {err.strerror}") from err
+    if (read_text_file(target).text if old_data is not None else None) != accepted.before:
+        raise SourceFileError(f"{accepted.path} changed meanwhile; nothing was written")
+    write_atomically(target, accepted.data)
+    return Applied(path=accepted.path, target=target, old_data=old_data, new_data=accepted.data)
+
+
+def revert_edit(applied: Applied) -> bool:
+    """Put the old file back, byte for byte; False if somebody else has changed it since.
+
+    Raises:
+        SourceFileError: If the file system refuses.
+    """
+    target = applied.target
+    try:
+        if not target.exists() or target.read_bytes() != applied.new_data:
+            return False
+        if applied.old_data is None:
+            target.unlink()
+        else:
+            write_atomically(target, applied.old_data)
+    except OSError as err:
+        raise SourceFileError(f"{applied.path} cannot be put back: {err.strerror}") from err
+    return True
+
+
+def unified_diff(path: str, before: str | None, after: str | None) -> str:
+    """A diff that `git apply` understands; None stands for a file that does not exist."""
+    if before == after:
+        return ""
+    lines = difflib.unified_diff(
+        _lines(before or ""),
+        _lines(after or ""),
+        fromfile="/dev/null" if before is None else f"a/{path}",
+        tofile="/dev/null" if after is None else f"b/{path}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, as git counts them: only a line feed ends one."""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
+
+
+def _content_problem(edit: FileEdit, before: str | None) -> Refused | None:
+    path, new = edit.path, edit.content
+    if before is not None and new.rstrip("\n") == before.rstrip("\n"):
+        reason = f"the reply gives {path} back unchanged"
+        return Refused(path=path, kind="identical", reason=reason)
+    if not new.strip() and PurePosixPath(path).name != "__init__.py":
+        return Refused(path=path, kind="empty", reason=f"the reply leaves {path} empty")
+    if line := elided_line(before or "", new, path=path):
+        reason = f"the reply leaves code out of {path}: {line!r}"
+        return Refused(path=path, kind="elided", reason=reason)
+    if problem := new_syntax_problem(before, new, path=path):
+        reason = f"{path} would not parse any more: {problem}"
+        return Refused(path=path, kind="syntax", reason=reason)
+    return None
+
+
+def _loss(edit: FileEdit, before: str, may_vanish: Collection[str]) -> Refused | None:
+    path, new = edit.path, edit.content
+    if not path.endswith((".py", ".pyi")):
+        return None
+    if name := emptied_definition(before, new):
+        reason = f"the reply leaves out the body of {name} in {path}"
+        return Refused(path=path, kind="elided", reason=reason)
+    if gone := vanished_definitions(before, new, may_vanish=may_vanish):
+        reason = f"the reply drops {', '.join(gone)} from {path}"
+        return Refused(path=path, kind="vanished", reason=reason)
+    return None
+
+
+def _like_before(content: str, before: str | None) -> str:
+    """The content without its last line end where the old file had none."""
+    if before and not before.endswith("\n"):
+        return content.rstrip("\n")
+    return content

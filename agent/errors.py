@@ -1,0 +1,78 @@
+"""The exceptions of this package.
+
+    AgentError
+      ConfigError                   a setting is unknown, malformed or not allowed where it stands
+      WorkspaceError                no snapshot, diff or undo can be given
+        UndoRefusedError            undoing would overwrite work that came later
+      SessionError                  a session file cannot be read or written
+      ModelError                    the model gave no answer
+        ServerUnreachableError      nobody answers, or the connection was lost
+        ServerStartError            our own model server did not start
+        ModelMissingError           the server does not have that model
+        ContextLengthError          the prompt does not fit
+        AuthenticationError         the server refuses the API key
+        ReplyTimeoutError           no token came in time
+        AdapterRefusedError         the server cannot or will not load an adapter
+
+Every message is one or two sentences for the person: what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """The agent cannot go on; the message says why and what to do."""
+
+
+class ConfigError(AgentError):
+    """A setting is unknown, malformed or not allowed where it stands; names the file and line."""
+
+
+class WorkspaceError(AgentError):
+    """No snapshot, diff or undo can be given."""
+
+
+class UndoRefusedError(WorkspaceError):
+    """Undoing would overwrite work that came after the turn."""
+
+
+class SessionError(AgentError):
+    """A session file cannot be read or written."""
+
+
+class ModelError(AgentError):
+    """The model gave no answer."""
+
+
+class ServerUnreachableError(ModelError):
+    """Nobody answers at the address, or the connection was lost."""
+
+
+class ServerStartError(ModelError):
+    """Our own model server did not start."""
+
+
+class ModelMissingError(ModelError):
+    """The server does not have that model."""
+
+
+class ContextLengthError(ModelError):
+    """The prompt does not fit into the model's context; nothing was truncated."""
+
+    def __init__(self, message: str, *, prompt_tokens: int | None, context_length: int) -> None:
+        super().__init__(message)
+        self.prompt_tokens = prompt_tokens
+        """None when the server did not say."""
+        self.context_length = context_length
+
+
+class AuthenticationError(ModelError):
+    """The server refuses the API key, or wants one."""
+
+
+class ReplyTimeoutError(ModelError):
+    """No token came within the time limit."""
+
+
+class AdapterRefusedError(ModelError):
+    """The server cannot load adapters, or refuses this one."""

@@ -1,0 +1,232 @@
+"""Everything that a front end can see, as one closed union of frozen values.
+
+Events are facts in the past tense. `to_json` gives their versioned form for `--json` and for the
+session file; a new event type is added here, and every `match` over `Event` then fails type checks
+until it shows it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePath
+
+from sandbox.report import TestReport, TestResult
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """Something that may take a while began."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the current stage is; `eta_s` is None while unknown."""
+
+    done: float
+    total: float
+    unit: str
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence that the person should read: a limit reached, something skipped and why."""
+
+    text: str
+    level: str = "info"
+    """`info` or `warning`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChunk:
+    """Raw output of a command in the sandbox; untrusted bytes, to be made display-safe."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestFinished:
+    """One test has an outcome."""
+
+    __test__ = False
+
+    result: TestResult
+
+
+@dataclass(frozen=True, slots=True)
+class TestsFinished:
+    """A test run is over."""
+
+    __test__ = False
+
+    report: TestReport
+    flaky: Sequence[str] = ()
+    """Ids whose outcome differed between two runs of the same code."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The model said something."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFinished:
+    """A whole reply, with what it cost and which adapter made it."""
+
+    text: str
+    model: str
+    adapter: str | None
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    context_length: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyUnusable:
+    """A reply could not be used; `reason` is what was told to the model, if it is re-asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditProposed:
+    """The model wants to change a file; not applied yet."""
+
+    path: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditApplied:
+    """A file was written."""
+
+    path: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditReverted:
+    """A file was put back, because the edit helped nothing or broke something."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """The fix loop turns to one failing test."""
+
+    test_id: str
+    attempt: int
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixFinished:
+    """The fix loop ended with the best state in place."""
+
+    passed_before: int
+    passed_after: int
+    red_before: Sequence[str]
+    red_after: Sequence[str]
+    diff: str
+    reason: str
+    """Why it ended: `all green`, `attempts used up`, `no progress`, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperienceRecorded:
+    """An experience is on disk."""
+
+    id: str
+    verdict: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearnStep:
+    """The learner took one optimiser step."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_s: float
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnFinished:
+    """A learning round ended with a decision, whatever it is."""
+
+    adapter: str | None
+    decision: str
+    """`shadow`, `promoted`, `rejected` or `nothing_to_learn`."""
+    reason: str
+    experiences: int
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A turn of the session is over."""
+
+    reason: str
+
+
+Event = (
+    StageStarted
+    | Progress
+    | Notice
+    | OutputChunk
+    | TestFinished
+    | TestsFinished
+    | TextDelta
+    | ReplyFinished
+    | ReplyUnusable
+    | EditProposed
+    | EditApplied
+    | EditReverted
+    | AttemptStarted
+    | FixFinished
+    | ExperienceRecorded
+    | LearnStep
+    | LearnFinished
+    | TurnFinished
+)
+
+
+def to_json(event: Event) -> dict[str, object]:
+    """The event as JSON data: `v`, `event` (snake case), then its fields."""
+    fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
+    if isinstance(event, TestsFinished):
+        fields |= {"counts": dict(event.report.counts), "all_green": event.report.all_green}
+    return {"v": SCHEMA_VERSION, "event": _snake(type(event).__name__), **fields}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, frozenset, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value

@@ -1,0 +1,282 @@
+"""Run the tests, repair what is red, keep the best state: never worse than before.
+
+An edit stays only if a test that was red passes and no test that passed before fails. Every other
+edit is put back, so the files are in the best state at every moment that nobody is judging one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.attempts import (
+    Asked,
+    Judgement,
+    Parts,
+    Plan,
+    StepRecorder,
+    ask_for_file,
+    evidence_after,
+    fitting_prompt,
+    note_after,
+    read_edit,
+    reply_problem,
+    try_edit,
+)
+from agent.edits import Accepted, unified_diff
+from agent.events import (
+    AttemptStarted,
+    Event,
+    ExperienceRecorded,
+    FixFinished,
+    Notice,
+    StageStarted,
+    TestsFinished,
+)
+from agent.model import ContextLengthError, Model, ModelError
+from agent.source_files import SourceFileError
+from agent.sources import Sources
+from agent.streaming import Emit, stream_events
+from agent.targets import choose_targets
+from agent.verify import State, TestRunner, first_state, run_tests
+from learning.experience.store import StoreError
+from learning.records import Verdict
+from sandbox.contract import SandboxError
+from sandbox.report import RunStatus, TestReport, TestResult
+
+__all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
+
+_MOST_REASKS = 2
+_ATTEMPTS_ON_FIRST_TARGET = 2
+ALL_GREEN = "all green"
+ATTEMPTS_USED_UP = "attempts used up"
+STUCK = "stuck: the same reply came twice"
+REASKED_ENOUGH = "no usable reply after two re-asks"
+NO_TARGET = "the failure points at no file of the project"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixOptions:
+    """How much may be tried."""
+
+    max_attempts: int = 3
+    """Replies of the model for each failing test, re-asks included."""
+    allow_test_edits: bool = False
+    retry_temperature: float = 0.6
+    seed: int = 0
+    max_reply_tokens: int = 2048
+
+
+def fix(
+    *,
+    root: Path,
+    files: Sequence[str],
+    runner: TestRunner,
+    model: Model,
+    options: FixOptions = FixOptions(),
+    recorder: StepRecorder | None = None,
+    snapshot: Callable[[str], object] | None = None,
+) -> AsyncGenerator[Event, None]:
+    """Repair failing tests one after the other; the last event is `FixFinished`.
+
+    `files` are the project's files relative to `root`. `snapshot` is called once, in a thread,
+    before the first edit. When this iterator is cancelled or closed, an edit that is not judged
+    yet is put back first.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer; `FixFinished` comes before if tests ran.
+        ModelError: If the model gives no answer; `FixFinished` comes before.
+    """
+
+    async def work(emit: Emit) -> None:
+        parts = Parts(
+            sources=Sources(root, files),
+            runner=runner,
+            model=model,
+            emit=emit,
+            allow_test_edits=options.allow_test_edits,
+            max_reply_tokens=options.max_reply_tokens,
+        )
+        await _Repair(parts, options, recorder, snapshot).run()
+
+    return stream_events(work)
+
+
+class _Repair:
+    """The best state so far, and what it takes to improve on it."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        options: FixOptions,
+        recorder: StepRecorder | None,
+        snapshot: Callable[[str], object] | None,
+    ) -> None:
+        self._parts = parts
+        self._emit = parts.emit
+        self._options = options
+        self._recorder = recorder
+        self._snapshot = snapshot
+        self._originals: dict[str, str | None] = {}
+        self._state: State
+
+    async def run(self) -> None:
+        self._emit(StageStarted("running all tests"))
+        report = await run_tests(self._parts.runner, self._emit)
+        if report.status is not RunStatus.COMPLETE:
+            self._emit(TestsFinished(report))
+            self._emit(_not_started(report))
+            return
+        self._state = before = await first_state(self._parts.runner, report)
+        self._emit(TestsFinished(report, tuple(sorted(before.flaky))))
+        failure: Exception | None = None
+        try:
+            reason = await self._repair_all()
+        except (ModelError, SandboxError, SourceFileError) as err:
+            failure, reason = err, str(err)
+        self._emit(self._finished(before, reason))
+        if failure is not None:
+            raise failure
+
+    async def _repair_all(self) -> str:
+        """Turn to each red test once; tests that an edit made visible included."""
+        turned_to: set[str] = set()
+        reason = ALL_GREEN
+        while result := next((r for r in self._state.red if _family(r.id) not in turned_to), None):
+            family = _family(result.id)
+            turned_to.add(family)
+            reason = await self._repair_family(family)
+            if reason != ALL_GREEN:
+                self._emit(Notice(f"{result.id} stays red: {reason}"))
+        return ALL_GREEN if not self._state.red else reason
+
+    async def _repair_family(self, family: str) -> str:
+        """Try to repair a test, all its parameters together; why it ended."""
+        note, unusable, seen = "", 0, set[str]()
+        for attempt in range(1, self._options.max_attempts + 1):
+            result = next((r for r in self._state.red if _family(r.id) == family), None)
+            if result is None:
+                return ALL_GREEN
+            targets = choose_targets(result, self._parts.sources)
+            if not targets:
+                return NO_TARGET
+            self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))
+            plan = self._plan(result, targets, attempt, note)
+            asked = await self._asked(plan)
+            if isinstance(asked, str):
+                return asked
+            if asked.action.text.strip() in seen:
+                return STUCK
+            seen.add(asked.action.text.strip())
+            note, usable = await self._used(plan, asked)
+            unusable += not usable
+            if unusable > _MOST_REASKS:
+                return REASKED_ENOUGH
+        still_red = any(_family(r.id) == family for r in self._state.red)
+        return ATTEMPTS_USED_UP if still_red else ALL_GREEN
+
+    def _plan(self, result: TestResult, targets: Sequence[str], attempt: int, note: str) -> Plan:
+        """Greedy at the first file first; then sampled; then at the next likely file."""
+        later = attempt > _ATTEMPTS_ON_FIRST_TARGET and len(targets) > 1
+        return Plan(
+            result=result,
+            path=targets[1] if later else targets[0],
+            note="" if later else note,
+            temperature=0.0 if attempt == 1 else self._options.retry_temperature,
+            seed=self._options.seed + attempt - 1,
+        )
+
+    async def _asked(self, plan: Plan) -> Asked | str:
+        before = self._parts.sources.text(plan.path)
+        if before is None and plan.path in self._parts.sources.files:
+            return f"{plan.path} cannot be read as text"
+        fitting = await fitting_prompt(self._parts, plan, before or "")
+        if isinstance(fitting, str):
+            return fitting
+        prompt, room = fitting
+        try:
+            return await ask_for_file(self._parts, plan, prompt, before=before, max_tokens=room)
+        except ContextLengthError as err:
+            return str(err)
+
+    async def _used(self, plan: Plan, asked: Asked) -> tuple[str, bool]:
+        """Do what the reply asks for; a note for the next attempt, and whether it was usable."""
+        edit = read_edit(self._parts, asked, plan.path)
+        if isinstance(edit, str):
+            judgement = Judgement(verdict=Verdict.UNKNOWN, reason=edit)
+            self._record(plan, asked, judgement)
+            return reply_problem(self._parts, edit), False
+        await self._snapshot_once()
+        try:
+            judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
+        except SandboxError as err:
+            self._record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=str(err)), edit)
+            raise
+        if judgement.state is not None:
+            self._originals.setdefault(edit.path, edit.before)
+            self._parts.sources.include(edit.path)
+            self._state = judgement.state
+        self._record(plan, asked, judgement, edit)
+        return ("" if judgement.state else note_after(judgement, plan.result.id)), True
+
+    async def _snapshot_once(self) -> None:
+        if self._snapshot is not None:
+            snapshot, self._snapshot = self._snapshot, None
+            await asyncio.to_thread(snapshot, "before repairing failing tests")
+
+    def _record(
+        self, plan: Plan, asked: Asked, judgement: Judgement, edit: Accepted | None = None
+    ) -> None:
+        if self._recorder is None:
+            return
+        try:
+            recorded = self._recorder.record(
+                messages=asked.messages,
+                action=asked.action,
+                verdict=judgement.verdict,
+                evidence=evidence_after(judgement),
+                targets=judgement.solved or (plan.result.id,),
+                path=edit.path if edit else "",
+                before=(edit.before or "") if edit else "",
+                after=edit.after if edit else "",
+            )
+        except StoreError as err:
+            self._recorder = None
+            self._emit(Notice(f"nothing more is recorded in this run: {err}", "warning"))
+            return
+        if isinstance(recorded, ExperienceRecorded):
+            self._emit(recorded)
+
+    def _finished(self, before: State, reason: str) -> FixFinished:
+        texts = {path: self._parts.sources.text(path) for path in self._originals}
+        diffs = (unified_diff(p, old, texts[p]) for p, old in sorted(self._originals.items()))
+        return FixFinished(
+            passed_before=len(before.green),
+            passed_after=len(self._state.green),
+            red_before=tuple(item.id for item in before.red),
+            red_after=tuple(item.id for item in self._state.red),
+            diff="".join(diffs),
+            reason=reason,
+        )
+
+
+def _family(test_id: str) -> str:
+    """A test without its parameters."""
+    return test_id.partition("[")[0]
+
+
+def _not_started(report: TestReport) -> FixFinished:
+    red = tuple(item.id for item in report.red)
+    passed = len(report.passed_ids)
+    said = report.status.value.replace("_", " ")
+    reason = "no tests" if report.status is RunStatus.NO_TESTS else f"tests not judged: {said}"
+    return FixFinished(
+        passed_before=passed,
+        passed_after=passed,
+        red_before=red,
+        red_after=red,
+        diff="",
+        reason=reason,
+    )

@@ -1,0 +1,97 @@
+"""The list of turns that can be undone and redone, as one small file that is replaced atomically."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.errors import WorkspaceError
+
+MAX_STEPS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One change of the tree that can be undone: the states before and after it."""
+
+    before: str
+    after: str
+    label: str
+    cut_off: bool = False
+    """The turn did not end by itself: `after` may hold the user's later edits too."""
+    only: tuple[str, ...] = ()
+    """The paths that belong to the step, where the states differ in others too; empty: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTurn:
+    """A turn that began and has not ended, or whose process is gone."""
+
+    key: str
+    before: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Steps in order; those from `cursor` on are undone and can be redone."""
+
+    steps: tuple[Step, ...] = ()
+    cursor: int = 0
+    open: tuple[OpenTurn, ...] = ()
+
+    def opened(self, turn: OpenTurn) -> Journal:
+        return replace(self, open=(*self.open, turn))
+
+    def closed(self, key: str) -> Journal:
+        return replace(self, open=tuple(turn for turn in self.open if turn.key != key))
+
+    def extended(self, step: Step) -> Journal:
+        """With one more step done; what was undone before can no longer be redone."""
+        steps = (*self.steps[: self.cursor], step)[-MAX_STEPS:]
+        return replace(self, steps=steps, cursor=len(steps))
+
+    def amended(self, index: int, step: Step) -> Journal:
+        return replace(self, steps=(*self.steps[:index], step, *self.steps[index + 1 :]))
+
+    def moved(self, cursor: int) -> Journal:
+        return replace(self, cursor=cursor)
+
+    @property
+    def states(self) -> set[str]:
+        """The snapshots that undo and redo still need."""
+        ends = {state for step in self.steps for state in (step.before, step.after)}
+        return ends | {turn.before for turn in self.open}
+
+
+def read_journal(path: Path) -> Journal:
+    """The journal; an empty one where there is no file.
+
+    Raises:
+        WorkspaceError: If the file is damaged.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        return Journal(
+            steps=tuple(Step(**{**step, "only": tuple(step["only"])}) for step in data["steps"]),
+            cursor=int(data["cursor"]),
+            open=tuple(OpenTurn(**turn) for turn in data["open"]),
+        )
+    except FileNotFoundError:
+        return Journal()
+    except (ValueError, KeyError, TypeError) as err:
+        message = f"the list of turns {path} is damaged; remove it to start a new one"
+        raise WorkspaceError(message) from err
+
+
+def write_journal(path: Path, journal: Journal) -> None:
+    """Replace the file; a crash leaves the old or the new one, never a part."""
+    temporary = path.with_suffix(".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(dataclasses.asdict(journal), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,129 @@
+"""The worker process of a learning round: start it, show what it says, end it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from agent.errors import AgentError
+from agent.events import Event, LearnStep, Progress, StageStarted
+from learning.training import job as job_module
+from learning.training.job import read_job
+from learning.training.progress import ProgressLine, ProgressReader
+from learning.training.resources import needed_bytes
+
+_LOOK_EVERY_S = 0.2
+_END_WITHIN_S = 2.0
+_MIB = 2**20
+
+
+class LearnerFailedError(AgentError):
+    """The worker ended without a result; the message is its own last sentence."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.environment = exit_code == 3  # noqa: PLR2004 - the documented code
+        """Whether this machine cannot do it, now."""
+        self.resumable = self.environment or exit_code < 0
+        """Whether the same job may succeed when it is started again."""
+
+
+async def run_worker(
+    folder: Path, emit: Callable[[Event], None], *, environ: Mapping[str, str], python: str
+) -> None:
+    """Run the job in `folder` to its end and emit what the worker reports.
+
+    However this is left, the worker does not outlive it.
+
+    Raises:
+        LearnerFailedError: If the worker ended with an error or was killed.
+    """
+    reader = ProgressReader(folder)
+    shown = _Shown(memory_mib=needed_bytes(Path(read_job(folder).model_folder)) // _MIB)
+    process = await _start(folder, environ=environ, python=python)
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while not ended.done():
+            await asyncio.wait([ended], timeout=_LOOK_EVERY_S)
+            for line in reader.read():
+                for event in shown.events_of(line):
+                    emit(event)
+    finally:
+        await _end(process, ended)
+    if exit_code := ended.result():
+        raise LearnerFailedError(_last_words(folder, exit_code), exit_code=exit_code)
+
+
+class _Shown:
+    """Turns progress lines into events, each stage announced once."""
+
+    def __init__(self, *, memory_mib: int) -> None:
+        self._stage = ""
+        self._memory_mib = memory_mib
+
+    def events_of(self, line: ProgressLine) -> Iterator[Event]:
+        if line.stage != self._stage:
+            self._stage = line.stage
+            yield StageStarted(line.stage)
+        if line.loss is not None:
+            yield LearnStep(
+                step=line.step,
+                steps=line.steps,
+                loss=line.loss,
+                tokens_per_s=line.tokens_per_s,
+                eta_s=line.eta_s,
+            )
+        elif line.steps:
+            yield Progress(done=line.step, total=line.steps, unit="steps", eta_s=line.eta_s)
+        else:
+            yield Progress(
+                done=min(line.rss_mib, self._memory_mib), total=self._memory_mib, unit="MiB"
+            )
+
+
+async def _start(
+    folder: Path, *, environ: Mapping[str, str], python: str
+) -> asyncio.subprocess.Process:
+    # Nothing of the user's project may be imported, and nothing be asked of a network.
+    clean = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    with (folder / "worker.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            *(python, "-P", "-m", "learning.training.worker", "--parent-pipe", str(folder)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**clean, "PYTHONPATH": _source_folder(), "HF_HUB_OFFLINE": "1"},
+        )
+
+
+def _source_folder() -> str:
+    """Where our own packages are, installed or not."""
+    return str(Path(job_module.__file__).resolve().parents[2])
+
+
+async def _end(process: asyncio.subprocess.Process, ended: asyncio.Future[int]) -> None:
+    if ended.done():
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        await asyncio.wait([ended], timeout=_END_WITHIN_S)
+        if ended.done():
+            return
+
+
+def _last_words(folder: Path, exit_code: int) -> str:
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return (
+            f"the learner was ended by {name}, which the system also does when memory runs out:"
+            " `elagent learn` goes on from its last step"
+        )
+    lines: Sequence[str] = (folder / "worker.log").read_text("utf-8", "replace").splitlines()
+    said = next((line for line in reversed(lines) if line.strip()), f"exit code {exit_code}")
+    return f"learning failed: {said}"

@@ -1,0 +1,20 @@
+"""The prompts, kept as files next to this module and read when they are needed."""
+
+from __future__ import annotations
+
+from importlib import resources
+from string import Template
+from typing import Literal
+
+Name = Literal["system", "fix_system", "fix_user"]
+
+
+def prompt(name: Name) -> str:
+    """The text of a prompt, without its last line end."""
+    file = resources.files("agent") / "prompts" / f"{name}.md"
+    return file.read_text(encoding="utf-8").rstrip("\n")
+
+
+def filled(name: Name, **values: str) -> str:
+    """A prompt with its `$names` replaced; values are never looked into."""
+    return Template(prompt(name)).substitute(values)

@@ -1,0 +1,274 @@
+"""What a model's reply asks for: whole-file edits, a command, an answer, or nothing usable.
+
+Works without native tool calls and never raises. It never invents a file: every path is one that
+the project has, the one that was asked for, or one that the reply itself gives as a label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.python_source import parse_python
+from agent.reply_blocks import Block, scan_blocks
+from agent.reply_calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
+from agent.reply_labels import label_of, normalise, sole_path
+from agent.source_files import is_test_path
+
+Finish = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEdit:
+    """A whole file as the model wants it, with Unix line ends."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEdits:
+    """One or more whole files; at most one edit for each path."""
+
+    edits: tuple[FileEdit, ...]
+    prose: str = ""
+    command: str = ""
+    """A command that the reply wants to be run after the edits."""
+    notes: tuple[str, ...] = ()
+    """What was understood differently from what the reply says, for the person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellCommand:
+    """Commands to run in the sandbox."""
+
+    command: str
+    prose: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainAnswer:
+    """Prose that asks for nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A reply that cannot be acted on; the reason can be told to the model."""
+
+    kind: Literal["empty", "cut_off", "no_code", "no_path", "unknown_file", "patch", "broken_call"]
+    reason: str
+
+
+Reading = FileEdits | ShellCommand | PlainAnswer | Unusable
+
+_SHELL = frozenset({"sh", "bash", "shell", "console", "zsh", "terminal", "run", "shell-session"})
+_NOT_CODE = _SHELL | {"text", "txt", "output", "plaintext", "log", "traceback", "diff", "patch"}
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_SPECIAL = re.compile(r"<\|[a-z_]{2,20}\|>|</s>\s*\Z")
+_MAY_HOLD_PATCHES = (".md", ".rst", ".txt", ".patch", ".diff")
+_PATCH = re.compile(r"(?m)^(?:<{5,9} SEARCH|@@ -\d+.*@@|\*\*\* (?:Begin Patch|Update File:))")
+_CODE_START = re.compile(r"(?m)^(?:def |class |import |from \w+ import |@\w|async def |\w+ = )")
+
+_CUT_OFF = Unusable(
+    kind="cut_off", reason="The reply was cut off before its end. Keep it to the file alone."
+)
+_NO_CODE = Unusable(
+    kind="no_code",
+    reason="The reply has no code block. Give the whole file in one fenced block.",
+)
+
+
+def parse_reply(
+    text: str,
+    *,
+    known_paths: Collection[str],
+    default_path: str | None = None,
+    finish: Finish = "stop",
+) -> Reading:
+    """Read a reply.
+
+    `default_path` is the one file that was asked for, if one was; a single block without a label
+    is then taken as that file, and a reply without code is not usable.
+    """
+    text = _cleaned(text)
+    if not text.strip():
+        return Unusable(kind="empty", reason="The reply is empty.")
+    if "<think>" in text:
+        return _CUT_OFF
+    scan = scan_blocks(text)
+    if not scan.blocks:
+        return _read_unfenced(text, known_paths, default_path, finish)
+    if not all(block.closed for block in scan.blocks):
+        return _CUT_OFF
+    return _read_blocks(scan.blocks, scan.prose, known_paths, default_path)
+
+
+def _cleaned(text: str) -> str:
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return _SPECIAL.sub("", _THINKING.sub("", text))
+
+
+def _read_unfenced(
+    text: str, known: Collection[str], default_path: str | None, finish: Finish
+) -> Reading:
+    if calls := read_calls(text):
+        return _read_calls(calls, known, default_path)
+    if default_path is None:
+        return _patch_or(PlainAnswer(text=text.strip()), text)
+    if finish == "length":
+        return _CUT_OFF
+    label, _, rest = text.strip("\n").partition("\n")
+    path = sole_path(label, known)
+    if _is_bare_code(rest) and path in known:
+        return FileEdits(edits=(FileEdit(path=path, content=_whole(rest)),))
+    if default_path.endswith(".py") and _is_bare_code(text):
+        return FileEdits(edits=(FileEdit(path=default_path, content=_whole(text)),))
+    return _patch_or(_NO_CODE, text)
+
+
+def _is_bare_code(text: str) -> bool:
+    return _CODE_START.search(text) is not None and parse_python(text) is not None
+
+
+def _patch_or(otherwise: Reading, text: str) -> Reading:
+    if _PATCH.search(text) and parse_python(text) is None:
+        reason = "The reply is a patch. Give the whole file in one fenced block instead."
+        return Unusable(kind="patch", reason=reason)
+    return otherwise
+
+
+def _read_calls(
+    calls: Sequence[Call], known: Collection[str], default_path: str | None, prose: str = ""
+) -> Reading:
+    if any(isinstance(call, BrokenCall) for call in calls):
+        reason = (
+            "The call in the reply is broken or cut off. Give the whole file in a fenced block."
+        )
+        return Unusable(kind="broken_call", reason=reason)
+    writes = [
+        FileEdit(path=normalise(call.path, known), content=_whole(_unwrapped(call.content)))
+        for call in calls
+        if isinstance(call, Write)
+    ]
+    command = "\n".join(call.command for call in calls if isinstance(call, Run))
+    if not writes:
+        return ShellCommand(command=command, prose=prose)
+    return _resolved(writes, known, default_path, prose=prose, command=command)
+
+
+def _read_blocks(
+    blocks: Sequence[Block], prose: str, known: Collection[str], default_path: str | None
+) -> Reading:
+    if len(blocks) == 1 and (calls := _calls_in(blocks[0], known)):
+        return _read_calls(calls, known, default_path, prose)
+    labelled, unlabelled = _sorted_by_label(blocks, known)
+    code = [block for block in unlabelled if block.language not in _NOT_CODE]
+    command = "\n".join(_command(block) for block in unlabelled if block.language in _SHELL)
+    if labelled:
+        notes = ("a block without a path was left out",) if code else ()
+        return _resolved(labelled, known, default_path, prose=prose, command=command, notes=notes)
+    if default_path is not None:
+        return _read_default(code, blocks, default_path, prose, command)
+    patch = _patch_or(_NO_CODE, "\n".join(block.content for block in blocks))
+    if isinstance(patch, Unusable) and patch.kind == "patch":
+        return patch
+    if command:
+        return ShellCommand(command=command, prose=prose)
+    return PlainAnswer(text=prose + "".join(f"\n\n{block.content}" for block in blocks))
+
+
+def _calls_in(block: Block, known: Collection[str]) -> tuple[Call, ...]:
+    if block.language in ("json", "tool_call") or block.content.lstrip().startswith("<tool_call>"):
+        content = block.content
+        found = read_calls(content) if "<tool_call>" in content else read_json_calls(content)
+        return () if label_of(block, known)[0] in known else found
+    return only_calls(block.content)
+
+
+def _sorted_by_label(
+    blocks: Sequence[Block], known: Collection[str]
+) -> tuple[list[FileEdit], list[Block]]:
+    """Blocks for files, and the rest. A block that is only a path labels the one after it."""
+    labelled: list[FileEdit] = []
+    unlabelled: list[Block] = []
+    pending = ""
+    for block in blocks:
+        path, content = label_of(block, known)
+        if lone := sole_path(block.content, known):
+            pending = lone
+        elif (path or pending) and (block.language not in _NOT_CODE or path in known):
+            labelled.append(FileEdit(path=path or pending, content=_whole(content)))
+            pending = ""
+        else:
+            unlabelled.append(block)
+    return labelled, unlabelled
+
+
+def _read_default(
+    code: Sequence[Block], blocks: Sequence[Block], default_path: str, prose: str, command: str
+) -> Reading:
+    if len(code) > 1:
+        reason = "The reply has several code blocks. Give the whole file in one fenced block."
+        return Unusable(kind="no_path", reason=reason)
+    everything = "\n".join(block.content for block in blocks)
+    if not code or not code[0].content.strip():
+        return _patch_or(_NO_CODE, everything)
+    edit = FileEdit(path=default_path, content=_whole(code[0].content))
+    return _patch_or(FileEdits(edits=(edit,), prose=prose, command=command), everything)
+
+
+def _resolved(
+    edits: Sequence[FileEdit],
+    known: Collection[str],
+    default_path: str | None,
+    *,
+    prose: str,
+    command: str,
+    notes: tuple[str, ...] = (),
+) -> Reading:
+    """One edit for each path, and unknown paths taken as the file that was asked for, or refused."""
+    by_path = {edit.path: edit for edit in edits}
+    notes += tuple(
+        f"{path} was given more than once; the last one counts"
+        for path in by_path
+        if sum(edit.path == path for edit in edits) > 1
+    )
+    strange = [path for path in by_path if path not in known and path != default_path]
+    if default_path is not None and strange:
+        if len(by_path) > 1 or is_test_path(strange[0]):
+            listed = ", ".join(strange)
+            reason = f"There is no file {listed}. Give only the whole file {default_path}."
+            return Unusable(kind="unknown_file", reason=reason)
+        edit = FileEdit(path=default_path, content=by_path[strange[0]].content)
+        by_path = {default_path: edit}
+        notes += (f"the reply names {strange[0]}; taken as {default_path}",)
+    checked = (edit for edit in by_path.values() if not edit.path.endswith(_MAY_HOLD_PATCHES))
+    contents = "\n".join(edit.content for edit in checked)
+    found = FileEdits(edits=tuple(by_path.values()), prose=prose, command=command, notes=notes)
+    return _patch_or(found, contents)
+
+
+def _command(block: Block) -> str:
+    """The commands of a shell block, without prompts and without the output of a transcript."""
+    lines = [line for line in block.content.strip().splitlines() if line.strip()]
+    typed = [line.lstrip()[2:] for line in lines if line.lstrip().startswith("$ ")]
+    return "\n".join(typed or lines)
+
+
+def _unwrapped(content: str) -> str:
+    """The content of a call without the fence that some models put around it."""
+    stripped = content.strip()
+    if stripped.startswith("```") and stripped.endswith("```"):
+        scan = scan_blocks(stripped)
+        if len(scan.blocks) == 1 and scan.blocks[0].closed:
+            return scan.blocks[0].content
+    return content
+
+
+def _whole(content: str) -> str:
+    """The text of a file: no blank lines before it, one line end after it."""
+    return content.strip("\n") + "\n" if content.strip() else ""

@@ -1,0 +1,225 @@
+"""Session files: append-only JSON lines that survive a kill at any byte.
+
+A line counts once its line feed is on disk; what a killed process left of a line is ignored by
+readers and cut off by the next writer. Ids sort by time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agent.errors import SessionError
+from agent.paths import make_private
+
+__all__ = [
+    "SessionError",
+    "SessionFile",
+    "SessionLog",
+    "list_sessions",
+    "read_session",
+    "sweep_sessions",
+]
+
+_SUFFIX = ".jsonl"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFile:
+    """One session on disk."""
+
+    id: str
+    path: Path
+    size_bytes: int
+    changed_at: float
+    """Seconds since the epoch."""
+
+
+class SessionLog:
+    """The file of one running session. No two processes have the same one open."""
+
+    def __init__(self, path: Path, descriptor: int, clock: Callable[[], float]) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._clock = clock
+
+    @property
+    def id(self) -> str:
+        return self.path.stem
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        suffix: Callable[[], str] = lambda: secrets.token_hex(2),
+    ) -> SessionLog:
+        """A new, empty session; sessions begun at the same moment get different ids.
+
+        Raises:
+            SessionError: If the file cannot be made.
+        """
+        make_private(folder)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        while True:
+            moment = datetime.fromtimestamp(clock(), UTC).strftime("%Y%m%d-%H%M%S-%f")
+            path = folder / f"{moment}-{suffix()}{_SUFFIX}"
+            try:
+                descriptor = os.open(path, flags, 0o600)
+            except FileExistsError:
+                continue
+            except OSError as err:
+                raise SessionError(f"cannot write the session {path}: {err.strerror}") from err
+            return cls(path, _locked(descriptor, path), clock)
+
+    @classmethod
+    def resume(
+        cls, folder: Path, session: str, *, clock: Callable[[], float] = time.time
+    ) -> SessionLog:
+        """An earlier session, to be continued; what a kill left of its last line is cut off.
+
+        Raises:
+            SessionError: If there is none, or another process has it open.
+        """
+        path = _path(folder, session)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        log = cls(path, _locked(descriptor, path), clock)
+        os.ftruncate(descriptor, _whole_bytes(path.read_bytes()))
+        return log
+
+    def append(self, record: Mapping[str, object], *, sync: bool = True) -> None:
+        """Add one line, with the time as `t`; it survives a crash of the machine if `sync`.
+
+        Raises:
+            SessionError: If it could not be written; the file then holds what it held before.
+        """
+        line = json.dumps({"t": round(self._clock(), 3), **record}, separators=(",", ":"))
+        before = os.fstat(self._descriptor).st_size
+        try:
+            _write_all(self._descriptor, line.encode("ascii") + b"\n")
+            if sync:
+                os.fsync(self._descriptor)
+        except OSError as err:
+            os.ftruncate(self._descriptor, before)
+            raise SessionError(f"cannot write the session {self.path}: {err.strerror}") from err
+
+    def close(self) -> None:
+        """Finish; another process may resume from now on. Safe to call twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def list_sessions(folder: Path) -> list[SessionFile]:
+    """All sessions of a repository, the newest first."""
+    found = []
+    for path in folder.glob(f"*{_SUFFIX}"):
+        status = path.stat()
+        found.append(
+            SessionFile(
+                id=path.stem, path=path, size_bytes=status.st_size, changed_at=status.st_mtime
+            )
+        )
+    return sorted(found, key=lambda session: session.id, reverse=True)
+
+
+def read_session(folder: Path, session: str) -> list[dict[str, object]]:
+    """The records of a session, oldest first, without what a kill left of the last line.
+
+    Raises:
+        SessionError: If there is no such session, or a line in its middle is damaged.
+    """
+    path = _path(folder, session)
+    data = path.read_bytes()
+    records = []
+    for number, line in enumerate(data[: _whole_bytes(data)].splitlines(), start=1):
+        record = _record(line)
+        if record is None:
+            raise SessionError(f"{path}:{number}: this line of the session is damaged")
+        records.append(record)
+    return records
+
+
+def sweep_sessions(folder: Path, *, retention_days: int, now: float) -> list[str]:
+    """Remove sessions that were not written to for longer; running ones stay. Gives their ids."""
+    removed = []
+    for session in list_sessions(folder):
+        old = session.changed_at < now - retention_days * _DAY_S
+        if old and _remove_unless_open(session.path):
+            removed.append(session.id)
+    return removed
+
+
+def _remove_unless_open(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _path(folder: Path, session: str) -> Path:
+    path = folder / f"{session}{_SUFFIX}"
+    if not _ID.fullmatch(session) or not path.is_file():
+        raise SessionError(f"there is no session {session!r}; see `elagent sessions ls`")
+    return path
+
+
+def _locked(descriptor: int, path: Path) -> int:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        os.close(descriptor)
+        raise SessionError(f"the session {path.stem} is open in another process") from err
+    return descriptor
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _whole_bytes(data: bytes) -> int:
+    """How much of a file counts: up to its last whole line.
+
+    After a power cut the last line may have its length but not its content.
+    """
+    end = data.rfind(b"\n") + 1
+    begin = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    return begin if end and _record(data[begin:end]) is None else end
+
+
+def _record(line: bytes) -> dict[str, object] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

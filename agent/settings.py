@@ -1,0 +1,137 @@
+"""Every setting: its section, type, default, bounds, and whether a project's file may set it.
+
+A project's file comes with the repository and is not trusted: it may make things stricter, never
+looser, and it may not choose where prompts are sent. `agent.config` enforces these rules.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, TypeVar
+
+_T = TypeVar("_T")
+
+
+class ProjectMay(Enum):
+    """What a project's file may do with a setting."""
+
+    SET = "set"
+    LOWER = "lower"
+    """Only to a value at or below the user's own."""
+    SWITCH_OFF = "switch off"
+    SET_PLAIN_NAME = "set to a plain name"
+    """No paths, files or hub ids: nothing that the repository brings along is loaded."""
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What values a setting takes, beyond its type."""
+
+    project: ProjectMay
+    low: float | None = None
+    high: float | None = None
+    secret: bool = False
+
+
+def _setting(
+    default: _T,
+    *,
+    project: ProjectMay = ProjectMay.NOTHING,
+    low: float | None = None,
+    high: float | None = None,
+    secret: bool = False,
+) -> _T:
+    rule = Rule(project=project, low=low, high=high, secret=secret)
+    return field(default=default, repr=not secret, metadata={"rule": rule})
+
+
+def rule_of(setting: dataclasses.Field[object]) -> Rule:
+    """The rule that was declared with a field of a section."""
+    rule = setting.metadata["rule"]
+    assert isinstance(rule, Rule)  # noqa: S101 - every field is declared by `_setting`
+    return rule
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether this can only be a name of the catalog: no path, file or hub id."""
+    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name)) and not name.endswith(".gguf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Which model answers, and where it runs."""
+
+    name: str = _setting("qwen2.5-coder-1.5b", project=ProjectMay.SET_PLAIN_NAME)
+    """A name of the catalog, a folder, a GGUF file, a hub id, or a name that the server knows."""
+    engine: Literal["auto", "llama", "torch"] = _setting("auto", project=ProjectMay.SET)
+    base_url: str | None = _setting(None)
+    """An OpenAI-compatible server to use instead of our own."""
+    api_key: str | None = _setting(None, secret=True)
+    context_length: int | None = _setting(None, low=512, high=4_194_304)
+    """None: as much as the model and the server allow."""
+    temperature: float = _setting(0.0, project=ProjectMay.SET, low=0.0, high=2.0)
+    idle_s: int = _setting(600, low=0)
+    """Our own server ends this long after its last client; 0 is at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """What commands in the box may use."""
+
+    image: Literal["auto", "dockerfile", "debian", "lite"] = _setting("auto")
+    """How the base image is made; `auto` tries them in this order."""
+    runtime: str | None = _setting(None)
+    """A container runtime that the engine knows, e.g. `runsc`."""
+    timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)
+    memory_mib: int = _setting(2048, project=ProjectMay.LOWER, low=64)
+    cpus: float = _setting(2.0, project=ProjectMay.LOWER, low=0.1)
+    pids: int = _setting(256, project=ProjectMay.LOWER, low=8)
+    allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
+    """Whether a dependency that needs the network to build may have it without asking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """What is kept of a session."""
+
+    capture: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """Whether experiences are recorded to learn from."""
+    retention_days: int = _setting(30, low=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnSettings:
+    """The size of one learning round."""
+
+    max_examples: int = _setting(8, project=ProjectMay.LOWER, low=1)
+    max_tokens: int = _setting(512, project=ProjectMay.LOWER, low=32)
+    """Longest example, prompt and reply together."""
+    steps: int = _setting(8, project=ProjectMay.LOWER, low=1)
+    lr: float = _setting(1e-4, project=ProjectMay.SET, low=1e-8, high=1.0)
+    rank: int = _setting(16, project=ProjectMay.LOWER, low=1, high=512)
+    seed: int = _setting(0, project=ProjectMay.SET, low=0)
+    keep_adapters: int = _setting(10, low=1)
+    """Older adapters that nothing refers to are removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixSettings:
+    """How `run-tests --fix` repairs."""
+
+    max_attempts: int = _setting(3, project=ProjectMay.SET, low=1, high=50)
+    allow_test_edits: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, read once and passed down."""
+
+    model: ModelSettings = ModelSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    session: SessionSettings = SessionSettings()
+    learn: LearnSettings = LearnSettings()
+    fix: FixSettings = FixSettings()

@@ -1,0 +1,163 @@
+"""Files of the repository as text: where a path may lead, how a file is written, read and replaced.
+
+Model output names these paths, so every one is checked to stay inside the repository.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import secrets
+import stat
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from agent.errors import AgentError
+
+_NEW_FILE_MODE = 0o666
+
+
+class SourceFileError(AgentError):
+    """A file of the repository cannot be read as text, or not be written."""
+
+
+class OutsideRepositoryError(SourceFileError):
+    """A path leads out of the repository, or to where nothing of ours belongs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """The text of a file with Unix line ends, and how it is stored."""
+
+    text: str
+    encoding: str = "utf-8"
+    bom: bytes = b""
+    newline: Literal["\n", "\r\n"] = "\n"
+
+    def encode(self, text: str) -> bytes:
+        """Other text stored in the same way.
+
+        Raises:
+            SourceFileError: If the encoding has no place for a character.
+        """
+        if self.newline != "\n":
+            text = text.replace("\n", self.newline)
+        try:
+            return self.bom + text.encode(self.encoding)
+        except UnicodeEncodeError as err:
+            character = err.object[err.start]
+            raise SourceFileError(
+                f"the file is stored as {self.encoding}, which has no {character!a}"
+            ) from err
+
+
+def is_test_path(path: str) -> bool:
+    """Whether the file belongs to the tests: by its name, or by the folder that it is in."""
+    parts = PurePosixPath(path).parts
+    name = parts[-1] if parts else ""
+    in_tests = any(part in ("tests", "test") for part in parts[:-1])
+    named = name.startswith("test_") and name.endswith(".py")
+    return in_tests or named or name.endswith("_test.py") or name == "conftest.py"
+
+
+def resolve_inside(root: Path, path: str) -> Path:
+    """Where a relative path leads, symbolic links followed.
+
+    Raises:
+        OutsideRepositoryError: If that is not a place for a regular file inside the repository.
+    """
+    parts = PurePosixPath(path).parts
+    bad_text = not path.strip() or any(not c.isprintable() for c in path) or "\\" in path
+    if bad_text or PurePosixPath(path).is_absolute() or ".." in parts:
+        raise OutsideRepositoryError(f"{path!a} is not a relative path inside the repository")
+    home = root.resolve()
+    try:
+        target = (home / path).resolve()
+    except (OSError, RuntimeError) as err:  # a loop of symbolic links
+        raise OutsideRepositoryError(f"{path} cannot be followed: {err}") from err
+    if not target.is_relative_to(home) or target == home:
+        raise OutsideRepositoryError(f"{path} leads out of the repository")
+    inner = target.relative_to(home).parts
+    if any(part.casefold() == ".git" for part in (*parts, *inner)):
+        raise OutsideRepositoryError(f"{path} belongs to git and is never written")
+    if target.exists() and not target.is_file():
+        raise OutsideRepositoryError(f"{path} is not a regular file")
+    return target
+
+
+def read_text_file(target: Path) -> TextFile:
+    """A file as text.
+
+    Raises:
+        SourceFileError: If it cannot be read, or is not text.
+    """
+    try:
+        return decode(target.read_bytes(), is_python=target.suffix in (".py", ".pyi"))
+    except OSError as err:
+        raise SourceFileError(f"{target.name} cannot be read: {err.strerror}") from err
+    except (UnicodeDecodeError, SyntaxError, LookupError) as err:
+        raise SourceFileError(f"{target.name} is not text in a known encoding") from err
+
+
+def decode(data: bytes, *, is_python: bool) -> TextFile:
+    """Bytes as text; a byte order mark or a coding line of Python decides, else it is UTF-8.
+
+    Raises:
+        UnicodeDecodeError: If the bytes do not fit that encoding.
+        SyntaxError: If the coding line names none.
+    """
+    encoding, bom = "utf-8", b""
+    for mark, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le")):
+        if data.startswith(mark):
+            encoding, bom = name, mark
+    if is_python and not bom:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    text = data[len(bom) :].decode(encoding)
+    if "\0" in text:
+        raise UnicodeDecodeError(encoding, data, 0, 1, "binary data")
+    windows = text.count("\r\n")
+    newline: Literal["\n", "\r\n"] = "\r\n" if windows * 2 > text.count("\n") else "\n"
+    return TextFile(text=text.replace("\r\n", "\n"), encoding=encoding, bom=bom, newline=newline)
+
+
+def write_atomically(target: Path, data: bytes) -> None:
+    """Replace or create a file so that it has its old or its new content at every moment.
+
+    The mode of an existing file stays; missing folders are made.
+
+    Raises:
+        SourceFileError: If the file system refuses.
+    """
+    partial = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        try:
+            _write_synced(partial, data, mode)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+    except OSError as err:
+        raise SourceFileError(f"{target.name} cannot be written: {err.strerror}") from err
+
+
+def _write_synced(partial: Path, data: bytes, mode: int | None) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(partial, flags, _NEW_FILE_MODE), "wb") as stream:
+        stream.write(data)
+        if mode is not None:
+            os.fchmod(stream.fileno(), mode)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

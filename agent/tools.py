@@ -1,0 +1,107 @@
+"""What the agent can do for the model in a turn: show files, run a command, tell what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from agent.context import Count, fenced
+from agent.conversation import Conversation
+from agent.reply_labels import mentioned_paths
+from agent.sources import Sources
+from sandbox.contract import Ending, Execution
+from sandbox.streams import display_safe
+
+RunCommand = Callable[[str], Awaitable[Execution]]
+"""Runs a command line in the sandbox, on a copy of the repository. Raises SandboxError."""
+
+_OUTPUT_LINES = 40
+_LINE_CAP = 300
+_NAMES_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The part of a user message that shows files."""
+
+    text: str
+    paths: tuple[str, ...]
+    too_large: tuple[str, ...]
+    """Files that were asked for and did not fit."""
+
+
+def show_files(
+    conversation: Conversation,
+    user_text: str,
+    sources: Sources,
+    *,
+    budget_tokens: int,
+    count: Count,
+) -> Shown:
+    """The files that the user added or named, whole, as far as the budget goes; else file names.
+
+    A file that the model has already seen as it is now is not repeated. Marks what it shows.
+    """
+    wanted = dict.fromkeys([*conversation.added_files, *mentioned_paths(user_text, sources.files)])
+    parts: list[str] = []
+    shown: list[str] = []
+    too_large: list[str] = []
+    for path in wanted:
+        text = sources.text(path)
+        if text is None or text == conversation.shown_text(path):
+            continue
+        part = f"{path}\n{fenced(text, _language(path))}"
+        if (budget_tokens := budget_tokens - count(part)) < 0:
+            budget_tokens += count(part)
+            too_large.append(path)
+            continue
+        parts.append(part)
+        shown.append(path)
+        conversation.mark_shown(path, text)
+    if not wanted and not conversation.messages:
+        parts.append(file_names(sources.files))
+    return Shown(text="\n\n".join(parts), paths=tuple(shown), too_large=tuple(too_large))
+
+
+def file_names(files: Iterable[str]) -> str:
+    """The names of the repository's files: source before the rest, shallow before deep."""
+
+    def rank(path: str) -> tuple[bool, bool, int, str]:
+        hidden = any(part.startswith(".") for part in path.split("/"))
+        return hidden, not path.endswith((".py", ".md", ".toml")), path.count("/"), path
+
+    ranked = sorted(files, key=rank)
+    if not ranked:
+        return "The repository has no files yet."
+    lines = ["The repository has these files:", *ranked[:_NAMES_SHOWN]]
+    if more := len(ranked) - _NAMES_SHOWN:
+        lines += [f"and {more} more"] if more > 0 else []
+    return "\n".join(lines)
+
+
+def command_digest(command: str, execution: Execution) -> str:
+    """What a command said, for the model: how it ended, and the end of what it printed."""
+    printed = f"{execution.stdout.text}\n{execution.stderr.text}".strip()
+    lines = display_safe(printed, line_limit=_LINE_CAP).splitlines()
+    if left_out := max(0, len(lines) - _OUTPUT_LINES):
+        lines = [f"[{left_out} lines before are not shown]", *lines[-_OUTPUT_LINES:]]
+    body = fenced("\n".join(lines), "text") if lines else "It printed nothing."
+    return f"The command `{command}` {_ending(execution)}.\n{body}"
+
+
+def _ending(execution: Execution) -> str:
+    match execution.ending:
+        case Ending.EXITED:
+            return f"ended with exit code {execution.exit_code}"
+        case Ending.TIMEOUT:
+            return f"was stopped at its time limit, after {execution.duration_s:.0f} s"
+        case Ending.OOM:
+            return "was ended because it used too much memory"
+        case Ending.OUTPUT_LIMIT:
+            return "was ended because it printed too much"
+        case Ending.CANCELLED:
+            return "was interrupted by the user"
+
+
+def _language(path: str) -> str:
+    return {"py": "python", "md": "markdown"}.get(path.rpartition(".")[2], "")

@@ -1,0 +1,117 @@
+"""Runs tests through the sandbox and compares two runs; decides nothing about edits.
+
+A test that fails in one of two runs of the same code is flaky: it is labelled, and counts neither
+for nor against an edit.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.events import OutputChunk, TestFinished
+from agent.streaming import Emit
+from sandbox.report import RunStatus, TestReport, TestResult
+
+
+class TestRunner(Protocol):
+    """Runs the project's tests in the sandbox, on the files as they are now."""
+
+    async def run(
+        self,
+        *,
+        only: Sequence[str] = (),
+        on_output: Callable[[bytes], None] | None = None,
+        on_result: Callable[[TestResult], None] | None = None,
+    ) -> TestReport:
+        """Run all tests, or only those with these ids.
+
+        Raises:
+            SandboxError: If no answer can be given.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known about the tests in the best state so far."""
+
+    report: TestReport
+    """The last run of the whole suite in that state."""
+    green: frozenset[str]
+    """Tests that pass, those included that failed once and are flaky."""
+    flaky: frozenset[str] = frozenset()
+    red: tuple[TestResult, ...] = field(default=())
+    """Tests that fail every time, in the order they ran."""
+
+
+async def run_tests(runner: TestRunner, emit: Emit, *, only: Sequence[str] = ()) -> TestReport:
+    """One run whose output and results are shown while they come."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def show_output(chunk: bytes) -> None:
+        emit(OutputChunk(decoder.decode(chunk)))
+
+    def show_result(result: TestResult) -> None:
+        emit(TestFinished(result))
+
+    return await runner.run(only=only, on_output=show_output, on_result=show_result)
+
+
+async def passing_alone(runner: TestRunner, ids: Sequence[str]) -> frozenset[str]:
+    """Those of the red tests that pass when they are run once more, by themselves."""
+    report = await runner.run(only=ids)
+    if report.status is not RunStatus.COMPLETE:
+        return frozenset()
+    return frozenset(ids) & report.passed_ids
+
+
+async def first_state(runner: TestRunner, report: TestReport) -> State:
+    """The state that a complete run shows, its red tests run once more."""
+    red = report.red
+    flaky = await passing_alone(runner, [item.id for item in red]) if red else frozenset[str]()
+    return State(
+        report=report,
+        green=report.passed_ids | flaky,
+        flaky=flaky,
+        red=tuple(item for item in red if item.id not in flaky),
+    )
+
+
+def solved_tests(state: State, report: TestReport) -> tuple[str, ...]:
+    """Red tests of a state that pass in a new run."""
+    return tuple(item.id for item in state.red if _passes(item.id, report, state.green))
+
+
+def broken_tests(state: State, report: TestReport) -> tuple[str, ...]:
+    """Tests that passed and do not any more: red, skipped or gone; flaky ones do not count."""
+    return tuple(sorted(state.green - report.passed_ids - state.flaky))
+
+
+def next_state(state: State, report: TestReport, *, flaky: Collection[str]) -> State:
+    """The state after an edit that is kept."""
+    all_flaky = state.flaky | frozenset(flaky)
+    return State(
+        report=report,
+        green=report.passed_ids | (state.green & all_flaky),
+        flaky=all_flaky,
+        red=tuple(item for item in report.red if item.id not in all_flaky),
+    )
+
+
+def _passes(test_id: str, report: TestReport, green_before: Collection[str]) -> bool:
+    """Whether a red test passes now.
+
+    A file or module that could not be loaded has an id of its own; it counts as solved when that
+    id is not red any more and tests of it pass that nobody had seen.
+    """
+    if test_id in report.passed_ids:
+        return True
+    if "::" in test_id or any(item.id == test_id for item in report.results):
+        return False
+    appeared = report.passed_ids - frozenset(green_before)
+    if test_id.endswith(".py"):
+        return any(item.startswith(f"{test_id}::") for item in appeared)
+    return bool(appeared)

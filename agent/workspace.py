@@ -1,0 +1,294 @@
+"""The user's folder: which files count, snapshots of it, and undo that refuses rather than guesses.
+
+Everything is kept in our own git directory; the user's index, refs, hooks and the times of
+unchanged files are never touched. Calls block (use `asyncio.to_thread`) and may come from several
+processes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from agent.errors import UndoRefusedError, WorkspaceError
+from agent.journal import Journal, OpenTurn, Step, read_journal, write_journal
+from agent.locks import hold, try_lock
+from agent.paths import make_private
+from agent.snapshots import Change, Snapshots
+
+__all__ = ["Restored", "UndoRefusedError", "Workspace", "WorkspaceError"]
+
+_LOCK_TIMEOUT_S = 60.0
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What going back or forward did."""
+
+    label: str
+    """The turn that was undone or redone."""
+    paths: tuple[str, ...]
+    """Files that were written or removed."""
+    left_alone: tuple[str, ...] = ()
+    """Other files that changed since; they were not touched."""
+    safety: str
+    """Snapshot of the moment before, with everything that was there."""
+
+
+class Workspace:
+    """One folder of the user, a git repository or not.
+
+    `git_dir` is where our snapshots live; folders in `excluded` (and the one around `git_dir`)
+    never count as the user's files.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        git_dir: Path,
+        *,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        excluded: Sequence[Path] = (),
+    ) -> None:
+        self.root = root.resolve()
+        self._git_dir = git_dir
+        self._snapshots = Snapshots(
+            self.root, git_dir, environ, excluded=(*excluded, git_dir.parent)
+        )
+        self._turn: str | None = None
+
+    def list_files(self) -> list[str]:
+        """Tracked files, and untracked ones that are not ignored; relative, sorted.
+
+        In a folder without git, `.gitignore` files and a built-in list decide. Names that are not
+        UTF-8 come with surrogate escapes, as everywhere in Python.
+
+        Raises:
+            WorkspaceError: If the folder or its git repository cannot be read.
+        """
+        with self._locked():
+            return sorted(os.fsdecode(path) for path in self._snapshots.files())
+
+    def uncovered(self) -> list[str]:
+        """Submodules and nested repositories: never listed, snapshotted or restored."""
+        with self._locked():
+            return sorted(os.fsdecode(path) for path in self._snapshots.nested())
+
+    def snapshot(self, label: str) -> str:
+        """Record the state of all files now; gives an id for `diff` and `restore`.
+
+        Raises:
+            WorkspaceError: If it could not be recorded completely.
+        """
+        with self._locked():
+            return self._snapshots.take(label)
+
+    def diff(self, old: str, new: str | None = None) -> str:
+        """A unified diff between two snapshots, or from one to now."""
+        with self._locked():
+            self._snapshots.require(old)
+            end = self._snapshots.take("for a diff", also=old) if new is None else new
+            return self._snapshots.diff(old, self._snapshots.require(end))
+
+    def changed(self, old: str, new: str | None = None) -> list[str]:
+        """The paths that differ between two snapshots, or from one to now."""
+        with self._locked():
+            self._snapshots.require(old)
+            end = self._snapshots.take("for a diff", also=old) if new is None else new
+            return _names(self._snapshots.changes(old, self._snapshots.require(end)))
+
+    def restore(self, state: str) -> Restored:
+        """Bring all covered files to a recorded state; files that do not differ stay untouched.
+
+        Outside a turn this is itself a step that `undo` takes back.
+
+        Raises:
+            UndoRefusedError: If something that is not covered stands in the way.
+            WorkspaceError: If the snapshot is missing or damaged; nothing was changed then.
+        """
+        with self._locked():
+            target = self._snapshots.require(state)
+            now = self._snapshots.take("before going back", also=target)
+            paths = self._snapshots.apply(self._snapshots.changes(now, target))
+            label = f"going back to {state[:8]}"
+            if self._turn is None and paths:
+                after = self._snapshots.take(label)
+                step = Step(before=now, after=after, label=label)
+                self._write(self._read().extended(step))
+            return Restored(label=label, paths=_decoded(paths), safety=now)
+
+    @contextlib.contextmanager
+    def turn(self, label: str) -> Iterator[str]:
+        """Everything that changes inside becomes one step of `undo`; yields the state before.
+
+        Ends the step on every way out; a process that is killed leaves a step that only
+        `undo(force=True)` takes back, since later edits cannot be told apart from it.
+        """
+        key = uuid.uuid4().hex
+        alive = try_lock(self._turn_lock(key, create=True))
+        if alive is None:
+            raise WorkspaceError("another turn has the same name; try again")
+        try:
+            with self._locked():
+                before = self._snapshots.take(label)
+                journal = self._settled()
+                self._write(journal.opened(OpenTurn(key=key, before=before, label=label)))
+            self._turn = key
+            try:
+                yield before
+            finally:
+                self._turn = None
+                self._finish(key, before, label)
+        finally:
+            os.close(alive)
+            self._turn_lock(key).unlink(missing_ok=True)
+
+    def undo(self, *, force: bool = False) -> Restored:
+        """Take back the last turn.
+
+        Files that the turn did not change are left alone. With `force`, later edits of the turn's
+        own files are taken back too; `redo` brings them all again.
+
+        Raises:
+            UndoRefusedError: If there is nothing to undo, or a file of the turn has changed since.
+        """
+        with self._locked():
+            journal = self._settled()
+            if journal.open:
+                raise UndoRefusedError(
+                    f"the turn {journal.open[-1].label!r} is still running in this folder; "
+                    "stop it first"
+                )
+            if not journal.cursor:
+                raise UndoRefusedError("there is nothing to undo")
+            index = journal.cursor - 1
+            step = journal.steps[index]
+            if step.cut_off and not force:
+                raise UndoRefusedError(
+                    f"the turn {step.label!r} was cut off, so its changes cannot be told apart "
+                    "from later ones; --force takes back everything since it began"
+                )
+            restored, edited = self._move(step, step.after, step.before, force=force)
+            if edited or step.cut_off:
+                # Redo shall bring back also what was edited after the turn.
+                step = replace(edited or step, cut_off=False)
+                journal = journal.amended(index, replace(step, after=restored.safety))
+            self._write(journal.moved(index))
+            return restored
+
+    def redo(self, *, force: bool = False) -> Restored:
+        """Bring back the turn that was undone last; refuses like `undo`."""
+        with self._locked():
+            journal = self._settled()
+            if journal.cursor >= len(journal.steps):
+                raise UndoRefusedError("there is nothing to redo")
+            step = journal.steps[journal.cursor]
+            restored, edited = self._move(step, step.before, step.after, force=force)
+            if edited:
+                edited = replace(edited, before=restored.safety)
+                journal = journal.amended(journal.cursor, edited)
+            self._write(journal.moved(journal.cursor + 1))
+            return restored
+
+    def steps(self) -> tuple[Step, ...]:
+        """The turns that `undo` would take back, the last one last."""
+        with self._locked():
+            journal = self._read()
+            return journal.steps[: journal.cursor]
+
+    def prune(self, *, older_than: float) -> int:
+        """Forget snapshots from before that time that no turn needs; counts them."""
+        with self._locked():
+            return self._snapshots.forget(self._read().states, older_than=older_than)
+
+    def _move(
+        self, step: Step, source: str, target: str, *, force: bool
+    ) -> tuple[Restored, Step | None]:
+        """Bring the files of a step from source to target.
+
+        Gives also the step narrowed to its own files, if it had to overwrite later edits of them.
+        """
+        now = self._snapshots.take(f"around {step.label}", also=target)
+        turn = self._snapshots.changes(source, target)
+        own = set(map(os.fsencode, step.only)) or set(turn)
+        differing = self._snapshots.changes(now, target)
+        wanted = {path: change for path, change in differing.items() if path in own}
+        moved_on = [p for p in wanted if p not in turn or wanted[p].old != turn[p].old]
+        if moved_on and not force:
+            raise UndoRefusedError(
+                f"{_few(moved_on)} changed since {step.label!r}; nothing was touched. "
+                "--force overwrites these later changes (redo or undo brings them back)"
+            )
+        paths = self._snapshots.apply(wanted)
+        others = sorted(set(differing) - own)
+        restored = Restored(
+            label=step.label, paths=_decoded(paths), left_alone=_decoded(others), safety=now
+        )
+        return restored, replace(step, only=_decoded(sorted(own))) if moved_on else None
+
+    def _finish(self, key: str, before: str, label: str) -> None:
+        with self._locked():
+            after = self._snapshots.take(label, also=before)
+            journal = self._read().closed(key)
+            if self._snapshots.changes(before, after):
+                journal = journal.extended(Step(before=before, after=after, label=label))
+            self._write(journal)
+
+    def _settled(self) -> Journal:
+        """The journal, with the turns of processes that are gone made into steps."""
+        journal = self._read()
+        for turn in journal.open:
+            descriptor = try_lock(self._turn_lock(turn.key))
+            if descriptor is None:
+                continue
+            os.close(descriptor)
+            self._turn_lock(turn.key).unlink(missing_ok=True)
+            journal = journal.closed(turn.key)
+            now = self._snapshots.take(turn.label, also=turn.before)
+            if self._snapshots.changes(turn.before, now):
+                step = Step(before=turn.before, after=now, label=turn.label, cut_off=True)
+                journal = journal.extended(step)
+        return journal
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        make_private(self._git_dir)
+        try:
+            with hold(self._git_dir / "elagent.lock", timeout_s=_LOCK_TIMEOUT_S) as descriptor:
+                self._snapshots.prepare(descriptor)
+                yield
+        except TimeoutError as err:
+            message = f"another session is busy with the snapshots of {self.root}; try again"
+            raise WorkspaceError(message) from err
+        except OSError as err:
+            raise WorkspaceError(f"the snapshots of {self.root} failed: {err}") from err
+
+    def _turn_lock(self, key: str, *, create: bool = False) -> Path:
+        folder = self._git_dir / "turns"
+        return (make_private(folder) if create else folder) / key
+
+    def _read(self) -> Journal:
+        return read_journal(self._git_dir / "journal.json")
+
+    def _write(self, journal: Journal) -> None:
+        write_journal(self._git_dir / "journal.json", journal)
+
+
+def _decoded(paths: Sequence[bytes]) -> tuple[str, ...]:
+    return tuple(os.fsdecode(path) for path in paths)
+
+
+def _names(changes: Mapping[bytes, Change]) -> list[str]:
+    return sorted(os.fsdecode(path) for path in changes)
+
+
+def _few(paths: Sequence[bytes]) -> str:
+    names = [os.fsdecode(path) for path in sorted(paths)]
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
