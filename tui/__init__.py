@@ -1,0 +1,1 @@
+"""Shows the agent to people and programs: command line, plain output, line loop."""

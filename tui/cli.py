@@ -1,0 +1,160 @@
+"""The command line: which commands there are, and the exit codes.
+
+Commands are imported when they run, so that `--help` stays fast; their one-line descriptions stand
+here for the same reason. This is one of the three places where a broad `except` is right.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done: the tests pass, the round ended with a decision
+  1    not solved: tests fail
+  2    wrong usage or configuration
+  3    the environment is not usable: no Docker, no model, too little memory
+  70   a fault in elagent itself; the log file says more
+  130  interrupted
+"""
+
+EXIT_USAGE = 2
+EXIT_ENVIRONMENT = 3
+EXIT_FAULT = 70
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "run-tests": ("run_tests", "Run the tests in the sandbox; with --fix, repair what fails."),
+    "learn": ("learn", "Turn what was captured into an adapter, and decide whether to use it."),
+    "undo": ("undo", "Put the files back as they were before the last change."),
+    "redo": ("undo", "Take back the last undo."),
+    "experiences": ("experiences", "Show, forget or export what was captured."),
+    "adapters": ("adapters", "Show, use or roll back what was learned."),
+    "models": ("models", "Show, fetch or remove models."),
+    "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
+    "sandbox": ("sandbox", "Build, show or clean up sandbox images."),
+    "sessions": ("sessions", "Show past sessions."),
+    "config": ("config", "Show the settings and where each one comes from."),
+    "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),
+    "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        loaded = importlib.import_module(f"tui.commands.{module}")
+        command = getattr(loaded, cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 - each module defines its command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.option("-p", "--print", "task", metavar="TASK", help="Do one task and end ('-' reads it).")
+@click.option("--json", "as_json", is_flag=True, help="With -p: print events as JSON lines.")
+@click.option(
+    "--mode",
+    type=click.Choice(["ask", "auto", "plan"]),
+    default="auto",
+    help="ask before each change, allow what can be undone (default), or only read.",
+)
+@click.option("--model", "model_name", metavar="NAME", help="Model name, folder or GGUF file.")
+@click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
+@click.option("--repl", is_flag=True, help="Talk in a plain line loop (the default for now).")
+@click.version_option(package_name="elagent", message="elagent %(version)s")
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    *,
+    task: str | None,
+    as_json: bool,
+    mode: str,
+    model_name: str | None,
+    base_url: str | None,
+    repl: bool,
+) -> None:
+    """A terminal coding assistant that learns from tool output.
+
+    Without a command it opens a conversation about the repository in the current folder. All code
+    of the project runs in a Docker sandbox without network; nothing leaves this machine.
+    """
+    if ctx.invoked_subcommand is not None:
+        if task is not None or as_json or model_name or base_url or repl:
+            message = "options before a command belong to the conversation; put them after it"
+            raise click.UsageError(message)
+        return
+    from tui.commands.talk import talk
+
+    ctx.exit(talk(task=task, as_json=as_json, mode=mode, model_name=model_name, base_url=base_url))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with a documented exit code."""
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command line to its exit code; every failure has become one clear sentence."""
+    from agent.errors import AgentError, ConfigError
+    from learning.errors import LearningError
+    from sandbox.contract import SandboxError
+
+    try:
+        result = cli.main(args=argv, prog_name="elagent", standalone_mode=False)
+    except click.exceptions.Exit as err:
+        result = err.exit_code
+    except click.ClickException as err:
+        err.show()
+        result = EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        result = _say("interrupted", EXIT_INTERRUPTED)
+    except (AgentError, LearningError, SandboxError) as err:
+        code = EXIT_USAGE if isinstance(err, ConfigError) else EXIT_ENVIRONMENT
+        result = _say(f"elagent: {err}", code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        result = 0
+    except Exception as err:  # noqa: BLE001 - the outermost edge of the process
+        result = _report_fault(err)
+    return result if isinstance(result, int) else 0
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(sentence, err=True)
+    return code
+
+
+def _report_fault(err: Exception) -> int:
+    import traceback
+
+    from agent.logs import append_fault
+    from agent.paths import from_environ
+
+    log_file = from_environ(os.environ).log_file
+    text = "".join(traceback.format_exception(err))
+    place = append_fault(log_file, f"elagent {version('elagent')}\n{text}")
+    where = f"; details in {place}" if place else f"\n{text}"
+    click.echo(f"elagent: a fault in elagent itself: {type(err).__name__}: {err}{where}", err=True)
+    return EXIT_FAULT

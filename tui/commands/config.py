@@ -1,0 +1,31 @@
+"""`elagent config`: every setting, its value, and where the value comes from."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from agent.config import describe
+from agent.paths import from_environ
+from sandbox.streams import display_safe
+from tui.wiring import context
+
+
+@click.group(help="Show the settings and where each one comes from.")
+def config() -> None:
+    pass
+
+
+@config.command("show")
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+def show(*, origin: bool) -> None:
+    """Print all settings as `section.key = value`."""
+    for line in describe(context().loaded, origin=origin):
+        click.echo(display_safe(line))
+
+
+@config.command("home")
+def home() -> None:
+    """Print the folder that holds all state of elagent."""
+    click.echo(from_environ(os.environ).home)

@@ -1,0 +1,106 @@
+"""`elagent doctor`: what this machine can do, and how to mend what it cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from agent.paths import from_environ
+from learning.model.catalog import find, fit, installed
+from sandbox.contract import SandboxError
+from sandbox.engine import check_engine
+from sandbox.image import list_images
+from tui.machine import gpu_memory_bytes, memory_bytes
+from tui.plain import format_bytes
+from tui.wiring import context
+
+_MIN_FREE_BYTES = 8 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    ok: bool
+    what: str
+    needed: bool = True
+
+
+@click.command(help="Check what this machine can do and say how to mend what it cannot.")
+def doctor() -> int:
+    usable = True
+    for check in _checks():
+        mark = "ok  " if check.ok else ("FAIL" if check.needed else "note")
+        click.echo(f"{mark} {check.what}")
+        usable = usable and (check.ok or not check.needed)
+    return 0 if usable else 3
+
+
+def _checks() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check(sys.version_info >= (3, 11), f"Python {version} (3.11 or newer is needed)")
+    yield _packages()
+    yield from _sandbox()
+    yield from _model()
+    home = from_environ(os.environ).home
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    yield Check(
+        free > _MIN_FREE_BYTES, f"{format_bytes(free)} free for {home} (8 GB advised)", False
+    )
+    yield Check(ok=True, what=f"log file for bug reports: {from_environ(os.environ).log_file}")
+
+
+def _packages() -> Check:
+    """Other distributions on the package index own our package names, too."""
+    folders = set()
+    for name in ("agent", "learning", "sandbox", "tui"):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folders.add(Path(spec.origin).resolve().parent.parent)
+    ok = len(folders) == 1
+    where = ", ".join(sorted(map(str, folders)))
+    advice = "" if ok else "; install elagent with pipx or `uv tool install`, apart from others"
+    return Check(ok, f"packages in {where}{advice}")
+
+
+def _sandbox() -> Iterator[Check]:
+    try:
+        engine = check_engine()
+        images = list_images()
+    except SandboxError as err:
+        yield Check(ok=False, what=f"sandbox: {err}")
+        return
+    yield Check(ok=True, what=f"Docker engine {engine.version}, cgroup v{engine.cgroup_version}")
+    if "runsc" in engine.runtimes:
+        yield Check(ok=True, what='gVisor is available: sandbox.runtime = "runsc"')
+    names = ", ".join(image.name for image in images) or "none yet; `elagent sandbox build`"
+    yield Check(bool(images), f"sandbox images: {names}", needed=False)
+
+
+def _model() -> Iterator[Check]:
+    where = context()
+    name = where.settings.model.name
+    if where.settings.model.base_url:
+        yield Check(ok=True, what=f"model {name} from {where.settings.model.base_url}")
+        return
+    here = {model.name for model in installed(where.paths.models)}
+    ready = name in here or Path(name).exists()
+    hint = "is installed" if ready else f"is not installed; `elagent models pull {name}`"
+    yield Check(ready, f"model {name} {hint}", needed=False)
+    if entry := find(name):
+        can = fit(entry, ram_bytes=memory_bytes(), gpu_bytes=gpu_memory_bytes())
+        memory = format_bytes(memory_bytes())
+        yield Check(can.serve, f"{memory} of memory {_verb(can.serve)} serve {name}")
+        yield Check(can.train, f"{memory} of memory {_verb(can.train)} train {name}", needed=False)
+
+
+def _verb(can: bool) -> str:
+    return "can" if can else "cannot"

@@ -1,0 +1,42 @@
+"""`elagent undo` and `redo`: the files as they were, untracked ones included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from agent.workspace import Restored, Workspace
+from sandbox.streams import display_safe
+from tui.wiring import context
+
+
+def _workspace(path: Path) -> Workspace:
+    where = context(path)
+    return Workspace(where.root, where.repository.shadow_git, environ=os.environ)
+
+
+def _report(what: str, done: Restored) -> None:
+    click.echo(f"{what}: {display_safe(done.label)}")
+    for name in done.paths:
+        click.echo(f"  {display_safe(name)}")
+    if done.left_alone:
+        names = ", ".join(display_safe(name) for name in done.left_alone)
+        click.echo(f"changed since and left alone: {names}")
+
+
+@click.command(help="Put the files back as they were before the last change that elagent made.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option(
+    "--force", is_flag=True, help="Even where files changed since; `redo` brings it back."
+)
+def undo(*, path: Path, force: bool) -> None:
+    _report("undone", _workspace(path).undo(force=force))
+
+
+@click.command(help="Take back the last undo.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--force", is_flag=True, help="Even where files changed since.")
+def redo(*, path: Path, force: bool) -> None:
+    _report("redone", _workspace(path).redo(force=force))

@@ -1,0 +1,192 @@
+"""Events as rich renderables: one look for the plain output, the line loop and the app.
+
+Everything that comes from a model, a tool or a file passes through `display_safe` here. No event
+is shown by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.syntax import Syntax
+from rich.text import Text
+
+from agent.events import (
+    AttemptStarted,
+    EditApplied,
+    EditProposed,
+    EditReverted,
+    Event,
+    ExperienceRecorded,
+    FixFinished,
+    LearnFinished,
+    LearnStep,
+    Notice,
+    OutputChunk,
+    Progress,
+    ReplyFinished,
+    ReplyUnusable,
+    StageStarted,
+    TestFinished,
+    TestsFinished,
+    TextDelta,
+    TurnFinished,
+)
+from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.streams import display_safe
+
+_STATUS_SENTENCES = {
+    RunStatus.COMPLETE: "",
+    RunStatus.NO_TESTS: "No tests were found. Name the command that runs them: --command CMD.",
+    RunStatus.INCOMPLETE: "The test process ended before the run was over; its outcome is unknown.",
+    RunStatus.TIMEOUT: "The tests were stopped at the time limit (sandbox.timeout_s).",
+    RunStatus.OOM: "The tests were stopped at the memory limit (sandbox.memory_mib).",
+    RunStatus.OUTPUT_LIMIT: "The tests were stopped because they printed without end.",
+    RunStatus.SETUP_FAILED: "The project could not be built in the sandbox.",
+}
+_UNFINISHED_OUTPUT_LINES = 20
+
+
+def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR0912 - a closed union
+    """What to print for an event; None for those that only a live display shows."""
+    match event:
+        case TextDelta() | OutputChunk() | Progress() | TestFinished() | ExperienceRecorded():
+            return None
+        case StageStarted(text):
+            return Text(f"-- {display_safe(text)}", style="dim")
+        case Notice(text, level):
+            style = "yellow" if level == "warning" else ""
+            return Text(
+                f"{'warning' if level == 'warning' else 'note'}: {display_safe(text)}", style
+            )
+        case TestsFinished(report, flaky):
+            return render_report(report, flaky)
+        case ReplyFinished():
+            return Text(reply_line(event), style="dim")
+        case ReplyUnusable(reason):
+            return Text(f"reply not usable: {display_safe(reason)}", style="yellow")
+        case EditProposed(path, diff):
+            return Group(Text(f"proposed: {display_safe(path)}", style="bold"), render_diff(diff))
+        case EditApplied(path, diff):
+            return Group(Text(f"changed: {display_safe(path)}", style="bold"), render_diff(diff))
+        case EditReverted(path, reason):
+            return Text(f"put back: {display_safe(path)} ({display_safe(reason)})", style="yellow")
+        case AttemptStarted(test_id, attempt, max_attempts):
+            return Text(f"\nattempt {attempt} of {max_attempts}: {display_safe(test_id)}", "bold")
+        case FixFinished():
+            return render_fix(event)
+        case LearnStep(step, steps, loss, tokens_per_s):
+            return Text(f"step {step} of {steps}: loss {loss:.4f}, {tokens_per_s:.0f} tokens/s")
+        case LearnFinished():
+            return render_learn(event)
+        case TurnFinished(reason):
+            return None if reason == "done" else Text(f"ended: {display_safe(reason)}", style="dim")
+        case _:
+            assert_never(event)
+
+
+def reply_line(event: ReplyFinished) -> str:
+    """Who made a reply and what it cost, in one line."""
+    used = event.prompt_tokens + event.completion_tokens
+    speed = event.completion_tokens / event.duration_s if event.duration_s > 0 else 0.0
+    limit = f" of {event.context_length}" if event.context_length else ""
+    adapter = display_safe(event.adapter) if event.adapter else "no adapter"
+    return (
+        f"[{display_safe(event.model)}, {adapter}] {used}{limit} tokens"
+        f" ({event.cached_tokens} cached), {speed:.1f} tokens/s"
+    )
+
+
+def summary(report: TestReport) -> str:
+    """The counts that are not zero, worst first, e.g. `3 failed, 25 passed`."""
+    order = ("failed", "error", "passed", "skipped", "xfailed", "xpassed")
+    parts = [f"{report.counts[name]} {name}" for name in order if report.counts[name]]
+    return ", ".join(parts) or "no tests ran"
+
+
+def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableType:
+    """Red tests with their reason and place, then the counts."""
+    lines: list[RenderableType] = [_red_line(result, flaky) for result in report.red]
+    if sentence := _STATUS_SENTENCES[report.status]:
+        lines.append(Text(sentence, style="yellow"))
+        tail = display_safe(report.output).splitlines()[-_UNFINISHED_OUTPUT_LINES:]
+        lines.extend(Text(f"  | {line}", style="dim") for line in tail)
+    mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
+    lines.append(
+        Text.assemble(
+            (mark, style),
+            f": {summary(report)} in {report.duration_s:.1f} s ({report.runner}, in the sandbox)",
+        )
+    )
+    return Group(*lines)
+
+
+def _red_line(result: TestResult, flaky: Sequence[str]) -> Text:
+    place = f" [{result.file}:{result.line}]" if result.file else ""
+    label = "flaky " if result.id in flaky else ""
+    head = (f"{label}{result.outcome.value}: ", "bold red")
+    message = display_safe(result.message).strip().splitlines()
+    text = Text.assemble(head, (display_safe(result.id), "bold"), display_safe(place))
+    if message:
+        text.append(f"\n  {message[0][:300]}")
+    return text
+
+
+def render_diff(diff: str) -> RenderableType:
+    """A unified diff, highlighted where the terminal has colour."""
+    return Syntax(
+        display_safe(diff).rstrip("\n"),
+        "diff",
+        theme="ansi_dark",
+        word_wrap=True,
+        background_color="default",
+    )
+
+
+def render_fix(event: FixFinished) -> RenderableType:
+    """Score before and after, and what stays red."""
+    red_after = len(event.red_after)
+    lines: list[RenderableType] = []
+    if event.diff:
+        lines += [Text("\nAll changes:", style="bold"), render_diff(event.diff)]
+    lines.append(
+        Text.assemble(
+            "\npassed before: ",
+            (str(event.passed_before), "bold"),
+            "  after: ",
+            (str(event.passed_after), "bold"),
+            "   red before: ",
+            (str(len(event.red_before)), "bold"),
+            "  after: ",
+            (str(red_after), "bold green" if not red_after else "bold red"),
+        )
+    )
+    lines.extend(Text(f"still red: {display_safe(test_id)}", "red") for test_id in event.red_after)
+    lines.append(Text(f"ended: {display_safe(event.reason)}", style="dim"))
+    return Group(*lines)
+
+
+def render_learn(event: LearnFinished) -> RenderableType:
+    """The decision of a round in words."""
+    words = {
+        "shadow": "kept in shadow",
+        "promoted": "promoted",
+        "rejected": "rejected",
+        "nothing_to_learn": "nothing to learn yet",
+    }
+    head = f"{display_safe(event.adapter)}: " if event.adapter else ""
+    text = Text.assemble(
+        (f"{head}{words.get(event.decision, event.decision)}", "bold"),
+        f": {display_safe(event.reason)}",
+    )
+    if event.folder:
+        text.append(f"\n{display_safe(event.folder)}", style="dim")
+    return text
+
+
+def plain_text(text: str) -> str:
+    """Text from outside, safe to hand to a console that understands markup."""
+    return escape(display_safe(text))
