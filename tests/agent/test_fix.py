@@ -1,0 +1,528 @@
+"""The fix loop: it keeps what helps, takes back everything else, and always says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from agent.events import (
+    AttemptStarted,
+    EditApplied,
+    EditReverted,
+    Event,
+    FixFinished,
+    Notice,
+    ReplyUnusable,
+    TestsFinished,
+)
+from agent.fix import FixOptions, fix
+from agent.model import ServerUnreachableError
+from learning.experience.store import StoreError
+from learning.records import Action, Evidence, Message, Verdict
+from sandbox.contract import EngineUnavailableError
+from sandbox.report import RunStatus, TestReport, TestResult
+from tests.fakes.model import Scripted, ScriptedModel
+from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report, script
+
+_E = TypeVar("_E")
+
+NAMES = ("one", "two", "three")
+IDS = {name: f"tests/test_flags.py::test_{name}" for name in NAMES}
+TEST_FILE = "import flags\n\n\n" + "\n\n".join(
+    f"def test_{name}():\n    assert flags.{name}\n" for name in NAMES
+)
+
+
+def flags(**values: bool) -> str:
+    """A module of the made-up project; its tests pass where a flag is True."""
+    return "".join(f"{name} = {values.get(name, False)}\n" for name in NAMES)
+
+
+def reply(text: str) -> str:
+    return f"```python\n{text}```"
+
+
+@dataclass(kw_only=True)
+class Kept:
+    """What a recorder was given."""
+
+    messages: Sequence[Message]
+    action: Action
+    verdict: Verdict
+    evidence: Sequence[Evidence]
+    targets: Sequence[str]
+    path: str
+    before: str
+    after: str
+
+
+@dataclass
+class ListRecorder:
+    kept: list[Kept] = field(default_factory=list)
+    error: Exception | None = None
+
+    def record(
+        self,
+        *,
+        messages: Sequence[Message],
+        action: Action,
+        verdict: Verdict,
+        evidence: Sequence[Evidence] = (),
+        targets: Sequence[str] = (),
+        path: str = "",
+        before: str = "",
+        after: str = "",
+    ) -> object:
+        if self.error is not None:
+            raise self.error
+        self.kept.append(
+            Kept(
+                messages=messages,
+                action=action,
+                verdict=verdict,
+                evidence=evidence,
+                targets=targets,
+                path=path,
+                before=before,
+                after=after,
+            )
+        )
+        return None
+
+
+class Project:
+    """A folder whose tests are judged by looking at the text of its one module."""
+
+    def __init__(self, root: Path, text: str) -> None:
+        self.root = root
+        self.module = root / "flags.py"
+        self.files = ("flags.py", "tests/test_flags.py")
+        (root / "tests").mkdir(exist_ok=True)
+        (root / "tests" / "test_flags.py").write_text(TEST_FILE)
+        self.module.write_text(text)
+
+    def report(self, *, duration_s: float = 0.1) -> TestReport:
+        text = self.module.read_text()
+        return report(*(self.result(name, text) for name in NAMES), duration_s=duration_s)
+
+    def result(self, name: str, text: str) -> TestResult:
+        if f"{name} = True" in text:
+            return passed(IDS[name])
+        frames = [("tests/test_flags.py", 5, f"test_{name}")]
+        return failed(IDS[name], f"assert flags.{name}", frames=frames)
+
+    def runner(self, *, duration_s: float = 0.1) -> FakeTestRunner:
+        def judge(only: Sequence[str]) -> TestReport:
+            return only_of(self.report(duration_s=duration_s), only)
+
+        return FakeTestRunner(judge=judge)
+
+
+async def repaired(
+    project: Project,
+    model: ScriptedModel,
+    *,
+    runner: FakeTestRunner | None = None,
+    recorder: ListRecorder | None = None,
+    snapshot: Callable[[str], object] | None = None,
+    max_attempts: int = 3,
+    seen: list[Event] | None = None,
+) -> list[Event]:
+    """All events; `seen` gets them even when an exception ends the repair."""
+    events = [] if seen is None else seen
+    async for event in fix(
+        root=project.root,
+        files=project.files,
+        runner=runner or project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=max_attempts),
+        recorder=recorder,
+        snapshot=snapshot,
+    ):
+        events.append(event)
+    return events
+
+
+def of_type(events: Sequence[Event], kind: type[_E]) -> list[_E]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def finished(events: Sequence[Event]) -> FixFinished:
+    assert isinstance(events[-1], FixFinished)
+    return events[-1]
+
+
+async def test_a_red_test_is_repaired_and_the_diff_is_told(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    labels: list[str] = []
+    good = flags(one=True, two=True, three=True)
+    events = await repaired(project, ScriptedModel(script=[reply(good)]), snapshot=labels.append)
+    end = finished(events)
+    assert (end.passed_before, end.passed_after, end.reason) == (2, 3, "all green")
+    assert (end.red_before, end.red_after) == ((IDS["three"],), ())
+    assert end.diff.endswith("-three = False\n+three = True\n")
+    assert project.module.read_text() == good
+    assert len(labels) == 1
+
+
+async def test_nothing_is_asked_when_all_is_green(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True, three=True))
+    events = await repaired(project, ScriptedModel(script=[]))
+    assert finished(events).reason == "all green"
+
+
+async def test_an_edit_that_breaks_something_is_taken_back(tmp_path: Path) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    model = ScriptedModel(script=[reply(flags(one=True, three=True))])
+    events = await repaired(project, model, max_attempts=1)
+    assert project.module.read_text() == start
+    assert of_type(events, EditReverted)[0].reason == (f"it broke what passed before: {IDS['two']}")
+    assert finished(events).reason == "attempts used up"
+    assert finished(events).diff == ""
+
+
+async def test_an_edit_that_helps_nothing_is_taken_back(tmp_path: Path) -> None:
+    start = flags(one=True)
+    project = Project(tmp_path, start)
+    model = ScriptedModel(script=[reply(start + "x = 1\n"), reply(start + "x = 2\n")])
+    events = await repaired(project, model, max_attempts=1)
+    assert project.module.read_text() == start
+    assert len(of_type(events, EditReverted)) == 2
+    assert finished(events).red_after == (IDS["two"], IDS["three"])
+
+
+async def test_a_passing_test_that_disappears_counts_as_broken(tmp_path: Path) -> None:
+    start = flags(one=True)
+    project = Project(tmp_path, start)
+
+    def judge(only: Sequence[str]) -> TestReport:
+        text = project.module.read_text()
+        names = [name for name in NAMES if text == start or name != "one"]
+        return only_of(report(*(project.result(name, text) for name in names)), only)
+
+    events = await repaired(
+        project,
+        ScriptedModel(script=[reply(flags(one=True, two=True)), reply(flags(three=True))]),
+        runner=FakeTestRunner(judge=judge),
+        max_attempts=1,
+    )
+    assert project.module.read_text() == start
+    assert len(of_type(events, EditReverted)) == 2
+
+
+async def test_retries_start_greedy_and_do_not_quote_the_attempt(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrong = flags(one=True, two=True) + "marker_of_the_attempt = 1\n"
+    model = ScriptedModel(script=[reply(wrong), reply(flags(one=True, two=True, three=True))])
+    await repaired(project, model)
+    first, second = model.requests
+    assert (first.sampling.temperature, second.sampling.temperature) == (0.0, 0.6)
+    assert first.sampling.seed != second.sampling.seed
+    assert [message.role for message in second.messages] == ["system", "user"]
+    assert "marker_of_the_attempt" not in second.messages[1].content
+    assert "An earlier correction did not work." in second.messages[1].content
+
+
+async def test_replies_that_cannot_be_used_are_asked_for_again_at_most_twice(
+    tmp_path: Path,
+) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    cut = [Scripted(text=f"```python\none = {n}", finish="length") for n in range(9)]
+    model = ScriptedModel(script=list(cut))
+    events = await repaired(project, model, max_attempts=9)
+    assert len(model.requests) == 3
+    assert len(of_type(events, ReplyUnusable)) == 3
+    assert finished(events).reason == "no usable reply after two re-asks"
+    assert "The reply was cut off" in model.requests[1].messages[1].content
+    assert project.module.read_text() == start
+
+
+async def test_elided_replies_are_refused_and_asked_for_again(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    elided = "# ... existing code ...\nthree = True\n"
+    good = flags(one=True, two=True, three=True)
+    events = await repaired(project, ScriptedModel(script=[reply(elided), reply(good)]))
+    assert "leaves code out" in of_type(events, ReplyUnusable)[0].reason
+    assert len(of_type(events, EditApplied)) == 1
+    assert project.module.read_text() == good
+
+
+async def test_the_same_reply_twice_ends_the_attempts(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrong = reply(flags(one=True, two=True) + "x = 1\n")
+    model = ScriptedModel(script=[wrong, wrong, wrong])
+    events = await repaired(project, model)
+    assert len(model.requests) == 2
+    assert finished(events).reason == "stuck: the same reply came twice"
+
+
+async def test_tests_are_not_edited(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    cheat = "tests/test_flags.py\n```python\ndef test_three():\n    assert True\n```"
+    events = await repaired(project, ScriptedModel(script=[cheat]), max_attempts=1)
+    assert (tmp_path / "tests" / "test_flags.py").read_text() == TEST_FILE
+    assert of_type(events, EditApplied) == []
+    assert finished(events).red_after == (IDS["three"],)
+
+
+async def test_a_flaky_test_is_labelled_and_not_repaired(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    shaky = report(passed(IDS["one"]), failed(IDS["two"]))
+    alone = report(passed(IDS["two"]))
+    model = ScriptedModel(script=[])
+    events = await repaired(project, model, runner=FakeTestRunner(judge=script(shaky, alone)))
+    assert of_type(events, TestsFinished)[0].flaky == (IDS["two"],)
+    end = finished(events)
+    assert (end.reason, end.red_before, end.passed_before) == ("all green", (), 2)
+
+
+async def test_a_regression_that_passes_alone_is_flaky_and_not_held_against_the_edit(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    judge = script(
+        report(passed(IDS["one"]), failed(IDS["three"])),
+        report(failed(IDS["three"])),
+        report(failed(IDS["one"]), passed(IDS["three"])),
+        report(passed(IDS["one"])),
+    )
+    good = flags(one=True, two=True, three=True)
+    runner = FakeTestRunner(judge=judge)
+    events = await repaired(project, ScriptedModel(script=[reply(good)]), runner=runner)
+    assert runner.calls[-1] == (IDS["one"],)
+    assert of_type(events, TestsFinished)[-1].flaky == (IDS["one"],)
+    assert (finished(events).reason, finished(events).passed_after) == ("all green", 2)
+    assert project.module.read_text() == good
+
+
+async def test_a_slow_suite_runs_the_failing_test_first(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    runner = project.runner(duration_s=60.0)
+    wrong = flags(one=True, two=True) + "x = 1\n"
+    good = flags(one=True, two=True, three=True)
+    await repaired(project, ScriptedModel(script=[reply(wrong), reply(good)]), runner=runner)
+    target = (IDS["three"],)
+    assert runner.calls == [(), target, target, target, ()]
+
+
+async def test_tests_that_an_edit_brings_to_light_are_turned_to(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True))
+    broken_file = failed(
+        "tests/test_flags.py",
+        "cannot import name 'two' from 'flags'",
+        exception="ImportError",
+        frames=[("tests/test_flags.py", 1, "<module>")],
+    )
+
+    def judge(only: Sequence[str]) -> TestReport:
+        if "two = True" not in project.module.read_text():
+            return report(broken_file)
+        return only_of(project.report(), only)
+
+    model = ScriptedModel(
+        script=[reply(flags(one=True, two=True)), reply(flags(one=True, two=True, three=True))]
+    )
+    events = await repaired(project, model, runner=FakeTestRunner(judge=judge))
+    started = [event.test_id for event in of_type(events, AttemptStarted)]
+    assert started == ["tests/test_flags.py", IDS["three"]]
+    assert finished(events).reason == "all green"
+
+
+async def test_parameters_of_one_test_share_the_attempts(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    ids = [f"{IDS['three']}[{n}]" for n in range(4)]
+    red = report(*(failed(test_id) for test_id in ids))
+    model = ScriptedModel(
+        script=[reply(flags(one=True, two=True) + f"x = {n}\n") for n in range(9)]
+    )
+    await repaired(project, model, runner=FakeTestRunner(judge=lambda only: only_of(red, only)))
+    assert len(model.requests) == 3
+
+
+async def test_experiences_say_what_the_tests_said(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrong, good = flags(one=True, two=True) + "x = 1\n", flags(one=True, two=True, three=True)
+    recorder = ListRecorder()
+    model = ScriptedModel(script=["No code.", reply(wrong), reply(good)])
+    await repaired(project, model, recorder=recorder)
+    unusable, fail, success = recorder.kept
+    assert (unusable.verdict, unusable.evidence, unusable.path) == (Verdict.UNKNOWN, (), "")
+    assert (fail.verdict, fail.path, fail.targets) == (Verdict.FAIL, "flags.py", (IDS["three"],))
+    assert [item.subject for item in fail.evidence] == [IDS["three"]]
+    assert (fail.before, fail.after) == (flags(one=True, two=True), wrong)
+    assert (success.verdict, success.evidence, success.after) == (Verdict.PASS, (), good)
+    assert tuple(success.messages) == model.requests[2].messages
+    assert success.action.text == reply(good)
+
+
+@pytest.mark.parametrize("status", [RunStatus.TIMEOUT, RunStatus.INCOMPLETE, RunStatus.OOM])
+async def test_an_edit_that_the_tests_cannot_judge_is_taken_back_and_unknown(
+    tmp_path: Path, status: RunStatus
+) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    first = project.report()
+    unjudged = report(passed(IDS["one"]), passed(IDS["two"]), passed(IDS["three"]), status=status)
+    recorder = ListRecorder()
+    runner = FakeTestRunner(judge=script(first, only_of(first, (IDS["three"],)), unjudged))
+    good = flags(one=True, two=True, three=True)
+    model = ScriptedModel(script=[reply(good)])
+    await repaired(project, model, runner=runner, recorder=recorder, max_attempts=1)
+    assert project.module.read_text() == start
+    assert [(item.verdict, item.evidence) for item in recorder.kept] == [(Verdict.UNKNOWN, ())]
+
+
+async def test_a_sandbox_that_fails_ends_it_with_the_best_state(tmp_path: Path) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    first = project.report()
+    gone = EngineUnavailableError("the container engine is gone")
+    recorder = ListRecorder()
+    runner = FakeTestRunner(judge=script(first, only_of(first, (IDS["three"],)), gone))
+    events: list[Event] = []
+    model = ScriptedModel(script=[reply(flags(one=True, two=True, three=True))])
+    with pytest.raises(EngineUnavailableError):
+        await repaired(project, model, runner=runner, recorder=recorder, seen=events)
+    assert finished(events).reason == "the container engine is gone"
+    assert project.module.read_text() == start
+    assert [(item.verdict, item.evidence) for item in recorder.kept] == [(Verdict.UNKNOWN, ())]
+
+
+async def test_a_model_that_goes_away_leaves_the_best_state(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True))
+    better = flags(one=True, two=True)
+    model = ScriptedModel(script=[reply(better), ServerUnreachableError("nobody answers")])
+    events: list[Event] = []
+    with pytest.raises(ServerUnreachableError):
+        await repaired(project, model, seen=events)
+    assert finished(events).passed_after == 2
+    assert project.module.read_text() == better
+
+
+async def test_a_store_that_fails_does_not_stop_the_repair(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    recorder = ListRecorder(error=StoreError("the disk is full"))
+    good = flags(one=True, two=True, three=True)
+    model = ScriptedModel(script=[reply(good)])
+    events = await repaired(project, model, recorder=recorder)
+    assert finished(events).reason == "all green"
+    assert "the disk is full" in of_type(events, Notice)[0].text
+
+
+async def test_a_run_without_tests_says_so(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags())
+    runner = FakeTestRunner(judge=script(report(status=RunStatus.NO_TESTS)))
+    events = await repaired(project, ScriptedModel(script=[]), runner=runner)
+    assert finished(events).reason == "no tests"
+
+
+async def test_a_file_that_does_not_fit_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True) + "# filler\n" * 400)
+    model = ScriptedModel(script=[], context_length=600)
+    events = await repaired(project, model)
+    reason = finished(events).reason
+    assert reason.startswith("flags.py is too large for scripted: the prompt has ")
+    assert "the context has 600; use a model with a larger context" in reason
+    assert model.requests == []
+
+
+async def test_a_failure_of_nothing_in_the_project_is_left(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags())
+    red = report(failed("elsewhere::test", "No module named 'numpy'"))
+    runner = FakeTestRunner(judge=lambda _: red)
+    events = await repaired(project, ScriptedModel(script=[]), runner=runner)
+    assert finished(events).reason == "the failure points at no file of the project"
+
+
+async def test_interrupting_the_tests_puts_the_file_back(tmp_path: Path) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    first = project.report()
+    runner = FakeTestRunner(judge=script(first, only_of(first, (IDS["three"],)), None))
+    model = ScriptedModel(script=[reply(flags(one=True, two=True, three=True))])
+    applied = asyncio.Event()
+
+    async def consume() -> None:
+        async for event in fix(root=tmp_path, files=project.files, runner=runner, model=model):
+            if isinstance(event, EditApplied):
+                applied.set()
+
+    task = asyncio.create_task(consume())
+    await applied.wait()
+    assert "three = True" in project.module.read_text()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert project.module.read_text() == start
+    assert names_in(tmp_path) == ["flags.py", "tests"]
+
+
+async def test_leaving_the_iterator_puts_the_file_back(tmp_path: Path) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+    first = project.report()
+    runner = FakeTestRunner(judge=script(first, only_of(first, (IDS["three"],)), None))
+    model = ScriptedModel(script=[reply(flags(one=True, two=True, three=True))])
+    events = fix(root=tmp_path, files=project.files, runner=runner, model=model)
+    async for event in events:
+        if isinstance(event, EditApplied):
+            break
+    await events.aclose()
+    assert project.module.read_text() == start
+
+
+@pytest.mark.parametrize("steps", range(1, 60, 4))
+async def test_cancelling_at_any_moment_leaves_a_whole_file(tmp_path: Path, steps: int) -> None:
+    start, better = flags(one=True), flags(one=True, two=True)
+    best = flags(one=True, two=True, three=True)
+    project = Project(tmp_path, start)
+    wrong = flags(one=True) + "x = 1\n"
+    model = ScriptedModel(script=[reply(wrong), reply(better), "No.", reply(best), None])
+
+    async def consume() -> None:
+        async for _ in fix(
+            root=tmp_path, files=project.files, runner=project.runner(), model=model
+        ):
+            pass
+
+    task = asyncio.create_task(consume())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert project.module.read_text() in (start, better, best)
+
+
+FLAGS = st.fixed_dictionaries({name: st.booleans() for name in NAMES})
+REPLIES = st.one_of(
+    FLAGS.map(lambda values: reply(flags(**values))),
+    FLAGS.map(lambda values: f"other.py\n{reply(flags(**values))}"),
+    st.sampled_from(["No.", "```python\none = True", reply("# ...\nthree = True\n"), reply("")]),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(start=FLAGS, replies=st.lists(REPLIES, min_size=9, max_size=9))
+async def test_it_never_ends_worse_than_it_began(
+    tmp_path_factory: pytest.TempPathFactory, start: dict[str, bool], replies: list[str]
+) -> None:
+    project = Project(tmp_path_factory.mktemp("worse"), flags(**start))
+    green = project.report().passed_ids
+    events = await repaired(project, ScriptedModel(script=list(replies)))
+    after = project.report()
+    assert green <= after.passed_ids
+    assert finished(events).passed_after == len(after.passed_ids)
+    assert set(finished(events).red_after) == {item.id for item in after.red}
+    assert bool(finished(events).diff) == (project.module.read_text() != flags(**start))

@@ -1,0 +1,130 @@
+"""Tool output becomes facts: the right ones, in order, whatever the output looks like."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from learning.experience.digest import digest
+from learning.records import Evidence, EvidenceKind, Tier
+
+
+def _run(tmp_path: Path, source: str) -> str:
+    script = tmp_path / "script.py"
+    script.write_text(source)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    return done.stderr
+
+
+def test_a_traceback_names_exception_message_and_deepest_frame(tmp_path: Path) -> None:
+    output = _run(tmp_path, "def share(n):\n    return 1 / n\n\nshare(0)\n")
+    (fact,) = digest(output, subject="script.py")
+    assert fact == Evidence(
+        kind=EvidenceKind.TRACEBACK,
+        tier=Tier.HARNESS,
+        subject="script.py",
+        exception="ZeroDivisionError",
+        message="division by zero",
+        file=str(tmp_path / "script.py"),
+        line=2,
+        function="share",
+    )
+
+
+def test_chained_exceptions_come_cause_first(tmp_path: Path) -> None:
+    source = "try:\n    {}['a']\nexcept KeyError as err:\n    raise ValueError('no a') from err\n"
+    facts = digest(_run(tmp_path, source))
+    assert [(fact.exception, fact.message) for fact in facts] == [
+        ("KeyError", "'a'"),
+        ("ValueError", "no a"),
+    ]
+
+
+def test_an_exception_during_handling_comes_last(tmp_path: Path) -> None:
+    source = "try:\n    int('x')\nexcept ValueError:\n    [].pop()\n"
+    assert [fact.exception for fact in digest(_run(tmp_path, source))] == [
+        "ValueError",
+        "IndexError",
+    ]
+
+
+def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
+    (fact,) = digest(_run(tmp_path, "x = 1\ny = (2\n"))
+    assert (fact.exception, fact.line) == ("SyntaxError", 2)
+    assert fact.message == "'(' was never closed"
+
+
+def test_a_qualified_exception_is_named_without_its_module(tmp_path: Path) -> None:
+    (fact,) = digest(_run(tmp_path, "import json\njson.loads('{')\n"))
+    assert fact.exception == "JSONDecodeError"
+
+
+def test_members_of_an_exception_group_are_found(tmp_path: Path) -> None:
+    source = (
+        "errors = []\n"
+        "try:\n    int('x')\nexcept ValueError as err:\n    errors.append(err)\n"
+        "raise ExceptionGroup('two', [*errors])\n"
+    )
+    exceptions = [fact.exception for fact in digest(_run(tmp_path, source))]
+    assert exceptions == ["ExceptionGroup", "ValueError"]
+
+
+def test_no_source_line_is_quoted(tmp_path: Path) -> None:
+    output = _run(
+        tmp_path, "def wrong_on_purpose():\n    raise ValueError('no')\nwrong_on_purpose()\n"
+    )
+    assert "raise ValueError" in output
+    assert "raise ValueError" not in str(digest(output))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "all good\n",
+        "Traceback (most recent call last):\n",
+        '  File "x.py", line 3\n',
+        "Error: no",
+    ],
+)
+def test_output_without_a_whole_traceback_says_nothing(output: str) -> None:
+    assert digest(output) == ()
+
+
+_PIECES = st.sampled_from(
+    [
+        "Traceback (most recent call last):\n",
+        '  File "a.py", line 1, in f\n',
+        "    code()\n",
+        "ValueError: x\n",
+        "E.F.G: \n",
+        "+-+---------------- 1 ----------------\n",
+        "| | |\n",
+        "\n",
+        "\x00\ufffd",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=400) | st.lists(_PIECES, max_size=30).map("".join))
+def test_garbage_never_raises(output: str) -> None:
+    for fact in digest(output):
+        assert len(fact.message) <= 600
+
+
+@pytest.mark.parametrize(
+    "piece", ["A.", "| ", '  File "', "Traceback (most recent call last):\n", "+-"]
+)
+def test_ten_megabytes_take_bounded_time(piece: str) -> None:
+    output = piece * (10_000_000 // len(piece))
+    started = time.monotonic()
+    digest(output)
+    assert time.monotonic() - started < 2.0

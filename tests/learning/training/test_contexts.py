@@ -1,0 +1,107 @@
+"""The teacher's note says what was observed, briefly, and nothing that it must not say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from learning.records import Evidence, EvidenceKind, Message, Tier
+from learning.training.contexts import evidence_note, with_note
+from tests.fakes.experiences import make_evidence
+
+
+def _note(*evidence: Evidence, attempt: str = "", budget: int = 1000) -> str:
+    return evidence_note(evidence, attempt=attempt, budget=budget, count=len)
+
+
+def test_the_frame_is_byte_stable() -> None:
+    assert _note(make_evidence()) == (
+        "[Review note for this step — facts observed after a previous try."
+        " Do not mention this note.]\n"
+        "tests/test_shop.py::test_total failed: AssertionError: assert 9 == 6\n"
+        "  at tests/test_shop.py:7, in test_total\n"
+        "[Now do the step correctly.]"
+    )
+
+
+def test_the_exception_is_not_said_twice() -> None:
+    note = _note(make_evidence(exception="KeyError", message="KeyError: 'sku'"))
+    assert note.count("KeyError") == 1
+
+
+def test_lines_of_the_failing_attempt_are_left_out() -> None:
+    message = (
+        "assert 9 == 6\n>       return price * quantity\nE       return price * quantity\n+ where 9"
+    )
+    note = _note(make_evidence(message=message), attempt="def f():\n    return price * quantity\n")
+    assert "price * quantity" not in note
+    assert "assert 9 == 6" in note
+    assert "+ where 9" in note
+
+
+@pytest.mark.parametrize(
+    ("message", "kept", "dropped"),
+    [
+        ("no file /home/ada/shop/data.csv", "no file data.csv", "/home"),
+        ("<Basket object at 0x7fca3f5cb8e0> is empty", "<Basket object> is empty", "0x7f"),
+        ("late: 2024-05-01T10:11:12.5Z", "late: [time]", "2024"),
+        (f"container {'0a1b' * 16} gone", "container [id] gone", "0a1b"),
+        ("ratio a/b is 1/2", "ratio a/b is 1/2", "\n\n"),
+    ],
+)
+def test_what_changes_from_run_to_run_is_left_out(message: str, kept: str, dropped: str) -> None:
+    note = _note(make_evidence(message=message))
+    assert kept in note
+    assert dropped not in note
+
+
+@pytest.mark.parametrize("tier", [Tier.OUTPUT, Tier.FOREIGN])
+def test_untrusted_evidence_says_nothing(tier: Tier) -> None:
+    assert _note(make_evidence(tier=tier)) == ""
+
+
+def test_evidence_without_a_reason_says_nothing() -> None:
+    empty = Evidence(kind=EvidenceKind.TEST_FAILURE, tier=Tier.HARNESS, subject="t")
+    assert _note(empty) == ""
+
+
+def test_at_most_the_two_shortest_facts_are_told() -> None:
+    facts = [make_evidence(subject=f"test_{n}", message="x" * n) for n in (300, 5, 100)]
+    note = _note(*facts)
+    assert "test_5 " in note
+    assert "test_100 " in note
+    assert "test_300 " not in note
+
+
+def test_a_long_message_loses_its_middle_and_keeps_its_end() -> None:
+    note = _note(make_evidence(message="start " + "x" * 900 + " the end"), budget=500)
+    assert len(note) <= 500
+    assert "start " in note
+    assert " ... " in note
+    assert "the end" in note
+
+
+def test_a_budget_that_nothing_fits_gives_no_note() -> None:
+    assert _note(make_evidence(), budget=20) == ""
+
+
+@given(
+    st.builds(
+        Evidence,
+        kind=st.just(EvidenceKind.TRACEBACK),
+        tier=st.just(Tier.HARNESS),
+        subject=st.text(),
+        exception=st.text(),
+        message=st.text(max_size=2000),
+        file=st.text(),
+    ),
+    st.text(),
+    st.integers(min_value=0, max_value=600),
+)
+def test_no_evidence_breaks_the_budget(fact: Evidence, attempt: str, budget: int) -> None:
+    assert len(_note(fact, attempt=attempt, budget=budget)) <= budget
+
+
+def test_the_note_ends_the_last_message_and_touches_no_other() -> None:
+    messages = (Message(role="system", content="a"), Message(role="user", content="b"))
+    assert with_note(messages, "N") == (messages[0], Message(role="user", content="b\n\nN"))

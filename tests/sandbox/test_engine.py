@@ -1,0 +1,111 @@
+"""One clear sentence for each way in which there is no engine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.contract import EngineUnavailableError
+from sandbox.engine import check_engine, engine_url
+
+
+def test_no_socket_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"no Docker engine at .*: install and start"):
+        check_engine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+
+
+def test_a_dead_socket_says_to_start_it(tmp_path: Path) -> None:
+    path = tmp_path / "dead.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    with pytest.raises(EngineUnavailableError, match="is not running: start it"):
+        check_engine({"DOCKER_HOST": f"unix://{path}"})
+
+
+def test_a_forbidden_socket_says_which_group_to_join(tmp_path: Path) -> None:
+    path = tmp_path / "forbidden.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        path.chmod(0)
+        tmp_path.chmod(0o755)
+        if os.geteuid() != 0:
+            with pytest.raises(EngineUnavailableError, match=r"no permission .* docker"):
+                check_engine({"DOCKER_HOST": f"unix://{path}"})
+            return
+        # root may use any socket: ask as somebody who may not
+        message = _message_as_nobody(f"unix://{path}")
+    assert message.startswith("no permission to use the Docker engine")
+    assert "usermod -aG docker" in message
+
+
+def _message_as_nobody(url: str) -> str:
+    read_end, write_end = os.pipe()
+    # what is imported lazily must be imported while files can still be read
+    import docker  # noqa: F401
+
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            check_engine({"DOCKER_HOST": url})
+        except EngineUnavailableError as error:
+            os.write(write_end, str(error).encode())
+        os._exit(0)
+    os.close(write_end)
+    os.waitpid(child, 0)
+    with os.fdopen(read_end) as stream:
+        return stream.read()
+
+
+@contextmanager
+def server_that_says(path: Path, reply: bytes) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(10)
+
+        def answer() -> None:
+            asked = b""
+            while not asked:  # a caller may look first whether anybody is there at all
+                connection, _ = server.accept()
+                with connection:
+                    asked = connection.recv(4096)
+                    if asked:
+                        connection.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize("reply", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 500 no\r\n\r\n"])
+def test_something_else_behind_the_socket_is_not_an_engine(tmp_path: Path, reply: bytes) -> None:
+    path = tmp_path / "other.sock"
+    with (
+        server_that_says(path, reply),
+        pytest.raises(EngineUnavailableError, match="does not answer"),
+    ):
+        check_engine({"DOCKER_HOST": f"unix://{path}"})
+
+
+def test_an_address_of_another_kind_is_refused() -> None:
+    with pytest.raises(EngineUnavailableError, match="DOCKER_HOST=ssh://x is not"):
+        engine_url({"DOCKER_HOST": "ssh://x"})
+
+
+@pytest.mark.docker
+def test_the_engine_says_what_it_is() -> None:
+    info = check_engine()
+    assert info.version
+    assert info.cgroup_version in ("1", "2")
+    assert info.cpus > 0

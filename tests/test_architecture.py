@@ -1,0 +1,49 @@
+"""The house holds: what may be imported when, and that nothing happens at import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "transformers", "peft", "xllamacpp", "docker", "httpx", "textual", "git", "numpy")
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sorted(sys.modules))"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(run.stdout.split())
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    assert modules_after("import tui.cli").isdisjoint(HEAVY)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert modules_after("from tui.cli import run; run(['--help'])").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("module", ["agent.assistant", "tui.commands.run_tests", "tui.repl"])
+def test_the_front_end_never_loads_torch(module: str) -> None:
+    loaded = modules_after(f"import {module}")
+    assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})
+
+
+@pytest.mark.parametrize("module", ["learning.records", "sandbox.contract", "sandbox.report"])
+def test_the_shared_vocabulary_is_light(module: str) -> None:
+    assert modules_after(f"import {module}").isdisjoint({*HEAVY, "asyncio", "click", "rich"})
+
+
+def test_every_source_file_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for folder in ("agent", "sandbox", "learning", "tui")
+        for path in (ROOT / folder).rglob("*.py")
+        if not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+    assert silent == []

@@ -1,0 +1,129 @@
+"""The command line as a person or a program meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def elagent(
+    *args: str, cwd: Path, home: Path, env: dict[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "ELAGENT_HOME": str(home), **(env or {})}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "elagent.py"), *args],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def test_help_lists_every_command_and_the_exit_codes(repository: Path, home: Path) -> None:
+    run = elagent("--help", cwd=repository, home=home)
+    assert run.returncode == 0
+    for word in ("run-tests", "learn", "undo", "adapters", "doctor", "130  interrupted"):
+        assert word in run.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run-tests", "learn", "undo", "redo", "experiences", "adapters", "models", "serve", "sandbox",
+     "sessions", "config", "doctor", "completion"],
+)  # fmt: skip
+def test_every_command_explains_itself(command: str, repository: Path, home: Path) -> None:
+    run = elagent(command, "--help", cwd=repository, home=home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "Usage: elagent" in run.stdout
+
+
+def test_unknown_command_is_wrong_usage(repository: Path, home: Path) -> None:
+    assert elagent("frobnicate", cwd=repository, home=home).returncode == 2
+
+
+def test_wrong_setting_names_the_file_and_line(repository: Path, home: Path) -> None:
+    (repository / ".elagent.toml").write_text("[model]\n\nnmae = 'x'\n")
+    run = elagent("config", "show", cwd=repository, home=home)
+    assert run.returncode == 2
+    assert ".elagent.toml:3" in run.stderr
+    assert "nmae" in run.stderr
+
+
+def test_no_engine_is_exit_3_and_one_sentence(repository: Path, home: Path) -> None:
+    (repository / "test_x.py").write_text("def test_x():\n    assert True\n")
+    nowhere = {"DOCKER_HOST": f"unix://{home}/no.sock"}
+    run = elagent("run-tests", cwd=repository, home=home, env=nowhere)
+    assert run.returncode == 3
+    assert run.stderr.startswith("elagent: no Docker engine at")
+    assert "Traceback" not in run.stderr
+
+
+def test_a_repository_with_packages_of_our_names_does_not_get_imported(
+    repository: Path, home: Path
+) -> None:
+    for name in ("agent", "tui", "rich", "sandbox"):
+        (repository / name).mkdir()
+        (repository / name / "__init__.py").write_text("raise SystemExit('hijacked')\n")
+    run = elagent("config", "home", cwd=repository, home=home, env={"PYTHONPATH": "."})
+    assert (run.returncode, run.stdout.strip()) == (0, str(home))
+
+
+def test_empty_task_is_wrong_usage(repository: Path, home: Path) -> None:
+    assert elagent(cwd=repository, home=home, stdin="  \n").returncode == 2
+
+
+def test_unknown_model_is_exit_3_and_names_those_that_there_are(repository: Path, home: Path) -> None:
+    run = elagent("models", "path", "no-such-model", cwd=repository, home=home)
+    assert run.returncode == 3
+    assert "smollm2-135m" in run.stderr
+
+
+def test_models_are_listed_as_json_for_programs(repository: Path, home: Path) -> None:
+    run = elagent("models", "ls", "--json", cwd=repository, home=home)
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {"qwen2.5-coder-1.5b", "smollm2-135m"} <= {row["name"] for row in rows}
+    assert all(row["v"] == 1 for row in rows)
+
+
+def test_nothing_captured_is_said_in_words(repository: Path, home: Path) -> None:
+    run = elagent("experiences", "ls", cwd=repository, home=home)
+    assert (run.returncode, "Nothing was captured yet" in run.stdout) == (0, True)
+
+
+def test_nothing_to_undo_is_said_in_words(repository: Path, home: Path) -> None:
+    run = elagent("undo", cwd=repository, home=home)
+    assert run.returncode == 3
+    assert "nothing to undo" in run.stderr
+
+
+def test_serve_options_are_checked(repository: Path, home: Path) -> None:
+    assert elagent("serve", "--port", "99999", cwd=repository, home=home).returncode == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_printed(shell: str, repository: Path, home: Path) -> None:
+    run = elagent("completion", shell, cwd=repository, home=home)
+    assert run.returncode == 0
+    assert "_ELAGENT_COMPLETE" in run.stdout

@@ -1,0 +1,151 @@
+"""What people see of events: readable at 80 columns, without colour, and never hostile."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given, strategies as st
+from rich.console import Console
+
+from agent.events import (
+    AttemptStarted,
+    EditApplied,
+    EditReverted,
+    Event,
+    FixFinished,
+    LearnFinished,
+    LearnStep,
+    Notice,
+    Progress,
+    ReplyFinished,
+    StageStarted,
+    TestFinished,
+    TestsFinished,
+    TextDelta,
+    to_json,
+)
+from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult, Trust
+from tui.plain import JsonPresenter, TextPresenter, format_bytes, format_seconds
+
+
+def report(*outcomes: TestOutcome, status: RunStatus = RunStatus.COMPLETE) -> TestReport:
+    results = tuple(
+        TestResult(id=f"tests/test_a.py::test_{n}", outcome=outcome, message="assert 1 == 2",
+                   file="a.py", line=7)
+        for n, outcome in enumerate(outcomes)
+    )  # fmt: skip
+    return TestReport(
+        status=status, results=results, runner="pytest", trust=Trust.REPORTED, duration_s=1.25,
+        output="last line of output",
+    )  # fmt: skip
+
+
+def shown(*events: Event, width: int = 80) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, no_color=True, markup=False, highlight=False)
+    presenter = TextPresenter(console)
+    for event in events:
+        presenter.show(event)
+    presenter.close()
+    return stream.getvalue()
+
+
+def test_red_tests_come_with_reason_and_place() -> None:
+    text = shown(TestsFinished(report(TestOutcome.PASSED, TestOutcome.FAILED)))
+    assert "failed: tests/test_a.py::test_1 [a.py:7]" in text
+    assert "assert 1 == 2" in text
+    assert "red: 1 failed, 1 passed" in text
+
+
+def test_green_is_said_without_colour() -> None:
+    assert "ok: 2 passed" in shown(TestsFinished(report(TestOutcome.PASSED, TestOutcome.PASSED)))
+
+
+@pytest.mark.parametrize("status", [s for s in RunStatus if s is not RunStatus.COMPLETE])
+def test_a_run_that_is_not_complete_is_never_shown_as_ok(status: RunStatus) -> None:
+    text = shown(TestsFinished(report(TestOutcome.PASSED, status=status)))
+    assert "ok:" not in text
+    assert "last line of output" in text
+
+
+def test_flaky_tests_are_labelled() -> None:
+    text = shown(TestsFinished(report(TestOutcome.FAILED), flaky=("tests/test_a.py::test_0",)))
+    assert "flaky failed: tests/test_a.py::test_0" in text
+
+
+def test_score_before_and_after_is_shown_with_what_stays_red() -> None:
+    text = shown(FixFinished(25, 27, ("a", "b", "c"), ("c",), "--- a\n+++ b\n", "attempts used up"))
+    assert "passed before: 25  after: 27   red before: 3  after: 1" in text
+    assert "still red: c" in text
+
+
+def test_reply_names_the_adapter_that_made_it() -> None:
+    event = ReplyFinished("x", "qwen", "el-demo-v0001-abcdef12", 100, 80, 20, 8192, 2.0)
+    text = shown(event, width=120)
+    assert "el-demo-v0001-abcdef12" in text
+    assert "120 of 8192 tokens (80 cached), 10.0 tokens/s" in text
+
+
+def test_a_decision_is_shown_in_words() -> None:
+    text = shown(LearnFinished("el-x-v0001-0", "shadow", "not enough held-out evidence", 4))
+    assert "el-x-v0001-0: kept in shadow: not enough held-out evidence" in text
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
+def test_no_event_can_send_control_characters_to_the_terminal(text: str) -> None:
+    printed = shown(
+        TextDelta(text),
+        Notice(text),
+        StageStarted(text),
+        EditApplied(text, text),
+        EditReverted(text, text),
+        AttemptStarted(text, 1, 3),
+        LearnStep(1, 2, 0.5, 10.0),
+        TestsFinished(report(TestOutcome.FAILED)),
+    )
+    assert not {c for c in printed if (c < " " and c != "\n") or "\x7f" <= c <= "\x9f"}
+
+
+@given(st.binary(max_size=200))
+def test_json_lines_are_single_ascii_lines(data: bytes) -> None:
+    stream = io.StringIO()
+    presenter = JsonPresenter(stream)
+    presenter.show(Notice(data.decode("utf-8", "surrogateescape")))
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    assert line.isascii()
+    assert json.loads(line)["event"] == "notice"
+
+
+def test_tests_finished_carries_counts_and_every_result() -> None:
+    data = to_json(TestsFinished(report(TestOutcome.PASSED, TestOutcome.FAILED)))
+    assert data["v"] == 1
+    assert data["event"] == "tests_finished"
+    assert data["all_green"] is False
+    counts = data["counts"]
+    assert isinstance(counts, dict)
+    assert counts["failed"] == 1
+    results = json.loads(json.dumps(data))["report"]["results"]
+    assert results[1]["outcome"] == "failed"
+    assert (results[1]["file"], results[1]["line"]) == ("a.py", 7)
+
+
+def test_live_events_leave_no_trace_in_plain_output() -> None:
+    passed = TestResult(id="a", outcome=TestOutcome.PASSED)
+    assert shown(TestFinished(passed), Progress(1, 2, "steps", 3.0)) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")]
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(512, "512 B"), (98_400_000, "98.4 MB"), (1_117_320_768, "1.1 GB")]
+)
+def test_sizes_are_for_people(size: int, text: str) -> None:
+    assert format_bytes(size) == text
