@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
-from agent.events import ReplyFinished, TextDelta
+from agent.events import Progress, ReplyFinished, TextDelta
 from agent.model import Model, ModelError, Reply
 from agent.streaming import Emit
 from learning.records import Message, Sampling
+
+
+class ReplyProgress:
+    """How far a reply of about known length is, with the time that it will still take."""
+
+    def __init__(
+        self,
+        emit: Emit,
+        *,
+        expected_characters: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._emit = emit
+        self._expected = expected_characters
+        self._clock = clock
+        self._characters = 0
+        self._started = 0.0
+
+    def add(self, text: str) -> None:
+        """A piece of the reply has come."""
+        if not self._characters:
+            self._started = self._clock()
+        self._characters += len(text)
+        rate = self._characters / max(self._clock() - self._started, 1e-3)
+        left = max(0, self._expected - self._characters)
+        total = max(self._expected, self._characters)
+        self._emit(Progress(self._characters, total, "characters", left / rate))
 
 
 async def ask(

@@ -31,6 +31,7 @@ from agent.events import (
     to_json,
 )
 from agent.fix import FixOptions, fix
+from agent.head import read_head
 from agent.http_model import HttpModel
 from agent.learn import LearnOptions, learn
 from agent.loop import run_turn
@@ -73,12 +74,26 @@ class Assistant:
         self._model: Model | None = None
         self._recorder: Recorder | None = None
         self.conversation = Conversation()
-        self.workspace = Workspace(parts.root, self._repository.shadow_git, environ=parts.environ)
+        self.workspace = Workspace(
+            parts.root,
+            self._repository.shadow_git,
+            environ=parts.environ,
+            excluded=(parts.paths.home,),
+        )
         self._store: ExperienceStore | None = None
         self._log = SessionLog.create(self._repository.sessions)
 
     async def __aenter__(self) -> Self:
         self._open.callback(self._log.close)
+        head = await asyncio.to_thread(read_head, self._parts.root)
+        self._log.append(
+            {
+                "event": "session_started",
+                "root": str(self._parts.root),
+                "branch": head.branch if head else "",
+                "commit": head.commit if head else "",
+            }
+        )
         sweep_sessions(
             self._repository.sessions,
             retention_days=self._parts.settings.session.retention_days,

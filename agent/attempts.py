@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.asking import ask
+from agent.asking import ReplyProgress, ask
 from agent.capture import evidence_of
 from agent.context import OPTIONAL_TOKENS, FixPrompt, build_fix_messages, estimate_tokens, one_line
 from agent.edits import (
@@ -158,7 +158,11 @@ async def ask_for_file(
 ) -> Asked:
     """Ask the model once; `before` is the text of the file in the prompt."""
     sampling = Sampling(temperature=plan.temperature, seed=plan.seed, max_tokens=max_tokens)
-    reply = await ask(parts.model, prompt.messages, sampling=sampling, emit=parts.emit)
+    parts.emit(StageStarted(f"{parts.model.name} rewrites {plan.path}"))
+    watch = ReplyProgress(parts.emit, expected_characters=len(before or ""))
+    reply = await ask(
+        parts.model, prompt.messages, sampling=sampling, emit=parts.emit, on_text=watch.add
+    )
     return Asked(messages=prompt.messages, action=reply.action, before=before)
 
 

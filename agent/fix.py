@@ -143,14 +143,15 @@ class _Repair:
     async def _repair_all(self) -> str:
         """Turn to each red test once; tests that an edit made visible included."""
         turned_to: set[str] = set()
-        reason = ALL_GREEN
+        why_red = ""
         while result := next((r for r in self._state.red if _family(r.id) not in turned_to), None):
             family = _family(result.id)
             turned_to.add(family)
             reason = await self._repair_family(family)
             if reason != ALL_GREEN:
+                why_red = reason
                 self._emit(Notice(f"{result.id} stays red: {reason}"))
-        return ALL_GREEN if not self._state.red else reason
+        return why_red if self._state.red else ALL_GREEN
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""

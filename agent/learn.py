@@ -33,6 +33,8 @@ from learning.training.job import (
 from learning.training.resources import available_bytes, check_memory, estimated_s
 from learning.training.selection import Selection, select
 
+__all__ = ["CannotTrainError", "LearnError", "LearnOptions", "learn"]
+
 _MAX_EPOCHS = 2
 _KIND_NAMES = {
     ExampleKind.HINDSIGHT: "fixes of failed attempts",

@@ -38,6 +38,8 @@ _ATTRIBUTES = "* -text -eol -ident -filter -working-tree-encoding\n"
 _NO_BLOB = b"0" * 40
 
 MAX_FILES = 200_000
+# Flushing thousands of files takes a minute, and the snapshot holds their contents anyway.
+_MOST_SYNCED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +178,9 @@ class Snapshots:
         blocking = _blocking(leaving, set(written))
         for path in sorted(blocking):
             self._tree.remove(path)
+        few = len(written) <= _MOST_SYNCED
         for change, content in zip(written.values(), self._git.blobs(blobs), strict=True):
-            self._tree.write(change.path, content, mode=change.new.mode)
+            self._tree.write(change.path, content, mode=change.new.mode, sync=few)
         free = (leaving - blocking) - self._ignored(leaving - blocking)
         for path in sorted(free):
             self._tree.remove(path)

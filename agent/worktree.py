@@ -84,8 +84,11 @@ class Tree:
             links = [name for name in folders if os.path.islink(os.path.join(place, name))]
             yield from (os.path.join(base, name) for name in files + links)
 
-    def write(self, path: bytes, content: bytes, *, mode: int) -> None:
-        """Put a file or link in place atomically; other permission bits of a file stay."""
+    def write(self, path: bytes, content: bytes, *, mode: int, sync: bool) -> None:
+        """Put a file or link in place atomically; other permission bits of a file stay.
+
+        Without `sync` a power cut may lose it.
+        """
         target = self.place(path)
         folder = os.path.dirname(target)
         os.makedirs(folder, exist_ok=True)
@@ -94,7 +97,7 @@ class Tree:
         if mode == LINK:
             _replace_by_link(target, content)
         else:
-            _replace_by_file(target, content, executable=mode == EXECUTABLE)
+            _replace_by_file(target, content, executable=mode == EXECUTABLE, sync=sync)
 
     def _remove_empty_folders(self, place: bytes) -> None:
         for folder, _, _ in os.walk(place, topdown=False):
@@ -127,7 +130,7 @@ def _replace_by_link(target: bytes, content: bytes) -> None:
         return
 
 
-def _replace_by_file(target: bytes, content: bytes, *, executable: bool) -> None:
+def _replace_by_file(target: bytes, content: bytes, *, executable: bool, sync: bool) -> None:
     descriptor, temporary = _create_beside(target)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -135,7 +138,8 @@ def _replace_by_file(target: bytes, content: bytes, *, executable: bool) -> None
             file.flush()
             fresh = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             os.fchmod(file.fileno(), _permissions(target, fresh, executable=executable))
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

@@ -19,7 +19,7 @@ _DEFAULT_MIRROR = "http://deb.debian.org/debian"
 _NEEDED_BYTES = 2 * 1024**3
 _TIMEOUT_S = 1200.0
 
-_FINISH = r"""
+FINISH = r"""
 set -eu
 cd "$1"
 echo 'keeper:x:65531:65531:keeper:/:/bin/sh' >> etc/passwd
@@ -28,6 +28,7 @@ echo 'keeper:x:65531:' >> etc/group
 echo 'sandbox:x:65532:' >> etc/group
 find . -xdev -perm /6000 -type f -exec chmod ug-s {} +
 rm -f usr/lib/python3*/EXTERNALLY-MANAGED
+find usr/lib -name 'libpython*.a' -delete
 ln -sf python3 usr/bin/python
 rm -rf var/cache/apt/* var/lib/apt/lists/* var/log/* usr/share/doc usr/share/man usr/share/info
 rm -rf usr/share/locale dev/* tmp/*
@@ -74,7 +75,7 @@ def debian_root(*, on_progress: Callable[[str], None]) -> Iterator[BinaryIO]:
         include = ",".join(packages())
         argv = [program, "--variant=minbase", f"--include={include}", SUITE, str(root), mirror]
         _run(argv, f"Debian could not be bootstrapped from {mirror}")
-        _run(["sh", "-c", _FINISH, "sh", str(root)], "the Debian image could not be finished")
+        _run(["sh", "-c", FINISH, "sh", str(root)], "the Debian image could not be finished")
         archive = Path(folder, "root.tar")
         tar = ["tar", "--numeric-owner", "-C", str(root), "-c", "-f", str(archive), "."]
         _run(tar, "the Debian image could not be packed")

@@ -6,30 +6,29 @@ host's own Python. Images are known by id; names are only for people.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import sys
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.box import run_job
 from sandbox.contract import ImageError, Job, Limits, SandboxError
 from sandbox.engine import connect, engine_errors, engine_url
+from sandbox.making import (
+    OnProgress,
+    build_dockerfile,
+    content_key,
+    import_root,
+    our_dockerfile,
+    python_version,
+    registry_answers,
+)
+from sandbox.oneshot import run_job
 from sandbox.policy import LABEL_PREFIX, BoxSpec
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 Source = Literal["auto", "dockerfile", "debian", "lite"]
-OnProgress = Callable[[str], None]
-
-REPOSITORY = "elagent"
-_PROBE_S = 5.0
 _BUILD_S = 1800.0
 _RECIPE_VERSION = 2
 """Counted up when images made by an older version of this program must not be used any more."""
@@ -64,7 +63,7 @@ def ensure_base(*, source: Source = "auto", on_progress: OnProgress) -> Image:
             if image := find_by_key(client, keys.key(kind)):
                 return image
         if source == "auto":
-            source = "dockerfile" if _registry_answers(url) else "lite"
+            source = "dockerfile" if registry_answers(url) else "lite"
             reason = "reachable" if source == "dockerfile" else "not reachable"
             on_progress(f"image registry {reason}: making the {source} base image")
         image = inspect_image(client, _make(client, source, keys.key(source), on_progress))
@@ -84,32 +83,36 @@ def list_images() -> list[Image]:
 
 
 def prune_images(*, keep_last: int) -> list[Image]:
-    """Remove all project layers but the newest, and base images nothing is made from any more.
+    """Remove what `prunable` names; an image that is in use stays.
 
-    Returns what was removed. An image a container still uses stays.
+    Returns what was removed.
     """
+    with connect() as client:
+        return [image for image in prunable(_list(client), keep_last) if _remove(client, image.id)]
+
+
+def prunable(newest_first: Sequence[Image], keep_last: int) -> list[Image]:
+    """Choose all project layers but the newest, and base images that a newer one replaced."""
+    layers = [image for image in newest_first if image.source == "project"]
+    bases = [image for image in newest_first if image.source != "project"]
+    current: dict[tuple[str, str], str] = {}
+    for image in bases:
+        current.setdefault((image.source, image.python), image.id)
+    replaced = [image for image in bases if current[image.source, image.python] != image.id]
+    return layers[keep_last:] + replaced
+
+
+def _remove(client: APIClient, image_id: str) -> bool:
     from docker.errors import APIError
 
-    removed: list[Image] = []
-    with connect() as client:
-        images = _list(client)
-        layers = [image for image in images if image.source == "project"]
-        newest: dict[str, Image] = {}
-        for image in images:
-            newest.setdefault(image.source, image)
-        old = layers[keep_last:] + [
-            image
-            for image in images
-            if image.source != "project" and newest[image.source].id != image.id
-        ]
-        for image in old:
-            with suppress(APIError), engine_errors(f"{image.name} could not be removed"):
-                try:
-                    client.remove_image(image.id, noprune=False)
-                except APIError:
-                    continue
-                removed.append(image)
-    return removed
+    with engine_errors(f"the image {image_id} could not be removed"):
+        try:
+            client.remove_image(image_id)
+        except APIError as error:
+            if error.status_code == HTTPStatus.CONFLICT:
+                return False
+            raise
+    return True
 
 
 class _Keys:
@@ -117,23 +120,19 @@ class _Keys:
 
     def key(self, kind: str) -> str:
         """Return the hash of everything that decides what the image will contain."""
-        from sandbox.debian import SUITE, packages
-        from sandbox.lite import host_python, lite_inputs
+        from sandbox.debian import FINISH, SUITE, packages
+        from sandbox.host import host_python
+        from sandbox.lite import lite_inputs
 
         inputs: object
         match kind:
             case "dockerfile":
-                inputs = [_dockerfile(), _python_version()]
+                inputs = [our_dockerfile(), python_version()]
             case "debian":
-                inputs = [SUITE, packages()]
+                inputs = [SUITE, packages(), FINISH]
             case _:
                 inputs = lite_inputs(host_python())
         return content_key([_RECIPE_VERSION, kind, inputs])
-
-
-def content_key(inputs: object) -> str:
-    """Hash a JSON-able description."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def find_by_key(client: APIClient, key: str) -> Image | None:
@@ -164,117 +163,10 @@ def inspect_image(client: APIClient, image_id: str) -> Image:
     )
 
 
-def image_labels(kind: str, key: str, python: str) -> dict[str, str]:
-    """Return the labels by which an image is found again."""
-    return {
-        f"{LABEL_PREFIX}image": kind,
-        f"{LABEL_PREFIX}key": key,
-        f"{LABEL_PREFIX}python": python,
-    }
-
-
-def image_name(kind: str, key: str) -> str:
-    """Return the readable name of an image."""
-    return f"{REPOSITORY}-{kind}:{key[:12]}"
-
-
-def _python_version() -> str:
-    """Return the Python of the image: the host's, so that wheels resolve for the right one."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def _dockerfile() -> str:
-    return resources.files("sandbox").joinpath("Dockerfile").read_text("utf-8")
-
-
-def _registry_answers(url: str) -> bool:
-    """Whether the *engine* can reach the registry: it is the one that would pull."""
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        with connect(url, timeout_s=_PROBE_S) as client:
-            client.inspect_distribution(  # type: ignore[no-untyped-call]
-                f"python:{_python_version()}-slim"
-            )
-    except (DockerException, RequestException):
-        return False
-    return True
-
-
-def build_dockerfile(
-    client: APIClient, dockerfile: str, key: str, *, on_progress: OnProgress
-) -> str:
-    """Build an image from the text of a Dockerfile and return its id.
-
-    Raises:
-        ImageError: If a step fails.
-    """
-    python = _python_version()
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as archive:
-        info = tarfile.TarInfo("Dockerfile")
-        info.size = len(dockerfile.encode())
-        archive.addfile(info, io.BytesIO(dockerfile.encode()))
-    context.seek(0)
-    with engine_errors("the base image could not be built"):
-        steps: Iterator[dict[str, Any]] = client.build(
-            fileobj=context,
-            custom_context=True,
-            tag=image_name("dockerfile", key),
-            buildargs={"PYTHON": python},
-            labels=image_labels("dockerfile", key, python),
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        image_id = _follow_build(steps, on_progress)
-    if image_id is None:
-        raise ImageError("the base image could not be built: the engine named no image")
-    return image_id
-
-
-def _follow_build(steps: Iterator[dict[str, Any]], on_progress: OnProgress) -> str | None:
-    image_id = None
-    for step in steps:
-        if error := step.get("error"):
-            raise ImageError(f"the base image could not be built: {str(error).strip()}")
-        text = str(step.get("stream", "")).strip()
-        if text.startswith("Step "):
-            on_progress(text.splitlines()[0])
-        image_id = (step.get("aux") or {}).get("ID", image_id)
-    return image_id
-
-
-def import_root(client: APIClient, archive: BinaryIO, *, kind: str, key: str, python: str) -> str:
-    """Import a root filesystem (an uncompressed tar archive) as an image and return its id.
-
-    Raises:
-        ImageError: If the engine does not take it.
-    """
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
-    changes = [
-        *(f"ENV {name}={value}" for name, value in env.items()),
-        "USER 65532:65532",
-        'CMD ["cat"]',
-        *(f"LABEL {name}={value}" for name, value in image_labels(kind, key, python).items()),
-    ]
-    repository, _, tag = image_name(kind, key).partition(":")
-    with engine_errors("the base image could not be imported"):
-        answer: str = client.import_image(
-            src=archive, repository=repository, tag=tag, changes=changes
-        )
-    last: Mapping[str, Any] = json.loads(answer.strip().splitlines()[-1])
-    status = str(last.get("status", ""))
-    if not status.startswith("sha256:"):
-        raise ImageError(f"the base image could not be imported: {last.get('error', answer)}")
-    return status
-
-
 def _make(client: APIClient, source: str, key: str, on_progress: OnProgress) -> str:
     match source:
         case "dockerfile":
-            return build_dockerfile(client, _dockerfile(), key, on_progress=on_progress)
+            return build_dockerfile(client, our_dockerfile(), key, on_progress=on_progress)
         case "debian":
             return _make_debian(client, key, on_progress)
         case _:
@@ -282,7 +174,8 @@ def _make(client: APIClient, source: str, key: str, on_progress: OnProgress) -> 
 
 
 def _make_lite(client: APIClient, key: str, on_progress: OnProgress) -> str:
-    from sandbox.lite import host_python, lite_root
+    from sandbox.host import host_python
+    from sandbox.lite import lite_root
 
     python = host_python()
     with lite_root(python, on_progress=on_progress) as archive:

@@ -19,19 +19,12 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sandbox.box import copy_in, run_job, running_box
 from sandbox.contract import ImageError, Job, Limits, SourceFile
 from sandbox.engine import connect, engine_errors, engine_url
 from sandbox.execs import Command, execute
-from sandbox.image import (
-    Image,
-    OnProgress,
-    content_key,
-    find_by_key,
-    image_labels,
-    image_name,
-    inspect_image,
-)
+from sandbox.image import Image, find_by_key, inspect_image
+from sandbox.making import OnProgress, content_key, image_labels, image_name
+from sandbox.oneshot import copy_in, run_job, running_box
 from sandbox.policy import JOB_USER, WORK_DIR, BoxSpec
 from sandbox.project import Project
 from sandbox.sdists import Built, NeedsBuildRequirement, build_wheel, fetch_sdist

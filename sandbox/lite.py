@@ -7,37 +7,24 @@ pytest and pip, a shell with the usual small programs, and the shared libraries 
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
-import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-from sandbox.contract import ImageError
-
-TOOLS = tuple(
-    """
-    sh bash env cat ls cp mv rm mkdir rmdir ln chmod touch sleep timeout id head tail wc sort uniq
-    cut tr echo printf test true false dirname basename mktemp date uname tee seq du df stat
-    readlink realpath pwd whoami od nproc expr tac comm paste split sha256sum md5sum base64 kill
-    setsid yes mkfifo tar gzip grep sed awk find xargs diff cmp patch make which git
-    """.split()  # noqa: SIM905  (ninety lines otherwise)
+from sandbox.host import (
+    OPTIONAL,
+    REQUIRED,
+    HostPython,
+    distribution_closure,
+    host_tools,
+    install_wheels,
+    needed_libraries,
 )
-_NEEDED_TOOLS = frozenset({"sh", "env", "cat", "timeout", "tar", "mkdir", "rm"})
-REQUIRED = ("pytest", "pip")
-OPTIONAL = ("setuptools",)
 
 _SKIPPED_DIRECTORIES = frozenset(
     [
@@ -55,8 +42,6 @@ _SKIPPED_DIRECTORIES = frozenset(
 _SKIPPED_FILES = re.compile(
     r".*\.(?:a|opt-[12]\.pyc)|_tkinter\..*|sitecustomize\.py|EXTERNALLY-MANAGED|_test.*\.so|xx.*\.so"
 )
-_LDD_LINE = re.compile(r"(?:=>\s+)?(/[^\s:]+)\s+\(0x[0-9a-f]+\)")
-_LDD_BATCH = 200
 
 _ACCOUNTS = """\
 root:x:0:0:root:/:/bin/sh
@@ -72,84 +57,19 @@ _TEXTS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostPython:
-    """The interpreter that would run if there were no virtual environment."""
-
-    binary: Path
-    """The file itself, links resolved."""
-    version: str
-    build: str
-    stdlib: Path
-    purelib: Path
-    """Where that interpreter looks for installed packages."""
-
-
-def host_python() -> HostPython:
-    """Ask the base interpreter about itself.
-
-    Raises:
-        ImageError: If it cannot be found or does not answer.
-    """
-    code = (
-        "import json, os, sys, sysconfig; paths = sysconfig.get_paths();"
-        "print(json.dumps([os.path.realpath(sys.executable), sys.version,"
-        " paths['stdlib'], paths['purelib']]))"
-    )
-    base = _base_executable()
-    try:
-        answer = subprocess.run(
-            [base, "-I", "-c", code], capture_output=True, check=True, timeout=60, text=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ImageError(f"the host's Python at {base} does not answer: {error}") from error
-    binary, build, stdlib, purelib = json.loads(answer)
-    version = ".".join(build.split()[0].split(".")[:2])
-    return HostPython(
-        binary=Path(binary),
-        version=version,
-        build=build,
-        stdlib=Path(stdlib),
-        purelib=Path(purelib),
-    )
-
-
-def _base_executable() -> Path:
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    candidates = [
-        Path(sys.base_prefix, "bin", name),
-        Path(sys.base_prefix, "bin", "python3"),
-        Path(getattr(sys, "_base_executable", "") or sys.executable),
-    ]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise ImageError(f"no Python interpreter under {sys.base_prefix}")
-
-
 def lite_inputs(python: HostPython) -> list[object]:
     """Return, as JSON-able values, everything that decides what the image will contain."""
     packages = sorted(
-        f"{dist.name}=={dist.version}" for dist in _closure((*REQUIRED, *OPTIONAL))[0].values()
+        f"{dist.name}=={dist.version}"
+        for dist in distribution_closure((*REQUIRED, *OPTIONAL))[0].values()
     )
-    tools = [_stamp(path) for path in _tools().values()]
+    tools = [_stamp(path) for path in host_tools().values()]
     return [python.build, _stamp(python.binary), str(python.purelib), packages, tools]
 
 
 def _stamp(path: Path) -> list[object]:
     status = path.stat()
     return [str(path), status.st_size, int(status.st_mtime)]
-
-
-def _tools() -> dict[str, Path]:
-    """Return the programs found on the host, links resolved, by the name they are called by."""
-    path = "/usr/bin:/bin:/usr/local/bin"
-    found = {name: shutil.which(name, path=path) for name in TOOLS}
-    if missing := sorted(name for name in _NEEDED_TOOLS if found[name] is None):
-        raise ImageError(
-            f"the host has no {', '.join(missing)}: install it to assemble the lite image"
-        )
-    return {name: Path(where).resolve() for name, where in found.items() if where is not None}
 
 
 @contextmanager
@@ -206,7 +126,7 @@ class _Root:
 
     def add_tools(self) -> None:
         """Plan the shell, the small programs, and the data they read."""
-        for name, path in _tools().items():
+        for name, path in host_tools().items():
             self.add_file(f"usr/bin/{name}", path)
         for folder in ("usr/share/git-core/templates", "usr/lib/locale/C.utf8"):
             self._add_tree(Path("/", folder))
@@ -222,11 +142,11 @@ class _Root:
 
     def add_packages(self, scratch: Path, on_progress: Callable[[str], None]) -> None:
         """Plan pytest, pip and what they need: from this environment, else from the index."""
-        found, missing = _closure((*REQUIRED, *OPTIONAL))
+        found, missing = distribution_closure((*REQUIRED, *OPTIONAL))
         if missing:
             on_progress(f"fetching {', '.join(missing)}")
-            _install(scratch, missing, required=set(missing) & set(REQUIRED))
-            found |= _closure(missing, [str(scratch)])[0]
+            install_wheels(scratch, missing, required=set(missing) & set(REQUIRED))
+            found |= distribution_closure(missing, [str(scratch)])[0]
         for dist in found.values():
             for file in dist.files or ():
                 source = Path(str(dist.locate_file(file)))
@@ -239,7 +159,7 @@ class _Root:
     def add_libraries(self) -> None:
         """Plan the shared libraries of every program and extension module planned so far."""
         binaries = [path for path in self._files.values() if _is_elf(path)]
-        for library in _needed_libraries(binaries):
+        for library in needed_libraries(binaries):
             self.add_file(library, library)
 
     def write(self, archive: IO[bytes]) -> None:
@@ -272,62 +192,6 @@ def _member(
     return member
 
 
-def _closure(
-    names: Iterable[str], where: list[str] | None = None
-) -> tuple[dict[str, Distribution], list[str]]:
-    """Return the installed distributions that these need, and the names that are not installed."""
-    context: dict[str, Any] = {} if where is None else {"path": where}
-    installed = {canonicalize_name(dist.name): dist for dist in distributions(**context)}
-    found: dict[str, Distribution] = {}
-    missing: list[str] = []
-    queue = [canonicalize_name(name) for name in names]
-    while queue:
-        name = queue.pop(0)
-        if name in found or name in missing:
-            continue
-        if (dist := installed.get(name)) is None or not dist.files:
-            missing.append(name)
-            continue
-        found[name] = dist
-        for text in dist.requires or ():
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                queue.append(canonicalize_name(requirement.name))
-    return found, missing
-
-
-def _install(folder: Path, names: list[str], *, required: set[str]) -> None:
-    """Unpack wheels into a folder with the host's pip: wheels only, so nothing of them runs."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
-    done = subprocess.run(
-        [*command, "--target", str(folder), *names],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    if done.returncode and required:
-        said = done.stderr.strip().splitlines()
-        raise ImageError(
-            f"cannot fetch {', '.join(sorted(required))} for the lite image: {said[-1] if said else ''}"
-        )
-
-
 def _is_elf(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(4) == b"\x7fELF"
-
-
-def _needed_libraries(binaries: list[Path]) -> list[Path]:
-    found: set[Path] = set()
-    for start in range(0, len(binaries), _LDD_BATCH):
-        batch = [str(path) for path in binaries[start : start + _LDD_BATCH]]
-        done = subprocess.run(
-            ["ldd", *batch],  # noqa: S607  (the host's own, on the host's own files)
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        found |= {Path(name) for name in _LDD_LINE.findall(done.stdout)}
-    return sorted(found)

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from sandbox.requirements import Manifest, read_manifest, read_text
+from sandbox.declarations import read_text
+from sandbox.requirements import Manifest, read_manifest
 
 Runner = Literal["pytest", "unittest", "command"]
 

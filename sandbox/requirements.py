@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from sandbox.contract import SandboxError
+from sandbox.declarations import read_ini, read_pyproject, read_text, strings, table
 
-_MAX_FILE_BYTES = 1024 * 1024
 _TEST_GROUPS = ("test", "tests", "testing", "pytest", "unit-tests")
 _DEV_GROUPS = ("dev", "develop", "development", "all")
 _REQUIREMENT_FILES = (
@@ -58,10 +55,6 @@ _PLUGIN_SETTINGS: Mapping[str, str] = {
 }
 
 
-class ProjectError(SandboxError):
-    """The project's own declarations cannot be understood."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What the declarations add up to."""
@@ -73,24 +66,14 @@ class Manifest:
     skipped: tuple[str, ...]
 
 
-def read_text(path: Path) -> str | None:
-    """Return a small regular file's text, None if it is not one."""
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_FILE_BYTES:
-            return None
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return None
-
-
 def read_manifest(root: Path) -> Manifest:
     """Gather the declarations of one repository.
 
     Raises:
         ProjectError: If pyproject.toml is not TOML.
     """
-    pyproject = _pyproject(root)
-    setup_cfg = _ini(root / "setup.cfg")
+    pyproject = read_pyproject(root)
+    setup_cfg = read_ini(root / "setup.cfg")
     options = _pytest_options(root, pyproject, setup_cfg)
     collected = _Lines(own_name=_own_name(pyproject, setup_cfg))
     collected.add(_project_lines(pyproject))
@@ -104,7 +87,7 @@ def read_manifest(root: Path) -> Manifest:
         tests += _file_lines(root, _DEV_REQUIREMENT_FILES)
     collected.add(tests)
     collected.add(_plugins(options or {}))
-    build = _table(pyproject, "build-system")
+    build = table(pyproject, "build-system")
     return Manifest(
         requirements=tuple(collected.kept),
         build_requires=tuple(str(line) for line in build.get("requires", [])),
@@ -138,49 +121,15 @@ class _Lines:
             self.kept[str(requirement)] = None
 
 
-def _pyproject(root: Path) -> dict[str, Any]:
-    text = read_text(root / "pyproject.toml")
-    if text is None:
-        return {}
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProjectError(f"pyproject.toml is not valid TOML: {error}") from error
-
-
-def _table(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return a nested table, empty if any part of it is absent or not a table."""
-    for name in names:
-        inner = data.get(name)
-        if not isinstance(inner, dict):
-            return {}
-        data = inner
-    return dict(data)
-
-
-def _ini(path: Path) -> dict[str, dict[str, str]]:
-    text = read_text(path)
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text or "")
-    except configparser.Error:
-        return {}
-    return {name: dict(parser.items(name)) for name in parser.sections()}
-
-
 def _own_name(pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]) -> str:
-    name = _table(pyproject, "project").get("name") or setup_cfg.get("metadata", {}).get("name")
-    return str(name or _table(pyproject, "tool", "poetry").get("name") or "")
-
-
-def _strings(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    name = table(pyproject, "project").get("name") or setup_cfg.get("metadata", {}).get("name")
+    return str(name or table(pyproject, "tool", "poetry").get("name") or "")
 
 
 def _project_lines(pyproject: Mapping[str, Any]) -> list[str]:
-    poetry = _table(pyproject, "tool", "poetry", "dependencies")
+    poetry = table(pyproject, "tool", "poetry", "dependencies")
     return [
-        *_strings(_table(pyproject, "project").get("dependencies")),
+        *strings(table(pyproject, "project").get("dependencies")),
         *(_poetry_line(name, spec) for name, spec in poetry.items() if name != "python"),
     ]
 
@@ -202,16 +151,16 @@ def _poetry_line(name: str, spec: object) -> str:
 
 
 def _extra_lines(pyproject: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    extras = _table(pyproject, "project", "optional-dependencies")
-    groups = _table(pyproject, "dependency-groups")
-    poetry = _table(pyproject, "tool", "poetry", "group")
+    extras = table(pyproject, "project", "optional-dependencies")
+    groups = table(pyproject, "dependency-groups")
+    poetry = table(pyproject, "tool", "poetry", "group")
     lines: list[str] = []
     for name in names:
-        lines += _strings(extras.get(name))
+        lines += strings(extras.get(name))
         lines += _group_lines(groups, name, depth=0)
         lines += [
             _poetry_line(package, spec)
-            for package, spec in _table(poetry, name, "dependencies").items()
+            for package, spec in table(poetry, name, "dependencies").items()
         ]
     return _expand_self(lines, pyproject, extras)
 
@@ -234,13 +183,13 @@ def _expand_self(
     lines: list[str], pyproject: Mapping[str, Any], extras: Mapping[str, Any]
 ) -> list[str]:
     """Replace `name[extra]`, where name is the project itself, by what that extra lists."""
-    own = canonicalize_name(str(_table(pyproject, "project").get("name", "")))
+    own = canonicalize_name(str(table(pyproject, "project").get("name", "")))
     expanded: list[str] = []
     for line in lines:
         match = re.fullmatch(r"([\w.-]+)\[([^\]]+)\]", line.strip())
         if match and canonicalize_name(match[1]) == own:
             for extra in match[2].split(","):
-                expanded += _strings(extras.get(extra.strip()))
+                expanded += strings(extras.get(extra.strip()))
         else:
             expanded.append(line)
     return expanded
@@ -303,13 +252,13 @@ def _pytest_options(
     root: Path, pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any] | None:
     """Return pytest's settings, None if the project has none."""
-    tool = _table(pyproject, "tool", "pytest")
+    tool = table(pyproject, "tool", "pytest")
     if tool:
-        return _table(tool, "ini_options") or tool
+        return table(tool, "ini_options") or tool
     for name in ("pytest.ini", ".pytest.ini"):
         if (root / name).is_file():
-            return dict(_ini(root / name).get("pytest", {}))
-    for section in (_ini(root / "tox.ini").get("pytest"), setup_cfg.get("tool:pytest")):
+            return dict(read_ini(root / name).get("pytest", {}))
+    for section in (read_ini(root / "tox.ini").get("pytest"), setup_cfg.get("tool:pytest")):
         if section is not None:
             return dict(section)
     return None
@@ -318,7 +267,7 @@ def _pytest_options(
 def _plugins(options: Mapping[str, Any]) -> list[str]:
     """Name the plugins that the options imply: without them pytest would refuse to start."""
     addopts = options.get("addopts", "")
-    words = addopts.split() if isinstance(addopts, str) else _strings(addopts)
+    words = addopts.split() if isinstance(addopts, str) else strings(addopts)
     implied = [
         package
         for option, package in _PLUGIN_OPTIONS.items()

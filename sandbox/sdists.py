@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, cast
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from sandbox.box import run_job
 from sandbox.contract import ImageError, Job, Limits, NeedsNetworkError, SourceFile
+from sandbox.oneshot import run_job
 from sandbox.policy import BoxSpec
 
 if TYPE_CHECKING:

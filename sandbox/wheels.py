@@ -16,8 +16,8 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from sandbox.box import run_job
 from sandbox.contract import ImageError, Job, Limits
+from sandbox.oneshot import run_job
 from sandbox.policy import BoxSpec
 
 _DOWNLOAD_S = 1800.0

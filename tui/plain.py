@@ -9,9 +9,17 @@ from collections.abc import AsyncIterator
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn
 
-from agent.events import Event, LearnStep, Progress, StageStarted, TestFinished, TextDelta, to_json
+from agent.events import (
+    Event,
+    OutputChunk,
+    Progress,
+    StageStarted,
+    TestFinished,
+    TextDelta,
+    to_json,
+)
 from sandbox.streams import display_safe
 from tui.render import render
 
@@ -43,51 +51,48 @@ class JsonPresenter:
 
 
 class TextPresenter:
-    """Lines for people; a live progress line with an ETA where there is a terminal."""
+    """Lines for people; a live progress line with an ETA where there is a terminal.
 
-    def __init__(self, console: Console) -> None:
+    With `replies`, what the model says is printed as it comes; without, only how far it is.
+    """
+
+    def __init__(self, console: Console, *, replies: bool = True) -> None:
         self._console = console
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._stage = ""
-        self._passed = 0
+        self._replies = replies
+        self._stage = _Stage(console)
         self._mid_line = False
-        self._last_line_at = time.monotonic()
 
     def show(self, event: Event) -> None:
         """Print an event; progress is drawn live on a terminal and as rare lines elsewhere."""
         match event:
             case TextDelta(text):
-                self._end_bar()
-                self._console.print(display_safe(text), end="", markup=False, highlight=False)
-                self._mid_line = not text.endswith("\n")
-                return
+                if self._replies:
+                    self._stream(text)
+            case OutputChunk(text):
+                self._stream(text)
             case Progress(done, total, unit, eta_s):
-                self._progress(done, total, unit, eta_s)
-                return
+                self._stage.advance(done, total, unit, eta_s)
             case TestFinished(result):
-                self._count(passed=not result.outcome.is_red)
-                return
-            case LearnStep():
-                self._end_bar()
+                self._stage.count(passed=not result.outcome.is_red)
             case StageStarted(text):
-                self._end_bar()
-                self._stage = display_safe(text)
-                self._passed = 0
-                self._start_bar_if_terminal()
-                if self._console.is_terminal:
-                    return
+                self._end_line()
+                self._stage.begin(display_safe(text))
             case _:
-                self._end_bar()
-        self._print(event)
+                self._print(event)
 
     def close(self) -> None:
-        self._end_bar()
+        self._stage.end()
         self._end_line()
+
+    def _stream(self, text: str) -> None:
+        self._stage.end()
+        self._console.print(display_safe(text), end="", markup=False, highlight=False)
+        self._mid_line = not text.endswith("\n")
 
     def _print(self, event: Event) -> None:
         renderable = render(event)
         if renderable is not None:
+            self._stage.end()
             self._end_line()
             self._console.print(renderable, soft_wrap=not self._console.is_terminal)
 
@@ -96,42 +101,68 @@ class TextPresenter:
             self._console.print()
             self._mid_line = False
 
-    def _count(self, *, passed: bool) -> None:
-        self._passed += passed
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, detail=f"{self._passed} passed")
 
-    def _progress(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
-        left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
-        detail = f"{_amount(done, unit)} of {_amount(total, unit)}{left}" if total else unit
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total or None, detail=detail)
-            return
-        now = time.monotonic()
-        if now - self._last_line_at >= _SECONDS_BETWEEN_LINES:
-            self._last_line_at = now
-            self._console.print(f"   {self._stage}: {detail}", markup=False, highlight=False)
+class _Stage:
+    """One thing that takes a while: a bar on a terminal, else a line now and then."""
 
-    def _start_bar_if_terminal(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Bar | None = None
+        self._name = ""
+        self._passed = 0
+        self._last_line_at = time.monotonic()
+
+    def begin(self, name: str) -> None:
+        """Say what begins; it may never be heard of again."""
+        self.end()
+        self._name, self._passed = name, 0
         self._last_line_at = time.monotonic()
         if not self._console.is_terminal:
+            self._say(f"-- {name}")
             return
-        self._end_line()
-        columns = (
+        self._bar = Bar(
             TextColumn("-- {task.description}", markup=False),
             BarColumn(bar_width=16),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            refresh_per_second=8,
         )
-        self._bar = Bar(*columns, console=self._console, transient=True, refresh_per_second=8)
-        self._task = self._bar.add_task(self._stage, total=None, detail="")
+        self._bar.add_task(name, total=None, detail="")
         self._bar.start()
 
-    def _end_bar(self) -> None:
+    def count(self, *, passed: bool) -> None:
+        """One more test is over."""
+        self._passed += passed
+        self._update(f"{self._passed} passed")
+
+    def advance(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
+        """Show how far it is and, where that is known, how long it will still take."""
+        left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
+        of_total = f" of {_amount(total, unit)}" if total else ""
+        detail = f"{_amount(done, unit)}{of_total}{left}"
+        if self._bar is not None:
+            self._update(detail, done=done, total=total)
+        elif time.monotonic() - self._last_line_at >= _SECONDS_BETWEEN_LINES:
+            self._last_line_at = time.monotonic()
+            self._say(f"   {self._name}: {detail}")
+
+    def end(self) -> None:
+        """Leave one line behind where the bar was."""
         if self._bar is not None:
             self._bar.stop()
-            self._console.print(f"-- {self._stage}", style="dim", markup=False, highlight=False)
-            self._bar = self._task = None
+            self._bar = None
+            self._say(f"-- {self._name}")
+
+    def _update(self, detail: str, *, done: float = 0, total: float = 0) -> None:
+        if self._bar is not None:
+            self._bar.update(
+                self._bar.task_ids[0], completed=done, total=total or None, detail=detail
+            )
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, style="dim", markup=False, highlight=False)
 
 
 def format_seconds(seconds: float) -> str:
@@ -156,7 +187,9 @@ def format_bytes(size: float) -> str:
 
 
 def _amount(value: float, unit: str) -> str:
-    return format_bytes(value) if unit == "bytes" else f"{value:g} {unit}".rstrip()
+    if unit == "s":
+        return format_seconds(value)
+    return format_bytes(value) if unit == "bytes" else f"{value:.0f} {unit}"
 
 
 async def show_all(events: AsyncIterator[Event], presenter: Presenter) -> Event | None:
@@ -173,6 +206,6 @@ def make_console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
-def make_presenter(*, as_json: bool) -> Presenter:
+def make_presenter(*, as_json: bool, replies: bool = True) -> Presenter:
     """JSON lines for programs or text for people, on standard output."""
-    return JsonPresenter(sys.stdout) if as_json else TextPresenter(make_console())
+    return JsonPresenter(sys.stdout) if as_json else TextPresenter(make_console(), replies=replies)

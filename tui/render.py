@@ -55,6 +55,8 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
     match event:
         case TextDelta() | OutputChunk() | Progress() | TestFinished() | ExperienceRecorded():
             return None
+        case EditProposed():  # whoever is asked sees the diff in the question
+            return None
         case StageStarted(text):
             return Text(f"-- {display_safe(text)}", style="dim")
         case Notice(text, level):
@@ -68,8 +70,6 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return Text(reply_line(event), style="dim")
         case ReplyUnusable(reason):
             return Text(f"reply not usable: {display_safe(reason)}", style="yellow")
-        case EditProposed(path, diff):
-            return Group(Text(f"proposed: {display_safe(path)}", style="bold"), render_diff(diff))
         case EditApplied(path, diff):
             return Group(Text(f"changed: {display_safe(path)}", style="bold"), render_diff(diff))
         case EditReverted(path, reason):

@@ -56,13 +56,13 @@ def pull(
         ConvertError: If the fetched file cannot be converted.
     """
     entry = entry or catalog.find(name)
+    if entry is None and not hub.is_hub_id(name):
+        raise unknown_model(name)
     folder = models_dir / (entry.name if entry else hub.folder_name(name))
     models_dir.mkdir(parents=True, exist_ok=True)
     with _lock(models_dir / f".lock-{folder.name}", on_progress):
         if model := catalog.read_manifest(folder):
             return model
-        if entry is None and not hub.is_hub_id(name):
-            raise unknown_model(name)
         with _workspace(models_dir / f".partial-{folder.name}") as partial:
             if entry and entry.parts and not prefer_hub:
                 _check_space(entry, partial, free_bytes)

@@ -18,8 +18,8 @@ def is_hub_id(name: str) -> bool:
 
 
 def folder_name(hub_id: str) -> str:
-    """Name of the model's folder in the models folder."""
-    return re.sub(r"[^\w.-]", "-", hub_id.replace("/", "--"))
+    """Name of the model's folder in the models folder; never empty, hidden or a way out of it."""
+    return re.sub(r"[^\w.-]", "-", hub_id.replace("/", "--")).lstrip(".") or "-"
 
 
 def download(hub_id: str, out: Path, *, on_progress: Progress) -> None:

@@ -50,8 +50,8 @@ class LlamaEngine:
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
         self._shown_id = self._chat.encode_text("a")[0]
-        self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
         self._binding: LlamaBinding | None = self._start(())
+        self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
 
     @property
     def capabilities(self) -> Capabilities:

@@ -75,7 +75,7 @@ def remove(name: str, models_dir: Path) -> int:
 
 def _folder(name: str, models_dir: Path) -> Path:
     entry = catalog.find(name)
-    return models_dir / (entry.name if entry else hub.folder_name(name).lstrip("."))
+    return models_dir / (entry.name if entry else hub.folder_name(name))
 
 
 def _by_name(name: str, models_dir: Path) -> InstalledModel | None:
@@ -113,7 +113,7 @@ def _from_gguf(path: Path, models_dir: Path, on_progress: Progress) -> Installed
     for model in catalog.installed(models_dir):
         if model.gguf and model.identity.weights_sha256 == digest:
             return model
-    folder = models_dir / f"{hub.folder_name(path.stem).lstrip('.')}-{digest[:8]}"
+    folder = models_dir / f"{hub.folder_name(path.stem)}-{digest[:8]}"
     if not (folder / "hf").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         convert(path, folder / "hf", on_progress=on_progress)

@@ -5,6 +5,7 @@ Keeps the KV cache of the last conversation: a following turn reads only what is
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,9 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     chosen = _pick_device(device)
     dtype = torch.bfloat16 if chosen != "cpu" or _cpu_computes_bf16() else torch.float32
     try:
@@ -106,12 +109,15 @@ class TorchEngine:
             return
         inner = f"adapter{len(self._adapters)}"
         try:
-            if self._adapters:
-                self._model.load_adapter(str(folder), adapter_name=inner)
-            else:
-                self._model = PeftModel.from_pretrained(
-                    self._model, str(folder), adapter_name=inner
-                )
+            with warnings.catch_warnings():
+                # peft 0.21 asks transformers 5 for an attribute that version 6 renames.
+                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+                if self._adapters:
+                    self._model.load_adapter(str(folder), adapter_name=inner)
+                else:
+                    self._model = PeftModel.from_pretrained(
+                        self._model, str(folder), adapter_name=inner
+                    )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as err:
             reason = (str(err).strip() or type(err).__name__).splitlines()[0]
             raise EngineError(f"The adapter {folder.name} does not fit: {reason}") from err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from learning.training.job import Job
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 def load_student(job: Job) -> PeftModel:
@@ -20,7 +22,9 @@ def load_student(job: Job) -> PeftModel:
 
     Deterministic by the job's seed. Fresh LoRA weights change nothing until the first step.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
 
     if job.threads:
         torch.set_num_threads(job.threads)
@@ -28,6 +32,15 @@ def load_student(job: Job) -> PeftModel:
     base, _ = load_base(Path(job.model_folder))
     base.requires_grad_(requires_grad=False)
     torch.manual_seed(job.seed)
+    with warnings.catch_warnings():
+        # peft 0.21 asks transformers 5 for an attribute that it will have renamed in version 6.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return _with_lora(base, job)
+
+
+def _with_lora(base: PreTrainedModel, job: Job) -> PeftModel:
+    from peft import LoraConfig, PeftModel, get_peft_model
+
     if job.parent_folder is not None:
         return PeftModel.from_pretrained(base, job.parent_folder, is_trainable=True)
     config = LoraConfig(
@@ -45,7 +58,7 @@ def load_student(job: Job) -> PeftModel:
 def save_adapter(model: PeftModel, folder: Path, *, model_name: str) -> None:
     """Write a plain PEFT folder; the same weights give the same bytes."""
     model.peft_config["default"].base_model_name_or_path = model_name
-    model.save_pretrained(str(folder))
+    model.save_pretrained(str(folder), save_embedding_layers=False)  # "auto" would ask a hub
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -47,8 +47,8 @@ class CausalModel(Protocol):
 
     def get_output_embeddings(self) -> torch.nn.Module: ...
 
-    def gradient_checkpointing_enable(
-        self, *, gradient_checkpointing_kwargs: Mapping[str, object]
+    def activation_checkpointing_enable(
+        self, *, activation_checkpointing_kwargs: Mapping[str, object]
     ) -> None: ...
 
     def train(self) -> object: ...
@@ -100,8 +100,8 @@ def train(
     done = _resume(folder, weights, optimizer)
     schedule = schedule_steps(len(examples), steps=job.steps, batch=job.batch, seed=job.seed)
 
-    base.train()  # only because gradient checkpointing wants it; nothing here has dropout
-    base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    base.train()  # only because checkpointing of activations wants it; nothing here has dropout
+    base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     for step, batch in enumerate(schedule[len(done) :], start=len(done) + 1):
         if _over_budget(done, job.budget_s):
             return RoundReport(steps=tuple(done), stopped_by_budget=True)

@@ -27,9 +27,16 @@ _CHUNK = 200
 
 def run(reporter: Reporter, only: list[str]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
-    loader = unittest.TestLoader()
-    suite = loader.loadTestsFromNames(only) if only else _discover(loader, reporter.root)
-    ids = [test.id() for test in _flat(suite)]
+    folders = _loose_folders(reporter.root)
+    sys.path[0:0] = folders
+    if only:
+        suite = unittest.TestLoader().loadTestsFromNames(only)
+    else:
+        # as `python -m unittest` does, and in test folders that are not packages too; a loader of
+        # its own for each, since a loader remembers its first top-level directory
+        roots = [reporter.root, *folders]
+        suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+    ids = [_identity(test) for test in _flat(suite)]
     for start in range(0, len(ids), _CHUNK):
         reporter.emit("collected", ids=ids[start : start + _CHUNK])
 
@@ -44,15 +51,14 @@ def run(reporter: Reporter, only: list[str]) -> int:
     return 0 if result.wasSuccessful() else 1
 
 
-def _discover(loader: unittest.TestLoader, root: str) -> unittest.TestSuite:
-    """Discover as `python -m unittest` does, and in test folders that are not packages too."""
-    suite = unittest.TestSuite([loader.discover(root)])
-    for name in ("tests", "test"):
-        folder = os.path.join(root, name)
-        loose = not os.path.exists(os.path.join(folder, "__init__.py"))
-        if loose and glob.glob(os.path.join(folder, "test*.py")):
-            suite.addTest(loader.discover(folder))
-    return suite
+def _loose_folders(root: str) -> list[str]:
+    folders = [os.path.join(root, name) for name in ("tests", "test")]
+    return [
+        folder
+        for folder in folders
+        if glob.glob(os.path.join(folder, "test*.py"))
+        and not os.path.exists(os.path.join(folder, "__init__.py"))
+    ]
 
 
 def _flat(suite: Any) -> list[Any]:  # noqa: ANN401

@@ -268,6 +268,15 @@ async def test_the_same_reply_twice_ends_the_attempts(tmp_path: Path) -> None:
     assert finished(events).reason == "stuck: the same reply came twice"
 
 
+async def test_the_reason_is_that_of_a_test_that_stays_red(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True))
+    wrong = reply(flags(one=True) + "x = 1\n")
+    good = reply(flags(one=True, three=True))
+    events = await repaired(project, ScriptedModel(script=[wrong, wrong, good]))
+    assert finished(events).red_after == (IDS["two"],)
+    assert finished(events).reason == "stuck: the same reply came twice"
+
+
 async def test_tests_are_not_edited(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True, two=True))
     cheat = "tests/test_flags.py\n```python\ndef test_three():\n    assert True\n```"
@@ -525,4 +534,5 @@ async def test_it_never_ends_worse_than_it_began(
     assert green <= after.passed_ids
     assert finished(events).passed_after == len(after.passed_ids)
     assert set(finished(events).red_after) == {item.id for item in after.red}
+    assert (finished(events).reason == "all green") == after.all_green
     assert bool(finished(events).diff) == (project.module.read_text() != flags(**start))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.declarations import ProjectError
 from sandbox.project import detect
-from sandbox.requirements import ProjectError
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

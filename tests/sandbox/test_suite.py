@@ -20,6 +20,14 @@ pytestmark = pytest.mark.docker
 Files = Mapping[str, str | bytes]
 
 
+def write(root: Path, files: Files) -> None:
+    root.mkdir(exist_ok=True)
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
 async def run(
     box: DockerSandbox,
     root: Path,
@@ -30,11 +38,7 @@ async def run(
     limits: Limits | None = None,
     told: list[TestResult] | None = None,
 ) -> TestReport:
-    root.mkdir(exist_ok=True)
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    write(root, files)
     sources, refused = collect_files(root, list(files), max_bytes=2**24)
     assert refused == []
     return await run_tests(
@@ -153,12 +157,12 @@ async def test_only_runs_what_was_asked_for(box: DockerSandbox, tmp_path: Path) 
 async def test_files_that_cannot_be_read_are_errors_and_the_rest_runs(
     box: DockerSandbox, tmp_path: Path
 ) -> None:
-    files = {
+    files: Files = {
         "test_syntax.py": "def test_a():\n    pass\n\ndef broken(:\n",
         "test_import.py": "import helper\n",
         "helper.py": "import json\nimport no_such_module\n",
         "test_ok.py": "def test_ok(): pass\n",
-        "test_bytes.py": b"# \xff\xfe\nx = 1\n",
+        "test_bytes.py": b"x = '\xff\xfe'\n",
     }
     report = await run(box, tmp_path / "r", files)
     results = by_id(report)

@@ -94,7 +94,9 @@ def test_empty_task_is_wrong_usage(repository: Path, home: Path) -> None:
     assert elagent(cwd=repository, home=home, stdin="  \n").returncode == 2
 
 
-def test_unknown_model_is_exit_3_and_names_those_that_there_are(repository: Path, home: Path) -> None:
+def test_unknown_model_is_exit_3_and_names_those_that_there_are(
+    repository: Path, home: Path
+) -> None:
     run = elagent("models", "path", "no-such-model", cwd=repository, home=home)
     assert run.returncode == 3
     assert "smollm2-135m" in run.stderr

@@ -18,6 +18,7 @@ from agent.events import (
     LearnFinished,
     LearnStep,
     Notice,
+    OutputChunk,
     Progress,
     ReplyFinished,
     StageStarted,
@@ -135,6 +136,10 @@ def test_tests_finished_carries_counts_and_every_result() -> None:
 def test_live_events_leave_no_trace_in_plain_output() -> None:
     passed = TestResult(id="a", outcome=TestOutcome.PASSED)
     assert shown(TestFinished(passed), Progress(1, 2, "steps", 3.0)) == ""
+
+
+def test_output_of_a_command_is_shown_without_its_escapes() -> None:
+    assert shown(OutputChunk("line \x1b[31mred\n")) == "line red\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ from tui.wiring import context
 
 def _workspace(path: Path) -> Workspace:
     where = context(path)
-    return Workspace(where.root, where.repository.shadow_git, environ=os.environ)
+    return Workspace(
+        where.root,
+        where.repository.shadow_git,
+        environ=os.environ,
+        excluded=(where.paths.home,),
+    )
 
 
 def _report(what: str, done: Restored) -> None:

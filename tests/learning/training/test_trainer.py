@@ -78,14 +78,18 @@ def test_only_lora_weights_of_all_linear_layers_are_trained(random_model: Instal
 
 
 def test_the_right_action_becomes_more_likely(random_model: InstalledModel, tmp_path: Path) -> None:
-    _, report = _round(_job(random_model, steps=12), tmp_path, [_hindsight(7, 8, 9)])
+    _, report = _round(
+        _job(random_model, steps=30, learning_rate=1e-2), tmp_path, [_hindsight(7, 8, 9)]
+    )
     assert report.steps[-1].loss < 0.5 * report.steps[0].loss
 
 
 def test_evidence_moves_the_student_towards_the_teacher(
     random_model: InstalledModel, tmp_path: Path
 ) -> None:
-    _, report = _round(_job(random_model, steps=12), tmp_path, [_evidence(5, 6, 7)])
+    _, report = _round(
+        _job(random_model, steps=30, learning_rate=1e-2), tmp_path, [_evidence(5, 6, 7)]
+    )
     assert 0 < report.steps[-1].loss < 0.2 * report.steps[0].loss
 
 

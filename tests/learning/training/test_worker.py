@@ -101,7 +101,8 @@ def test_a_job_becomes_an_adapter_with_its_lineage(
     alien = spoken(chat, "alien", "x", action=make_action(token_ids=()))
     examples = [*_examples(chat), Example(kind=ExampleKind.EVIDENCE, step=alien)]
     folder = _write(tmp_path / "job", random_model, examples)
-    assert _run(folder) == (0, "")
+    code, errors = _run(folder)
+    assert (code, errors) == (0, "")
     manifest = AdapterStore(tmp_path / "adapters").adopt(folder / "adapter")
     assert manifest.name.startswith("el-shop-v0001-")
     assert read_result(folder) == Result(
@@ -113,6 +114,7 @@ def test_a_job_becomes_an_adapter_with_its_lineage(
     assert str(tmp_path) not in (tmp_path / "adapters" / manifest.name / "elagent.json").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_the_adapter_is_plain_peft(
     random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
 ) -> None:
@@ -154,24 +156,26 @@ def test_kill_9_and_a_new_start_give_the_same_adapter_bytes(
     random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
 ) -> None:
     whole, cut = (
-        _write(tmp_path / name, random_model, _examples(chat), steps=150) for name in ("a", "b")
+        _write(tmp_path / name, random_model, _examples(chat), steps=40) for name in ("a", "b")
     )
     assert _run(whole)[0] == 0
     worker = _start(cut)
-    _wait_until(_stepped(cut, 20))
+    _wait_until(_stepped(cut, 5))
     worker.kill()
     worker.communicate()
     assert read_result(cut) is None
     assert not (cut / "adapter").exists()
     assert _run(cut)[0] == 0
     steps = [line.step for line in _progress(cut) if line.loss is not None]
-    assert steps == sorted(set(steps)) or steps.count(1) == 1
+    assert steps.count(1) == 1, "the second run began anew instead of going on"
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (whole / "adapter" / name).read_bytes() == (cut / "adapter" / name).read_bytes()
     assert read_manifest(whole / "adapter").name == read_manifest(cut / "adapter").name
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_it_at_once_and_leaves_a_job_to_resume(
     random_model: InstalledModel, chat: ChatFormat, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -1,0 +1,304 @@
+"""One learning round, from stored experiences to an adapter and a decision."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
+from agent.learn import CannotTrainError, LearnError, LearnOptions, learn
+from learning.experience.store import ExperienceStore
+from learning.model.catalog import InstalledModel
+from learning.model.chat import ChatFormat
+from learning.promotion.adapters import AdapterStore
+from learning.records import Experience, Verdict
+from tests.fakes.experiences import make_experience
+from tests.fakes.tiny_llama import build_tiny_model, spoken
+
+_BEFORE = "total = 1\n"
+_AFTER = "total = 0\n"
+_QUICK = LearnOptions(steps=3, rank=4, learning_rate=1e-2)
+_ENDLESS = LearnOptions(steps=100_000, rank=4, max_examples=60)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> InstalledModel:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    store: ExperienceStore
+    adapters: AdapterStore
+    jobs: Path
+    model: InstalledModel
+
+    def learn(self, options: LearnOptions = _QUICK) -> AsyncIterator[Event]:
+        return learn(
+            store=self.store,
+            adapters=self.adapters,
+            model=self.model,
+            repository="shop",
+            jobs=self.jobs,
+            options=options,
+            environ={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+        )
+
+    async def all_events(self, options: LearnOptions = _QUICK) -> list[Event]:
+        return [event async for event in self.learn(options)]
+
+
+@pytest.fixture
+def place(model: InstalledModel, tmp_path: Path) -> Iterator[_Place]:
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        yield _Place(store, AdapterStore(tmp_path / "adapters"), tmp_path / "learn", model)
+
+
+def _pair(model: InstalledModel) -> tuple[Experience, Experience]:
+    assert model.hf
+    chat = ChatFormat.load(model.hf)
+    failed = spoken(chat, "bad", f"```\n{_BEFORE}```", before=_BEFORE, after=_BEFORE)
+    fixed = spoken(
+        chat,
+        "good",
+        f"```\n{_AFTER}```",
+        before=_BEFORE,
+        after=_AFTER,
+        verdict=Verdict.PASS,
+        evidence=(),
+        fixes="bad",
+    )
+    return failed, fixed
+
+
+def _fill(place: _Place) -> None:
+    for experience in _pair(place.model):
+        place.store.add(experience)
+
+
+def _texts(events: Sequence[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def _workers(jobs: Path) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes() if folder.name.isdigit() else b""
+            if b"learning.training.worker" in command and bytes(jobs) in command:
+                found.append(int(folder.name))
+    return found
+
+
+async def test_a_round_ends_with_an_adapter_in_shadow_and_is_not_repeated(place: _Place) -> None:
+    _fill(place)
+    events = await place.all_events()
+    finished = events[-1]
+    assert isinstance(finished, LearnFinished)
+    assert finished.decision == "shadow"
+    assert finished.reason == "kept in shadow: not enough held-out evidence (0 of 30)"
+    (manifest,) = place.adapters.list()
+    assert finished.adapter == manifest.name
+    assert finished.adapter.startswith("el-shop-v0001-")
+    assert finished.experiences == 2
+    assert Path(finished.folder) == place.adapters.path(manifest.name)
+    assert place.adapters.active() is None
+    place.adapters.verify(manifest.name, base=place.model.identity)
+    steps = [event for event in events if isinstance(event, LearnStep)]
+    assert [step.step for step in steps] == [1, 2, 3]
+    assert StageStarted("loading the model") in events
+    assert _texts(events)[:2] == [
+        "to learn: 1 fixes of failed attempts",
+        "to learn: 1 failures with what the tools said",
+    ]
+    assert [path.name for path in place.jobs.iterdir()] == [".lock"]
+
+    again = (await place.all_events())[-1]
+    assert isinstance(again, LearnFinished)
+    assert again.decision == "nothing_to_learn"
+    assert finished.adapter in again.reason
+    assert len(place.adapters.list()) == 1
+
+
+async def test_an_empty_store_is_nothing_to_learn(place: _Place) -> None:
+    (finished,) = await place.all_events()
+    assert isinstance(finished, LearnFinished)
+    assert (finished.decision, finished.adapter) == ("nothing_to_learn", None)
+
+
+async def test_text_without_token_ids_is_counted_and_not_learned(place: _Place) -> None:
+    failed, _ = _pair(place.model)
+    place.store.add(replace(failed, action=replace(failed.action, token_ids=(), prompt_ids=())))
+    events = await place.all_events()
+    assert _texts(events) == ["left out: 1 recorded without token ids"]
+    assert isinstance(events[-1], LearnFinished)
+    assert events[-1].decision == "nothing_to_learn"
+
+
+async def test_experiences_that_turn_out_unusable_end_without_an_adapter(place: _Place) -> None:
+    place.store.add(make_experience())  # its prompt ids are not those of its messages
+    events = await place.all_events()
+    assert _texts(events)[-1] == "left out: 1 its prompt cannot be rebuilt token by token"
+    assert isinstance(events[-1], LearnFinished)
+    assert events[-1].decision == "nothing_to_learn"
+    assert place.adapters.list() == ()
+    assert [path.name for path in place.jobs.iterdir()] == [".lock"]
+
+
+async def test_a_dry_run_says_the_cost_and_leaves_nothing(place: _Place) -> None:
+    _fill(place)
+    events = await place.all_events(replace(_QUICK, dry_run=True))
+    assert all(isinstance(event, Notice) for event in events)
+    assert "3 steps over 2 examples of at most 512 tokens" in _texts(events)[-1]
+    assert [path.name for path in place.jobs.iterdir()] == [".lock"]
+
+
+async def _until_first_step(events: AsyncIterator[Event]) -> None:
+    async for event in events:
+        if isinstance(event, LearnStep):
+            return
+    pytest.fail("no step was taken")
+
+
+def _fill_for_long(place: _Place) -> None:
+    """So many examples that the round lasts, whatever the machine."""
+    failed, _ = _pair(place.model)
+    for number in range(60):
+        place.store.add(replace(failed, id=f"bad-{number}"))
+
+
+async def test_cancelling_ends_the_worker_and_the_next_round_goes_on(place: _Place) -> None:
+    _fill_for_long(place)
+    events = place.learn(_ENDLESS)
+    await _until_first_step(events)
+    assert len(_workers(place.jobs)) == 1
+    waiting = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    started = time.monotonic()
+    with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+        await waiting
+    await events.aclose()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 2.0
+    assert _workers(place.jobs) == []
+    resumed = await place.all_events(_ENDLESS)
+    assert "an earlier round was interrupted: going on from its last step" in _texts(resumed)
+    steps = [event.step for event in resumed if isinstance(event, LearnStep)]
+    assert steps[0] > 1
+    assert steps[-1] == 120
+    assert isinstance(resumed[-1], LearnFinished)
+    assert resumed[-1].decision == "shadow"
+
+
+async def test_a_second_round_at_the_same_time_is_refused(place: _Place) -> None:
+    _fill_for_long(place)
+    events = place.learn(_ENDLESS)
+    await _until_first_step(events)
+    with pytest.raises(LearnError, match="another learning round is running"):
+        await place.all_events()
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+def _interrupted(place: _Place) -> Path:
+    """A round that was written and never started."""
+    from learning.training.job import Example, ExampleKind, Job, write_job
+
+    folder = place.jobs / "interrupted"
+    job = Job(
+        id="interrupted",
+        model=place.model.name,
+        model_folder=str(place.model.hf),
+        base=place.model.identity,
+        adapter_prefix="el-shop-v0001",
+        created_at=0.0,
+    )
+    failed, _ = _pair(place.model)
+    write_job(folder, job, [Example(kind=ExampleKind.EVIDENCE, step=failed)])
+    return folder
+
+
+async def test_a_round_with_a_forgotten_experience_is_thrown_away(place: _Place) -> None:
+    _fill(place)
+    folder = _interrupted(place)
+    place.store.forget("bad")
+    events = await place.all_events()
+    assert _texts(events)[0].endswith("thrown away: it used an experience that was forgotten")
+    assert not folder.exists()
+    assert isinstance(events[-1], LearnFinished)
+    assert events[-1].decision == "nothing_to_learn"
+
+
+@pytest.mark.parametrize("case", ["asked", "damaged", "another model"])
+async def test_a_round_that_cannot_go_on_is_thrown_away_with_the_reason(
+    place: _Place, case: str
+) -> None:
+    folder = _interrupted(place)
+    other = replace(place.model.identity, template_sha256="other")
+    here = place
+    options = _QUICK
+    if case == "asked":
+        options = replace(_QUICK, discard=True)
+    elif case == "damaged":
+        (folder / "job.json").write_text("{")
+    else:
+        here = replace(place, model=replace(place.model, identity=other))
+    events = await here.all_events(options)
+    said = {"asked": "as you asked", "damaged": "cannot be read", "another model": "another model"}
+    assert said[case] in _texts(events)[0]
+    assert not folder.exists()
+
+
+async def test_a_worker_that_fails_says_why_and_leaves_no_job_to_fail_again(
+    place: _Place, tmp_path: Path
+) -> None:
+    _fill(place)
+    assert place.model.hf
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in place.model.hf.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    (broken / "config.json").write_text("{}")
+    there = replace(place, model=replace(place.model, hf=broken))
+    with pytest.raises(LearnError, match=r"learning failed: .*broken"):
+        await there.all_events()
+    assert [path.name for path in place.jobs.iterdir()] == [".lock"]
+
+
+async def test_too_little_memory_is_the_machine_s_fault(place: _Place, tmp_path: Path) -> None:
+    _fill(place)
+    huge = tmp_path / "huge"
+    huge.mkdir()
+    header = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 1000000000000000]}}'
+    (huge / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    there = replace(place, model=replace(place.model, hf=huge))
+    with pytest.raises(CannotTrainError, match=r"needs \d+\.\d GiB of memory"):
+        await there.all_events()
+
+
+async def test_a_model_without_weights_to_train_is_refused(place: _Place) -> None:
+    there = replace(place, model=replace(place.model, hf=None, gguf=Path("m.gguf")))
+    with pytest.raises(CannotTrainError, match="only its GGUF file"):
+        await there.all_events()
+
+
+async def test_an_adapter_in_use_is_the_parent_of_the_next(place: _Place) -> None:
+    failed, fixed = _pair(place.model)
+    place.store.add(failed)
+    await place.all_events()
+    (first,) = place.adapters.list()
+    place.adapters.activate(first.name, base=place.model.identity)
+    place.store.add(fixed)
+    await place.all_events()
+    second = place.adapters.list()[-1]
+    assert second.parent == first.name
+    assert second.name.startswith("el-shop-v0002-")
+    active = place.adapters.active()
+    assert active
+    assert active.name == first.name, "a new adapter stays in shadow"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from learning.model.catalog import InstalledModel, ModelNotFoundError
+from learning.model.engine import ModelError
+from learning.model.resolve import disk_usage, remove, resolve
+from tests.fakes.tiny_llama import build_tiny_model
+from tests.fakes.wheels import install_fake
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def fake(models: Path) -> InstalledModel:
+    return install_fake(models)
+
+
+def test_an_installed_name_is_found(fake: InstalledModel, models: Path) -> None:
+    assert resolve("fake", models) == fake
+
+
+def test_a_known_model_that_is_not_there_says_how_to_get_it(models: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="elagent models pull smollm2-135m"):
+        resolve("smollm2-135m", models)
+    with pytest.raises(ModelNotFoundError, match="elagent models pull someone/some-model"):
+        resolve("someone/some-model", models)
+
+
+def test_an_unknown_name_lists_what_there_is(models: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="smollm2-135m"):
+        resolve("no such thing", models)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, models: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="neither a model folder"):
+        resolve(str(tmp_path), models)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, models: Path) -> None:
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 5}')
+    with pytest.raises(ModelError, match=r"no readable tokenizer\.json"):
+        resolve(str(tmp_path), models)
+
+
+def test_a_model_folder_is_identified_by_its_weights(tmp_path: Path, models: Path) -> None:
+    folder = tmp_path / "mine"
+    build_tiny_model(folder)
+    first = resolve(str(folder), models)
+    assert (first.name, first.context_length, first.gguf) == ("mine", 4096, None)
+    assert resolve(str(folder), models) == first
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\1\2\3\4")
+    assert resolve(str(folder), models).identity.weights_sha256 != first.identity.weights_sha256
+
+
+def test_removing_frees_what_the_model_took(fake: InstalledModel, models: Path) -> None:
+    size = disk_usage(fake.name, models)
+    assert size > 170_000
+    assert remove(fake.name, models) == size
+    assert disk_usage(fake.name, models) == 0
+    with pytest.raises(ModelNotFoundError):
+        resolve(fake.name, models)
+
+
+@pytest.mark.parametrize("name", ["nothing", "..", "../index", "."])
+def test_only_models_can_be_removed(name: str, fake: InstalledModel, models: Path) -> None:
+    (models.parent / "index").mkdir()
+    with pytest.raises(ModelNotFoundError):
+        remove(name, models)
+    assert fake.gguf
+    assert fake.gguf.exists()
+    assert (models.parent / "index").exists()

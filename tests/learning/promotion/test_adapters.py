@@ -1,0 +1,220 @@
+"""Adapters are immutable, whole, and used only with the model that they were made for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from learning.model.catalog import ModelIdentity
+from learning.promotion.adapters import (
+    AdapterDamagedError,
+    AdapterError,
+    AdapterManifest,
+    AdapterMissingError,
+    AdapterRefusedError,
+    AdapterStore,
+)
+from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
+
+_BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
+
+
+def _finished(tmp_path: Path, version: int, **changes: object) -> Path:
+    folder = tmp_path / f"job-{version}"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights %d" % version)
+    (folder / "adapter_config.json").write_text("{}")
+    files = hash_files(folder)
+    manifest = AdapterManifest(
+        name=f"{adapter_prefix('My Shop!', version)}-{files['adapter_model.safetensors'][:8]}",
+        model="tiny",
+        base=_BASE,
+        parent=None,
+        experience_ids=("a", "b"),
+        config={"rank": 4},
+        seed=0,
+        files=files,
+        created_at=1.5,
+        report={"losses": [0.5]},
+    )
+    write_manifest(folder, replace(manifest, **changes))  # type: ignore[arg-type]
+    return folder
+
+
+def _with_adapters(tmp_path: Path, count: int) -> tuple[AdapterStore, list[str]]:
+    store = AdapterStore(tmp_path / "adapters")
+    return store, [store.adopt(_finished(tmp_path, n)).name for n in range(1, count + 1)]
+
+
+def test_a_fresh_repository_uses_the_base_model(tmp_path: Path) -> None:
+    store = AdapterStore(tmp_path / "adapters")
+    assert store.list() == ()
+    assert store.active() is None
+    assert store.next_version() == 1
+    assert store.sweep() == 0
+    assert not (tmp_path / "adapters").exists()
+
+
+def test_an_adopted_adapter_has_a_readable_name_and_its_lineage(tmp_path: Path) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    assert name.startswith("el-my-shop-v0001-")
+    manifest = store.get(name)
+    assert manifest.version == 1
+    assert manifest.experience_ids == ("a", "b")
+    assert manifest.report == {"losses": [0.5]}
+    assert store.list() == (manifest,)
+    assert (store.path(name) / "adapter_model.safetensors").read_bytes() == b"weights 1"
+    assert store.next_version() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("", "el-repository-v0007"), ("Ünï/../x", "el-n-x-v0007")]
+)
+def test_any_repository_gives_a_safe_name(name: str, prefix: str) -> None:
+    assert adapter_prefix(name, 7) == prefix
+
+
+def test_activate_deactivate_and_rollback(tmp_path: Path) -> None:
+    store, (one, two) = _with_adapters(tmp_path, 2)
+
+    def active() -> str | None:
+        manifest = AdapterStore(tmp_path / "adapters").active()
+        return manifest.name if manifest else None
+
+    store.activate(one, base=_BASE)
+    assert active() == one
+    store.activate(two, base=_BASE)
+    store.activate(two, base=_BASE)
+    store.deactivate()
+    assert active() is None
+    for expected in (two, one, None):
+        store.rollback()
+        assert active() == expected
+    with pytest.raises(AdapterError, match="no earlier adapter"):
+        store.rollback()
+
+
+def test_rollback_passes_over_what_is_gone(tmp_path: Path) -> None:
+    store, (one, two, three) = _with_adapters(tmp_path, 3)
+    for name in (one, two, three):
+        store.activate(name)
+    store.remove(two)
+    assert store.rollback() == store.get(one)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("weights_sha256", "other weights"),
+        ("tokenizer_sha256", "another tokenizer"),
+        ("template_sha256", "another chat template"),
+    ],
+)
+def test_an_adapter_for_another_model_is_refused_with_the_reason(
+    tmp_path: Path, part: str, said: str
+) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    other = replace(_BASE, **{part: "x" * 64})
+    with pytest.raises(AdapterRefusedError, match=said):
+        store.activate(name, base=other)
+    assert store.active() is None
+
+
+def test_a_changed_file_is_noticed_on_use(tmp_path: Path) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    (store.path(name) / "adapter_model.safetensors").write_bytes(b"weights 9")
+    with pytest.raises(AdapterDamagedError, match=r"adapter_model\.safetensors"):
+        store.activate(name)
+    (store.path(name) / "adapter_model.safetensors").write_bytes(b"weights 1")
+    (store.path(name) / "extra.bin").write_bytes(b"")
+    with pytest.raises(AdapterDamagedError, match=r"extra\.bin"):
+        store.verify(name, base=_BASE)
+
+
+def test_a_half_made_folder_is_not_adopted(tmp_path: Path) -> None:
+    folder = _finished(tmp_path, 1)
+    (folder / "adapter_config.json").unlink()
+    store = AdapterStore(tmp_path / "adapters")
+    with pytest.raises(AdapterDamagedError):
+        store.adopt(folder)
+    (folder / "elagent.json").write_text('{"v": 1')
+    with pytest.raises(AdapterDamagedError, match="cannot be read"):
+        store.adopt(folder)
+    assert store.list() == ()
+
+
+def test_a_manifest_cannot_name_a_place_elsewhere(tmp_path: Path) -> None:
+    store = AdapterStore(tmp_path / "adapters")
+    with pytest.raises(AdapterDamagedError, match="not a name"):
+        store.adopt(_finished(tmp_path, 1, name="../../outside"))
+
+
+@pytest.mark.parametrize("name", ["nope", "../job-1", "active", "el-x-v0001-00000000"])
+def test_a_missing_adapter_is_named(tmp_path: Path, name: str) -> None:
+    store, _ = _with_adapters(tmp_path, 1)
+    for use in (store.get, store.activate, store.remove):
+        with pytest.raises(AdapterMissingError, match="elagent adapters ls"):
+            use(name)
+
+
+def test_the_adapter_in_use_cannot_be_removed(tmp_path: Path) -> None:
+    store, (one, two) = _with_adapters(tmp_path, 2)
+    store.activate(one)
+    with pytest.raises(AdapterError, match="in use"):
+        store.remove(one)
+    store.remove(two)
+    assert [manifest.name for manifest in store.list()] == [one]
+    assert store.next_version() == 2
+
+
+def test_only_the_newest_and_what_is_needed_are_kept(tmp_path: Path) -> None:
+    store, names = _with_adapters(tmp_path, 6)
+    store.activate(names[0])
+    store.activate(names[1])
+    assert store.retain(keep_last=2) == [names[2], names[3]]
+    assert [manifest.name for manifest in store.list()] == [names[index] for index in (0, 1, 4, 5)]
+
+
+def test_what_an_interrupted_writer_left_is_swept_when_it_is_old(tmp_path: Path) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    left = tmp_path / "adapters" / ".tmp-el-x"
+    left.mkdir()
+    (tmp_path / "adapters" / ".tmp-active-1").write_text("{")
+    now = left.stat().st_mtime
+    assert store.sweep(now=now + 1) == 0
+    assert store.sweep(now=now + 3600) == 2
+    assert [path.name for path in (tmp_path / "adapters").iterdir()] == [name]
+
+
+def test_a_damaged_pointer_is_told_and_mended_by_choosing_again(tmp_path: Path) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    (tmp_path / "adapters" / "active").write_text("garbage")
+    with pytest.raises(AdapterDamagedError, match="choose an adapter again"):
+        store.active()
+    store.activate(name)
+    assert store.active() == store.get(name)
+
+
+def test_readers_never_see_a_pointer_in_between(tmp_path: Path) -> None:
+    store, names = _with_adapters(tmp_path, 2)
+    store.activate(names[0])
+    seen: set[str | None] = set()
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            manifest = AdapterStore(tmp_path / "adapters").active()
+            seen.add(manifest.name if manifest else None)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(60):
+        store.activate(names[1])
+        store.activate(names[0])
+    ended.set()
+    reader.join()
+    assert seen <= set(names)
+    assert seen

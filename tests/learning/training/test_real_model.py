@@ -1,0 +1,140 @@
+"""One real round on the tiny real model: what is learned is what was verified."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from learning.model.catalog import InstalledModel
+from learning.model.chat import ChatFormat
+from learning.records import Experience, Message, Verdict
+from learning.training.job import Example, ExampleKind, Job, read_result, write_job
+from tests.fakes.experiences import make_action, make_experience
+
+pytestmark = pytest.mark.model
+
+_ASKED = "The test expects total([]) to be {right}. Repair the file.\n\n```python\n{before}```"
+_BEFORE = "def total(prices):\n    result = 1\n    return result + sum(prices)\n"
+_AFTER = _BEFORE.replace("result = 1", "result = 0")
+
+
+def _step(chat: ChatFormat, id_: str, source: str, verdict: Verdict) -> Experience:
+    messages = (
+        Message(role="system", content="You repair Python files."),
+        Message(role="user", content=_ASKED.format(right=0, before=_BEFORE)),
+    )
+    reply = f"```python\n{source}```"
+    action = make_action(
+        reply,
+        model="smollm2-135m",
+        prompt_ids=tuple(chat.encode(messages)),
+        token_ids=tuple(chat.encode_text(reply)),
+        logprobs=None,
+    )
+    return make_experience(
+        id_,
+        model="smollm2-135m",
+        messages=messages,
+        action=action,
+        verdict=verdict,
+        before=_BEFORE,
+        after=source,
+        evidence=(),
+    )
+
+
+def _log_probability(
+    model_folder: Path, adapter: Path | None, prompt: Sequence[int], action: Sequence[int]
+) -> float:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(str(model_folder), dtype=torch.float32)
+    model = base if adapter is None else PeftModel.from_pretrained(base, str(adapter))
+    ids = torch.tensor([[*prompt, *action]])
+    with torch.no_grad():
+        log_p = model(input_ids=ids).logits[0, :-1].log_softmax(-1)
+    return float(log_p.gather(-1, ids[0, 1:, None])[-len(action) :].sum())
+
+
+def _write(folder: Path, model: InstalledModel, chat: ChatFormat) -> Path:
+    failed = _step(chat, "bad", _BEFORE, Verdict.FAIL)
+    fixed = _step(chat, "good", _AFTER, Verdict.PASS)
+    job = Job(
+        id=folder.name,
+        model=model.name,
+        model_folder=str(model.hf),
+        base=model.identity,
+        adapter_prefix="el-shop-v0001",
+        created_at=0.0,
+        steps=4,
+        learning_rate=5e-4,
+    )
+    write_job(folder, job, [Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fixed)])
+    return folder
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "learning.training.worker", str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+    )
+
+
+def _run(folder: Path) -> None:
+    worker = _start(folder)
+    _, errors = worker.communicate()
+    assert worker.returncode == 0, errors
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
+def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
+    tiny_model: InstalledModel, tmp_path: Path
+) -> None:
+    assert tiny_model.hf
+    chat = ChatFormat.load(tiny_model.hf)
+    folder = _write(tmp_path / "job", tiny_model, chat)
+    _run(folder)
+    result = read_result(folder)
+    assert result
+    assert result.trained == 1
+
+    # Only the changed digit decides: the reply up to it, then right against wrong.
+    asked = _step(chat, "bad", _BEFORE, Verdict.FAIL).action.prompt_ids
+    prompt = [*asked, *chat.encode_text("```python\n" + _AFTER.split("0")[0])]
+    right, wrong = (chat.encode_text(digit) for digit in "01")
+    before, after = (
+        _log_probability(tiny_model.hf, adapter, prompt, right)
+        - _log_probability(tiny_model.hf, adapter, prompt, wrong)
+        for adapter in (None, folder / "adapter")
+    )
+    assert after > before + 0.5
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_middle_changes_no_byte_of_the_adapter(
+    tiny_model: InstalledModel, tmp_path: Path
+) -> None:
+    assert tiny_model.hf
+    chat = ChatFormat.load(tiny_model.hf)
+    whole, cut = (_write(tmp_path / name, tiny_model, chat) for name in ("whole", "cut"))
+    _run(whole)
+    worker = _start(cut)
+    while not (cut / "checkpoint.pt").exists():
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.kill()
+    worker.communicate()
+    assert read_result(cut) is None
+    _run(cut)
+    name = "adapter/adapter_model.safetensors"
+    assert (whole / name).read_bytes() == (cut / name).read_bytes()
