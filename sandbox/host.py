@@ -143,6 +143,10 @@ def install_wheels(folder: Path, names: list[str], *, required: set[str]) -> Non
         )
 
 
+WHEEL_LIBRARIES = ("libgcc_s.so.1", "libstdc++.so.6")
+"""Libraries that binary wheels expect of every Linux system (the manylinux policy, PEP 600)."""
+
+
 def needed_libraries(binaries: list[Path]) -> list[Path]:
     found: set[Path] = set()
     for start in range(0, len(binaries), _LDD_BATCH):
@@ -155,4 +159,6 @@ def needed_libraries(binaries: list[Path]) -> list[Path]:
             check=False,
         )
         found |= {Path(name) for name in _LDD_LINE.findall(done.stdout)}
-    return sorted(found)
+    folders = {path.parent for path in found}
+    found |= {folder / name for folder in folders for name in WHEEL_LIBRARIES}
+    return sorted(path for path in found if path.is_file())

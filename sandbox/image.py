@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Source = Literal["auto", "dockerfile", "debian", "lite"]
 _BUILD_S = 1800.0
-_RECIPE_VERSION = 2
+_RECIPE_VERSION = 3
 """Counted up when images made by an older version of this program must not be used any more."""
 
 

@@ -34,7 +34,7 @@ from sandbox.wheels import Target, download_wheels, image_target
 if TYPE_CHECKING:
     from docker import APIClient
 
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 _MAX_BUILDS = 40
 _INSTALL_S = 900.0
 _MIB = 1024 * 1024

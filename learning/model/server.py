@@ -185,6 +185,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # who comes before the server accepts shall wait, not be refused
     except OSError as err:
         listener.close()
         raise ModelError(f"Port {port} cannot be used ({err.strerror}); choose another.") from err

@@ -30,6 +30,7 @@ from learning.training.resources import (
     available_bytes,
     check_memory,
     peak_rss_mib,
+    return_memory_at_once,
     rss_mib,
 )
 
@@ -137,9 +138,14 @@ def _train(
     from learning.training.trainer import train
 
     model = load_student(job)
+    to_read = sum(bool(example.teacher_ids) for example in prepared)
+    first = ProgressLine(stage="reading the evidence", steps=to_read)
+    heartbeat.say(first if to_read else ProgressLine(stage="training", steps=job.steps))
 
     def on_target(done: int, total: int) -> None:
         heartbeat.say(ProgressLine(stage="reading the evidence", step=done, steps=total))
+        if done == total:
+            heartbeat.say(ProgressLine(stage="training", steps=job.steps))
 
     spent: list[float] = []
 
@@ -222,6 +228,7 @@ def main(argv: Sequence[str]) -> int:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(OSError):
         os.nice(19)
+    return_memory_at_once()
     try:
         run(Path(arguments[0]))
     except NotEnoughMemoryError as err:

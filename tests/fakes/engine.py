@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class FakeEngine:
                 token = self.script[made % len(self.script)]
                 made += 1
                 yield Token(id=token, logprob=-0.5)
+                if self.endless:
+                    time.sleep(0.001)  # a real engine leaves time for others, too
         finally:
             on_usage(Usage(prompt_tokens=len(prompt_ids), cached_tokens=3, completion_tokens=made))
             self.ended.set()

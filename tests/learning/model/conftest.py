@@ -45,7 +45,7 @@ def adapter(hf: Path, tiny_model: InstalledModel, tmp_path_factory: pytest.TempP
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(std=0.02)
+                parameter.normal_(std=0.04)
     model.save_pretrained(str(folder))
     manifest = {"base": asdict(tiny_model.identity)}
     (folder / "elagent.json").write_text(json.dumps(manifest))

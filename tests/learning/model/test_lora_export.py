@@ -5,9 +5,9 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from torch import Tensor
 
 from learning.model.chat import ChatFormat
 from learning.model.engine import EngineError
@@ -17,6 +17,9 @@ from learning.model.lora_export import export_gguf
 from learning.model.torch_engine import TorchEngine
 from learning.records import Sampling
 from tests.learning.model.conftest import ADAPTER
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 pytestmark = pytest.mark.model
 
@@ -67,7 +70,6 @@ def test_the_exported_adapter_does_what_the_peft_adapter_does(
         agreed += int(torch_adapted.argmax()) == adapted[0].token.id
     # llama.cpp quantises activations: even without an adapter it is `neither` away from torch.
     # With the adapter in both it may be a few times that, and must be far closer than without it.
-    print(adapted_both, adapted_llama_only, neither, agreed)
     assert adapted_both < 5 * neither
     assert adapted_llama_only > 10 * adapted_both
     assert agreed >= len(TEXTS) - 1
