@@ -17,7 +17,6 @@ from typing import Any, Self
 
 from agent.approval import Approver
 from agent.capture import Recorder
-from agent.conversation import Conversation
 from agent.events import (
     Event,
     Notice,
@@ -30,19 +29,20 @@ from agent.events import (
     TurnFinished,
     to_json,
 )
-from agent.fix import FixOptions, fix
-from agent.head import read_head
-from agent.http_model import HttpModel
+from agent.fixing.fix import FixOptions, fix
 from agent.learn import LearnOptions, learn
-from agent.loop import run_turn
-from agent.model import Model
+from agent.model.http_model import HttpModel
+from agent.model.protocol import Model
+from agent.model.serving import AdapterFolder, connect
 from agent.paths import Paths, make_private
 from agent.project import ProjectTests, open_project
-from agent.serving import AdapterFolder, connect
 from agent.session import SessionLog, sweep_sessions
-from agent.settings import Settings
+from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
-from agent.workspace import Workspace
+from agent.turn.conversation import Conversation
+from agent.turn.loop import run_turn
+from agent.workspace.head import read_head
+from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact
 from learning.experience.store import ExperienceStore
 from learning.model.resolve import resolve

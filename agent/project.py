@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agent.settings import SandboxSettings
-from agent.workspace import Workspace
+from agent.settings.schema import SandboxSettings
+from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox
 from sandbox.contract import Execution, Job, Limits, Sandbox, SourceFile
 from sandbox.image import Image, ensure_base

@@ -171,16 +171,10 @@ def render_fix(event: FixFinished) -> RenderableType:
 
 def render_learn(event: LearnFinished) -> RenderableType:
     """The decision of a round in words."""
-    words = {
-        "shadow": "kept in shadow",
-        "promoted": "promoted",
-        "rejected": "rejected",
-        "nothing_to_learn": "nothing to learn yet",
-    }
+    words = {"promoted": "promoted: ", "rejected": "rejected: "}
     head = f"{display_safe(event.adapter)}: " if event.adapter else ""
     text = Text.assemble(
-        (f"{head}{words.get(event.decision, event.decision)}", "bold"),
-        f": {display_safe(event.reason)}",
+        (f"{head}{words.get(event.decision, '')}", "bold"), display_safe(event.reason)
     )
     if event.folder:
         text.append(f"\n{display_safe(event.folder)}", style="dim")

@@ -17,7 +17,7 @@ from agent.errors import AgentError
 from agent.events import Event
 from agent.learn import LearnOptions
 from agent.paths import make_private
-from agent.workspace import Restored
+from agent.workspace.workspace import Restored
 from learning.errors import LearningError
 from sandbox.contract import SandboxError
 from sandbox.streams import display_safe

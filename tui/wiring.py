@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.config import Loaded, load
 from agent.paths import Paths, RepositoryPaths, from_environ
-from agent.settings import Settings
+from agent.settings.load import Loaded, load
+from agent.settings.schema import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

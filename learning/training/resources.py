@@ -61,6 +61,21 @@ def check_memory(model_folder: Path, *, available_bytes: int | None) -> None:
         )
 
 
+def checkpoint_every(model_folder: Path, *, tokens: int, available_bytes: int | None) -> int:
+    """2 where there is room to keep what every second layer computed, else 1.
+
+    Keeping it saves a sixth of a step's arithmetic; the result is the same to the bit.
+    """
+    try:
+        config = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))
+        width = 14 * int(config["hidden_size"]) + 7 * int(config["intermediate_size"])
+        kept = int(config["num_hidden_layers"]) // 2 * tokens * width * 4
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
+    roomy = available_bytes is not None and needed_bytes(model_folder) + kept < available_bytes
+    return 2 if roomy else 1
+
+
 def estimated_s(model_folder: Path, *, read: int, trained: int, cores: int) -> float:
     """Rough time on a CPU for `read` tokens seen by the teacher and `trained` by the student.
 

@@ -48,7 +48,7 @@ class CausalModel(Protocol):
     def get_output_embeddings(self) -> torch.nn.Module: ...
 
     def activation_checkpointing_enable(
-        self, *, activation_checkpointing_kwargs: Mapping[str, object]
+        self, *, activation_checkpointing_kwargs: Mapping[str, object], every_n_layers: int
     ) -> None: ...
 
     def train(self) -> object: ...
@@ -82,6 +82,7 @@ def train(
     job: Job,
     folder: Path,
     *,
+    checkpoint_every: int = 1,
     on_target: Callable[[int, int], None] = lambda _done, _total: None,
     on_step: Callable[[StepReport], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -90,6 +91,7 @@ def train(
 
     Deterministic: the same model, examples and job give the same weights, and so does a run that
     was killed and resumed at any point (on one CPU, with the same number of threads).
+    `checkpoint_every` is the number of layers for each one whose activations are computed again.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -101,7 +103,9 @@ def train(
     schedule = schedule_steps(len(examples), steps=job.steps, batch=job.batch, seed=job.seed)
 
     base.train()  # only because checkpointing of activations wants it; nothing here has dropout
-    base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    base.activation_checkpointing_enable(
+        activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=checkpoint_every
+    )
     for step, batch in enumerate(schedule[len(done) :], start=len(done) + 1):
         if _over_budget(done, job.budget_s):
             return RoundReport(steps=tuple(done), stopped_by_budget=True)

@@ -29,6 +29,7 @@ from learning.training.resources import (
     NotEnoughMemoryError,
     available_bytes,
     check_memory,
+    checkpoint_every,
     peak_rss_mib,
     return_memory_at_once,
     rss_mib,
@@ -132,7 +133,9 @@ def _prepare_all(folder: Path, job: Job) -> _Usable:
 def _train(
     folder: Path, job: Job, prepared: Sequence[Prepared], heartbeat: Heartbeat
 ) -> tuple[PeftModel, RoundReport]:
-    check_memory(Path(job.model_folder), available_bytes=available_bytes())
+    source, available = Path(job.model_folder), available_bytes()
+    check_memory(source, available_bytes=available)
+    every = checkpoint_every(source, tokens=job.max_tokens, available_bytes=available)
     heartbeat.say(ProgressLine(stage="loading the model"))
     from learning.training.lora import load_student
     from learning.training.trainer import train
@@ -162,7 +165,13 @@ def _train(
             )
         )
 
-    return model, train(model, prepared, job, folder, on_target=on_target, on_step=on_step)
+    done = train(
+        *(model, prepared, job, folder),
+        checkpoint_every=every,
+        on_target=on_target,
+        on_step=on_step,
+    )
+    return model, done
 
 
 def _write_adapter(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ConfigError, Settings, describe, load
+from agent.settings.load import ConfigError, Settings, describe, load
 
 
 class Place:

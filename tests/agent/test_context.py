@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.capture import evidence_of
-from agent.context import FixPrompt, build_fix_messages, estimate_tokens, fenced
+from agent.fixing.context import FixPrompt, build_fix_messages, estimate_tokens, fenced
+from agent.fixing.sources import Sources
+from agent.fixing.targets import choose_targets, locate_test, project_facts
 from agent.prompt_files import prompt
-from agent.sources import Sources
-from agent.targets import choose_targets, locate_test, project_facts
 from sandbox.report import TestOutcome, TestResult
 from tests.fakes.sandbox import failed
 

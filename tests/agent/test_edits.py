@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from agent.edits import (
+from agent.editing.edits import (
     Accepted,
     Refused,
     apply_edit,
@@ -17,8 +17,8 @@ from agent.edits import (
     revert_edit,
     unified_diff,
 )
-from agent.reply import FileEdit
-from agent.source_files import SourceFileError
+from agent.editing.source_files import SourceFileError
+from agent.reply.parse import FileEdit
 
 CODE = '''"""Prices."""
 

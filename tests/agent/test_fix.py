@@ -21,8 +21,8 @@ from agent.events import (
     ReplyUnusable,
     TestsFinished,
 )
-from agent.fix import FixOptions, fix
-from agent.model import ServerUnreachableError
+from agent.fixing.fix import FixOptions, fix
+from agent.model.protocol import ServerUnreachableError
 from learning.experience.store import StoreError
 from learning.records import Action, Evidence, Message, Verdict
 from sandbox.contract import EngineUnavailableError

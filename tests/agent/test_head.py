@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from agent.head import Head, read_head
+from agent.workspace.head import Head, read_head
 
 
 def git(root: Path, *args: str) -> str:

@@ -11,7 +11,6 @@ from typing import TypeVar
 import pytest
 
 from agent.approval import Decision, ModeApprover, Question
-from agent.conversation import Conversation
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -22,10 +21,11 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
-from agent.loop import TurnLimits, run_turn
-from agent.model import ServerUnreachableError
+from agent.model.protocol import ServerUnreachableError
 from agent.prompt_files import prompt
-from agent.tools import command_digest, file_names
+from agent.turn.conversation import Conversation
+from agent.turn.loop import TurnLimits, run_turn
+from agent.turn.tools import command_digest, file_names
 from sandbox.contract import Captured, Ending, EngineUnavailableError, Execution
 from tests.fakes.model import Scripted, ScriptedModel
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConfigError
-from agent.http_client import Endpoint
-from agent.http_model import HttpModel, Patience
-from agent.model import (
+from agent.model.http_client import Endpoint
+from agent.model.http_model import HttpModel, Patience
+from agent.model.openai_api import api_root, harmless
+from agent.model.protocol import (
     AdapterRefusedError,
     AuthenticationError,
     ContextLengthError,
@@ -23,7 +24,6 @@ from agent.model import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
-from agent.openai_api import api_root, harmless
 from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, Scripted, failure, serve, text
 

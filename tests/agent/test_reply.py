@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from agent.reply import FileEdits, Finish, PlainAnswer, Reading, ShellCommand, Unusable, parse_reply
+from agent.reply.parse import (
+    FileEdits,
+    Finish,
+    PlainAnswer,
+    Reading,
+    ShellCommand,
+    Unusable,
+    parse_reply,
+)
 
 CORPUS = Path(__file__).parents[1] / "data" / "replies"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CORPUS / "expected.json").read_text())

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.http_model import HttpModel
-from agent.model import (
+from agent.model.http_model import HttpModel
+from agent.model.protocol import (
     AuthenticationError,
     ModelError,
     ModelMissingError,
@@ -22,9 +22,9 @@ from agent.model import (
     ServerStartError,
     ServerUnreachableError,
 )
+from agent.model.serving import ASSUMED_CONTEXT_LENGTH, AdapterFolder, connect
 from agent.paths import Paths
-from agent.serving import ASSUMED_CONTEXT_LENGTH, AdapterFolder, connect
-from agent.settings import ModelSettings
+from agent.settings.schema import ModelSettings
 from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, serve
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.workspace import UndoRefusedError, Workspace, WorkspaceError
+from agent.workspace.workspace import UndoRefusedError, Workspace, WorkspaceError
 
 GIT_ENV = {
     "PATH": os.environ["PATH"],
@@ -621,7 +621,7 @@ def test_missing_git_is_one_clear_sentence(root: Path) -> None:
 CUT_OFF = """\
 import os, signal, sys
 from pathlib import Path
-from agent.workspace import Workspace
+from agent.workspace.workspace import Workspace
 root = Path(sys.argv[1])
 workspace = Workspace(root, root.parent / "state" / "shadow.git", environ=os.environ)
 with workspace.turn("killed"):
@@ -678,7 +678,7 @@ def test_a_restore_that_was_killed_half_way_can_be_finished(repository: Path) ->
 MANY_TURNS = """\
 import os, sys
 from pathlib import Path
-from agent.workspace import Workspace
+from agent.workspace.workspace import Workspace
 root, name = Path(sys.argv[1]), sys.argv[2]
 workspace = Workspace(root, root.parent / "state" / "shadow.git", environ=os.environ)
 for number in range(5):
@@ -736,7 +736,7 @@ def test_five_thousand_files_take_seconds(root: Path) -> None:
 KILLED_UNDO = """\
 import os, sys
 from pathlib import Path
-from agent.workspace import Workspace
+from agent.workspace.workspace import Workspace
 root = Path(sys.argv[1])
 workspace = Workspace(root, root.parent / "state" / "shadow.git", environ=os.environ)
 print("ready", flush=True)
@@ -772,5 +772,5 @@ def test_an_undo_killed_at_any_moment_can_be_repeated(repository: Path) -> None:
 
 
 def test_importing_it_loads_nothing_heavy() -> None:
-    code = "import sys, agent.workspace; assert not {'git', 'torch', 'httpx'} & set(sys.modules)"
+    code = "import sys, agent.workspace.workspace; assert not {'git', 'torch', 'httpx'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, check=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.model import Reply
+from agent.model.protocol import Reply
 from learning.records import Action, Message, Sampling
 
 

@@ -90,8 +90,8 @@ def test_reply_names_the_adapter_that_made_it() -> None:
 
 
 def test_a_decision_is_shown_in_words() -> None:
-    text = shown(LearnFinished("el-x-v0001-0", "shadow", "not enough held-out evidence", 4))
-    assert "el-x-v0001-0: kept in shadow: not enough held-out evidence" in text
+    text = shown(LearnFinished("el-x-v0001-0", "shadow", "kept in shadow: not enough evidence", 4))
+    assert "el-x-v0001-0: kept in shadow: not enough evidence" in text
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from agent.config import describe
 from agent.paths import from_environ
+from agent.settings.load import describe
 from sandbox.streams import display_safe
 from tui.wiring import context
 

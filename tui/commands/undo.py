@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from agent.workspace import Restored, Workspace
+from agent.workspace.workspace import Restored, Workspace
 from sandbox.streams import display_safe
 from tui.wiring import context
 

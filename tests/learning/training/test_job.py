@@ -25,6 +25,7 @@ from learning.training.resources import (
     NotEnoughMemoryError,
     available_bytes,
     check_memory,
+    checkpoint_every,
     needed_bytes,
     parameter_count,
 )
@@ -100,6 +101,17 @@ def test_memory_is_checked_from_the_headers_alone(tmp_path: Path) -> None:
     check_memory(tmp_path, available_bytes=None)
     with pytest.raises(NotEnoughMemoryError, match=r"needs \d+\.\d GiB"):
         check_memory(tmp_path, available_bytes=needed - 1)
+
+
+def test_activations_are_kept_only_where_there_is_room(tmp_path: Path) -> None:
+    _write_weights(tmp_path, 1_500_000_000)
+    config = {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28}
+    needed = needed_bytes(tmp_path)
+    assert checkpoint_every(tmp_path, tokens=512, available_bytes=2 * needed) == 1
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert checkpoint_every(tmp_path, tokens=512, available_bytes=2 * needed) == 2
+    assert checkpoint_every(tmp_path, tokens=512, available_bytes=needed + 2**30) == 1
+    assert checkpoint_every(tmp_path, tokens=512, available_bytes=None) == 1
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:

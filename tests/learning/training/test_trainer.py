@@ -142,6 +142,20 @@ def test_an_interrupted_round_ends_at_the_same_weights(
     assert [s.loss for s in again.steps] == [s.loss for s in report.steps]
 
 
+def test_keeping_more_activations_changes_no_bit(
+    random_model: InstalledModel, tmp_path: Path
+) -> None:
+    job = _job(random_model)
+    weights = []
+    for every in (1, 2):
+        folder = tmp_path / str(every)
+        folder.mkdir()
+        model = load_student(job)
+        train(model, _EXAMPLES, job, folder, checkpoint_every=every)
+        weights.append({n: p.detach() for n, p in model.named_parameters() if p.requires_grad})
+    assert _same(*weights)
+
+
 def test_targets_are_computed_once(random_model: InstalledModel, tmp_path: Path) -> None:
     job = _job(random_model)
     _round(job, tmp_path, _EXAMPLES)

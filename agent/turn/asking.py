@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from agent.events import Progress, ReplyFinished, TextDelta
-from agent.model import Model, ModelError, Reply
+from agent.model.protocol import Model, ModelError, Reply
 from agent.streaming import Emit
 from learning.records import Message, Sampling
 

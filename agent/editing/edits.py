@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from agent.edit_guards import (
+from agent.editing.guards import (
     elided_line,
     emptied_definition,
     new_syntax_problem,
     vanished_definitions,
 )
-from agent.reply import FileEdit
-from agent.source_files import (
+from agent.editing.source_files import (
     OutsideRepositoryError,
     SourceFileError,
     TextFile,
@@ -25,6 +24,7 @@ from agent.source_files import (
     resolve_inside,
     write_atomically,
 )
+from agent.reply.parse import FileEdit
 
 RefusalKind = Literal[
     "outside",

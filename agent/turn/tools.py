@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from agent.context import Count, fenced
-from agent.conversation import Conversation
-from agent.reply_labels import mentioned_paths
-from agent.sources import Sources
+from agent.fixing.context import Count, fenced
+from agent.fixing.sources import Sources
+from agent.reply.labels import mentioned_paths
+from agent.turn.conversation import Conversation
 from sandbox.contract import Ending, Execution
 from sandbox.streams import display_safe
 

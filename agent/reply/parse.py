@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.python_source import parse_python
-from agent.reply_blocks import Block, scan_blocks
-from agent.reply_calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
-from agent.reply_labels import label_of, normalise, sole_path
-from agent.source_files import is_test_path
+from agent.editing.python_source import parse_python
+from agent.editing.source_files import is_test_path
+from agent.reply.blocks import Block, scan_blocks
+from agent.reply.calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
+from agent.reply.labels import label_of, normalise, sole_path
 
 Finish = Literal["stop", "length", "cancelled"]
 

@@ -1,6 +1,6 @@
 """The model seam: something that continues a conversation, and the ways in which it can fail.
 
-The client of HTTP servers is in `agent.http_model`; finding or starting one is `agent.serving`.
+The client of HTTP servers is in `agent.model.http_model`; finding or starting one is `agent.model.serving`.
 """
 
 from __future__ import annotations

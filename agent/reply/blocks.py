@@ -1,7 +1,7 @@
 """Fenced blocks in a model's reply, found as a reader would find them.
 
 Weak models nest fences of the same length, leave the last one open, put text after a closing one,
-or close on a line of code. This module only finds blocks; `agent.reply` decides what they mean.
+or close on a line of code. This module only finds blocks; `agent.reply.parse` decides what they mean.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.python_source import parse_python
+from agent.editing.python_source import parse_python
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*?)[ \t]*$")
 _INFO_LIKE = re.compile(r"^\{?[\w+#./\\:=\"'-]+(?: +[\w+#./\\:=\"'@-]+){0,2}\}?$")

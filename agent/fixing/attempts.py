@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.asking import ReplyProgress, ask
 from agent.capture import evidence_of
-from agent.context import OPTIONAL_TOKENS, FixPrompt, build_fix_messages, estimate_tokens, one_line
-from agent.edits import (
+from agent.editing.edits import (
     Accepted,
     Applied,
     Refused,
@@ -31,12 +29,16 @@ from agent.events import (
     StageStarted,
     TestsFinished,
 )
-from agent.model import Model
-from agent.reply import FileEdits, Unusable, parse_reply
-from agent.sources import Sources
-from agent.streaming import Emit
-from agent.targets import locate_test, project_facts
-from agent.verify import (
+from agent.fixing.context import (
+    OPTIONAL_TOKENS,
+    FixPrompt,
+    build_fix_messages,
+    estimate_tokens,
+    one_line,
+)
+from agent.fixing.sources import Sources
+from agent.fixing.targets import locate_test, project_facts
+from agent.fixing.verify import (
     State,
     TestRunner,
     broken_tests,
@@ -45,6 +47,10 @@ from agent.verify import (
     run_tests,
     solved_tests,
 )
+from agent.model.protocol import Model
+from agent.reply.parse import FileEdits, Unusable, parse_reply
+from agent.streaming import Emit
+from agent.turn.asking import ReplyProgress, ask
 from learning.records import Action, Evidence, Message, Sampling, Verdict
 from sandbox.contract import SandboxError
 from sandbox.report import RunStatus, TestReport, TestResult

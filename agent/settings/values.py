@@ -7,7 +7,7 @@ import types
 import typing
 
 from agent.errors import ConfigError
-from agent.settings import Rule
+from agent.settings.schema import Rule
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})

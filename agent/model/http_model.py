@@ -24,9 +24,9 @@ from agent.errors import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
-from agent.http_client import OK, Endpoint, ServerClient
-from agent.model import Reply
-from agent.openai_api import Answer, as_mapping, as_number, event_data, harmless, request_body
+from agent.model.http_client import OK, Endpoint, ServerClient
+from agent.model.openai_api import Answer, as_mapping, as_number, event_data, harmless, request_body
+from agent.model.protocol import Reply
 from learning.records import Message, Sampling
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Collection
 from pathlib import PurePosixPath
 
-from agent.python_source import (
+from agent.editing.python_source import (
     DefinitionNode,
     bound_names,
     definitions,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from agent.reply_blocks import Block
+from agent.reply.blocks import Block
 
 _TOKEN = re.compile(
     r"[\w@+.\-/\\]*[\w@+\-]\.[A-Za-z][A-Za-z0-9]{0,7}\b|[\w./\-]*(?:Make|Docker)file\b"

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from agent.config_files import Given, read_project, read_user
 from agent.errors import ConfigError
 from agent.paths import user_config_file
-from agent.setting_values import check_bounds, from_data, from_text
-from agent.settings import (
+from agent.settings.files import Given, read_project, read_user
+from agent.settings.schema import (
     FixSettings,
     LearnSettings,
     ModelSettings,
@@ -30,6 +29,7 @@ from agent.settings import (
     is_plain_name,
     rule_of,
 )
+from agent.settings.values import check_bounds, from_data, from_text
 
 __all__ = [
     "ConfigError",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from agent.python_source import Imported, bound_names, definitions, imports
-from agent.source_files import SourceFileError, read_text_file, resolve_inside
+from agent.editing.python_source import Imported, bound_names, definitions, imports
+from agent.editing.source_files import SourceFileError, read_text_file, resolve_inside
 
 _REEXPORTS_FOLLOWED = 3
 

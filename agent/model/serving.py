@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import AdapterRefusedError, ModelMissingError, ServerUnreachableError
-from agent.http_client import Endpoint
-from agent.http_model import HttpModel, Patience
-from agent.local_server import OnProgress, Wanted, find_or_start, lease, log_of
-from agent.openai_api import ServedModel, api_root, as_list, as_mapping, as_number, as_text
+from agent.model.http_client import Endpoint
+from agent.model.http_model import HttpModel, Patience
+from agent.model.local_server import OnProgress, Wanted, find_or_start, lease, log_of
+from agent.model.openai_api import ServedModel, api_root, as_list, as_mapping, as_number, as_text
 from agent.paths import Paths
-from agent.settings import ModelSettings
+from agent.settings.schema import ModelSettings
 
 ASSUMED_CONTEXT_LENGTH = 4096
 """What Ollama gives a model unless told otherwise, and little enough for others."""

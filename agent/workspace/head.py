@@ -1,7 +1,7 @@
 """Where the user's repository stands: branch and commit, read without running anything.
 
 GitPython reads references and objects in Python; no command, hook or filter of the repository can
-run. Everything that needs git itself goes through `agent.safegit`.
+run. Everything that needs git itself goes through `agent.workspace.safegit`.
 """
 
 from __future__ import annotations

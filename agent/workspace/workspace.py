@@ -16,10 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent.errors import UndoRefusedError, WorkspaceError
-from agent.journal import Journal, OpenTurn, Step, read_journal, write_journal
 from agent.locks import hold, try_lock
 from agent.paths import make_private
-from agent.snapshots import Change, Snapshots
+from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
+from agent.workspace.snapshots import Change, Snapshots
 
 __all__ = ["Restored", "UndoRefusedError", "Workspace", "WorkspaceError"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import UndoRefusedError, WorkspaceError
-from agent.safegit import Git, excludes_file, shadow_git, user_git
-from agent.worktree import TEMPORARY_PREFIX, Tree, parents
+from agent.workspace.safegit import Git, excludes_file, shadow_git, user_git
+from agent.workspace.worktree import TEMPORARY_PREFIX, Tree, parents
 
 # Only for folders that are not git repositories: what hardly anyone wants to keep.
 _IGNORED_WITHOUT_GIT = """\
@@ -60,7 +60,7 @@ class Change:
 
 
 class Snapshots:
-    """The states of one folder. One caller at a time: `agent.workspace` holds the lock."""
+    """The states of one folder. One caller at a time: `agent.workspace.workspace` holds the lock."""
 
     def __init__(
         self, root: Path, git_dir: Path, environ: Mapping[str, str], *, excluded: Sequence[Path]

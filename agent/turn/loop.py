@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.approval import Approver, Question
-from agent.asking import ask
-from agent.context import estimate_tokens, fenced
-from agent.conversation import Conversation
-from agent.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
+from agent.editing.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
+from agent.editing.source_files import SourceFileError
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -22,9 +20,11 @@ from agent.events import (
     StageStarted,
     TurnFinished,
 )
-from agent.model import ContextLengthError, Model
+from agent.fixing.context import estimate_tokens, fenced
+from agent.fixing.sources import Sources
+from agent.model.protocol import ContextLengthError, Model
 from agent.prompt_files import prompt
-from agent.reply import (
+from agent.reply.parse import (
     FileEdit,
     FileEdits,
     PlainAnswer,
@@ -33,10 +33,10 @@ from agent.reply import (
     Unusable,
     parse_reply,
 )
-from agent.source_files import SourceFileError
-from agent.sources import Sources
 from agent.streaming import Emit, stream_events
-from agent.tools import RunCommand, command_digest, show_files
+from agent.turn.asking import ask
+from agent.turn.conversation import Conversation
+from agent.turn.tools import RunCommand, command_digest, show_files
 from learning.records import Action, Message, Role, Sampling
 from sandbox.contract import SandboxError
 

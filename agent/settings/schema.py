@@ -1,7 +1,7 @@
 """Every setting: its section, type, default, bounds, and whether a project's file may set it.
 
 A project's file comes with the repository and is not trusted: it may make things stricter, never
-looser, and it may not choose where prompts are sent. `agent.config` enforces these rules.
+looser, and it may not choose where prompts are sent. `agent.settings.load` enforces these rules.
 """
 
 from __future__ import annotations

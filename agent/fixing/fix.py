@@ -11,7 +11,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.attempts import (
+from agent.editing.edits import Accepted, unified_diff
+from agent.editing.source_files import SourceFileError
+from agent.events import (
+    AttemptStarted,
+    Event,
+    ExperienceRecorded,
+    FixFinished,
+    Notice,
+    StageStarted,
+    TestsFinished,
+)
+from agent.fixing.attempts import (
     Asked,
     Judgement,
     Parts,
@@ -25,22 +36,11 @@ from agent.attempts import (
     reply_problem,
     try_edit,
 )
-from agent.edits import Accepted, unified_diff
-from agent.events import (
-    AttemptStarted,
-    Event,
-    ExperienceRecorded,
-    FixFinished,
-    Notice,
-    StageStarted,
-    TestsFinished,
-)
-from agent.model import ContextLengthError, Model, ModelError
-from agent.source_files import SourceFileError
-from agent.sources import Sources
+from agent.fixing.sources import Sources
+from agent.fixing.targets import choose_targets
+from agent.fixing.verify import State, TestRunner, first_state, run_tests
+from agent.model.protocol import ContextLengthError, Model, ModelError
 from agent.streaming import Emit, stream_events
-from agent.targets import choose_targets
-from agent.verify import State, TestRunner, first_state, run_tests
 from learning.experience.store import StoreError
 from learning.records import Verdict
 from sandbox.contract import SandboxError

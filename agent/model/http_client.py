@@ -15,7 +15,7 @@ from agent.errors import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
-from agent.openai_api import (
+from agent.model.openai_api import (
     ServedModel,
     as_mapping,
     error_of,

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agent.editing.python_source import definitions, imports, signatures
+from agent.fixing.sources import Sources
+from agent.fixing.targets import FailingTest
 from agent.prompt_files import filled, prompt
-from agent.python_source import definitions, imports, signatures
-from agent.sources import Sources
-from agent.targets import FailingTest
 from learning.records import Evidence, Message
 from sandbox.report import TestResult
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from agent.python_source import (
+from agent.editing.python_source import (
     FunctionNode,
     definitions,
     find_function,
@@ -22,8 +22,8 @@ from agent.python_source import (
     signatures,
     source_of,
 )
-from agent.source_files import is_test_path
-from agent.sources import Sources
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
 from sandbox.report import TestResult
 
 _MODULE_LACKS = re.compile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ConfigError
-from agent.toml_lines import line_of
+from agent.settings.toml_lines import line_of
 
 PROJECT_FILE = ".elagent.toml"
 _MAX_BYTES = 1_000_000

@@ -1,0 +1,1 @@
+"""Edits: checked before they are written, written whole, and put back exactly."""

@@ -1,0 +1,1 @@
+"""What a model meant: replies of weak models, read tolerantly and never guessed at."""
