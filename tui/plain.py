@@ -53,23 +53,22 @@ class JsonPresenter:
 class TextPresenter:
     """Lines for people; a live progress line with an ETA where there is a terminal.
 
-    With `replies`, what the model says is printed as it comes; without, only how far it is.
+    With `stream`, what the model says and commands print is shown as it comes; without, only how
+    far they are.
     """
 
-    def __init__(self, console: Console, *, replies: bool = True) -> None:
+    def __init__(self, console: Console, *, stream: bool = True) -> None:
         self._console = console
-        self._replies = replies
+        self._streams = stream
         self._stage = _Stage(console)
         self._mid_line = False
 
     def show(self, event: Event) -> None:
         """Print an event; progress is drawn live on a terminal and as rare lines elsewhere."""
         match event:
-            case TextDelta(text):
-                if self._replies:
+            case TextDelta(text) | OutputChunk(text):
+                if self._streams:
                     self._stream(text)
-            case OutputChunk(text):
-                self._stream(text)
             case Progress(done, total, unit, eta_s):
                 self._stage.advance(done, total, unit, eta_s)
             case TestFinished(result):
@@ -86,7 +85,9 @@ class TextPresenter:
 
     def _stream(self, text: str) -> None:
         self._stage.end()
-        self._console.print(display_safe(text), end="", markup=False, highlight=False)
+        self._console.print(
+            display_safe(text), end="", markup=False, highlight=False, soft_wrap=True
+        )
         self._mid_line = not text.endswith("\n")
 
     def _print(self, event: Event) -> None:
@@ -110,13 +111,13 @@ class _Stage:
         self._bar: Bar | None = None
         self._name = ""
         self._passed = 0
-        self._last_line_at = time.monotonic()
+        self._began_at = self._last_line_at = time.monotonic()
 
     def begin(self, name: str) -> None:
         """Say what begins; it may never be heard of again."""
         self.end()
         self._name, self._passed = name, 0
-        self._last_line_at = time.monotonic()
+        self._began_at = self._last_line_at = time.monotonic()
         if not self._console.is_terminal:
             self._say(f"-- {name}")
             return
@@ -139,6 +140,8 @@ class _Stage:
 
     def advance(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
         """Show how far it is and, where that is known, how long it will still take."""
+        if eta_s is None and 0 < done < total:
+            eta_s = (time.monotonic() - self._began_at) * (total - done) / done
         left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
         of_total = f" of {_amount(total, unit)}" if total else ""
         detail = f"{_amount(done, unit)}{of_total}{left}"
@@ -162,7 +165,7 @@ class _Stage:
             )
 
     def _say(self, line: str) -> None:
-        self._console.print(line, style="dim", markup=False, highlight=False)
+        self._console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def format_seconds(seconds: float) -> str:
@@ -206,6 +209,6 @@ def make_console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
-def make_presenter(*, as_json: bool, replies: bool = True) -> Presenter:
+def make_presenter(*, as_json: bool, stream: bool = True) -> Presenter:
     """JSON lines for programs or text for people, on standard output."""
-    return JsonPresenter(sys.stdout) if as_json else TextPresenter(make_console(), replies=replies)
+    return JsonPresenter(sys.stdout) if as_json else TextPresenter(make_console(), stream=stream)

@@ -149,7 +149,6 @@ async def test_experiences_that_turn_out_unusable_end_without_an_adapter(place: 
     assert isinstance(events[-1], LearnFinished)
     assert events[-1].decision == "nothing_to_learn"
     assert place.adapters.list() == ()
-    assert [path.name for path in place.jobs.iterdir()] == [".lock"]
 
 
 async def test_a_dry_run_says_the_cost_and_leaves_nothing(place: _Place) -> None:
@@ -240,18 +239,17 @@ async def test_a_round_that_cannot_go_on_is_thrown_away_with_the_reason(
     place: _Place, case: str
 ) -> None:
     folder = _interrupted(place)
-    other = replace(place.model.identity, template_sha256="other")
-    here = place
-    options = _QUICK
+    here, options = place, _QUICK
     if case == "asked":
         options = replace(_QUICK, discard=True)
     elif case == "damaged":
         (folder / "job.json").write_text("{")
     else:
+        other = replace(place.model.identity, template_sha256="other")
         here = replace(place, model=replace(place.model, identity=other))
     events = await here.all_events(options)
-    said = {"asked": "as you asked", "damaged": "cannot be read", "another model": "another model"}
-    assert said[case] in _texts(events)[0]
+    said = {"asked": "as you asked", "damaged": "cannot be read"}.get(case, case)
+    assert said in _texts(events)[0]
     assert not folder.exists()
 
 

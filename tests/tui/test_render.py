@@ -138,6 +138,15 @@ def test_live_events_leave_no_trace_in_plain_output() -> None:
     assert shown(TestFinished(passed), Progress(1, 2, "steps", 3.0)) == ""
 
 
+def test_without_streaming_only_the_outcome_is_shown() -> None:
+    stream = io.StringIO()
+    presenter = TextPresenter(Console(file=stream, no_color=True), stream=False)
+    presenter.show(TextDelta("def f(): pass"))
+    presenter.show(OutputChunk("collected 28 items"))
+    presenter.close()
+    assert stream.getvalue() == ""
+
+
 def test_output_of_a_command_is_shown_without_its_escapes() -> None:
     assert shown(OutputChunk("line \x1b[31mred\n")) == "line red\n"
 

@@ -92,7 +92,7 @@ def pull(*, name: str) -> None:
         if text != stage:
             stage = text
             presenter.show(StageStarted(text))
-        presenter.show(Progress(done, total, "bytes"))
+        presenter.show(Progress(done, total, "parts" if text.startswith("converting") else "bytes"))
 
     try:
         model = fetch_model(name, _paths().models, on_progress=on_progress)

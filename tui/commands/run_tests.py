@@ -44,7 +44,7 @@ def run_tests(
             "sandbox.timeout_s": timeout,
         },
     )
-    presenter = make_presenter(as_json=as_json, replies=False)
+    presenter = make_presenter(as_json=as_json, stream=False)
     try:
         return run_async(_run(where, presenter, repair=repair, command=command))
     finally:

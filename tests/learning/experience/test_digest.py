@@ -125,6 +125,6 @@ def test_garbage_never_raises(output: str) -> None:
 )
 def test_ten_megabytes_take_bounded_time(piece: str) -> None:
     output = piece * (10_000_000 // len(piece))
-    started = time.monotonic()
+    started = time.process_time()
     digest(output)
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started < 2.0

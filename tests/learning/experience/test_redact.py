@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
@@ -105,12 +107,13 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(once, home="/home/ada") == once
 
 
-@settings(max_examples=20, deadline=500)
-@given(
-    st.sampled_from(["password", "=", '"', "://", "-----BEGIN PRIVATE KEY-----", "A_", "eyJ", "a."])
+@pytest.mark.parametrize(
+    "piece", ["password", "=", '"', "://", "-----BEGIN PRIVATE KEY-----", "A_", "eyJ", "a."]
 )
 def test_hostile_repetition_takes_bounded_time(piece: str) -> None:
+    started = time.process_time()
     redact(piece * 20_000)
+    assert time.process_time() - started < 2.0
 
 
 def test_an_experience_with_a_secret_keeps_no_tokens_that_spell_it() -> None:

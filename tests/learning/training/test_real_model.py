@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from learning.model.chat import ChatFormat
 from learning.records import Experience, Message, Verdict
 from learning.training.job import Example, ExampleKind, Job, read_result, write_job
 from tests.fakes.experiences import make_action, make_experience
+
+if TYPE_CHECKING:
+    import torch
 
 pytestmark = pytest.mark.model
 
@@ -49,19 +53,13 @@ def _step(chat: ChatFormat, id_: str, source: str, verdict: Verdict) -> Experien
     )
 
 
-def _log_probability(
-    model_folder: Path, adapter: Path | None, prompt: Sequence[int], action: Sequence[int]
-) -> float:
+def _preference(model: torch.nn.Module, prompt: Sequence[int], right: int, wrong: int) -> float:
+    """Log-odds of one next token over another."""
     import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
 
-    base = AutoModelForCausalLM.from_pretrained(str(model_folder), dtype=torch.float32)
-    model = base if adapter is None else PeftModel.from_pretrained(base, str(adapter))
-    ids = torch.tensor([[*prompt, *action]])
     with torch.no_grad():
-        log_p = model(input_ids=ids).logits[0, :-1].log_softmax(-1)
-    return float(log_p.gather(-1, ids[0, 1:, None])[-len(action) :].sum())
+        logits = model(input_ids=torch.tensor([list(prompt)])).logits[0, -1]
+    return float(logits[right] - logits[wrong])
 
 
 def _write(folder: Path, model: InstalledModel, chat: ChatFormat) -> Path:
@@ -100,6 +98,10 @@ def _run(folder: Path) -> None:
 def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
     tiny_model: InstalledModel, tmp_path: Path
 ) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
     assert tiny_model.hf
     chat = ChatFormat.load(tiny_model.hf)
     folder = _write(tmp_path / "job", tiny_model, chat)
@@ -111,12 +113,11 @@ def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
     # Only the changed digit decides: the reply up to it, then right against wrong.
     asked = _step(chat, "bad", _BEFORE, Verdict.FAIL).action.prompt_ids
     prompt = [*asked, *chat.encode_text("```python\n" + _AFTER.split("0")[0])]
-    right, wrong = (chat.encode_text(digit) for digit in "01")
-    before, after = (
-        _log_probability(tiny_model.hf, adapter, prompt, right)
-        - _log_probability(tiny_model.hf, adapter, prompt, wrong)
-        for adapter in (None, folder / "adapter")
-    )
+    ((right,), (wrong,)) = (chat.encode_text(digit) for digit in "01")
+    base = AutoModelForCausalLM.from_pretrained(str(tiny_model.hf), dtype=torch.float32)
+    before = _preference(base, prompt, right, wrong)
+    learned = PeftModel.from_pretrained(base, str(folder / "adapter"))
+    after = _preference(learned, prompt, right, wrong)
     assert after > before + 0.5
 
 
