@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 
 export ELAGENT_MODEL=${ELAGENT_MODEL:-qwen2.5-coder-1.5b}
+# The learner needs the memory that an idle model server would keep.
+export ELAGENT_MODEL_IDLE_S=${ELAGENT_MODEL_IDLE_S:-0}
 elagent="$PWD/.venv/bin/elagent"
 scratch=${ELAGENT_DEMO_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/elagent/demo}/warehouse-$(date +%Y%m%d-%H%M%S)
 

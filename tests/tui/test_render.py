@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 from agent.events import (
@@ -94,6 +94,7 @@ def test_a_decision_is_shown_in_words() -> None:
     assert "el-x-v0001-0: kept in shadow: not enough evidence" in text
 
 
+@settings(max_examples=40)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 def test_no_event_can_send_control_characters_to_the_terminal(text: str) -> None:
     printed = shown(
@@ -109,6 +110,7 @@ def test_no_event_can_send_control_characters_to_the_terminal(text: str) -> None
     assert not {c for c in printed if (c < " " and c != "\n") or "\x7f" <= c <= "\x9f"}
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=200))
 def test_json_lines_are_single_ascii_lines(data: bytes) -> None:
     stream = io.StringIO()
