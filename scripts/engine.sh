@@ -39,6 +39,8 @@ wait_for_engine() {
 
 answers && exit 0
 
+[ -z "${DOCKER_HOST:-}" ] || fail "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST; start it, or unset DOCKER_HOST"
+
 if [ -S "${socket#unix://}" ] && [ ! -w "${socket#unix://}" ]; then
   fail "this user may not talk to Docker; add it to the group: sudo usermod -aG docker $USER, then log in again"
 fi
@@ -56,6 +58,10 @@ if [ -d /run/systemd/system ]; then
   systemctl start docker || fail "systemctl start docker failed; see: journalctl -u docker"
   wait_for_engine
 else
+  # After a crash these files name processes that are gone; a reused number would stop the start.
+  running() { grep -qsx "$1" /proc/[0-9]*/comm; }
+  running dockerd || rm -f /var/run/docker.pid
+  running containerd || rm -f /run/docker/containerd/containerd.pid
   log=/var/log/dockerd.log
   setsid nohup dockerd >"$log" 2>&1 </dev/null &
   wait_for_engine "$log"
