@@ -78,7 +78,7 @@ def served(
         for when, chunk in stream(client, messages, tokens, model)
         if chunk["choices"] and chunk["choices"][0].get("token_ids")
     ]
-    return speed(*times[:1], times[1:], size)
+    return speed(times[0], times[1:], size)
 
 
 def stream(
@@ -112,7 +112,8 @@ def speed(started: float, times: list[float], prompt_tokens: int) -> Speed:
 def second_turn(client: httpx.Client, chat: ChatFormat, model: str) -> dict[str, int]:
     """Prompt tokens that the second turn of a conversation reads anew, counted by the server."""
     messages = prompt_of(999, chat, 300)
-    reply, usage = "", {}
+    reply = ""
+    usage: dict[str, Any] = {}
     for _, chunk in stream(client, messages, 40, model):
         usage = chunk.get("usage") or usage
         reply += "".join(c.get("delta", {}).get("content") or "" for c in chunk["choices"])
@@ -146,7 +147,7 @@ def serving(model: str, engine: str, folder: Path) -> Iterator[httpx.Client]:
             state = json.loads(state_file.read_text())
             headers = {"authorization": f"Bearer {state['token']}"}
             with httpx.Client(
-                base_url=state["url"], headers=headers, timeout=None, trust_env=False
+                base_url=state["url"], headers=headers, timeout=3600, trust_env=False
             ) as client:
                 yield client
         finally:
@@ -215,6 +216,8 @@ def measure(
     chat = ChatFormat.load(model.hf)
     size, tokens = options.prompt, options.tokens
     speeds: dict[str, list[Speed]] = {"bare": [], "serve": [], "serve+adapter": [], "torch": []}
+    # Both sides shall wait for threads in the same way: see `learning.model.llama_binding`.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     binding = bare_binding(model.gguf)
     with serving(options.model, "llama", folder) as client:
         for number in range(options.rounds):

@@ -124,7 +124,6 @@ async def test_a_round_ends_with_an_adapter_in_shadow_and_is_not_repeated(place:
     assert isinstance(again, LearnFinished)
     assert again.decision == "nothing_to_learn"
     assert finished.adapter in again.reason
-    assert len(place.adapters.list()) == 1
 
 
 async def test_an_empty_store_is_nothing_to_learn(place: _Place) -> None:
@@ -154,7 +153,7 @@ async def test_experiences_that_turn_out_unusable_end_without_an_adapter(place: 
 async def test_a_dry_run_says_the_cost_and_leaves_nothing(place: _Place) -> None:
     _fill(place)
     events = await place.all_events(replace(_QUICK, dry_run=True))
-    assert all(isinstance(event, Notice) for event in events)
+    assert {type(event) for event in events} == {Notice}
     assert "3 steps over 2 examples of at most 512 tokens" in _texts(events)[-1]
     assert [path.name for path in place.jobs.iterdir()] == [".lock"]
 
@@ -180,8 +179,8 @@ async def test_cancelling_ends_the_worker_and_the_next_round_goes_on(place: _Pla
     assert len(_workers(place.jobs)) == 1
     waiting = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0)
-    waiting.cancel()
     started = time.monotonic()
+    waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
         await waiting
     await events.aclose()  # type: ignore[attr-defined]
@@ -209,9 +208,9 @@ def _interrupted(place: _Place) -> Path:
     """A round that was written and never started."""
     from learning.training.job import Example, ExampleKind, Job, write_job
 
-    folder = place.jobs / "interrupted"
+    folder = place.jobs / "old"
     job = Job(
-        id="interrupted",
+        id="old",
         model=place.model.name,
         model_folder=str(place.model.hf),
         base=place.model.identity,

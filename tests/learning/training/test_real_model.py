@@ -72,7 +72,7 @@ def _write(folder: Path, model: InstalledModel, chat: ChatFormat) -> Path:
         base=model.identity,
         adapter_prefix="el-shop-v0001",
         created_at=0.0,
-        steps=4,
+        steps=3,
         learning_rate=5e-4,
     )
     write_job(folder, job, [Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fixed)])
