@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,31 +151,19 @@ class Api:
         self, request: Request, wanted: wire.ChatRequest, prompt_ids: list[int]
     ) -> AsyncGenerator[ReplyEvent]:
         """Events of the reply, until the client goes away."""
+        gone = asyncio.create_task(_disconnected(request))
         replies = self._thread.stream(
             lambda cancelled: self._served.reply(
                 prompt_ids, model=wanted.model, sampling=wanted.sampling, cancelled=cancelled
-            )
+            ),
+            until=gone,
         )
-        gone = asyncio.create_task(_disconnected(request))
         try:
             async with aclosing(replies):
-                while event := await _next(replies, gone):
+                async for event in replies:
                     yield event
         finally:
             gone.cancel()
-
-
-async def _next(replies: AsyncGenerator[ReplyEvent], gone: asyncio.Task[None]) -> ReplyEvent | None:
-    """The next event, or None at the end or when the client went away first."""
-    step = asyncio.ensure_future(anext(replies, None))
-    try:
-        await asyncio.wait([step, gone], return_when=asyncio.FIRST_COMPLETED)
-        return step.result() if step.done() else None
-    finally:
-        if not step.done():
-            step.cancel()
-            with suppress(asyncio.CancelledError):
-                await step
 
 
 async def _disconnected(request: Request) -> None:

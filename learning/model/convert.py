@@ -74,10 +74,16 @@ def _run(gguf: Path, partial: Path, on_progress: Progress) -> None:
             if process.poll() is None:
                 process.terminate()
     if process.returncode != 0 or _DONE not in tail[-1:]:
-        reason = next((line for line in reversed(tail) if line.strip()), "")
+        reason = next((line for line in reversed(tail) if line.strip()), "no reason given")
         if process.returncode == -9:  # noqa: PLR2004 - SIGKILL
-            reason = "the process was killed, most likely because memory ran out"
-        raise ConvertError(f"{gguf.name} could not be converted: {reason}")
+            raise ConvertError(
+                f"{gguf.name} could not be converted: the process was killed, most likely because "
+                "memory ran out; close other programs and try again."
+            )
+        raise ConvertError(
+            f"{gguf.name} could not be converted: it is damaged, of a kind that is not supported, "
+            f"or the disk is full ({reason})."
+        )
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:

@@ -22,8 +22,13 @@ class EngineThread:
         """The result of one piece of work, after all that was asked before it."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    async def stream(self, start: Callable[[Cancelled], Iterator[T]]) -> AsyncGenerator[T]:
-        """Items as the engine makes them. Closing this generator cancels the work."""
+    async def stream(
+        self, start: Callable[[Cancelled], Iterator[T]], *, until: asyncio.Task[None]
+    ) -> AsyncGenerator[T]:
+        """Items as the engine makes them, until all are made or `until` is done.
+
+        Closing this generator or the end of `until` cancels the work.
+        """
         loop = asyncio.get_running_loop()
         items: asyncio.Queue[T | None] = asyncio.Queue()
         cancelled = threading.Event()
@@ -42,10 +47,12 @@ class EngineThread:
 
         future = loop.run_in_executor(self._executor, work)
         future.add_done_callback(_retrieve)
+        until.add_done_callback(lambda _: items.put_nowait(None))
         try:
             while (item := await items.get()) is not None:
                 yield item
-            await future
+            if not until.done():
+                await future
         finally:
             cancelled.set()
 

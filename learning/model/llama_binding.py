@@ -159,9 +159,7 @@ class LlamaBinding:
         return {
             "prompt": list(job.ids),
             "n_predict": job.limit,
-            "temperature": job.sampling.temperature,
-            "top_p": job.sampling.top_p,
-            "samplers": ["temperature", "top_p"],
+            **_samplers(job.sampling),
             "seed": job.seed % 2**31,
             "stream": True,
             "return_progress": True,
@@ -173,6 +171,14 @@ class LlamaBinding:
                 for number in range(self._adapter_count)
             ],
         }
+
+
+def _samplers(sampling: Sampling) -> dict[str, Any]:
+    """No more steps than needed: each one walks the whole vocabulary at every token."""
+    if sampling.temperature <= 0:
+        return {"samplers": ["top_k"], "top_k": 1}
+    steps = ["temperature"] if sampling.top_p >= 1 else ["temperature", "top_p"]
+    return {"samplers": steps, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
 
 def _wait_briefly() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -177,3 +180,20 @@ def test_an_unknown_name_is_refused_and_leaves_nothing(name: str, tmp_path: Path
     with pytest.raises(ModelNotFoundError, match=r"qwen2\.5-coder-1\.5b"):
         pull(name, models, on_progress=lambda *_: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence_and_leaves_nothing(models: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from learning.model.fetch import pull\n"
+        "pull('someone/some-model', Path(sys.argv[1]), on_progress=lambda *_: None)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(models)],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},  # read once, when the hub's library is loaded
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert "NoNetworkError: The model hub cannot be reached" in run.stderr.splitlines()[-1]
+    assert visible(models) == set()
