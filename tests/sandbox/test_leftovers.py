@@ -22,7 +22,7 @@ from sandbox.policy import BoxSpec, container_options
 pytestmark = pytest.mark.docker
 
 AGENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from sandbox.box import DockerSandbox
 from sandbox.contract import Job, Limits
@@ -31,6 +31,8 @@ async def main() -> None:
         script = "trap '' TERM HUP; setsid sleep 900 & echo up; sleep 900"
         job = Job(argv=["sh", "-c", script], limits=Limits(timeout_s=900))
         await box.run(job, on_output=lambda data: print("up", flush=True))
+# a shell starts background jobs, such as a CI run, with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 

@@ -21,7 +21,7 @@ def test_what_is_no_gguf_is_refused_and_leaves_nothing(content: bytes, tmp_path:
     gguf = tmp_path / "model.gguf"
     gguf.write_bytes(content)
     with pytest.raises(
-        ConvertError, match=r"model\.gguf could not be converted: it is damaged.*\(\w"
+        ConvertError, match=r"model\.gguf could not be converted: it is damaged.*\(\S"
     ):
         convert(gguf, tmp_path / "hf", on_progress=lambda *_: None)
     assert files(tmp_path) == ["model.gguf"]
