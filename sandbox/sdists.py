@@ -115,7 +115,7 @@ def _finder(name: str, extra: Path) -> Iterator[tuple[PackageFinder, PyPIClient]
     from unearth.fetchers.sync import PyPIClient
 
     config = _pip_config()
-    indexes = [] if config.get("no-index") else [config.get("index-url") or _DEFAULT_INDEX]
+    indexes = [] if config.get("no-index") else [config.get("index-url") or _default_index()]
     if indexes:
         indexes += config.get("extra-index-url", "").split()
     trusted = config.get("trusted-host", "").split()
@@ -139,7 +139,11 @@ def _finder(name: str, extra: Path) -> Iterator[tuple[PackageFinder, PyPIClient]
         client.close()
 
 
-_DEFAULT_INDEX = "https://pypi.org/simple"
+def _default_index() -> str:
+    """Return the index that pip takes when nothing else is configured."""
+    from pip._internal.models.index import PyPI
+
+    return PyPI.simple_url
 
 
 def _pip_config() -> dict[str, str]:
