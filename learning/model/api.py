@@ -30,6 +30,7 @@ class Api:
     def __init__(self, served: ServedModel, thread: EngineThread) -> None:
         self._served = served
         self._thread = thread
+        self._one_adapter_at_a_time = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         from starlette.routing import Route
@@ -92,11 +93,14 @@ class Api:
 
         try:
             wanted = wire.adapter_request(await _json(request))
-            await self._thread.call(
-                lambda: self._served.load_adapter(
-                    wanted.name, Path(wanted.path), force=wanted.force
+            async with self._one_adapter_at_a_time:
+                use = await asyncio.to_thread(
+                    self._served.prepare_adapter,
+                    wanted.name,
+                    Path(wanted.path),
+                    force=wanted.force,
                 )
-            )
+                await self._thread.call(use)
         except ModelError as err:
             return _failure(err, status=400)
         return PlainTextResponse(f"Success: LoRA adapter {wanted.name!r} added.")

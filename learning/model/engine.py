@@ -5,6 +5,7 @@ Engines are synchronous and used from one thread at a time; the server wraps the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,18 @@ class Usage:
     completion_tokens: int
 
 
+def check_effect(name: str, base: Sequence[float], adapted: Sequence[float]) -> None:
+    """The canary of a hand-over: natural log-probabilities of the same tokens, without and with.
+
+    Raises:
+        EngineError: If the adapter changes nothing, or breaks the model's arithmetic.
+    """
+    if not all(math.isfinite(value) for value in adapted):
+        raise EngineError(f"The adapter {name} makes the model's numbers infinite; do not use it.")
+    if list(base) == list(adapted):
+        raise EngineError(f"The adapter {name} has no effect on what the model says.")
+
+
 class Engine(Protocol):
     """A model that continues token sequences."""
 
@@ -90,11 +103,15 @@ class Engine(Protocol):
         """
         ...
 
-    def load_adapter(self, name: str, folder: Path) -> None:
-        """Make a PEFT folder usable under an immutable name; the first use is already warm.
+    def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
+        """Do the slow part of loading a PEFT folder, in any thread, while replies go on.
+
+        What is returned makes the adapter usable under its immutable name and is called in the
+        engine's thread, between two replies. The first use is already warm, and the adapter is
+        known to change what the model says.
 
         Raises:
-            EngineError: If the engine cannot use adapters or the folder is not valid.
+            EngineError: From either part, if the folder is not a valid adapter or has no effect.
         """
         ...
 

@@ -16,13 +16,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from learning.model.chat import ChatFormat
-from learning.model.engine import Capabilities, ContextLengthError, EngineError, Token, Usage
+from learning.model.engine import (
+    Capabilities,
+    ContextLengthError,
+    EngineError,
+    Token,
+    Usage,
+    check_effect,
+)
 from learning.model.llama_binding import Candidate, Job, LlamaBinding, Piece
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
 
 DEFAULT_CONTEXT = 8192
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_CANARY_TOKENS = 4
 _RUN_TOKENS = 256
 """Tokens asked for at a time: bounds how long hidden tokens can go unnoticed."""
 
@@ -61,22 +69,40 @@ class LlamaEngine:
     def context_length(self) -> int:
         return self._context_length
 
-    def load_adapter(self, name: str, folder: Path) -> None:
+    def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
         """Export the adapter and start a second instance with it, which then replaces the first.
 
+        One at a time: the second instance has the adapters that are loaded when it starts.
+
         Raises:
-            EngineError: If the folder is not a LoRA adapter for this model.
+            EngineError: If the folder is not a LoRA adapter for this model, or has no effect.
         """
         if name in self._adapters:
-            return
+            return lambda: None
         path = Path(self._scratch.name) / f"{len(self._adapters)}.gguf"
         export_gguf(folder, self._hf, path)
         binding = self._start((*self._adapters.values(), path))
-        job = Job(ids=[self._shown_id], limit=1, sampling=Sampling(), adapter=len(self._adapters))
-        for _ in binding.run(job, lambda: False):
-            pass  # the first use is slow: make it here
-        self._binding = binding  # only now: on failure the old one goes on serving
-        self._adapters[name] = path
+        base, adapted = (
+            self._canary(binding, number) for number in (None, len(self._adapters))
+        )  # the first use is slow, too: it is made here
+        check_effect(name, base, adapted)
+
+        def use() -> None:
+            self._binding = binding
+            self._adapters[name] = path
+
+        return use
+
+    def _canary(self, binding: LlamaBinding, adapter: int | None) -> list[float]:
+        """Log-probabilities of the first tokens that are said after next to nothing."""
+        job = Job(
+            ids=[self._shown_id],
+            limit=_CANARY_TOKENS,
+            sampling=Sampling(temperature=0.0),
+            adapter=adapter,
+        )
+        pieces = binding.run(job, lambda: False)
+        return [token.logprob for piece in pieces for token in piece.tokens]
 
     def generate(
         self,

@@ -78,8 +78,13 @@ class ServedModel:
             f"{', '.join((self.model.name, *self._adapters))}."
         )
 
-    def load_adapter(self, name: str, folder: Path, *, force: bool = False) -> None:
-        """Check an adapter against this model and make it usable. Names are never reused.
+    def prepare_adapter(
+        self, name: str, folder: Path, *, force: bool = False
+    ) -> Callable[[], None]:
+        """Check an adapter against this model and prepare it. Names are never reused.
+
+        May run in any thread, one at a time; what is returned makes the adapter usable and is
+        called in the engine's thread. See `Engine.prepare_adapter`.
 
         Raises:
             AdapterMismatchError: If it was made for another model.
@@ -97,8 +102,13 @@ class ServedModel:
             raise EngineError(
                 f"Another adapter was loaded as {name} before; names are never used twice."
             )
-        self.engine.load_adapter(name, folder)
-        self._adapters[name] = digest
+        use_in_engine = self.engine.prepare_adapter(name, folder)
+
+        def use() -> None:
+            use_in_engine()
+            self._adapters[name] = digest
+
+        return use
 
     def reply(
         self,

@@ -72,7 +72,7 @@ def serve(
         )
         try:
             for name, folder in adapters:
-                served.load_adapter(name, folder)
+                served.prepare_adapter(name, folder)()
             info = ServerInfo(
                 url=f"http://127.0.0.1:{listener.getsockname()[1]}",
                 token=token or secrets.token_urlsafe(32),

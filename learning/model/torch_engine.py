@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learning.model.engine import Capabilities, ContextLengthError, EngineError, Token, Usage
+from learning.model.engine import (
+    Capabilities,
+    ContextLengthError,
+    EngineError,
+    Token,
+    Usage,
+    check_effect,
+)
 from learning.records import Sampling
 
 if TYPE_CHECKING:
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULT_CONTEXT = 8192
 _BATCH = 256
 """Prompt tokens read at a time: a cancelled request stops at the next batch."""
+_CANARY = (1, 2, 3, 4)
+"""Any tokens: an adapter with an effect changes how likely they are."""
 _BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
 
 
@@ -97,11 +106,15 @@ class TorchEngine:
     def context_length(self) -> int:
         return self._context_length
 
-    def load_adapter(self, name: str, folder: Path) -> None:
+    def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
+        """Nothing is slow here: the weights are few, and are added to the model between replies."""
+        return lambda: self._add_adapter(name, folder)
+
+    def _add_adapter(self, name: str, folder: Path) -> None:
         """Add a PEFT folder beside the base weights.
 
         Raises:
-            EngineError: If the folder is not an adapter that fits this model.
+            EngineError: If the folder is not an adapter that fits this model, or has no effect.
         """
         from peft import PeftModel
 
@@ -125,6 +138,12 @@ class TorchEngine:
         self._model.base_model.disable_adapter_layers()
         self._active = None
         self._adapters[name] = inner
+        try:
+            base, adapted = (self.score(_CANARY, _CANARY, adapter=a) for a in (None, name))
+            check_effect(name, base, adapted)
+        except EngineError:
+            del self._adapters[name]
+            raise
 
     def generate(
         self,

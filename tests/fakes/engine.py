@@ -21,6 +21,7 @@ class FakeEngine:
         self.adapters: list[str] = []
         self.asked: list[tuple[tuple[int, ...], str | None]] = []
         self.ended = threading.Event()
+        self.prepared = threading.Event()
         self.closed = False
         self._context_length = context_length
 
@@ -61,10 +62,11 @@ class FakeEngine:
             on_usage(Usage(prompt_tokens=len(prompt_ids), cached_tokens=3, completion_tokens=made))
             self.ended.set()
 
-    def load_adapter(self, name: str, folder: Path) -> None:
+    def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
         if not folder.is_dir():
             raise EngineError("no such folder")
-        self.adapters.append(name)
+        self.prepared.set()
+        return lambda: self.adapters.append(name)
 
     def close(self) -> None:
         self.closed = True

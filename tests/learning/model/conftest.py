@@ -55,7 +55,7 @@ def adapter(hf: Path, tiny_model: InstalledModel, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="session")
 def torch_engine(hf: Path, adapter: Path) -> Iterator[TorchEngine]:
     engine = TorchEngine(hf, model_context=8192, context_length=512)
-    engine.load_adapter(ADAPTER, adapter)
+    engine.prepare_adapter(ADAPTER, adapter)()
     yield engine
     engine.close()
 
@@ -64,6 +64,6 @@ def torch_engine(hf: Path, adapter: Path) -> Iterator[TorchEngine]:
 def llama_engine(tiny_model: InstalledModel, hf: Path, adapter: Path) -> Iterator[LlamaEngine]:
     assert tiny_model.gguf
     engine = LlamaEngine(tiny_model.gguf, hf, model_context=8192, context_length=512)
-    engine.load_adapter(ADAPTER, adapter)
+    engine.prepare_adapter(ADAPTER, adapter)()
     yield engine
     engine.close()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -179,8 +181,22 @@ def test_a_folder_that_is_no_adapter_leaves_the_engine_usable(
     engine: Engine, chat: ChatFormat, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError):
-        engine.load_adapter("el-broken", tmp_path)
+        engine.prepare_adapter("el-broken", tmp_path)()
     assert len(run(engine, chat, [5], Sampling(max_tokens=1))[0]) == 1
+
+
+def test_an_adapter_without_effect_is_refused_and_the_engine_goes_on(
+    engine: Engine, chat: ChatFormat, adapter: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(adapter, tmp_path / "idle")
+    weights = load_file(folder / "adapter_model.safetensors")
+    idle = {k: v * 0 if "lora_B" in k else v for k, v in weights.items()}
+    save_file(idle, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EngineError, match="el-idle has no effect"):
+        engine.prepare_adapter("el-idle", folder)()
+    with pytest.raises(EngineError, match="el-idle is not loaded"):
+        run(engine, chat, [5], Sampling(), adapter="el-idle")
+    assert len(run(engine, chat, [5], Sampling(max_tokens=1), adapter=ADAPTER)[0]) == 1
 
 
 def test_a_damaged_gguf_is_refused(tiny_model: InstalledModel, hf: Path, tmp_path: Path) -> None:

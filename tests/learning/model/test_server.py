@@ -194,6 +194,28 @@ async def test_an_adapter_name_is_never_given_to_other_weights(
     assert "never used twice" in response.json()["error"]["message"]
 
 
+async def test_an_adapter_is_prepared_while_a_reply_goes_on_and_used_after_it(
+    server: Running, tmp_path: Path
+) -> None:
+    folder = adapter_for(server.model, tmp_path / "adapter")
+    body = {"lora_name": "el-b", "lora_path": str(folder)}
+    server.engine.endless = True
+    async with server.client.stream(
+        "POST", "/v1/chat/completions", json={**ASK, "stream": True}
+    ) as reply:
+        received = reply.aiter_lines()
+        first = await anext(received)
+        loading = asyncio.create_task(server.client.post("/v1/load_lora_adapter", json=body))
+        assert await asyncio.to_thread(server.engine.prepared.wait, 10)
+        assert server.engine.adapters == []  # the reply in flight keeps what it began with
+        server.engine.endless = False
+        rest = [line async for line in received]
+    assert json.loads(first.removeprefix("data: "))["adapter"] is None
+    assert "data: [DONE]" in rest
+    assert (await loading).status_code == 200
+    assert server.engine.adapters == ["el-b"]
+
+
 async def test_an_adapter_for_another_model_is_refused_unless_nothing_is_claimed_and_forced(
     server: Running, tmp_path: Path
 ) -> None:
