@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -132,6 +134,44 @@ def second_turn(client: httpx.Client, chat: ChatFormat, model: str) -> dict[str,
     }
 
 
+def hand_over(
+    client: httpx.Client, chat: ChatFormat, model: str, adapter: Path
+) -> dict[str, float]:
+    """A reply in flight while an adapter is loaded; then the first token with the adapter.
+
+    `longest_gap_s` is the longest wait for a token of that reply from when loading began.
+    """
+    messages = prompt_of(998, chat, 64)
+    times: list[float] = []
+
+    def reply() -> None:
+        times.extend(
+            when for when, chunk in stream(client, messages, 200, model) if chunk["choices"]
+        )
+
+    talking = threading.Thread(target=reply)
+    talking.start()
+    time.sleep(3.0)
+    began = time.perf_counter()
+    body = {"lora_name": ADAPTER, "lora_path": str(adapter)}
+    client.post("/v1/load_lora_adapter", json=body).raise_for_status()
+    loaded = time.perf_counter()
+    talking.join()
+    gaps = [after - before for before, after in itertools.pairwise(times) if after > began]
+    asked = time.perf_counter()
+    first = next(
+        when
+        for when, chunk in itertools.islice(stream(client, messages, 1, ADAPTER), 1, None)
+        if chunk["choices"] and chunk["choices"][0].get("token_ids")
+    )
+    return {
+        "loading_s": round(loaded - began, 2),
+        "longest_gap_s": round(max(gaps), 3),
+        "tokens_in_flight": len(gaps),
+        "first_token_after_s": round(first - asked, 2),
+    }
+
+
 @contextlib.contextmanager
 def serving(model: str, engine: str, folder: Path) -> Iterator[httpx.Client]:
     """`elagent serve` as a process of its own."""
@@ -209,7 +249,7 @@ def write_adapter(model: InstalledModel, hf: Path, folder: Path) -> None:
 
 def measure(
     model: InstalledModel, options: argparse.Namespace, folder: Path
-) -> tuple[dict[str, list[Speed]], dict[str, int]]:
+) -> tuple[dict[str, list[Speed]], dict[str, int], dict[str, float]]:
     """Bare, served and served with an adapter in turns; then torch, if there is memory for it."""
     if model.gguf is None or model.hf is None:
         sys.exit(f"{model.name} has no GGUF file to compare on")
@@ -227,8 +267,7 @@ def measure(
             speeds["serve"].append(served(client, messages, len(ids), tokens, model.name))
         turn = second_turn(client, chat, model.name)
         write_adapter(model, model.hf, folder / "adapter")
-        body = {"lora_name": ADAPTER, "lora_path": str(folder / "adapter")}
-        client.post("/v1/load_lora_adapter", json=body).raise_for_status()
+        switch = hand_over(client, chat, model.name, folder / "adapter")
         for number in range(options.rounds):
             messages = prompt_of(100 + number, chat, size)
             count = len(chat.encode(messages))
@@ -241,12 +280,14 @@ def measure(
                 messages = prompt_of(200 + number, chat, size)
                 count = len(chat.encode(messages))
                 speeds["torch"].append(served(client, messages, count, tokens, model.name))
-    return speeds, turn
+    return speeds, turn, switch
 
 
-def report(model: str, speeds: dict[str, list[Speed]], turn: dict[str, int]) -> None:
+def report(
+    model: str, speeds: dict[str, list[Speed]], turn: dict[str, int], switch: dict[str, float]
+) -> None:
     """The table, the ratios that have a target, and one JSON line."""
-    result: dict[str, Any] = {"model": model, "second_turn": turn}
+    result: dict[str, Any] = {"model": model, "second_turn": turn, "hand_over": switch}
     print(f"\n{'':<16}{'prefill tokens/s':>26}{'decode tokens/s':>26}")
     for name, found in speeds.items():
         row = f"{name:<16}"
@@ -267,6 +308,11 @@ def report(model: str, speeds: dict[str, list[Speed]], turn: dict[str, int]) -> 
         f"second turn: {turn['prompt_tokens']} prompt tokens, {turn['said_before']} of them said "
         f"before, {turn['read_again']} read"
     )
+    print(
+        f"hand-over: adapter loaded in {switch['loading_s']} s beside a reply whose longest wait for "
+        f"a token was {switch['longest_gap_s']} s (target 1); first token with the adapter after "
+        f"{switch['first_token_after_s']} s"
+    )
     print(json.dumps(result))
 
 
@@ -285,8 +331,8 @@ def main() -> None:
     options = parser.parse_args()
     model = resolve(options.model, from_environ(os.environ).models)
     with tempfile.TemporaryDirectory() as folder:
-        speeds, turn = measure(model, options, Path(folder))
-    report(model.name, speeds, turn)
+        speeds, turn, switch = measure(model, options, Path(folder))
+    report(model.name, speeds, turn, switch)
 
 
 if __name__ == "__main__":

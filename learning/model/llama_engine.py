@@ -24,7 +24,8 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
-from learning.model.llama_binding import Candidate, Job, LlamaBinding, Piece
+from learning.model.llama_binding import Candidate, Job, Piece
+from learning.model.llama_process import LlamaProcess
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
 
@@ -58,7 +59,7 @@ class LlamaEngine:
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
         self._shown_id = self._chat.encode_text("a")[0]
-        self._binding: LlamaBinding | None = self._start(())
+        self._binding: LlamaProcess | None = self._start(())
         self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
 
     @property
@@ -82,18 +83,23 @@ class LlamaEngine:
         path = Path(self._scratch.name) / f"{len(self._adapters)}.gguf"
         export_gguf(folder, self._hf, path)
         binding = self._start((*self._adapters.values(), path))
-        base, adapted = (
-            self._canary(binding, number) for number in (None, len(self._adapters))
-        )  # the first use is slow, too: it is made here
-        check_effect(name, base, adapted)
+        try:
+            # the first use is slow, too: it is made here
+            base, adapted = (self._canary(binding, i) for i in (None, len(self._adapters)))
+            check_effect(name, base, adapted)
+        except EngineError:
+            binding.close()
+            raise
 
         def use() -> None:
-            self._binding = binding
+            before, self._binding = self._binding, binding
             self._adapters[name] = path
+            if before is not None:
+                before.close()
 
         return use
 
-    def _canary(self, binding: LlamaBinding, adapter: int | None) -> list[float]:
+    def _canary(self, binding: LlamaProcess, adapter: int | None) -> list[float]:
         """Log-probabilities of the first tokens that are said after next to nothing."""
         job = Job(
             ids=[self._shown_id],
@@ -136,18 +142,20 @@ class LlamaEngine:
 
     def close(self) -> None:
         """Free the weights."""
+        if self._binding is not None:
+            self._binding.close()
         self._binding = None
         self._scratch.cleanup()
 
-    def _start(self, adapters: Sequence[Path]) -> LlamaBinding:
-        return LlamaBinding(
+    def _start(self, adapters: Sequence[Path]) -> LlamaProcess:
+        return LlamaProcess(
             self._gguf,
             context_length=self._context_length,
             threads=self._threads,
             adapters=adapters,
         )
 
-    def _check(self, prompt_ids: Sequence[int], adapter: str | None) -> LlamaBinding:
+    def _check(self, prompt_ids: Sequence[int], adapter: str | None) -> LlamaProcess:
         if self._binding is None:
             raise EngineError("The model was closed.")
         if adapter is not None and adapter not in self._adapters:
@@ -168,7 +176,7 @@ class _Generation:
     def __init__(
         self,
         *,
-        binding: LlamaBinding,
+        binding: LlamaProcess,
         job: Job,
         stop_ids: frozenset[int],
         shown_id: int,
