@@ -215,11 +215,12 @@ def fit(entry: ModelEntry, *, ram_bytes: int, gpu_bytes: int = 0) -> Fit:
 
 
 def write_manifest(folder: Path, model: InstalledModel, *, licence: str, hub_id: str) -> None:
-    """Describe the model in `folder`; its files are named relative to it."""
+    """Describe the model in `folder`; its files are named relative to it, a foreign one in full."""
+    gguf = model.gguf
     record = {
         "version": 1,
         "name": model.name,
-        "gguf": model.gguf.name if model.gguf else None,
+        "gguf": (gguf.name if gguf.parent == folder else str(gguf)) if gguf else None,
         "hf": model.hf.name if model.hf else None,
         "context_length": model.context_length,
         "licence": licence,

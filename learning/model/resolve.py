@@ -111,10 +111,13 @@ def _from_gguf(path: Path, models_dir: Path, on_progress: Progress) -> Installed
     on_progress("checking", 0, 0)
     digest = sha256_file(path)
     for model in catalog.installed(models_dir):
-        if model.gguf and model.identity.weights_sha256 == digest:
+        same = model.identity.weights_sha256 == digest
+        if same and model.gguf and model.gguf.is_file():  # a foreign file may have been moved
             return model
     folder = models_dir / f"{hub.folder_name(path.stem)}-{digest[:8]}"
     if not (folder / "hf").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         convert(path, folder / "hf", on_progress=on_progress)
-    return describe(name=path.stem, gguf=path, gguf_sha256=digest, hf=folder / "hf")
+    model = describe(name=folder.name, gguf=path, gguf_sha256=digest, hf=folder / "hf")
+    catalog.write_manifest(folder, model, licence="", hub_id="")
+    return model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from learning.model.catalog import InstalledModel, ModelNotFoundError
+from learning.model.catalog import InstalledModel, ModelNotFoundError, installed
 from learning.model.engine import ModelError
 from learning.model.resolve import disk_usage, remove, resolve
 from tests.fakes.tiny_llama import build_tiny_model
@@ -57,6 +57,23 @@ def test_a_model_folder_is_identified_by_its_weights(tmp_path: Path, models: Pat
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\1\2\3\4")
     assert resolve(str(folder), models).identity.weights_sha256 != first.identity.weights_sha256
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_a_foreign_gguf_file_is_converted_once_listed_and_followed_when_it_moves(
+    tiny_model: InstalledModel, tmp_path: Path, models: Path
+) -> None:
+    assert tiny_model.gguf
+    copy = tmp_path / "copy.gguf"
+    copy.hardlink_to(tiny_model.gguf)
+    first = resolve(str(copy), models)
+    assert [model.name for model in installed(models)] == [first.name]
+    assert resolve(first.name, models) == first
+    moved = copy.rename(tmp_path / "moved.gguf")
+    assert resolve(str(moved), models).gguf == moved
+    assert remove(installed(models)[0].name, models) > 100_000_000
+    assert moved.is_file()
 
 
 def test_removing_frees_what_the_model_took(fake: InstalledModel, models: Path) -> None:
