@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _SHUTDOWN_S = 2
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What every machine with a GPU that torch can use has: NVIDIA, Windows' Linux, AMD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +201,8 @@ def _folder(model: InstalledModel) -> Path:
 
 
 def _has_gpu() -> bool:
+    if not any(Path(device).exists() for device in GPU_DEVICES):
+        return False  # torch takes seconds, and half a gigabyte, to say the same
     import torch
 
     return torch.cuda.is_available()

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from learning.model.catalog import InstalledModel
+from learning.model.server import GPU_DEVICES
 from tests.learning.model.conftest import ADAPTER
 
 pytestmark = pytest.mark.model
@@ -100,3 +101,22 @@ def test_torch_serves_and_scores(tiny_model: InstalledModel, tmp_path: Path) -> 
         scored = client.post("/v1/score", json=body).json()
         logprobs = [entry["logprob"] for entry in choice["logprobs"]["content"]]
         assert scored["logprobs"] == pytest.approx(logprobs, abs=1e-3)
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from learning.model.resolve import resolve
+from learning.model.server import open_engine, pick_engine
+model = resolve(sys.argv[1], Path(sys.argv[2]))
+open_engine(model, pick_engine(model, "auto"), context_length=64).close()
+print(*{"torch", "transformers"} & set(sys.modules))
+"""
+
+
+def test_a_server_loads_torch_only_where_there_may_be_a_gpu(tiny_model: InstalledModel) -> None:
+    assert tiny_model.hf
+    argv = [sys.executable, "-c", LOADED, tiny_model.name, str(tiny_model.hf.parents[1])]
+    loaded = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    may_have_gpu = any(Path(device).exists() for device in GPU_DEVICES)
+    assert bool(loaded.split()) == may_have_gpu
