@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sandbox.contract import Execution, Job, SandboxError
 from sandbox.engine import engine_url
@@ -76,7 +76,7 @@ class DockerSandbox:
         """
         if self._lock is None:
             raise SandboxError("the sandbox is not open: use it as a context manager")
-        relay = _Relay(asyncio.get_running_loop(), on_output, on_stderr)
+        relay = OutputRelay(asyncio.get_running_loop(), on_output, on_stderr)
         stop = threading.Event()
         work = asyncio.ensure_future(
             asyncio.to_thread(
@@ -92,7 +92,7 @@ class DockerSandbox:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             stop.set()
-            await _finished(work)
+            await finished(work)
             raise
 
     def _spec(self) -> BoxSpec:
@@ -103,7 +103,7 @@ class DockerSandbox:
         )
 
 
-async def _finished(work: asyncio.Future[Execution]) -> None:
+async def finished(work: asyncio.Future[Any]) -> None:
     """Wait for the worker, however often somebody cancels the waiting."""
     while not work.done():
         with suppress(asyncio.CancelledError):
@@ -112,7 +112,7 @@ async def _finished(work: asyncio.Future[Execution]) -> None:
         work.exception()
 
 
-class _Relay:
+class OutputRelay:
     """Hands output from the worker thread to the event loop, one piece at a time.
 
     The thread waits until a piece was taken: a flood waits in the box, not in our memory.

@@ -33,6 +33,11 @@ class TransferError(SandboxError):
 class NeedsNetworkError(SandboxError):
     """A build needs the network, and nobody has allowed it."""
 
+    def __init__(self, message: str, *, build: str) -> None:
+        super().__init__(message)
+        self.build = build
+        """File name of the source archive that would be built."""
+
 
 class Ending(StrEnum):
     """How a command ended, as seen from outside the box."""

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -55,8 +55,12 @@ def packages() -> list[str]:
 
 
 @contextmanager
-def debian_root(*, on_progress: Callable[[str], None]) -> Iterator[BinaryIO]:
+def debian_root(
+    *, extra: Sequence[str] = (), on_progress: Callable[[str], None]
+) -> Iterator[BinaryIO]:
     """Bootstrap Debian into a scratch folder and give it as an uncompressed tar stream.
+
+    `extra` are names of further packages to be in it.
 
     Raises:
         ImageError: If this host lacks the program, the right, or the mirror.
@@ -72,7 +76,7 @@ def debian_root(*, on_progress: Callable[[str], None]) -> Iterator[BinaryIO]:
         root = Path(folder, "root")
         mirror = _mirror()
         on_progress(f"bootstrapping Debian {SUITE} (about two minutes)")
-        include = ",".join(packages())
+        include = ",".join([*packages(), *extra])
         argv = [program, "--variant=minbase", f"--include={include}", SUITE, str(root), mirror]
         _run(argv, f"Debian could not be bootstrapped from {mirror}")
         _run(["sh", "-c", FINISH, "sh", str(root)], "the Debian image could not be finished")

@@ -17,10 +17,10 @@ class ProjectError(SandboxError):
     """The project's own declarations cannot be understood."""
 
 
-def read_text(path: Path) -> str | None:
+def read_text(path: Path, *, max_bytes: int = _MAX_FILE_BYTES) -> str | None:
     """Return a small regular file's text, None if it is not one."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_FILE_BYTES:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > max_bytes:
             return None
         return path.read_text("utf-8", "replace")
     except OSError:

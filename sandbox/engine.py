@@ -131,12 +131,32 @@ def check_engine(environ: Mapping[str, str] | None = None) -> EngineInfo:
     )
 
 
+def check_runtime(name: str | None) -> None:
+    """See that the engine has this OCI runtime; None is the engine's own choice.
+
+    Names with a dot are those of shims (`io.containerd.kata.v2`), which the engine does not list:
+    whether they work shows when a box is made.
+
+    Raises:
+        SandboxError: If it has not; the message says which ones there are.
+    """
+    if name is None or "." in name:
+        return
+    known = check_engine().runtimes
+    if name not in known:
+        raise SandboxError(
+            f"sandbox.runtime: the Docker engine has no runtime {name!r}, only {', '.join(known)}: "
+            "install it and name it in /etc/docker/daemon.json, or unset sandbox.runtime"
+        )
+
+
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
     """Turn whatever the SDK raises into a SandboxError that begins with `what`.
 
     Raises:
-        SandboxError: If the engine refused, died or did not answer in time.
+        EngineUnavailableError: If the engine died or did not answer in time.
+        SandboxError: If it refused.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -146,7 +166,7 @@ def engine_errors(what: str) -> Iterator[None]:
     except APIError as error:
         raise SandboxError(f"{what}: {error.explanation or error}") from error
     except (DockerException, RequestException, OSError) as error:
-        raise SandboxError(
+        raise EngineUnavailableError(
             f"{what}: the Docker engine does not answer ({_reason(error)})"
         ) from error
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sandbox.contract import ImageError, Job, Limits, SourceFile
+from sandbox.contract import ImageError, Job, Limits, NeedsNetworkError, SourceFile
 from sandbox.engine import connect, engine_errors, engine_url
 from sandbox.execs import Command, execute
-from sandbox.image import Image, find_by_key, inspect_image
+from sandbox.image import FOREIGN, PROJECT, Image, find_by_key, inspect_image
 from sandbox.making import OnProgress, content_key, image_labels, image_name
 from sandbox.oneshot import copy_in, run_job, running_box
 from sandbox.policy import JOB_USER, WORK_DIR, BoxSpec
 from sandbox.project import Project
-from sandbox.sdists import Built, NeedsBuildRequirement, build_wheel, fetch_sdist
+from sandbox.pruning import SCRATCH_PREFIX, layer_stamp
+from sandbox.sdists import Built, NeedsBuildRequirement, Sdist, build_wheel, fetch_sdist
 from sandbox.streams import Capture
 from sandbox.wheels import Target, download_wheels, image_target
 
@@ -45,16 +47,21 @@ def ensure_project_image(
     project: Project,
     *,
     cache: Path,
-    allow_network: bool,
+    allow_network: Callable[[str], bool],
     on_progress: OnProgress,
 ) -> Image:
     """Return an image with what the project needs, making it if there is none yet.
+
+    `allow_network` says whether the build of a source archive, given by its file name, may have
+    the network; only an archive whose build failed for lack of it is asked about.
 
     Raises:
         NeedsNetworkError: If building a package needs the network and that was not allowed.
         ImageError: If a package cannot be found, built or installed.
     """
-    requirements = sorted({*project.requirements, *project.build_requires})
+    if not base.python:
+        return _without_python(base, project)
+    requirements = sorted(_needed(base, project))
     if not requirements:
         return base
     key = content_key([_RECIPE_VERSION, base.id, requirements])
@@ -66,7 +73,7 @@ def ensure_project_image(
         if satisfied.exists() or _base_suffices(url, base, requirements):
             satisfied.touch()
             return base
-        with tempfile.TemporaryDirectory(prefix="wheels-", dir=cache) as folder:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=cache) as folder:
             wheels = _Wheels(url, base.id, Path(folder), network=allow_network, tell=on_progress)
             files = wheels.fetch(requirements)
             on_progress(f"installing {len(files)} packages into an image layer")
@@ -74,12 +81,30 @@ def ensure_project_image(
         return inspect_image(client, image_id)
 
 
+def _without_python(base: Image, project: Project) -> Image:
+    if project.runner == "command" and not project.installable:
+        return base
+    raise ImageError(
+        f"the image {base.name} has no python3, which the tests of this project need: "
+        "name one that has it in sandbox.image, or say which command to run (--command)"
+    )
+
+
+def _needed(base: Image, project: Project) -> set[str]:
+    needed = {*project.requirements, *project.build_requires}
+    if base.source == FOREIGN and project.runner == "pytest":
+        names = {canonicalize_name(Requirement(line).name) for line in needed}
+        needed |= {"pytest"} - names  # our own images have it
+    return needed
+
+
 @contextmanager
 def _building(cache: Path, key: str) -> Iterator[None]:
-    """Let one process at a time make a given layer."""
+    """Let one process at a time make a given layer, and note that it was asked for."""
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{key}.lock").open("w") as lock:
+    with layer_stamp(cache, key).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(lock.fileno())
         yield
 
 
@@ -108,7 +133,13 @@ class _Wheels:
     """Gathers wheels in a scratch folder: fetched where there are any, built in a box elsewhere."""
 
     def __init__(
-        self, url: str, image_id: str, folder: Path, *, network: bool, tell: OnProgress
+        self,
+        url: str,
+        image_id: str,
+        folder: Path,
+        *,
+        network: Callable[[str], bool],
+        tell: OnProgress,
     ) -> None:
         self._url = url
         self._image_id = image_id
@@ -143,10 +174,7 @@ class _Wheels:
         for attempt in range(_MAX_BUILDS):
             label = f"for-{canonicalize_name(sdist.name)}-{attempt}"
             wheels = self.fetch(needs, name=label) if needs else []
-            built = build_wheel(
-                sdist, wheels, url=self._url, image_id=self._image_id, network=self._network
-            )
-            match built:
+            match self._in_a_box(sdist, wheels):
                 case Built(filename=filename, content=content):
                     (self._built / filename).write_bytes(content)
                     return
@@ -154,6 +182,16 @@ class _Wheels:
                     needs.append(line)
                 case NeedsBuildRequirement(requirement=line):
                     raise ImageError(f"building {sdist.filename} does not find {line}")
+
+    def _in_a_box(self, sdist: Sdist, wheels: Sequence[Path]) -> Built | NeedsBuildRequirement:
+        """Build without a network; again with it if that is what was missing and it is allowed."""
+        try:
+            return build_wheel(sdist, wheels, url=self._url, image_id=self._image_id, network=False)
+        except NeedsNetworkError:
+            if not self._network(sdist.filename):
+                raise
+        self._tell(f"building {sdist.filename} in a box with a network")
+        return build_wheel(sdist, wheels, url=self._url, image_id=self._image_id, network=True)
 
 
 def _install(url: str, base: Image, wheels: Sequence[Path], key: str) -> str:
@@ -202,8 +240,8 @@ def _pip_install(client: APIClient, container_id: str) -> None:
 
 
 def _commit(client: APIClient, container_id: str, base: Image, key: str) -> str:
-    name, _, tag = image_name("project", key).partition(":")
-    labels = image_labels("project", key, base.python)
+    name, _, tag = image_name(PROJECT, key).partition(":")
+    labels = image_labels(PROJECT, key, base.python)
     with engine_errors("the image layer could not be saved"):
         committed: dict[str, Any] = client.commit(
             container_id,

@@ -6,17 +6,20 @@ process id means nothing.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.contract import SandboxError
 from sandbox.engine import connect, engine_errors
+from sandbox.guardian import guardian
 from sandbox.policy import LABEL_PREFIX
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".lock"
 _REMOVAL_S = 10.0
+REAP_EVERY_S = 300.0
 
 
 def lock_path(lock_dir: Path, session: str) -> Path:
@@ -45,7 +49,8 @@ def session_lock(lock_dir: Path, session: str) -> Iterator[Path]:
     except OSError as error:
         raise SandboxError(f"cannot lock {path}: {error.strerror}") from error
     try:
-        yield path
+        with guardian(path.parent):
+            yield path
     finally:
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody else holds it
@@ -78,9 +83,32 @@ def remove_leftovers(lock_dir: Path) -> int:
                 remove_box(client, container_id)
                 removed += 1
     for lock in lock_dir.glob(f"*{_SUFFIX}"):
-        if _is_abandoned(lock):
-            lock.unlink(missing_ok=True)
+        is_abandoned(lock, then=partial(lock.unlink, missing_ok=True))
     return removed
+
+
+@asynccontextmanager
+async def reaping(lock_dir: Path, *, every_s: float = REAP_EVERY_S) -> AsyncIterator[None]:
+    """Remove leftovers at once, and again now and then for as long as this is open.
+
+    Raises:
+        SandboxError: If the engine cannot be asked at the beginning; later that is no reason to
+            disturb anybody.
+    """
+    await asyncio.to_thread(remove_leftovers, lock_dir)
+    task = asyncio.create_task(_reap_every(lock_dir, every_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _reap_every(lock_dir: Path, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        with suppress(SandboxError):
+            await asyncio.to_thread(remove_leftovers, lock_dir)
 
 
 def _boxes(client: APIClient) -> list[tuple[str, dict[str, str]]]:
@@ -92,14 +120,27 @@ def _boxes(client: APIClient) -> list[tuple[str, dict[str, str]]]:
 
 
 def _is_leftover(labels: dict[str, str], lock_dir: Path, *, now: float) -> bool:
-    expires = labels.get(f"{LABEL_PREFIX}expires", "")
-    if expires.isdigit() and int(expires) < now:
-        return True
     lock = Path(labels.get(f"{LABEL_PREFIX}lock", ""))
-    return lock.parent == lock_dir and _is_abandoned(lock)
+    if lock.parent == lock_dir:
+        # the lock alone decides: it knows no clock, and so none that can jump
+        return is_abandoned(lock)
+    expires = labels.get(f"{LABEL_PREFIX}expires", "")
+    return expires.isdigit() and int(expires) < now and not _is_held(lock)
 
 
-def _is_abandoned(lock: Path) -> bool:
+def _is_held(lock: Path) -> bool:
+    """Whether somebody is seen to hold it; a lock that is out of sight does not count."""
+    try:
+        return lock.is_file() and not is_abandoned(lock)
+    except PermissionError:
+        return False
+
+
+def is_abandoned(lock: Path, *, then: Callable[[], object] = lambda: None) -> bool:
+    """Whether nobody holds this lock any more.
+
+    If so, `then` is called while nobody else can take it.
+    """
     try:
         fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -111,6 +152,7 @@ def _is_abandoned(lock: Path) -> bool:
     except OSError:
         return False
     else:
+        then()
         return True
     finally:
         os.close(fd)

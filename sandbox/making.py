@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -68,7 +68,12 @@ def registry_answers(url: str) -> bool:
 
 
 def build_dockerfile(
-    client: APIClient, dockerfile: str, key: str, *, on_progress: OnProgress
+    client: APIClient,
+    dockerfile: str,
+    key: str,
+    *,
+    apt_packages: Sequence[str] = (),
+    on_progress: OnProgress,
 ) -> str:
     """Build an image from the text of a Dockerfile and return its id.
 
@@ -87,7 +92,7 @@ def build_dockerfile(
             fileobj=context,
             custom_context=True,
             tag=image_name("dockerfile", key),
-            buildargs={"PYTHON": python},
+            buildargs={"PYTHON": python, "APT_PACKAGES": " ".join(apt_packages)},
             labels=image_labels("dockerfile", key, python),
             rm=True,
             forcerm=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -69,6 +70,15 @@ def run_job(
 @contextmanager
 def running_box(client: APIClient, limits: Limits, spec: BoxSpec) -> Iterator[str]:
     """Create and start the container, hold its dead-man's switch, and remove it in every case."""
+    with attached_box(client, limits, spec, streams=("stdin",)) as (container_id, _, _):
+        yield container_id
+
+
+@contextmanager
+def attached_box(
+    client: APIClient, limits: Limits, spec: BoxSpec, *, streams: Sequence[str]
+) -> Iterator[tuple[str, socket.socket, bytes]]:
+    """As `running_box`, with the connection to the main process and what it said already."""
     name = f"elagent-{spec.labels.get('kind', 'box')}-{secrets.token_hex(8)}"
     options = container_options(limits, spec, now=time.time())
     with ExitStack() as stack:
@@ -76,13 +86,14 @@ def running_box(client: APIClient, limits: Limits, spec: BoxSpec) -> Iterator[st
         stack.callback(remove_box, client, name)
         with engine_errors("the box could not be created"):
             container_id = _create(client, options, name)
-            keeper = client.attach_socket(container_id, params={"stdin": 1, "stream": 1})
-        stack.enter_context(hijacked(keeper))
+            params = {"stream": 1, **dict.fromkeys(streams, 1)}
+            keeper = client.attach_socket(container_id, params=params)
+        connection, early = stack.enter_context(hijacked(keeper))
         # removal comes first, so that the switch is still held while it happens
         stack.callback(remove_box, client, name)
         with engine_errors("the box could not be started"):
             client.start(container_id)
-        yield container_id
+        yield container_id, connection, early
 
 
 def _create(client: APIClient, options: dict[str, Any], name: str) -> str:
@@ -167,6 +178,7 @@ class _Run:
             stopped=self._stopped,
         )
         duration_s = time.monotonic() - started
+        self._see_that_the_box_lives(ended)
         ending = self._ending(ended)
         return Execution(
             argv=tuple(self._job.argv),
@@ -186,6 +198,21 @@ class _Run:
             return False
         self._relay(stream, data)
         return True
+
+    def _see_that_the_box_lives(self, ended: Ended) -> None:
+        """A command that was killed together with its box says nothing about the code.
+
+        The job's user cannot signal the box's own process, so only the engine ends it early.
+
+        Raises:
+            SandboxError: If the box is gone.
+        """
+        if ended.exit_code != _SIGNAL_BASE + signal.SIGKILL:
+            return
+        with engine_errors("the box was ended from outside, under its command"):
+            state = self._client.inspect_container(self._container_id)["State"]
+        if not state.get("Running"):
+            raise SandboxError("the box was ended from outside, under its command")
 
     def _ending(self, ended: Ended) -> Ending:
         match ended.why:

@@ -16,6 +16,9 @@ JOB_USER = "65532:65532"
 """Who runs the untrusted command."""
 KEEPER_USER = "65531:65531"
 """Who runs the main process of the box. Not the job's user, so that the job cannot signal it."""
+SERVER_USER = "0:0"
+"""Who runs a warm box's fork-server, with no more rights than these three."""
+SERVER_RIGHTS = ("SETUID", "SETGID", "KILL")
 
 LABEL_PREFIX = "dev.elagent."
 WORK_DIR = "/box"
@@ -47,24 +50,30 @@ class BoxSpec:
     """Only ever true for building a third-party package, and only when a person allowed it."""
     writable: bool = False
     """Only true for installing wheels into a layer; no untrusted command ever runs in such a box."""
+    server: str | None = None
+    """Source of the fork-server that makes this a warm box: many programs, a fresh user for each."""
 
 
 def container_options(limits: Limits, spec: BoxSpec, *, now: float) -> dict[str, Any]:
-    """Return the engine's "create container" request for a one-shot box.
+    """Return the engine's "create container" request for a one-shot or a warm box.
 
     The main process only reads standard input: `StdinOnce` closes that when the client that
-    started the box dies, the process ends, and `AutoRemove` takes the box away.
+    started the box dies, the process ends, and `AutoRemove` takes the box away. In a warm box that
+    process is the fork-server, which changes to a fresh user for each program: it, and nothing
+    that it starts, holds the rights to do so.
 
     Raises:
         LimitsError: If the tmpfs mounts would not fit into the memory.
     """
     keep_s = int(limits.timeout_s + START_GRACE_S) + 1
     labels = {**spec.labels, "expires": str(int(now) + keep_s)}
+    is_warm = spec.server is not None
+    main = ["cat"] if spec.server is None else ["python3", "-I", "-c", spec.server]
     return {
         "Image": spec.image_id,
         "Entrypoint": ["timeout"],
-        "Cmd": ["-s", "KILL", str(keep_s), "cat"],
-        "User": KEEPER_USER,
+        "Cmd": ["-s", "KILL", str(keep_s), *main],
+        "User": SERVER_USER if is_warm else KEEPER_USER,
         "WorkingDir": "/",
         "Hostname": "box",
         "Env": [f"{name}={value}" for name, value in BASE_ENV.items()],
@@ -72,8 +81,8 @@ def container_options(limits: Limits, spec: BoxSpec, *, now: float) -> dict[str,
         "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,
-        "AttachStdout": False,
-        "AttachStderr": False,
+        "AttachStdout": is_warm,
+        "AttachStderr": is_warm,
         "Tty": False,
         "Healthcheck": {"Test": ["NONE"]},
         "StopSignal": "SIGKILL",
@@ -90,7 +99,7 @@ def _host_options(limits: Limits, spec: BoxSpec) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp_profile()}"],
         "ReadonlyRootfs": not spec.writable,
-        "Tmpfs": _tmpfs(limits),
+        "Tmpfs": _tmpfs(limits, is_warm=spec.server is not None),
         "Memory": limits.memory_mib * mib,
         "MemorySwap": limits.memory_mib * mib,
         # a quota, not NanoCpus: the engine refuses that one when it exceeds the host's CPUs
@@ -112,12 +121,14 @@ def _host_options(limits: Limits, spec: BoxSpec) -> dict[str, Any]:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
     }
+    if spec.server is not None:
+        options["CapAdd"] = list(SERVER_RIGHTS)
     if spec.runtime is not None:
         options["Runtime"] = spec.runtime
     return options
 
 
-def _tmpfs(limits: Limits) -> dict[str, str]:
+def _tmpfs(limits: Limits, *, is_warm: bool) -> dict[str, str]:
     """Every writable place.
 
     Where the directory exists in the image, the engine takes that one's mode and ignores `mode`:
@@ -130,12 +141,14 @@ def _tmpfs(limits: Limits) -> dict[str, str]:
             f"a work directory of {limits.work_mib} MiB does not fit into {limits.memory_mib} MiB"
             f" of memory: give the box at least {needed} MiB, or a smaller work directory"
         )
-    uid, gid = JOB_USER.split(":")
+    uid, gid = (SERVER_USER if is_warm else JOB_USER).split(":")
+    # in a warm box every user may make a directory there, and see none but its own
+    mode, inodes = ("1733", "20k") if is_warm else ("0755", "100k")
     common = "rw,nosuid,nodev"
     # the engine's tmpfs is noexec unless told otherwise: compilers write programs into the work
     # directory, test suites write scripts into temporary ones
     return {
-        WORK_DIR: f"{common},exec,size={limits.work_mib}m,nr_inodes=100k,mode=0755,uid={uid},gid={gid}",
+        WORK_DIR: f"{common},exec,size={limits.work_mib}m,nr_inodes={inodes},mode={mode},uid={uid},gid={gid}",
         "/tmp": f"{common},exec,size={tmp_mib}m,nr_inodes=20k,mode=1777",  # noqa: S108
         HARNESS_DIR: f"{common},noexec,size={HARNESS_MIB}m,nr_inodes=2k,mode=0755,uid=0,gid=0",
     }

@@ -12,6 +12,7 @@ from typing import Literal
 
 from sandbox.declarations import read_text
 from sandbox.requirements import Manifest, read_manifest
+from sandbox.toolchains import find_test_command
 
 Runner = Literal["pytest", "unittest", "command"]
 
@@ -50,7 +51,9 @@ class Project:
     root: Path
     runner: Runner
     command: str | None = None
-    """Given by a person: replaces the runner."""
+    """Given by a person, or found where the project is not one of Python: replaces the runner."""
+    tools: tuple[str, ...] = ()
+    """Programs that a command that was found needs in the image."""
     requirements: tuple[str, ...] = ()
     """What the project and its tests need, as requirement lines."""
     build_requires: tuple[str, ...] = ()
@@ -71,7 +74,16 @@ def detect(root: Path, *, command: str | None = None) -> Project:
         ProjectError: If a file that decides is not readable as what it should be.
     """
     manifest = read_manifest(root)
-    tests = list(_test_files(root))
+    files = list(_files(root))
+    tests = [path for path in files if _TEST_FILE.fullmatch(path.name)]
+    if not command and not tests and (found := find_test_command(root, files)):
+        return Project(
+            root=root,
+            runner="command",
+            command=found.command,
+            tools=found.tools,
+            environment=found.environment,
+        )
     uses_scm = any(_VERSION_TOOLS.match(line) for line in manifest.build_requires)
     return Project(
         root=root,
@@ -87,8 +99,8 @@ def detect(root: Path, *, command: str | None = None) -> Project:
     )
 
 
-def _test_files(root: Path) -> Iterator[Path]:
-    """Yield the files that by their names hold tests, without following links."""
+def _files(root: Path) -> Iterator[Path]:
+    """Yield the files of the project, as far as it keeps them in the open, following no links."""
     seen = 0
     for directory, names, files in os.walk(root):
         names[:] = sorted(
@@ -98,8 +110,7 @@ def _test_files(root: Path) -> Iterator[Path]:
             seen += 1
             if seen > _MAX_ENTRIES:
                 return
-            if _TEST_FILE.fullmatch(name):
-                yield Path(directory, name)
+            yield Path(directory, name)
 
 
 def _runner(root: Path, manifest: Manifest, tests: list[Path]) -> Runner:

@@ -1,20 +1,29 @@
-"""Reads the reporters' records: tolerant of anything, since the tests could have written them."""
+"""Reads the reporters' records: tolerant of anything, since the tests could have written them.
+
+Each record is signed with the key of its run and numbered. What is not signed is never a result;
+what pretends to be signed, or comes twice, is counted as interference.
+"""
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from sandbox.network import needs_network
 from sandbox.report import Frame, TestOutcome, TestResult
 
 _MAX_LINE_BYTES = 1024 * 1024
 _MAX_RESULTS = 200_000
 _TEXT_LIMIT = 16_000
 _MESSAGE_LIMIT = 2_000
+_MAX_LISTED = 100
+_MARK = b"el1 "
+_DIGEST = "sha256"
 _STACK_LINE = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>.+)')
 
 
@@ -26,9 +35,16 @@ class RecordReader:
     """
 
     def __init__(
-        self, nonce: str, root: str, on_result: Callable[[TestResult], None] | None = None
+        self,
+        key: str,
+        root: str,
+        on_result: Callable[[TestResult], None] | None = None,
+        *,
+        canaries: Collection[str] = (),
     ) -> None:
-        self._nonce = nonce
+        self._key = key.encode()
+        self._canaries = canaries
+        self._next = 0
         self._root = root.rstrip("/") + "/"
         self._on_result = on_result
         self._rest = b""
@@ -38,7 +54,17 @@ class RecordReader:
         self.running: str | None = None
         """The test that started last and has not ended."""
         self.end_code: int | None = None
-        """The runner's exit code, once it reported its own end with this run's nonce."""
+        """The runner's exit code, once it reported its own end."""
+        self.forged = 0
+        """Records that somebody else made, or sent a second time."""
+        self.lost = 0
+        """Records that are missing between those that came."""
+        self.swapped: list[str] = []
+        """What the reporter itself saw being changed under it, one sentence each."""
+        self.told_twice: set[str] = set()
+        """Tests that were reported more than once, not always with the same outcome."""
+        self.canary_outcomes: dict[str, TestOutcome] = {}
+        """What became of the tests that must fail; they are not among the results."""
         self.setup_note = ""
         self.setup_failed = False
 
@@ -58,16 +84,24 @@ class RecordReader:
         if len(self._rest) > _MAX_LINE_BYTES:
             self._rest = b""
         for line in lines:
-            self._line(line.decode("utf-8", "replace"))
+            self._line(line)
 
-    def _line(self, line: str) -> None:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            self._stack_line(line)
+    def _line(self, line: bytes) -> None:
+        seal, _, body = (
+            line[len(_MARK) :].partition(b" ") if line.startswith(_MARK) else (b"", b"", line)
+        )
+        record = _parsed(body)
+        if record is None:
+            self._stack_line(line.decode("utf-8", "replace"))
             return
-        if isinstance(record, dict):
-            self._record(record)
+        number = record.get("n")
+        genuine = hmac.compare_digest(seal, hmac.new(self._key, body, _DIGEST).hexdigest().encode())
+        if not genuine or not isinstance(number, int) or number < self._next:
+            self.forged += 1
+            return
+        self.lost += number - self._next
+        self._next = number + 1
+        self._record(record)
 
     def _stack_line(self, line: str) -> None:
         if "(most recent call first)" in line:
@@ -83,7 +117,8 @@ class RecordReader:
     def _record(self, record: dict[str, Any]) -> None:
         match record.get("kind"):
             case "collected" if isinstance(record.get("ids"), list):
-                self.collected |= dict.fromkeys(map(str, record["ids"][:_MAX_RESULTS]))
+                ids = map(str, record["ids"][:_MAX_RESULTS])
+                self.collected |= dict.fromkeys(i for i in ids if i not in self._canaries)
             case "start":
                 self.running = str(record.get("id", ""))
             case "result" if len(self._results) < _MAX_RESULTS:
@@ -91,7 +126,9 @@ class RecordReader:
             case "setup":
                 self.setup_note = _text(record.get("note"), _TEXT_LIMIT)
                 self.setup_failed = bool(record.get("fatal"))
-            case "end" if record.get("nonce") == self._nonce:
+            case "tampered" if len(self.swapped) < _MAX_LISTED:
+                self.swapped.append(_text(record.get("note"), _MESSAGE_LIMIT))
+            case "end":
                 self.end_code = _number(record.get("exit_code"))
             case _:
                 return
@@ -102,13 +139,21 @@ class RecordReader:
             return
         if self.running == result.id:
             self.running = None
+        if result.id in self._canaries:
+            self.canary_outcomes[result.id] = result.outcome
+            return
+        if needs_network(result):
+            result = replace(result, outcome=TestOutcome.NEEDS_NETWORK)
+        earlier = self._results.get(result.id)
+        if earlier is not None and earlier.outcome is not result.outcome:
+            self.told_twice.add(result.id)
         self._results[result.id] = result
         if self._on_result is not None:
             self._on_result(result)
 
     def add_unfinished(self, message: str) -> None:
         """Give the test that was running a result that says why it has no other."""
-        if self.running is None:
+        if self.running is None or self.running in self._canaries:
             return
         file = self.running.partition("::")[0] if "::" in self.running else ""
         result = TestResult(
@@ -128,6 +173,15 @@ class RecordReader:
         self.running = None
         if self._on_result is not None:
             self._on_result(result)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """Return a record, None for anything else that may stand on a line."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and "kind" in record else None
 
 
 def parse_result(record: dict[str, Any]) -> TestResult | None:
@@ -176,7 +230,7 @@ def _frames(value: object) -> tuple[Frame, ...]:
     if not isinstance(value, list):
         return ()
     frames: list[Frame] = []
-    for item in value[:100]:
+    for item in value[:_MAX_LISTED]:
         match item:
             case [str(file), int(line), str(function)] if _inside(file):
                 frames.append(Frame(file=file, line=line, function=function[:200]))

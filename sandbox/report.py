@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.status import Status, Trust
+
 
 class TestOutcome(StrEnum):
     """Outcome of one test."""
@@ -19,6 +21,8 @@ class TestOutcome(StrEnum):
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     XPASSED = "xpassed"
+    NEEDS_NETWORK = "needs_network"
+    """It wanted something that only a network can give; nothing is known about the code."""
 
     @property
     def is_red(self) -> bool:
@@ -39,17 +43,24 @@ class RunStatus(StrEnum):
     TIMEOUT = "timeout"
     OOM = "oom"
     OUTPUT_LIMIT = "output_limit"
+    CRASH_SIGNAL = "crash_signal"
+    """The process died of a signal that the code earned itself."""
+    TAMPERED = "tampered"
+    """Something interfered with the verdict: whatever else the run said is not to be believed."""
     SETUP_FAILED = "setup_failed"
     """The project itself could not be built or installed in the box."""
 
 
-class Trust(StrEnum):
-    """How hard the verdict is to forge (the stronger levels come with the hardened verdicts)."""
-
-    PLAIN = "plain"
-    """Exit code and counts only."""
-    REPORTED = "reported"
-    """Our reporter inside the test process, with an end record; the code could forge it."""
+_VERDICTS = {
+    RunStatus.NO_TESTS: Status.ERROR,
+    RunStatus.INCOMPLETE: Status.ERROR,
+    RunStatus.TIMEOUT: Status.TIMEOUT,
+    RunStatus.OOM: Status.OOM,
+    RunStatus.OUTPUT_LIMIT: Status.OUTPUT_LIMIT,
+    RunStatus.CRASH_SIGNAL: Status.CRASH_SIGNAL,
+    RunStatus.TAMPERED: Status.TAMPERED,
+    RunStatus.SETUP_FAILED: Status.ERROR,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +109,8 @@ class TestReport:
     duration_s: float
     output: str = ""
     """Tail of what the run printed, for people; not display-safe."""
+    notes: tuple[str, ...] = ()
+    """Why the trust is no higher, or what interfered; one sentence each."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -123,3 +136,21 @@ class TestReport:
     def all_green(self) -> bool:
         """Whether the run is complete, ran at least one test, and nothing is red."""
         return self.status is RunStatus.COMPLETE and bool(self.results) and not self.red
+
+    @property
+    def verdict(self) -> Status:
+        """The run in one of the words that every shape of box uses.
+
+        A run in which nothing is red and something needed the network says just that.
+        """
+        if self.status is not RunStatus.COMPLETE:
+            return _VERDICTS[self.status]
+        seen = {result.outcome for result in self.results}
+        if TestOutcome.FAILED in seen:
+            return Status.FAIL
+        if TestOutcome.ERROR in seen:
+            return Status.ERROR
+        if TestOutcome.NEEDS_NETWORK in seen:
+            return Status.NEEDS_NETWORK
+        answered = {TestOutcome.PASSED, TestOutcome.XFAILED, TestOutcome.XPASSED}
+        return Status.PASS if seen & answered else Status.ERROR

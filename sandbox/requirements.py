@@ -13,31 +13,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations import read_ini, read_pyproject, read_text, strings, table
+from sandbox.lockfiles import pin, read_lock
+from sandbox.requirement_files import (
+    DEV_FILES,
+    REQUIREMENT_FILES,
+    TEST_FILES,
+    file_lines,
+    tox_lines,
+)
 
 _TEST_GROUPS = ("test", "tests", "testing", "pytest", "unit-tests")
 _DEV_GROUPS = ("dev", "develop", "development", "all")
-_REQUIREMENT_FILES = (
-    "requirements.txt",
-    "requirements/base.txt",
-    "requirements/requirements.txt",
-)
-_TEST_REQUIREMENT_FILES = (
-    "requirements-test.txt",
-    "requirements-tests.txt",
-    "requirements_test.txt",
-    "test-requirements.txt",
-    "test_requirements.txt",
-    "requirements/test.txt",
-    "requirements/tests.txt",
-    "requirements/testing.txt",
-    "tests/requirements.txt",
-)
-_DEV_REQUIREMENT_FILES = (
-    "requirements-dev.txt",
-    "requirements_dev.txt",
-    "dev-requirements.txt",
-    "requirements/dev.txt",
-)
 _PLUGIN_OPTIONS: Mapping[str, str] = {
     "--cov": "pytest-cov",
     "-n": "pytest-xdist",
@@ -67,34 +53,55 @@ class Manifest:
 
 
 def read_manifest(root: Path) -> Manifest:
-    """Gather the declarations of one repository.
+    """Gather the declarations of one repository, with the versions of its lock file if it has one.
 
     Raises:
-        ProjectError: If pyproject.toml is not TOML.
+        ProjectError: If pyproject.toml or the lock file is not TOML.
     """
     pyproject = read_pyproject(root)
     setup_cfg = read_ini(root / "setup.cfg")
     options = _pytest_options(root, pyproject, setup_cfg)
-    collected = _Lines(own_name=_own_name(pyproject, setup_cfg))
+    own_name = _own_name(pyproject, setup_cfg)
+    collected = _Lines(own_name=own_name)
     collected.add(_project_lines(pyproject))
     collected.add(_setup_cfg_lines(setup_cfg))
     collected.add(_setup_py_lines(root / "setup.py"))
-    collected.add(_file_lines(root, _REQUIREMENT_FILES))
-    tests = [*_extra_lines(pyproject, _TEST_GROUPS), *_cfg_extra_lines(setup_cfg, _TEST_GROUPS)]
-    tests += _file_lines(root, _TEST_REQUIREMENT_FILES)
-    if not tests:
-        tests = [*_extra_lines(pyproject, _DEV_GROUPS), *_cfg_extra_lines(setup_cfg, _DEV_GROUPS)]
-        tests += _file_lines(root, _DEV_REQUIREMENT_FILES)
-    collected.add(tests)
+    collected.add(file_lines(root, REQUIREMENT_FILES))
+    collected.add(_test_lines(root, pyproject, setup_cfg))
     collected.add(_plugins(options or {}))
+    requirements, skipped = tuple(collected.kept), tuple(collected.skipped)
+    if lock := read_lock(root):
+        pinned = pin(requirements, lock, own_name=own_name)
+        requirements, skipped = pinned.lines, (*skipped, *pinned.skipped)
     build = table(pyproject, "build-system")
     return Manifest(
-        requirements=tuple(collected.kept),
-        build_requires=tuple(str(line) for line in build.get("requires", [])),
+        requirements=requirements,
+        build_requires=_build_requires(strings(build.get("requires"))),
         installable="build-system" in pyproject or (root / "setup.py").is_file(),
         configures_pytest=options is not None,
-        skipped=tuple(collected.skipped),
+        skipped=skipped,
     )
+
+
+def _build_requires(declared: list[str]) -> tuple[str, ...]:
+    """What the build needs, with what Hatchling asks for only once it builds an editable wheel."""
+    editable = any(re.match(r"hatchling\b", line, re.IGNORECASE) for line in declared)
+    return (*declared, "editables") if editable else tuple(declared)
+
+
+def _test_lines(
+    root: Path, pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """What the tests need; what developers need stands in for it where tests have no list."""
+    tests = [*_extra_lines(pyproject, _TEST_GROUPS), *_cfg_extra_lines(setup_cfg, _TEST_GROUPS)]
+    tests += file_lines(root, TEST_FILES)
+    tests += tox_lines(root)
+    if tests:
+        return tests
+    dev = [*_extra_lines(pyproject, _DEV_GROUPS), *_cfg_extra_lines(setup_cfg, _DEV_GROUPS)]
+    dev += _poetry_lines(table(pyproject, "tool", "poetry", "dev-dependencies"))
+    dev += strings(table(pyproject, "tool", "uv").get("dev-dependencies"))
+    return dev + file_lines(root, DEV_FILES)
 
 
 class _Lines:
@@ -127,16 +134,23 @@ def _own_name(pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str,
 
 
 def _project_lines(pyproject: Mapping[str, Any]) -> list[str]:
-    poetry = table(pyproject, "tool", "poetry", "dependencies")
     return [
         *strings(table(pyproject, "project").get("dependencies")),
-        *(_poetry_line(name, spec) for name, spec in poetry.items() if name != "python"),
+        *_poetry_lines(table(pyproject, "tool", "poetry", "dependencies")),
     ]
 
 
+def _poetry_lines(dependencies: Mapping[str, Any]) -> list[str]:
+    return [_poetry_line(name, spec) for name, spec in dependencies.items() if name != "python"]
+
+
 def _poetry_line(name: str, spec: object) -> str:
-    """Translate Poetry's own version syntax."""
+    """Translate Poetry's own syntax; what comes from elsewhere than the index keeps its address."""
     if isinstance(spec, dict):
+        if origin := next((spec[key] for key in ("git", "path", "url") if key in spec), None):
+            return f"{name} @ {origin}"
+        if extras := strings(spec.get("extras")):
+            name = f"{name}[{','.join(extras)}]"
         spec = spec.get("version", "*")
     text = str(spec).strip()
     if text in ("*", ""):
@@ -158,10 +172,7 @@ def _extra_lines(pyproject: Mapping[str, Any], names: tuple[str, ...]) -> list[s
     for name in names:
         lines += strings(extras.get(name))
         lines += _group_lines(groups, name, depth=0)
-        lines += [
-            _poetry_line(package, spec)
-            for package, spec in table(poetry, name, "dependencies").items()
-        ]
+        lines += _poetry_lines(table(poetry, name, "dependencies"))
     return _expand_self(lines, pyproject, extras)
 
 
@@ -226,26 +237,6 @@ def _setup_py_lines(path: Path) -> Iterator[str]:
         for item in getattr(node.value, "elts", ()):
             if isinstance(item, ast.Constant) and isinstance(item.value, str):
                 yield item.value
-
-
-def _file_lines(root: Path, names: tuple[str, ...]) -> list[str]:
-    seen: set[Path] = set()
-    return [line for name in names for line in _requirement_file(root, root / name, seen)]
-
-
-def _requirement_file(root: Path, path: Path, seen: set[Path]) -> Iterator[str]:
-    """Yield the requirements of a file and of those it includes, all of them inside the root."""
-    resolved = path.resolve()
-    if resolved in seen or not resolved.is_relative_to(root.resolve()):
-        return
-    seen.add(resolved)
-    text = (read_text(path) or "").replace("\\\n", " ")
-    for raw in text.splitlines():
-        line = re.sub(r"(^|\s)#.*$", "", raw).strip()
-        if match := re.match(r"(?:-r|--requirement)[ =]\s*(\S+)", line):
-            yield from _requirement_file(root, path.parent / match[1], seen)
-        elif line and not line.startswith(("-", ".", "/")):
-            yield re.split(r"\s+--", line)[0]
 
 
 def _pytest_options(

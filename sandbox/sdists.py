@@ -268,8 +268,9 @@ def build_wheel(
         return NeedsBuildRequirement(requirement=match["requirement"].strip())
     if _NEEDS_NETWORK.search(said) and not network:
         raise NeedsNetworkError(
-            f"building {sdist.filename} needs the network: allow it for this build, "
-            "or provide a wheel (the project's own source is not part of the build)"
+            f"building {sdist.filename} needs the network, and nobody was there to allow it: run "
+            "this on a terminal to be asked, set sandbox.allow_network_builds, or provide a wheel",
+            build=sdist.filename,
         )
     if _NO_COMPILER.search(said):
         raise ImageError(

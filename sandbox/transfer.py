@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import tarfile
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ MAX_FILES = 20_000
 
 NEVER_NAMES = frozenset({".git", ".hg", ".svn", ".elagent"})
 """Parts of a path that never enter a box."""
+_NEVER_OUT = frozenset(
+    {
+        *(".git", ".hg", ".svn", ".bzr", "_darcs", "git~1"),
+        *(".gitmodules", ".gitattributes", ".gitconfig", ".githooks", ".husky"),
+        *(".vscode", ".idea", ".envrc", ".env", ".mcp.json", ".claude", ".codex", ".elagent"),
+    }
+)
+"""Names, folded, that make git, editors, shells or agents on the host run or trust something."""
 
 _SECRET_NAMES = re.compile(
     r"""\.env(\..+)? | \.envrc | \.netrc | \.pypirc | \.npmrc | \.pgpass | \.git-credentials
@@ -86,7 +95,7 @@ def collect_files(
 
 def _collect_one(root_fd: int, path: str, left_bytes: int, *, room_for: int) -> SourceFile:
     parts = check_path(path)
-    if forbidden := next((part for part in parts if _folded(part) in NEVER_NAMES), None):
+    if forbidden := next((part for part in parts if folded(part) in NEVER_NAMES), None):
         raise TransferError(f"{forbidden} never enters the box")
     name = parts[-1]
     if _SECRET_NAMES.fullmatch(name) and not _HARMLESS_NAMES.fullmatch(name):
@@ -131,10 +140,6 @@ def _why(error: TransferError | OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _folded(part: str) -> str:
-    return part.casefold().rstrip(". ")
-
-
 def check_path(path: str) -> tuple[str, ...]:
     """Return the parts of a relative POSIX path that is safe to create or to read.
 
@@ -156,6 +161,25 @@ def check_path(path: str) -> tuple[str, ...]:
         if len(encoded) > MAX_PART_BYTES:
             raise TransferError("its name is too long")
     return parts
+
+
+def check_outgoing(path: str) -> tuple[str, ...]:
+    """The parts of a path that may come back from a box.
+
+    Raises:
+        TransferError: If it leads elsewhere, or names something that tools on the host act on.
+    """
+    parts = check_path(path)
+    if denied := next((part for part in parts if folded(part) in _NEVER_OUT), None):
+        raise TransferError(f"{denied} never comes out of the box")
+    return parts
+
+
+def folded(part: str) -> str:
+    """One name for all spellings that some file system takes for the same."""
+    plain = unicodedata.normalize("NFKC", part).casefold()
+    visible = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Mn"))
+    return visible.partition(":")[0].rstrip(". ")
 
 
 def tar_chunks(files: Iterable[SourceFile]) -> Iterator[bytes]:
@@ -211,11 +235,12 @@ def read_members(
     link, directory, device or sparse file, no path is ever opened on the host.
 
     Raises:
-        TransferError: If the stream is not a tar archive or holds more than `max_bytes`.
+        TransferError: If a wanted path may not leave a box, or the stream is not a tar archive or
+            holds more than `max_bytes`.
     """
     found: dict[str, bytes] = {}
     left = max_bytes
-    names = frozenset(wanted)
+    names = frozenset(path for path in wanted if check_outgoing(path))
     try:
         with tarfile.open(fileobj=io.BufferedReader(_Feed(chunks)), mode="r|") as archive:
             for count, member in enumerate(archive):

@@ -8,12 +8,15 @@ stream, leaves on standard output. Nothing of the project is imported before the
 # ruff: noqa: PTH100, PTH110, PTH118, PTH120, PTH206
 from __future__ import annotations
 
+import faulthandler
+import hmac
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +31,17 @@ _FOREIGN = ("site-packages", "dist-packages", ".venv", "venv", ".tox", ".nox")
 
 
 class Reporter:
-    """Writes one JSON record a line, in the process that made it and in no fork of it."""
+    """Writes one signed and numbered record a line, in the process that made it and no fork of it.
 
-    def __init__(self, fd: int, nonce: str, root: str) -> None:
+    The key is kept only inside the hash that signs. Code in this process that sets out to find it
+    can: what that means for the verdict is the host's affair.
+    """
+
+    def __init__(self, fd: int, key: str, root: str, count: int = 0) -> None:
         self._fd = fd
-        self._nonce = nonce
+        self._seal = hmac.new(key.encode(), digestmod="sha256")
+        self._count = count
+        self._dump_at = 0.0
         self._pid = os.getpid()
         self.root = os.path.realpath(root)
 
@@ -40,13 +49,28 @@ class Reporter:
         """Write a record at once, so that it survives whatever happens next."""
         if os.getpid() != self._pid:
             return
-        line = json.dumps({"kind": kind, **fields}, default=str).encode() + b"\n"
+        body = json.dumps({"kind": kind, "n": self._count, **fields}, default=str).encode()
+        self._count += 1
+        seal = self._seal.copy()
+        seal.update(body)
+        # a line of its own, whatever else was written to the stream
+        line = b"\nel1 " + seal.hexdigest().encode() + b" " + body + b"\n"
         while line:
             line = line[os.write(self._fd, line) :]
 
     def end(self, exit_code: int) -> None:
-        """Say that the runner came to its own end; only this process knows the nonce."""
-        self.emit("end", nonce=self._nonce, exit_code=exit_code)
+        """Say that the runner came to its own end."""
+        self.emit("end", exit_code=exit_code)
+
+    def watch(self, dump_at: float) -> None:
+        """Say at that time (monotonic) where every thread is: the record of a hang."""
+        self._dump_at = dump_at
+        left = max(0.05, dump_at - time.monotonic())
+        faulthandler.dump_traceback_later(left, file=self._fd)
+
+    def watch_on(self) -> None:
+        """Set the watch again: pytest takes it off whenever a test fails."""
+        self.watch(self._dump_at)
 
     def describe(self, error: BaseException) -> dict[str, object]:
         """Return the exception's name, its message and the frames inside the project."""
@@ -110,13 +134,15 @@ def main() -> None:
         os.dup2(1, 2)
     os.set_inheritable(fd, False)
     sys.dont_write_bytecode = True
-    reporter = Reporter(fd, config["nonce"], config["root"])
+    key = config.pop("key")
+    reporter = Reporter(fd, key, config["root"], config.get("count", 0))
     if config.get("install"):
-        _install(config, reporter, fd)
-    _hand_over(config, reporter, fd)
+        _install(config, reporter, fd, key)
+    del key
+    _hand_over(config, reporter)
 
 
-def _install(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
+def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> None:
     """Install the project into an environment of its own and start again in there."""
     python = os.path.join(ENVIRONMENT, "bin", "python")
     make = [sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", ENVIRONMENT]
@@ -133,26 +159,24 @@ def _install(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     reporter.emit("setup", ok=True, note="")
     os.environ["VIRTUAL_ENV"] = ENVIRONMENT
     os.environ["PATH"] = os.path.join(ENVIRONMENT, "bin") + os.pathsep + os.environ["PATH"]
-    config = dict(config, install=False, report_fd=fd)
+    # the setup record was the first one
+    config = dict(config, install=False, report_fd=fd, key=key, count=1)
     with tempfile.TemporaryFile() as orders:
         orders.write(json.dumps(config).encode())
         orders.flush()
         orders.seek(0)
         os.dup2(orders.fileno(), 0)
     os.set_inheritable(fd, True)
-    os.execv(python, [python, os.path.abspath(__file__)])  # noqa: S606
+    os.execv(python, [python, "-s", os.path.abspath(__file__)])  # noqa: S606
 
 
-def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
+def _hand_over(config: dict[str, Any], reporter: Reporter) -> None:
     root = config["root"]
     paths = [os.path.join(root, "src"), root]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     if config["runner"] == "command":
         os.execvp("sh", ["sh", "-c", config["command"]])  # noqa: S606, S607
-    import faulthandler
-
-    # shortly before the limit, say where every thread is: the record of a hang
-    faulthandler.dump_traceback_later(config["dump_after_s"], file=fd)
+    reporter.watch(time.monotonic() + config["dump_after_s"])
     try:
         runner = _load(config["runner"] + "_reporter")
     except ImportError:
@@ -161,7 +185,7 @@ def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     # only now: a project may have a pytest.py or a json.py of its own
     sys.path[0:1] = paths
     sys.modules["__main__"].__dict__.pop("__file__", None)
-    code = int(runner.run(reporter, list(config["only"])))
+    code = int(runner.run(reporter, config))
     faulthandler.cancel_dump_traceback_later()
     reporter.end(code)
     for stream in (sys.stdout, sys.stderr):

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,17 +23,26 @@ _SECTION_LIMIT = 2000
 _CHUNK = 200
 
 
-def run(reporter: Reporter, only: list[str]) -> int:
+def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     """Run the tests below the current directory, or those named, and return pytest's exit code."""
+    only: list[str] = orders["only"]
     files = []
     for test_id in only:
         path = test_id.partition("::")[0]
         if path not in files and os.path.exists(path):
             files.append(path)
     # after the project's own options: stop at nothing, stay in one process
-    whole = ["--maxfail=0", "--continue-on-collection-errors", *_single_process()]
+    whole = ["--maxfail=0", "--continue-on-collection-errors"]
+    if orders["bare"]:
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        whole += ["-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"]
+    else:
+        whole += _single_process()
+    if orders["collect_only"]:
+        whole += ["--collect-only", "--quiet"]
     arguments = ["--rootdir=" + reporter.root, *whole, *files]
-    return int(pytest.main(arguments, plugins=[Plugin(reporter, only)]))
+    plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"])
+    return int(pytest.main(arguments, plugins=[plugin]))
 
 
 def _single_process() -> list[str]:
@@ -42,11 +52,30 @@ def _single_process() -> list[str]:
 class Plugin:
     """The hooks that see what happened."""
 
-    def __init__(self, reporter: Reporter, only: list[str]) -> None:
+    def __init__(
+        self, reporter: Reporter, only: list[str], canary_files: list[str], canaries: list[str]
+    ) -> None:
         self._reporter = reporter
         self._only = only
+        self._canary_files = {os.path.realpath(path): path for path in canary_files}
+        self._canary_ids = frozenset(canaries)
+        self._canaries: dict[str, pytest.Item] = {}
+        self._codes: dict[str, tuple[Any, Any]] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._broken: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # beside the project's own choice of what to collect, which arguments would replace; first,
+        # so that whatever code does to the tests when it is imported finds these there as well
+        config.args = [*self._canary_files.values(), *config.args]
+
+    def _canary(self, node: Any) -> str:  # noqa: ANN401
+        """The id of a test that must fail, or of its file; empty for everything else."""
+        path = self._canary_files.get(os.path.realpath(getattr(node, "path", None) or "/"))
+        if path is None:
+            return ""
+        _, mark, inside = node.nodeid.partition("::")
+        return f"{path}{mark}{inside}"
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, Any, None]:
@@ -70,9 +99,14 @@ class Plugin:
         )
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_make_collect_report(self) -> Generator[None, Any, None]:
+    def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, None]:  # noqa: ANN401
         outcome = yield
         report = outcome.get_result()
+        if self._canary(collector):
+            report.elagent_canary = True
+            if report.failed:  # a copy that cannot be loaded twice does not pass, and is no error
+                report.outcome, report.longrepr, report.result = "passed", None, []
+            return
         if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             self._reporter.emit(
@@ -92,20 +126,61 @@ class Plugin:
             error = RuntimeError("collection failed")
         self._error(test_id, error, _clipped(str(report.longrepr), _DETAIL_LIMIT))
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: Any, name: str) -> Any:  # noqa: ANN401
+        # whatever functions the project's configuration calls tests
+        if (
+            f"{self._canary(collector)}::{name}" in self._canary_ids
+            and "::" not in collector.nodeid
+        ):
+            return pytest.Function.from_parent(collector, name=name)
+        return None
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        canary = self._canary(item)
+        if canary in self._canary_ids:
+            self._canaries.setdefault(canary, item)
+        function = getattr(item, "function", None)
+        self._codes[item.nodeid] = (function, getattr(function, "__code__", None))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: Any) -> None:  # noqa: ANN401
+        if hasattr(report, "elagent_canary"):
+            report.result = []  # the items are known by now, and are not to be counted
+
+    @pytest.hookimpl(hookwrapper=True)
     def pytest_collection_modifyitems(
-        self,
-        config: pytest.Config,
-        items: list[pytest.Item],
-    ) -> None:
-        if not self._only:
-            return
-        wanted = [item for item in items if any(_matches(item.nodeid, name) for name in self._only)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-        items[:] = wanted
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, Any, None]:
+        # before anybody else deselects, and after
+        items[:] = [item for item in items if not self._canary(item)]
+        outcome = yield
+        outcome.get_result()
+        if self._only:
+            only = [item for item in items if any(_matches(item.nodeid, n) for n in self._only)]
+            config.hook.pytest_deselected(items=[item for item in items if item not in only])
+            items[:] = only
+        # at both ends, where no fixture of the project has to be torn down for them
+        canaries = list(self._canaries.values())
+        items[:] = [*canaries[:1], *items, *canaries[1:]]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        session.testscollected -= len(self._canaries)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        canary = self._canary(item)
+        if not canary:
+            return None
+        self._reporter.emit("start", id=canary)
+        # not logged: it goes the way of every test but is nobody's to look at
+        for report in runtestprotocol(item, nextitem=nextitem, log=False):
+            self._take(report, canary)
+        return True
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        ids = [item.nodeid for item in session.items]
+        ids = [item.nodeid for item in session.items if not self._canary(item)]
         for start in range(0, len(ids), _CHUNK):
             self._reporter.emit("collected", ids=ids[start : start + _CHUNK])
         for name in self._only:
@@ -113,28 +188,39 @@ class Plugin:
             if not found and name.partition("::")[0] not in self._broken:
                 self._error(name, LookupError("there is no test of this name any more"), "")
 
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_exception_interact(self) -> Generator[None, Any, None]:
+        yield
+        self._reporter.watch_on()
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._reporter.emit("start", id=nodeid)
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, None]:  # noqa: ANN401
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:  # noqa: ANN401
+        function, code = self._codes.get(item.nodeid, (None, None))
+        if getattr(function, "__code__", None) is not code:
+            self._reporter.emit("tampered", note=f"the code of {item.nodeid} was replaced")
         outcome = yield
         report = outcome.get_result()
         if report.failed and call.excinfo is not None:
             report.elagent = self._reporter.describe(call.excinfo.value)
 
     def pytest_runtest_logreport(self, report: Any) -> None:  # noqa: ANN401
+        self._take(report, report.nodeid)
+
+    def _take(self, report: Any, test_id: str) -> None:  # noqa: ANN401
         result = self._results.setdefault(
-            report.nodeid, {"outcome": "", "duration": 0.0, "message": "", "detail": ""}
+            test_id, {"outcome": "", "duration": 0.0, "message": "", "detail": ""}
         )
         result["duration"] += getattr(report, "duration", 0.0)
         outcome = _outcome(report)
         if _is_worse(outcome, result["outcome"]):
             result.update(outcome=outcome, **_evidence(report))
         if report.when == "teardown":
-            del self._results[report.nodeid]
+            del self._results[test_id]
             result["outcome"] = result["outcome"] or "passed"
-            self._reporter.emit("result", id=report.nodeid, **result)
+            self._reporter.emit("result", id=test_id, **result)
 
 
 def _matches(test_id: str, name: str) -> bool:
@@ -144,6 +230,8 @@ def _matches(test_id: str, name: str) -> bool:
 def _outcome(report: Any) -> str:  # noqa: ANN401
     if report.failed:
         return "failed" if report.when == "call" else "error"
+    if type(report).__name__.lower() == "subtestreport":
+        return ""  # the test's own report says what came of it, unless a subtest failed
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     if report.skipped:

@@ -1,10 +1,12 @@
 """Runs unittest inside the box and reports every test as it ends. Loaded by launch.py."""
 
 # strings, not Path objects: file names come out of code objects; N802: unittest names its methods
-# ruff: noqa: N802, PTH110, PTH118, PTH207
+# ruff: noqa: N802, PTH100, PTH110, PTH118, PTH119, PTH120, PTH122, PTH207
 from __future__ import annotations
 
 import glob
+import importlib.util
+import io
 import os
 import re
 import sys
@@ -25,8 +27,9 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)(?:, in (\S+))?')
 _CHUNK = 200
 
 
-def run(reporter: Reporter, only: list[str]) -> int:
+def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
+    only: list[str] = orders["only"]
     folders = _loose_folders(reporter.root)
     sys.path[0:0] = folders
     if only:
@@ -39,16 +42,37 @@ def run(reporter: Reporter, only: list[str]) -> int:
     ids = [_identity(test) for test in _flat(suite)]
     for start in range(0, len(ids), _CHUNK):
         reporter.emit("collected", ids=ids[start : start + _CHUNK])
+    if orders["collect_only"]:
+        return 0
 
     def make_result(stream: Any, descriptions: Any, verbosity: Any) -> Result:  # noqa: ANN401
         return Result(reporter, stream, descriptions, verbosity)
 
     # the result class is looked up late, so a function that makes one will do
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=make_result)
+    canaries = _canaries(orders["canary_files"])
+    quiet = unittest.TextTestRunner(stream=io.StringIO(), resultclass=make_result)
+    quiet.run(unittest.TestSuite(canaries[:1]))
     result = runner.run(suite)
+    quiet.run(unittest.TestSuite(canaries[1:]))
     if not ids:
         return 5
     return 0 if result.wasSuccessful() else 1
+
+
+def _canaries(paths: list[str]) -> list[Any]:
+    """The tests that must fail, from files beside this one."""
+    found: list[Any] = []
+    for path in paths:
+        name = os.path.splitext(os.path.basename(path))[0]
+        place = os.path.join(os.path.dirname(os.path.abspath(__file__)), path)
+        spec = importlib.util.spec_from_file_location(name, place)
+        if spec is None or spec.loader is None:
+            continue
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found.extend(_flat(unittest.TestLoader().loadTestsFromModule(module)))
+    return found
 
 
 def _loose_folders(root: str) -> list[str]:

@@ -1,4 +1,8 @@
-"""What every sandbox must do. Run with a factory: `await check(make)` for each of CHECKS."""
+"""What every sandbox must do. Run with a factory: `await check(make)` for each of CHECKS.
+
+EVERYWHERE holds what a fresh process in a shared box must keep as well as a box of its own;
+ONE_SHOT what needs the latter: harness files, results, memory of its own, no rights to drop.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +61,20 @@ async def input_arrives_whole_and_ends(make: Make) -> None:
 
 async def without_input_reading_ends_at_once(make: Make) -> None:
     assert (await _sh(make, "cat; echo end")).stdout.data == b"end\n"
+
+
+async def files_arrive_where_the_command_starts(make: Make) -> None:
+    job = Job(
+        argv=["sh", "-c", "cat in/a.txt; ./run; test -x in/a.txt || echo plain"],
+        files=[
+            SourceFile(path="in/a.txt", content=b"hello\n"),
+            SourceFile(path="run", content=b"#!/bin/sh\necho ran\n", executable=True),
+        ],
+        limits=QUICK,
+    )
+    async with make() as sandbox:
+        execution = await sandbox.run(job)
+    assert execution.stdout.data == b"hello\nran\nplain\n"
 
 
 async def files_arrive_and_results_leave(make: Make) -> None:
@@ -206,6 +224,15 @@ async def the_system_is_read_only_and_rights_are_none(make: Make) -> None:
     assert words[-1] != "0"
 
 
+async def no_right_is_held_and_none_can_be_won(make: Make) -> None:
+    execution = await _sh(make, "cat /proc/self/status; id -u; cat /proc/1/environ /etc/shadow")
+    status = dict(line.split(":\t") for line in execution.stdout.text.splitlines() if ":\t" in line)
+    held = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+    assert held == {"0000000000000000"}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert int(execution.stdout.text.split()[-1]) > 1000
+
+
 async def forbidden_calls_are_refused(make: Make) -> None:
     script = (
         "import ctypes, os, socket\n"
@@ -294,7 +321,16 @@ async def bytes_that_are_not_text_survive(make: Make) -> None:
     assert execution.stdout.text.startswith("\\xff\\xfe")
 
 
-CHECKS: tuple[Check, ...] = (
+ONE_SHOT: tuple[Check, ...] = (
+    files_arrive_and_results_leave,
+    harness_can_be_read_but_not_changed,
+    memory_is_limited,
+    memory_killed_child_is_told_apart,
+    the_system_is_read_only_and_rights_are_none,
+    a_symbolic_link_is_not_brought_back,
+)
+
+EVERYWHERE: tuple[Check, ...] = (
     streams_stay_apart_and_complete,
     exit_code_is_an_answer,
     death_by_signal_is_negative,
@@ -302,24 +338,22 @@ CHECKS: tuple[Check, ...] = (
     arguments_are_not_interpreted,
     input_arrives_whole_and_ends,
     without_input_reading_ends_at_once,
-    files_arrive_and_results_leave,
-    harness_can_be_read_but_not_changed,
+    files_arrive_where_the_command_starts,
     environment_is_only_what_was_given,
     nothing_is_left_for_the_next_job,
     timeout_ends_everything_in_time,
     a_daemon_does_not_keep_the_job,
-    memory_is_limited,
-    memory_killed_child_is_told_apart,
     flood_is_ended_and_kept_at_both_ends,
     long_output_within_the_limit_keeps_head_and_tail,
     disk_is_limited,
     fork_bomb_is_contained,
     there_is_no_network,
-    the_system_is_read_only_and_rights_are_none,
+    no_right_is_held_and_none_can_be_won,
     forbidden_calls_are_refused,
-    a_symbolic_link_is_not_brought_back,
     output_is_told_while_it_runs,
     stderr_can_be_taken_whole,
     cancelling_ends_the_run,
     bytes_that_are_not_text_survive,
 )
+
+CHECKS: tuple[Check, ...] = EVERYWHERE + ONE_SHOT

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult, Trust
+from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.status import Trust
 
 Judge = Callable[[Sequence[str]], TestReport | Exception | None]
 
@@ -42,7 +43,7 @@ def report(
         status=status,
         results=results,
         runner="pytest",
-        trust=Trust.REPORTED,
+        trust=Trust.PINNED,
         duration_s=duration_s,
     )
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from sandbox.contract import EngineUnavailableError
-from sandbox.engine import check_engine, engine_url
+from sandbox.engine import check_engine, connect, engine_errors, engine_url
 
 
 def test_no_socket_says_what_to_install(tmp_path: Path) -> None:
@@ -96,6 +97,52 @@ def test_something_else_behind_the_socket_is_not_an_engine(tmp_path: Path, reply
         pytest.raises(EngineUnavailableError, match="does not answer"),
     ):
         check_engine({"DOCKER_HOST": f"unix://{path}"})
+
+
+@contextmanager
+def server_that_hangs(path: Path, *, after_requests: int) -> Iterator[None]:
+    """Answers so many requests about its version as an engine would, then listens and is silent."""
+    version = b'{"ApiVersion": "1.41", "Version": "20.10"}'
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    reply += b"Content-Length: %d\r\n\r\n%b" % (len(version), version)
+    open_connections = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def answer() -> None:
+            answered = 0
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    open_connections.append(connection)
+                    if answered < after_requests and connection.recv(4096):
+                        answered += 1
+                        connection.sendall(reply)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in open_connections:
+            connection.close()
+
+
+@pytest.mark.parametrize("after_requests", [0, 1])
+def test_an_engine_that_hangs_is_given_up_at_the_deadline(
+    tmp_path: Path, after_requests: int
+) -> None:
+    path = tmp_path / "hangs.sock"
+    began = time.monotonic()
+    with (
+        server_that_hangs(path, after_requests=after_requests),
+        pytest.raises(EngineUnavailableError, match="does not answer"),
+        connect(f"unix://{path}", timeout_s=1) as client,
+        engine_errors("the containers could not be listed"),
+    ):
+        client.containers()
+    assert time.monotonic() - began < 5
 
 
 def test_an_address_of_another_kind_is_refused() -> None:

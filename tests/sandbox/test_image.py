@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ from sandbox.contract import ImageError
 from sandbox.debian import packages
 from sandbox.engine import connect
 from sandbox.host import host_python
-from sandbox.image import Image, list_images, prunable, prune_images
+from sandbox.image import Image, ensure_base, list_images
 from sandbox.lite import lite_inputs
 from sandbox.making import build_dockerfile, content_key, image_name
+from sandbox.pruning import prunable, prune_images
 
 HARDENED = "USER 65532:65532"
 
@@ -31,6 +33,21 @@ def test_a_dockerfile_is_built_with_labels(sandbox_image: str) -> None:
     assert config["Labels"]["dev.elagent.key"] == key
     assert config["User"] == "65532:65532"
     assert told[0].startswith("Step 1/")
+
+
+@pytest.mark.docker
+def test_what_somebody_builds_on_our_image_is_not_ours(sandbox_image: str) -> None:
+    with connect(timeout_s=120) as client:
+        text = f"FROM {sandbox_image}\nENV X=1\n"
+        steps = client.build(
+            fileobj=io.BytesIO(text.encode()), tag="elagent-test:derived", decode=True, rm=True
+        )
+        assert not [step for step in steps if "error" in step]
+        try:
+            assert not [image for image in list_images() if image.name == "elagent-test:derived"]
+            assert ensure_base(source="lite", on_progress=lambda _: None).id == sandbox_image
+        finally:
+            client.remove_image("elagent-test:derived")
 
 
 @pytest.mark.docker
@@ -105,8 +122,8 @@ def test_only_old_layers_and_replaced_bases_are_pruned() -> None:
 
 
 @pytest.mark.docker
-def test_the_current_base_survives_pruning(sandbox_image: str) -> None:
+def test_the_current_base_survives_pruning(sandbox_image: str, tmp_path: Path) -> None:
     ids = {found.id for found in list_images()}
     assert sandbox_image in ids
-    removed = {found.id for found in prune_images(keep_last=10_000)}
+    removed = {found.id for found in prune_images(tmp_path, keep_last=10_000)}
     assert sandbox_image not in removed

@@ -82,7 +82,7 @@ def project(root: Path, *requirements: str) -> Project:
 def make_layer(base: Image, wanted: Project, cache: Path, told: list[str] | None = None) -> Image:
     lines = [] if told is None else told
     return ensure_project_image(
-        base, wanted, cache=cache, allow_network=False, on_progress=lines.append
+        base, wanted, cache=cache, allow_network=lambda _: False, on_progress=lines.append
     )
 
 

@@ -45,6 +45,51 @@ def test_runner_is_read_from_the_files(tmp_path: Path, files: dict[str, str], ru
     assert detect(write(tmp_path, files)).runner == runner
 
 
+C_FILES = {"main.c": "int main(void) { return 0; }\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "tools"),
+    [
+        ({"Makefile": "all:\n\ttrue\ntest: all\n\t./main\n", **C_FILES}, "make test", "make cc"),
+        ({"makefile": "check:\n\ttrue\n"}, "make check", "make"),
+        ({"Cargo.toml": "[package]", "Makefile": "test:\n"}, "cargo test --offline", "cargo"),
+        ({"go.mod": "module x\n"}, "go test ./...", "go"),
+        ({"package.json": '{"scripts": {"test": "jest"}}'}, "npm test", "npm node"),
+        ({"package.json": "{}", "a.test.mjs": ""}, "node --test", "node"),
+        (
+            {"CMakeLists.txt": "project(x)\nenable_testing()\n"},
+            "cmake -S . -B /tmp/build && cmake --build /tmp/build --parallel 2"
+            " && ctest --test-dir /tmp/build --output-on-failure",
+            "cmake ctest cc",
+        ),
+    ],
+)
+def test_projects_in_other_languages_are_tested_by_their_own_tools(
+    tmp_path: Path, files: dict[str, str], command: str, tools: str
+) -> None:
+    project = detect(write(tmp_path, files))
+    assert (project.runner, project.command) == ("command", command)
+    assert project.tools == tuple(tools.split())
+    assert project.has_tests
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Makefile": "test := no target\n"},
+        {"package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'},
+        {"package.json": "[[[" * 1000},
+        {"CMakeLists.txt": "project(x)\n"},
+        {"Makefile": "test:\n\tpytest\n", "tests/test_a.py": PYTEST_STYLE},
+    ],
+)
+def test_python_tests_come_first_and_no_target_is_made_up(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    assert detect(write(tmp_path, files)).runner == "pytest"
+
+
 def test_a_given_command_replaces_the_runner(tmp_path: Path) -> None:
     project = detect(tmp_path, command="make check")
     assert (project.runner, project.command, project.has_tests) == ("command", "make check", True)
@@ -73,7 +118,7 @@ requires = ["hatchling>=1", "hatch-vcs"]
 """
     project = detect(write(tmp_path, {"pyproject.toml": text}))
     assert set(project.requirements) == {"requests>=2", "flake8", "hypothesis", "anyio", "trio"}
-    assert project.build_requires == ("hatchling>=1", "hatch-vcs")
+    assert project.build_requires == ("hatchling>=1", "hatch-vcs", "editables")
     assert project.installable
     assert project.uses_scm_version
     assert project.environment["SETUPTOOLS_SCM_PRETEND_VERSION"] == "1.0.0"
@@ -115,9 +160,10 @@ def test_requirement_files_are_read_with_what_they_include(tmp_path: Path) -> No
 
 def test_what_is_no_release_is_skipped_with_the_reason(tmp_path: Path) -> None:
     files = {"requirements.txt": "a @ https://example.com/a.whl\ngit+https://example.com/b\nok\n"}
+    files["pyproject.toml"] = '[tool.poetry.dependencies]\nc = {git = "https://example.com/c"}\n'
     project = detect(write(tmp_path, files))
     assert project.requirements == ("ok",)
-    assert len(project.skipped) == 2
+    assert len(project.skipped) == 3
 
 
 def test_an_included_file_outside_the_project_is_not_read(tmp_path: Path) -> None:
@@ -151,6 +197,7 @@ def test_setup_files_are_read_but_never_run(tmp_path: Path) -> None:
         ('"1.0"', "a==1.0"),
         ('">=2,<3"', "a<3,>=2"),
         ('{version = "^2.0", optional = true}', "a<3,>=2.0"),
+        ('{version = "^2.0", extras = ["x", "y"]}', "a[x,y]<3,>=2.0"),
     ],
 )
 def test_poetry_versions_are_translated(tmp_path: Path, spec: str, line: str) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from sandbox.box import DockerSandbox
 from sandbox.contract import Limits, SourceFile
+from sandbox.pristine import Footing
 from sandbox.project import detect
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult, Trust
-from sandbox.suite import run_tests
+from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.status import Status, Trust
+from sandbox.suite import collect_tests, run_tests
 from sandbox.transfer import collect_files
 
 pytestmark = pytest.mark.docker
@@ -108,7 +110,7 @@ async def test_each_outcome_is_told_apart_and_placed(box: DockerSandbox, tmp_pat
     results = {name.partition("::")[2]: result for name, result in by_id(report).items()}
     assert (report.status, report.trust, report.runner) == (
         RunStatus.COMPLETE,
-        Trust.REPORTED,
+        Trust.PLAIN,
         "pytest",
     )
     assert {name: result.outcome.value for name, result in results.items()} == {
@@ -481,3 +483,84 @@ async def test_the_copied_files_are_the_only_files(box: DockerSandbox, tmp_path:
     project = detect(tmp_path / "r")
     report = await run_tests(box, project, [source], limits=Limits(timeout_s=60))
     assert report.all_green
+
+
+async def test_a_crash_is_told_from_an_exit(box: DockerSandbox, tmp_path: Path) -> None:
+    text = "import ctypes, faulthandler\ndef test_a():\n    faulthandler.disable()\n    ctypes.string_at(0)\n"
+    report = await run(box, tmp_path / "r", {"test_a.py": text})
+    assert (report.status, report.verdict) == (RunStatus.CRASH_SIGNAL, Status.CRASH_SIGNAL)
+    assert "killed by signal 11" in by_id(report)["test_a.py::test_a"].message
+
+
+async def test_tests_that_want_the_network_say_so_and_are_not_red(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    text = """
+import socket, urllib.request
+def test_name(): urllib.request.urlopen("http://example.com")
+def test_address(): socket.create_connection(("192.0.2.1", 80), 2)
+def test_own_server(): socket.create_connection(("127.0.0.1", 9), 2)
+"""
+    report = await run(box, tmp_path / "r", {"test_a.py": text})
+    assert {name.partition("::")[2]: r.outcome.value for name, r in by_id(report).items()} == {
+        "test_name": "needs_network",
+        "test_address": "needs_network",
+        "test_own_server": "failed",
+    }
+    alone = await run(box, tmp_path / "r", {"test_a.py": text}, only=["test_a.py::test_name"])
+    assert (alone.red, alone.verdict) == ((), Status.NEEDS_NETWORK)
+
+
+@pytest.mark.parametrize(("result", "verdict"), [("1", Status.PASS), ("2", Status.FAIL)])
+async def test_canaries_change_neither_the_results_nor_what_is_printed(
+    box: DockerSandbox, tmp_path: Path, result: str, verdict: Status
+) -> None:
+    text = f"import pytest\n@pytest.mark.unit\ndef test_a(): assert {result} == 1\n"
+    files = {
+        "tests/test_a.py": text,
+        "pytest.ini": "[pytest]\naddopts = -m unit -x\nmarkers = unit\npython_functions = test_a*\n",
+    }
+    write(tmp_path / "r", files)
+    sources, _ = collect_files(tmp_path / "r", list(files), max_bytes=2**20)
+    doubted = ["tests/test_a.py::test_a"]
+    pinned = Footing(trust=Trust.PINNED)
+    report = await run_tests(
+        box,
+        detect(tmp_path / "r"),
+        sources,
+        limits=Limits(timeout_s=60),
+        footing=pinned,
+        expected=doubted,
+        doubted=doubted,
+    )
+    assert (report.verdict, report.trust, report.notes) == (verdict, Trust.PINNED, ())
+    assert list(by_id(report)) == doubted
+    assert "collected 1 item\n" in report.output
+    assert "100%" in report.output
+    assert ("1 passed" if verdict is Status.PASS else "1 failed") in report.output
+
+
+async def test_unittest_suites_are_pinned_with_canaries_too(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    patch = "import unittest\nunittest.TestCase.run = lambda self, result=None: (result.startTest(self), result.stopTest(self))\n"
+    honest = {**UNITTEST, "tests/test_broken.py": ""}
+    for files, status in (
+        (honest, RunStatus.COMPLETE),
+        ({**honest, "pkg/__init__.py": patch}, RunStatus.TAMPERED),
+    ):
+        write(tmp_path / "r", files)
+        sources, _ = collect_files(tmp_path / "r", list(files), max_bytes=2**20)
+        project = detect(tmp_path / "r")
+        expected = await collect_tests(
+            box, project, sources, limits=Limits(timeout_s=60), bare=False
+        )
+        report = await run_tests(
+            box,
+            project,
+            sources,
+            limits=Limits(timeout_s=60),
+            footing=Footing(trust=Trust.PINNED),
+            expected=expected,
+        )
+        assert (report.status, report.trust) == (status, Trust.PINNED)

@@ -1,0 +1,130 @@
+"""Which runs were begun and how they ended, in a small database that survives a kill at any point.
+
+A row goes from `created` to `running` to a final state and never back. Rows that a dead session
+left unfinished become `sandbox_error`: nobody knows what came of them, so they are evidence of
+nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.contract import SandboxError
+from sandbox.leftovers import is_abandoned, lock_path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    session TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (session, step, attempt)
+) WITHOUT ROWID
+"""
+_UNFINISHED = ("created", "running")
+_KEPT_S = 30 * 24 * 3600.0
+_BUSY_S = 10.0
+
+
+class RunLedger:
+    """The runs of all sessions that share a state directory. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def settle(self, lock_dir: Path) -> int:
+        """End the unfinished rows of sessions whose lock is free, forget old ones; counts the first.
+
+        Raises:
+            SandboxError: If the database cannot be written.
+        """
+        with self._errors():
+            unfinished = self._database.execute(
+                "SELECT DISTINCT session FROM runs WHERE state IN (?, ?)", _UNFINISHED
+            ).fetchall()
+            dead = [(name,) for (name,) in unfinished if is_abandoned(lock_path(lock_dir, name))]
+            now = time.time()
+            settled = 0
+            for (name,) in dead:
+                settled += self._database.execute(
+                    "UPDATE runs SET state = 'sandbox_error', changed_at = ?"
+                    " WHERE session = ? AND state IN (?, ?)",
+                    (now, name, *_UNFINISHED),
+                ).rowcount
+            self._database.execute("DELETE FROM runs WHERE changed_at < ?", (now - _KEPT_S,))
+        return settled
+
+    def create(self, session: str, step: int, attempt: int = 0) -> str:
+        """Note that a run is about to begin; gives the state of its row.
+
+        Doing it again changes nothing and gives what the row says, `created` or what came of it.
+
+        Raises:
+            SandboxError: If the database cannot be written.
+        """
+        key = (session, step, attempt)
+        with self._errors():
+            self._database.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, 'created', ?) ON CONFLICT DO NOTHING",
+                (*key, time.time()),
+            )
+        return self.state(session, step, attempt) or "created"
+
+    def move(self, session: str, step: int, attempt: int = 0, *, to: str) -> bool:
+        """Bring an unfinished row into the given state; False if it is final already.
+
+        Raises:
+            SandboxError: If the database cannot be written.
+        """
+        with self._errors():
+            changed = self._database.execute(
+                "UPDATE runs SET state = ?, changed_at = ? WHERE session = ? AND step = ?"
+                " AND attempt = ? AND state IN (?, ?)",
+                (to, time.time(), session, step, attempt, *_UNFINISHED),
+            )
+        return changed.rowcount == 1
+
+    def state(self, session: str, step: int, attempt: int = 0) -> str | None:
+        """The state of a row, None if there is none."""
+        with self._errors():
+            row = self._database.execute(
+                "SELECT state FROM runs WHERE session = ? AND step = ? AND attempt = ?",
+                (session, step, attempt),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SandboxError(
+                f"the run cannot be noted in {self._path}: {error}; "
+                "nothing is run that could not be accounted for (is the disk full?)"
+            ) from error

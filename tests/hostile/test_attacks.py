@@ -1,0 +1,142 @@
+"""No edit talks its way to a pass that would be learned from; what still can is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sandbox.box import DockerSandbox
+from sandbox.contract import Limits, SourceFile
+from sandbox.pristine import Footing, Pristine, blob_id, footing, is_pinned
+from sandbox.project import Project
+from sandbox.report import TestReport
+from sandbox.status import Status, Trust
+from sandbox.suite import collect_tests, run_tests
+from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack
+
+LIMITS = Limits(timeout_s=60)
+PROJECT = Project(root=Path("/nowhere"), runner="pytest")
+HARDENED = Footing(trust=Trust.HARDENED)
+AT_ONCE = 3
+
+
+def files_of(contents: Mapping[str, str]) -> list[SourceFile]:
+    return [SourceFile(path=path, content=text.encode()) for path, text in contents.items()]
+
+
+def edited(attack: Attack) -> dict[str, str]:
+    merged = {**COMMITTED, **attack.files}
+    return {path: text for path, text in merged.items() if text is not None}
+
+
+def put_back(attack: Attack) -> dict[str, str]:
+    """What a hardened run takes of an edit: its sources; tests and the like are the user's."""
+    kept = {path: text for path, text in edited(attack).items() if not is_pinned(path)}
+    return {**kept, **{path: text for path, text in COMMITTED.items() if is_pinned(path)}}
+
+
+def pristine(contents: Mapping[str, str] = COMMITTED) -> Pristine:
+    return Pristine(
+        commit="c1",
+        hashes={path: blob_id(text.encode()) for path, text in contents.items()},
+        read=lambda path: contents[path].encode(),
+    )
+
+
+async def judged(box: DockerSandbox, contents: Mapping[str, str]) -> TestReport:
+    return await run_tests(
+        box,
+        PROJECT,
+        files_of(contents),
+        limits=LIMITS,
+        footing=HARDENED,
+        expected=TESTS,
+        doubted=TESTS,
+    )
+
+
+def fools(report: TestReport) -> bool:
+    return report.verdict is Status.PASS and report.trust.may_train
+
+
+@pytest.fixture
+async def box(sandbox_image: str, tmp_path: Path) -> DockerSandbox:
+    return DockerSandbox(sandbox_image, session="hostile-attacks", lock_dir=tmp_path / "locks")
+
+
+def test_there_are_enough_attacks() -> None:
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 23
+
+
+@pytest.mark.docker
+async def test_no_attack_fools_a_hardened_run(box: DockerSandbox) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(attack: Attack) -> tuple[str, TestReport]:
+        async with gate:
+            return attack.name, await judged(opened, put_back(attack))
+
+    async with box as opened:
+        reports = dict(await asyncio.gather(*map(one, ATTACKS)))
+    assert [name for name, report in reports.items() if fools(report)] == []
+    # what bends the reports of tests bends those of the tests that must fail, and is named
+    for name in (
+        "reports are made to pass",
+        "test functions do not run",
+        "the code of the tests is swapped",
+        "the code of the tests is swapped at import",
+        "calls are never seen to raise",
+        "an object that equals everything",
+        "an object that equals everything, after a while",
+        "records without a key",
+        "the reporter's own class is changed",
+        "a plugin is registered while it runs",
+    ):
+        assert (name, reports[name].verdict) == (name, Status.TAMPERED)
+
+
+@pytest.mark.docker
+async def test_an_honest_repair_passes_at_the_hardened_level(box: DockerSandbox) -> None:
+    repaired = {**COMMITTED, "calc.py": "def add(a, b):\n    return a + b\n"}
+    basis = footing(PROJECT, files_of(repaired), pristine())
+    async with box as opened:
+        expected = await collect_tests(
+            opened, PROJECT, files_of(COMMITTED), limits=LIMITS, bare=True
+        )
+        report = await run_tests(
+            opened,
+            PROJECT,
+            files_of(repaired),
+            limits=LIMITS,
+            footing=basis,
+            expected=expected,
+            doubted=TESTS,
+        )
+    assert expected == frozenset(TESTS)
+    assert (report.verdict, report.trust, report.notes) == (Status.PASS, Trust.HARDENED, ())
+    assert report.passed_ids == set(TESTS)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_the_text_of_an_edit_gives_most_attacks_away(attack: Attack) -> None:
+    basis = footing(PROJECT, files_of(edited(attack)), pristine())
+    assert (basis.trust is Trust.PLAIN) is attack.seen
+    assert bool(basis.notes) is attack.seen
+
+
+@pytest.mark.docker
+async def test_a_forger_made_for_this_program_is_only_stopped_by_its_text(
+    box: DockerSandbox,
+) -> None:
+    """The known limit: in one process with the tests, code that knows the reporter can sign."""
+    async with box as opened:
+        report = await judged(opened, put_back(ADAPTIVE))
+    assert fools(report)
+    basis = footing(PROJECT, files_of(edited(ADAPTIVE)), pristine())
+    assert (basis.trust, basis.notes) == (
+        Trust.PLAIN,
+        ("calc.py: it looks through live objects",),
+    )

@@ -1,0 +1,138 @@
+"""Runs are accounted for, and a dead engine ends the session instead of the caution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sandbox.contract import (
+    Captured,
+    Ending,
+    EngineUnavailableError,
+    Execution,
+    Job,
+    SandboxError,
+    TransferError,
+)
+from sandbox.guarded import GuardedSandbox
+from sandbox.ledger import RunLedger
+from sandbox.leftovers import session_lock
+
+JOB = Job(argv=["true"])
+
+
+class ScriptedSandbox:
+    """Answers with what it was given, in turn, and then with success."""
+
+    def __init__(self, answers: Sequence[Exception | Ending] = ()) -> None:
+        self._answers = list(answers)
+        self.runs = 0
+
+    async def run(
+        self,
+        job: Job,
+        *,
+        on_output: Callable[[bytes], None] | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+    ) -> Execution:
+        self.runs += 1
+        answer = self._answers.pop(0) if self._answers else Ending.EXITED
+        if isinstance(answer, Exception):
+            raise answer
+        return Execution(
+            argv=tuple(job.argv),
+            ending=answer,
+            exit_code=0,
+            stdout=Captured(head=b""),
+            stderr=Captured(head=b""),
+            duration_s=0.0,
+            image_id="",
+        )
+
+
+async def test_three_failures_of_the_engine_stop_everything(tmp_path: Path) -> None:
+    dead = ScriptedSandbox([EngineUnavailableError("gone")] * 9)
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        box = GuardedSandbox(dead, ledger, session="s")
+        for _ in range(3):
+            with pytest.raises(EngineUnavailableError, match="gone"):
+                await box.run(JOB)
+        for _ in range(2):
+            with pytest.raises(EngineUnavailableError, match="failed 3 times in a row, so nothing"):
+                await box.run(JOB)
+    assert dead.runs == 3
+
+
+async def test_other_failures_and_successes_between_do_not_add_up(tmp_path: Path) -> None:
+    gone, refused = EngineUnavailableError("gone"), TransferError("too large")
+    flaky = ScriptedSandbox([gone, gone, Ending.TIMEOUT, gone, refused, refused, refused, gone])
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        box = GuardedSandbox(flaky, ledger, session="s")
+        states = []
+        for step in range(1, 10):
+            with suppress(SandboxError):
+                await box.run(JOB)
+            states.append(ledger.state("s", step))
+    assert states == [
+        *("sandbox_error", "sandbox_error", "timeout", "sandbox_error"),
+        *("sandbox_error", "sandbox_error", "sandbox_error", "sandbox_error"),
+        "exited",
+    ]
+
+
+async def test_a_cancelled_run_is_noted_as_that(tmp_path: Path) -> None:
+    class Endless(ScriptedSandbox):
+        async def run(
+            self,
+            job: Job,
+            *,
+            on_output: Callable[[bytes], None] | None = None,
+            on_stderr: Callable[[bytes], None] | None = None,
+        ) -> Execution:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        run = asyncio.ensure_future(GuardedSandbox(Endless(), ledger, session="s").run(JOB))
+        await asyncio.sleep(0)
+        assert ledger.state("s", 1) == "running"
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert ledger.state("s", 1) == "cancelled"
+
+
+def test_what_a_dead_session_left_open_is_evidence_of_nothing(tmp_path: Path) -> None:
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger, session_lock(tmp_path, "alive"):
+        for session in ("dead", "alive"):
+            for step, state in enumerate(["created", "running", "exited"]):
+                ledger.create(session, step)
+                ledger.move(session, step, to=state)
+        assert ledger.settle(tmp_path) == 2
+        assert [ledger.state("dead", step) for step in range(3)] == [
+            "sandbox_error",
+            "sandbox_error",
+            "exited",
+        ]
+        assert ledger.state("alive", 1) == "running"
+        assert ledger.settle(tmp_path) == 0
+
+
+def test_a_replayed_step_finds_its_row_and_a_final_state_stays(tmp_path: Path) -> None:
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        assert ledger.create("s", 1) == "created"
+        assert ledger.move("s", 1, to="exited")
+        assert ledger.create("s", 1) == "exited"
+        assert not ledger.move("s", 1, to="timeout")
+        assert ledger.create("s", 1, attempt=1) == "created"
+        assert (ledger.state("s", 1), ledger.state("s", 2)) == ("exited", None)
+
+
+def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite3").write_text("something else " * 100)
+    with pytest.raises(SandboxError, match=r"cannot be noted in .*runs.sqlite3: file is not a"):
+        RunLedger(tmp_path / "runs.sqlite3")
