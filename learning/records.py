@@ -73,6 +73,32 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Trust(StrEnum):
+    """How hard a verdict is to forge; the words of the sandbox that gave it."""
+
+    JUDGE = "judge"
+    HARDENED = "hardened"
+    PINNED = "pinned"
+    PLAIN = "plain"
+    """The code under test could have made it itself: a pass at this level is never learned from."""
+
+    @property
+    def may_train(self) -> bool:
+        """Whether a pass at this level may be learned from."""
+        return self is not Trust.PLAIN
+
+
+class Origin(StrEnum):
+    """Whose action it was, and in which job."""
+
+    FIX = "fix"
+    """The model's, in the repair of failing tests."""
+    TURN = "turn"
+    """The model's, in a conversation."""
+    USER = "user"
+    """The user's own edit of a file that the model had written."""
+
+
 class EvidenceKind(StrEnum):
     """The parsers that can produce evidence."""
 
@@ -81,6 +107,8 @@ class EvidenceKind(StrEnum):
     DIAGNOSTIC = "diagnostic"
     IO_PAIR = "io_pair"
     USER_CORRECTION = "user_correction"
+    ENVIRONMENT = "environment"
+    """What an installed library or a tool says about itself, when asked why something failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +162,14 @@ class Experience:
     """Content of that file after the action."""
     fixes: str = ""
     """Id of the earlier failing experience of the same target that this one made pass."""
+    trust: Trust = Trust.PLAIN
+    """How hard `verdict` is to forge; experiences from before this was kept are plain."""
+    origin: Origin = Origin.FIX
+    observation: str = ""
+    """What the agent was told came of the action, as it was told."""
+    observation_tier: Tier = Tier.OUTPUT
+    """Where `observation` comes from: `FOREIGN` text is never learned from."""
+    red_before: tuple[str, ...] = ()
+    """Tests that were known to be red before the action."""
+    green_after: tuple[str, ...] = ()
+    """Those of them that the next run of the tests showed green."""

@@ -14,8 +14,10 @@ from learning.records import (
     EvidenceKind,
     Experience,
     Message,
+    Origin,
     Sampling,
     Tier,
+    Trust,
     Verdict,
 )
 
@@ -57,6 +59,12 @@ def _experience(data: Mapping[str, object]) -> Experience:
     fields["verdict"] = Verdict(str(data["verdict"]))
     fields["evidence"] = tuple(_evidence(item) for item in _items(data["evidence"]))
     fields["targets"] = tuple(str(item) for item in _list(data["targets"]))
+    # lines from before trust was recorded lack it: their verdicts count as plain
+    fields["trust"] = Trust(str(data.get("trust", Trust.PLAIN)))
+    fields["origin"] = Origin(str(data.get("origin", Origin.FIX)))
+    fields["observation_tier"] = Tier(str(data.get("observation_tier", Tier.OUTPUT)))
+    for name in ("red_before", "green_after"):
+        fields[name] = tuple(str(item) for item in _list(data.get(name, [])))
     return Experience(**fields)  # type: ignore[arg-type]  # checked field by field above
 
 

@@ -85,6 +85,9 @@ def redact_experience(experience: Experience, *, home: str = "") -> Experience:
         targets=tuple(map(clean, experience.targets)),
         before=clean(experience.before),
         after=clean(experience.after),
+        observation=clean(experience.observation),
+        red_before=tuple(map(clean, experience.red_before)),
+        green_after=tuple(map(clean, experience.green_after)),
     )
 
 

@@ -35,6 +35,8 @@ class Counts:
     total: int
     passed: int
     failed: int
+    forgeable: int
+    """Passes whose verdict the code could have forged: kept and shown, never learned from."""
     token_exact: int
     """Experiences with token ids, the only ones that can be trained on."""
     size_bytes: int
@@ -53,7 +55,12 @@ def _create_tables(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE forgotten (id TEXT PRIMARY KEY, forgotten_at REAL NOT NULL)")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables,)
+def _add_trust(db: sqlite3.Connection) -> None:
+    """Verdicts that were stored before their trust was kept could have been forged: plain."""
+    db.execute("ALTER TABLE experiences ADD COLUMN trust TEXT NOT NULL DEFAULT 'plain'")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_trust)
 """Migration n brings a store from version n to n + 1. Only ever append."""
 
 
@@ -137,14 +144,34 @@ class ExperienceStore:
         logprobs = None if action.logprobs is None else array("d", action.logprobs).tobytes()
         with self._writing() as db:
             db.execute(
-                "INSERT INTO experiences (id, session, created_at, model, verdict, fixes, body,"
-                " prompt_ids, token_ids, logprobs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO experiences (id, session, created_at, model, verdict, fixes, trust,"
+                " body, prompt_ids, token_ids, logprobs)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(kept.id, kept.session, kept.created_at, kept.model, kept.verdict, kept.fixes),
-                    *(body, _pack(action.prompt_ids), _pack(action.token_ids), logprobs),
+                    *(kept.trust, body, _pack(action.prompt_ids), _pack(action.token_ids)),
+                    logprobs,
                 ),
             )
         return True
+
+    def amend(self, experience: Experience) -> bool:
+        """Replace what a stored experience says, redacted; its tokens stay as they were.
+
+        For what becomes known later: a verdict, or a correction. False when it is not there.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        kept = redact_experience(experience, home=self._home)
+        bare = dataclasses.replace(kept.action, prompt_ids=(), token_ids=(), logprobs=None)
+        body = encode(dataclasses.replace(kept, action=bare))
+        with self._writing() as db:
+            changed = db.execute(
+                "UPDATE experiences SET verdict = ?, fixes = ?, trust = ?, body = ? WHERE id = ?",
+                (kept.verdict, kept.fixes, kept.trust, body, kept.id),
+            )
+        return changed.rowcount > 0
 
     def get(self, id: str) -> Experience | None:  # noqa: A002 - the name that callers know
         """The experience with this id, or None."""
@@ -194,9 +221,11 @@ class ExperienceStore:
     def counts(self) -> Counts:
         """How many experiences there are, by verdict, and the size of the file."""
         with _explained(self._path):
-            total, passed, failed, exact = self._db.execute(
+            total, passed, failed, forgeable, exact = self._db.execute(
                 "SELECT count(*), coalesce(sum(verdict = 'pass'), 0),"
-                " coalesce(sum(verdict = 'fail'), 0), coalesce(sum(length(token_ids) > 0), 0)"
+                " coalesce(sum(verdict = 'fail'), 0),"
+                " coalesce(sum(verdict = 'pass' AND trust = 'plain'), 0),"
+                " coalesce(sum(length(token_ids) > 0), 0)"
                 " FROM experiences"
             ).fetchone()
             pages = self._db.execute("PRAGMA page_count").fetchone()[0]
@@ -204,6 +233,7 @@ class ExperienceStore:
             total=total,
             passed=passed,
             failed=failed,
+            forgeable=forgeable,
             token_exact=exact,
             size_bytes=pages * _PAGE_BYTES,
         )

@@ -194,6 +194,22 @@ class TorchEngine:
             chosen_t = logprobs_tv.gather(1, ids[0, len(prompt_ids) :, None])[:, 0]
         return tuple(chosen_t.tolist())
 
+    def next_logprobs(
+        self, prompt_ids: Sequence[int], choices: Sequence[int], *, adapter: str | None = None
+    ) -> tuple[float, ...]:
+        """Natural log-probability of each choice as the next token, from one reading.
+
+        What the prompt shares with the one before it is not read again.
+        """
+        import torch
+
+        self._check(len(prompt_ids), adapter)
+        reused = self._reuse(prompt_ids, adapter)
+        logits_v = self._read(prompt_ids[reused:], adapter, lambda: False)
+        assert logits_v is not None  # noqa: S101 - nothing cancels it
+        logprobs_v = torch.log_softmax(logits_v, dim=-1)
+        return tuple(logprobs_v[list(choices)].tolist())
+
     def close(self) -> None:
         """Free the weights."""
         self._model = self._cache = None

@@ -148,6 +148,11 @@ class AdapterStore:
         name = self._pointer().name
         return None if name is None else self.get(name)
 
+    def used_before(self) -> tuple[bool, str | None]:
+        """Whether anything was in use before, and its name; None is the bare base model."""
+        history = self._pointer().history
+        return bool(history), history[-1] if history else None
+
     def rollback(self) -> AdapterManifest | None:
         """Go back to what was used before; returns that adapter, None for the base model.
 

@@ -1,38 +1,142 @@
-"""Whether a new adapter may be used: a pure decision from held-out results."""
+"""Whether a new adapter may be used: a pure decision from what was measured, in words and figures.
+
+Five gates in a fixed order; the first that is not passed names the outcome. Nothing is promoted on
+too little evidence: an adapter that cannot be judged yet stays in shadow, and is told what it lacks.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from learning.promotion.stats import Paired, sign_test
+from learning.evaluation.statistics import TaskScores, paired_bootstrap, sign_test
 
 MIN_HELD_OUT = 30
 """Below this many held-out tasks nothing can be told apart from luck."""
+MIN_CONFIRMING = 10
+"""Fewest tasks, never used before, that a winner is tested on once more."""
+GUARD_TASKS = 60
+MAX_GUARD_LOSSES = 2
+ALPHA = 0.05
+
+Outcome = Literal["passed", "failed", "open"]
+Kind = Literal["shadow", "promoted", "rejected"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate and what came of it."""
+
+    name: str
+    outcome: Outcome
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What happens to an adapter, and why, in words for the person."""
 
-    kind: Literal["shadow", "promoted", "rejected"]
+    kind: Kind
     reason: str
+    gates: tuple[Gate, ...] = ()
 
 
-def decide(held_out: Paired, *, alpha: float = 0.05) -> Decision:
-    """Promote only if this many wins would be surprising from an equally good adapter.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What was measured of a candidate (b) beside the incumbent (a), greedy, on the same tasks."""
 
-    `held_out` compares with the incumbent on tasks that were not learned from.
-    """
-    if held_out.tasks < MIN_HELD_OUT:
-        reason = (
-            f"kept in shadow: not enough held-out evidence ({held_out.tasks} of {MIN_HELD_OUT})"
-        )
-        return Decision(kind="shadow", reason=reason)
-    p = sign_test(held_out)
-    outcome = (
-        f"{held_out.wins} wins, {held_out.losses} losses on {held_out.tasks} tasks, p = {p:.3f}"
+    held_out: TaskScores
+    """Tasks of the repository that the candidate did not learn from."""
+    guard: TaskScores | None = None
+    """Tasks from outside the repository; None where they were not run."""
+    confirming: TaskScores | None = None
+    """Tasks that no decision has used yet; None before the first decision."""
+    canaries: tuple[Gate, ...] = ()
+    """What the replies look like, from `learning.promotion.canaries`."""
+
+
+NO_TRIAL = Trial(held_out=TaskScores(tasks=(), a=(), b=()))
+
+
+def decide(trial: Trial, *, alpha: float = ALPHA) -> Decision:
+    """Promote only if this many wins would be surprising from an equally good adapter."""
+    gates: list[Gate] = []
+    for gate in (
+        *trial.canaries,
+        _held_out(trial.held_out, alpha),
+        _guard(trial),
+        _confirm(trial, alpha),
+    ):
+        gates.append(gate)
+        if gate.outcome == "failed":
+            return Decision(kind="rejected", reason=gate.words, gates=tuple(gates))
+        if gate.outcome == "open":
+            reason = f"kept in shadow: {gate.words}"
+            return Decision(kind="shadow", reason=reason, gates=tuple(gates))
+    figures = _outcome(trial.held_out, alpha)
+    return Decision(
+        kind="promoted", reason=f"better than the incumbent: {figures}", gates=tuple(gates)
     )
-    if p <= alpha:
-        return Decision(kind="promoted", reason=f"better than the incumbent: {outcome}")
-    return Decision(kind="rejected", reason=f"not shown to be better than the incumbent: {outcome}")
+
+
+def lacking(held_out: int) -> str:
+    """How much more evidence a decision needs, in words; "" when there is enough."""
+    if held_out >= MIN_HELD_OUT:
+        return ""
+    return f"not enough held-out evidence ({held_out} of {MIN_HELD_OUT})"
+
+
+def _held_out(scores: TaskScores, alpha: float) -> Gate:
+    name = "tasks of this repository"
+    if missing := lacking(len(scores.tasks)):
+        return Gate(name=name, outcome="open", words=missing)
+    figures = _outcome(scores, alpha)
+    if sign_test(scores.wins, scores.losses) <= alpha:
+        return Gate(name=name, outcome="passed", words=figures)
+    words = f"not shown to be better than the incumbent: {figures}"
+    return Gate(name=name, outcome="failed", words=words)
+
+
+def _guard(trial: Trial) -> Gate:
+    name = "general tasks"
+    run = len(trial.guard.tasks) if trial.guard else 0
+    losses = trial.guard.losses if trial.guard else 0
+    words = f"{losses} losses on {run} general tasks, at most {MAX_GUARD_LOSSES} are allowed"
+    if losses > MAX_GUARD_LOSSES:
+        return Gate(name=name, outcome="failed", words=f"it forgets: {words}")
+    if run < GUARD_TASKS:
+        words = f"{run} of {GUARD_TASKS} general tasks were run"
+        return Gate(name=name, outcome="open", words=words)
+    return Gate(name=name, outcome="passed", words=words)
+
+
+def _confirm(trial: Trial, alpha: float) -> Gate:
+    name = "tasks never used before"
+    scores = trial.confirming
+    if scores is None or len(scores.tasks) < MIN_CONFIRMING:
+        run = len(scores.tasks) if scores else 0
+        words = f"better so far, but only {run} of {MIN_CONFIRMING} fresh tasks confirm it"
+        return Gate(name=name, outcome="open", words=words)
+    figures = _outcome(scores, alpha)
+    if sign_test(scores.wins, scores.losses) <= alpha:
+        return Gate(name=name, outcome="passed", words=figures)
+    words = f"the gain did not hold on fresh tasks: {figures}"
+    return Gate(name=name, outcome="failed", words=words)
+
+
+def _outcome(scores: TaskScores, alpha: float) -> str:
+    p = sign_test(scores.wins, scores.losses)
+    spread = paired_bootstrap(scores, confidence=1 - 2 * alpha)
+    low, high = 100 * spread.interval.low, 100 * spread.interval.high
+    return (
+        f"{scores.wins} wins, {scores.losses} losses on {len(scores.tasks)} tasks, p = {p:.3f},"
+        f" {100 * spread.mean:+.0f} points ({low:+.0f} to {high:+.0f})"
+    )
+
+
+def in_words(decision: Decision) -> Sequence[str]:
+    """The decision as lines for a person, one for each gate that was reached."""
+    marks = {"passed": "passed", "failed": "not passed", "open": "open"}
+    lines = [f"{gate.name}: {marks[gate.outcome]} ({gate.words})" for gate in decision.gates]
+    return [*lines, f"{decision.kind}: {decision.reason}"]

@@ -1,24 +1,26 @@
-"""What the teacher sees beside the student's prompt: a short note with the evidence.
+"""What the teacher sees beside the student's prompt: short notes with the evidence, and controls.
 
-The note states what was observed and never quotes the failing attempt: a teacher that sees the
-attempt repeats it (arXiv 2606.11173). Other kinds of evidence and their views come in here.
+A note states what was observed and never quotes the failing attempt: a teacher that sees the
+attempt repeats it (arXiv 2606.11173). The views of one note say the same in different forms; a
+control has the form without this evidence, so that what any note does to the model cancels out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from learning.records import Evidence, Message, Tier
 
-_FRAME = Path(__file__).with_name("note.md")
+_HERE = Path(__file__).parent
 _MAX_FACTS = 2
 _LEARNABLE = (Tier.HARNESS, Tier.USER)
 _MIN_QUOTED = 8
 """Shorter lines (`else:`, `return x`) prove nothing when they occur in both texts."""
 _MIN_MESSAGE = 40
+_VALUE = re.compile(r"'[^'\n]{1,80}'|\"[^\"\n]{1,80}\"|(?<![\w.])-?\d[\d_]*(?:\.\d+)?(?![\w.])")
 
 _VOLATILE = (
     (re.compile(r"(?<![\w.])/(?:[\w.@+-]{1,100}/){1,30}([\w.@+-]{1,100})"), r"\1"),
@@ -27,25 +29,67 @@ _VOLATILE = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?Z?"), "[time]"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "[id]"),
 )
+_INSTRUCTION = re.compile(
+    r"(?i)\b(?:ignore|disregard|forget|override)\b[^\n]{0,40}\b(?:instruction|prompt|rule|above"
+    r"|previous)|\byou (?:must|should|are now|will)\b[^\n]{0,60}\b(?:always|never|add|insert|write"
+    r"|run|execute|import|reply|answer|output)\b|<\|im_(?:start|end)\|>|\[/?INST\]|<\|[a-z_]{2,30}\|>"
+    r"|^\s*(?:system|assistant)\s*:"
+)
+"""Words that speak to a model instead of reporting: a tool has no business with them."""
 
 
-def evidence_note(
-    evidence: Sequence[Evidence], *, attempt: str, budget: int, count: Callable[[str], int]
-) -> str:
-    """The note for this evidence within `budget` tokens, or "" if nothing may be said.
+def evidence_notes(
+    evidence: Sequence[Evidence],
+    *,
+    attempt: str,
+    budget: int,
+    count: Callable[[str], int],
+    views: int,
+) -> tuple[str, ...]:
+    """Up to `views` different notes for this evidence, none longer than `budget` tokens.
 
-    At most two facts, the shortest; only from our harness or the user; without lines of the
-    attempt, absolute paths, addresses or times.
+    Empty if nothing may be said. At most two facts, the shortest; only from our harness or the
+    user; without lines of the attempt, absolute paths, addresses, times, or anything that reads
+    like an instruction.
     """
+    facts = list(learnable_facts(evidence, attempt=attempt))[:_MAX_FACTS]
+    notes = (_note(facts, form, budget, count) for form in _FORMS[:views])
+    return tuple(dict.fromkeys(note for note in notes if note))
+
+
+def control_notes(
+    own: Sequence[Evidence],
+    others: Sequence[Evidence],
+    *,
+    attempt: str,
+    budget: int,
+    count: Callable[[str], int],
+    controls: int,
+) -> tuple[str, ...]:
+    """Notes of the same form that do not have this evidence: half neutral, half of other failures.
+
+    The others are of the same kind and nearest in length, with another signature.
+    """
+    neutral = (_HERE / "neutral.md").read_text(encoding="utf-8").splitlines()
+    notes = [_framed([line]) for line in neutral[: (controls + 1) // 2]]
+    for fact, form in zip(_foreign(own, others), _FORMS, strict=False):
+        if len(notes) >= controls:
+            break
+        if note := _note(list(learnable_facts([fact], attempt=attempt)), form, budget, count):
+            notes.append(note)
+    return tuple(notes[:controls])
+
+
+def learnable_facts(evidence: Iterable[Evidence], *, attempt: str) -> Sequence[Evidence]:
+    """The facts that a note may state, cleaned, the shortest first."""
     facts = [clean for fact in evidence if (clean := _clean(fact, attempt)) is not None]
-    facts.sort(key=lambda fact: len(_describe(fact)))
-    facts = facts[:_MAX_FACTS]
-    while facts:
-        note = _framed(map(_describe, facts))
-        if count(note) <= budget:
-            return note
-        facts = _shortened(facts)
-    return ""
+    return sorted(facts, key=lambda fact: len(_full(fact)))
+
+
+def told_values(notes: Iterable[str], prompt: str) -> frozenset[str]:
+    """Literals that the notes contain and the prompt does not: to be explained, not repeated."""
+    values = {match for note in notes for match in _VALUE.findall(note)}
+    return frozenset(value for value in values if value not in prompt)
 
 
 def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
@@ -55,9 +99,40 @@ def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
     return (*earlier, noted)
 
 
+def reported_words(evidence: Sequence[Evidence], *, attempt: str) -> str:
+    """What the harness said after the action, in its own words, or ""."""
+    facts = [fact for fact in evidence if fact.tier is Tier.HARNESS]
+    return "\n".join(_short(fact) for fact in learnable_facts(facts, attempt=attempt)[:_MAX_FACTS])
+
+
+def _note(
+    facts: list[Evidence],
+    form: Callable[[Evidence], str],
+    budget: int,
+    count: Callable[[str], int],
+) -> str:
+    while facts:
+        note = _framed(map(form, facts))
+        if count(note) <= budget:
+            return note
+        facts = _shortened(facts)
+    return ""
+
+
 def _framed(bodies: Iterable[str]) -> str:
-    frame = _FRAME.read_text(encoding="utf-8").rstrip("\n")
+    frame = (_HERE / "note.md").read_text(encoding="utf-8").rstrip("\n")
     return frame.replace("{body}", "\n".join(bodies))
+
+
+def _foreign(own: Sequence[Evidence], others: Sequence[Evidence]) -> Iterator[Evidence]:
+    kinds = {fact.kind for fact in own}
+    taken = {fact.signature for fact in own}
+    length = min((len(_full(fact)) for fact in own), default=0)
+    near = sorted(others, key=lambda fact: (abs(len(_full(fact)) - length), _full(fact)))
+    for fact in near:
+        if fact.kind in kinds and fact.signature not in taken:
+            taken.add(fact.signature)
+            yield fact
 
 
 def _clean(fact: Evidence, attempt: str) -> Evidence | None:
@@ -66,6 +141,9 @@ def _clean(fact: Evidence, attempt: str) -> Evidence | None:
         return None
     quoted = {line.strip() for line in attempt.splitlines() if len(line.strip()) >= _MIN_QUOTED}
     lines = [line for line in fact.message.splitlines() if not _quotes(line, quoted)]
+    said = (*lines, fact.subject, fact.expected, fact.got)
+    if fact.tier is not Tier.USER and any(map(_INSTRUCTION.search, said)):
+        return None
     return dataclasses.replace(
         fact,
         subject=_stable(fact.subject),
@@ -85,13 +163,41 @@ def _stable(text: str) -> str:
     return text
 
 
-def _describe(fact: Evidence) -> str:
-    message = fact.message
-    if fact.exception and not message.startswith(fact.exception):
-        message = f"{fact.exception}: {message}" if message else fact.exception
-    place = f"\n  at {fact.file}:{fact.line}" if fact.file else ""
-    function = f", in {fact.function}" if place and fact.function else ""
-    return f"{fact.subject or 'the run'} failed: {message}{place}{function}"
+def _full(fact: Evidence) -> str:
+    return f"{fact.subject or 'the run'} failed: {_said(fact)}{_place(fact, indent='  ')}"
+
+
+def _short(fact: Evidence) -> str:
+    return _said(fact).split("\n", 1)[0]
+
+
+def _place_first(fact: Evidence) -> str:
+    place = _place(fact, indent="").strip() or "during the run"
+    return f"Observed {place}:\n{_said(fact)}"
+
+
+def _wanted(fact: Evidence) -> str:
+    if fact.expected and fact.got:
+        return f"{fact.subject or 'The check'} wants {fact.expected} and was given {fact.got}."
+    return f"{fact.subject or 'The run'} is not right yet. It reports: {_said(fact)}"
+
+
+_FORMS: tuple[Callable[[Evidence], str], ...] = (_full, _short, _place_first, _wanted)
+"""The views, the most complete one first. A view and its control are rendered alike."""
+MAX_VIEWS = len(_FORMS)
+
+
+def _said(fact: Evidence) -> str:
+    if fact.exception and not fact.message.startswith(fact.exception):
+        return f"{fact.exception}: {fact.message}" if fact.message else fact.exception
+    return fact.message
+
+
+def _place(fact: Evidence, *, indent: str) -> str:
+    if not fact.file:
+        return ""
+    function = f", in {fact.function}" if fact.function else ""
+    return f"\n{indent}at {fact.file}:{fact.line}{function}"
 
 
 def _shortened(facts: list[Evidence]) -> list[Evidence]:

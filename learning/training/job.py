@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from learning.experience.codec import CodecError, decode, encode
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import sync
 from learning.records import Experience
+from learning.training.rules import Rule, rule_from
 
 
 class TrainingError(LearningError):
@@ -49,6 +50,8 @@ class Example:
     step: Experience
     fix: Experience | None = None
     weight: float = 1.0
+    read_evidence: bool = True
+    """Whether this model can read the evidence, so that its reading may be learned from."""
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
@@ -91,6 +94,7 @@ class Job:
     """No further step is begun after this much time in training."""
     threads: int = 0
     """0: as many as torch chooses."""
+    rule: Rule = field(default_factory=Rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,7 @@ def read_job(folder: Path) -> Job:
     try:
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         record["base"] = ModelIdentity(**record["base"])
+        record["rule"] = rule_from(record["rule"])
         return Job(**record)
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise JobError(f"the learning job in {folder} cannot be read ({err})") from err
@@ -175,6 +180,7 @@ def _example_record(example: Example) -> dict[str, object]:
         "step": encode(example.step),
         "fix": None if example.fix is None else encode(example.fix),
         "weight": example.weight,
+        "read_evidence": example.read_evidence,
     }
 
 
@@ -185,4 +191,5 @@ def _example(record: dict[str, str | float | None]) -> Example:
         step=decode(str(record["step"])),
         fix=None if fix is None else decode(str(fix)),
         weight=float(record["weight"] or 0.0),
+        read_evidence=bool(record["read_evidence"]),
     )

@@ -1,43 +1,28 @@
 """The target and the losses of learning from feedback, as pure functions of tensors.
 
-Axes: t action tokens, v vocabulary, m views of the evidence, k controls, s kept vocabulary entries.
-All branches are scored with the same frozen weights. Reductions are float32 or wider, whatever the
-weights are.
+Axes: t action tokens, v vocabulary, m views of the evidence, k controls, s kept vocabulary entries,
+b kept entries and the tail bucket. All branches are scored with the same frozen weights. Reductions
+are float32 or wider, whatever the weights are. Logits in, nats out.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from learning.training.rules import TargetRule, WeightRule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _LOWEST = -60.0
 """Stands in for log 0 where the target has mass, so that a loss stays finite."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetRule:
-    """How far the target moves from the anchor, and why.
-
-    `q ∝ a · (n/a)^gamma_s · (c/n)^gamma_c`, each log-ratio clipped at `clip`: `gamma_c` weighs what
-    this evidence says beyond what any note of its shape says, `gamma_s` the latter (its style).
-    The defaults are the teacher of SDPO (arXiv 2601.20802); (g, g) is its trust-region form.
-    """
-
-    gamma_c: float = 1.0
-    gamma_s: float = 1.0
-    clip: float = math.inf
-    """With a finite clip, KL(q || anchor) <= 2 · (gamma_c + gamma_s) · clip for any teacher."""
-    top_k: int = 20
-    plausibility: float = 0.0
-    """A token may be raised only if the anchor or the teacher gives it this share of its maximum."""
-    move_tail: bool = True
-    """Whether the entries that are not kept move too, as one bucket; else they stay put."""
+_T_EPSILON = 1e-3
+"""Keeps a token that all views agree on exactly from dividing by zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +35,24 @@ class Target:
     """Log-probability of every kept entry, then of the tail; b is s + 1."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the frozen weights make of the evidence, token by token of the action."""
+
+    target: Target
+    log_a_tb: Tensor
+    """The anchor's log-probabilities on the target's buckets."""
+    evidence_mt: Tensor
+    """How much more likely each view makes each token than the controls do, in nats."""
+    style_t: Tensor
+    """How much more likely the controls make each token than the bare prompt does, in nats."""
+
+    @property
+    def shift_t(self) -> Tensor:
+        """KL(q || anchor) of every token, in nats."""
+        return _kl(self.target.log_q_tb, self.log_a_tb, tau=math.inf)
+
+
 def evidence_target(
     anchor_tv: Tensor,
     evidence_mtv: Tensor,
@@ -59,9 +62,25 @@ def evidence_target(
     rule: TargetRule,
 ) -> Target:
     """The contrastive evidence target from the logits of the three branches."""
+    return read_evidence(anchor_tv, evidence_mtv, control_ktv, token_ids_t, rule=rule).target
+
+
+def read_evidence(
+    anchor_tv: Tensor,
+    evidence_mtv: Tensor,
+    control_ktv: Tensor,
+    token_ids_t: Tensor,
+    *,
+    rule: TargetRule,
+) -> Reading:
+    """The contrastive evidence target, and what the token weights are made from.
+
+    Views and controls are averaged as experts (geometric mean, normalised again). Without any
+    control the anchor stands in for it, which leaves the plain teacher with `gamma_c` alone.
+    """
     anchor = _log_softmax(anchor_tv)
     evidence = _expert(evidence_mtv)
-    control = _expert(control_ktv)
+    control = _expert(control_ktv) if len(control_ktv) else anchor
     support = _support(rule.top_k, token_ids_t, anchor, evidence)
     a, c, n = (_bucketed(branch, support) for branch in (anchor, evidence, control))
     shift = _clipped(c - n, rule.clip) * rule.gamma_c + _clipped(n - a, rule.clip) * rule.gamma_s
@@ -70,25 +89,66 @@ def evidence_target(
         shift = _only_plausible(shift, anchor, evidence, support, rule.plausibility)
     if not rule.move_tail:
         shift = torch.cat([shift[:, :-1], torch.zeros_like(shift[:, -1:])], dim=-1)
-    return Target(support_ts=support, log_q_tb=(a + shift).log_softmax(-1))
+    return Reading(
+        target=Target(support_ts=support, log_q_tb=(a + shift).log_softmax(-1)),
+        log_a_tb=a,
+        evidence_mt=torch.stack(
+            [_at(_log_softmax(view_tv) - control, token_ids_t) for view_tv in evidence_mtv]
+        ),
+        style_t=_at(control - anchor, token_ids_t),
+    )
 
 
 def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> Target:
-    """What `evidence_target` gives for the default rule and one view, from that view alone.
+    """What `evidence_target` gives for SDPO's rule and one view, from that view alone.
 
-    With gammas of 1 and no clip, anchor and controls cancel out.
+    With gammas of 1 and no clip, anchor and controls cancel out. It also keeps a distribution that
+    must not change: an anchor's.
     """
     teacher = _log_softmax(teacher_tv)
     support = _support(top_k, token_ids_t, teacher)
     return Target(support_ts=support, log_q_tb=_bucketed(teacher, support))
 
 
-def forward_kl(target: Target, student_tv: Tensor) -> Tensor:
-    """KL(q || student) for every action token: kept entries exactly, the rest as one bucket."""
-    log_p = _bucketed(_log_softmax(student_tv), target.support_ts).clamp(min=_LOWEST)
-    log_q = target.log_q_tb
-    q = log_q.exp()
-    return torch.where(q > 0, q * (log_q.clamp(min=_LOWEST) - log_p), 0.0).sum(-1)
+def token_weights(
+    reading: Reading,
+    role_t: Tensor,
+    *,
+    rule: WeightRule,
+    failed: bool,
+    told: Collection[int] = (),
+) -> Tensor:
+    """How much each action token may learn from the evidence, from 0 to its role's weight.
+
+    `role_t` is what kind of text each token is (1 code, less for prose, 0 for what is never
+    trained); `told` are vocabulary ids of values that only the notes contain.
+    """
+    weight_t = role_t.float().clone()
+    weight_t[: rule.skip_first] = 0.0
+    shift_t = reading.shift_t
+    mean_t = reading.evidence_mt.mean(0)
+    score_t = shift_t * (weight_t > 0)
+    if rule.snr_min > 0 and len(reading.evidence_mt) > 1:
+        spread_t = reading.evidence_mt.std(0) / math.sqrt(len(reading.evidence_mt))
+        score_t = score_t * (mean_t.abs() / (spread_t + _T_EPSILON) >= rule.snr_min)
+    if rule.mask_literals and told:
+        score_t = score_t * ~_raises(reading, told)
+    if rule.keep < 1:
+        count = max(1, int(rule.keep * int((role_t > 0).sum())))
+        score_t = torch.where(score_t >= score_t.topk(count).values[-1], score_t, 0.0)
+    weight_t = weight_t * (score_t > 0)
+    if not math.isinf(rule.shift_cap):
+        weight_t = weight_t * (rule.shift_cap / shift_t.clamp(min=rule.shift_cap))
+    return torch.where(mean_t > 0, rule.endorsed * weight_t, weight_t) if failed else weight_t
+
+
+def forward_kl(target: Target, student_tv: Tensor, *, tau: float = math.inf) -> Tensor:
+    """KL(q || student) for every action token: kept entries exactly, the rest as one bucket.
+
+    `tau` caps what one entry adds (arXiv 2601.18734), so that no token of style outweighs the rest.
+    """
+    log_p = _bucketed(_log_softmax(student_tv), target.support_ts)
+    return _kl(target.log_q_tb, log_p, tau=tau)
 
 
 def guarded_nll(student_tv: Tensor, token_ids_t: Tensor, *, floor: float) -> Tensor:
@@ -97,9 +157,34 @@ def guarded_nll(student_tv: Tensor, token_ids_t: Tensor, *, floor: float) -> Ten
     The weight (arXiv 2508.05629) keeps tokens that the model would never say from dominating; it
     carries no gradient, and `floor` keeps a rare but right token learnable.
     """
-    nll = -_log_softmax(student_tv).gather(-1, token_ids_t[:, None]).squeeze(-1)
+    nll = -_at(_log_softmax(student_tv), token_ids_t)
     guard = floor + (1.0 - floor) * (-nll).detach().exp()
     return guard * nll
+
+
+def cross_entropy(student_tv: Tensor, token_ids_t: Tensor) -> Tensor:
+    """Negative log-likelihood of every token."""
+    return -_at(_log_softmax(student_tv), token_ids_t)
+
+
+def _kl(log_q_tb: Tensor, log_p_tb: Tensor, *, tau: float) -> Tensor:
+    q = log_q_tb.exp()
+    parts = torch.where(q > 0, q * (log_q_tb.clamp(min=_LOWEST) - log_p_tb.clamp(min=_LOWEST)), 0.0)
+    return (parts if math.isinf(tau) else parts.clamp(max=tau)).sum(-1)
+
+
+def _raises(reading: Reading, told: Collection[int]) -> Tensor:
+    """Whether the entry that the target raises most is one of these ids."""
+    kept = reading.target.log_q_tb[:, :-1]
+    gain = torch.where(kept > -math.inf, kept.exp() - reading.log_a_tb[:, :-1].exp(), -1.0)
+    best_t1 = gain.argmax(-1, keepdim=True)
+    raised_t1 = reading.target.support_ts.gather(-1, best_t1)
+    ids = torch.tensor(sorted(told), device=raised_t1.device)
+    return torch.isin(raised_t1, ids).squeeze(-1) & (gain.gather(-1, best_t1).squeeze(-1) > 0)
+
+
+def _at(log_p_tv: Tensor, token_ids_t: Tensor) -> Tensor:
+    return log_p_tv.gather(-1, token_ids_t[:, None]).squeeze(-1)
 
 
 def _log_softmax(logits: Tensor) -> Tensor:
@@ -109,7 +194,9 @@ def _log_softmax(logits: Tensor) -> Tensor:
 
 def _expert(logits_xtv: Tensor) -> Tensor:
     """The geometric mean over views or controls, normalised again."""
-    return _log_softmax(logits_xtv).mean(0).log_softmax(-1)
+    total = sum(_log_softmax(logits_tv) for logits_tv in logits_xtv[1:])
+    mean: Tensor = (_log_softmax(logits_xtv[0]) + total) / len(logits_xtv)
+    return mean.log_softmax(-1)
 
 
 def _support(top_k: int, token_ids_t: Tensor, *log_p_tv: Tensor) -> Tensor:

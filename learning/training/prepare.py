@@ -5,20 +5,28 @@ Token-exact: the student's ids are those that were recorded. Nothing here import
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from learning.model.chat import TextStream
-from learning.records import Experience, Message
-from learning.training.contexts import evidence_note, with_note
+from learning.records import Evidence, Experience, Message
+from learning.training.contexts import (
+    control_notes,
+    evidence_notes,
+    reported_words,
+    told_values,
+    with_note,
+)
 from learning.training.job import Example, ExampleKind
+from learning.training.rules import PLAIN_SDPO, Rule
+from learning.training.spans import changed_lines, spell
 
 _KNOWS_TOO_MUCH = re.compile(
     r"(?i)as the (?:error|traceback|note) says|previous attempt|the error above|fixed the previous"
 )
+_STAND_IN = "x"
+"""Any reply: it shows what the template puts between a reply and the message after it."""
 
 
 class Format(Protocol):
@@ -32,6 +40,15 @@ class Format(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """The tool's words after an action: what follows the student's window, and what is trained."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    """Indices into `ids`; the template's own tokens are not among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """One example as token ids."""
 
@@ -40,8 +57,15 @@ class Prepared:
     """The student's window: the end of the prompt, then the action up to its last trained token."""
     positions: tuple[int, ...]
     """Indices into `ids` of the trained tokens."""
-    teacher_ids: tuple[int, ...] = ()
-    """The same window with the note in it; ends with the same action tokens."""
+    views: tuple[tuple[int, ...], ...] = ()
+    """The same window with each note in it; all end with the same action tokens."""
+    controls: tuple[tuple[int, ...], ...] = ()
+    """The same window with notes that lack this evidence."""
+    roles: tuple[float, ...] = ()
+    """Weight of each trained token by its kind of text; empty: all 1."""
+    told: frozenset[int] = frozenset()
+    """Vocabulary ids of values that only the notes contain."""
+    echo: Echo | None = None
     weight: float = 1.0
     history_cut: int = 0
     """Prompt tokens left out on the left."""
@@ -56,95 +80,139 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Notes:
+    """The prompts with notes in them, and the values that only those tell."""
+
+    views: tuple[tuple[int, ...], ...] = ()
+    controls: tuple[tuple[int, ...], ...] = ()
+    told: frozenset[int] = frozenset()
+
+
 def prepare(
-    example: Example, chat: Format, *, max_tokens: int, note_tokens: int
+    example: Example,
+    chat: Format,
+    *,
+    max_tokens: int,
+    note_tokens: int,
+    rule: Rule = PLAIN_SDPO,
+    others: Sequence[Evidence] = (),
 ) -> Prepared | Skipped:
-    """The token window of an example, or the reason why there is none."""
+    """The token window of an example, or the reason why there is none.
+
+    `others` are facts of other examples, which controls are made from.
+    """
     prompt = example.step.action.prompt_ids
     action = (example.fix or example.step).action.token_ids
     if not prompt or not action:
         return Skipped(reason="recorded without token ids")
     if example.kind is ExampleKind.EVIDENCE:
-        noted = _noted_prompt(example.step, chat, note_tokens)
-        if isinstance(noted, Skipped):
-            return noted
-        return _window(example, prompt, action, range(len(action)), max_tokens, noted=noted)
+        return _evidence(example, chat, max_tokens, note_tokens, rule, others)
     trained = changed_tokens(example, chat)
     if isinstance(trained, Skipped):
         return trained
-    return _window(example, prompt, action, trained, max_tokens)
+    notes = _Notes()
+    if example.kind is ExampleKind.HINDSIGHT and example.read_evidence:
+        found = _noted_prompts(example.step, chat, note_tokens, rule, others)
+        notes = notes if isinstance(found, Skipped) else found  # the fix can be learned without
+    return _window(example, prompt, action, trained, max_tokens, notes=notes)
 
 
 def changed_tokens(example: Example, chat: Format) -> Sequence[int] | Skipped:
     """Indices of the action's tokens that spell lines which the fix added or changed."""
     fix = example.fix or example.step
-    text, spans = _spans(fix.action.token_ids, chat)
-    lines = text.splitlines(keepends=True)
-    changed = _changed_lines(example.step.before, fix.after, lines)
-    if any(_KNOWS_TOO_MUCH.search(lines[number]) for number in changed):
+    spelled = spell(fix.action.token_ids, chat.decode)
+    changed = changed_lines(example.step.before, fix.after, spelled.lines)
+    if any(_KNOWS_TOO_MUCH.search(spelled.lines[number]) for number in changed):
         return Skipped(reason="mentions what it should not know")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
-    wanted = [(starts[number], starts[number + 1]) for number in changed]
-    trained = [
-        index
-        for index, (start, end) in enumerate(spans)
-        if any(start < stop and end > begin for begin, stop in wanted)
-    ]
-    return trained or Skipped(reason="changes no line of the file")
+    return spelled.tokens_of(changed) or Skipped(reason="changes no line of the file")
 
 
-def _changed_lines(before: str, after: str, reply: Sequence[str]) -> list[int]:
-    """Numbers of the reply's lines that are in the new file and not where the old one had them.
-
-    After a pure deletion that is the line which now follows.
-    """
-    kept = {line.rstrip() for line in after.splitlines()}
-    old, new = [[text.rstrip() for text in side] for side in (before.splitlines(), reply)]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    changed: set[int] = set()
-    for operation, old_from, old_to, new_from, new_to in matcher.get_opcodes():
-        if operation == "delete" and any(old[old_from:old_to]):
-            changed.add(new_from)
-        elif operation != "equal":
-            changed.update(range(new_from, new_to))
-    return sorted(n for n in changed if n < len(new) and new[n] and new[n] in kept)
-
-
-def _spans(ids: Sequence[int], chat: Format) -> tuple[str, list[tuple[int, int]]]:
-    """The action's text, and from where to where in it each token reaches.
-
-    Tokens that end inside a character share the span of the one that completes it.
-    """
-    stream = TextStream(chat.decode)
-    pieces = [stream.push(id_) for id_ in ids]
-    rest = stream.flush()
-    if pieces:
-        pieces[-1] += rest
-    spans: list[tuple[int, int]] = []
-    end = sum(map(len, pieces))
-    text = "".join(pieces)
-    start = end
-    for piece in reversed(pieces):
-        if piece:
-            end, start = start, start - len(piece)
-        spans.append((start, end))
-    return text, spans[::-1]
+def _evidence(  # noqa: PLR0917 - one private step of `prepare`, with its arguments
+    example: Example,
+    chat: Format,
+    max_tokens: int,
+    note_tokens: int,
+    rule: Rule,
+    others: Sequence[Evidence],
+) -> Prepared | Skipped:
+    step = example.step
+    notes = _noted_prompts(step, chat, note_tokens, rule, others)
+    if isinstance(notes, Skipped):
+        return notes
+    if not example.read_evidence:
+        notes = _Notes()
+    action = step.action.token_ids
+    roles = spell(action, chat.decode).roles(prose=rule.weights.prose)
+    made = _window(
+        *(example, step.action.prompt_ids, action, range(len(action)), max_tokens),
+        notes=notes,
+        roles=roles,
+        echo=_echo(step, chat) if rule.loss.echo else None,
+    )
+    if isinstance(made, Prepared) and not made.views and made.echo is None:
+        return Skipped(reason="what the tool said does not fit behind its action")
+    return made
 
 
-def _noted_prompt(step: Experience, chat: Format, note_tokens: int) -> tuple[int, ...] | Skipped:
+def _noted_prompts(
+    step: Experience, chat: Format, note_tokens: int, rule: Rule, others: Sequence[Evidence]
+) -> _Notes | Skipped:
     if not step.messages or tuple(chat.encode(step.messages)) != step.action.prompt_ids:
         return Skipped(reason="its prompt cannot be rebuilt token by token")
-    note = evidence_note(
-        step.evidence,
-        attempt=f"{step.action.text}\n{step.after}",
-        budget=note_tokens,
-        count=lambda text: len(chat.encode_text(text)),
+
+    def count(text: str) -> int:
+        return len(chat.encode_text(text))
+
+    def prompts(notes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(chat.encode(with_note(step.messages, note))) for note in notes)
+
+    attempt = f"{step.action.text}\n{step.after}"
+    notes = evidence_notes(
+        step.evidence, attempt=attempt, budget=note_tokens, count=count, views=rule.views
     )
-    if not note:
+    if not notes:
         return Skipped(reason="its evidence says nothing that may be learned from")
-    return tuple(chat.encode(with_note(step.messages, note)))
+    controls = control_notes(
+        *(step.evidence, others),
+        attempt=attempt,
+        budget=note_tokens,
+        count=count,
+        controls=rule.controls,
+    )
+    shown = "\n".join(message.content for message in step.messages)
+    values = told_values(notes, shown)
+    told = {
+        id_ for value in values for text in (value, f" {value}") for id_ in chat.encode_text(text)
+    }
+    return _Notes(
+        views=prompts(notes),
+        controls=prompts(controls),
+        told=frozenset(told.difference(step.action.prompt_ids)),
+    )
+
+
+def _echo(step: Experience, chat: Format) -> Echo | None:
+    """What the template puts after the action, with the tool's words as the next message."""
+    words = reported_words(step.evidence, attempt=f"{step.action.text}\n{step.after}")
+    if not words:
+        return None
+    replied = (*step.messages, Message(role="assistant", content=_STAND_IN))
+    whole = chat.encode((*replied, Message(role="user", content=words)))
+    head = (*step.action.prompt_ids, *chat.encode_text(_STAND_IN))
+    spoken = chat.encode_text(words)
+    if tuple(whole[: len(head)]) != head:
+        return None  # a template that rewrites earlier turns
+    rest = whole[len(head) :]
+    starts = [
+        start
+        for start in range(len(rest) - len(spoken) + 1)
+        if rest[start : start + len(spoken)] == spoken
+    ]
+    if not starts:
+        return None  # the words are spelled otherwise next to the template's marks
+    end = starts[-1] + len(spoken)
+    return Echo(ids=tuple(rest[:end]), positions=tuple(range(starts[-1], end)))
 
 
 def _window(
@@ -154,12 +222,15 @@ def _window(
     trained: Sequence[int],
     max_tokens: int,
     *,
-    noted: Sequence[int] = (),
+    notes: _Notes = _Notes(),
+    roles: Sequence[float] = (),
+    echo: Echo | None = None,
 ) -> Prepared | Skipped:
     """Cut to `max_tokens`, what costs least first.
 
     First the action's end after the last trained token, which loses nothing; then the history's
-    beginning, down to a quarter of the window; then trained tokens at the action's end.
+    beginning, down to a quarter of the window; then trained tokens at the action's end. The tool's
+    words are kept only where they fit behind the whole action.
     """
     history = min(len(prompt), max(max_tokens // 4, max_tokens - trained[-1] - 1))
     fitting = [index for index in trained if index < max_tokens - history]
@@ -167,12 +238,21 @@ def _window(
         return Skipped(reason=f"its trained tokens do not fit into {max_tokens} tokens")
     cut = len(prompt) - history
     used = tuple(action[: fitting[-1] + 1])
-    shared = _common_prefix(prompt, noted)
+    whole = len(used) == len(action)
+    fits = echo is not None and history + len(used) + len(echo.ids) <= max_tokens
+
+    def noted(prompts: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+        return tuple((*ids[min(cut, _common_prefix(prompt, ids)) :], *used) for ids in prompts)
+
     return Prepared(
         kind=example.kind,
         ids=(*prompt[cut:], *used),
         positions=tuple(history + index for index in fitting),
-        teacher_ids=(*noted[min(cut, shared) :], *used) if noted else (),
+        views=noted(notes.views),
+        controls=noted(notes.controls),
+        roles=tuple(roles[index] for index in fitting) if roles else (),
+        told=notes.told,
+        echo=echo if whole and fits else None,
         weight=example.weight,
         history_cut=cut,
         trained_cut=len(trained) - len(fitting),

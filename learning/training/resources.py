@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import os
 import resource
 import sys
 from pathlib import Path
@@ -92,6 +93,19 @@ def available_bytes(
     """Memory that can be had without swapping, within this container's limit; None if unknown."""
     found = [value for value in (_system_available(proc), _cgroup_available(cgroup)) if value]
     return min(found, default=None)
+
+
+def lower_priority() -> None:
+    """Give way to everything else on the machine; the disk's queue follows the same number.
+
+    A Linux kernel that groups processes by session weighs those groups first: within its own, the
+    learner's number alone means nothing beside a person's terminal.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
 
 
 def return_memory_at_once() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from learning.records import Experience, Tier, Verdict
+from learning.experience.contamination import is_benchmark
+from learning.records import EvidenceKind, Experience, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 
 _LONGEST_FIX = 1.5
@@ -31,11 +32,22 @@ class Selection:
         return tuple(dict.fromkeys(ids))
 
 
-def select(experiences: Sequence[Experience], *, model: str, max_examples: int) -> Selection:
-    """Choose up to `max_examples` from experiences given newest first.
+ALL_KINDS = frozenset(ExampleKind)
+
+
+def select(
+    experiences: Sequence[Experience],
+    *,
+    model: str,
+    max_examples: int,
+    kinds: frozenset[ExampleKind] = ALL_KINDS,
+    reads: Callable[[EvidenceKind], bool] = lambda _: True,
+) -> Selection:
+    """Choose up to `max_examples` of these kinds from experiences given newest first.
 
     Fixes of a step that had failed come first, then failing steps with evidence, and fixes that
-    worked at once only to fill up. Of equal failures each counts for its share of one.
+    worked at once only to fill up. Of equal failures each counts for its share of one. `reads` says
+    which evidence the model can read; from the rest only the tool's words are learned.
     """
     skipped: Counter[str] = Counter()
     by_id = {experience.id: experience for experience in experiences}
@@ -52,9 +64,17 @@ def select(experiences: Sequence[Experience], *, model: str, max_examples: int) 
             for e in first_tries
         ),
     ]
+    if others := sum(example.kind not in kinds for example in examples):
+        skipped["of a type that was not asked for"] += others
+    examples = [_readable(example, reads) for example in examples if example.kind in kinds]
     if len(examples) > max_examples:
         skipped["beyond the size of one round"] += len(examples) - max_examples
     return Selection(examples=tuple(examples[:max_examples]), skipped=dict(skipped))
+
+
+def _readable(example: Example, reads: Callable[[EvidenceKind], bool]) -> Example:
+    facts = [fact for fact in example.step.evidence if fact.tier in _LEARNABLE]
+    return dataclasses.replace(example, read_evidence=any(reads(fact.kind) for fact in facts))
 
 
 def _usable(experience: Experience, model: str, skipped: Counter[str]) -> bool:
@@ -70,6 +90,10 @@ def _unusable(experience: Experience, model: str) -> str:
         return "recorded without token ids"
     if experience.verdict is Verdict.UNKNOWN:
         return "without a verdict"
+    if experience.verdict is Verdict.PASS and not experience.trust.may_train:
+        return "a pass whose verdict the code could have forged"
+    if is_benchmark(experience):
+        return "a task of a benchmark"
     return ""
 
 

@@ -1,59 +1,45 @@
 """The training loop: one round of LoRA steps over prepared examples, flat and resumable.
 
-Two losses: forward KL to the frozen teacher on the action's tokens (evidence), and guarded
-likelihood of the changed lines of a verified fix (hindsight). No padding, no mixed batches: one
-example at a time, gradients added up. Logits exist only at trained positions, a few at a time,
-because a vocabulary of 150,000 makes them the largest tensor by far. It does not decide whether
-the result is any good; that is `learning.promotion`.
+No padding, no mixed batches: one example at a time, shortest first within a batch, gradients added
+up in two halves; a step is made when the halves agree. The terms of the loss stand in
+`learning.training.terms`. It does not decide whether the result is any good; that is
+`learning.promotion`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
 
-from learning.promotion.manifest import sync
-from learning.training.job import ExampleKind, Job
-from learning.training.objective import Target, forward_kl, guarded_nll, teacher_target
+from learning.training.halves import HalvedGradient
+from learning.training.job import Job
+from learning.training.passes import CausalModel, backward, measure
 from learning.training.prepare import Prepared
+from learning.training.reading import anchor_all, describe, read_all, save
+from learning.training.replay import Anchored
+from learning.training.terms import Pass, anchor_pass, passes_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
 
 CHECKPOINT = "checkpoint.pt"
-_TARGETS = "targets"
-_HEAD_CHUNK = 64
-"""Positions whose logits exist at one time: 39 MB for a vocabulary of 151,936 in float32."""
-_TOP_K = 64
 _WARM_UP_STEPS = 2
 _CLIP_NORM = 0.5
-_GUARD_FLOOR = 0.25
-
-
-class CausalModel(Protocol):
-    """What the loop uses of a transformers model, whose own methods are mostly untyped."""
-
-    device: torch.device
-
-    def get_decoder(self) -> torch.nn.Module: ...
-
-    def get_output_embeddings(self) -> torch.nn.Module: ...
-
-    def activation_checkpointing_enable(
-        self, *, activation_checkpointing_kwargs: Mapping[str, object], every_n_layers: int
-    ) -> None: ...
-
-    def train(self) -> object: ...
-
-    def eval(self) -> object: ...
+_LEAST_FOR_HELD_OUT = 10
+"""Examples below which none is spared for early stopping."""
+_MEASURE_EVERY = 2
+_RISES = 2
+"""So many rises in a row of the held-out loss end the round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +52,15 @@ class StepReport:
     seconds: float
     tokens: int
     """Tokens read by the student in this step."""
+    batches: int
+    """Batches of the schedule that are used up, this step's included."""
+    examples: int
+    cosine: float | None
+    """Agreement of the two halves of the batch; None with one example."""
+    noise_scale: float | None
+    """Examples that a batch would need for its noise to equal its signal; None where unknown."""
+    held_out: float | None
+    """Loss on the examples that are only measured, where it was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +68,11 @@ class RoundReport:
     """All steps of a round, those before an interruption included."""
 
     steps: tuple[StepReport, ...]
-    stopped_by_budget: bool
+    stopped_by_budget: bool = False
+    stopped_early: bool = False
+    """The loss on examples that are only measured had risen twice."""
+    reading: Mapping[str, float] = field(default_factory=dict)
+    """How the frozen weights read the evidence: see `learning.training.reading.describe`."""
 
 
 def train(
@@ -82,6 +81,7 @@ def train(
     job: Job,
     folder: Path,
     *,
+    anchors: Sequence[Anchored] = (),
     checkpoint_every: int = 1,
     on_target: Callable[[int, int], None] = lambda _done, _total: None,
     on_step: Callable[[StepReport], None] = lambda _: None,
@@ -98,41 +98,104 @@ def train(
     optimizer = torch.optim.AdamW(weights.values(), lr=job.learning_rate, weight_decay=0.0)
 
     # The teacher is the snapshot that the round starts from, so targets come before any step, once.
-    targets = _teacher_targets(base, examples, folder, on_target)
+    if job.rule.loss.evidence:
+        reads = read_all(base, examples, folder, rule=job.rule, on_read=on_target)
+    else:
+        reads = [None] * len(examples)
+    passes = [
+        passes_of(example, read, job.rule.loss)
+        for example, read in zip(examples, reads, strict=True)
+    ]
+    kept = _anchors(model, base, anchors if job.rule.loss.base_anchor else (), job, folder)
     done = _resume(folder, weights, optimizer)
-    schedule = schedule_steps(len(examples), steps=job.steps, batch=job.batch, seed=job.seed)
+    learned, spared = _split(passes, job)
+    schedule = [
+        sorted((learned[i] for i in batch), key=lambda i: (_tokens(passes[i]), i))
+        for batch in schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed)
+    ]
 
     base.train()  # only because checkpointing of activations wants it; nothing here has dropout
     base.activation_checkpointing_enable(
         activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=checkpoint_every
     )
-    for step, batch in enumerate(schedule[len(done) :], start=len(done) + 1):
+    report = RoundReport(steps=tuple(done), reading=describe(reads))
+    while (used := done[-1].batches if done else 0) < len(schedule):
         if _over_budget(done, job.budget_s):
-            return RoundReport(steps=tuple(done), stopped_by_budget=True)
+            return dataclasses.replace(report, stopped_by_budget=True)
+        if _has_risen(done):
+            return dataclasses.replace(report, stopped_early=True)
         started = clock()
         for group in optimizer.param_groups:
-            group["lr"] = job.learning_rate * min(1.0, step / _WARM_UP_STEPS)
+            group["lr"] = job.learning_rate * min(1.0, (len(done) + 1) / _WARM_UP_STEPS)
         optimizer.zero_grad(set_to_none=True)
-        losses = [
-            _accumulate_gradient(base, examples[i], targets[i], scale=1.0 / len(batch))
-            for i in batch
-        ]
+        batch = _gradient(base, passes, schedule[used:], list(weights.values()), job)
+        if kept:
+            anchor = kept[len(done) % len(kept)]
+            backward(base, anchor.ids, anchor.terms)
         norm = float(torch.nn.utils.clip_grad_norm_(weights.values(), _CLIP_NORM))
-        loss = math.fsum(losses) / len(losses)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise FloatingPointError(f"loss {loss} and gradient norm {norm} at step {step}")
+        if not (math.isfinite(batch.loss) and math.isfinite(norm)):
+            raise FloatingPointError(
+                f"loss {batch.loss} and gradient norm {norm} at step {len(done) + 1}"
+            )
         optimizer.step()
-        report = StepReport(
-            step=step,
-            loss=loss,
+        step = StepReport(
+            step=len(done) + 1,
+            loss=batch.loss,
             grad_norm=norm,
             seconds=clock() - started,
-            tokens=sum(len(examples[i].ids) for i in batch),
+            tokens=batch.tokens,
+            batches=used + batch.batches,
+            examples=batch.examples,
+            cosine=batch.cosine,
+            noise_scale=batch.noise_scale,
+            held_out=_held_out_loss(base, [passes[i] for i in spared], len(done) + 1),
         )
-        done.append(report)
+        done.append(step)
         _save_checkpoint(folder, weights, optimizer, done)
-        on_step(report)
-    return RoundReport(steps=tuple(done), stopped_by_budget=False)
+        report = dataclasses.replace(report, steps=tuple(done))
+        on_step(step)
+    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What one step's examples gave; their mean gradient lies in the parameters."""
+
+    loss: float
+    tokens: int
+    batches: int
+    examples: int
+    cosine: float | None
+    noise_scale: float | None
+
+
+def _gradient(
+    base: CausalModel,
+    passes: Sequence[Sequence[Pass]],
+    schedule: Sequence[Sequence[int]],
+    weights: Sequence[torch.nn.Parameter],
+    job: Job,
+) -> _Batch:
+    """Read batches of the schedule until the halves of their gradient agree, or none is left."""
+    halves = HalvedGradient(weights)
+    losses: list[float] = []
+    tokens = batches = 0
+    while batches < len(schedule) and not (batches and _agree(halves, job)):
+        for index in schedule[batches]:
+            losses.append(sum(backward(base, each.ids, each.terms) for each in passes[index]))
+            tokens += _tokens(passes[index])
+            halves.take()
+        batches += 1
+    cosine, noise_scale = halves.cosine(), halves.noise_scale()
+    halves.put()
+    return _Batch(
+        loss=math.fsum(losses) / len(losses),
+        tokens=tokens,
+        batches=batches,
+        examples=halves.examples,
+        cosine=cosine,
+        noise_scale=noise_scale,
+    )
 
 
 def schedule_steps(
@@ -141,98 +204,55 @@ def schedule_steps(
     """Which examples each step uses: every one once in random order, then again in another."""
     order: list[int] = []
     epoch = 0
-    while len(order) < steps * batch:
+    while examples and len(order) < steps * batch:
         indices = list(range(examples))
         random.Random(f"{seed}:{epoch}").shuffle(indices)  # noqa: S311 - reproducible order
         order += indices
         epoch += 1
-    return tuple(tuple(order[i * batch : (i + 1) * batch]) for i in range(steps))
+    batches = (tuple(order[i * batch : (i + 1) * batch]) for i in range(steps))
+    return tuple(batch for batch in batches if batch)
 
 
-def _teacher_targets(
-    base: CausalModel,
-    examples: Sequence[Prepared],
-    folder: Path,
-    on_target: Callable[[int, int], None],
-) -> list[Target | None]:
-    (folder / _TARGETS).mkdir(exist_ok=True)
-    base.eval()
-    total = sum(example.kind is ExampleKind.EVIDENCE for example in examples)
-    targets: list[Target | None] = []
-    for number, example in enumerate(examples):
-        if example.kind is not ExampleKind.EVIDENCE:
-            targets.append(None)
-            continue
-        path = folder / _TARGETS / f"{number}.pt"
-        if not path.exists():
-            target = _teacher_target(base, example)
-            _save(path, {"support": target.support_ts, "log_q": target.log_q_tb})
-        saved = torch.load(path, weights_only=True)
-        targets.append(Target(support_ts=saved["support"], log_q_tb=saved["log_q"]))
-        on_target(sum(target is not None for target in targets), total)
-    return targets
-
-
-@torch.no_grad()
-def _teacher_target(base: CausalModel, example: Prepared) -> Target:
-    offset = len(example.teacher_ids) - len(example.ids)
-    positions = [position + offset for position in example.positions]
-    hidden_td = _hidden(base, example.teacher_ids, positions)
-    ids_t = torch.tensor([example.ids[position] for position in example.positions])
-    chunks = [
-        teacher_target(_logits(base, hidden_td[rows]).cpu(), ids_t[rows], top_k=_TOP_K)
-        for rows in _chunks(len(positions))
+def _anchors(
+    model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], job: Job, folder: Path
+) -> list[Pass]:
+    targets = anchor_all(model, base, anchors, folder)
+    return [
+        anchor_pass(anchored, target, job.rule.loss)
+        for anchored, target in zip(anchors, targets, strict=True)
     ]
-    return Target(
-        support_ts=torch.cat([chunk.support_ts for chunk in chunks]),
-        log_q_tb=torch.cat([chunk.log_q_tb for chunk in chunks]),
-    )
 
 
-def _accumulate_gradient(
-    base: CausalModel, example: Prepared, target: Target | None, *, scale: float
-) -> float:
-    """Add this example's gradient; returns its loss per trained token, unweighted.
-
-    The head runs in chunks on detached hidden states, so that only one chunk of logits is ever
-    kept; their summed gradient then goes back through the layers once.
-    """
-    hidden_td = _hidden(base, example.ids, example.positions)
-    detached_td = hidden_td.detach().requires_grad_()
-    ids_t = torch.tensor([example.ids[position] for position in example.positions])
-    total = 0.0
-    for rows in _chunks(len(example.positions)):
-        logits_tv = _logits(base, detached_td[rows])
-        if target is None:
-            loss_t = guarded_nll(logits_tv, ids_t[rows].to(logits_tv.device), floor=_GUARD_FLOOR)
-        else:
-            part = Target(
-                support_ts=target.support_ts[rows].to(logits_tv.device),
-                log_q_tb=target.log_q_tb[rows].to(logits_tv.device),
-            )
-            loss_t = forward_kl(part, logits_tv)
-        loss = loss_t.sum() / len(example.positions)
-        torch.autograd.backward(loss * example.weight * scale)
-        total += float(loss.detach())
-    torch.autograd.backward(hidden_td, detached_td.grad)
-    return total
+def _split(passes: Sequence[Sequence[Pass]], job: Job) -> tuple[list[int], list[int]]:
+    """Examples to learn from, and those that are only measured."""
+    usable = [index for index, each in enumerate(passes) if each]
+    count = int(job.rule.held_out * len(usable)) if len(usable) >= _LEAST_FOR_HELD_OUT else 0
+    spared = set(random.Random(f"{job.seed}:held out").sample(usable, count))  # noqa: S311
+    return [index for index in usable if index not in spared], sorted(spared)
 
 
-def _hidden(base: CausalModel, ids: Sequence[int], positions: Sequence[int]) -> Tensor:
-    """Last hidden states that predict the tokens at these positions: those one to the left."""
-    ids_1t = torch.tensor([list(ids)], device=base.device)
-    hidden_1td = base.get_decoder()(input_ids=ids_1t, use_cache=False).last_hidden_state
-    hidden: Tensor = hidden_1td[0, [position - 1 for position in positions]]
-    return hidden
+def _agree(halves: HalvedGradient, job: Job) -> bool:
+    if job.rule.min_cosine <= -1 or halves.examples >= job.rule.max_batch:
+        return True
+    cosine = halves.cosine()
+    return cosine is None or cosine >= job.rule.min_cosine
 
 
-def _logits(base: CausalModel, hidden_td: Tensor) -> Tensor:
-    logits: Tensor = base.get_output_embeddings()(hidden_td)
-    return logits
+def _tokens(passes: Sequence[Pass]) -> int:
+    return sum(len(each.ids) for each in passes)
 
 
-def _chunks(length: int) -> Iterator[slice]:
-    return (slice(start, start + _HEAD_CHUNK) for start in range(0, length, _HEAD_CHUNK))
+def _held_out_loss(base: CausalModel, spared: Sequence[Sequence[Pass]], step: int) -> float | None:
+    if not spared or step % _MEASURE_EVERY:
+        return None
+    losses = [measure(base, each.ids, each.terms) for passes in spared for each in passes]
+    return math.fsum(losses) / len(spared)
+
+
+def _has_risen(done: Sequence[StepReport]) -> bool:
+    measured = [step.held_out for step in done if step.held_out is not None]
+    last = measured[-_RISES - 1 :]
+    return len(last) > _RISES and all(a < b for a, b in itertools.pairwise(last))
 
 
 def _over_budget(done: Sequence[StepReport], budget_s: float | None) -> bool:
@@ -249,12 +269,12 @@ def _save_checkpoint(
     optimizer: torch.optim.Optimizer,
     done: Sequence[StepReport],
 ) -> None:
-    state = {
+    state: dict[str, Any] = {
         "weights": {name: weight.detach() for name, weight in weights.items()},
         "optimizer": optimizer.state_dict(),
-        "steps": [(r.step, r.loss, r.grad_norm, r.seconds, r.tokens) for r in done],
+        "steps": [dataclasses.asdict(step) for step in done],
     }
-    _save(folder / CHECKPOINT, state)
+    save(folder / CHECKPOINT, state)
 
 
 def _resume(
@@ -267,13 +287,4 @@ def _resume(
         for name, weight in weights.items():
             weight.copy_(state["weights"][name])
     optimizer.load_state_dict(state["optimizer"])
-    names = ("step", "loss", "grad_norm", "seconds", "tokens")
-    return [StepReport(**dict(zip(names, row, strict=True))) for row in state["steps"]]
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_name(f".tmp-{path.name}")
-    torch.save(state, temporary)
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
+    return [StepReport(**step) for step in state["steps"]]

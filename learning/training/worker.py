@@ -8,6 +8,7 @@ result, 1 it failed, 2 wrong usage, 3 the environment cannot train it.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import os
 import shutil
@@ -25,11 +26,13 @@ from learning.promotion.manifest import AdapterManifest, hash_files, sync, write
 from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
 from learning.training.prepare import Format, Prepared, Skipped, prepare
 from learning.training.progress import ProgressLine, append_progress
+from learning.training.replay import Anchored, replay
 from learning.training.resources import (
     NotEnoughMemoryError,
     available_bytes,
     check_memory,
     checkpoint_every,
+    lower_priority,
     peak_rss_mib,
     return_memory_at_once,
     rss_mib,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from learning.training.trainer import RoundReport, StepReport
 
 _HEARTBEAT_S = 2.0
+_PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (
     *("id", "model", "base", "parent", "seed", "created_at"),  # the manifest has these itself
     *("model_folder", "parent_folder", "adapter_prefix"),  # places on this machine
@@ -86,12 +90,14 @@ def run(folder: Path) -> Result:
     job = read_job(folder)
     with Heartbeat(folder) as heartbeat:
         heartbeat.say(ProgressLine(stage="preparing the examples"))
-        usable = _prepare_all(folder, job)
+        chat = _chat(job)
+        usable = _prepare_all(folder, job, chat)
         adapter = None
         if usable.prepared:
-            model, done = _train(folder, job, usable.prepared, heartbeat)
-            heartbeat.say(ProgressLine(stage="writing the adapter"))
-            adapter = _write_adapter(folder, job, model, usable, _report(done, usable))
+            model, done = _train(folder, job, usable.prepared, replay(chat), heartbeat)
+            if done.steps:
+                heartbeat.say(ProgressLine(stage="writing the adapter"))
+                adapter = _write_adapter(folder, job, model, usable, _report(done, usable))
         result = Result(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
         write_result(folder, result)
     return result
@@ -106,16 +112,27 @@ class _Usable:
     skipped: Mapping[str, int]
 
 
-def _prepare_all(folder: Path, job: Job) -> _Usable:
+def _chat(job: Job) -> Format:
     from learning.model.chat import ChatFormat
 
-    chat: Format = ChatFormat.load(Path(job.model_folder))
+    return ChatFormat.load(Path(job.model_folder))
+
+
+def _prepare_all(folder: Path, job: Job, chat: Format) -> _Usable:
     prepared: list[Prepared] = []
     used: list[str] = []
     unused: list[str] = []
     skipped: Counter[str] = Counter()
-    for example in read_examples(folder):
-        match prepare(example, chat, max_tokens=job.max_tokens, note_tokens=job.note_tokens):
+    examples = read_examples(folder)
+    for example in examples:
+        made = prepare(
+            *(example, chat),
+            max_tokens=job.max_tokens,
+            note_tokens=job.note_tokens,
+            rule=job.rule,
+            others=[f for e in examples if e.step.id != example.step.id for f in e.step.evidence],
+        )
+        match made:
             case Prepared() as tokens:
                 prepared.append(tokens)
                 used += example.experience_ids
@@ -131,7 +148,11 @@ def _prepare_all(folder: Path, job: Job) -> _Usable:
 
 
 def _train(
-    folder: Path, job: Job, prepared: Sequence[Prepared], heartbeat: Heartbeat
+    folder: Path,
+    job: Job,
+    prepared: Sequence[Prepared],
+    anchors: Sequence[Anchored],
+    heartbeat: Heartbeat,
 ) -> tuple[PeftModel, RoundReport]:
     source, available = Path(job.model_folder), available_bytes()
     check_memory(source, available_bytes=available)
@@ -141,7 +162,7 @@ def _train(
     from learning.training.trainer import train
 
     model = load_student(job)
-    to_read = sum(bool(example.teacher_ids) for example in prepared)
+    to_read = sum(bool(example.views) for example in prepared) if job.rule.loss.evidence else 0
     first = ProgressLine(stage="reading the evidence", steps=to_read)
     heartbeat.say(first if to_read else ProgressLine(stage="training", steps=job.steps))
 
@@ -167,6 +188,7 @@ def _train(
 
     done = train(
         *(model, prepared, job, folder),
+        anchors=anchors,
         checkpoint_every=every,
         on_target=on_target,
         on_step=on_step,
@@ -219,10 +241,20 @@ def _report(done: RoundReport, usable: _Usable) -> dict[str, object]:
         "trained_tokens_cut": sum(example.trained_cut for example in prepared),
         "losses": [round(step.loss, 6) for step in done.steps],
         "grad_norms": [round(step.grad_norm, 6) for step in done.steps],
+        "batch_sizes": [step.examples for step in done.steps],
+        "cosines": [_rounded(step.cosine) for step in done.steps],
+        "noise_scales": [_rounded(step.noise_scale) for step in done.steps],
+        "held_out_losses": [_rounded(step.held_out) for step in done.steps],
+        "reading": dict(done.reading),
         "seconds_training": round(sum(step.seconds for step in done.steps), 1),
         "stopped_by_budget": done.stopped_by_budget,
+        "stopped_early": done.stopped_early,
         "peak_rss_mib": peak_rss_mib(),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -234,12 +266,13 @@ def main(argv: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # end at once, in the middle of a matrix product
     if "--parent-pipe" in argv:
+        _be_killed_with_parent()
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(OSError):
-        os.nice(19)
+    lower_priority()
     return_memory_at_once()
     # Threads that spin at barriers make a low-priority process three times slower beside others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     try:
         run(Path(arguments[0]))
     except NotEnoughMemoryError as err:
@@ -252,6 +285,12 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{err}\n")
         return 1
     return 0
+
+
+def _be_killed_with_parent() -> None:
+    """Also while we are stopped, when no thread of ours could notice (Linux only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_parent() -> None:

@@ -12,6 +12,7 @@ from learning.records import (
     Message,
     Sampling,
     Tier,
+    Trust,
     Verdict,
 )
 
@@ -61,5 +62,6 @@ def make_experience(id_: str = "e1", **changes: object) -> Experience:
         path="shop.py",
         before="x = 0\n",
         after="x = 1\n",
+        trust=Trust.PINNED,
     )
     return dataclasses.replace(experience, **changes)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from learning.experience.digest import digest
+from learning.experience.digest import compared_values, digest
 from learning.records import Evidence, EvidenceKind, Tier
 
 
@@ -121,10 +121,50 @@ def test_garbage_never_raises(output: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["A.", "| ", '  File "', "Traceback (most recent call last):\n", "+-"]
+    "piece",
+    ["A.", "| ", '  File "', "Traceback (most recent call last):\n", "+-", "FAILED a.py - x != "],
 )
 def test_ten_megabytes_take_bounded_time(piece: str) -> None:
     output = piece * (10_000_000 // len(piece))
     started = time.process_time()
     digest(output)
     assert time.process_time() - started < 2.0
+
+
+def test_the_short_summary_of_pytest_names_every_test_with_its_values() -> None:
+    printed = (
+        "tests/test_shop.py:7: AssertionError\n"
+        "=== short test summary info ===\n"
+        "FAILED tests/test_shop.py::test_total[a b] - AssertionError: assert 9 == 6\n"
+        "FAILED tests/test_shop.py::test_short - assert 1 == 2\n"
+        "ERROR tests/test_other.py - ModuleNotFoundError: No module named 'other'\n"
+        "2 failed, 1 error in 0.12s\n"
+    )
+    total, short, other = digest(printed)
+    assert total.kind is EvidenceKind.TEST_FAILURE
+    assert (total.subject, total.function, total.line) == (
+        "tests/test_shop.py::test_total[a b]",
+        "test_total",
+        7,
+    )
+    assert (total.got, total.expected) == ("9", "6")
+    assert (short.exception, short.expected) == ("AssertionError", "2")
+    assert (other.exception, other.message) == ("ModuleNotFoundError", "No module named 'other'")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected", "got"),
+    [
+        ("assert 9 == 6\n +  where 9 = total()", "6", "9"),
+        ("AssertionError: 3 != 4", "4", "3"),
+        ("'a' != 'b' : names differ", "'b'", "'a'"),
+        ("DID NOT RAISE <class 'shop.errors.Empty'>", "Empty is raised", "no exception"),
+        ("ValueError not raised by load", "ValueError is raised", "no exception"),
+        ("assert is_open(door)", "", ""),
+        ("division by zero", "", ""),
+    ],
+)
+def test_a_failed_check_says_what_it_expected_and_got(
+    message: str, expected: str, got: str
+) -> None:
+    assert compared_values(message) == (expected, got)

@@ -14,7 +14,7 @@ import pytest
 
 from learning.experience.codec import decode
 from learning.experience.store import MIGRATIONS, ExperienceStore, StoreError
-from learning.records import Message, Verdict
+from learning.records import Message, Trust, Verdict
 from tests.fakes.experiences import make_action, make_experience
 
 _WRITER = """
@@ -208,3 +208,18 @@ def test_the_home_folder_is_not_stored(tmp_path: Path) -> None:
     with ExperienceStore.open(tmp_path / "e.sqlite3", home=home) as store:
         store.add(experience)
         assert store.get("e1") == dataclasses.replace(experience, before="open('~/x')")
+
+
+def test_verdicts_from_before_trust_was_kept_count_as_plain(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite3"
+    with ExperienceStore.open(path) as store:
+        store.add(make_experience("old", verdict=Verdict.PASS, trust=Trust.PLAIN))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE experiences SET body = json_remove(body, '$.trust')")
+        db.execute("ALTER TABLE experiences DROP COLUMN trust")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    with ExperienceStore.open(path) as store:
+        store.add(make_experience("new", verdict=Verdict.PASS, trust=Trust.JUDGE))
+        assert [e.trust for e in store.list()] == [Trust.JUDGE, Trust.PLAIN]
+        assert (store.counts().passed, store.counts().forgeable) == (2, 1)

@@ -17,7 +17,11 @@ from learning.promotion.adapters import (
     AdapterRefusedError,
     AdapterStore,
 )
+from learning.promotion.gate import NO_TRIAL, decide
+from learning.promotion.lineage import Rebuild, lineage, made_from, rebuild, tainted
 from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
+from learning.promotion.report import Learned, html_report, terminal_report
+from tests.fakes.experiences import make_action, make_experience
 
 _BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
 
@@ -218,3 +222,75 @@ def test_readers_never_see_a_pointer_in_between(tmp_path: Path) -> None:
     reader.join()
     assert seen <= set(names)
     assert seen
+
+
+def _family(tmp_path: Path) -> tuple[AdapterStore, list[str]]:
+    """Grandparent from a and b, parent from c, child from d; and a stranger."""
+    store = AdapterStore(tmp_path / "adapters")
+    names: list[str] = []
+    made: tuple[tuple[str, ...], ...] = (("a", "b"), ("c",), ("d",))
+    for number, ids in enumerate(made, start=1):
+        parent = names[-1] if names else None
+        folder = _finished(tmp_path, number, experience_ids=ids, parent=parent)
+        names.append(store.adopt(folder).name)
+    names.append(store.adopt(_finished(tmp_path, 4, experience_ids=("e",))).name)
+    return store, names
+
+
+def test_forgetting_taints_every_descendant_and_nobody_else(tmp_path: Path) -> None:
+    store, (old, parent, child, stranger) = _family(tmp_path)
+    assert [each.name for each in tainted(store, {"c"})] == [parent, child]
+    assert [each.name for each in tainted(store, {"a"})] == [old, parent, child]
+    assert [each.name for each in tainted(store, {"e"})] == [stranger]
+    assert tainted(store, frozenset()) == []
+    assert made_from(store, child) == {"a", "b", "c", "d"}
+
+
+def test_a_rebuild_starts_from_the_last_clean_ancestor(tmp_path: Path) -> None:
+    store, (old, _, child, _) = _family(tmp_path)
+    assert rebuild(store, child, {"c"}) == Rebuild(parent=old, experience_ids=frozenset("d"))
+    assert rebuild(store, child, {"a"}) == Rebuild(parent=None, experience_ids=frozenset("bcd"))
+    store.remove(old)
+    assert [each.name for each in lineage(store, child)][-1] != old
+
+
+def _learned(tmp_path: Path, **changes: object) -> Learned:
+    report = {
+        "losses": [0.9, 0.5, 0.2],
+        "cosines": [None, 0.4, 0.3],
+        "examples": {"hindsight": 2},
+        "reading": {"evidence_nats": 0.1},
+    }
+    store = AdapterStore(tmp_path / "adapters")
+    manifest = store.adopt(_finished(tmp_path, 1, report=report))
+    hostile = make_experience(
+        "e1", path="<script>alert(1)</script>.py", action=make_action("</pre><b>hi</b>")
+    )
+    learned = Learned(manifest=manifest, examples=[hostile], decision=decide(NO_TRIAL))
+    return replace(learned, **changes)  # type: ignore[arg-type]
+
+
+def test_a_report_says_what_was_learned_and_how_it_went(tmp_path: Path) -> None:
+    lines = "\n".join(terminal_report(_learned(tmp_path, forgotten=1)))
+    assert "learned from 2 experiences: hindsight 2" in lines
+    assert "1 of them were forgotten since: it is tainted" in lines
+    assert "loss 0.900 to 0.200 in 3 steps" in lines
+    assert "agreement of the batch's halves: 0.40, 0.30" in lines
+    assert "shadow: kept in shadow: not enough held-out evidence (0 of 30)" in lines
+
+
+def test_the_page_is_self_contained_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    page = html_report(_learned(tmp_path))
+    assert page.count("<svg") == 2
+    assert "<script" not in page
+    assert "<b>hi</b>" not in page
+    assert "&lt;script&gt;" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "default-src 'none'" in page
+
+
+def test_a_report_of_a_round_without_figures_still_works(tmp_path: Path) -> None:
+    store = AdapterStore(tmp_path / "adapters")
+    manifest = store.adopt(_finished(tmp_path, 1, report={}))
+    assert "<svg" not in html_report(Learned(manifest=manifest, examples=[]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch  # noqa: TID253 - tensors are the subject
@@ -10,12 +11,16 @@ from torch import Tensor  # noqa: TID253
 
 from learning.training.objective import (
     Target,
-    TargetRule,
+    cross_entropy,
     evidence_target,
     forward_kl,
     guarded_nll,
+    read_evidence,
     teacher_target,
+    token_weights,
 )
+from learning.training.rules import SDPO, UNMASKED, TargetRule, WeightRule
+from tests.fakes import el_loss
 
 _T, _V, _M, _K = 6, 24, 3, 2
 
@@ -76,8 +81,8 @@ def _restated(
 @pytest.mark.parametrize(
     "rule",
     [
+        replace(SDPO, top_k=5),
         TargetRule(top_k=5),
-        TargetRule(gamma_s=0.0, clip=3.0, top_k=5, move_tail=False),
         TargetRule(gamma_c=0.5, gamma_s=0.5, clip=1.0, top_k=3),
         TargetRule(gamma_c=2.0, gamma_s=0.0, clip=0.7, top_k=4, plausibility=0.3, move_tail=False),
         TargetRule(gamma_c=0.0, gamma_s=0.0, top_k=5, move_tail=False),
@@ -102,7 +107,7 @@ def test_the_target_is_the_formula_of_every_token(rule: TargetRule) -> None:
 @pytest.mark.parametrize("top_k", [4, _V])
 def test_gammas_of_one_without_a_clip_are_the_teacher(top_k: int) -> None:
     anchor, evidence, control, y = _branches()
-    target = evidence_target(anchor, evidence[:1], control, y, rule=TargetRule(top_k=top_k))
+    target = evidence_target(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=top_k))
     teacher = evidence[0].log_softmax(-1)
     kept = target.log_q_tb[:, :-1]
     real = kept > -math.inf
@@ -115,7 +120,7 @@ def test_gammas_of_one_without_a_clip_are_the_teacher(top_k: int) -> None:
 def test_the_short_way_to_the_teacher_gives_the_same_loss() -> None:
     anchor, evidence, control, y = _branches()
     student = _logits(_T, _V, seed=9)
-    long_way = evidence_target(anchor, evidence[:1], control, y, rule=TargetRule(top_k=_V))
+    long_way = evidence_target(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=_V))
     short_way = teacher_target(evidence[0], y, top_k=_V)
     assert torch.allclose(forward_kl(long_way, student), forward_kl(short_way, student), atol=1e-5)
     exact = torch.nn.functional.kl_div(
@@ -139,7 +144,7 @@ def test_without_shift_there_is_no_loss_and_no_gradient_at_the_anchor() -> None:
 @pytest.mark.parametrize("clip", [0.5, 1.0, 3.0])
 def test_the_target_stays_near_the_anchor_for_any_teacher(clip: float) -> None:
     anchor, evidence, control, y = _branches(scale=60.0)
-    rule = TargetRule(gamma_s=0.0, clip=clip, top_k=_V, move_tail=False)
+    rule = TargetRule(clip=clip, top_k=_V, plausibility=0.0)
     target = evidence_target(anchor, evidence, control, y, rule=rule)
     assert float(forward_kl(target, anchor).max()) <= 2 * clip
     assert float(forward_kl(target, anchor).max()) > 0.01
@@ -184,3 +189,130 @@ def test_a_target_with_zero_mass_somewhere_gives_a_finite_loss() -> None:
     )
     student = torch.tensor([[-500.0, 500.0, 0.0]])
     assert math.isfinite(float(forward_kl(target, student)))
+
+
+_RULES = [
+    TargetRule(top_k=5),
+    TargetRule(top_k=_V, plausibility=0.0),
+    TargetRule(gamma_c=0.5, gamma_s=0.5, clip=1.0, top_k=3),
+    TargetRule(gamma_c=2.0, gamma_s=0.0, clip=5.0, top_k=8, plausibility=0.3),
+]
+
+
+@pytest.mark.parametrize("rule", _RULES)
+@pytest.mark.parametrize("failed", [True, False])
+def test_target_weights_and_loss_are_those_of_the_reference(
+    rule: TargetRule, *, failed: bool
+) -> None:
+    anchor, evidence, control, y = _branches()
+    student = _logits(_T, _V, seed=11)
+    reading = read_evidence(anchor, evidence, control, y, rule=rule)
+    found = el_loss.evidence_target(
+        *(anchor, evidence, control, y),
+        gamma_c=rule.gamma_c,
+        gamma_s=rule.gamma_s,
+        clip=rule.clip,
+        top_k=rule.top_k,
+        plausible=rule.plausibility,
+    )
+    assert torch.equal(reading.target.support_ts, found.support)
+    assert torch.allclose(reading.target.log_q_tb.exp(), found.log_q.exp(), atol=1e-9)
+    assert torch.allclose(reading.evidence_mt.mean(0), found.mean, atol=1e-9)
+    for tau in (math.inf, 0.5):
+        expected = el_loss.kl_fwd(found.log_q, student, found.support, found.repeated, tau=tau)
+        assert torch.allclose(forward_kl(reading.target, student, tau=tau), expected, atol=1e-9)
+    role = torch.tensor([1.0, 1.0, 0.3, 0.0, 1.0, 1.0])
+    masks = WeightRule(skip_first=1, keep=0.5, snr_min=0.5)
+    weights = token_weights(reading, role, rule=masks, failed=failed)
+    expected = el_loss.token_weights(found, role, failed=failed, keep=0.5, least_t=0.5, skip=1)
+    assert torch.allclose(weights.double(), expected.double(), atol=1e-6)
+
+
+def test_the_divergence_is_that_of_an_independent_formula() -> None:
+    anchor, evidence, control, y = _branches()
+    student = _logits(_T, _V, seed=9)
+    rule = TargetRule(top_k=_V, plausibility=0.0, move_tail=True)
+    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    q = torch.zeros(_T, _V, dtype=torch.float64)
+    q.scatter_add_(-1, target.support_ts, target.log_q_tb[:, :-1].exp())
+    exact = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(probs=q),
+        torch.distributions.Categorical(logits=student),
+    )
+    assert torch.allclose(forward_kl(target, student), exact, atol=1e-4)
+
+
+def test_every_mask_can_be_switched_off() -> None:
+    anchor, evidence, control, y = _branches()
+    reading = read_evidence(anchor, evidence, control, y, rule=TargetRule(top_k=_V))
+    role = torch.tensor([1.0, 0.3, 1.0, 1.0, 1.0, 0.0])
+    told = range(_V)
+    weights = token_weights(reading, role, rule=UNMASKED, failed=True, told=told)
+    assert torch.equal(weights, role)
+    masked = token_weights(
+        reading, role, rule=replace(UNMASKED, mask_literals=True), failed=True, told=told
+    )
+    assert not masked.any()
+
+
+def test_a_value_that_only_the_note_tells_is_not_learned() -> None:
+    anchor = torch.zeros(2, _V)
+    anchor[:, 3] = 4.0
+    view = anchor.clone()
+    view[0, 7] = 9.0  # the note tells the answer
+    view[1, 5] = 9.0  # the note tells what kind of thing is wrong
+    y = torch.tensor([3, 3])
+    reading = read_evidence(
+        anchor, view[None].expand(3, -1, -1), anchor[None], y, rule=TargetRule(top_k=4)
+    )
+    rule = replace(UNMASKED, mask_literals=True)
+    weights = token_weights(reading, torch.ones(2), rule=rule, failed=True, told={7})
+    assert weights.tolist() == [0.0, 1.0]
+
+
+def test_the_weights_find_the_token_that_the_evidence_is_about() -> None:
+    generator = torch.Generator().manual_seed(3)
+    tokens, entries = 12, 64
+    anchor = torch.randn(tokens, entries, generator=generator)
+    anchor[torch.arange(tokens), torch.randint(entries, (tokens,), generator=generator)] += 6.0
+    y = anchor.argmax(-1)
+    style = 1.5 * torch.randn(entries, generator=generator)
+    told = torch.zeros(tokens, entries)
+    told[5, y[5]] = -2.5
+    told[5, (y[5] + 1) % entries] = 4.0
+
+    def noisy(count: int) -> Tensor:
+        return anchor + style + 0.3 * torch.randn(count, tokens, entries, generator=generator)
+
+    reading = read_evidence(anchor, noisy(4) + told, noisy(4), y, rule=TargetRule(top_k=entries))
+    weights = token_weights(reading, torch.ones(tokens), rule=WeightRule(), failed=True)
+    assert int((weights > 0).sum()) <= 3
+    moved = weights * reading.shift_t
+    assert int(moved.argmax()) == 5
+    assert moved[5] > 0.8 * moved.sum()
+
+
+def test_without_controls_the_anchor_stands_in_for_them() -> None:
+    anchor, evidence, _, y = _branches()
+    rule = TargetRule(top_k=_V, plausibility=0.0, clip=math.inf, move_tail=True)
+    target = evidence_target(anchor, evidence[:1], anchor[:0].new_empty(0, _T, _V), y, rule=rule)
+    teacher = teacher_target(evidence[0], y, top_k=_V)
+    assert torch.allclose(forward_kl(target, anchor), forward_kl(teacher, anchor), atol=1e-5)
+
+
+def test_the_cap_on_one_entry_bounds_a_wild_target() -> None:
+    target = teacher_target(
+        40 * _logits(_T, _V, seed=3), torch.zeros(_T, dtype=torch.long), top_k=3
+    )
+    student = 40 * _logits(_T, _V, seed=4)
+    assert float(forward_kl(target, student).max()) > 10
+    assert float(forward_kl(target, student, tau=1.0).max()) <= 3
+
+
+@pytest.mark.parametrize("tau", [math.inf, 0.7])
+def test_all_losses_have_the_gradients_of_finite_differences(tau: float) -> None:
+    anchor, evidence, control, y = _branches()
+    student = _logits(_T, _V, seed=4).requires_grad_()
+    target = evidence_target(anchor, evidence, control, y, rule=TargetRule(top_k=4))
+    assert torch.autograd.gradcheck(lambda z: forward_kl(target, z, tau=tau), (student,))
+    assert torch.autograd.gradcheck(lambda z: cross_entropy(z, y), (student,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learning.records import Experience, Tier, Verdict
+from learning.records import Experience, Tier, Trust, Verdict
 from learning.training.job import ExampleKind
 from learning.training.selection import Selection, select
 from tests.fakes.experiences import make_action, make_evidence, make_experience
@@ -84,3 +84,13 @@ def test_a_fix_much_longer_than_the_attempt_is_left_out() -> None:
     long = make_action(token_ids=tuple(range(100)), logprobs=None)
     chosen = _select(_passed("fix", fixes="bad", action=long), _failed("bad"))
     assert chosen.skipped == {"a fix much longer than the failing attempt": 1}
+
+
+def test_a_pass_that_could_have_been_forged_is_not_learned_but_its_failure_is() -> None:
+    chosen = _select(
+        _passed("first", trust=Trust.PLAIN),
+        _passed("fix", fixes="bad", trust=Trust.PLAIN),
+        _failed("bad", trust=Trust.PLAIN),
+    )
+    assert [example.experience_ids for example in chosen.examples] == [("bad",)]
+    assert chosen.skipped == {"a pass whose verdict the code could have forged": 2}

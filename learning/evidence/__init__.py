@@ -1,0 +1,1 @@
+"""What tools print -> structured facts: one module for each family of tools."""

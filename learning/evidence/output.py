@@ -1,0 +1,92 @@
+"""The output of any tool -> evidence. Only parsed fields leave this package, never raw output.
+
+It never raises, and its time is bounded whatever it is given: of long output the end is read, of long
+lines the beginning, and every pattern is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from learning.evidence.compilers import (
+    colon_errors,
+    go_errors,
+    lint_findings,
+    rust_errors,
+    typescript_errors,
+)
+from learning.evidence.facts import Fact, Parser
+from learning.evidence.pairs import printed_pairs
+from learning.evidence.pytest import pytest_report
+from learning.evidence.python import doctests, tracebacks, unittests
+from learning.evidence.runtimes import go_failures, go_panics, node_errors, rust_panics
+from learning.records import Evidence, Tier
+
+_MAX_CHARACTERS = 200_000
+_MAX_LINE = 2_000
+_MAX_FACTS = 20
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,40}[A-Za-z]")
+
+PARSERS: tuple[Parser, ...] = (
+    pytest_report,
+    unittests,
+    doctests,
+    rust_panics,
+    go_failures,
+    go_panics,
+    tracebacks,
+    node_errors,
+    rust_errors,
+    typescript_errors,
+    lint_findings,
+    colon_errors,
+    go_errors,
+    printed_pairs,
+)
+"""The order decides who owns a line that two of them could read: test runners come first."""
+
+
+def parse_output(
+    output: str,
+    *,
+    subject: str = "",
+    tier: Tier = Tier.HARNESS,
+    parsers: Sequence[Parser] = PARSERS,
+) -> tuple[Evidence, ...]:
+    """The facts in a tool's output, in the order they were printed; of very many the last twenty.
+
+    `subject` names what was run, for facts that do not name it themselves.
+    """
+    facts = list(_facts(_lines(output), parsers))
+    facts.sort(key=lambda fact: fact.first)
+    return tuple(_evidence(fact, subject, tier) for fact in facts[-_MAX_FACTS:])
+
+
+def _lines(output: str) -> list[str]:
+    end = _COLOUR.sub("", output[-_MAX_CHARACTERS:])
+    return [line[:_MAX_LINE] for line in end.splitlines()]
+
+
+def _facts(lines: Sequence[str], parsers: Sequence[Parser]) -> Iterator[Fact]:
+    owned = bytearray(len(lines))
+    for parse in parsers:
+        fresh = [fact for fact in parse(lines) if not any(owned[fact.first : fact.last + 1])]
+        for fact in fresh:
+            owned[fact.first : fact.last + 1] = b"\x01" * (fact.last + 1 - fact.first)
+        yield from fresh
+
+
+def _evidence(fact: Fact, subject: str, tier: Tier) -> Evidence:
+    return Evidence(
+        kind=fact.kind,
+        tier=tier,
+        subject=fact.subject or subject,
+        exception=fact.exception,
+        message=fact.message,
+        file=fact.file,
+        line=fact.line,
+        function=fact.function,
+        expected=fact.expected,
+        got=fact.got,
+    )

@@ -1,0 +1,73 @@
+"""What a candidate's replies look like beside the incumbent's, before any task is counted.
+
+A learner that was fed something it should not have learned betrays it in its words: it talks about
+its note, hard-codes values, repeats itself, or changes how much it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from learning.promotion.gate import Gate
+
+_LEAK = re.compile(
+    r"(?i)\b(?:the|this) (?:review )?note\b|previous attempt|the error above|review note for this"
+)
+_HARD_CODED = re.compile(
+    r"(?m)^\s*(?:el)?if [^\n]{1,200}== ?(?:-?\d|['\"\[({])[^\n]{0,200}:\s*\n?\s*return (?:-?\d|['\"\[({])"
+)
+_REPEATED = re.compile(r"(?s)(?:^|\n)([^\n]{12,200})(?:\n\1){4,}")
+_LENGTH = 0.25
+_SLACK = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class _Canary:
+    name: str
+    trips: Callable[[str], bool]
+    words: str
+
+
+_CANARIES = (
+    _Canary(
+        "talks of its note",
+        lambda text: _LEAK.search(text) is not None,
+        "replies mention the note or an earlier attempt",
+    ),
+    _Canary(
+        "hard-coded values",
+        lambda text: _HARD_CODED.search(text) is not None,
+        "replies compare with a literal and return another",
+    ),
+    _Canary(
+        "repetition", lambda text: _REPEATED.search(text) is not None, "replies repeat one line"
+    ),
+)
+
+
+def canaries(incumbent: Sequence[str], candidate: Sequence[str]) -> tuple[Gate, ...]:
+    """One gate for each thing that is watched, from replies to the same prompts; none without."""
+    if not incumbent or not candidate:
+        return ()
+    gates = [_rate(canary, incumbent, candidate) for canary in _CANARIES]
+    before, after = (sum(map(len, texts)) / len(texts) for texts in (incumbent, candidate))
+    change = after / before - 1 if before else 0.0
+    gates.append(
+        Gate(
+            name="length of replies",
+            outcome="failed" if abs(change) > _LENGTH else "passed",
+            words=f"replies changed in length by {100 * change:+.0f} %, at most ±25 % is allowed",
+        )
+    )
+    return tuple(gates)
+
+
+def _rate(canary: _Canary, incumbent: Sequence[str], candidate: Sequence[str]) -> Gate:
+    before, after = (sum(map(canary.trips, t)) / len(t) for t in (incumbent, candidate))
+    return Gate(
+        name=canary.name,
+        outcome="failed" if after > before + _SLACK else "passed",
+        words=f"{100 * after:.0f} % of {canary.words}, {100 * before:.0f} % of the incumbent's",
+    )

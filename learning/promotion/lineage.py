@@ -1,0 +1,70 @@
+"""What an adapter was made from, through all its ancestors, and what forgetting does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from learning.promotion.adapters import AdapterError, AdapterStore
+from learning.promotion.manifest import AdapterManifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """How to make an adapter again without what was forgotten."""
+
+    parent: str | None
+    """The nearest ancestor that has none of it; None for the bare base model."""
+    experience_ids: frozenset[str]
+    """What the adapter and its ancestors after that one were made from, and may still be used."""
+
+
+def lineage(store: AdapterStore, name: str) -> Sequence[AdapterManifest]:
+    """The adapter and its ancestors, the youngest first, as far as they are there.
+
+    Raises:
+        AdapterError: If the adapter itself is missing or damaged.
+    """
+    found = [store.get(name)]
+    seen = {name}
+    while (parent := found[-1].parent) and parent not in seen:
+        seen.add(parent)
+        try:
+            found.append(store.get(parent))
+        except AdapterError:
+            break  # removed since; what it was made from is unknown
+    return found
+
+
+def made_from(store: AdapterStore, name: str) -> frozenset[str]:
+    """Ids of all experiences that had a part in the adapter's weights.
+
+    Raises:
+        AdapterError: If the adapter is missing or damaged.
+    """
+    return frozenset(id_ for each in lineage(store, name) for id_ in each.experience_ids)
+
+
+def tainted(store: AdapterStore, forgotten: Collection[str]) -> Sequence[AdapterManifest]:
+    """Every adapter that something forgotten had a part in, descendants included."""
+    return [
+        manifest
+        for manifest in store.list()
+        if not made_from(store, manifest.name).isdisjoint(forgotten)
+    ]
+
+
+def rebuild(store: AdapterStore, name: str, forgotten: Collection[str]) -> Rebuild:
+    """How to make this adapter again without what was forgotten.
+
+    Raises:
+        AdapterError: If the adapter is missing or damaged.
+    """
+    used: set[str] = set()
+    for manifest in lineage(store, name):
+        if made_from(store, manifest.name).isdisjoint(forgotten):
+            return Rebuild(
+                parent=manifest.name, experience_ids=frozenset(used.difference(forgotten))
+            )
+        used.update(manifest.selected_ids)
+    return Rebuild(parent=None, experience_ids=frozenset(used.difference(forgotten)))

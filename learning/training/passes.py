@@ -1,0 +1,134 @@
+"""Passes through the model: hidden states where they are needed, and the head a few rows at a time.
+
+Logits exist only at trained positions and for a few of them at one time, because a vocabulary of
+150,000 makes them the largest tensor by far. Axes: t positions, d width, v vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HEAD_CHUNK = 64
+"""Positions whose logits exist at one time: 39 MB for a vocabulary of 151,936 in float32."""
+
+
+class CausalModel(Protocol):
+    """What the learner uses of a transformers model, whose own methods are mostly untyped."""
+
+    device: torch.device
+    config: Any
+
+    def get_decoder(self) -> torch.nn.Module: ...
+
+    def get_output_embeddings(self) -> torch.nn.Module: ...
+
+    def activation_checkpointing_enable(
+        self, *, activation_checkpointing_kwargs: Mapping[str, object], every_n_layers: int
+    ) -> None: ...
+
+    def train(self) -> object: ...
+
+    def eval(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One part of the loss: what is asked at some positions, and how much each of them counts."""
+
+    positions: Sequence[int]
+    loss: Callable[[Tensor, slice], Tensor]
+    """From the logits (t, v) of a slice of the positions to a loss for each of them."""
+    weight_t: Tensor
+    """On the CPU. Sums to the term's share of the loss."""
+
+
+def backward(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> float:
+    """Add the gradient of these terms; returns their weighted loss.
+
+    The head runs on detached hidden states, chunk by chunk; their summed gradient then goes back
+    through the layers once.
+    """
+    hidden_td = _hidden_of(base, ids, terms)
+    detached_td = hidden_td.detach().requires_grad_()
+    total = 0.0
+    for loss in _losses(base, detached_td, terms):
+        torch.autograd.backward(loss)
+        total += float(loss.detach())
+    torch.autograd.backward(hidden_td, detached_td.grad)
+    return total
+
+
+@torch.no_grad()
+def measure(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> float:
+    """The weighted loss of these terms, without a gradient."""
+    hidden_td = _hidden_of(base, ids, terms)
+    return sum(float(loss) for loss in _losses(base, hidden_td, terms))
+
+
+def logits(base: CausalModel, hidden_td: Tensor) -> Tensor:
+    """The head on some hidden states."""
+    result: Tensor = base.get_output_embeddings()(hidden_td)
+    return result
+
+
+def chunks(length: int, size: int = HEAD_CHUNK) -> Iterator[slice]:
+    """Slices of at most `size` that cover `length`."""
+    return (slice(start, start + size) for start in range(0, length, size))
+
+
+class SharedPrefix:
+    """Reads several continuations of one prefix, whose keys and values are computed once.
+
+    Of M + K + 1 branches over a prompt of P tokens it saves P · (M + K) token passes. Only for
+    frozen weights: nothing here keeps a gradient.
+    """
+
+    def __init__(self, base: CausalModel, prefix: Sequence[int]) -> None:
+        from transformers import DynamicCache
+
+        self._base = base
+        self._length = len(prefix)
+        self._cache = DynamicCache(config=base.config)
+        if prefix:
+            self._read(prefix)
+
+    def hidden(self, rest: Sequence[int], positions: Sequence[int]) -> Tensor:
+        """Last hidden states (t, d) that predict the tokens of `rest` at these positions."""
+        hidden_td = self._read(rest)[[position - 1 for position in positions]]
+        self._cache.crop(-len(rest))  # negative: how many to remove
+        return hidden_td
+
+    def _read(self, ids: Sequence[int]) -> Tensor:
+        hidden_1td = self._base.get_decoder()(
+            input_ids=torch.tensor([list(ids)], device=self._base.device),
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state
+        hidden_td: Tensor = hidden_1td[0]
+        return hidden_td
+
+
+def _hidden_of(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> Tensor:
+    """Last hidden states of all terms, one after the other: those one to the left of a token."""
+    ids_1t = torch.tensor([list(ids)], device=base.device)
+    hidden_1td = base.get_decoder()(input_ids=ids_1t, use_cache=False).last_hidden_state
+    wanted = [position - 1 for term in terms for position in term.positions]
+    hidden_td: Tensor = hidden_1td[0, wanted]
+    return hidden_td
+
+
+def _losses(base: CausalModel, hidden_td: Tensor, terms: Sequence[Term]) -> Iterator[Tensor]:
+    start = 0
+    for term in terms:
+        rows_td = hidden_td[start : start + len(term.positions)]
+        start += len(term.positions)
+        for rows in chunks(len(term.positions)):
+            loss_t = term.loss(logits(base, rows_td[rows]), rows)
+            yield (loss_t * term.weight_t[rows].to(loss_t.device)).sum()

@@ -1,0 +1,247 @@
+"""What the frozen snapshot makes of the evidence: targets and anchors, once a round, on the disk.
+
+The weights that a round starts from score every branch, so the teacher cannot move with the
+student, and a second epoch costs no teacher at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from learning.promotion.manifest import sync
+from learning.training.job import ExampleKind
+from learning.training.objective import (
+    Reading,
+    Target,
+    read_evidence,
+    teacher_target,
+    token_weights,
+)
+from learning.training.passes import CausalModel, SharedPrefix, chunks, logits
+from learning.training.prepare import Prepared
+from learning.training.replay import Anchored
+from learning.training.rules import UNMASKED, Rule
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+
+_TARGETS = "targets"
+_CHUNK = 16
+"""Positions scored at one time, in all branches together."""
+_ANCHOR_TOP_K = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What is learned from the reading of one example. Tensors on the CPU."""
+
+    target: Target
+    weight_t: Tensor
+    """How much each action token may learn."""
+    context: Target | None
+    """What the snapshot says where it reads the first note; None where that is not anchored."""
+    facts: Mapping[str, float]
+    """How the reading looks: see `describe`."""
+
+
+def read_all(
+    base: CausalModel,
+    examples: Sequence[Prepared],
+    folder: Path,
+    *,
+    rule: Rule,
+    on_read: Callable[[int, int], None],
+) -> list[Read | None]:
+    """The reading of every example that has notes, from the disk where it is there already."""
+    (folder / _TARGETS).mkdir(exist_ok=True)
+    base.eval()
+    total = sum(bool(example.views) for example in examples)
+    found: list[Read | None] = []
+    every = round(1 / rule.loss.context_share) if rule.loss.context_share > 0 else 0
+    for number, example in enumerate(examples):
+        if not example.views:
+            found.append(None)
+            continue
+        path = folder / _TARGETS / f"{number}.pt"
+        if not path.exists():
+            failing = example.kind is ExampleKind.EVIDENCE
+            anchored = bool(failing and every and rule.loss.context_anchor) and number % every == 0
+            save(path, _flat(_read(base, example, rule, anchored=anchored)))
+        found.append(_unflat(torch.load(path, weights_only=True)))
+        on_read(sum(read is not None for read in found), total)
+    return found
+
+
+def anchor_all(
+    model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], folder: Path
+) -> list[Target]:
+    """What the bare base model says on prompts from outside the repository."""
+    path = folder / _TARGETS / "anchors.pt"
+    if anchors and not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        base.eval()
+        with model.disable_adapter():
+            targets = [_snapshot(base, anchor.ids, anchor.positions) for anchor in anchors]
+        save(path, {"targets": [(t.support_ts, t.log_q_tb) for t in targets]})
+    saved = torch.load(path, weights_only=True)["targets"] if anchors else []
+    return [Target(support_ts=support, log_q_tb=log_q) for support, log_q in saved]
+
+
+def describe(reads: Sequence[Read | None]) -> dict[str, float]:
+    """The readings of a round in a few figures, means over failing steps.
+
+    `style_share` is Var(n - a) / Var(c - a): how much of the shift any note causes; above 0.2 the
+    style must stay out (`gamma_s` 0). `agreement` is the mean correlation between views: the nearer
+    to 1, the less the views say that one would not. `evidence_nats` is the mean |c - n|.
+    """
+    facts = [read.facts for read in reads if read is not None]
+    if not facts:
+        return {}
+    return {
+        name: round(math.fsum(fact[name] for fact in facts) / len(facts), 4) for name in facts[0]
+    }
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a file that is whole or not there, and bring it to the disk."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    torch.save(state, temporary)
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+@torch.no_grad()
+def _read(base: CausalModel, example: Prepared, rule: Rule, *, anchored: bool) -> Read:
+    branches = (example.ids, *example.views, *example.controls)
+    hidden_btd = _branches(base, example, branches)
+    ids_t = torch.tensor([example.ids[position] for position in example.positions])
+    views = len(example.views)
+    readings, context = [], []
+    for rows in chunks(len(ids_t), _CHUNK):
+        anchor, *others = (logits(base, hidden_td[rows]).cpu() for hidden_td in hidden_btd)
+        readings.append(
+            read_evidence(
+                *(anchor, torch.stack(others[:views]), _stack(others[views:], anchor)),
+                ids_t[rows],
+                rule=rule.target,
+            )
+        )
+        if anchored:
+            context.append(teacher_target(others[0], ids_t[rows], top_k=_ANCHOR_TOP_K))
+    reading = _joined(readings)
+    roles_t = torch.tensor(example.roles or (1.0,) * len(ids_t))
+    failed = example.kind is ExampleKind.EVIDENCE
+    masks = rule.weights if failed else UNMASKED  # of a verified fix every changed token is right
+    weight_t = token_weights(reading, roles_t, rule=masks, failed=failed, told=example.told)
+    return Read(
+        target=reading.target,
+        weight_t=weight_t,
+        context=_joined_targets(context) if context else None,
+        facts=_facts(reading, weight_t),
+    )
+
+
+def _branches(
+    base: CausalModel, example: Prepared, branches: Sequence[Sequence[int]]
+) -> list[Tensor]:
+    """Hidden states (t, d) of the trained positions in every branch; all end with the action."""
+    first = example.positions[0]
+    shared = min(_shared(branches), first - 1)
+    prefix = SharedPrefix(base, branches[0][:shared])
+    found = []
+    for ids in branches:
+        offset = len(ids) - len(example.ids) - shared
+        positions = [position + offset for position in example.positions]
+        found.append(prefix.hidden(ids[shared:], positions))
+    return found
+
+
+def _shared(branches: Sequence[Sequence[int]]) -> int:
+    length = 0
+    for column in zip(*branches, strict=False):
+        if len(set(column)) > 1:
+            break
+        length += 1
+    return length
+
+
+@torch.no_grad()
+def _snapshot(base: CausalModel, ids: Sequence[int], positions: Sequence[int]) -> Target:
+    hidden_td = SharedPrefix(base, ()).hidden(ids, positions)
+    ids_t = torch.tensor([ids[position] for position in positions])
+    return _joined_targets(
+        [
+            teacher_target(logits(base, hidden_td[rows]).cpu(), ids_t[rows], top_k=_ANCHOR_TOP_K)
+            for rows in chunks(len(ids_t), _CHUNK)
+        ]
+    )
+
+
+def _stack(controls: Sequence[Tensor], anchor: Tensor) -> Tensor:
+    return torch.stack(list(controls)) if controls else anchor.new_empty(0, *anchor.shape)
+
+
+def _joined(parts: Sequence[Reading]) -> Reading:
+    return Reading(
+        target=_joined_targets([part.target for part in parts]),
+        log_a_tb=torch.cat([part.log_a_tb for part in parts]),
+        evidence_mt=torch.cat([part.evidence_mt for part in parts], dim=-1),
+        style_t=torch.cat([part.style_t for part in parts]),
+    )
+
+
+def _joined_targets(parts: Sequence[Target]) -> Target:
+    return Target(
+        support_ts=torch.cat([part.support_ts for part in parts]),
+        log_q_tb=torch.cat([part.log_q_tb for part in parts]),
+    )
+
+
+def _facts(reading: Reading, weight_t: Tensor) -> dict[str, float]:
+    evidence_t = reading.evidence_mt.mean(0)
+    told_t = evidence_t + reading.style_t
+    spread = float(told_t.var(correction=0))
+    return {
+        "evidence_nats": float(evidence_t.abs().mean()),
+        "style_share": float(reading.style_t.var(correction=0)) / spread if spread > 0 else 0.0,
+        "agreement": _agreement(reading.evidence_mt),
+        "tokens_used": float((weight_t > 0).float().mean()),
+    }
+
+
+def _agreement(evidence_mt: Tensor) -> float:
+    views, tokens = evidence_mt.shape
+    if views == 1 or tokens == 1:
+        return 1.0
+    centred_mt = evidence_mt - evidence_mt.mean(-1, keepdim=True)
+    unit_mt = centred_mt / centred_mt.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    return float((unit_mt.sum(0).square().sum() - views) / (views * (views - 1)))
+
+
+def _flat(read: Read) -> dict[str, Any]:
+    context = read.context
+    return {
+        "support": read.target.support_ts,
+        "log_q": read.target.log_q_tb,
+        "weight": read.weight_t,
+        "context": None if context is None else (context.support_ts, context.log_q_tb),
+        "facts": dict(read.facts),
+    }
+
+
+def _unflat(saved: Mapping[str, Any]) -> Read:
+    context = saved["context"]
+    return Read(
+        target=Target(support_ts=saved["support"], log_q_tb=saved["log_q"]),
+        weight_t=saved["weight"],
+        context=None if context is None else Target(support_ts=context[0], log_q_tb=context[1]),
+        facts=saved["facts"],
+    )

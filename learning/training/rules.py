@@ -1,0 +1,144 @@
+"""The numbers of the learning rule, as frozen values. Nothing here imports torch.
+
+Every term and every mask has a value that switches it off, named beside it. The defaults are starting
+values: where no source is named they are guesses to be calibrated, not findings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRule:
+    """How far the evidence target moves from the anchor, and why.
+
+    `q ∝ a · (c/n)^gamma_c · (n/a)^gamma_s`, each log-ratio clipped at `clip`: `gamma_c` weighs what
+    this evidence says beyond what any note of its shape says, `gamma_s` the latter (its style).
+    """
+
+    gamma_c: float = 1.0
+    gamma_s: float = 0.0
+    clip: float = 3.0
+    """In nats. With a finite clip, KL(q || a) <= 2 · (gamma_c + gamma_s) · clip for any teacher."""
+    top_k: int = 20
+    plausibility: float = 0.05
+    """A token may be raised only if the anchor or the teacher gives it this share of its maximum;
+    0 lets every token rise."""
+    move_tail: bool = False
+    """Whether the entries that are not kept move too, as one bucket; else they stay put."""
+
+
+SDPO = TargetRule(
+    gamma_c=1.0, gamma_s=1.0, clip=math.inf, plausibility=0.0, move_tail=True, top_k=64
+)
+"""The teacher of SDPO (arXiv 2601.20802): what the model says when it is shown the feedback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightRule:
+    """Which action tokens of a failing step the evidence may change, and how strongly."""
+
+    snr_min: float = 2.0
+    """Least |t| of a token's evidence over the views; 0: off. One view has no t, so it is off."""
+    keep: float = 0.25
+    """Share of the action's tokens with the largest shift that stays (EDGE-OPD, arXiv 2605.23493);
+    1: all."""
+    shift_cap: float = 1.0
+    """Tokens with KL(q || a) beyond this many nats count less (DemoPSD, arXiv 2607.02502);
+    infinite: off."""
+    endorsed: float = 0.25
+    """Weight of tokens of a failed action that the evidence speaks for; 1: off."""
+    skip_first: int = 3
+    """Tokens at the action's beginning that are never trained, where a model starts to talk about
+    its note (arXiv 2601.19897)."""
+    prose: float = 0.3
+    """Weight of tokens outside code blocks; 1: as code."""
+    mask_literals: bool = True
+    """No weight where the target raises a value that only the note has told."""
+
+
+UNMASKED = WeightRule(
+    snr_min=0.0,
+    keep=1.0,
+    shift_cap=math.inf,
+    endorsed=1.0,
+    skip_first=0,
+    prose=1.0,
+    mask_literals=False,
+)
+"""Every token of the action counts the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossRule:
+    """The weights of the terms of the loss. Each may be 0, which switches its term off."""
+
+    evidence: float = 1.0
+    """Forward KL to the evidence target on failing steps."""
+    eta: float = 0.3
+    """Verified fixes, at the prompt of the step that had failed."""
+    nu: float = 0.2
+    """Their guarded likelihood beside their KL. Where no evidence target was made, it is 1."""
+    guard_floor: float = 0.25
+    """Least weight of a fix's token whose probability is low; 0 is DFT (arXiv 2508.05629)."""
+    echo: float = 0.03
+    """Cross-entropy of the tool's own words after the action (ECHO, arXiv 2605.24517, whose gain
+    turns into a loss from 0.1 on)."""
+    base_anchor: float = 0.05
+    """KL to the bare base model on prompts from outside the repository."""
+    context_anchor: float = 0.1
+    """KL to the snapshot where it reads the note, so that notes stay useful (arXiv 2606.11627)."""
+    context_share: float = 0.25
+    """Share of the failing steps that the context anchor is computed on."""
+    tau: float = 1.0
+    """Most that one vocabulary entry adds to a token's KL (OPSD, arXiv 2601.18734); infinite: off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The whole learning rule of a round."""
+
+    target: TargetRule = TargetRule()
+    weights: WeightRule = WeightRule()
+    loss: LossRule = LossRule()
+    views: int = 4
+    """Notes that say the same evidence in different ways."""
+    controls: int = 4
+    """Notes of the same form without this evidence."""
+    min_cosine: float = 0.05
+    """Least agreement of a batch's two halves for an optimiser step; -1: always step."""
+    max_batch: int = 128
+    """Examples after which a step is made however the halves disagree."""
+    held_out: float = 0.1
+    """Share of the examples that is only measured, for early stopping; 0: off."""
+
+
+PLAIN_SDPO = Rule(
+    target=SDPO,
+    weights=UNMASKED,
+    loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0, tau=math.inf, eta=1.0, nu=1.0),
+    views=1,
+    controls=0,
+    min_cosine=-1.0,
+    held_out=0.0,
+)
+"""The baseline: one view, no control, no mask, no anchor."""
+
+
+def rule_from(record: dict[str, object]) -> Rule:
+    """The rule that `dataclasses.asdict` took apart.
+
+    Raises:
+        TypeError: If a field is unknown.
+        KeyError: If a part is missing.
+    """
+    parts = {"target": TargetRule, "weights": WeightRule, "loss": LossRule}
+    fields = dict(record)
+    for name, kind in parts.items():
+        part = fields[name]
+        if not isinstance(part, dict):
+            raise TypeError(f"{name} is not an object")
+        fields[name] = kind(**part)
+    return Rule(**fields)  # type: ignore[arg-type]  # a record of our own, named field by field

