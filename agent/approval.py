@@ -2,7 +2,8 @@
 
 What needs asking is decided here from the mode; how a person is asked is the front end's matter.
 Edits inside the repository and commands inside the sandbox are reversible, so `auto` allows them.
-Nothing else is offered: no action of the agent leaves the sandbox.
+What leaves the sandbox is asked about in every mode, with the exact command: a dependency that
+cannot be built without a network, and the git hooks of `--commit --hooks`. Nothing else is offered.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ Mode = Literal["ask", "auto", "plan"]
 class Question:
     """What the model wants to do, shown exactly."""
 
-    kind: Literal["edit", "command"]
+    kind: Literal["edit", "command", "network build", "host command"]
     subject: str
-    """The path of the file, or the command line."""
+    """The path of the file, the command line, or the source archive that would be built."""
     detail: str = ""
-    """The diff of an edit."""
+    """The diff of an edit, or what leaving the sandbox means."""
+
+    @property
+    def leaves_sandbox(self) -> bool:
+        """Whether a yes lets something out of the box, which no mode allows by itself."""
+        return self.kind in ("network build", "host command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,8 @@ class ModeApprover:
     """How to ask the person; without it, `ask` answers no."""
 
     async def decide(self, question: Question) -> Decision:
-        match self.mode:
+        mode: Mode = "ask" if question.leaves_sandbox else self.mode
+        match mode:
             case "auto":
                 return Decision(allowed=True)
             case "plan":

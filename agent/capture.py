@@ -1,13 +1,22 @@
-"""Turns what the agent did, and what the tests then said, into stored experiences."""
+"""Turns what the agent did, and what the tests then said, into stored experiences.
+
+An action is on the disk as soon as it was done. What becomes known later (the next test run, a
+correction, an edit that the user made to the result) is added to it, or linked to it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
+from agent.failures import evidence_of
 from learning.experience.digest import digest
 from learning.experience.store import ExperienceStore
 from learning.records import (
@@ -16,33 +25,62 @@ from learning.records import (
     EvidenceKind,
     Experience,
     Message,
+    Origin,
     Tier,
+    Trust,
     Verdict,
 )
-from sandbox.report import TestResult
+from sandbox.report import RunStatus, TestReport
 
 _MAX_FIELD = 600
-_COMPARISON = re.compile(r"(?:AssertionError: )?assert (.{1,300}?) == (.{1,300})")
+_MAX_OBSERVATION = 8_000
+_EVIDENCE_KEPT = 3
+_FOREIGN = re.compile(
+    r"https?://|\b(?:curl|wget)\b|[-_]packages/|node_modules/|\.(?:md|rst|txt|html?|adoc)\b"
+    r"|\b(?:README|LICEN[CS]E|CHANGELOG|NOTICE|AUTHORS)\b",
+    re.IGNORECASE,
+)
+"""Commands that show texts which others wrote: documents, the web, the code of dependencies."""
+_TAKEN_BACK = "the user took this edit back"
 
 
-def evidence_of(result: TestResult) -> Evidence:
-    """What one red test says, as parsed fields: nothing of its raw output."""
-    if not result.exception and (parsed := digest(result.detail, subject=result.id)):
-        return parsed[-1]
-    first_line = result.message.split("\n", 1)[0]
-    compared = _COMPARISON.fullmatch(first_line)
-    return Evidence(
-        kind=EvidenceKind.TEST_FAILURE,
-        tier=Tier.HARNESS,
-        subject=result.id,
-        exception=result.exception,
-        message=result.message[:_MAX_FIELD],
-        file=result.file,
-        line=result.line,
-        function=result.frames[-1].function if result.frames else "",
-        got=compared[1] if compared else "",
-        expected=compared[2] if compared else "",
-    )
+def observation_tier(command: str) -> Tier:
+    """Where the output of a command comes from: text that others wrote is never learned from."""
+    return Tier.FOREIGN if _FOREIGN.search(command) else Tier.OUTPUT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStep:
+    """One action of a conversation, with all that was done for it."""
+
+    messages: tuple[Message, ...]
+    """The history that the model saw before the action."""
+    action: Action
+    edits: tuple[Accepted, ...] = ()
+    """What was written; empty if nothing was."""
+    command: str = ""
+    observation: str = ""
+    """What the model was told came of it, or why the turn ended there."""
+
+
+class TurnRecorder(Protocol):
+    """Keeps what happens in a conversation; `Recorder` is the real one."""
+
+    def acted(self, step: TurnStep) -> ExperienceRecorded | None:
+        """Keep one action.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
+
+    def tests_ran(self, report: TestReport) -> Sequence[ExperienceRecorded]:
+        """Judge the edits since the last run of the tests by what this one says.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
 
 
 def _new_id() -> str:
@@ -73,6 +111,13 @@ class Recorder:
         self._clock = clock
         self._new_id = new_id
         self._failing: dict[str, str] = {}
+        self._red: tuple[str, ...] | None = None
+        """Red tests of the last complete run; None before the first."""
+        self._waiting: list[Experience] = []
+        """Edits since that run."""
+        self._written: dict[str, Experience] = {}
+        """The last edit of each file."""
+        self._last: Experience | None = None
 
     def record(
         self,
@@ -85,20 +130,15 @@ class Recorder:
         path: str = "",
         before: str = "",
         after: str = "",
+        trust: Trust = Trust.PLAIN,
     ) -> ExperienceRecorded | None:
         """Keep one action; it is on the disk on return. None while capture is switched off.
 
         Raises:
             StoreError: If it cannot be written.
         """
-        experience = Experience(
-            id=self._new_id(),
-            session=self._session,
-            created_at=self._clock(),
-            repository=self._repository,
-            model=action.model,
-            messages=tuple(messages),
-            action=action,
+        experience = dataclasses.replace(
+            self._bare(messages, action),
             verdict=verdict,
             evidence=tuple(evidence),
             targets=tuple(targets),
@@ -106,14 +146,190 @@ class Recorder:
             before=before,
             after=after,
             fixes=self._fixed_by(targets) if verdict is Verdict.PASS else "",
+            trust=trust,
+            red_before=self._red or (),
+            green_after=tuple(targets) if verdict is Verdict.PASS else (),
         )
-        if not self._store.add(experience):
+        if verdict is Verdict.PASS and path:
+            self._written[path] = experience
+        return self._added(experience)
+
+    def acted(self, step: TurnStep) -> ExperienceRecorded | None:
+        """Keep one action of a conversation; the next run of the tests judges what it wrote.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        facts = digest(step.observation, subject=step.command, tier=Tier.OUTPUT)
+        first = step.edits[0] if step.edits else None
+        experience = dataclasses.replace(
+            self._bare(step.messages, step.action),
+            evidence=facts[-_EVIDENCE_KEPT:] if step.command else (),
+            path=first.path if first else "",
+            before=(first.before or "") if first else "",
+            after=first.after if first else "",
+            origin=Origin.TURN,
+            observation=step.observation[:_MAX_OBSERVATION],
+            observation_tier=observation_tier(step.command),
+            red_before=self._red or (),
+        )
+        if (event := self._added(experience)) is None:
             return None
-        self._remember(experience)
-        event = ExperienceRecorded(
-            id=experience.id, verdict=verdict.value, subject=", ".join(targets) or path
+        self._last = experience
+        if first is not None:
+            self._waiting.append(experience)
+            for edit in step.edits:
+                self._written[edit.path] = dataclasses.replace(
+                    experience, path=edit.path, before=edit.before or "", after=edit.after
+                )
+        return event
+
+    def tests_ran(self, report: TestReport) -> tuple[ExperienceRecorded, ...]:
+        """Judge the edits since the last run by what changed; a run that is not whole says nothing.
+
+        Only an edit that stands alone between two runs gets a verdict; of several the record says
+        which tests were red before and green after, and no more.
+
+        Raises:
+            StoreError: If the store cannot be written.
+        """
+        if report.status is not RunStatus.COMPLETE:
+            return ()
+        before, self._red = self._red, tuple(result.id for result in report.red)
+        waiting, self._waiting = self._waiting, []
+        if before is None or not waiting:
+            return ()
+        alone = len({item.path for item in waiting}) == 1
+        judged = [
+            self._judged(item, before, report, decides=alone and item is waiting[-1])
+            for item in waiting
+        ]
+        return tuple(event for item in judged if (event := self._amended(item)))
+
+    def tests_known(self, red: Iterable[str]) -> None:
+        """Take these as the red tests from now on; what waits for a verdict gets none."""
+        self._red = tuple(red)
+        self._waiting.clear()
+
+    def files_are(self, read: Callable[[str], str | None]) -> tuple[ExperienceRecorded, ...]:
+        """Find what the user did to the agent's edits since, given how to read a file now.
+
+        A changed text is an action of the user, linked to the one it corrects; an edit that was
+        taken back counts as wrong.
+
+        Raises:
+            StoreError: If the store cannot be written.
+        """
+        events: list[ExperienceRecorded | None] = []
+        for path, agents in list(self._written.items()):
+            now = read(path)
+            if now is None or now == agents.after:
+                continue
+            del self._written[path]
+            if now == agents.before:
+                events.append(self._corrected(agents, _TAKEN_BACK))
+            else:
+                events.append(self._edited_by_user(agents, now))
+        return tuple(event for event in events if event is not None)
+
+    def wrong(self, why: str) -> ExperienceRecorded | None:
+        """The user says that the last action was wrong, and why; None if there was none.
+
+        Raises:
+            StoreError: If the store cannot be written.
+        """
+        return self._corrected(self._last, why) if self._last is not None else None
+
+    def _bare(self, messages: Sequence[Message], action: Action) -> Experience:
+        return Experience(
+            id=self._new_id(),
+            session=self._session,
+            created_at=self._clock(),
+            repository=self._repository,
+            model=action.model,
+            messages=tuple(messages),
+            action=action,
+            verdict=Verdict.UNKNOWN,
         )
+
+    def _added(self, experience: Experience) -> ExperienceRecorded | None:
+        return self._told(experience) if self._store.add(experience) else None
+
+    def _amended(self, experience: Experience) -> ExperienceRecorded | None:
+        """Replace what is stored; None if it was forgotten meanwhile."""
+        if self._last is not None and self._last.id == experience.id:
+            self._last = experience
+        return self._told(experience) if self._store.amend(experience) else None
+
+    def _told(self, experience: Experience) -> ExperienceRecorded:
+        self._remember(experience)
+        subject = ", ".join(experience.targets) or experience.path
+        verdict = experience.verdict.value
+        event = ExperienceRecorded(id=experience.id, verdict=verdict, subject=subject)
         self._on_recorded(event)
+        return event
+
+    def _judged(
+        self, edit: Experience, before: Sequence[str], report: TestReport, *, decides: bool
+    ) -> Experience:
+        solved = tuple(test for test in before if test in report.passed_ids)
+        known = dataclasses.replace(
+            edit,
+            red_before=tuple(before),
+            green_after=solved,
+            trust=Trust(report.trust.value),
+        )
+        if not decides:
+            return known
+        broken = [result for result in report.red if result.id not in before]
+        failing = broken or [r for r in report.red if edit.path in {f.file for f in r.frames}]
+        if solved and not broken:
+            return dataclasses.replace(
+                known,
+                verdict=Verdict.PASS,
+                targets=solved,
+                fixes=self._fixed_by(solved) or edit.fixes,
+            )
+        if failing:
+            return dataclasses.replace(
+                known,
+                verdict=Verdict.FAIL,
+                targets=tuple(result.id for result in failing),
+                evidence=tuple(map(evidence_of, failing[:_EVIDENCE_KEPT])),
+            )
+        return known
+
+    def _corrected(self, action: Experience, why: str) -> ExperienceRecorded | None:
+        said = Evidence(
+            kind=EvidenceKind.USER_CORRECTION,
+            tier=Tier.USER,
+            subject=action.path,
+            message=why.strip()[:_MAX_FIELD],
+        )
+        current = self._store.get(action.id) or action
+        wrong = dataclasses.replace(
+            current,
+            action=action.action,
+            verdict=Verdict.FAIL,
+            evidence=(*current.evidence, said),
+        )
+        self._waiting = [item for item in self._waiting if item.id != action.id]
+        return self._amended(wrong)
+
+    def _edited_by_user(self, agents: Experience, now: str) -> ExperienceRecorded | None:
+        text = f"{agents.path}\n```\n{now.rstrip()}\n```"
+        edit = dataclasses.replace(
+            self._bare(agents.messages, Action(text=text, model=agents.model, adapter=None)),
+            path=agents.path,
+            before=agents.after,
+            after=now,
+            fixes=agents.id,
+            origin=Origin.USER,
+            observation_tier=Tier.USER,
+            red_before=self._red or (),
+        )
+        if (event := self._added(edit)) is not None:
+            self._waiting.append(edit)
         return event
 
     def _fixed_by(self, targets: Sequence[str]) -> str:

@@ -177,11 +177,37 @@ class LearnFinished:
     folder: str = ""
 
 
+class TurnEnding(Enum):
+    """Why a turn ended, for programs; the reason that goes with it is for people."""
+
+    DONE = "done"
+    DECLINED = "declined"
+    """The person, or the mode, said no to an edit or a command."""
+    STUCK = "stuck"
+    """The model went in circles."""
+    LIMIT = "limit"
+    """The replies, the time or the tokens of one turn are used up."""
+    CONTEXT_FULL = "context_full"
+    UNUSABLE = "unusable_replies"
+    FAILED = "failed"
+    """A command failed, a file could not be written, or the sandbox gave no answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
     """A turn of the session is over."""
 
     reason: str
+    ending: TurnEnding = TurnEnding.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class ContextCompacted:
+    """The history was replaced by a summary, so that there is room again."""
+
+    tokens_before: int
+    summary: str
+    """What the model will be told of the conversation so far."""
 
 
 Event = (
@@ -203,6 +229,7 @@ Event = (
     | LearnStep
     | LearnFinished
     | TurnFinished
+    | ContextCompacted
 )
 
 

@@ -2,68 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from agent.events import Event, LearnFinished, Notice, StageStarted
+from agent.learn_plan import LearnOptions, batches, may_read, what_is_learned, what_it_costs
 from agent.learner_jobs import LearnError, only_one_round, stale
-from agent.learner_process import LearnerFailedError, run_worker
+from agent.learner_process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.streaming import Emit, stream_events
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
-from learning.promotion.gate import decide
+from learning.promotion.capability import known_capabilities
+from learning.promotion.gate import NO_TRIAL, decide
+from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
-from learning.promotion.stats import Paired
+from learning.promotion.watch import got_worse, live
+from learning.records import Experience
 from learning.training.job import (
-    ExampleKind,
     Job,
     TrainingError,
     read_result,
     write_job,
 )
-from learning.training.resources import available_bytes, check_memory, estimated_s
+from learning.training.resources import available_bytes, check_memory
 from learning.training.selection import Selection, select
 
 __all__ = ["CannotTrainError", "LearnError", "LearnOptions", "learn"]
 
-_MAX_EPOCHS = 2
-_KIND_NAMES = {
-    ExampleKind.HINDSIGHT: "fixes of failed attempts",
-    ExampleKind.EVIDENCE: "failures with what the tools said",
-    ExampleKind.FIRST_TRY: "fixes that worked at once",
-}
+
+_DEFAULT = LearnOptions()
 
 
 class CannotTrainError(LearnError):
     """This model cannot be trained on this machine as it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnOptions:
-    """The size of a round."""
-
-    max_examples: int = 8
-    steps: int = 8
-    """At most this many optimiser steps, one example each, and each example at most twice."""
-    max_tokens: int = 512
-    learning_rate: float = 1e-4
-    rank: int = 16
-    seed: int = 0
-    budget_s: float | None = None
-    keep_adapters: int = 10
-    dry_run: bool = False
-    """Only say what would be learned and what it would cost; no `LearnFinished` comes."""
-    discard: bool = False
-    """Throw an interrupted round away instead of finishing it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +65,8 @@ def learn(
     model: InstalledModel,
     repository: str,
     jobs: Path,
-    options: LearnOptions = LearnOptions(),
+    options: LearnOptions = _DEFAULT,
+    switch: LearnerSwitch | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     python: str = sys.executable,
     clock: Callable[[], float] = time.time,
@@ -95,6 +74,7 @@ def learn(
 ) -> AsyncIterator[Event]:
     """Run one round; the last event is `LearnFinished`.
 
+    `switch` pauses the worker from outside.
     Closing the iterator or cancelling the task ends the worker at once. What it has done is kept:
     the next call finishes that round.
 
@@ -102,6 +82,7 @@ def learn(
         CannotTrainError: If the model cannot be trained on this machine.
         LearnError: If another round is running, or the worker failed.
         StoreError: If the experiences cannot be read.
+        CapabilityError: If what was measured of the model cannot be read.
         AdapterError: If the finished adapter cannot be taken in.
     """
 
@@ -123,12 +104,33 @@ def learn(
         )
         with only_one_round(jobs):
             adapters.sweep()
+            _watch(this)
             folder = _unfinished_job(this) or _new_round(this, id_=new_id(), now=clock())
             if folder is not None:
-                await _train(folder, emit, environ=environ, python=python)
+                await _train(folder, emit, environ=environ, python=python, switch=switch)
                 _take_in(this, folder)
 
     return stream_events(work)
+
+
+def _watch(this: _Round) -> None:
+    """Take an adapter out of use that fails more often than what was in use before it."""
+    try:
+        active = this.adapters.active()
+        known, before = this.adapters.used_before()
+    except AdapterError:
+        return  # whoever uses it is told
+    if active is None or not known:
+        return
+    experiences, model = this.store.list(), this.model.name
+    reason = got_worse(
+        live(experiences, model=model, adapter=active.name),
+        live(experiences, model=model, adapter=before),
+    )
+    if reason:
+        this.adapters.rollback()
+        text = f"{active.name} was taken out of use: {reason}. {before or 'the base model'} is back"
+        this.emit(Notice(text, level="warning"))
 
 
 def _unfinished_job(this: _Round) -> Path | None:
@@ -151,16 +153,24 @@ def _unfinished_job(this: _Round) -> Path | None:
 
 def _new_round(this: _Round, *, id_: str, now: float) -> Path | None:
     """The folder of a new job; None if nothing is to be trained now."""
+    capabilities = known_capabilities(this.jobs, this.model.identity)
+    again = _rebuild(this)
+    experiences = _candidates(this, again)
     selection = select(
-        this.store.list(), model=this.model.name, max_examples=this.options.max_examples
+        experiences,
+        model=this.model.name,
+        max_examples=len(experiences) if again else this.options.max_examples,
+        kinds=this.options.kinds,
+        reads=lambda kind: may_read(this.options, capabilities[kind]),
     )
-    _describe(this, selection)
-    parent, refused = _parent(this)
+    for notice in what_is_learned(selection, capabilities, this.options):
+        this.emit(notice)
+    parent, refused = _parent(this, again)
     if finished := _nothing_to_do(this, selection, parent):
         this.emit(finished)
         return None
     if this.options.dry_run:
-        this.emit(_cost(this, selection))
+        this.emit(what_it_costs(selection, this.options, this.hf_folder))
         return None
     try:
         check_memory(this.hf_folder, available_bytes=available_bytes())
@@ -171,15 +181,6 @@ def _new_round(this: _Round, *, id_: str, now: float) -> Path | None:
     folder = this.jobs / id_
     write_job(folder, _job(this, selection, parent, id_=id_, now=now), selection.examples)
     return folder
-
-
-def _describe(this: _Round, selection: Selection) -> None:
-    kinds = Counter(example.kind for example in selection.examples)
-    for kind, name in _KIND_NAMES.items():
-        if kinds[kind]:
-            this.emit(Notice(f"to learn: {kinds[kind]} {name}"))
-    for reason, count in selection.skipped.items():
-        this.emit(Notice(f"left out: {count} {reason}"))
 
 
 def _nothing_to_do(
@@ -195,31 +196,35 @@ def _nothing_to_do(
     return _nothing(reason) if reason else None
 
 
-def _cost(this: _Round, selection: Selection) -> Notice:
-    limit = this.options.max_tokens
-    sizes = [min(limit, example.tokens) for example in selection.examples]
-    steps = min(this.options.steps, _MAX_EPOCHS * len(sizes))
-    seconds = estimated_s(
-        this.hf_folder,
-        read=sum(sizes),
-        trained=steps * sum(sizes) // len(sizes),
-        cores=os.cpu_count() or 1,
-    )
-    return Notice(
-        f"this would take {steps} steps over {len(sizes)} examples of at most {limit} tokens,"
-        f" about {max(1, round(seconds / 60))} min on this CPU"
-    )
+def _candidates(this: _Round, again: Rebuild | None) -> Sequence[Experience]:
+    """What may be learned from, the newest first, and first what a named parent has not seen."""
+    experiences = this.store.list()
+    if again is not None:
+        return [each for each in experiences if each.id in again.experience_ids]
+    parent = this.options.parent
+    seen = made_from(this.adapters, parent) if parent else frozenset()
+    return sorted(experiences, key=lambda each: each.id in seen)
 
 
-def _parent(this: _Round) -> tuple[AdapterManifest | None, str]:
-    """The active adapter, if the round can start from it; else why not."""
+def _rebuild(this: _Round) -> Rebuild | None:
+    name = this.options.rebuild
+    return None if name is None else rebuild(this.adapters, name, this.store.forgotten())
+
+
+def _parent(this: _Round, again: Rebuild | None) -> tuple[AdapterManifest | None, str]:
+    """The adapter that the round starts from, if it can; else why not."""
     try:
-        active = this.adapters.active()
-        if active is not None:
-            this.adapters.verify(active.name, base=this.model.identity)
+        if again is not None:
+            parent = None if again.parent is None else this.adapters.get(again.parent)
+        elif this.options.parent is not None:
+            parent = this.adapters.get(this.options.parent)
+        else:
+            parent = this.adapters.active()
+        if parent is not None:
+            this.adapters.verify(parent.name, base=this.model.identity)
     except AdapterError as err:
         return None, str(err)
-    return active, ""
+    return parent, ""
 
 
 def _job(
@@ -231,6 +236,7 @@ def _job(
     now: float,
 ) -> Job:
     options = this.options
+    batch, steps = batches(len(selection.examples), options.steps)
     return Job(
         id=id_,
         model=this.model.name,
@@ -241,7 +247,8 @@ def _job(
         parent=parent.name if parent else None,
         parent_folder=str(this.adapters.path(parent.name)) if parent else None,
         seed=options.seed,
-        steps=min(options.steps, _MAX_EPOCHS * len(selection.examples)),
+        steps=steps,
+        batch=batch,
         learning_rate=options.learning_rate,
         rank=options.rank,
         alpha=2 * options.rank,
@@ -250,11 +257,18 @@ def _job(
     )
 
 
-async def _train(folder: Path, emit: Emit, *, environ: Mapping[str, str], python: str) -> None:
+async def _train(
+    folder: Path,
+    emit: Emit,
+    *,
+    environ: Mapping[str, str],
+    python: str,
+    switch: LearnerSwitch | None,
+) -> None:
     if read_result(folder) is not None:  # interrupted between the result and its adoption
         return
     try:
-        await run_worker(folder, emit, environ=environ, python=python)
+        await run_worker(folder, emit, environ=environ, python=python, switch=switch)
     except LearnerFailedError as err:
         if not err.resumable:
             shutil.rmtree(folder)  # the same examples would fail in the same way
@@ -280,7 +294,7 @@ def _take_in(this: _Round, folder: Path) -> None:
     shutil.rmtree(folder)
     for name in this.adapters.retain(keep_last=this.options.keep_adapters):
         this.emit(Notice(f"removed the old adapter {name}"))
-    decision = decide(Paired(wins=0, losses=0))  # no task is held out yet
+    decision = decide(NO_TRIAL)  # tasks that it did not learn from are yet to come
     if decision.kind == "promoted":
         this.adapters.activate(manifest.name, base=this.model.identity)
     finished = LearnFinished(

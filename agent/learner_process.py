@@ -32,12 +32,60 @@ class LearnerFailedError(AgentError):
         """Whether the same job may succeed when it is started again."""
 
 
+class LearnerSwitch:
+    """Stops a running worker where it stands and lets it go on, from outside, at any moment.
+
+    A stopped worker uses no processor; its memory stays. It may be switched before a worker runs.
+    """
+
+    def __init__(self) -> None:
+        self._group: int | None = None
+        self._paused = False
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def pause(self) -> None:
+        """Stop the whole process group; it does not notice."""
+        self._set(paused=True)
+
+    def resume(self) -> None:
+        """Let it go on from the same instruction."""
+        self._set(paused=False)
+
+    def attach(self, group: int) -> None:
+        """A worker has started as the leader of this process group."""
+        self._group = group
+        if self._paused:
+            self._signal()
+
+    def detach(self) -> None:
+        """The worker has ended; its number may soon be another's."""
+        self._group = None
+
+    def _set(self, *, paused: bool) -> None:
+        if paused != self._paused:
+            self._paused = paused
+            self._signal()
+
+    def _signal(self) -> None:
+        if self._group is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGSTOP if self._paused else signal.SIGCONT)
+
+
 async def run_worker(
-    folder: Path, emit: Callable[[Event], None], *, environ: Mapping[str, str], python: str
+    folder: Path,
+    emit: Callable[[Event], None],
+    *,
+    environ: Mapping[str, str],
+    python: str,
+    switch: LearnerSwitch | None = None,
 ) -> None:
     """Run the job in `folder` to its end and emit what the worker reports.
 
-    However this is left, the worker does not outlive it.
+    However this is left, the worker does not outlive it. `switch` pauses it in between.
 
     Raises:
         LearnerFailedError: If the worker ended with an error or was killed.
@@ -46,6 +94,8 @@ async def run_worker(
     shown = _Shown(memory_mib=needed_bytes(Path(read_job(folder).model_folder)) // _MIB)
     process = await _start(folder, environ=environ, python=python)
     ended = asyncio.ensure_future(process.wait())
+    switch = switch or LearnerSwitch()
+    switch.attach(process.pid)
     try:
         while not ended.done():
             await asyncio.wait([ended], timeout=_LOOK_EVERY_S)
@@ -54,6 +104,7 @@ async def run_worker(
                     emit(event)
     finally:
         await _end(process, ended)
+        switch.detach()
     if exit_code := ended.result():
         raise LearnerFailedError(_last_words(folder, exit_code), exit_code=exit_code)
 
@@ -112,6 +163,7 @@ async def _end(process: asyncio.subprocess.Process, ended: asyncio.Future[int]) 
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGCONT)  # one that is paused would not hear it
         await asyncio.wait([ended], timeout=_END_WITHIN_S)
         if ended.done():
             return

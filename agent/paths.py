@@ -41,6 +41,11 @@ class Paths:
         return self.home / "sandbox"
 
     @property
+    def trust_file(self) -> Path:
+        """Which repositories' own configuration is read."""
+        return self.home / "trusted.json"
+
+    @property
     def repositories(self) -> Path:
         return self.home / "repositories"
 
@@ -61,6 +66,11 @@ class RepositoryPaths:
     @property
     def experiences(self) -> Path:
         return self.home / "experiences.sqlite3"
+
+    @property
+    def facts(self) -> Path:
+        """What installed libraries said of themselves when they were asked."""
+        return self.home / "facts.json"
 
     @property
     def sessions(self) -> Path:

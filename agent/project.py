@@ -8,34 +8,62 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from agent.approval import Approver, ModeApprover, Question
+from agent.facts.environment import Environment
 from agent.settings.schema import SandboxSettings
+from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox
-from sandbox.contract import Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.contract import Execution, Job, Limits, NeedsNetworkError, Sandbox, SourceFile
+from sandbox.engine import check_runtime, engine_url
+from sandbox.foreign import fit
+from sandbox.guarded import GuardedSandbox
 from sandbox.image import Image, ensure_base
 from sandbox.layers import ensure_project_image
-from sandbox.leftovers import remove_leftovers
+from sandbox.ledger import RunLedger
+from sandbox.leftovers import reaping
 from sandbox.project import Project, detect
+from sandbox.pruning import sweep_layers
 from sandbox.report import TestReport, TestResult
-from sandbox.suite import run_tests
 from sandbox.transfer import Refusal, collect_files
 
 MAX_PROJECT_BYTES = 256 * 2**20
+_MOST_QUESTIONS = 20
+_NETWORK_BUILD = (
+    "Its build failed without a network. With one it can fetch and send anything; it runs in a box "
+    "of its own that never holds your project's files."
+)
 Say = Callable[[str], None]
+_NOBODY = ModeApprover("ask")
 
 
 class ProjectTests:
     """Runs the tests, or one command, on the files as they are now. Implements `TestRunner`."""
 
     def __init__(
-        self, *, workspace: Workspace, sandbox: Sandbox, project: Project, limits: Limits
+        self,
+        *,
+        workspace: Workspace,
+        sandbox: Sandbox,
+        project: Project,
+        limits: Limits,
+        image_id: str = "",
     ) -> None:
         self._workspace = workspace
         self._sandbox = sandbox
         self._project = project
         self._limits = limits
+        self._image_id = image_id
+        self._verified = VerifiedTests(
+            root=workspace.root, sandbox=sandbox, project=project, limits=limits
+        )
+
+    def environment(self, cache: Path, *, say: Say = lambda _: None) -> Environment:
+        """The box's libraries as somebody who can be asked; answers are remembered in `cache`."""
+        return Environment(self._sandbox, image=self._image_id, cache=cache, say=say)
 
     async def run(
         self,
@@ -50,15 +78,11 @@ class ProjectTests:
             SandboxError: If no answer can be given.
         """
         files, _ = await asyncio.to_thread(project_files, self._workspace)
-        return await run_tests(
-            self._sandbox,
-            self._project,
-            files,
-            limits=self._limits,
-            only=only,
-            on_output=on_output,
-            on_result=on_result,
-        )
+        return await self._verified.run(files, only=only, on_output=on_output, on_result=on_result)
+
+    def on_copy(self, copy: Path) -> CopyTests:
+        """The same tests on the files as they are in a copy of the project."""
+        return CopyTests(workspace=self._workspace, verified=self._verified, copy=copy)
 
     async def run_command(
         self, command: str, *, on_output: Callable[[bytes], None] | None = None
@@ -71,6 +95,33 @@ class ProjectTests:
         files, _ = await asyncio.to_thread(project_files, self._workspace)
         job = Job(argv=["sh", "-c", command], files=files, limits=self._limits)
         return await self._sandbox.run(job, on_output=on_output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyTests:
+    """Runs the project's tests on a copy of its files. Implements `TestRunner`."""
+
+    workspace: Workspace
+    verified: VerifiedTests
+    copy: Path
+
+    async def run(
+        self,
+        *,
+        only: Sequence[str] = (),
+        on_output: Callable[[bytes], None] | None = None,
+        on_result: Callable[[TestResult], None] | None = None,
+    ) -> TestReport:
+        """Run all tests, or only those with these ids, in a fresh box.
+
+        Raises:
+            SandboxError: If no answer can be given.
+        """
+        names = await asyncio.to_thread(self.workspace.list_files)
+        files, _ = await asyncio.to_thread(
+            collect_files, self.copy, names, max_bytes=MAX_PROJECT_BYTES
+        )
+        return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
 
 
 def project_files(workspace: Workspace) -> tuple[list[SourceFile], list[Refusal]]:
@@ -87,40 +138,112 @@ async def open_project(
     session: str,
     command: str | None = None,
     say: Say = lambda _: None,
+    approver: Approver = _NOBODY,
 ) -> AsyncIterator[ProjectTests]:
     """Prepare everything that running this project's tests needs; slow only the first time.
 
     `state_dir` holds the locks of living sessions and the cache of wheels. `say` is called from a
-    worker thread with one line per step.
+    worker thread with one line per step. `approver` is asked before a dependency is built with a
+    network.
 
     Raises:
         SandboxError: If there is no engine, no image, or a dependency cannot be had.
     """
-    await asyncio.to_thread(remove_leftovers, state_dir)
+    async with reaping(state_dir):
+        project, image = await prepare(
+            workspace,
+            settings=settings,
+            state_dir=state_dir,
+            command=command,
+            say=say,
+            approver=approver,
+        )
+        async with DockerSandbox(
+            image.id, session=session, lock_dir=state_dir, runtime=settings.runtime
+        ) as sandbox:
+            with RunLedger(state_dir / "runs.sqlite3") as ledger:
+                await asyncio.to_thread(ledger.settle, state_dir)
+                yield ProjectTests(
+                    workspace=workspace,
+                    sandbox=GuardedSandbox(sandbox, ledger, session=session),
+                    project=project,
+                    limits=limits_of(settings),
+                    image_id=image.id,
+                )
+
+
+async def prepare(
+    workspace: Workspace,
+    *,
+    settings: SandboxSettings,
+    state_dir: Path,
+    command: str | None = None,
+    say: Say = lambda _: None,
+    approver: Approver = _NOBODY,
+) -> tuple[Project, Image]:
+    """Find out how the project is tested, and make the image that this takes, as `open_project`.
+
+    Raises:
+        SandboxError: If there is no engine, no image, or a dependency cannot be had.
+    """
+    await asyncio.to_thread(check_runtime, settings.runtime)
     project = await asyncio.to_thread(detect, workspace.root, command=command)
     _, refused = await asyncio.to_thread(project_files, workspace)
     for refusal in refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
-    image = await asyncio.to_thread(_project_image, project, settings, state_dir / "wheels", say)
-    async with DockerSandbox(
-        image.id, session=session, lock_dir=state_dir, runtime=settings.runtime
-    ) as sandbox:
-        yield ProjectTests(
-            workspace=workspace, sandbox=sandbox, project=project, limits=limits_of(settings)
-        )
-
-
-def _project_image(
-    project: Project, settings: SandboxSettings, wheel_cache: Path, say: Say
-) -> Image:
-    base = ensure_base(source=settings.image, on_progress=say)
-    return ensure_project_image(
-        base,
-        project,
-        cache=wheel_cache,
-        allow_network=settings.allow_network_builds,
-        on_progress=say,
+    for reason in project.skipped:
+        say(f"not installed: {reason}")
+    base = await asyncio.to_thread(
+        ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
     )
+    project = await asyncio.to_thread(fit, project, base, url=engine_url())
+    layers = _Layers(base, project, settings, state_dir / "wheels", say)
+    return project, await layers.ready(approver)
+
+
+class _Layers:
+    """Makes the project's image, with a question for each build that wants the network."""
+
+    def __init__(
+        self, base: Image, project: Project, settings: SandboxSettings, cache: Path, say: Say
+    ) -> None:
+        self._base = base
+        self._project = project
+        self._settings = settings
+        self._cache = cache
+        self._say = say
+        self._allowed: set[str] = set()
+
+    async def ready(self, approver: Approver) -> Image:
+        """Return the image; a build that nobody allows ends with the error that names it."""
+        for _ in range(_MOST_QUESTIONS):
+            try:
+                return await asyncio.to_thread(self._make)
+            except NeedsNetworkError as error:
+                question = Question(
+                    kind="network build", subject=error.build, detail=_NETWORK_BUILD
+                )
+                if error.build in self._allowed:
+                    raise
+                if not (await approver.decide(question)).allowed:
+                    raise
+                self._allowed.add(error.build)
+        return await asyncio.to_thread(self._make)
+
+    def _make(self) -> Image:
+        image = ensure_project_image(
+            self._base,
+            self._project,
+            cache=self._cache,
+            allow_network=self._may_use_network,
+            on_progress=self._say,
+        )
+        for old in sweep_layers(self._cache, keep_last=self._settings.keep_layers):
+            self._say(f"removed the image {old.name}, which was not used for long")
+        return image
+
+    def _may_use_network(self, build: str) -> bool:
+        return self._settings.allow_network_builds or build in self._allowed
 
 
 def limits_of(settings: SandboxSettings) -> Limits:

@@ -6,7 +6,14 @@ from importlib import resources
 from string import Template
 from typing import Literal
 
-Name = Literal["system", "fix_system", "fix_user"]
+Name = Literal[
+    "system",
+    "fix_system",
+    "fix_user",
+    "fix_think_system",
+    "fix_think_user",
+    "system_search_replace",
+]
 
 
 def prompt(name: Name) -> str:

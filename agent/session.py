@@ -26,6 +26,7 @@ __all__ = [
     "SessionError",
     "SessionFile",
     "SessionLog",
+    "last_conversation",
     "list_sessions",
     "read_session",
     "sweep_sessions",
@@ -162,6 +163,18 @@ def read_session(folder: Path, session: str) -> list[dict[str, object]]:
             raise SessionError(f"{path}:{number}: this line of the session is damaged")
         records.append(record)
     return records
+
+
+def last_conversation(folder: Path) -> str | None:
+    """The id of the newest session in which anything was said; None if there is none."""
+    for session in list_sessions(folder):
+        try:
+            records = read_session(folder, session.id)
+        except SessionError:
+            continue
+        if any(record.get("event") == "message" for record in records):
+            return session.id
+    return None
 
 
 def sweep_sessions(folder: Path, *, retention_days: int, now: float) -> list[str]:

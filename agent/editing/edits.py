@@ -14,6 +14,7 @@ from agent.editing.guards import (
     emptied_definition,
     new_syntax_problem,
     vanished_definitions,
+    vanished_names,
 )
 from agent.editing.source_files import (
     OutsideRepositoryError,
@@ -36,6 +37,7 @@ RefusalKind = Literal[
     "vanished",
     "syntax",
     "encoding",
+    "no_match",
 ]
 
 
@@ -97,7 +99,8 @@ def check_edit(
         reason = f"{edit.path} is a test; tests are not edited unless that is allowed"
         return Refused(path=edit.path, kind="test_file", reason=reason)
     if (stored.text if stored else None) != before:
-        reason = f"{edit.path} is not as it was shown to the model; nothing was written"
+        how = "exists and was not shown" if before is None else "is not as it was shown"
+        reason = f"{edit.path} {how} to the model; nothing was written"
         return Refused(path=edit.path, kind="stale", reason=reason)
     if problem := _content_problem(edit, before) or _loss(edit, before or "", may_vanish):
         return problem
@@ -179,7 +182,9 @@ def _content_problem(edit: FileEdit, before: str | None) -> Refused | None:
 def _loss(edit: FileEdit, before: str, may_vanish: Collection[str]) -> Refused | None:
     path, new = edit.path, edit.content
     if not path.endswith((".py", ".pyi")):
-        return None
+        gone = vanished_names(before, new, path=path, may_vanish=may_vanish)
+        reason = f"the reply drops {', '.join(gone)} from {path}"
+        return Refused(path=path, kind="vanished", reason=reason) if gone else None
     if name := emptied_definition(before, new):
         reason = f"the reply leaves out the body of {name} in {path}"
         return Refused(path=path, kind="elided", reason=reason)

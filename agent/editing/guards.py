@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Collection
 from pathlib import PurePosixPath
 
+from agent.context.outline import broken_line, outline
 from agent.editing.python_source import (
     DefinitionNode,
     bound_names,
@@ -50,6 +51,9 @@ _ELISIONS = tuple(
 _BARE = frozenset({"...", "…", "[...]", "(...)", "<...>"})
 _DECORATION = ' \t-=*()[]<>/{}!:."#'
 _LONGEST_COMMENT = 200
+_TAKES_IN = re.compile(
+    r"\s*(?:import|from|export|use|pub use|require|#include|using)\b|.*\brequire\("
+)
 _DEFINED = re.compile(r"(?m)^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)")
 
 
@@ -97,12 +101,42 @@ def vanished_definitions(
     return tuple(gone)
 
 
+def vanished_names(
+    before: str, after: str, *, path: str, may_vanish: Collection[str] = ()
+) -> tuple[str, ...]:
+    """As `vanished_definitions`, for the other languages that have a grammar."""
+    old, new = outline(path, before), outline(path, after)
+    if old is None or new is None or broken_line(path, before):
+        return ()
+    left = {item.name for item in new.definitions} | {
+        word
+        for line in after.splitlines()
+        if _TAKES_IN.match(line)
+        for word in re.findall(r"\w+", line)
+    }
+    names = dict.fromkeys(item.name for item in old.definitions)
+    return tuple(name for name in names if name not in left and name not in may_vanish)
+
+
 def new_syntax_problem(before: str | None, after: str, *, path: str) -> str:
-    """What is wrong with the new text if the old one was right, or there was none; else empty."""
+    """What is wrong with the new text if the old one was right, or there was none; else empty.
+
+    Languages that only a grammar knows count where the old text is right by that grammar: it may
+    be older than the language, or not know the macros of a project.
+    """
     problem_of = _CHECKS.get(PurePosixPath(path).suffix)
-    if problem_of is None or (before is not None and problem_of(before)):
+    if problem_of is None:
+        return _new_broken_line(before, after, path)
+    if before is not None and problem_of(before):
         return ""
     return problem_of(after)
+
+
+def _new_broken_line(before: str | None, after: str, path: str) -> str:
+    if not before or broken_line(path, before):
+        return ""
+    line = broken_line(path, after)
+    return f"line {line} is not right" if line else ""
 
 
 def _says_left_out(line: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import secrets
 import stat
 import tokenize
@@ -54,13 +55,19 @@ class TextFile:
             ) from err
 
 
+_TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
+_TEST_NAME = re.compile(
+    r"test_.*\.py|.*_test\.(?:py|go|cc|cpp|rb|exs)|conftest\.py|.*\.(?:test|spec)\.[cm]?[jt]sx?"
+    r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs)"
+)
+
+
 def is_test_path(path: str) -> bool:
     """Whether the file belongs to the tests: by its name, or by the folder that it is in."""
     parts = PurePosixPath(path).parts
     name = parts[-1] if parts else ""
-    in_tests = any(part in ("tests", "test") for part in parts[:-1])
-    named = name.startswith("test_") and name.endswith(".py")
-    return in_tests or named or name.endswith("_test.py") or name == "conftest.py"
+    in_tests = any(part in _TEST_FOLDERS for part in parts[:-1])
+    return in_tests or _TEST_NAME.fullmatch(name) is not None
 
 
 def resolve_inside(root: Path, path: str) -> Path:

@@ -6,11 +6,11 @@ tests say so, or is put back byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.capture import evidence_of
+from agent.advice import Advice
 from agent.editing.edits import (
     Accepted,
     Applied,
@@ -29,6 +29,8 @@ from agent.events import (
     StageStarted,
     TestsFinished,
 )
+from agent.facts.failure import Fact
+from agent.failures import evidence_of
 from agent.fixing.context import (
     OPTIONAL_TOKENS,
     FixPrompt,
@@ -51,7 +53,7 @@ from agent.model.protocol import Model
 from agent.reply.parse import FileEdits, Unusable, parse_reply
 from agent.streaming import Emit
 from agent.turn.asking import ReplyProgress, ask
-from learning.records import Action, Evidence, Message, Sampling, Verdict
+from learning.records import Action, Evidence, Message, Sampling, Trust, Verdict
 from sandbox.contract import SandboxError
 from sandbox.report import RunStatus, TestReport, TestResult
 
@@ -59,6 +61,10 @@ _SLOW_SUITE_S = 20.0
 """From this on the failing test alone is run before the whole suite."""
 _REPLY_MARGIN_TOKENS = 160
 _EVIDENCE_KEPT = 3
+
+
+Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
+"""Facts and hints about a red test. Raises StoreError if past experiences cannot be read."""
 
 
 class StepRecorder(Protocol):
@@ -75,6 +81,7 @@ class StepRecorder(Protocol):
         path: str = "",
         before: str = "",
         after: str = "",
+        trust: Trust = Trust.PLAIN,
     ) -> object: ...
 
 
@@ -86,6 +93,8 @@ class Parts:
     runner: TestRunner
     model: Model
     emit: Emit
+    advise: Advise | None = None
+    """Help beside the failure itself; None for none."""
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
 
@@ -99,6 +108,9 @@ class Plan:
     note: str
     temperature: float
     seed: int
+    advice: Advice = field(default_factory=Advice)
+    think: bool = False
+    """Whether the model is to say first what is wrong: another way out when it repeats itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +133,8 @@ class Judgement:
     """The new best state, after a pass."""
     solved: tuple[str, ...] = ()
     failing: tuple[TestResult, ...] = ()
+    trust: Trust = Trust.PLAIN
+    """How hard the run that decided is to forge."""
 
 
 async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixPrompt, int] | str:
@@ -135,14 +149,20 @@ async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixProm
         used = await parts.model.count_tokens(prompt.messages)
         room = parts.model.context_length - used
         if room >= needed:
-            for sentence in prompt.left_out:
-                parts.emit(Notice(sentence))
+            _say_what_is_in(parts, plan, prompt, hinted=bool(optional_tokens))
             return prompt, min(room, max(needed, min(2 * needed, parts.max_reply_tokens)))
     return (
         f"{plan.path} is too large for {parts.model.name}: the prompt has {used} tokens and the"
         f" reply needs about {needed}, but the context has {parts.model.context_length};"
         " use a model with a larger context"
     )
+
+
+def _say_what_is_in(parts: Parts, plan: Plan, prompt: FixPrompt, *, hinted: bool) -> None:
+    for sentence in prompt.left_out:
+        parts.emit(Notice(sentence))
+    if hinted and plan.advice.used:
+        parts.emit(Notice(plan.advice.used))
 
 
 def _prompt(parts: Parts, plan: Plan, source: str, *, optional_tokens: int) -> FixPrompt:
@@ -153,8 +173,13 @@ def _prompt(parts: Parts, plan: Plan, source: str, *, optional_tokens: int) -> F
         evidence=evidence_of(plan.result),
         test=locate_test(plan.result, parts.sources),
         sources=parts.sources,
-        facts=project_facts(plan.result, plan.path, parts.sources),
+        facts=[
+            *project_facts(plan.result, plan.path, parts.sources),
+            *(fact.text for fact in plan.advice.facts),
+        ],
+        hints=plan.advice.hints.text if optional_tokens else "",
         note=plan.note,
+        think=plan.think,
         optional_tokens=optional_tokens,
     )
 
@@ -239,9 +264,16 @@ def note_after(judgement: Judgement, target: str) -> str:
     return f"An earlier correction broke another test, {first.id}: {line}"
 
 
-def evidence_after(judgement: Judgement) -> tuple[Evidence, ...]:
-    """What the tests said against an edit."""
-    return tuple(evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT])
+def evidence_after(judgement: Judgement, facts: Sequence[Fact] = ()) -> tuple[Evidence, ...]:
+    """What the tests said against an edit, and what the environment says of the same failure."""
+    said = [evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT]]
+    return (*said, *(fact.as_evidence() for fact in facts if said))
+
+
+def outcome_of(judgement: Judgement) -> str:
+    """What came of an edit, as far as two that come to the same can be told to."""
+    failing = (f"{result.id} {result.message}" for result in judgement.failing)
+    return "\n".join([judgement.verdict.value, *failing])
 
 
 def _put_back(parts: Parts, applied: Applied, reason: str) -> None:
@@ -277,7 +309,10 @@ def _compared(
         failing = tuple(item for item in report.red if item.id in broken)
         listed = ", ".join(sorted(broken)[:_EVIDENCE_KEPT])
         return Judgement(
-            verdict=Verdict.FAIL, reason=f"it broke what passed before: {listed}", failing=failing
+            verdict=Verdict.FAIL,
+            reason=f"it broke what passed before: {listed}",
+            failing=failing,
+            trust=Trust(report.trust.value),
         )
     solved = solved_tests(state, report)
     if not solved:
@@ -287,6 +322,7 @@ def _compared(
         reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
         state=next_state(state, report, flaky=flaky),
         solved=solved,
+        trust=Trust(report.trust.value),
     )
 
 
@@ -300,5 +336,8 @@ def _unjudged(report: TestReport) -> Judgement | None:
 def _still_failing(report: TestReport, target: str) -> Judgement:
     failing = sorted(report.red, key=lambda item: item.id != target)
     return Judgement(
-        verdict=Verdict.FAIL, reason=f"{target} still fails", failing=tuple(failing[:1])
+        verdict=Verdict.FAIL,
+        reason=f"{target} still fails",
+        failing=tuple(failing[:1]),
+        trust=Trust(report.trust.value),
     )

@@ -49,14 +49,17 @@ def build_fix_messages(
     test: FailingTest,
     sources: Sources,
     facts: Sequence[str] = (),
+    hints: str = "",
     note: str = "",
+    think: bool = False,
     count: Count = estimate_tokens,
     optional_tokens: int = OPTIONAL_TOKENS,
 ) -> FixPrompt:
     """System and user message for one attempt to repair `path`, whose text is `source`.
 
-    `facts` are true statements about the environment; `note` says what an earlier attempt still
-    got wrong. The file is always whole; a long test is shortened visibly; signatures of imported
+    `facts` are true statements about the environment, `hints` lessons of earlier repairs; `note`
+    says what an earlier attempt still got wrong. With `think` the model is asked for the reason
+    before the file. The file is always whole; a long test is shortened visibly; signatures of imported
     modules are added while they fit into `optional_tokens`.
     """
     left_out: list[str] = []
@@ -69,16 +72,17 @@ def build_fix_messages(
         failure_digest(result, evidence, sources),
         shown_test and f"The test:\n{fenced(shown_test, 'python')}",
         "\n".join([*facts, *neighbours]),
+        hints,
         note,
     ]
     user = filled(
-        "fix_user",
+        "fix_think_user" if think else "fix_user",
         failure="\n\n".join(part for part in context if part),
         path=path,
         source=_shown_file(path, source),
     )
     messages = (
-        Message(role="system", content=prompt("fix_system")),
+        Message(role="system", content=prompt("fix_think_system" if think else "fix_system")),
         Message(role="user", content=user),
     )
     return FixPrompt(messages=messages, left_out=tuple(left_out))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.advice import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError
 from agent.events import (
@@ -22,7 +23,9 @@ from agent.events import (
     StageStarted,
     TestsFinished,
 )
+from agent.facts.failure import Fact
 from agent.fixing.attempts import (
+    Advise,
     Asked,
     Judgement,
     Parts,
@@ -31,11 +34,11 @@ from agent.fixing.attempts import (
     ask_for_file,
     evidence_after,
     fitting_prompt,
-    note_after,
     read_edit,
     reply_problem,
     try_edit,
 )
+from agent.fixing.course import Course
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
@@ -49,10 +52,11 @@ from sandbox.report import RunStatus, TestReport, TestResult
 __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
+_MOST_REPEATS = 1
 _ATTEMPTS_ON_FIRST_TARGET = 2
 ALL_GREEN = "all green"
 ATTEMPTS_USED_UP = "attempts used up"
-STUCK = "stuck: the same reply came twice"
+STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
 NO_TARGET = "the failure points at no file of the project"
 
@@ -65,6 +69,8 @@ class FixOptions:
     """Replies of the model for each failing test, re-asks included."""
     allow_test_edits: bool = False
     retry_temperature: float = 0.6
+    unstick_temperature: float = 1.0
+    """For an attempt after the model repeated itself; it is asked in other words, too."""
     seed: int = 0
     max_reply_tokens: int = 2048
 
@@ -78,10 +84,12 @@ def fix(
     options: FixOptions = FixOptions(),
     recorder: StepRecorder | None = None,
     snapshot: Callable[[str], object] | None = None,
+    advise: Advise | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
-    `files` are the project's files relative to `root`. `snapshot` is called once, in a thread,
+    `files` are the project's files relative to `root`. `advise` adds facts of the environment and
+    lessons of earlier repairs to the prompts. `snapshot` is called once, in a thread,
     before the first edit. When this iterator is cancelled or closed, an edit that is not judged
     yet is put back first.
 
@@ -96,6 +104,7 @@ def fix(
             runner=runner,
             model=model,
             emit=emit,
+            advise=advise,
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
         )
@@ -155,39 +164,78 @@ class _Repair:
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""
-        note, unusable, seen = "", 0, set[str]()
+        course: Course | None = None
         for attempt in range(1, self._options.max_attempts + 1):
-            result = next((r for r in self._state.red if _family(r.id) == family), None)
+            result = self._red_of(family)
             if result is None:
                 return ALL_GREEN
-            targets = choose_targets(result, self._parts.sources)
-            if not targets:
-                return NO_TARGET
-            self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))
-            plan = self._plan(result, targets, attempt, note)
-            asked = await self._asked(plan)
-            if isinstance(asked, str):
-                return asked
-            if asked.action.text.strip() in seen:
-                return STUCK
-            seen.add(asked.action.text.strip())
-            note, usable = await self._used(plan, asked)
-            unusable += not usable
-            if unusable > _MOST_REASKS:
-                return REASKED_ENOUGH
-        still_red = any(_family(r.id) == family for r in self._state.red)
-        return ATTEMPTS_USED_UP if still_red else ALL_GREEN
+            course = course or Course.of(result)
+            if reason := await self._attempt(result, attempt, course):
+                return reason
+        if self._red_of(family) is None:
+            return ALL_GREEN
+        return STUCK if course and course.stuck else ATTEMPTS_USED_UP
 
-    def _plan(self, result: TestResult, targets: Sequence[str], attempt: int, note: str) -> Plan:
-        """Greedy at the first file first; then sampled; then at the next likely file."""
+    def _red_of(self, family: str) -> TestResult | None:
+        return next((item for item in self._state.red if _family(item.id) == family), None)
+
+    async def _attempt(self, result: TestResult, attempt: int, course: Course) -> str:
+        """One attempt at a red test; why there can be no other one, empty if there can."""
+        targets = choose_targets(result, self._parts.sources)
+        if not targets:
+            return NO_TARGET
+        self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))
+        plan = await self._plan(result, targets, attempt, course)
+        asked = await self._asked(plan)
+        if isinstance(asked, str):
+            return asked
+        if course.repeats(asked.action.text):
+            self._emit(Notice("the same reply came again: it is not tried again"))
+            return STUCK if course.repeated > _MOST_REPEATS else ""
+        await self._use(plan, asked, course)
+        return REASKED_ENOUGH if course.unusable > _MOST_REASKS else ""
+
+    async def _plan(
+        self, result: TestResult, targets: Sequence[str], attempt: int, course: Course
+    ) -> Plan:
+        """Greedy at the first file first; then sampled; then at the next likely file.
+
+        Where the model repeated itself, hotter and in other words, without the note that led it
+        to the same answer.
+        """
         later = attempt > _ATTEMPTS_ON_FIRST_TARGET and len(targets) > 1
+        temperature = 0.0 if attempt == 1 else self._options.retry_temperature
         return Plan(
             result=result,
             path=targets[1] if later else targets[0],
-            note="" if later else note,
-            temperature=0.0 if attempt == 1 else self._options.retry_temperature,
+            note="" if later or course.stuck else course.note,
+            temperature=self._options.unstick_temperature if course.stuck else temperature,
             seed=self._options.seed + attempt - 1,
+            advice=await self._advice(result, course),
+            think=course.stuck,
         )
+
+    async def _facts(self, judgement: Judgement) -> Sequence[Fact]:
+        """What the environment says of the failure that an edit led to."""
+        if self._parts.advise is None or not judgement.failing:
+            return ()
+        return (await self._parts.advise(judgement.failing[0], self._parts.sources)).facts
+
+    async def _advice(self, result: TestResult, course: Course) -> Advice:
+        """Help with the failure and with what the last correction ran into."""
+        if self._parts.advise is None:
+            return Advice()
+        try:
+            advice = await self._parts.advise(result, self._parts.sources)
+            if course.last is None or course.last.message == result.message:
+                return advice
+            latest = await self._parts.advise(course.last, self._parts.sources)
+        except StoreError as err:
+            self._parts = replace(self._parts, advise=None)
+            self._emit(Notice(f"no hints in this run: {err}", "warning"))
+            return Advice()
+        facts = dict.fromkeys([*advice.facts, *latest.facts])
+        return replace(advice if advice.hints.ids else latest, facts=tuple(facts))
 
     async def _asked(self, plan: Plan) -> Asked | str:
         before = self._parts.sources.text(plan.path)
@@ -202,46 +250,50 @@ class _Repair:
         except ContextLengthError as err:
             return str(err)
 
-    async def _used(self, plan: Plan, asked: Asked) -> tuple[str, bool]:
-        """Do what the reply asks for; a note for the next attempt, and whether it was usable."""
+    async def _use(self, plan: Plan, asked: Asked, course: Course) -> None:
+        """Do what the reply asks for, and note what came of it."""
         edit = read_edit(self._parts, asked, plan.path)
         if isinstance(edit, str):
-            judgement = Judgement(verdict=Verdict.UNKNOWN, reason=edit)
-            self._record(plan, asked, judgement)
-            return reply_problem(self._parts, edit), False
+            await self._record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=edit))
+            course.unusable += 1
+            course.note = reply_problem(self._parts, edit)
+            return
         await self._snapshot_once()
         try:
             judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
         except SandboxError as err:
-            self._record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=str(err)), edit)
+            unknown = Judgement(verdict=Verdict.UNKNOWN, reason=str(err))
+            await self._record(plan, asked, unknown, edit)
             raise
         if judgement.state is not None:
             self._originals.setdefault(edit.path, edit.before)
             self._parts.sources.include(edit.path)
             self._state = judgement.state
-        self._record(plan, asked, judgement, edit)
-        return ("" if judgement.state else note_after(judgement, plan.result.id)), True
+        await self._record(plan, asked, judgement, edit)
+        course.judged(judgement, plan.result.id)
 
     async def _snapshot_once(self) -> None:
         if self._snapshot is not None:
             snapshot, self._snapshot = self._snapshot, None
             await asyncio.to_thread(snapshot, "before repairing failing tests")
 
-    def _record(
+    async def _record(
         self, plan: Plan, asked: Asked, judgement: Judgement, edit: Accepted | None = None
     ) -> None:
         if self._recorder is None:
             return
         try:
+            facts = await self._facts(judgement)
             recorded = self._recorder.record(
                 messages=asked.messages,
                 action=asked.action,
                 verdict=judgement.verdict,
-                evidence=evidence_after(judgement),
+                evidence=evidence_after(judgement, facts),
                 targets=judgement.solved or (plan.result.id,),
                 path=edit.path if edit else "",
                 before=(edit.before or "") if edit else "",
                 after=edit.after if edit else "",
+                trust=judgement.trust,
             )
         except StoreError as err:
             self._recorder = None

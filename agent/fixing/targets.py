@@ -65,7 +65,8 @@ def choose_targets(result: TestResult, sources: Sources) -> tuple[str, ...]:
     The first one may be a module that does not exist yet.
     """
     if missing := _NO_MODULE.search(result.message):
-        return _missing_module(missing[1], sources)
+        own = _missing_module(missing[1], sources)
+        return own or tuple(_frames_inside(result, sources))
     test = locate_test(result, sources)
     candidates = [
         *_lacking_modules(result.message, sources),
@@ -90,6 +91,8 @@ def project_facts(result: TestResult, path: str, sources: Sources) -> tuple[str,
     """What the project itself says about a missing name or a wrong call; true, not guessed."""
     message = result.message
     facts: list[str] = []
+    if _lacks_foreign_class(message, path, sources):
+        return ()
     if (name := missing_name(message)) and (defined := sources.names(path)):
         near = difflib.get_close_matches(name, defined, n=_NAMES_SHOWN, cutoff=0.6)
         shown = list(dict.fromkeys([*near, *defined]))[:_NAMES_SHOWN]
@@ -99,6 +102,12 @@ def project_facts(result: TestResult, path: str, sources: Sources) -> tuple[str,
         lines = signatures(sources.text(path) or "")
         facts += [f"In {path}: {line}" for line in lines if called.match(line)]
     return tuple(facts)
+
+
+def _lacks_foreign_class(message: str, path: str, sources: Sources) -> bool:
+    """Whether the class that lacks something is none of this file's: a library's, as a rule."""
+    match = _CLASS_LACKS.search(message)
+    return match is not None and (match[1] or match[2]) not in definitions(sources.text(path) or "")
 
 
 def _test_path(result: TestResult, sources: Sources) -> tuple[str, str]:

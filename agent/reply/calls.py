@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import re
+import shlex
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,14 @@ _WRITES = frozenset(
     {"write_file", "write", "edit_file", "create_file", "save_file", "replace_file", "update_file"}
 )
 _RUNS = frozenset({"run", "run_command", "run_shell", "shell", "bash", "execute", "exec"})
+# Looking at something is a command, too: `agent.turn.lookups` answers these without a box.
+_READS = frozenset({"read_file", "open_file", "view_file", "read", "view", "cat"})
+_LISTS = frozenset({"list_files", "list_dir", "list_directory", "ls"})
+_SEARCHES = frozenset({"search_files", "search_code", "search", "grep"})
+_TESTS = frozenset({"run_tests", "run_test", "pytest"})
+_LOOKS = frozenset({"read_file", "list_files", "list_dir", "search_files", "run_tests"})
+"""Names that a line of ordinary code hardly begins with."""
+_QUERY_KEYS = ("query", "pattern", "text", "regex", "q")
 _PATH_KEYS = ("path", "file", "filename", "file_path", "filepath", "file_name")
 _CONTENT_KEYS = ("content", "contents", "code", "text", "new_content", "file_content", "file_text")
 _COMMAND_KEYS = ("command", "cmd", "script")
@@ -25,9 +34,17 @@ _TAGGED_FILE = re.compile(
     r"\n?(?P<content>.*?)(?:</(?P=tag)>|(?P<cut>\Z))",
     re.DOTALL,
 )
-_CALL_START = re.compile(rf"(?m)^[ \t]*(?:\w+\.)?(?:{'|'.join(sorted(_WRITES | _RUNS))})\(")
+_CALL_START = re.compile(
+    rf"(?m)^[ \t]*(?:\w+\.)?(?:{'|'.join(sorted(_WRITES | _RUNS | _LOOKS))})\("
+)
 _JSON_START = re.compile(r"(?m)^[ \t]*[{\[]")
 _STARTS_TRIED = 5
+_POSITIONAL = {
+    "read_file": ("path",),
+    "list_files": ("path",),
+    "list_dir": ("path",),
+    "search_files": ("query", "path"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +168,19 @@ def _from_call(call: Mapping[str, object]) -> Iterator[Call]:
         yield Write(path=path, content=content)
     elif (command := _command(arguments)) and (not name or name in _RUNS):
         yield Run(command=command)
+    elif look := _look(name, path, _first_text(arguments, _QUERY_KEYS)):
+        yield Run(command=look)
+
+
+def _look(name: str, path: str | None, query: str | None) -> str:
+    """The command for a call that only looks; empty if it is none."""
+    if name in _READS and path:
+        return f"cat {shlex.quote(path)}"
+    if name in _LISTS:
+        return f"ls {shlex.quote(path)}" if path and path != "." else "ls"
+    if name in _SEARCHES and query:
+        return f"grep -rnF {shlex.quote(query)} {shlex.quote(path or '.')}"
+    return "pytest" if name in _TESTS else ""
 
 
 def _from_python(text: str) -> Iterator[Call]:
@@ -198,7 +228,7 @@ def _from_expression(source: str) -> Iterator[Call]:
     named = {item.arg: item.value for item in node.keywords if item.arg}
     values = {key: text for key, item in named.items() if (text := _constant(item)) is not None}
     positional = [_constant(item) for item in node.args]
-    keys = ("path", "content") if name in _WRITES else ("command",)
+    keys = _POSITIONAL.get(name) or (("path", "content") if name in _WRITES else ("command",))
     values |= {k: v for k, v in zip(keys, positional, strict=False) if v is not None}
     yield from _from_call({"name": name, "arguments": values})
 

@@ -16,6 +16,7 @@ from agent.editing.source_files import is_test_path
 from agent.reply.blocks import Block, scan_blocks
 from agent.reply.calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
 from agent.reply.labels import label_of, normalise, sole_path
+from agent.reply.search_replace import Patch, has_patches, read_patches
 
 Finish = Literal["stop", "length", "cancelled"]
 
@@ -38,6 +39,8 @@ class FileEdits:
     """A command that the reply wants to be run after the edits."""
     notes: tuple[str, ...] = ()
     """What was understood differently from what the reply says, for the person."""
+    patches: tuple[Patch, ...] = ()
+    """Changes given as SEARCH/REPLACE blocks, where those are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,11 @@ def parse_reply(
     known_paths: Collection[str],
     default_path: str | None = None,
     finish: Finish = "stop",
+    take_patches: bool = False,
 ) -> Reading:
     """Read a reply.
+
+    With `take_patches`, SEARCH/REPLACE blocks are changes; without, they are not usable.
 
     `default_path` is the one file that was asked for, if one was; a single block without a label
     is then taken as that file, and a reply without code is not usable.
@@ -99,12 +105,35 @@ def parse_reply(
         return Unusable(kind="empty", reason="The reply is empty.")
     if "<think>" in text:
         return _CUT_OFF
+    if take_patches and has_patches(text):
+        return _read_patches(text, known_paths, finish)
     scan = scan_blocks(text)
     if not scan.blocks:
         return _read_unfenced(text, known_paths, default_path, finish)
     if not all(block.closed for block in scan.blocks):
         return _CUT_OFF
     return _read_blocks(scan.blocks, scan.prose, known_paths, default_path)
+
+
+def _read_patches(text: str, known: Collection[str], finish: Finish) -> Reading:
+    """Blocks, with the commands and whole files that stand beside them."""
+    found = read_patches(text, known)
+    if isinstance(found, str):
+        return Unusable(kind="patch", reason=found)
+    beside = parse_reply(found.rest, known_paths=known, finish=finish)
+    match beside:
+        case FileEdits(edits=edits, command=command, prose=prose, notes=notes):
+            return FileEdits(
+                edits=edits, patches=found.patches, command=command, prose=prose, notes=notes
+            )
+        case ShellCommand(command=command, prose=prose):
+            return FileEdits(edits=(), patches=found.patches, command=command, prose=prose)
+        case PlainAnswer(text=prose):
+            return FileEdits(edits=(), patches=found.patches, prose=prose)
+        case Unusable(kind="empty"):
+            return FileEdits(edits=(), patches=found.patches)
+        case Unusable():
+            return beside
 
 
 def _cleaned(text: str) -> str:

@@ -26,6 +26,7 @@ from agent.settings.schema import (
     SandboxSettings,
     SessionSettings,
     Settings,
+    TurnSettings,
     is_plain_name,
     rule_of,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "SandboxSettings",
     "SessionSettings",
     "Settings",
+    "TurnSettings",
     "describe",
     "load",
 ]
@@ -76,8 +78,10 @@ def load(
     cwd: Path,
     environ: Mapping[str, str],
     overrides: Mapping[str, object] = MappingProxyType({}),
+    *,
+    trusted: bool = True,
 ) -> Loaded:
-    """All settings as they hold in `cwd`.
+    """All settings as they hold in `cwd`; what a project says only if it is `trusted`.
 
     `overrides` are the options of the command line by dotted key (`model.name`); None is "not
     given".
@@ -97,7 +101,8 @@ def load(
     }
     own = user | now
     project = {
-        key: _from_project(known, key, given, own.get(key)) for key, given in read_project(cwd)
+        key: _from_project(known, key, given, own.get(key))
+        for key, given in (read_project(cwd) if trusted else ())
     }
     return _assemble(known, user | project | now)
 

@@ -74,6 +74,11 @@ class ModelSettings:
     context_length: int | None = _setting(None, low=512, high=4_194_304)
     """None: as much as the model and the server allow."""
     temperature: float = _setting(0.0, project=ProjectMay.SET, low=0.0, high=2.0)
+    edit_format: Literal["auto", "whole", "search_replace"] = _setting(
+        "auto", project=ProjectMay.SET
+    )
+    """How the model is told to write changes: whole files, or SEARCH/REPLACE blocks. `auto` asks
+    for whole files unless the model's name says that it has 14 billion parameters or more."""
     idle_s: int = _setting(600, low=0)
     """Our own server ends this long after its last client; 0 is at once."""
 
@@ -82,8 +87,13 @@ class ModelSettings:
 class SandboxSettings:
     """What commands in the box may use."""
 
-    image: Literal["auto", "dockerfile", "debian", "lite"] = _setting("auto")
-    """How the base image is made; `auto` tries them in this order."""
+    image: str = _setting("auto")
+    """How the base image is made: `dockerfile`, `debian`, `lite`, or `auto` for the first that can
+    be had. Anything else is the name of an image."""
+    apt_packages: str | None = _setting(None)
+    """Debian packages to be in the base image, separated by spaces."""
+    keep_layers: int = _setting(10, low=1)
+    """Images with project dependencies that are kept; those not used the longest are removed."""
     runtime: str | None = _setting(None)
     """A container runtime that the engine knows, e.g. `runsc`."""
     timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)
@@ -92,6 +102,20 @@ class SandboxSettings:
     pids: int = _setting(256, project=ProjectMay.LOWER, low=8)
     allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
     """Whether a dependency that needs the network to build may have it without asking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSettings:
+    """What the model may use to answer one request."""
+
+    max_replies: int = _setting(8, project=ProjectMay.LOWER, low=1, high=1000)
+    max_reply_tokens: int = _setting(1024, project=ProjectMay.LOWER, low=64)
+    max_seconds: float = _setting(3600.0, project=ProjectMay.LOWER, low=1)
+    """Wall clock, without the time in which you are asked something."""
+    max_tokens: int = _setting(200_000, project=ProjectMay.LOWER, low=1000)
+    """Prompts and replies together; what the server had read before does not count."""
+    allow_host: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """Whether you may be asked to let a command run outside of the sandbox; false: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +140,12 @@ class LearnSettings:
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
     keep_adapters: int = _setting(10, low=1)
     """Older adapters that nothing refers to are removed."""
+    background: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """Whether the full-screen app learns by itself while nobody uses it."""
+    background_idle_min: float = _setting(10.0, low=0.1)
+    """So long nobody must have touched it before."""
+    background_after: int = _setting(4, low=1)
+    """So many verified experiences that nothing was learned from must be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +157,24 @@ class FixSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """What the model is helped with, beyond the task itself."""
+
+    memory: Literal["off", "hints"] = _setting("hints", project=ProjectMay.SET)
+    """`hints`: lessons of verified repairs in this repository are shown where an error is like
+    theirs."""
+    facts: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """Whether the installed libraries are asked, in the sandbox, why something failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings, read once and passed down."""
 
     model: ModelSettings = ModelSettings()
+    turn: TurnSettings = TurnSettings()
     sandbox: SandboxSettings = SandboxSettings()
     session: SessionSettings = SessionSettings()
     learn: LearnSettings = LearnSettings()
     fix: FixSettings = FixSettings()
+    agent: AgentSettings = AgentSettings()

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from learning.records import Message
+from learning.records import Message, Role
+
+INTERRUPTED = "(interrupted)"
+"""What stands in the history for a reply that was stopped before it said anything."""
 
 
 class Conversation:
     """Messages are only ever added, so the model server can keep what it has read.
 
+    The one exception is `compact`, which begins a new history with a summary of the old one.
     Remembers which text of a file the model was shown last: that is what an edit is checked
     against, and a file is shown again only when it has changed.
     """
 
-    def __init__(self, messages: Sequence[Message] = ()) -> None:
+    def __init__(
+        self,
+        messages: Sequence[Message] = (),
+        *,
+        on_append: Callable[[Message], object] = lambda _: None,
+    ) -> None:
         self._messages = list(messages)
+        self._on_append = on_append
+        self._on_compact: Callable[[str], object] = lambda _: None
         self._added: list[str] = []
         self._shown: dict[str, str] = {}
+        self._requests: list[str] = []
+        self._changed: list[str] = []
+        self._focus: tuple[str, ...] = ()
+        self._summary = ""
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -27,8 +42,76 @@ class Conversation:
     def added_files(self) -> tuple[str, ...]:
         return tuple(self._added)
 
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The person's own words, one text for each turn."""
+        return tuple(self._requests)
+
+    @property
+    def changed_files(self) -> tuple[str, ...]:
+        """The files that were written, in order, each once."""
+        return tuple(dict.fromkeys(self._changed))
+
+    @property
+    def focus(self) -> tuple[str, ...]:
+        """The files that the last failure was about."""
+        return self._focus
+
+    @property
+    def summary(self) -> str:
+        """What the next message has to begin with, after the history was compacted."""
+        return self._summary
+
+    def listen(
+        self, on_append: Callable[[Message], object], on_compact: Callable[[str], object]
+    ) -> None:
+        """Tell these, at once, of every message and of every new history from now on."""
+        self._on_append, self._on_compact = on_append, on_compact
+
     def append(self, message: Message) -> None:
+        """Add a message; one of the user carries any summary with it, so that is done with."""
+        if message.role == "user":
+            self._summary = ""
         self._messages.append(message)
+        self._on_append(message)
+
+    def say(self, role: Role, text: str) -> None:
+        """Append a message."""
+        self.append(Message(role=role, content=text))
+
+    def asked(self, text: str) -> None:
+        """Note what the person asked for."""
+        self._requests.append(text)
+
+    def changed(self, path: str) -> None:
+        """Note that a file was written."""
+        self._changed.append(path)
+
+    def look_at(self, paths: Collection[str]) -> None:
+        """Note which files a failure is about; no paths change nothing."""
+        if paths:
+            self._focus = tuple(paths)
+
+    def compact(self, summary: str) -> None:
+        """Begin a new history; its first message will carry the summary, and files anew."""
+        self._messages.clear()
+        self._shown.clear()
+        self._summary = summary
+        self._on_compact(summary)
+
+    def restore(
+        self, messages: Sequence[Message], *, requests: Sequence[str] = (), summary: str = ""
+    ) -> None:
+        """Take over the history of an earlier session; nothing is appended to its file.
+
+        A question that got no answer is closed, so that roles go on alternating.
+        """
+        self._messages = list(messages)
+        self._requests = list(requests)
+        self._summary = summary
+        self._shown.clear()
+        if self._messages and self._messages[-1].role == "user":
+            self.say("assistant", INTERRUPTED)
 
     def add_file(self, path: str) -> None:
         """Show this file to the model from the next turn on (`/add`)."""
@@ -47,3 +130,8 @@ class Conversation:
     def shown_text(self, path: str) -> str | None:
         """The text of a file that the model saw last; None if it saw none."""
         return self._shown.get(path)
+
+    @property
+    def shown_files(self) -> Mapping[str, str]:
+        """Every file that the model has seen, with the text that it saw last."""
+        return dict(self._shown)

@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.approval import Approver, Question
-from agent.editing.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
-from agent.editing.source_files import SourceFileError
-from agent.events import (
-    EditApplied,
-    EditProposed,
-    Event,
-    Notice,
-    OutputChunk,
-    ReplyUnusable,
-    StageStarted,
-    TurnFinished,
-)
-from agent.fixing.context import estimate_tokens, fenced
+from agent.approval import Approver, Decision, Question
+from agent.capture import TurnRecorder, TurnStep
+from agent.context.compaction import summarised
+from agent.events import ContextCompacted, Event, Notice, TurnEnding, TurnFinished
 from agent.fixing.sources import Sources
 from agent.model.protocol import ContextLengthError, Model
-from agent.prompt_files import prompt
-from agent.reply.parse import (
-    FileEdit,
-    FileEdits,
-    PlainAnswer,
-    Reading,
-    ShellCommand,
-    Unusable,
-    parse_reply,
-)
+from agent.prompt_files import Name, prompt
+from agent.reply.parse import FileEdits, Reading, ShellCommand, parse_reply
 from agent.streaming import Emit, stream_events
+from agent.turn.acting import Actions, End, Outcome, RunTests
 from agent.turn.asking import ask
-from agent.turn.conversation import Conversation
-from agent.turn.tools import RunCommand, command_digest, show_files
-from learning.records import Action, Message, Role, Sampling
-from sandbox.contract import SandboxError
+from agent.turn.best import BestState, Checkpoints
+from agent.turn.conversation import INTERRUPTED, Conversation
+from agent.turn.opening import Background, open_turn
+from agent.turn.stuck import Step, stuck_reason
+from agent.turn.tools import Explain, RunCommand
+from learning.experience.store import StoreError
+from learning.records import Action, Message, Sampling
 
-__all__ = ["Conversation", "RunCommand", "TurnLimits", "run_turn"]
+__all__ = ["Background", "Conversation", "RunCommand", "TurnLimits", "run_turn"]
 
-_MOST_REASKS = 2
 _SMALLEST_REPLY_TOKENS = 128
-_INTERRUPTED = "(interrupted)"
-
-DONE = "done"
-DECLINED = "declined"
-STUCK = "stuck: the same reply came twice"
-LIMIT = "limit of replies reached"
-REASKED_ENOUGH = "no usable reply after two re-asks"
+_WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnLimits:
     """What one turn may use."""
 
-    max_replies: int = 6
+    max_replies: int = 8
     max_reply_tokens: int = 1024
+    max_seconds: float = 3600.0
+    """Wall clock, without the time in which the person is asked."""
+    max_tokens: int = 200_000
+    """Prompts and replies together; what the server had read before does not count."""
 
 
 def run_turn(
@@ -70,37 +53,57 @@ def run_turn(
     model: Model,
     approver: Approver,
     run_command: RunCommand | None = None,
+    run_tests: RunTests | None = None,
     limits: TurnLimits = TurnLimits(),
     temperature: float = 0.0,
     seed: int = 0,
     allow_test_edits: bool = True,
-    snapshot: Callable[[str], object] | None = None,
+    checkpoints: Checkpoints | None = None,
+    background: Background | None = None,
+    system: Name = "system",
+    recorder: TurnRecorder | None = None,
+    explain: Explain | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Answer one request of the user; the last event is `TurnFinished`.
 
-    `files` are the repository's files relative to `root`. `snapshot` is called once, in a thread,
-    before the first edit or command. Edits that were applied stay when this is cancelled; each is
-    whole, and the snapshot undoes them.
+    `files` are the repository's files relative to `root`. `recorder` is told of every action with
+    what came of it. `explain` asks the environment why a command failed. `checkpoints` lets a turn
+    that got stuck go back to the best state that the tests have seen. Edits that were applied stay
+    when this is cancelled; each is whole.
 
     Raises:
         ModelError: If the model gives no answer.
+        WorkspaceError: If a state of the files cannot be recorded.
     """
 
     async def work(emit: Emit) -> None:
         turn = _Turn(
             conversation=conversation,
             user_text=user_text,
-            sources=Sources(root, files),
             model=model,
             approver=approver,
-            run_command=run_command,
             limits=limits,
             sampling=Sampling(temperature=temperature, seed=seed),
-            allow_test_edits=allow_test_edits,
-            snapshot=snapshot,
+            background=background or Background(),
+            system=system,
+            recorder=recorder,
             emit=emit,
         )
-        emit(TurnFinished(await turn.run()))
+        sources = Sources(root, files)
+        turn.actions = Actions(
+            conversation=conversation,
+            user_text=user_text,
+            sources=sources,
+            decide=turn.decide,
+            emit=emit,
+            best=BestState(checkpoints, sources.text),
+            run_command=run_command,
+            run_tests=run_tests,
+            explain=explain,
+            allow_test_edits=allow_test_edits,
+        )
+        end = await turn.run()
+        emit(TurnFinished(end.reason, end.ending))
 
     return stream_events(work)
 
@@ -111,71 +114,165 @@ class _Turn:
 
     conversation: Conversation
     user_text: str
-    sources: Sources
     model: Model
     approver: Approver
-    run_command: RunCommand | None
     limits: TurnLimits
     sampling: Sampling
-    allow_test_edits: bool
-    snapshot: Callable[[str], object] | None
+    background: Background
+    system: Name
+    recorder: TurnRecorder | None
     emit: Emit
-    reasks: int = 0
+    actions: Actions = field(init=False)
+    clock: asyncio.Timeout = field(init=False)
+    steps: list[Step] = field(default_factory=list)
+    used_tokens: int = 0
+    compacted: bool = False
+    """Whether this turn went on in a new history already."""
 
-    async def run(self) -> str:
-        """The reason why the turn ended."""
+    async def run(self) -> End:
+        """The reason why the turn ended, with the best state in place if it went wrong."""
+        try:
+            async with asyncio.timeout(self.limits.max_seconds) as self.clock:
+                end = await self._run()
+        except TimeoutError:
+            if not self.clock.expired():
+                raise
+            end = _limit(f"the time limit of {self.limits.max_seconds:g} s is reached")
+        if end.ending not in _WORTH_GOING_BACK:
+            return end
+        went_back = await self.actions.best.go_back()
+        return replace(end, reason=f"{end.reason}; {went_back}") if went_back else end
+
+    async def decide(self, question: Question) -> Decision:
+        """Ask whether it may happen; the clock stands still meanwhile."""
+        left = (self.clock.when() or 0.0) - asyncio.get_running_loop().time()
+        self.clock.reschedule(None)
+        try:
+            return await self.approver.decide(question)
+        finally:
+            if not self.clock.expired():
+                self.clock.reschedule(asyncio.get_running_loop().time() + left)
+
+    async def _run(self) -> End:
+        self.conversation.asked(self.user_text)
         if problem := await self._open():
             return problem
-        seen: set[str] = set()
         for left in reversed(range(self.limits.max_replies)):
+            history = self.conversation.messages
             answer = await self._reply()
-            if isinstance(answer, str):
+            if isinstance(answer, End):
                 return answer
-            if answer.text.strip() in seen:
-                return STUCK
-            seen.add(answer.text.strip())
-            ending, observation = await self._act(self._read(answer))
-            if ending or not left:
-                return ending or LIMIT
-            self._say("user", observation)
-        return LIMIT
+            reading = self._read(answer)
+            outcome = await self.actions.act(reading)
+            self._record(history, answer, reading, outcome)
+            if outcome.end is not None:
+                return outcome.end
+            if end := self._no_further(answer, outcome, left):
+                return end
+            if problem := await self._go_on(outcome.observation):
+                return problem
+        raise AssertionError("the last reply ends the turn")
 
-    async def _open(self) -> str:
-        """Append the request with the files that it is about; a reason if there is no room."""
-        start = (
-            [] if self.conversation.messages else [Message(role="system", content=prompt("system"))]
+    def _no_further(self, answer: Action, outcome: Outcome, left: int) -> End | None:
+        """Why there is no further reply; None if there is one."""
+        report = outcome.report
+        red = None if report is None else frozenset(f"{r.id} {r.message}" for r in report.red)
+        step = Step(
+            action=answer.text,
+            observation=outcome.observation,
+            failed=outcome.failed,
+            edits=len(self.actions.edits),
+            red=red,
         )
-        asked = Message(role="user", content=self.user_text)
-        used = await self.model.count_tokens([*self.conversation.messages, *start, asked])
-        room = self.model.context_length - used
+        self.steps.append(step)
+        if reason := stuck_reason(self.steps):
+            return End(ending=TurnEnding.STUCK, reason=f"stuck: {reason}")
+        if not left:
+            return _limit(f"the limit of {self.limits.max_replies} replies is reached")
+        if self.used_tokens >= self.limits.max_tokens:
+            return _limit(f"the limit of {self.limits.max_tokens} tokens is reached")
+        return None
+
+    async def _go_on(self, observation: str) -> End | None:
+        """Tell the model what came of its reply; with a new history, once, if this one is full."""
+        told = Message(role="user", content=observation)
+        used = await self.model.count_tokens([*self.conversation.messages, told])
+        if self.model.context_length - used >= self._wanted or self.compacted:
+            self.conversation.append(told)
+            return None
+        self.compacted = True
+        self._compact(used)
+        return await self._open(after=observation)
+
+    @property
+    def _wanted(self) -> int:
+        """How many tokens there should be for a reply."""
+        return min(self.limits.max_reply_tokens, self.model.context_length // 4)
+
+    async def _open(self, after: str = "") -> End | None:
+        """Append the request with what it needs to be understood; a reason if there is no room.
+
+        `after` is what came of the last reply, where the turn goes on in a new history.
+        """
+        room, used = await self._room(after)
+        if room < self._wanted and self.conversation.messages:
+            self._compact(used)
+            room, used = await self._room(after)
         if room < _SMALLEST_REPLY_TOKENS:
-            return (
-                f"context full: {used} of {self.model.context_length} tokens are used;"
-                " start a new session, or use a model with a larger context"
-            )
+            return self._full(used, "ask for less at once, or use a model with a larger context")
         budget = room - min(self.limits.max_reply_tokens, room // 2)
-        shown = show_files(
+        opening = await asyncio.to_thread(
+            open_turn,
             self.conversation,
             self.user_text,
-            self.sources,
+            self.actions.sources,
+            self.background,
             budget_tokens=budget,
-            count=estimate_tokens,
         )
-        for path in shown.too_large:
+        for path in opening.too_large:
             text = f"{path} was not shown to the model: it does not fit into the context"
             self.emit(Notice(text, "warning"))
-        for message in start:
+        for message in self._start():
             self.conversation.append(message)
-        self._say("user", f"{shown.text}\n\n{self.user_text}" if shown.text else self.user_text)
-        return ""
+        happened = f"\n\nYou are in the middle of this. What came of your last step:\n{after}"
+        self.conversation.say("user", opening.text + (happened if after else ""))
+        return None
 
-    async def _reply(self) -> Action | str:
+    def _start(self) -> list[Message]:
+        if self.conversation.messages:
+            return []
+        return [Message(role="system", content=prompt(self.system))]
+
+    async def _room(self, after: str) -> tuple[int, int]:
+        """How many tokens are free once the bare request is in the history, and how many used."""
+        text = f"{self.conversation.summary}\n\n{self.user_text}\n\n{after}"
+        asked = Message(role="user", content=text)
+        messages = [*self.conversation.messages, *self._start(), asked]
+        used = await self.model.count_tokens(messages)
+        return self.model.context_length - used, used
+
+    def _compact(self, used: int) -> None:
+        summary = summarised(
+            self.conversation.messages,
+            requests=self.conversation.requests,
+            changed=self.conversation.changed_files,
+        )
+        self.conversation.compact(summary)
+        self.emit(ContextCompacted(used, summary))
+
+    def _full(self, used: int, remedy: str) -> End:
+        reason = f"context full: {used} of {self.model.context_length} tokens are used; {remedy}"
+        return End(ending=TurnEnding.CONTEXT_FULL, reason=reason)
+
+    async def _reply(self) -> Action | End:
         """The next reply, appended to the history; a reason if there is no room for one."""
         messages = self.conversation.messages
         used = await self.model.count_tokens(messages)
         room = self.model.context_length - used
         if room < _SMALLEST_REPLY_TOKENS:
-            return f"context full: {used} of {self.model.context_length} tokens are used"
+            # Roles go on alternating, whatever comes next.
+            self.conversation.say("assistant", INTERRUPTED)
+            return self._full(used, "the next request starts with a summary")
         sampling = replace(self.sampling, max_tokens=min(room, self.limits.max_reply_tokens))
         heard: list[str] = []
         said = ""
@@ -185,104 +282,45 @@ class _Turn:
             )
             said = reply.action.text
         except ContextLengthError as err:
-            return str(err)
+            return End(ending=TurnEnding.CONTEXT_FULL, reason=str(err))
         finally:
             # Whatever happened, roles go on alternating, and what was said stays said.
-            self._say("assistant", said or f"{''.join(heard)}{_INTERRUPTED}")
+            self.conversation.say("assistant", said or f"{''.join(heard)}{INTERRUPTED}")
+        self.used_tokens += reply.prompt_tokens - reply.cached_tokens + reply.completion_tokens
+        self.actions.room_tokens = max(0, (room - reply.completion_tokens) // 2)
         if reply.action.finish == "length":
             self.emit(Notice(f"the reply was cut off at {sampling.max_tokens} tokens", "warning"))
         return reply.action
 
     def _read(self, action: Action) -> Reading:
-        return parse_reply(action.text, known_paths=self.sources.files, finish=action.finish)
-
-    async def _act(self, reading: Reading) -> tuple[str, str]:
-        """Do what a reply asks for: why the turn ends, or what the model is told next."""
-        match reading:
-            case PlainAnswer():
-                return DONE, ""
-            case Unusable(reason=reason):
-                return self._ask_again(reason)
-            case ShellCommand(command=command):
-                return await self._run(command)
-            case FileEdits():
-                return await self._edit(reading)
-
-    def _ask_again(self, reason: str) -> tuple[str, str]:
-        self.emit(ReplyUnusable(reason))
-        self.reasks += 1
-        return (REASKED_ENOUGH, "") if self.reasks > _MOST_REASKS else ("", reason)
-
-    async def _edit(self, reading: FileEdits) -> tuple[str, str]:
-        """Check all edits, then ask for and apply each; nothing is written if one is refused."""
-        for note in reading.notes:
-            self.emit(Notice(note))
-        checked = [self._checked(edit) for edit in reading.edits]
-        if refused := [item for item in checked if isinstance(item, Refused)]:
-            return self._ask_again("\n\n".join(self._told(item) for item in refused))
-        for edit in checked:
-            if isinstance(edit, Accepted) and (problem := await self._apply(edit)):
-                return problem, ""
-        return await self._run(reading.command) if reading.command else (DONE, "")
-
-    def _checked(self, edit: FileEdit) -> Accepted | Refused:
-        before = self.conversation.shown_text(edit.path)
-        return check_edit(
-            self.sources.root,
-            edit,
-            before,
-            allow_test_edits=self.allow_test_edits,
-            may_vanish=frozenset(self.user_text.replace("`", " ").replace(".", " ").split()),
+        sources = self.actions.sources
+        return parse_reply(
+            action.text, known_paths=sources.files, finish=action.finish, take_patches=True
         )
 
-    def _told(self, refused: Refused) -> str:
-        """Why an edit was refused; with the file if the model has not seen it as it is."""
-        text = self.sources.text(refused.path) if refused.kind == "stale" else None
-        if text is None:
-            return f"Not written: {refused.reason}."
-        self.conversation.mark_shown(refused.path, text)
-        return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
-
-    async def _apply(self, edit: Accepted) -> str:
-        """Ask and write; empty when it is written, else why the turn ends."""
-        diff = unified_diff(edit.path, edit.before, edit.after)
-        self.emit(EditProposed(edit.path, diff))
-        question = Question(kind="edit", subject=edit.path, detail=diff)
-        decision = await self.approver.decide(question)
-        if not decision.allowed:
-            self.emit(Notice(f"{edit.path} was not written: {decision.reason or DECLINED}"))
-            return DECLINED
-        await self._snapshot_once()
+    def _record(
+        self, history: Sequence[Message], action: Action, reading: Reading, outcome: Outcome
+    ) -> None:
+        if self.recorder is None:
+            return
+        step = TurnStep(
+            messages=tuple(history),
+            action=action,
+            edits=tuple(self.actions.edits),
+            command=reading.command if isinstance(reading, (FileEdits, ShellCommand)) else "",
+            observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
+        )
         try:
-            apply_edit(edit)
-        except SourceFileError as err:
-            self.emit(Notice(str(err), "warning"))
-            return str(err)
-        self.conversation.mark_shown(edit.path, edit.after)
-        self.sources.include(edit.path)
-        self.emit(EditApplied(edit.path, diff))
-        return ""
+            recorded = self.recorder.acted(step)
+            judged = self.recorder.tests_ran(outcome.report) if outcome.report else ()
+        except StoreError as err:
+            self.recorder = None
+            self.emit(Notice(f"nothing more is recorded in this turn: {err}", "warning"))
+            return
+        for event in (recorded, *judged):
+            if event is not None:
+                self.emit(event)
 
-    async def _run(self, command: str) -> tuple[str, str]:
-        if self.run_command is None:
-            return "", "Commands cannot be run here. Answer without running anything."
-        decision = await self.approver.decide(Question(kind="command", subject=command))
-        if not decision.allowed:
-            self.emit(Notice(f"not run: {command} ({decision.reason or DECLINED})"))
-            return DECLINED, ""
-        self.emit(StageStarted(f"running {command}"))
-        try:
-            execution = await self.run_command(command)
-        except SandboxError as err:
-            return f"the sandbox gave no answer: {err}", ""
-        digest = command_digest(command, execution)
-        self.emit(OutputChunk(digest))
-        return "", digest
 
-    async def _snapshot_once(self) -> None:
-        if self.snapshot is not None:
-            snapshot, self.snapshot = self.snapshot, None
-            await asyncio.to_thread(snapshot, f"before: {self.user_text[:60]}")
-
-    def _say(self, role: Role, text: str) -> None:
-        self.conversation.append(Message(role=role, content=text))
+def _limit(reason: str) -> End:
+    return End(ending=TurnEnding.LIMIT, reason=reason)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.fixing.context import Count, fenced
+from agent.failures import evidence_of
+from agent.fixing.context import Count, failure_digest, fenced
 from agent.fixing.sources import Sources
 from agent.reply.labels import mentioned_paths
 from agent.turn.conversation import Conversation
 from sandbox.contract import Ending, Execution
+from sandbox.report import TestReport
 from sandbox.streams import display_safe
 
 RunCommand = Callable[[str], Awaitable[Execution]]
 """Runs a command line in the sandbox, on a copy of the repository. Raises SandboxError."""
 
+Explain = Callable[[Execution | TestReport, Sources], Awaitable[Sequence[str]]]
+"""What else can be said on why a command or the tests failed; empty if there is nothing."""
+
 _OUTPUT_LINES = 40
 _LINE_CAP = 300
 _NAMES_SHOWN = 60
+_FAILURES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,8 @@ class Shown:
     paths: tuple[str, ...]
     too_large: tuple[str, ...]
     """Files that were asked for and did not fit."""
+    wanted: bool
+    """Whether any file was asked for."""
 
 
 def show_files(
@@ -38,7 +46,7 @@ def show_files(
     budget_tokens: int,
     count: Count,
 ) -> Shown:
-    """The files that the user added or named, whole, as far as the budget goes; else file names.
+    """The files that the user added or named, whole, as far as the budget goes.
 
     A file that the model has already seen as it is now is not repeated. Marks what it shows.
     """
@@ -58,9 +66,12 @@ def show_files(
         parts.append(part)
         shown.append(path)
         conversation.mark_shown(path, text)
-    if not wanted and not conversation.messages:
-        parts.append(file_names(sources.files))
-    return Shown(text="\n\n".join(parts), paths=tuple(shown), too_large=tuple(too_large))
+    return Shown(
+        text="\n\n".join(parts),
+        paths=tuple(shown),
+        too_large=tuple(too_large),
+        wanted=bool(wanted),
+    )
 
 
 def file_names(files: Iterable[str]) -> str:
@@ -87,6 +98,30 @@ def command_digest(command: str, execution: Execution) -> str:
         lines = [f"[{left_out} lines before are not shown]", *lines[-_OUTPUT_LINES:]]
     body = fenced("\n".join(lines), "text") if lines else "It printed nothing."
     return f"The command `{command}` {_ending(execution)}.\n{body}"
+
+
+def tests_digest(report: TestReport, sources: Sources) -> str:
+    """What a test run said, for the model: counts, then the first failures with their frames."""
+    counts = ", ".join(f"{number} {name}" for name, number in report.counts.items() if number)
+    if report.all_green:
+        return f"All tests pass ({counts})."
+    if not report.red:
+        printed = display_safe(report.output, line_limit=_LINE_CAP).splitlines()[-_OUTPUT_LINES:]
+        text = (
+            f"The test run ended without a verdict ({report.status.value}; {counts or 'no tests'})."
+        )
+        return f"{text}\n{fenced(chr(10).join(printed), 'text')}" if printed else text
+    first = report.red[:_FAILURES_SHOWN]
+    parts = [failure_digest(result, evidence_of(result), sources) for result in first]
+    more = len(report.red) - len(first)
+    rest = [f"{more} more tests fail."] if more else []
+    return "\n\n".join([f"The tests ran: {counts}.", *parts, *rest])
+
+
+def failing_files(report: TestReport, sources: Sources) -> tuple[str, ...]:
+    """The project's files in the tracebacks of a run, those of the deepest frames first."""
+    frames = (frame for result in report.red for frame in reversed(tuple(result.frames)))
+    return tuple(dict.fromkeys(f.file for f in frames if f.file in sources.files))
 
 
 def _ending(execution: Execution) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -103,8 +103,10 @@ class Workspace:
             end = self._snapshots.take("for a diff", also=old) if new is None else new
             return _names(self._snapshots.changes(old, self._snapshots.require(end)))
 
-    def restore(self, state: str) -> Restored:
-        """Bring all covered files to a recorded state; files that do not differ stay untouched.
+    def restore(self, state: str, *, only: Collection[str] | None = None) -> Restored:
+        """Bring the covered files, or `only` some of them, to a recorded state.
+
+        Files that do not differ stay untouched.
 
         Outside a turn this is itself a step that `undo` takes back.
 
@@ -115,7 +117,11 @@ class Workspace:
         with self._locked():
             target = self._snapshots.require(state)
             now = self._snapshots.take("before going back", also=target)
-            paths = self._snapshots.apply(self._snapshots.changes(now, target))
+            wanted = self._snapshots.changes(now, target)
+            if only is not None:
+                own = set(map(os.fsencode, only))
+                wanted = {path: change for path, change in wanted.items() if path in own}
+            paths = self._snapshots.apply(wanted)
             label = f"going back to {state[:8]}"
             if self._turn is None and paths:
                 after = self._snapshots.take(label)

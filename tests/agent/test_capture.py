@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent.capture import Recorder, evidence_of
+from agent.capture import Recorder, TurnStep, observation_tier
+from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
+from agent.failures import evidence_of
+from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
-from learning.records import Evidence, EvidenceKind, Message, Tier, Verdict
-from sandbox.report import Frame, TestOutcome, TestResult
+from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
+from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.status import Trust as SandboxTrust
 from tests.fakes.experiences import make_action, make_evidence
+from tests.fakes.sandbox import failed, passed, report
 
 _ASKED = (Message(role="user", content="Repair it."),)
 
@@ -154,3 +160,183 @@ def test_a_long_message_is_capped() -> None:
         id="t", outcome=TestOutcome.FAILED, exception="ValueError", message="x" * 100_000
     )
     assert len(evidence_of(result).message) <= 600
+
+
+def test_learning_knows_every_trust_level_that_the_sandbox_gives() -> None:
+    assert {level.value: level.may_train for level in Trust} == {
+        level.value: level.may_train for level in SandboxTrust
+    }
+
+
+def test_a_verdict_is_stored_with_its_trust(store: ExperienceStore) -> None:
+    _recorder(store).record(
+        messages=_ASKED, action=make_action(), verdict=Verdict.PASS, trust=Trust.HARDENED
+    )
+    assert store.list()[0].trust is Trust.HARDENED
+
+
+def _edit(path: str = "shop.py", before: str = "x = 0\n", after: str = "x = 1\n") -> Accepted:
+    return Accepted(path=path, target=Path(path), before=before, after=after, data=after.encode())
+
+
+def _step(*edits: Accepted, command: str = "", observation: str = "") -> TurnStep:
+    return TurnStep(
+        messages=_ASKED,
+        action=make_action(),
+        edits=edits,
+        command=command,
+        observation=observation,
+    )
+
+
+def _red(*names: str, files: tuple[str, ...] = ()) -> TestReport:
+    frames = [(file, 1, "f") for file in files]
+    return report(passed("t0"), *(failed(name, frames=frames) for name in names))
+
+
+def _green(*names: str) -> TestReport:
+    return report(passed("t0"), *map(passed, names))
+
+
+def test_an_edit_that_turned_tests_green_passes_and_says_which(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1", "t2"))
+    recorder.acted(_step(_edit(), observation="done"))
+    (event,) = recorder.tests_ran(report(passed("t0"), passed("t1"), failed("t2")))
+    (stored,) = store.list()
+    assert (event.verdict, stored.verdict) == ("pass", Verdict.PASS)
+    assert (stored.origin, stored.trust) == (Origin.TURN, Trust.PINNED)
+    assert (stored.red_before, stored.green_after) == (("t1", "t2"), ("t1",))
+    assert stored.targets == ("t1",)
+    assert stored.action == make_action(), "its tokens stay as they were"
+
+
+def test_the_edit_that_fixed_a_failure_of_an_earlier_edit_is_linked_to_it(
+    store: ExperienceStore,
+) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_green("t1"))
+    recorder.acted(_step(_edit()))
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit(before="x = 1\n", after="x = 2\n")))
+    recorder.tests_ran(_green("t1"))
+    fixed, broke = store.list()
+    assert (broke.verdict, broke.targets) == (Verdict.FAIL, ("t1",))
+    assert broke.evidence[0].subject == "t1"
+    assert (fixed.verdict, fixed.fixes) == (Verdict.PASS, broke.id)
+
+
+def test_a_red_test_counts_against_an_edit_only_where_it_went_through_that_file(
+    store: ExperienceStore,
+) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1", files=("shop.py",)))
+    recorder.acted(_step(_edit("other.py")))
+    recorder.tests_ran(_red("t1", files=("shop.py",)))
+    recorder.acted(_step(_edit("shop.py")))
+    recorder.tests_ran(_red("t1", files=("shop.py",)))
+    blamed, unrelated = store.list()
+    assert (blamed.verdict, unrelated.verdict) == (Verdict.FAIL, Verdict.UNKNOWN)
+
+
+def test_of_several_edits_between_two_runs_none_is_called_the_one(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit("a.py")))
+    recorder.acted(_step(_edit("b.py")))
+    recorder.tests_ran(_green("t1"))
+    assert {item.verdict for item in store.list()} == {Verdict.UNKNOWN}
+    assert {item.green_after for item in store.list()} == {("t1",)}
+
+
+def test_a_run_that_is_not_whole_judges_nothing(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit()))
+    assert recorder.tests_ran(report(passed("t1"), status=RunStatus.TIMEOUT)) == ()
+    recorder.tests_ran(_green("t1"))
+    assert store.list()[0].verdict is Verdict.PASS
+
+
+def test_a_command_is_kept_with_what_it_printed(store: ExperienceStore) -> None:
+    printed = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'x'"
+    _recorder(store).acted(_step(command="python a.py", observation=printed))
+    (stored,) = store.list()
+    assert (stored.observation, stored.observation_tier) == (printed, Tier.OUTPUT)
+    assert [fact.exception for fact in stored.evidence] == ["KeyError"]
+    assert {fact.tier for fact in stored.evidence} == {Tier.OUTPUT}
+
+
+@pytest.mark.parametrize(
+    ("command", "tier"),
+    [
+        ("cat README.md", Tier.FOREIGN),
+        ("head -50 docs/guide.rst", Tier.FOREIGN),
+        ("cat /usr/lib/python3/site-packages/x/y.py", Tier.FOREIGN),
+        ("curl example.org", Tier.FOREIGN),
+        ("cat LICENSE", Tier.FOREIGN),
+        ("pytest -q", Tier.OUTPUT),
+        ("python -m shop.main", Tier.OUTPUT),
+    ],
+)
+def test_text_that_others_wrote_is_marked(command: str, tier: Tier) -> None:
+    assert observation_tier(command) is tier
+
+
+def test_a_correction_by_the_user_makes_the_last_action_wrong(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    assert recorder.wrong("no") is None, "nothing was done yet"
+    recorder.acted(_step(_edit()))
+    event = recorder.wrong("the tax is missing")
+    (stored,) = store.list()
+    assert event is not None
+    assert stored.verdict is Verdict.FAIL
+    (said,) = stored.evidence
+    assert (said.kind, said.tier, said.message) == (
+        EvidenceKind.USER_CORRECTION,
+        Tier.USER,
+        "the tax is missing",
+    )
+
+
+def test_an_edit_by_the_user_is_linked_to_the_action_that_it_corrects(
+    store: ExperienceStore,
+) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit()))
+    assert recorder.files_are({"shop.py": "x = 1\n"}.get) == ()
+    (event,) = recorder.files_are({"shop.py": "x = 2\n"}.get)
+    assert recorder.files_are({"shop.py": "x = 2\n"}.get) == (), "it is told once"
+    users, agents = store.list()
+    assert (users.id, users.origin, users.fixes) == (event.id, Origin.USER, agents.id)
+    assert (users.before, users.after) == ("x = 1\n", "x = 2\n")
+    assert users.action.token_ids == ()
+    recorder.tests_ran(_green("t1"))
+    assert store.list()[0].verdict is Verdict.PASS
+    assert store.list()[0].fixes == agents.id
+
+
+def test_an_edit_that_the_user_took_back_was_wrong(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.acted(_step(_edit()))
+    recorder.files_are({"shop.py": "x = 0\n"}.get)
+    (stored,) = store.list()
+    assert stored.verdict is Verdict.FAIL
+    assert stored.evidence[0].kind is EvidenceKind.USER_CORRECTION
+
+
+def test_what_a_turn_recorded_survives_the_store(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.acted(_step(_edit(), command="make", observation="token=ghp_" + "a" * 36))
+    (line,) = store.export()
+    assert decode(line).origin is Origin.TURN
+    assert "ghp_" not in line
+
+
+def test_experiences_from_before_this_was_kept_can_be_read(store: ExperienceStore) -> None:
+    _recorder(store).acted(_step(_edit()))
+    fields = json.loads(next(store.export()))
+    for name in ("origin", "observation", "observation_tier", "red_before", "green_after"):
+        del fields[name]
+    assert decode(json.dumps(fields)).origin is Origin.FIX

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import evidence_of
+from agent.failures import evidence_of
 from agent.fixing.context import FixPrompt, build_fix_messages, estimate_tokens, fenced
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, project_facts

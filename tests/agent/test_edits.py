@@ -99,8 +99,11 @@ def test_a_link_inside_is_written_through(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["tests/test_prices.py", "tests/data.py", "test_new.py", "a/b_test.py", "conftest.py"]
-)
+    "path",
+    ["tests/test_prices.py", "tests/data.py", "test_new.py", "a/b_test.py", "conftest.py",
+     "web/a.test.ts", "web/b.spec.jsx", "a/b_test.go", "src/CartTest.java", "spec/c.rb",
+     "web/__tests__/x.js"],
+)  # fmt: skip
 def test_tests_are_refused_unless_allowed(root: Path, path: str) -> None:
     assert kind_of(check(root, path, "x = 1\n")) == "test_file"
 
@@ -343,3 +346,36 @@ def test_git_applies_every_diff(
     command = ["git", "apply", "--whitespace=nowarn", "-"]
     subprocess.run(command, cwd=folder, input=diff, text=True, check=True)
     assert ((folder / "file.txt").read_text() if after is not None else None) == after
+
+
+GO = "package a\n\nfunc Foo(a int) int {\n\treturn a\n}\n\nfunc Bar() {}\n"
+TS = "export class C {\n  m(x: number): void {}\n}\nexport const f = (a: number) => a\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "expected"),
+    [
+        ("a.go", GO, GO.replace("return a\n", "return a + 1\n"), "accepted"),
+        ("a.go", GO, GO.replace("return a\n}", "return a\n"), "syntax"),
+        ("a.go", GO, GO.replace("func Bar() {}\n", ""), "vanished"),
+        ("a.ts", TS, TS.replace("  m(x: number): void {}\n", ""), "vanished"),
+        ("a.ts", TS, "import { f } from './f'\n" + TS.partition("export const")[0], "accepted"),
+        ("a.rs", "fn a() {}\nfn b() {\n", "fn a() {}\n", "accepted"),
+        ("a.md", "# One\n\n# Two\n", "# One\n", "accepted"),
+    ],
+)
+def test_other_languages_are_guarded_by_their_grammar(
+    root: Path, path: str, before: str, after: str, expected: str
+) -> None:
+    (root / path).write_text(before)
+    assert kind_of(check(root, path, after)) == expected
+
+
+def test_a_new_file_in_another_language_is_not_judged_by_its_grammar(root: Path) -> None:
+    assert kind_of(check(root, "new.c", "DECLARE(x) {\n")) == "accepted"
+
+
+def test_a_definition_of_another_language_may_vanish_when_asked_for(root: Path) -> None:
+    (root / "a.go").write_text(GO)
+    after = GO.replace("func Bar() {}\n", "")
+    assert kind_of(check(root, "a.go", after, may_vanish={"Bar"})) == "accepted"

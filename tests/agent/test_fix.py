@@ -24,7 +24,7 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.model.protocol import ServerUnreachableError
 from learning.experience.store import StoreError
-from learning.records import Action, Evidence, Message, Verdict
+from learning.records import Action, Evidence, Message, Trust, Verdict
 from sandbox.contract import EngineUnavailableError
 from sandbox.report import RunStatus, TestReport, TestResult
 from tests.fakes.model import Scripted, ScriptedModel
@@ -60,6 +60,7 @@ class Kept:
     path: str
     before: str
     after: str
+    trust: Trust
 
 
 @dataclass
@@ -78,6 +79,7 @@ class ListRecorder:
         path: str = "",
         before: str = "",
         after: str = "",
+        trust: Trust = Trust.PLAIN,
     ) -> object:
         if self.error is not None:
             raise self.error
@@ -91,6 +93,7 @@ class ListRecorder:
                 path=path,
                 before=before,
                 after=after,
+                trust=trust,
             )
         )
         return None
@@ -115,7 +118,8 @@ class Project:
         if f"{name} = True" in text:
             return passed(IDS[name])
         frames = [("tests/test_flags.py", 5, f"test_{name}")]
-        return failed(IDS[name], f"assert flags.{name}", frames=frames)
+        differently = " in another way" if "marker" in text else ""
+        return failed(IDS[name], f"assert flags.{name}{differently}", frames=frames)
 
     def runner(self, *, duration_s: float = 0.1) -> FakeTestRunner:
         def judge(only: Sequence[str]) -> TestReport:
@@ -259,22 +263,48 @@ async def test_elided_replies_are_refused_and_asked_for_again(tmp_path: Path) ->
     assert project.module.read_text() == good
 
 
-async def test_the_same_reply_twice_ends_the_attempts(tmp_path: Path) -> None:
+async def test_a_model_that_repeats_itself_is_asked_differently(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True, two=True))
     wrong = reply(flags(one=True, two=True) + "x = 1\n")
-    model = ScriptedModel(script=[wrong, wrong, wrong])
+    good = reply(flags(one=True, two=True, three=True))
+    model = ScriptedModel(script=[wrong, wrong, good])
     events = await repaired(project, model)
-    assert len(model.requests) == 2
-    assert finished(events).reason == "stuck: the same reply came twice"
+    first, second, third = model.requests
+    assert min(second.sampling.temperature, third.sampling.temperature) >= 1.0
+    assert second.sampling.seed != third.sampling.seed
+    assert second.messages[0] != first.messages[0], "it is asked for the reason first"
+    assert "earlier correction" not in second.messages[1].content
+    assert finished(events).reason == "all green"
+
+
+async def test_a_correction_that_leaves_the_failure_as_it_was_changes_the_question(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrongs = [reply(flags(one=True, two=True) + f"x = {n}\n") for n in (1, 2, 3)]
+    model = ScriptedModel(script=list(wrongs))
+    events = await repaired(project, model)
+    assert model.requests[1].messages[0] != model.requests[0].messages[0]
+    assert finished(events).reason.startswith("stuck")
+
+
+async def test_the_same_reply_three_times_ends_the_attempts(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrong = reply(flags(one=True, two=True) + "x = 1\n")
+    model = ScriptedModel(script=[wrong, wrong, wrong, wrong])
+    events = await repaired(project, model, max_attempts=9)
+    assert len(model.requests) == 3
+    assert finished(events).reason.startswith("stuck: its replies came to the same")
+    assert project.module.read_text() == flags(one=True, two=True)
 
 
 async def test_the_reason_is_that_of_a_test_that_stays_red(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True))
     wrong = reply(flags(one=True) + "x = 1\n")
     good = reply(flags(one=True, three=True))
-    events = await repaired(project, ScriptedModel(script=[wrong, wrong, good]))
+    events = await repaired(project, ScriptedModel(script=[wrong, wrong, wrong, good]))
     assert finished(events).red_after == (IDS["two"],)
-    assert finished(events).reason == "stuck: the same reply came twice"
+    assert finished(events).reason.startswith("stuck")
 
 
 async def test_tests_are_not_edited(tmp_path: Path) -> None:

@@ -242,17 +242,17 @@ async def test_a_definition_may_be_renamed_when_the_person_names_it(root: Path) 
 
 
 async def test_the_same_reply_twice_ends_the_turn(root: Path) -> None:
-    model = ScriptedModel(script=["```sh\nls\n```"] * 3)
+    model = ScriptedModel(script=["```sh\nmake\n```"] * 3)
     events = await turn(root, model, shell=Shell())
-    assert ending(events) == "stuck: the same reply came twice"
+    assert ending(events) == "stuck: the same action gave the same result twice"
 
 
 async def test_the_number_of_replies_is_limited(root: Path) -> None:
     conversation = Conversation()
-    model = ScriptedModel(script=[f"```sh\nls {n}\n```" for n in range(9)])
+    model = ScriptedModel(script=[f"```sh\nmake {n}\n```" for n in range(9)])
     events = await turn(root, model, shell=Shell(), max_replies=3, conversation=conversation)
     assert len(model.requests) == 3
-    assert ending(events) == "limit of replies reached"
+    assert ending(events) == "the limit of 3 replies is reached"
     assert conversation.messages[-1].role == "assistant"
 
 
@@ -280,7 +280,7 @@ async def test_a_reply_that_is_cut_off_is_said_to_be(root: Path) -> None:
 
 async def test_a_sandbox_that_fails_ends_the_turn(root: Path) -> None:
     shell = Shell(EngineUnavailableError("no engine answers"))
-    events = await turn(root, ScriptedModel(script=["```sh\nls\n```"]), shell=shell)
+    events = await turn(root, ScriptedModel(script=["```sh\nmake\n```"]), shell=shell)
     assert ending(events) == "the sandbox gave no answer: no engine answers"
 
 

@@ -1,0 +1,1 @@
+"""Runs evaluations: where models from learning meet verdicts from the sandbox."""

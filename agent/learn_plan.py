@@ -1,0 +1,106 @@
+"""What a learning round will do and cost, in words, before anything is trained."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.events import Notice
+from learning.promotion.capability import Capability
+from learning.records import EvidenceKind
+from learning.training.job import ExampleKind
+from learning.training.resources import estimated_s
+from learning.training.rules import Rule
+from learning.training.selection import ALL_KINDS, Selection
+
+_MAX_EPOCHS = 2
+_STEPS_AN_EPOCH = 8
+_ANCHOR_TOKENS = 100
+"""Of the conversation from elsewhere that each step reads as well."""
+_KIND_NAMES = {
+    ExampleKind.HINDSIGHT: "fixes of failed attempts",
+    ExampleKind.EVIDENCE: "failures with what the tools said",
+    ExampleKind.FIRST_TRY: "fixes that worked at once",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnOptions:
+    """The size of a round."""
+
+    max_examples: int = 8
+    steps: int = 8
+    """At most this many optimiser steps, one example each, and each example at most twice."""
+    max_tokens: int = 512
+    learning_rate: float = 1e-4
+    rank: int = 16
+    seed: int = 0
+    budget_s: float | None = None
+    keep_adapters: int = 10
+    kinds: frozenset[ExampleKind] = ALL_KINDS
+    """Which kinds of examples are learned from. Failures that are asked for by name are learned
+    from also where it is not known whether the model can read what the tools say."""
+    parent: str | None = None
+    """Start from this adapter instead of the one in use, and learn first what it has not seen."""
+    rebuild: str | None = None
+    """Make this adapter again without what was forgotten, instead of learning what is new."""
+    dry_run: bool = False
+    """Only say what would be learned and what it would cost; no `LearnFinished` comes."""
+    discard: bool = False
+    """Throw an interrupted round away instead of finishing it."""
+
+
+def may_read(options: LearnOptions, capability: Capability) -> bool:
+    """What cannot be read is never learned from; what is undecided, only where it is asked for."""
+    asked_for = options.kinds != ALL_KINDS and ExampleKind.EVIDENCE in options.kinds
+    return capability.state == "reads" or (asked_for and capability.state == "undecided")
+
+
+def batches(examples: int, steps: int) -> tuple[int, int]:
+    """Examples in a step, and the number of steps: about eight of them see each example once."""
+    batch = max(1, examples // _STEPS_AN_EPOCH)
+    return batch, min(steps, -(-_MAX_EPOCHS * examples // batch))
+
+
+def what_is_learned(
+    selection: Selection, capabilities: Mapping[EvidenceKind, Capability], options: LearnOptions
+) -> Iterator[Notice]:
+    """What was selected, what was left out, and what is made of evidence that may not be read."""
+    counts = Counter(example.kind for example in selection.examples)
+    for kind, name in _KIND_NAMES.items():
+        if counts[kind]:
+            yield Notice(f"to learn: {counts[kind]} {name}")
+    for reason, count in selection.skipped.items():
+        yield Notice(f"left out: {count} {reason}")
+    failures = [e for e in selection.examples if e.kind is ExampleKind.EVIDENCE]
+    for told in sorted({fact.kind for example in failures for fact in example.step.evidence}):
+        capability = capabilities[told]
+        if capability.state == "reads":
+            continue
+        learned = may_read(options, capability)
+        rest = "learned from because you asked" if learned else "only the tool's words are learned"
+        yield Notice(f"{capability.words}: {rest}", level="warning" if learned else "info")
+
+
+def what_it_costs(selection: Selection, options: LearnOptions, hf_folder: Path) -> Notice:
+    """Steps, sizes and a rough time on this CPU."""
+    limit = options.max_tokens
+    sizes = [min(limit, example.tokens) for example in selection.examples]
+    batch, steps = batches(len(sizes), options.steps)
+    read = sum(s for s, e in zip(sizes, selection.examples, strict=True) if e.read_evidence)
+    rule = Rule()
+    seconds = estimated_s(
+        hf_folder,
+        # Each view and each control reads its note and the action again, about half a window.
+        read=read * (2 + rule.views + rule.controls) // 2,
+        trained=steps * (batch * sum(sizes) // len(sizes) + _ANCHOR_TOKENS),
+        cores=os.cpu_count() or 1,
+    )
+    size = f" of {batch}" if batch > 1 else ""
+    return Notice(
+        f"this would take {steps} steps{size} over {len(sizes)} examples of at most {limit} tokens,"
+        f" about {max(1, round(seconds / 60))} min on this CPU"
+    )

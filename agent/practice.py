@@ -1,0 +1,195 @@
+"""Practice while nobody waits: retry failures that nobody fixed, in a copy, and keep what works.
+
+A small model makes nothing of a raw error line but often repairs its mistake when it is told what
+the installed library really offers. Such a repair, judged by the tests, is a verified pair: the fix
+is learned at the prompt that had failed, which did not have the facts. Nothing here touches the
+user's files, and no failing try is kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.events import Event, Notice, ReplyFinished
+from agent.fixing.attempts import Advise
+from agent.fixing.fix import FixOptions, fix
+from agent.fixing.verify import TestRunner
+from agent.model.protocol import Model
+from learning.experience.store import ExperienceStore
+from learning.records import Action, Evidence, Experience, Message, Origin, Trust, Verdict
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PracticeOptions:
+    """How much may be tried."""
+
+    tries: int = 4
+    """Replies for each failing test."""
+    budget_s: float = 1800.0
+    """No further event of the repair is waited for after this time."""
+    temperature: float = 0.8
+    seed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Yield:
+    """What came of an hour of practice."""
+
+    failures: int
+    replies: int = 0
+    pairs: int = 0
+    seconds: float = 0.0
+    fixes: set[str] = field(default_factory=set)
+    """The files that came out, to tell distinct fixes from the same one again."""
+
+    @property
+    def words(self) -> str:
+        """One line for the person."""
+        return (
+            f"practice: {self.pairs} of {self.failures} failures fixed with {self.replies} replies"
+            f" in {self.seconds / _MINUTE_S:.0f} min, {len(self.fixes)} distinct fixes"
+        )
+
+
+def unfixed(experiences: Sequence[Experience], *, model: str) -> Mapping[str, Experience]:
+    """For each test that is still failing, its latest failing step, from rows newest first.
+
+    Steps without token ids or without a file teach nothing and are left out.
+    """
+    fixed = {each.fixes for each in experiences if each.fixes}
+    solved: set[str] = set()
+    found: dict[str, Experience] = {}
+    for each in experiences:
+        if each.model != model or each.origin is not Origin.FIX:
+            continue
+        if each.verdict is Verdict.PASS:
+            solved.update(each.targets)
+        usable = each.path and each.action.token_ids and each.id not in fixed
+        if each.verdict is Verdict.FAIL and usable:
+            for target in each.targets:
+                if target not in solved:
+                    found.setdefault(target, each)
+    return found
+
+
+def copy_project(root: Path, files: Collection[str], target: Path) -> None:
+    """Copy the project's files, links and odd files left out, into an empty folder.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+    """
+    for name in files:
+        source, copy = root / name, target / name
+        if source.is_file() and not source.is_symlink():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+
+
+async def practise(
+    *,
+    copy: Path,
+    files: Sequence[str],
+    runner: TestRunner,
+    model: Model,
+    store: ExperienceStore,
+    advise: Advise | None = None,
+    options: PracticeOptions = PracticeOptions(),
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Event]:
+    """Repair `copy`, a copy of the project that `runner` tests; the last event is a `Notice`.
+
+    `advise` is what the first try had not: facts of the environment. A repair is kept as a pair if
+    its file stood as it had when the stored step failed, and its verdict cannot have been forged.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+        ModelError: If the model gives no answer.
+        StoreError: If the store cannot be read or written.
+    """
+    failing = unfixed(store.list(), model=model.name)
+    found = Yield(failures=len(failing))
+    started = clock()
+    if failing:
+        repair = fix(
+            root=copy,
+            files=files,
+            runner=runner,
+            model=model,
+            options=FixOptions(
+                max_attempts=options.tries,
+                retry_temperature=options.temperature,
+                seed=options.seed,
+            ),
+            recorder=_PairRecorder(store, failing, found),
+            advise=advise,
+        )
+        async with aclosing(repair) as events:
+            async for event in events:
+                found.replies += isinstance(event, ReplyFinished)
+                yield event
+                if clock() - started > options.budget_s:
+                    yield Notice("practice: the time is used up")
+                    break
+    found.seconds = clock() - started
+    yield Notice(found.words)
+
+
+class _PairRecorder:
+    """Keeps repairs of known failures, linked to the step that had failed."""
+
+    def __init__(
+        self, store: ExperienceStore, failing: Mapping[str, Experience], found: Yield
+    ) -> None:
+        self._store = store
+        self._failing = failing
+        self._found = found
+
+    def record(
+        self,
+        *,
+        messages: Sequence[Message],
+        action: Action,
+        verdict: Verdict,
+        evidence: Sequence[Evidence] = (),
+        targets: Sequence[str] = (),
+        path: str = "",
+        before: str = "",
+        after: str = "",
+        trust: Trust = Trust.PLAIN,
+    ) -> object:
+        """See `agent.fixing.attempts.StepRecorder`; what is no pair is not kept."""
+        steps = [self._failing[target] for target in targets if target in self._failing]
+        step = next((s for s in steps if (s.path, s.before) == (path, before)), None)
+        if verdict is not Verdict.PASS or step is None or not trust.may_train:
+            return None
+        kept = self._store.add(
+            Experience(
+                id=uuid.uuid4().hex[:12],
+                session="practice",
+                created_at=time.time(),
+                repository=step.repository,
+                model=action.model,
+                messages=tuple(messages),
+                action=action,
+                verdict=verdict,
+                evidence=tuple(evidence),
+                targets=tuple(targets),
+                path=path,
+                before=before,
+                after=after,
+                fixes=step.id,
+                trust=trust,
+            )
+        )
+        if kept:
+            self._found.pairs += 1
+            self._found.fixes.add(after)
+        return None

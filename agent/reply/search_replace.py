@@ -1,0 +1,119 @@
+"""SEARCH/REPLACE blocks in a reply, inside fences or not, each with the path above it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from agent.editing.replacing import Hunk
+from agent.reply.labels import normalise, sole_path
+
+_START = re.compile(r"^\s*(<{5,9}) ?SEARCH\b[: ]*(?P<path>\S*)\s*$")
+_END = re.compile(r"^\s*>{5,9} ?REPLACE\b.*$")
+_DIVIDER = re.compile(r"^\s*(={5,9})\s*$")
+_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """The blocks for one file, in order."""
+
+    path: str
+    hunks: tuple[Hunk, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patches:
+    """What the blocks of a reply say, and the text around them."""
+
+    patches: tuple[Patch, ...]
+    rest: str
+    """The reply without its blocks, to be read for commands and whole files."""
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    """How far the reading of a reply is."""
+
+    known: Collection[str]
+    path: str = ""
+    label_at: int | None = None
+    """Where in `rest` the line with the path stands, until a block has used it."""
+    rest: list[str] = field(default_factory=list)
+    hunks: dict[str, list[Hunk]] = field(default_factory=dict)
+    block: list[str] | None = None
+    width: int = 0
+    problem: str = ""
+
+    def read(self, line: str) -> None:
+        if self.block is None:
+            self._outside(line)
+        elif _START.match(line):
+            self.problem = "A SEARCH block begins inside another one."
+        elif _END.match(line):
+            self._close(self.block)
+            self.block = None
+        else:
+            self.block.append(line)
+
+    def _outside(self, line: str) -> None:
+        start = _START.match(line)
+        if start is None:
+            if label := sole_path(line, self.known):
+                self.path, self.label_at = label, len(self.rest)
+            self.rest.append(line)
+            return
+        self.block, self.width = [], len(start[1])
+        if start["path"]:
+            self.path = normalise(start["path"], self.known)
+
+    def _close(self, lines: Sequence[str]) -> None:
+        dividers = [n for n, line in enumerate(lines) if _DIVIDER.match(line)]
+        same = [n for n in dividers if len(lines[n].strip()) == self.width] or dividers
+        if len(same) != 1:
+            count = len(same) or "no"
+            self.problem = f"A SEARCH block has {count} ======= lines; it needs exactly one."
+        elif not self.path:
+            self.problem = "A SEARCH block has no path. Write the file's path on the line above it."
+        else:
+            search, replace = lines[: same[0]], lines[same[0] + 1 :]
+            hunk = Hunk(search=_text(search), replace=_text(replace))
+            self.hunks.setdefault(self.path, []).append(hunk)
+            if self.label_at is not None:
+                self.rest[self.label_at], self.label_at = "", None
+
+
+def has_patches(text: str) -> bool:
+    """Whether a text has the first line of such a block."""
+    return any(_START.match(line) for line in text.split("\n"))
+
+
+def read_patches(text: str, known: Collection[str]) -> Patches | str:
+    """The blocks of a reply; a sentence for the model if they cannot be used."""
+    reader = _Reader(known=known)
+    for line in text.split("\n"):
+        reader.read(line)
+        if reader.problem:
+            return reader.problem
+    if reader.block is not None:
+        return "The reply was cut off inside a SEARCH/REPLACE block. Keep blocks small."
+    patches = tuple(Patch(path=p, hunks=tuple(hunks)) for p, hunks in reader.hunks.items())
+    return Patches(patches=patches, rest=_without_empty_fences(reader.rest))
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _without_empty_fences(lines: Sequence[str]) -> str:
+    """The rest without the fences that held nothing but blocks."""
+    kept: list[str] = []
+    for line in lines:
+        last = next((n for n in range(len(kept) - 1, -1, -1) if kept[n].strip()), None)
+        closes = re.fullmatch(r"\s*(?:`{3,}|~{3,})\s*", line)
+        if closes and last is not None and _FENCE.match(kept[last]):
+            del kept[last:]
+            continue
+        kept.append(line)
+    return "\n".join(kept)

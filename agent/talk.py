@@ -1,0 +1,163 @@
+"""The conversation of one session: its settings applied to turns, its history kept on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.approval import Approver
+from agent.capture import TurnRecorder
+from agent.events import Event
+from agent.model.protocol import Model
+from agent.prompt_files import Name
+from agent.settings.schema import Settings
+from agent.turn.acting import RunTests
+from agent.turn.best import Checkpoints
+from agent.turn.conversation import Conversation
+from agent.turn.loop import Background, RunCommand, TurnLimits, run_turn
+from agent.turn.tools import Explain
+from learning.experience.redact import redact
+from learning.records import Message
+
+_LARGE_BILLIONS = 14.0
+_SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)\s?b(?![A-Za-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a session file says of the conversation in it."""
+
+    messages: tuple[Message, ...] = ()
+    requests: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a turn works with; each is opened by whoever owns it."""
+
+    files: Sequence[str]
+    model: Model
+    approver: Approver
+    checkpoints: Checkpoints
+    run_command: RunCommand
+    run_tests: RunTests
+    recorder: TurnRecorder | None = None
+    explain: Explain | None = None
+
+
+@dataclass(kw_only=True)
+class Talk:
+    """Turns in one repository, with every message written down as it comes."""
+
+    root: Path
+    write: Callable[[Mapping[str, object]], None]
+    """Appends a record to the session file."""
+    background: Background = field(default_factory=Background)
+    _logged: Conversation | None = None
+
+    async def turn(
+        self, conversation: Conversation, text: str, settings: Settings, means: Means
+    ) -> AsyncIterator[Event]:
+        """Answer one request; see `run_turn`.
+
+        Raises:
+            ModelError: If the model gives no answer.
+            WorkspaceError: If a state of the files cannot be recorded.
+        """
+        self._attach(conversation)
+        self.write({"event": "turn_started", "text": redact(text)})
+        async for event in run_turn(
+            conversation,
+            text,
+            root=self.root,
+            files=means.files,
+            model=means.model,
+            approver=means.approver,
+            run_command=means.run_command,
+            run_tests=means.run_tests,
+            limits=limits_of(settings),
+            temperature=settings.model.temperature,
+            checkpoints=means.checkpoints,
+            background=self.background,
+            system=system_prompt(settings),
+            recorder=means.recorder,
+            explain=means.explain,
+        ):
+            yield event
+
+    def resume(self, conversation: Conversation, records: Iterable[Mapping[str, object]]) -> int:
+        """Go on with what a session file holds; counts the messages."""
+        self._attach(conversation)
+        history = history_of(records)
+        conversation.restore(history.messages, requests=history.requests, summary=history.summary)
+        return len(history.messages)
+
+    def _attach(self, conversation: Conversation) -> None:
+        """Write down what is said in this conversation; another one began anew."""
+        if conversation is self._logged:
+            return
+        if self._logged is not None:
+            self.write({"event": "conversation_cleared"})
+            self.background.mapped_for = None
+        self._logged = conversation
+        conversation.listen(self._said, self._compacted)
+
+    def _said(self, message: Message) -> None:
+        self.write({"event": "message", "role": message.role, "content": redact(message.content)})
+
+    def _compacted(self, summary: str) -> None:
+        # Written between the messages before and after it; the event reaches the file later.
+        self.write({"event": "history_compacted", "summary": redact(summary)})
+
+
+def history_of(records: Iterable[Mapping[str, object]]) -> History:
+    """The conversation as it stood at the end of a session; other records are passed over."""
+    messages: list[Message] = []
+    requests: list[str] = []
+    summary = ""
+    for record in records:
+        match record:
+            case {
+                "event": "message",
+                "role": "system" | "user" | "assistant" as role,
+                "content": str(text),
+            }:
+                messages.append(Message(role=role, content=text))
+                summary = summary if role == "system" else ""
+            case {"event": "turn_started", "text": str(text)}:
+                requests.append(text)
+            case {"event": "history_compacted", "summary": str(text)}:
+                messages.clear()
+                summary = text
+            case {"event": "conversation_cleared"}:
+                messages.clear()
+                requests.clear()
+                summary = ""
+    return History(messages=tuple(messages), requests=tuple(requests), summary=summary)
+
+
+def limits_of(settings: Settings) -> TurnLimits:
+    """What one turn may use, by the user's settings."""
+    turn = settings.turn
+    return TurnLimits(
+        max_replies=turn.max_replies,
+        max_reply_tokens=turn.max_reply_tokens,
+        max_seconds=turn.max_seconds,
+        max_tokens=turn.max_tokens,
+    )
+
+
+def system_prompt(settings: Settings) -> Name:
+    """The system prompt for the edit format of the model: `auto` goes by the size in its name."""
+    chosen = settings.model.edit_format
+    if chosen == "auto":
+        chosen = "search_replace" if _billions(settings.model.name) >= _LARGE_BILLIONS else "whole"
+    return "system_search_replace" if chosen == "search_replace" else "system"
+
+
+def _billions(name: str) -> float:
+    """The parameters that a model's name tells, in billions; 0 if it does not."""
+    return max((float(size) for size in _SIZE.findall(name.replace("-", " "))), default=0.0)

@@ -1,0 +1,251 @@
+"""Does what a reply asks for: edits after checks, commands in the sandbox, looks at files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from agent.approval import Decision, Question
+from agent.editing.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
+from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
+from agent.editing.source_files import SourceFileError
+from agent.events import (
+    EditApplied,
+    EditProposed,
+    Notice,
+    OutputChunk,
+    ReplyUnusable,
+    StageStarted,
+    TestsFinished,
+    TurnEnding,
+)
+from agent.fixing.context import estimate_tokens, fenced
+from agent.fixing.sources import Sources
+from agent.reply.labels import mentioned_paths
+from agent.reply.parse import FileEdit, FileEdits, PlainAnswer, Reading, ShellCommand, Unusable
+from agent.reply.search_replace import Patch
+from agent.streaming import Emit
+from agent.turn.best import BestState
+from agent.turn.conversation import Conversation
+from agent.turn.lookups import Lookup, as_lookups, look
+from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
+from sandbox.contract import Execution, SandboxError
+from sandbox.report import TestReport
+
+RunTests = Callable[[], Awaitable[TestReport]]
+"""Runs all tests on the files as they are now. Raises SandboxError."""
+
+MOST_REASKS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Why a turn ends."""
+
+    ending: TurnEnding
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one reply: the turn ends, or the model is told something."""
+
+    end: End | None = None
+    observation: str = ""
+    failed: bool = False
+    """Whether the observation is an error."""
+    report: TestReport | None = None
+    """What the tests said, where they were run."""
+
+
+DONE = End(ending=TurnEnding.DONE, reason="done")
+DECLINED = End(ending=TurnEnding.DECLINED, reason="declined")
+REASKED_ENOUGH = End(ending=TurnEnding.UNUSABLE, reason="no usable reply after two re-asks")
+
+
+@dataclass(kw_only=True)
+class Actions:
+    """What one turn may do, and what its present action wrote."""
+
+    conversation: Conversation
+    user_text: str
+    sources: Sources
+    decide: Callable[[Question], Awaitable[Decision]]
+    emit: Emit
+    best: BestState
+    run_command: RunCommand | None = None
+    run_tests: RunTests | None = None
+    explain: Explain | None = None
+    allow_test_edits: bool = True
+    room_tokens: int = 0
+    """How much of the context is free for an observation."""
+    reasks: int = 0
+    edits: list[Accepted] = field(default_factory=list)
+
+    async def act(self, reading: Reading) -> Outcome:
+        """Do what a reply asks for.
+
+        Raises:
+            WorkspaceError: If a state of the files cannot be recorded.
+        """
+        self.edits.clear()
+        match reading:
+            case PlainAnswer():
+                return Outcome(end=DONE)
+            case Unusable(reason=reason):
+                return self._ask_again(reason)
+            case ShellCommand(command=command):
+                return await self._command(command)
+            case FileEdits():
+                return await self._edit(reading)
+
+    def _ask_again(self, reason: str) -> Outcome:
+        self.emit(ReplyUnusable(reason))
+        self.reasks += 1
+        if self.reasks > MOST_REASKS:
+            return Outcome(end=REASKED_ENOUGH)
+        return Outcome(observation=reason, failed=True)
+
+    async def _edit(self, reading: FileEdits) -> Outcome:
+        """Check all edits, then ask for and apply each; nothing is written if one is refused."""
+        for note in reading.notes:
+            self.emit(Notice(note))
+        replaced = [self._replaced(patch) for patch in reading.patches]
+        checked = [
+            self._checked(edit) if isinstance(edit, FileEdit) else edit
+            for edit in (*reading.edits, *replaced)
+        ]
+        if refused := [item for item in checked if isinstance(item, Refused)]:
+            return self._ask_again("\n\n".join(self._told(item) for item in refused))
+        for edit in checked:
+            if isinstance(edit, Accepted) and (end := await self._apply(edit)):
+                return Outcome(end=end)
+        return await self._command(reading.command) if reading.command else Outcome(end=DONE)
+
+    def _checked(self, edit: FileEdit) -> Accepted | Refused:
+        before = self.conversation.shown_text(edit.path)
+        return check_edit(
+            self.sources.root,
+            edit,
+            before,
+            allow_test_edits=self.allow_test_edits,
+            may_vanish=frozenset(self.user_text.replace("`", " ").replace(".", " ").split()),
+        )
+
+    def _replaced(self, patch: Patch) -> FileEdit | Refused:
+        """The whole file that SEARCH/REPLACE blocks make of the text that the model has seen."""
+        before = self.conversation.shown_text(patch.path)
+        if before is None and self.sources.text(patch.path) is not None:
+            reason = f"{patch.path} was not shown to the model; nothing was written"
+            return Refused(path=patch.path, kind="stale", reason=reason)
+        match replace_hunks(before or "", patch.hunks):
+            case NotReplaced(reason=reason):
+                return Refused(path=patch.path, kind="no_match", reason=f"{patch.path}: {reason}")
+            case Replaced(text=text, notes=notes):
+                for note in notes:
+                    self.emit(Notice(f"{patch.path}: {note}"))
+                return FileEdit(path=patch.path, content=text)
+
+    def _told(self, refused: Refused) -> str:
+        """Why an edit was refused; with the file if the model has not seen it as it is."""
+        text = self.sources.text(refused.path) if refused.kind == "stale" else None
+        if text is None:
+            return f"Not written: {refused.reason}."
+        self.conversation.mark_shown(refused.path, text)
+        return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
+
+    async def _apply(self, edit: Accepted) -> End | None:
+        """Ask and write; None when it is written, else why the turn ends."""
+        diff = unified_diff(edit.path, edit.before, edit.after)
+        self.emit(EditProposed(edit.path, diff))
+        decision = await self.decide(Question(kind="edit", subject=edit.path, detail=diff))
+        if not decision.allowed:
+            reason = decision.reason or DECLINED.reason
+            self.emit(Notice(f"{edit.path} was not written: {reason}"))
+            return DECLINED
+        try:
+            apply_edit(edit)
+        except SourceFileError as err:
+            self.emit(Notice(str(err), "warning"))
+            return End(ending=TurnEnding.FAILED, reason=str(err))
+        self.edits.append(edit)
+        self.best.edited(edit.path, edit.after)
+        self.conversation.mark_shown(edit.path, edit.after)
+        self.conversation.changed(edit.path)
+        self.sources.include(edit.path)
+        self.emit(EditApplied(edit.path, diff))
+        return None
+
+    async def _command(self, command: str) -> Outcome:
+        """Answer from the files if the command only looks; else run it in the sandbox."""
+        lookups = as_lookups(command)
+        if self.run_tests is not None and lookups and lookups[-1].kind == "tests":
+            before = [self._looked(item) for item in lookups[:-1] if item.kind != "tests"]
+            return await self._tests(command, "\n\n".join(before))
+        if lookups and all(item.kind != "tests" for item in lookups):
+            return Outcome(observation="\n\n".join(self._looked(item) for item in lookups))
+        return await self._run(command)
+
+    def _looked(self, lookup: Lookup) -> str:
+        self.emit(StageStarted(str(lookup)))
+        found = look(lookup, self.sources, budget_tokens=self.room_tokens, count=estimate_tokens)
+        self.room_tokens -= estimate_tokens(found.text)
+        for path, text in found.shown:
+            self.conversation.mark_shown(path, text)
+        return found.text
+
+    async def _refused(self, command: str) -> Outcome | None:
+        decision = await self.decide(Question(kind="command", subject=command))
+        if decision.allowed:
+            return None
+        self.emit(Notice(f"not run: {command} ({decision.reason or DECLINED.reason})"))
+        return Outcome(end=DECLINED)
+
+    async def _tests(self, command: str, before: str) -> Outcome:
+        if self.run_tests is None:
+            return await self._run(command)
+        if refused := await self._refused(command):
+            return refused
+        self.emit(StageStarted("running all tests"))
+        try:
+            report = await self.run_tests()
+        except SandboxError as err:
+            return _no_answer(err)
+        self.emit(TestsFinished(report))
+        self.conversation.look_at(failing_files(report, self.sources))
+        await self.best.judged(report)
+        told = tests_digest(report, self.sources)
+        if not report.all_green:
+            told += await self._explained(report)
+        return Outcome(
+            observation=f"{before}\n\n{told}" if before else told,
+            failed=not report.all_green,
+            report=report,
+        )
+
+    async def _run(self, command: str) -> Outcome:
+        if self.run_command is None:
+            told = "Commands cannot be run here. Answer without running anything."
+            return Outcome(observation=told, failed=True)
+        if refused := await self._refused(command):
+            return refused
+        self.emit(StageStarted(f"running {command}"))
+        try:
+            execution = await self.run_command(command)
+        except SandboxError as err:
+            return _no_answer(err)
+        digest = command_digest(command, execution)
+        if not execution.succeeded:
+            self.conversation.look_at(mentioned_paths(digest, self.sources.files))
+            digest += await self._explained(execution)
+        self.emit(OutputChunk(digest))
+        return Outcome(observation=digest, failed=not execution.succeeded)
+
+    async def _explained(self, failed: Execution | TestReport) -> str:
+        said = await self.explain(failed, self.sources) if self.explain is not None else ()
+        return "".join(f"\n{sentence}" for sentence in said)
+
+
+def _no_answer(err: SandboxError) -> Outcome:
+    reason = f"the sandbox gave no answer: {err}"
+    return Outcome(end=End(ending=TurnEnding.FAILED, reason=reason))

@@ -1,0 +1,88 @@
+"""Runs of the tests whose verdicts the code under test cannot easily forge.
+
+Joins the user's last commit with the sandbox: what the tests were then, which of them there are,
+and which were red earlier in the session, so that their pass is looked at twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent.errors import WorkspaceError
+from agent.workspace.committed import read_commit
+from sandbox.contract import Limits, Sandbox, SourceFile
+from sandbox.pristine import Footing, Pristine, committed_files, footing
+from sandbox.project import Project
+from sandbox.report import TestReport, TestResult
+from sandbox.status import Trust
+from sandbox.suite import collect_tests, run_tests
+
+
+class VerifiedTests:
+    """The test runs of one session, each at the highest trust that its files allow."""
+
+    def __init__(self, *, root: Path, sandbox: Sandbox, project: Project, limits: Limits) -> None:
+        self._root = root
+        self._sandbox = sandbox
+        self._project = project
+        self._limits = limits
+        self._collected: dict[tuple[str, Trust], frozenset[str] | None] = {}
+        self._were_red: dict[str, None] = {}
+
+    async def run(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        only: Sequence[str] = (),
+        on_output: Callable[[bytes], None] | None = None,
+        on_result: Callable[[TestResult], None] | None = None,
+    ) -> TestReport:
+        """Run all tests, or only those with these ids, on the given files.
+
+        Raises:
+            SandboxError: If no answer can be given.
+        """
+        pristine = await asyncio.to_thread(read_commit, self._root)
+        basis = await asyncio.to_thread(self._footing, files, pristine)
+        expected = None
+        if pristine is not None and basis.trust.may_train:
+            expected = await self._expected(files, pristine, basis)
+        doubted = [name for name in reversed(self._were_red) if not only or name in only]
+        report = await run_tests(
+            self._sandbox,
+            self._project,
+            files,
+            limits=self._limits,
+            only=only,
+            on_output=on_output,
+            on_result=on_result,
+            footing=basis,
+            expected=expected,
+            doubted=doubted,
+        )
+        self._were_red |= dict.fromkeys(result.id for result in report.red)
+        return report
+
+    def _footing(self, files: Sequence[SourceFile], pristine: Pristine | None) -> Footing:
+        try:
+            return footing(self._project, files, pristine)
+        except WorkspaceError as err:
+            return Footing(trust=Trust.PLAIN, notes=(f"the last commit cannot be read: {err}",))
+
+    async def _expected(
+        self, files: Sequence[SourceFile], pristine: Pristine, basis: Footing
+    ) -> frozenset[str] | None:
+        """The tests that the commit itself has: found once for each commit."""
+        key = (pristine.commit, basis.trust)
+        if key not in self._collected:
+            committed = await asyncio.to_thread(committed_files, files, pristine)
+            self._collected[key] = await collect_tests(
+                self._sandbox,
+                self._project,
+                committed,
+                limits=self._limits,
+                bare=basis.trust is Trust.HARDENED,
+            )
+        return self._collected[key]

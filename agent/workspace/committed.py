@@ -1,0 +1,46 @@
+"""The user's last commit as the sandbox needs it: which files it has, and what is in them.
+
+Read with git as `agent.workspace.safegit` runs it: nothing of the repository's configuration is
+executed, nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from agent.errors import WorkspaceError
+from agent.workspace.safegit import user_git
+from sandbox.pristine import Pristine
+
+_REGULAR = (b"100644", b"100755")
+_ENTRY_FIELDS = 3
+
+
+def read_commit(root: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Pristine | None:
+    """The commit at the head of the repository around `root`; None where there is none.
+
+    Links and submodules are not among its files, nor names that are not UTF-8.
+    """
+    git = user_git(root, environ)
+    try:
+        commit = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
+        listed = git.run("ls-tree", "-r", "-z", "HEAD", ".")
+    except (WorkspaceError, UnicodeDecodeError):
+        return None
+    hashes: dict[str, str] = {}
+    for entry in listed.split(b"\0"):
+        fields, _, name = entry.partition(b"\t")
+        parts = fields.split()
+        if len(parts) != _ENTRY_FIELDS or parts[0] not in _REGULAR:
+            continue
+        try:
+            hashes[name.decode("utf-8")] = parts[2].decode("ascii")
+        except UnicodeDecodeError:
+            continue
+
+    def read(path: str) -> bytes:
+        return next(iter(git.blobs([hashes[path]])))
+
+    return Pristine(commit=commit, hashes=hashes, read=read)

@@ -1,0 +1,279 @@
+"""How many of thirty broken repositories the fix loop repairs, with and without help.
+
+Run: `.venv/bin/python -P benchmarks/fixloop.py [--model NAME] [--arm NAME]... [--limit N]`.
+
+Arms: `once` (one attempt), `retries` (three), `facts` (three, and the installed libraries are asked
+why), `hints` (as `facts`, and lessons of the repairs of *other* tasks that this run has verified so
+far are shown). Arms run one after the other, so that `hints` sees what all others have repaired.
+
+Every finished task is one line in the output file; a second run with the same file goes on where
+the first one ended. "Never worse" is checked from outside: after each task the tests run once more,
+and every test that passed before must pass, and no test file may have changed.
+
+Limits: single, local mutations of small packages with good tests are easier than real bugs, and a
+hint in this setting comes from a like mutation of another package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from agent.advice import Advisor
+from agent.capture import Recorder
+from agent.events import AttemptStarted, FixFinished, ReplyFinished
+from agent.fixing.fix import FixOptions, fix
+from agent.memory.lessons import Lesson, lessons_of
+from agent.model.protocol import Model, ModelError
+from agent.model.serving import connect
+from agent.paths import Paths, from_environ, make_private
+from agent.project import ProjectTests, open_project
+from agent.settings.schema import ModelSettings, SandboxSettings
+from agent.workspace.workspace import Workspace
+from benchmarks.fixloop_tasks import Mutation, build, load_mutations
+from learning.experience.store import ExperienceStore
+from sandbox.contract import SandboxError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """How much help the model gets."""
+
+    name: str
+    attempts: int = 3
+    facts: bool = False
+    hints: bool = False
+
+
+ARMS = (
+    Arm(name="once", attempts=1),
+    Arm(name="retries"),
+    Arm(name="facts", facts=True),
+    Arm(name="hints", facts=True, hints=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One task in one arm."""
+
+    task: str
+    kind: str
+    arm: str
+    model: str
+    solved: bool
+    never_worse: bool
+    attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    reason: str
+    """Why the loop ended, or what kept the task from being judged."""
+
+
+async def run_task(
+    mutation: Mutation,
+    arm: Arm,
+    model: Model,
+    *,
+    paths: Paths,
+    store: ExperienceStore,
+    sandbox: SandboxSettings,
+) -> Row:
+    """Break a package, let the loop repair it, and judge what is left from outside.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+        ModelError: If the model gives none.
+    """
+    with tempfile.TemporaryDirectory(prefix="fixloop-") as folder:
+        root = Path(folder, mutation.package)
+        build(root, mutation)
+        _commit(root)
+        workspace = Workspace(root, Path(folder, "state", "shadow.git"))
+        async with open_project(
+            workspace,
+            settings=sandbox,
+            state_dir=make_private(paths.sandbox),
+            session=f"fixloop-{os.getpid()}-{time.time_ns()}",
+        ) as project:
+            return await _repaired(
+                mutation,
+                arm,
+                model,
+                project=project,
+                workspace=workspace,
+                store=store,
+                facts=Path(folder, "state", "facts.json"),
+            )
+
+
+async def _repaired(
+    mutation: Mutation,
+    arm: Arm,
+    model: Model,
+    *,
+    project: ProjectTests,
+    workspace: Workspace,
+    store: ExperienceStore,
+    facts: Path,
+) -> Row:
+    tests = _test_files(workspace.root)
+    before = await project.run()
+    advisor = Advisor(
+        environment=project.environment(facts) if arm.facts else None,
+        lessons=lambda: _other_lessons(store, mutation) if arm.hints else (),
+    )
+    attempts = prompt_tokens = completion_tokens = 0
+    reason = ""
+    started = time.monotonic()
+    async for event in fix(
+        root=workspace.root,
+        files=workspace.list_files(),
+        runner=project,
+        model=model,
+        options=FixOptions(max_attempts=arm.attempts),
+        recorder=Recorder(store, repository=mutation.package, session=mutation.id),
+        advise=advisor.for_test if arm.facts or arm.hints else None,
+    ):
+        match event:
+            case AttemptStarted():
+                attempts += 1
+            case ReplyFinished():
+                prompt_tokens += event.prompt_tokens
+                completion_tokens += event.completion_tokens
+            case FixFinished():
+                reason = event.reason
+            case _:
+                pass
+    seconds = time.monotonic() - started
+    after = await project.run()
+    same_tests = _test_files(workspace.root) == tests
+    return Row(
+        task=mutation.id,
+        kind=mutation.kind,
+        arm=arm.name,
+        model=model.name,
+        solved=after.all_green and same_tests,
+        never_worse=before.passed_ids <= after.passed_ids and same_tests,
+        attempts=attempts,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        seconds=round(seconds, 1),
+        reason=reason,
+    )
+
+
+def _other_lessons(store: ExperienceStore, mutation: Mutation) -> tuple[Lesson, ...]:
+    """What was learned from other tasks: the answer to this one is not among them."""
+    return lessons_of(item for item in store.list() if item.session != mutation.id)
+
+
+def _commit(root: Path) -> None:
+    """Make the folder a repository with one commit: that is what says which tests are the user's."""
+    identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
+    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "Broken"]):
+        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)  # noqa: S607
+
+
+def _test_files(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((root / "tests").glob("*.py"))}
+
+
+def read_rows(out: Path) -> list[dict[str, object]]:
+    """What an earlier run has written; a line that was cut off is left out."""
+    rows = []
+    for line in out.read_text("utf-8").splitlines() if out.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def summary(rows: Sequence[Mapping[str, object]], arm: str) -> str:
+    """One line on an arm: solved, never worse, and what it took."""
+    own = [row for row in rows if row["arm"] == arm]
+    if not own:
+        return f"{arm:<8} no task finished"
+    solved = sum(bool(row["solved"]) for row in own)
+    worse = sum(not row["never_worse"] for row in own)
+    seconds = sum(float(str(row["seconds"])) for row in own)
+    prompt = sum(int(str(row["prompt_tokens"])) for row in own)
+    reply = sum(int(str(row["completion_tokens"])) for row in own)
+    return (
+        f"{arm:<8} solved {solved} of {len(own)}, worse {worse},"
+        f" {seconds / len(own):.0f} s and {prompt / len(own):.0f} + {reply / len(own):.0f} tokens a task"
+    )
+
+
+async def measure(options: argparse.Namespace) -> None:
+    """Run what is missing in the output file, then print a line for each arm."""
+    paths = from_environ(os.environ)
+    out: Path = options.out
+    arms = [arm for arm in ARMS if not options.arm or arm.name in options.arm]
+    tasks = [item for item in load_mutations() if not options.task or item.id in options.task][
+        : options.limit
+    ]
+    finished = {(r["task"], r["arm"]) for r in read_rows(out) if r["model"] == options.model}
+    todo = [(arm, task) for arm in arms for task in tasks if (task.id, arm.name) not in finished]
+    with ExperienceStore.open(out.with_suffix(".sqlite3")) as store:
+        async with connect(
+            options.model,
+            paths=paths,
+            settings=ModelSettings(name=options.model, base_url=options.base_url),
+            launcher=[sys.executable, "-P", str(ROOT / "elagent.py")],
+            environ=os.environ,
+        ) as model:
+            for arm, task in todo:
+                try:
+                    row = await run_task(
+                        task,
+                        arm,
+                        model,
+                        paths=paths,
+                        store=store,
+                        sandbox=SandboxSettings(image=options.image),
+                    )
+                except (SandboxError, ModelError) as err:
+                    print(f"{arm.name:<8} {task.id:<20} not judged: {err}", flush=True)
+                    continue
+                with out.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps({**asdict(row), "model": options.model}) + "\n")
+                print(f"{arm.name:<8} {task.id:<20} {_outcome(row)}", flush=True)
+    rows = [row for row in read_rows(out) if row["model"] == options.model]
+    for arm in arms:
+        print(summary(rows, arm.name))
+
+
+def _outcome(row: Row) -> str:
+    word = "solved" if row.solved else "not solved"
+    return f"{word}{'' if row.never_worse else ', WORSE'} in {row.seconds:.0f} s ({row.reason})"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default=os.environ.get("ELAGENT_MODEL", "qwen2.5-coder-1.5b"))
+    parser.add_argument("--base-url", help="use this OpenAI-compatible server instead")
+    parser.add_argument("--arm", action="append", choices=[arm.name for arm in ARMS])
+    parser.add_argument("--task", action="append", help="only the task with this id")
+    parser.add_argument("--limit", type=int, help="only so many tasks, from the first")
+    parser.add_argument("--image", default="auto", help="as the setting sandbox.image")
+    parser.add_argument("--out", type=Path, default=Path("fixloop.jsonl"))
+    asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from router.routes import Router
+
+__all__ = ["Router"]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.evaluation.drift import Attempt, run_drift, tell_error, tell_facts, tell_hints, verify
+from agent.evaluation.drift_image import pinned
+from agent.evaluation.drift_memory import hint_finder, keep
+from agent.evaluation.judging import EvaluationError
+from agent.memory.lessons import lessons_of
+from learning.evaluation.drift import DriftTask
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.samples import Manifest, SampleFile
+from learning.experience.store import ExperienceStore
+from learning.records import Sampling, Verdict
+from sandbox.judge import CheckTask
+from sandbox.status import Status
+from tests.fakes.generator import FakeGenerator
+from tests.fakes.judge import FakeJudge
+
+ERROR = "the function raised AttributeError: 'DataFrame' object has no attribute 'groupby'"
+NEW = "import polars as pl\n\ndef f(a):\n    return pl.DataFrame(a).group_by('x')\n"
+OLD = NEW.replace("group_by", "groupby")
+TASK = DriftTask(
+    id="t",
+    library="polars",
+    change="groupby -> group_by",
+    split="experience",
+    head="def f(a: list[int]) -> int:",
+    ask="Group.",
+    check="assert candidate([1]) == 1",
+    reference=NEW,
+    outdated=OLD,
+)
+
+
+def honest(task: CheckTask) -> Status:
+    return Status.PASS if "group_by" in task.source or "polars" not in task.source else Status.ERROR
+
+
+def file_in(folder: Path) -> SampleFile:
+    manifest = Manifest(
+        suite="drift",
+        model="m",
+        weights_sha256="",
+        adapter=None,
+        prompt="drift",
+        prompt_sha256="",
+        data_sha256="",
+        sampling=Sampling(),
+        image_id="",
+    )
+    return SampleFile(folder, manifest)
+
+
+def learns(prompt: Prompt) -> str:
+    told = prompt.messages[0].content
+    return f"```python\n{NEW if 'group_by' in told else OLD}```"
+
+
+async def ask(attempt: Attempt) -> list[str]:
+    assert attempt.exception == ("AttributeError", "'DataFrame' object has no attribute 'groupby'")
+    return ["polars 2: DataFrame.group_by(*by)"]
+
+
+async def test_without_help_there_is_one_attempt(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    found = await run_drift([TASK], FakeGenerator(answer=learns), judge, file_in(tmp_path))
+    sample = found["t", 0]
+    assert (sample.sanitised_verdict, sample.attempts, sample.stale) == ("error", 1, True)
+
+
+async def test_a_retry_is_told_the_facts_and_never_sees_the_attempt(tmp_path: Path) -> None:
+    generator = FakeGenerator(answer=learns)
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_facts(ask))
+    sample = found["t", 0]
+    assert (sample.passed, sample.attempts, sample.stale) == (True, 2, False)
+    second = generator.asked[1][0].messages
+    assert len(second) == 1
+    assert "DataFrame.group_by(*by)" in second[0].content
+    assert "pl.DataFrame(a)" not in second[0].content
+
+
+async def test_the_raw_error_arm_tells_the_error_line(tmp_path: Path) -> None:
+    generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}```")
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_error)
+    assert found["t", 0].attempts == 2
+    assert "has no attribute 'groupby'" in generator.asked[1][0].messages[0].content
+
+
+async def test_what_is_done_is_not_tried_again(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    await run_drift([TASK], FakeGenerator(answer=learns), judge, file_in(tmp_path))
+    again = FakeGenerator(answer=learns)
+    await run_drift([TASK], again, judge, file_in(tmp_path))
+    assert again.asked == []
+
+
+async def test_a_solution_without_the_library_does_not_count(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest)
+    generator = FakeGenerator(answer=lambda _: "```python\ndef f(a):\n    return 1\n```")
+    found = await run_drift([TASK], generator, judge, file_in(tmp_path))
+    assert found["t", 0].sanitised_verdict == "fail"
+    assert "does not use the library" in found["t", 0].message
+
+
+async def test_a_task_is_sound_when_only_its_reference_passes() -> None:
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    (item,) = await verify(judge, [TASK], timeout_s=1)
+    assert item.sound
+    (item,) = await verify(FakeJudge(verdict=lambda _: Status.PASS), [TASK], timeout_s=1)
+    assert not item.sound
+
+
+async def test_repairs_are_kept_and_come_back_as_hints(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    with ExperienceStore.open(tmp_path / "x.sqlite3") as store:
+        await run_drift(
+            [TASK],
+            FakeGenerator(answer=learns),
+            judge,
+            file_in(tmp_path / "a"),
+            tell=tell_facts(ask),
+            on_attempts=lambda task, attempts: keep(
+                store,
+                task,
+                attempts,
+                model="m",
+                adapter=None,
+                sampling=Sampling(),
+                session="s",
+                now=1.0,
+            ),
+        )
+        fixed, failed = store.list()
+        assert (failed.verdict, fixed.verdict) == (Verdict.FAIL, Verdict.PASS)
+        assert fixed.fixes == failed.id
+        assert failed.evidence[0].exception == "AttributeError"
+        lessons = lessons_of(store.list())
+    generator = FakeGenerator(answer=learns)
+    found = await run_drift(
+        [TASK], generator, judge, file_in(tmp_path / "b"), tell=tell_hints(hint_finder(lessons))
+    )
+    assert found["t", 0].passed
+    assert "+    return pl.DataFrame(a).group_by('x')" in generator.asked[1][0].messages[0].content
+
+
+def test_every_library_must_be_pinned(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("# why\npolars==2.1.0  # so\nnumpy>=2\n")
+    with pytest.raises(EvaluationError, match="numpy>=2"):
+        pinned(tmp_path)
+    (tmp_path / "requirements.txt").write_text("polars==2.1.0\n")
+    assert pinned(tmp_path) == ("polars==2.1.0",)

@@ -1,0 +1,143 @@
+"""What an installed library says of itself, and that it is asked once and without the project."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.facts.environment import Environment
+from agent.facts.failure import Failure
+from agent.facts.python import introspection
+from sandbox.box import DockerSandbox
+from sandbox.contract import Captured, Ending, Execution, Job, SandboxError
+from sandbox.policy import HARNESS_DIR
+
+
+@dataclass
+class HereSandbox:
+    """Runs our own program with this Python, as the box would; or says that it cannot."""
+
+    folder: Path
+    error: SandboxError | None = None
+    silent: bool = False
+    jobs: list[Job] = field(default_factory=list)
+
+    async def run(
+        self,
+        job: Job,
+        *,
+        on_output: Callable[[bytes], None] | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+    ) -> Execution:
+        self.jobs.append(job)
+        if self.error is not None:
+            raise self.error
+        for file in job.harness:
+            assert isinstance(file.content, bytes)
+            (self.folder / file.path).write_bytes(file.content)
+        argv = [part.replace(HARNESS_DIR, str(self.folder)) for part in job.argv[1:]]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, *argv],
+            input=job.stdin,
+            capture_output=True,
+            check=False,
+        )
+        return Execution(
+            argv=tuple(job.argv),
+            ending=Ending.EXITED,
+            exit_code=done.returncode,
+            stdout=Captured(head=b"" if self.silent else done.stdout),
+            stderr=Captured(head=done.stderr),
+            duration_s=0.1,
+            image_id="image",
+        )
+
+
+def environment(tmp_path: Path, sandbox: HereSandbox, **options: object) -> Environment:
+    given = {"image": "sha256:1", "cache": tmp_path / "facts.json", **options}
+    return Environment(sandbox, **given)  # type: ignore[arg-type]
+
+
+def failure(exception: str, message: str, text: str) -> Failure:
+    return Failure(exception=exception, message=message, texts=(text,))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (failure("AttributeError", "module 'json' has no attribute 'load_string'",
+                 "import json\n"), "loads(s"),
+        (failure("AttributeError", "'str' object has no attribute 'trim'", ""), "strip(chars=None)"),
+        (failure("ImportError", "cannot import name 'Mapping' from 'collections'", ""),
+         "collections.abc.Mapping"),
+        (failure("TypeError", "Client.__init__() got an unexpected keyword argument 'proxies'",
+                 "from httpx import Client\nClient(proxies=1)\n"), "takes no proxies, but proxy"),
+        (failure("NameError", "name 'Counter' is not defined", ""),
+         "from collections import Counter"),
+        (failure("ModuleNotFoundError", "No module named 'htpx'", ""), "httpx"),
+    ],
+)  # fmt: skip
+async def test_the_installed_library_says_what_is_there(
+    tmp_path: Path, error: Failure, said: str
+) -> None:
+    (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    assert said in fact.text
+    assert fact.subject.split()[-1][0].isdigit(), "the version is part of the fact"
+
+
+async def test_the_job_has_no_file_of_the_project_and_a_short_time() -> None:
+    job = introspection([{"kind": "module", "name": "x"}], "nonce")
+    assert (list(job.files), job.argv[1]) == ([], "-I")
+    assert job.limits.timeout_s <= 30
+
+
+async def test_an_answer_is_kept_for_the_image_and_not_for_another(tmp_path: Path) -> None:
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    box = HereSandbox(tmp_path)
+    first = await environment(tmp_path, box).facts(error)
+    assert await environment(tmp_path, box).facts(error) == first
+    assert len(box.jobs) == 1
+    await environment(tmp_path, box, image="sha256:2").facts(error)
+    assert len(box.jobs) == 2
+
+
+async def test_a_damaged_cache_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "facts.json").write_text('{"a": [1')
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    assert await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    assert len(json.loads((tmp_path / "facts.json").read_text())) == 1
+
+
+async def test_a_box_that_does_not_answer_costs_only_the_facts(tmp_path: Path) -> None:
+    said: list[str] = []
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    dead = HereSandbox(tmp_path, error=SandboxError("the engine died"))
+    assert await environment(tmp_path, dead, say=said.append).facts(error) == ()
+    assert said == ["the installed libraries could not be asked: the engine died"]
+    silent = HereSandbox(tmp_path, silent=True)
+    assert await environment(tmp_path, silent).facts(error) == ()
+    assert not (tmp_path / "facts.json").exists(), "no answer is not remembered as nothing"
+
+
+async def test_what_a_library_prints_when_imported_is_not_an_answer(tmp_path: Path) -> None:
+    error = failure("AttributeError", "module 'this' has no attribute 'zen'", "")
+    facts = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    assert not any("Beautiful" in fact.text for fact in facts)
+
+
+@pytest.mark.docker
+async def test_the_libraries_of_the_box_answer(tmp_path: Path, sandbox_image: str) -> None:
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    async with DockerSandbox(
+        sandbox_image, session=f"test-{tmp_path.name}"[:40], lock_dir=tmp_path / "locks"
+    ) as box:
+        asked = Environment(box, image=sandbox_image, cache=tmp_path / "facts.json")
+        assert "loads(s" in (await asked.facts(error))[0].text

@@ -1,0 +1,55 @@
+"""The broken repositories of the benchmark: real tasks, and a run that goes on where it ended."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fixloop import read_rows, summary
+from benchmarks.fixloop_tasks import Mutation, build, load_mutations, problem_of
+
+MUTATIONS = load_mutations()
+
+
+def test_there_are_thirty_different_tasks_of_six_kinds() -> None:
+    assert len({item.id for item in MUTATIONS}) == 30
+    assert Counter(item.kind for item in MUTATIONS) == {
+        "off_by_one": 6,
+        "swapped_argument": 5,
+        "missing_import": 5,
+        "wrong_api": 7,
+        "wrong_default": 3,
+        "deleted_function": 4,
+    }
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda item: item.id)
+def test_a_mutation_changes_one_file_and_no_test(mutation: Mutation, tmp_path: Path) -> None:
+    build(tmp_path / "whole", mutation, broken=False)
+    build(tmp_path / "broken", mutation)
+    changed = [
+        str(path.relative_to(tmp_path / "whole"))
+        for path in (tmp_path / "whole").rglob("*.py")
+        if path.read_bytes()
+        != (tmp_path / "broken" / path.relative_to(tmp_path / "whole")).read_bytes()
+    ]
+    assert changed == [mutation.file]
+    assert "test" not in mutation.file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda item: item.id)
+def test_the_whole_package_passes_and_the_broken_one_fails(mutation: Mutation) -> None:
+    assert problem_of(mutation) == ""
+
+
+def test_a_line_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
+    row = {"task": "a", "arm": "once", "model": "m", "solved": True, "never_worse": True,
+           "seconds": 2.0, "prompt_tokens": 100, "completion_tokens": 10}  # fmt: skip
+    out = tmp_path / "rows.jsonl"
+    out.write_text(f'{json.dumps(row)}\n{{"task": "b", "ar')
+    assert read_rows(out) == [row]
+    assert "solved 1 of 1, worse 0" in summary(read_rows(out), "once")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.errors import ConfigError
+from agent.settings.load import load
+from agent.settings.trust import TrustFile, configuration_of
+
+
+def test_the_configuration_of_a_repository_is_found(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert configuration_of(inner) == ()
+    (tmp_path / ".elagent.toml").write_text("")
+    (tmp_path / "a" / "AGENTS.md").write_text("")
+    (tmp_path / "pyproject.toml").write_text("[tool.elagent.fix]\nmax_attempts = 1\n")
+    assert configuration_of(inner) == (".elagent.toml", "pyproject.toml", "a/AGENTS.md")
+
+
+def test_answers_are_remembered_by_repository(tmp_path: Path) -> None:
+    answers = TrustFile(tmp_path / "home" / "trusted.json")
+    assert answers.answer(tmp_path) is None
+    answers.remember(tmp_path, trusted=True)
+    answers.remember(tmp_path / "other", trusted=False)
+    assert answers.answer(tmp_path) is True
+    assert answers.answer(tmp_path / "other") is False
+    assert answers.answer(tmp_path / "third") is None
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["trusted.json"]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "trusted.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"trusted\.json cannot be read"):
+        TrustFile(tmp_path / "trusted.json").answer(tmp_path)
+
+
+def test_without_trust_nothing_of_a_project_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".elagent.toml").write_text("[fix]\nmax_attempts = 7\n")
+    environ = {"HOME": str(tmp_path / "home")}
+    assert load(tmp_path, environ).settings.fix.max_attempts == 7
+    assert load(tmp_path, environ, trusted=False).settings.fix.max_attempts == 3
+    (tmp_path / ".elagent.toml").write_text("not toml")
+    load(tmp_path, environ, trusted=False)
