@@ -34,9 +34,11 @@ COMMANDS = {
     "learn": ("learn", "Turn what was captured into an adapter, and decide whether to use it."),
     "undo": ("undo", "Put the files back as they were before the last change."),
     "redo": ("undo", "Take back the last undo."),
+    "diff": ("undo", "Show what the last change did."),
     "experiences": ("experiences", "Show, forget or export what was captured."),
     "adapters": ("adapters", "Show, use or roll back what was learned."),
     "models": ("models", "Show, fetch or remove models."),
+    "eval": ("eval", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
     "sandbox": ("sandbox", "Build, show or clean up sandbox images."),
     "sessions": ("sessions", "Show past sessions."),
@@ -82,7 +84,22 @@ class LazyGroup(click.Group):
 )
 @click.option("--model", "model_name", metavar="NAME", help="Model name, folder or GGUF file.")
 @click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
-@click.option("--repl", is_flag=True, help="Talk in a plain line loop (the default for now).")
+@click.option(
+    "--memory",
+    type=click.Choice(["off", "hints"]),
+    help="Whether lessons of earlier repairs here are shown to the model. [hints]",
+)
+@click.option("--repl", is_flag=True, help="Talk in a plain line loop, not full-screen.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[ID]",
+    help="Go on with the last session, or with the one of this id.",
+)
+@click.option("--commit", is_flag=True, help="Make a commit of each accepted turn.")
+@click.option("--hooks", is_flag=True, help="With --commit: let hooks run, after one question.")
+@click.option("--trust", is_flag=True, help="Read this repository's own settings and AGENTS.md.")
 @click.version_option(package_name="elagent", message="elagent %(version)s")
 @click.pass_context
 def cli(
@@ -93,7 +110,12 @@ def cli(
     mode: str,
     model_name: str | None,
     base_url: str | None,
+    memory: str | None,
     repl: bool,
+    resume: str | None,
+    commit: bool,
+    hooks: bool,
+    trust: bool,
 ) -> None:
     """A terminal coding assistant that learns from tool output.
 
@@ -101,13 +123,27 @@ def cli(
     of the project runs in a Docker sandbox without network; nothing leaves this machine.
     """
     if ctx.invoked_subcommand is not None:
-        if task is not None or as_json or model_name or base_url or repl:
+        own = (task is not None, as_json, model_name, base_url, memory, repl, resume, commit, hooks)
+        if any(own):
             message = "options before a command belong to the conversation; put them after it"
             raise click.UsageError(message)
         return
     from tui.commands.talk import talk
 
-    ctx.exit(talk(task=task, as_json=as_json, mode=mode, model_name=model_name, base_url=base_url))
+    ctx.exit(
+        talk(
+            task=task,
+            as_json=as_json,
+            mode=mode,
+            model_name=model_name,
+            base_url=base_url,
+            memory=memory,
+            repl=repl,
+            resume=resume,
+            commit=commit,
+            hooks=hooks,
+        )
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

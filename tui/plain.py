@@ -54,13 +54,13 @@ class TextPresenter:
     """Lines for people; a live progress line with an ETA where there is a terminal.
 
     With `stream`, what the model says and commands print is shown as it comes; without, only how
-    far they are.
+    far they are. Without `live` nothing is ever drawn over, since a prompt has the last line.
     """
 
-    def __init__(self, console: Console, *, stream: bool = True) -> None:
+    def __init__(self, console: Console, *, stream: bool = True, live: bool = True) -> None:
         self._console = console
         self._streams = stream
-        self._stage = _Stage(console)
+        self._stage = _Stage(console, live=live and console.is_terminal)
         self._mid_line = False
 
     def show(self, event: Event) -> None:
@@ -106,8 +106,9 @@ class TextPresenter:
 class _Stage:
     """One thing that takes a while: a bar on a terminal, else a line now and then."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, live: bool) -> None:
         self._console = console
+        self._live = live
         self._bar: Bar | None = None
         self._name = ""
         self._passed = 0
@@ -118,7 +119,7 @@ class _Stage:
         self.end()
         self._name, self._passed = name, 0
         self._began_at = self._last_line_at = time.monotonic()
-        if not self._console.is_terminal:
+        if not self._live:
             self._say(f"-- {name}")
             return
         self._bar = Bar(
@@ -143,8 +144,8 @@ class _Stage:
         if eta_s is None and 0 < done < total:
             eta_s = (time.monotonic() - self._began_at) * (total - done) / done
         left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
-        of_total = f" of {_amount(total, unit)}" if total else ""
-        detail = f"{_amount(done, unit)}{of_total}{left}"
+        of_total = f" of {amount(total, unit)}" if total else ""
+        detail = f"{amount(done, unit)}{of_total}{left}"
         if self._bar is not None:
             self._update(detail, done=done, total=total)
         elif time.monotonic() - self._last_line_at >= _SECONDS_BETWEEN_LINES:
@@ -189,7 +190,8 @@ def format_bytes(size: float) -> str:
     return f"{size / _KILO:.1f} TB"
 
 
-def _amount(value: float, unit: str) -> str:
+def amount(value: float, unit: str) -> str:
+    """A count with its unit, for people."""
     if unit == "s":
         return format_seconds(value)
     return format_bytes(value) if unit == "bytes" else f"{value:.0f} {unit}"

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from rich.console import Group, RenderableType
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.syntax import Syntax
 from rich.text import Text
 
 from agent.events import (
     AttemptStarted,
+    ContextCompacted,
     EditApplied,
     EditProposed,
     EditReverted,
@@ -45,9 +47,12 @@ _STATUS_SENTENCES = {
     RunStatus.TIMEOUT: "The tests were stopped at the time limit (sandbox.timeout_s).",
     RunStatus.OOM: "The tests were stopped at the memory limit (sandbox.memory_mib).",
     RunStatus.OUTPUT_LIMIT: "The tests were stopped because they printed without end.",
+    RunStatus.CRASH_SIGNAL: "The test process crashed; its outcome is unknown.",
+    RunStatus.TAMPERED: "Something interfered with the verdict: these results are not believed.",
     RunStatus.SETUP_FAILED: "The project could not be built in the sandbox.",
 }
 _UNFINISHED_OUTPUT_LINES = 20
+_MARKDOWN_CHARACTERS = 200_000
 
 
 def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR0912 - a closed union
@@ -84,6 +89,9 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return render_learn(event)
         case TurnFinished(reason):
             return None if reason == "done" else Text(f"ended: {display_safe(reason)}", style="dim")
+        case ContextCompacted(tokens_before, summary):
+            what = f"the conversation so far ({tokens_before} tokens) became this summary:"
+            return Text(f"{what}\n{display_safe(summary)}", style="dim")
         case _:
             assert_never(event)
 
@@ -102,8 +110,9 @@ def reply_line(event: ReplyFinished) -> str:
 
 def summary(report: TestReport) -> str:
     """The counts that are not zero, worst first, e.g. `3 failed, 25 passed`."""
-    order = ("failed", "error", "passed", "skipped", "xfailed", "xpassed")
-    parts = [f"{report.counts[name]} {name}" for name in order if report.counts[name]]
+    order = ("failed", "error", "needs_network", "passed", "skipped", "xfailed", "xpassed")
+    counts = report.counts
+    parts = [f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name]]
     return ", ".join(parts) or "no tests ran"
 
 
@@ -112,6 +121,8 @@ def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableTy
     lines: list[RenderableType] = [_red_line(result, flaky) for result in report.red]
     if sentence := _STATUS_SENTENCES[report.status]:
         lines.append(Text(sentence, style="yellow"))
+        if report.status is RunStatus.TAMPERED:
+            lines.extend(Text(f"  {display_safe(note)}", style="yellow") for note in report.notes)
         tail = display_safe(report.output).splitlines()[-_UNFINISHED_OUTPUT_LINES:]
         lines.extend(Text(f"  | {line}", style="dim") for line in tail)
     mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
@@ -179,6 +190,12 @@ def render_learn(event: LearnFinished) -> RenderableType:
     if event.folder:
         text.append(f"\n{display_safe(event.folder)}", style="dim")
     return text
+
+
+def render_markdown(text: str) -> RenderableType:
+    """What a model wrote, with its code highlighted; its links are text and never followed."""
+    safe = display_safe(text, block_limit=_MARKDOWN_CHARACTERS)
+    return Markdown(safe, code_theme="ansi_dark", hyperlinks=False)
 
 
 def plain_text(text: str) -> str:

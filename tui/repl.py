@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Literal
 
-from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
-from prompt_toolkit.patch_stdout import patch_stdout
 
 from agent.approval import Decision, ModeApprover, Question
 from agent.errors import AgentError
-from agent.events import Event
+from agent.events import Event, Progress, ReplyFinished, StageStarted
 from agent.learn import LearnOptions
 from agent.paths import make_private
+from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored
 from learning.errors import LearningError
 from sandbox.contract import SandboxError
 from sandbox.streams import display_safe
-from tui.plain import TextPresenter, make_console, show_all
+from tui import reports
+from tui.line_prompt import LinePrompt
+from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff
 from tui.running import open_assistant
+from tui.slash import SLASH_COMMANDS, mentioned, nearest, suggest
 from tui.wiring import Context
 
 Mode = Literal["ask", "auto", "plan"]
-
-COMMANDS = {
-    "/help": "show this list",
-    "/add": "show a file to the model: /add PATH",
-    "/drop": "stop showing a file: /drop PATH",
-    "/run": "run a shell command in the sandbox: /run CMD",
-    "/test": "run the tests in the sandbox",
-    "/fix": "repair what fails",
-    "/diff": "show what changed since the conversation began",
-    "/undo": "put the files back as they were before the last change",
-    "/redo": "take back the last undo",
-    "/learn": "turn what was captured into an adapter",
-    "/mode": "ask before each change, allow what can be undone, or only read: /mode ask|auto|plan",
-    "/quit": "end (Ctrl-D does it, too)",
-}
 
 
 class LineCompleter(Completer):
@@ -53,17 +40,8 @@ class LineCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        text = document.text_before_cursor
-        word = text.rsplit(" ", 1)[-1]
-        if text.startswith("/") and " " not in text:
-            for name, what in COMMANDS.items():
-                if name.startswith(text):
-                    yield Completion(name, -len(text), display_meta=what)
-        elif word.startswith("@") or text.startswith(("/add ", "/drop ")):
-            start = word.removeprefix("@")
-            for path in self._files():
-                if path.startswith(start):
-                    yield Completion(path, -len(start))
+        for item in suggest(document.text_before_cursor, self._files()):
+            yield Completion(item.text, -item.replaces, display_meta=item.what)
 
 
 class Repl:
@@ -71,13 +49,20 @@ class Repl:
 
     def __init__(self, where: Context, mode: Mode) -> None:
         self._console = make_console()
-        self._presenter = TextPresenter(self._console)
+        self._presenter = TextPresenter(self._console, live=False)
         self._mode: Mode = mode
+        self._doing = ""
+        self._used = self._limit = 0
         history = make_private(where.repository.home) / "history"
-        self._prompt: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
+        self._prompt = LinePrompt(
+            status=self._status,
+            history=FileHistory(str(history)),
+            completer=LineCompleter(lambda: self._file_names),
+        )
         self._where = where
         self._assistant = open_assistant(where, self)
         self._start: str | None = None
+        self._file_names: list[str] = []
 
     async def decide(self, question: Question) -> Decision:
         """Answer by mode; in `ask` mode by asking here."""
@@ -90,58 +75,67 @@ class Repl:
             f" mode {self._mode}. /help shows the commands, Ctrl-D ends."
         )
         async with self._assistant:
+            if self._where.resume:
+                count = len(self._assistant.conversation.messages)
+                self._console.print(f"going on with {self._where.resume}: {count} messages")
             self._start = await asyncio.to_thread(
                 self._assistant.workspace.snapshot, "start of the conversation"
             )
-            files = await asyncio.to_thread(self._assistant.workspace.list_files)
-            completer = LineCompleter(lambda: files)
-            while True:
-                try:
-                    with patch_stdout():
-                        line = await self._prompt.prompt_async("> ", completer=completer)
-                except KeyboardInterrupt:
-                    continue
-                except EOFError:
-                    return 0
-                if line.strip() == "/quit":
-                    return 0
-                if line.strip():
-                    await self._interruptible(self._handle(line.strip()))
+            self._file_names = await asyncio.to_thread(self._assistant.workspace.list_files)
+            await self._prompt.run(self._handled, on_interrupt=self._interrupted)
+        return 0
 
-    async def _interruptible(self, work: Awaitable[None]) -> None:
-        """Do it; Ctrl-C gives the prompt back, and a failure becomes a sentence."""
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(2, task.cancel)
+    async def _handled(self, line: str) -> None:
+        """Do what a line says; a failure becomes a sentence."""
         try:
-            await task
-        except asyncio.CancelledError:
-            self._console.print("\ninterrupted")
+            await self._handle(line)
         except (AgentError, LearningError, SandboxError) as err:
             self._console.print(f"elagent: {display_safe(str(err))}")
         finally:
-            loop.remove_signal_handler(2)
             self._presenter.close()
+            self._doing = ""
+
+    def _interrupted(self) -> None:
+        self._console.print("interrupted")
+
+    def _status(self) -> str:
+        """The line below the prompt: what is being done, how full the context is, the mode."""
+        limit = f" of {self._limit}" if self._limit else ""
+        parts = [self._doing, f"{self._used}{limit} tokens", f"mode {self._mode}"]
+        return " | ".join(part for part in parts if part)
 
     async def _handle(self, line: str) -> None:
         name, _, rest = line.partition(" ")
         rest = rest.strip()
         match name:
             case "/help":
-                for command, what in COMMANDS.items():
-                    self._console.print(f"  {command:<8} {what}")
+                for command in SLASH_COMMANDS:
+                    self._console.print(f"  {command.usage:<31} {command.what}")
+            case "/add" | "/drop" | "/mode" | "/clear":
+                self._change(name, rest)
+            case "/undo" | "/redo" | "/diff":
+                await self._files(name)
+            case "/adapters" | "/experiences" | "/why" | "/model" | "/tokens" | "/export":
+                await self._report(name, rest)
+            case _ if name.startswith("/"):
+                await self._work(name, rest)
+            case _:
+                for path in mentioned(line, self._file_names):
+                    self._assistant.conversation.add_file(path)
+                await self._show(self._assistant.turn(line))
+
+    def _change(self, name: str, rest: str) -> None:
+        """What changes the conversation itself, at once."""
+        match name:
             case "/add":
                 self._assistant.conversation.add_file(rest.removeprefix("@"))
             case "/drop":
                 self._assistant.conversation.drop_file(rest.removeprefix("@"))
             case "/mode":
                 self._set_mode(rest)
-            case "/undo" | "/redo" | "/diff":
-                await self._files(name)
-            case _ if name.startswith("/"):
-                await self._work(name, rest)
             case _:
-                await self._show(self._assistant.turn(line))
+                self._assistant.conversation = Conversation()
+                self._console.print("the conversation begins anew; files and experiences stay")
 
     async def _work(self, name: str, rest: str) -> None:
         match name:
@@ -151,10 +145,42 @@ class Repl:
                 await self._show(self._assistant.fix())
             case "/learn":
                 await self._show(self._assistant.learn(LearnOptions()))
+            case "/wrong" if rest:
+                await self._show(self._assistant.wrong(rest))
             case "/run" if rest:
                 await self._show(self._assistant.run_command(rest))
             case _:
-                self._console.print(f"unknown or incomplete: {display_safe(name)}; try /help")
+                meant = nearest(name) or "/help"
+                self._console.print(f"unknown or incomplete: {display_safe(name)}; try {meant}")
+
+    async def _report(self, name: str, rest: str) -> None:
+        """What only looks; `/adapters` and `/model` with a name switch from the next reply on."""
+        where, conversation = self._where, self._assistant.conversation
+        match name:
+            case "/adapters" if rest:
+                text = await asyncio.to_thread(reports.use_adapter, where, rest)
+                await self._assistant.reconnect(sandbox=False)
+            case "/model" if rest:
+                await self._assistant.reconnect(rest, sandbox=False)
+                text = f"{rest} answers from the next reply on"
+            case "/adapters":
+                text = await asyncio.to_thread(reports.adapters, where)
+            case "/experiences":
+                text = await asyncio.to_thread(reports.experiences, where)
+            case "/why":
+                text = await asyncio.to_thread(reports.why, where)
+            case "/export":
+                text = reports.export(conversation.messages, rest, root=where.root)
+            case "/model":
+                text = reports.model(where, where.settings.model.name, "")
+            case _:
+                text = reports.tokens(
+                    conversation.messages,
+                    conversation.added_files,
+                    used=self._used,
+                    limit=self._limit,
+                )
+        self._console.print(display_safe(text))
 
     async def _files(self, name: str) -> None:
         workspace = self._assistant.workspace
@@ -176,14 +202,33 @@ class Repl:
                 self._console.print(f"mode {self._mode}; choose: /mode ask|auto|plan")
 
     async def _show(self, events: AsyncIterator[Event]) -> None:
-        await show_all(events, self._presenter)
+        async for event in events:
+            self._note(event)
+            self._presenter.show(event)
+
+    def _note(self, event: Event) -> None:
+        """What the line below the prompt says from now on."""
+        match event:
+            case StageStarted(text):
+                self._doing = display_safe(text)
+            case Progress(done, total, unit):
+                of_total = f" of {amount(total, unit)}" if total else ""
+                name = self._doing.partition(":")[0]
+                self._doing = f"{name}: {amount(done, unit)}{of_total}"
+            case ReplyFinished():
+                self._used = event.prompt_tokens + event.completion_tokens
+                self._limit = event.context_length
+            case _:
+                pass
 
     async def _ask(self, question: Question) -> Decision:
         self._presenter.close()
         if question.detail:
-            self._console.print(render_diff(question.detail))
-        ask: PromptSession[str] = PromptSession()
-        answer = await ask.prompt_async(f"{question.kind} {display_safe(question.subject)}? [y/N] ")
+            is_diff = question.kind == "edit"
+            detail = question.detail
+            self._console.print(render_diff(detail) if is_diff else display_safe(detail))
+        asked = f"{question.kind} {display_safe(question.subject)}? [y/N] "
+        answer = await self._prompt.ask(asked)
         allowed = answer.strip().lower() in ("y", "yes")
         return Decision(allowed=allowed, reason="" if allowed else "the user said no")
 

@@ -25,6 +25,10 @@ def open_assistant(where: Context, approver: Approver | None = None) -> Assistan
         paths=where.paths,
         environ=os.environ,
         launcher=command(),
+        instructions=where.instructions,
+        resume=where.resume,
+        commit=where.commit,
+        hooks=where.hooks,
     )
     return Assistant(parts, approver or ModeApprover("auto"))
 

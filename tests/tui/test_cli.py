@@ -65,7 +65,7 @@ def test_unknown_command_is_wrong_usage(repository: Path, home: Path) -> None:
 
 def test_wrong_setting_names_the_file_and_line(repository: Path, home: Path) -> None:
     (repository / ".elagent.toml").write_text("[model]\n\nnmae = 'x'\n")
-    run = elagent("config", "show", cwd=repository, home=home)
+    run = elagent("--trust", "config", "show", cwd=repository, home=home)
     assert run.returncode == 2
     assert ".elagent.toml:3" in run.stderr
     assert "nmae" in run.stderr

@@ -27,7 +27,8 @@ from agent.events import (
     TextDelta,
     to_json,
 )
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult, Trust
+from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.status import Trust
 from tui.plain import JsonPresenter, TextPresenter, format_bytes, format_seconds
 
 
@@ -38,7 +39,7 @@ def report(*outcomes: TestOutcome, status: RunStatus = RunStatus.COMPLETE) -> Te
         for n, outcome in enumerate(outcomes)
     )  # fmt: skip
     return TestReport(
-        status=status, results=results, runner="pytest", trust=Trust.REPORTED, duration_s=1.25,
+        status=status, results=results, runner="pytest", trust=Trust.PINNED, duration_s=1.25,
         output="last line of output",
     )  # fmt: skip
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
+from pathlib import Path
 
 import click
 from rich.table import Table
 
 from learning.experience.store import ExperienceStore
+from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.lineage import made_from, tainted
+from learning.promotion.report import terminal_report
 from sandbox.streams import display_safe
+from tui.learned import learned_by, write_page
 from tui.plain import make_console
 from tui.wiring import Context, context
 
@@ -28,12 +34,13 @@ def _store(where: Context) -> AdapterStore:
     return store
 
 
-def _tainted(where: Context, manifest: AdapterManifest) -> bool:
-    """Whether it was trained on an experience that has been forgotten since."""
+def _tainted_names(where: Context, store: AdapterStore) -> frozenset[str]:
+    """Adapters that something forgotten had a part in."""
     if not where.repository.experiences.exists():
-        return False
+        return frozenset()
     with ExperienceStore.open(where.repository.experiences) as experiences:
-        return not experiences.forgotten().isdisjoint(manifest.experience_ids)
+        forgotten = experiences.forgotten()
+    return frozenset(manifest.name for manifest in tainted(store, forgotten))
 
 
 @adapters.command("ls")
@@ -44,7 +51,8 @@ def list_adapters(*, as_json: bool) -> None:
     store = _store(where)
     active = store.active()
     rows = store.list()
-    states = [_state(where, row, active) for row in rows]
+    spoilt = _tainted_names(where, store)
+    states = [_state(row, active, tainted=row.name in spoilt) for row in rows]
     if as_json:
         for row, state in zip(rows, states, strict=True):
             record = {
@@ -70,9 +78,9 @@ def list_adapters(*, as_json: bool) -> None:
     console.print(table)
 
 
-def _state(where: Context, row: AdapterManifest, active: AdapterManifest | None) -> str:
+def _state(row: AdapterManifest, active: AdapterManifest | None, *, tainted: bool) -> str:
     state = "in use" if active is not None and active.name == row.name else "in shadow"
-    return f"{state}, tainted: made from something forgotten" if _tainted(where, row) else state
+    return f"{state}, tainted: made from something forgotten" if tainted else state
 
 
 @adapters.command("show")
@@ -88,6 +96,59 @@ def show(*, name: str) -> None:
         click.echo(f"{title}:")
         for key, value in values.items():
             click.echo(display_safe(f"  {key}: {value}"))
+
+
+@adapters.command("report")
+@click.argument("name")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+def report(*, name: str, page: Path | None) -> None:
+    """What was learned, from what, and how the round went; with --html as one page with plots."""
+    where = context()
+    learned = learned_by(where, name)
+    for line in terminal_report(learned):
+        click.echo(display_safe(line))
+    if page is not None:
+        write_page(page, learned)
+
+
+@adapters.command("diff")
+@click.argument("name")
+@click.argument("other", required=False)
+def diff(*, name: str, other: str | None) -> None:
+    """What NAME was made from that OTHER was not; without OTHER, its parent is meant."""
+    store = _store(context())
+    manifest = store.get(name)
+    against = other or manifest.parent
+    before = made_from(store, against) if against and against != "base" else frozenset()
+    after = made_from(store, name)
+    click.echo(f"{name} beside {against or 'the bare base model'}")
+    for sign, ids in (("+", after - before), ("-", before - after)):
+        for id_ in sorted(ids):
+            click.echo(f"{sign} experience {id_}")
+    old = store.get(against).config if against and against != "base" else {}
+    for key, value in manifest.config.items():
+        if old and old.get(key) != value:
+            click.echo(display_safe(f"  {key}: {old.get(key)} -> {value}"))
+
+
+@adapters.command("export")
+@click.argument("name")
+@click.argument("target", type=click.Path(path_type=Path))
+def export(*, name: str, target: Path) -> None:
+    """Write an adapter to TARGET: a PEFT folder, or one GGUF file where TARGET ends in .gguf."""
+    where = context()
+    store = _store(where)
+    store.verify(name, base=store.get(name).base)
+    if target.exists():
+        raise click.UsageError(f"{target} is there already: name another one")
+    if target.suffix == ".gguf":
+        model = resolve(store.get(name).model, where.paths.models)
+        if model.hf is None:
+            raise click.UsageError(f"{model.name} has no folder to read the architecture from")
+        export_gguf(store.path(name), model.hf, target)
+    else:
+        shutil.copytree(store.path(name), target)
+    click.echo(f"wrote {target}")
 
 
 @adapters.command("use")

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from learning.experience.codec import encode
 from learning.experience.store import ExperienceStore
+from learning.promotion.adapters import AdapterStore
+from learning.promotion.lineage import tainted
 from learning.records import Experience
 from sandbox.streams import display_safe
 from tui.plain import format_bytes, make_console
@@ -118,7 +120,13 @@ def forget(*, ids: tuple[str, ...], everything: bool) -> None:
     with _open() as store:
         chosen = [e.id for e in store.list()] if everything else [_find(store, i).id for i in ids]
         gone = sum(store.forget(each) for each in chosen)
+        forgotten = store.forgotten()
     click.echo(f"forgot {gone} of {len(chosen)}")
+    for manifest in tainted(AdapterStore(context().repository.adapters), forgotten):
+        click.echo(
+            f"{manifest.name} is tainted: something forgotten had a part in it;"
+            f" `elagent learn --rebuild {manifest.name}` makes it again without that"
+        )
 
 
 @experiences.command("export")

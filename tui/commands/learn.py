@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import click
 
+from agent.events import LearnFinished
 from agent.learn import LearnOptions
+from agent.practice import PracticeOptions
+from learning.promotion.report import terminal_report
+from learning.training.job import ExampleKind
+from learning.training.selection import ALL_KINDS
+from sandbox.streams import display_safe
+from tui.learned import learned_by, write_page
 from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async
-from tui.wiring import context
+from tui.wiring import Context, context
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+_PRACTICE_S = 1800.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -30,11 +39,38 @@ class Budget(click.ParamType[float]):
         return float(found[1]) * _SECONDS[found[2]]
 
 
+_TYPES = {
+    "fixes": ExampleKind.HINDSIGHT,
+    "failures": ExampleKind.EVIDENCE,
+    "first-tries": ExampleKind.FIRST_TRY,
+}
+
+
+class Types(click.ParamType[frozenset[ExampleKind]]):
+    """A list such as `fixes,failures`."""
+
+    name = "types"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[ExampleKind]:
+        names = [name.strip() for name in str(value).split(",")]
+        if unknown := [name for name in names if name not in _TYPES]:
+            self.fail(f"{unknown[0]!r} is not one of {', '.join(_TYPES)}", param, ctx)
+        return frozenset(_TYPES[name] for name in names)
+
+
 @click.command(help="Turn what was captured here into an adapter, and decide whether to use it.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--max-examples", type=click.IntRange(min=1), metavar="N", help="Passes. [8]")
 @click.option("--max-tokens", type=click.IntRange(min=32), metavar="N", help="An example. [512]")
 @click.option("--budget", type=Budget(), metavar="TIME", help="Stop training after e.g. 30m.")
+@click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")
+@click.option("--types", type=Types(), metavar="LIST", help=f"Any of {','.join(_TYPES)}. [all]")
+@click.option("--practise", is_flag=True, help="First retry failures that nobody fixed, in a copy.")
+@click.option("--rebuild", metavar="NAME", help="Make a tainted adapter again, without the rest.")
+@click.option("--report", is_flag=True, help="Afterwards, show what was learned, and from what.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--seed", type=click.IntRange(min=0), help="[0]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be learned and its cost.")
 @click.option("--discard", is_flag=True, help="Throw an interrupted round away first.")
@@ -46,6 +82,12 @@ def learn(
     max_examples: int | None,
     max_tokens: int | None,
     budget: float | None,
+    rounds: int,
+    types: frozenset[ExampleKind] | None,
+    practise: bool,
+    rebuild: str | None,
+    report: bool,
+    page: Path | None,
     seed: int | None,
     dry_run: bool,
     discard: bool,
@@ -71,17 +113,44 @@ def learn(
         seed=settings.seed,
         budget_s=budget,
         keep_adapters=settings.keep_adapters,
+        kinds=types or ALL_KINDS,
+        rebuild=rebuild,
         dry_run=dry_run,
         discard=discard,
     )
     presenter = make_presenter(as_json=as_json)
 
+    made: list[str] = []
+
     async def run() -> None:
         async with open_assistant(where) as assistant:
-            await show_all(assistant.learn(options), presenter)
+            if practise and not dry_run:
+                limits = PracticeOptions(budget_s=budget or _PRACTICE_S, seed=options.seed)
+                await show_all(assistant.practise(limits), presenter)
+            for number in range(1 if dry_run or rebuild else rounds):
+                again = dataclasses.replace(
+                    options, seed=options.seed + number, parent=made[-1] if made else None
+                )
+                done = await show_all(assistant.learn(again), presenter)
+                if not isinstance(done, LearnFinished) or done.adapter is None:
+                    return
+                made.append(done.adapter)
 
     try:
         run_async(run())
     finally:
         presenter.close()
+    if made:
+        _show_learned(where, made[-1], report=report, page=page)
     return 0
+
+
+def _show_learned(where: Context, name: str, *, report: bool, page: Path | None) -> None:
+    if not (report or page):
+        return
+    learned = learned_by(where, name)
+    if report:
+        for line in terminal_report(learned):
+            click.echo(display_safe(line))
+    if page is not None:
+        write_page(page, learned)

@@ -1,18 +1,34 @@
-"""`elagent sandbox`: the images in which all code of the project runs."""
+"""`elagent sandbox`: the images in which all code of the project runs, and a look into one."""
 
 from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from pathlib import Path
 
 import click
 from rich.table import Table
 
 from agent.events import StageStarted
-from sandbox.image import ensure_base, list_images, prune_images
+from agent.paths import make_private
+from agent.project import limits_of, prepare, project_files
+from agent.workspace.workspace import Workspace
+from sandbox.contract import SandboxError
+from sandbox.image import ensure_base, list_images
 from sandbox.leftovers import remove_leftovers
-from tui.plain import TextPresenter, format_bytes, make_console
+from sandbox.pruning import last_use, prune_images
+from sandbox.terminal import run_shell
+from tui.asking import terminal_approver
+from tui.plain import TextPresenter, format_bytes, format_seconds, make_console
+from tui.running import run_async
 from tui.wiring import context
 
+_SHELL_S = 8 * 3600.0
 
-@click.group(help="Build, show or clean up sandbox images.")
+
+@click.group(help="Build, show or clean up sandbox images, or look into one.")
 def sandbox() -> None:
     pass
 
@@ -20,23 +36,25 @@ def sandbox() -> None:
 @sandbox.command("build")
 @click.option(
     "--source",
-    type=click.Choice(["auto", "dockerfile", "debian", "lite"]),
-    help="From our Dockerfile, Debian's packages, or this machine's own Python. [auto]",
+    metavar="SOURCE",
+    help="dockerfile, debian, lite (from this machine's own Python), or the name of any image."
+    " [auto: the first of these that can be had]",
 )
 def build(*, source: str | None) -> None:
     """Make the base image, unless it is there."""
-    chosen = source or context().settings.sandbox.image
+    settings = context().settings.sandbox
     presenter = TextPresenter(make_console(stderr=True))
     try:
         image = ensure_base(
-            source=chosen,  # type: ignore[arg-type]
+            source=source or settings.image,
+            apt_packages=settings.apt_packages,
             on_progress=lambda line: presenter.show(StageStarted(line)),
         )
     finally:
         presenter.close()
+    python = f"Python {image.python}" if image.python else "no Python"
     click.echo(
-        f"{image.name}: made from {image.source}, Python {image.python},"
-        f" {format_bytes(image.size_bytes)}"
+        f"{image.name}: made from {image.source}, {python}, {format_bytes(image.size_bytes)}"
     )
 
 
@@ -44,11 +62,14 @@ def build(*, source: str | None) -> None:
 def list_() -> None:
     """All images that elagent made, newest first."""
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "from", "python", "size"):
+    for column in ("name", "from", "python", "size", "last used"):
         table.add_column(column, overflow="fold")
     images = list_images()
+    cache, now = context().paths.sandbox / "wheels", time.time()
     for image in images:
-        table.add_row(image.name, image.source, image.python, format_bytes(image.size_bytes))
+        age = f"{format_seconds(now - last_use(image, cache))} ago"
+        size = format_bytes(image.size_bytes)
+        table.add_row(image.name, image.source, image.python, size, age)
     console = make_console()
     console.print(table if images else "No image yet; `elagent sandbox build` makes one.")
 
@@ -64,6 +85,48 @@ def list_() -> None:
 def prune(*, keep: int) -> None:
     """Remove old images, and boxes whose session is gone."""
     boxes = remove_leftovers(context().paths.sandbox)
-    images = prune_images(keep_last=keep)
+    images = prune_images(context().paths.sandbox / "wheels", keep_last=keep)
     freed = format_bytes(sum(image.size_bytes for image in images))
     click.echo(f"removed {boxes} boxes and {len(images)} images (up to {freed})")
+
+
+@sandbox.command("shell")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+def shell(*, path: Path) -> int:
+    """Open a shell in a box that holds a copy of the files of PATH; changes are discarded."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise SandboxError("a shell needs a terminal; for one command use run-tests --command CMD")
+    where = context(path)
+    settings = where.settings.sandbox
+    state_dir = make_private(where.paths.sandbox)
+    workspace = Workspace(
+        where.root, where.repository.shadow_git, environ=os.environ, excluded=(where.paths.home,)
+    )
+    presenter = TextPresenter(make_console(stderr=True))
+    try:
+        presenter.show(StageStarted("preparing the sandbox"))
+        _, image = run_async(
+            prepare(
+                workspace,
+                settings=settings,
+                state_dir=state_dir,
+                say=lambda line: presenter.show(StageStarted(line)),
+                approver=terminal_approver(presenter, as_json=False),
+            )
+        )
+    finally:
+        presenter.close()
+    files, _ = project_files(workspace)
+    click.echo(
+        f"A shell in {image.name}, without a network, on a copy of {len(files)} files: whatever"
+        " changes here is discarded. `exit` ends it.",
+        err=True,
+    )
+    return run_shell(
+        image.id,
+        files,
+        limits=dataclasses.replace(limits_of(settings), timeout_s=_SHELL_S),
+        session=f"shell-{os.getpid()}",
+        lock_dir=state_dir,
+        runtime=settings.runtime,
+    )

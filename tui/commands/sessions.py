@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
 import click
 
-from agent.session import list_sessions, read_session
+from agent.session import SessionError, list_sessions, read_session
 from sandbox.streams import display_safe
 from tui.wiring import context
+
+_SUBJECT_CHARACTERS = 60
 
 
 @click.group(help="Show past sessions of this repository.")
@@ -16,10 +22,16 @@ def sessions() -> None:
 
 @sessions.command("ls")
 def list_() -> None:
-    """Newest first."""
-    found = list_sessions(context().repository.sessions)
+    """Newest first: id, last change, and what was asked first."""
+    folder = context().repository.sessions
+    found = list_sessions(folder)
     for each in found:
-        click.echo(f"{each.id}  {each.size_bytes:>9} bytes")
+        when = datetime.fromtimestamp(each.changed_at).astimezone().strftime("%Y-%m-%d %H:%M")
+        try:
+            subject = _subject(read_session(folder, each.id))
+        except SessionError as err:
+            subject = str(err)
+        click.echo(f"{each.id}  {when}  {display_safe(subject)}".rstrip())
     if not found:
         click.echo("no sessions yet")
 
@@ -27,8 +39,64 @@ def list_() -> None:
 @sessions.command("show")
 @click.argument("id_", metavar="ID")
 def show(*, id_: str) -> None:
-    """Print one session as JSON lines, oldest event first."""
-    import json
-
+    """Print what was asked, answered and done, oldest first."""
     for record in read_session(context().repository.sessions, id_):
-        click.echo(display_safe(json.dumps(record, ensure_ascii=False)))
+        if line := _line(record):
+            click.echo(display_safe(line))
+
+
+@sessions.command("export")
+@click.argument("id_", metavar="ID")
+@click.option(
+    "--format", "kind", type=click.Choice(["jsonl", "markdown"]), default="jsonl", show_default=True
+)
+def export(*, id_: str, kind: str) -> None:
+    """Print everything that is known: all events as JSON lines, or the conversation."""
+    for record in read_session(context().repository.sessions, id_):
+        if kind == "jsonl":
+            click.echo(json.dumps(record))
+        elif record.get("event") == "message" and record.get("role") != "system":
+            said = display_safe(str(record.get("content")))
+            click.echo(f"## {record.get('role')}\n\n{said}\n")
+
+
+def _subject(records: Iterable[Mapping[str, object]]) -> str:
+    for record in records:
+        match record:
+            case {"event": "turn_started", "text": str(text)}:
+                return " ".join(text.split())[:_SUBJECT_CHARACTERS]
+            case {"event": "fix_finished", "reason": str(reason)}:
+                return f"run-tests --fix: {reason}"
+            case {"event": "tests_finished"}:
+                return "run-tests"
+            case {"event": "learn_finished"}:
+                return "learn"
+            case _:
+                continue
+    return ""
+
+
+def _line(record: Mapping[str, object]) -> str:  # noqa: C901, PLR0911 - one line for each kind
+    match record:
+        case {"event": "turn_started", "text": str(text)}:
+            return f"\n> {text}"
+        case {"event": "message", "role": "assistant", "content": str(text)}:
+            return text
+        case {"event": "edit_applied", "path": str(path)}:
+            return f"changed: {path}"
+        case {"event": "edit_reverted", "path": str(path), "reason": str(reason)}:
+            return f"put back: {path} ({reason})"
+        case {"event": "stage_started", "text": str(text)}:
+            return f"-- {text}"
+        case {"event": "notice", "text": str(text)}:
+            return f"note: {text}"
+        case {"event": "reply_unusable", "reason": str(reason)}:
+            return f"reply not usable: {reason}"
+        case {"event": "tests_finished", "counts": dict(counts)}:
+            return "tests: " + ", ".join(f"{number} {name}" for name, number in counts.items())
+        case {"event": "context_compacted", "summary": str(text)}:
+            return f"the conversation was replaced by a summary:\n{text}"
+        case {"event": "turn_finished" | "fix_finished", "reason": str(reason)}:
+            return f"ended: {reason}"
+        case _:
+            return ""

@@ -1,43 +1,98 @@
-"""A conversation: one task with `-p`, else the line loop."""
+"""A conversation: one task with `-p`, else the full-screen app or the line loop."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
-from typing import Literal, cast
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from agent.approval import ModeApprover
-from agent.events import TurnFinished
-from tui.plain import make_presenter, show_all
-from tui.running import open_assistant, run_async
 from tui.wiring import Context, context
 
+if TYPE_CHECKING:  # the app opens the assistant only after its first paint
+    from agent.approval import Approver
+    from agent.assistant import Assistant
+
 Mode = Literal["ask", "auto", "plan"]
+_LAST = "last"
 
 
 def talk(
-    *, task: str | None, as_json: bool, mode: str, model_name: str | None, base_url: str | None
+    *,
+    task: str | None,
+    as_json: bool,
+    mode: str,
+    model_name: str | None,
+    base_url: str | None,
+    repl: bool = False,
+    memory: str | None = None,
+    resume: str | None = None,
+    commit: bool = False,
+    hooks: bool = False,
 ) -> int:
     """Run the conversation to its exit code."""
-    where = context(None, {"model.name": model_name, "model.base_url": base_url})
+    if hooks and not commit:
+        raise click.UsageError("--hooks belongs to --commit")
+    given = {"model.name": model_name, "model.base_url": base_url, "agent.memory": memory}
+    where = context(None, given)
+    session = _session(where, resume) if resume else None
+    where = replace(where, resume=session, commit=commit, hooks=hooks)
     if task is None and sys.stdin.isatty():
         if as_json:
             raise click.UsageError("--json needs a task: add -p TASK")
+        if not repl and _has_screen():
+            from tui.app.run import run_app
+
+            opened = partial(_opened, where)
+            return asyncio.run(run_app(where, cast(Mode, mode), opened))
         from tui.repl import run_repl
+        from tui.running import run_async
 
         return run_async(run_repl(where, cast(Mode, mode)))
     text = sys.stdin.read() if task in (None, "-") else str(task)
     if not text.strip():
         raise click.UsageError("the task is empty; give it with -p TASK or on standard input")
+    from tui.running import run_async
+
     return run_async(_one_task(where, text, cast(Mode, mode), as_json=as_json))
 
 
+def _session(where: Context, given: str) -> str:
+    """The session to go on with: the one that was named, else the last one."""
+    from agent.session import SessionError, last_conversation
+
+    found = last_conversation(where.repository.sessions) if given == _LAST else given
+    if found is None:
+        raise SessionError("there is no conversation to resume in this repository")
+    return found
+
+
+def _has_screen() -> bool:
+    """Whether this terminal can show the full-screen app."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+
+
+def _opened(where: Context, approver: Approver) -> Assistant:
+    from tui.running import open_assistant
+
+    return open_assistant(where, approver)
+
+
 async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool) -> int:
+    from agent.events import TurnEnding, TurnFinished
+    from tui.asking import terminal_approver
+    from tui.plain import make_presenter, show_all
+    from tui.running import open_assistant
+
     presenter = make_presenter(as_json=as_json)
+    approver = terminal_approver(presenter, as_json=as_json, mode=mode)
     try:
-        async with open_assistant(where, ModeApprover(mode)) as assistant:
+        async with open_assistant(where, approver) as assistant:
             last = await show_all(assistant.turn(text), presenter)
     finally:
         presenter.close()
-    return 0 if isinstance(last, TurnFinished) and last.reason == "done" else 1
+    return 0 if isinstance(last, TurnFinished) and last.ending is TurnEnding.DONE else 1

@@ -1,4 +1,4 @@
-"""`elagent undo` and `redo`: the files as they were, untracked ones included."""
+"""`elagent undo`, `redo` and `diff`: the files as they were, untracked ones included."""
 
 from __future__ import annotations
 
@@ -45,3 +45,14 @@ def undo(*, path: Path, force: bool) -> None:
 @click.option("--force", is_flag=True, help="Even where files changed since.")
 def redo(*, path: Path, force: bool) -> None:
     _report("redone", _workspace(path).redo(force=force))
+
+
+@click.command(help="Show what the last change that elagent made did; `undo` takes it back.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+def diff(*, path: Path) -> None:
+    workspace = _workspace(path)
+    steps = workspace.steps()
+    if not steps:
+        click.echo("nothing was changed yet")
+        return
+    click.echo(display_safe(workspace.diff(steps[-1].before, steps[-1].after)), nl=False)

@@ -1,0 +1,151 @@
+"""An agent behind the full-screen app that does what a test scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from agent.approval import Approver, Question
+from agent.events import EditApplied, Event, Notice, TurnFinished
+from agent.learn import LearnOptions
+from agent.learner_process import LearnerSwitch
+from agent.turn.conversation import Conversation
+from agent.workspace.workspace import Restored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """In a script: nothing more comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """In a script: a question, and the edit that follows a yes."""
+
+    question: Question
+
+
+Scripted = Event | Waits | Asks | Exception
+
+
+@dataclass(kw_only=True)
+class ScriptedFiles:
+    """A repository of names only."""
+
+    names: Sequence[str] = ("src/one.py", "src/two.py", "README.md")
+    undone: int = 0
+    since_start: str = ""
+
+    def list_files(self) -> list[str]:
+        return list(self.names)
+
+    def snapshot(self, label: str) -> str:
+        return label
+
+    def diff(self, old: str, new: str | None = None) -> str:
+        return self.since_start
+
+    def undo(self) -> Restored:
+        self.undone += 1
+        return Restored(label="a turn", paths=("src/one.py",), safety="s")
+
+    def redo(self) -> Restored:
+        self.undone -= 1
+        return Restored(label="a turn", paths=("src/one.py",), safety="s")
+
+
+@dataclass(kw_only=True)
+class ScriptedAgent:
+    """Gives the scripted events of each job in order; the last script repeats."""
+
+    script: list[Sequence[Scripted]] = field(default_factory=lambda: [(TurnFinished("done"),)])
+    learning: Sequence[Scripted] = ()
+    conversation: Conversation = field(default_factory=Conversation)
+    workspace: ScriptedFiles = field(default_factory=ScriptedFiles)
+    approver: Approver | None = None
+    asked: list[str] = field(default_factory=list)
+    answers: list[bool] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    cancelled: int = 0
+    reconnected: list[str | None] = field(default_factory=list)
+    switch: LearnerSwitch | None = None
+    learner_ended: bool = False
+    closed: bool = False
+
+    def __call__(self, approver: Approver) -> Self:
+        self.approver = approver
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.closed = True
+
+    def turn(self, text: str) -> AsyncIterator[Event]:
+        return self._job(text)
+
+    def test(self) -> AsyncIterator[Event]:
+        return self._job("/test")
+
+    def fix(self) -> AsyncIterator[Event]:
+        return self._job("/fix")
+
+    def run_command(self, command: str) -> AsyncIterator[Event]:
+        return self._job(command)
+
+    def wrong(self, why: str) -> AsyncIterator[Event]:
+        return self._job(why)
+
+    async def learn(
+        self, options: LearnOptions, *, switch: LearnerSwitch | None = None
+    ) -> AsyncIterator[Event]:
+        self.switch = switch
+        try:
+            for item in self.learning:
+                async for event in self._play(item):
+                    yield event
+        finally:
+            self.learner_ended = True
+
+    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
+        self.reconnected.append(model)
+
+    async def _job(self, asked: str) -> AsyncIterator[Event]:
+        self.asked.append(asked)
+        script = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        try:
+            for item in script:
+                async for event in self._play(item):
+                    yield event
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def _play(self, item: Scripted) -> AsyncIterator[Event]:
+        match item:
+            case Waits():
+                await asyncio.Event().wait()
+            case Asks(question=question):
+                assert self.approver is not None
+                decision = await self.approver.decide(question)
+                self.answers.append(decision.allowed)
+                self.reasons.append(decision.reason)
+                yield (
+                    EditApplied(question.subject, question.detail)
+                    if decision.allowed
+                    else Notice(f"not written: {decision.reason}")
+                )
+            case Exception():
+                raise item
+            case _:
+                yield item
+                await asyncio.sleep(0)

@@ -1,0 +1,61 @@
+"""Whoever is at a terminal is asked; programs and pipes are not."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.approval import Question
+from tui.asking import terminal_approver
+from tui.plain import make_presenter
+
+ROOT = Path(__file__).parents[2]
+QUESTION = Question(kind="network build", subject="x\x1b[2J-1.tar.gz", detail="What it means.")
+ASK = """
+import asyncio
+from tests.tui.test_asking import QUESTION
+from tui.asking import terminal_approver
+from tui.plain import make_presenter
+approver = terminal_approver(make_presenter(as_json=False), as_json=False)
+print("allowed:", asyncio.run(approver.decide(QUESTION)).allowed)
+"""
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_without_a_terminal_the_answer_is_no(*, as_json: bool) -> None:
+    approver = terminal_approver(make_presenter(as_json=as_json), as_json=as_json)
+    assert not (await approver.decide(QUESTION)).allowed
+
+
+@pytest.mark.parametrize(("typed", "allowed"), [(b"y\r", "True"), (b"\r", "False")])
+def test_at_a_terminal_one_question_is_asked_and_no_is_the_default(
+    typed: bytes, allowed: str
+) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", ASK])  # noqa: S606
+    shown, sent = b"", False
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            shown += os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if b"[y/N]" in shown and not sent:
+            os.write(terminal, typed)
+            sent = True
+    os.close(terminal)
+    os.waitpid(child, 0)
+    text = shown.decode("utf-8", "replace")
+    assert f"allowed: {allowed}" in text
+    assert "What it means." in text
+    assert "x\x1b[2J" not in text

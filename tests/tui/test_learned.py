@@ -1,0 +1,111 @@
+"""What was learned can be shown, compared, exported and told from what was forgotten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.paths import from_environ
+from learning.experience.store import ExperienceStore
+from learning.model.catalog import ModelIdentity
+from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
+from tests.fakes.experiences import make_experience
+from tui.commands.adapters import adapters
+from tui.commands.experiences import experiences
+from tui.commands.learn import learn
+
+_BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
+_Names = tuple[str, str]
+
+
+@pytest.fixture
+def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Names:
+    """A repository with two experiences, an adapter made from one, and its child from the other."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("ELAGENT_HOME", str(tmp_path / "home"))
+    place = from_environ(os.environ).repository(root)
+    with ExperienceStore.open(place.experiences) as store:
+        for id_ in ("aaa", "bbb"):
+            store.add(make_experience(id_))
+    made = AdapterStore(place.adapters)
+    first = made.adopt(_folder(tmp_path, 1, parent=None, ids=("aaa",)))
+    second = made.adopt(_folder(tmp_path, 2, parent=first.name, ids=("bbb",)))
+    return first.name, second.name
+
+
+def _folder(tmp_path: Path, version: int, *, parent: str | None, ids: tuple[str, ...]) -> Path:
+    folder = tmp_path / f"job-{version}"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights %d" % version)
+    files = hash_files(folder)
+    manifest = AdapterManifest(
+        name=f"{adapter_prefix('shop', version)}-{files['adapter_model.safetensors'][:8]}",
+        model="tiny",
+        base=_BASE,
+        parent=parent,
+        experience_ids=ids,
+        config={"rank": 4 * version},
+        seed=0,
+        files=files,
+        created_at=1.5,
+        report={"losses": [0.5, 0.25], "examples": {"hindsight": 1}},
+    )
+    write_manifest(folder, manifest)
+    return folder
+
+
+def _run(command: Callable[..., object], *arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))  # type: ignore[arg-type]
+
+
+def test_forgetting_names_every_adapter_that_is_tainted_by_it(names: _Names) -> None:
+    said = _run(experiences, "forget", "aaa").output
+    assert "forgot 1 of 1" in said
+    for name in names:
+        assert f"`elagent learn --rebuild {name}` makes it again without that" in said
+    assert _run(adapters, "ls", "--json").output.count("tainted") == 2
+
+
+def test_forgetting_leaves_the_ancestor_clean(names: _Names) -> None:
+    said = _run(experiences, "forget", "bbb").output
+    assert names[0] not in said
+    assert names[1] in said
+
+
+def test_an_adapter_is_compared_with_its_parent(names: _Names) -> None:
+    said = _run(adapters, "diff", names[1]).output
+    assert said.splitlines() == [
+        f"{names[1]} beside {names[0]}",
+        "+ experience bbb",
+        "  rank: 4 -> 8",
+    ]
+
+
+def test_a_report_is_told_and_written_as_a_page(names: _Names, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    said = _run(adapters, "report", names[0], "--html", str(page)).output
+    assert "learned from 1 experiences: hindsight 1" in said
+    assert "loss 0.500 to 0.250 in 2 steps" in said
+    assert "<svg" in page.read_text()
+
+
+def test_an_export_is_a_copy_and_never_overwrites(names: _Names, tmp_path: Path) -> None:
+    target = tmp_path / "exported"
+    assert _run(adapters, "export", names[0], str(target)).exit_code == 0
+    assert (target / "adapter_model.safetensors").read_bytes() == b"weights 1"
+    again = _run(adapters, "export", names[0], str(target))
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+
+
+def test_an_unknown_type_is_told_with_the_known_ones() -> None:
+    said = _run(learn, "--types", "fixes,dreams")
+    assert said.exit_code == 2
+    assert "'dreams' is not one of fixes, failures, first-tries" in said.output

@@ -1,0 +1,99 @@
+"""The line loop at a keyboard: what is typed, what the server hears, what is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from agent.paths import Paths
+from agent.settings.load import load
+from tests.fakes.openai_server import FakeServer, Scripted, serve, text
+from tui.repl import run_repl
+from tui.wiring import Context
+
+EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
+SLOW = Scripted(pieces=["word "] * 500, delay_s=0.02)
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "ops.py").write_text("def add(a, b):\n    return a - b\n")
+    return folder
+
+
+@asynccontextmanager
+async def talking(
+    root: Path, server: FakeServer, mode: Literal["ask", "auto", "plan"]
+) -> AsyncIterator[tuple[PipeInput, asyncio.Task[int]]]:
+    overrides = {"model.name": "fake", "model.base_url": server.url}
+    where = Context(
+        root=root,
+        loaded=load(root, {"HOME": str(root.parent)}, overrides),
+        paths=Paths(root.parent / "home"),
+    )
+    with (
+        create_pipe_input() as keyboard,
+        create_app_session(input=keyboard, output=DummyOutput()),
+    ):
+        task = asyncio.create_task(run_repl(where, mode))
+        try:
+            yield keyboard, task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - a keyboard has no event
+            await asyncio.sleep(0.01)
+
+
+def written(root: Path) -> str:
+    files = (root.parent / "home").glob("repositories/*/sessions/*.jsonl")
+    return "".join(path.read_text() for path in files)
+
+
+async def seen(event: threading.Event) -> None:
+    await until(event.is_set)
+
+
+async def test_an_edit_is_asked_about_and_the_next_line_waits(root: Path) -> None:
+    with serve(FakeServer(script=[text(EDIT), text("You are welcome.")])) as server:
+        async with talking(root, server, "ask") as (keyboard, task):
+            keyboard.send_text("Repair ops.py\r")
+            await until(lambda: "edit_proposed" in written(root))
+            keyboard.send_text("y\r")
+            await until(lambda: "a + b" in (root / "ops.py").read_text())
+            keyboard.send_text("Thanks\r/quit\r")
+            await until(task.done)
+            assert task.result() == 0
+
+
+async def test_escape_ends_the_reply_on_the_server_and_the_next_request_is_answered(
+    root: Path,
+) -> None:
+    with serve(FakeServer(script=[SLOW, text("Yes.")])) as server:
+        async with talking(root, server, "auto") as (keyboard, _):
+            keyboard.send_text("Tell me everything\r")
+            await seen(server.streaming)
+            keyboard.send_text("\x1b")
+            await seen(server.disconnected)
+            keyboard.send_text("Is it short?\r")
+            await until(lambda: len(server.requests) == 2)
+            messages = server.requests[1]["messages"]
+            assert isinstance(messages, list)
+            assert [message["role"] for message in messages[1:]] == ["user", "assistant", "user"]
+            assert str(messages[2]["content"]).endswith("(interrupted)")

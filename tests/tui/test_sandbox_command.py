@@ -1,0 +1,46 @@
+"""`elagent sandbox` as a person meets it; images are shared, so nothing is pruned here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sandbox(*args: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "elagent.py"), "sandbox", *args],
+        cwd=home,
+        env={**os.environ, "ELAGENT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_images_are_listed_with_their_age(tmp_path: Path) -> None:
+    run = sandbox("ls", home=tmp_path)
+    assert run.returncode == 0
+    assert run.stdout.splitlines()[0].split() == ["name", "from", "python", "size", "last", "used"]
+    assert "elagent-lite:" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["shell"], "a shell needs a terminal"),
+        (["build", "--source", "no such image"], "no such image"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, args: list[str], said: str) -> None:
+    run = sandbox(*args, home=tmp_path)
+    assert run.returncode == 3
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr

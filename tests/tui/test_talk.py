@@ -1,0 +1,122 @@
+"""A conversation from end to end on the real command line; only the model is scripted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.openai_server import FakeServer, failure, serve, text
+
+ROOT = Path(__file__).resolve().parents[2]
+EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "ops.py").write_text("def add(a, b):\n    return a - b\n")
+    return folder
+
+
+def talk(
+    root: Path, server: FakeServer | str, *args: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    url = server if isinstance(server, str) else server.url
+    return elagent(root, "--model", "fake", "--base-url", url, *args, stdin=stdin)
+
+
+def elagent(root: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "ELAGENT_HOME": str(root.parent / "home")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "elagent.py"), *args],
+        cwd=root, env=environ, input=stdin,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def sent(server: FakeServer, number: int) -> list[str]:
+    messages = server.requests[number]["messages"]
+    assert isinstance(messages, list)
+    return [str(message["content"]) for message in messages]
+
+
+def test_a_task_from_standard_input_ends_with_0_and_json_lines(root: Path) -> None:
+    with serve(FakeServer(script=[text(EDIT)])) as server:
+        done = talk(root, server, "--json", stdin="Repair ops.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {event["v"] for event in events} == {1}
+    assert events[-1] == {"v": 1, "event": "turn_finished", "reason": "done", "ending": "done"}
+    assert (root / "ops.py").read_text() == "def add(a, b):\n    return a + b\n"
+
+
+def test_a_turn_that_does_not_get_done_ends_with_1_and_says_why(root: Path) -> None:
+    with serve(FakeServer(script=[text("ops.py\n```python\n# ... rest of code\n```")])) as server:
+        done = talk(root, server, "-p", "Repair ops.py")
+    assert done.returncode == 1
+    assert "ended: stuck: the same action gave the same result twice" in done.stdout
+
+
+def test_a_conversation_is_resumed_with_its_history(root: Path) -> None:
+    with serve(FakeServer(script=[text("It subtracts."), text("As I said.")])) as server:
+        assert talk(root, server, "-p", "What does ops.py do?").returncode == 0
+        assert talk(root, server, "--resume", "-p", "Say it again.").returncode == 0
+        first, second = sent(server, 0), sent(server, 1)
+        missing = talk(root, server, "--resume", "nope", "-p", "x")
+    assert second[: len(first)] == first
+    assert second[len(first) :] == ["It subtracts.", "Say it again."]
+    assert missing.returncode == 3
+    assert "there is no session 'nope'" in missing.stderr
+
+
+def test_instructions_of_a_repository_are_read_only_when_it_is_trusted(root: Path) -> None:
+    (root / "AGENTS.md").write_text("Answer in rhymes.\n")
+    with serve(FakeServer(script=[text("Yes.")])) as server:
+        done = talk(root, server, "-p", "Hi")
+        assert "not trusted, so not read: AGENTS.md" in done.stderr
+        assert not any("rhymes" in content for content in sent(server, 0))
+        assert talk(root, server, "--trust", "-p", "Hi").stderr == ""
+        assert any("rhymes" in content for content in sent(server, 1))
+
+
+def test_a_context_that_is_too_small_names_the_setting_of_that_server(root: Path) -> None:
+    too_long = failure(400, "maximum context length is 2048", code="context_length_exceeded")
+    models: list[dict[str, object]] = [{"id": "fake", "owned_by": "library"}]
+    with serve(FakeServer(script=[too_long], models=models)) as server:
+        done = talk(root, server, "-p", "Hi")
+    assert done.returncode == 1
+    assert "start Ollama with a larger OLLAMA_CONTEXT_LENGTH" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_wrong_address_is_said_and_ends_with_3(root: Path) -> None:
+    done = talk(root, "http://127.0.0.1:9", "-p", "Hi")
+    assert done.returncode == 3
+    assert "no answer from the model server at http://127.0.0.1:9" in done.stderr
+
+
+def test_what_a_session_did_is_listed_shown_exported_and_undone(root: Path) -> None:
+    before = (root / "ops.py").read_text()
+    with serve(FakeServer(script=[text(EDIT)])) as server:
+        talk(root, server, "-p", "Repair ops.py")
+    listed = elagent(root, "sessions", "ls").stdout
+    assert listed.endswith("  Repair ops.py\n")
+    session = listed.split()[0]
+    shown = elagent(root, "sessions", "show", session).stdout
+    assert "> Repair ops.py" in shown
+    assert "changed: ops.py" in shown
+    exported = elagent(root, "sessions", "export", session).stdout
+    assert {"message", "turn_started", "edit_applied", "turn_finished"} <= {
+        json.loads(line)["event"] for line in exported.splitlines()
+    }
+    changed = elagent(root, "diff").stdout
+    assert "-    return a - b\n+    return a + b\n" in changed
+    assert elagent(root, "undo").returncode == 0
+    assert (root / "ops.py").read_text() == before
+    assert elagent(root, "diff").stdout == "nothing was changed yet\n"

@@ -1,0 +1,1 @@
+"""The full-screen app: a Textual front end over the same events as the line loop."""

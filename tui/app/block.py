@@ -1,0 +1,63 @@
+"""What all parts of the transcript share: they belong to an entry, grow with it, may fold."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.console import RenderableType
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from tui.app.entries import Entry
+
+
+class Block(Vertical):
+    """Something in the transcript; grows with its entry."""
+
+    def __init__(self, entry: Entry, *, classes: str = "") -> None:
+        super().__init__(classes=f"block {classes}".strip())
+        self.entry = entry
+
+    async def grow(self) -> None:
+        """Show what was added to the entry since the last time."""
+
+
+class Foldable(Block, can_focus=True):
+    """Long text that opens and closes with Enter or a click."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "fold", "Open or close", show=False)
+    ]
+
+    def __init__(self, entry: Entry, *, classes: str) -> None:
+        super().__init__(entry, classes=classes)
+        self.unfolded = False
+        self._body = Static(markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield self._body
+
+    def on_mount(self) -> None:
+        self.draw()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.action_fold()
+
+    def action_fold(self) -> None:
+        """Open it, or close it again."""
+        self.unfolded = not self.unfolded
+        self.draw()
+
+    async def grow(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        self._body.update(self.content())
+
+    def content(self) -> RenderableType:
+        """What it shows now."""
+        raise NotImplementedError

@@ -1,0 +1,220 @@
+"""One widget per entry of the transcript. Everything from outside is made display-safe here."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import ClassVar, assert_never
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from sandbox.streams import display_safe
+from tui.app.block import Block, Foldable
+from tui.app.diffs import draw_diff, parse_diff
+from tui.app.entries import (
+    Answer,
+    Change,
+    Entry,
+    Failure,
+    Line,
+    Output,
+    Reply,
+    Said,
+    Tests,
+    source_of,
+)
+from tui.app.results import TestsBlock
+from tui.render import render, render_markdown, reply_line
+
+_FENCE = re.compile(r"`{3,}|~{3,}")
+_PART_CHARACTERS = 600
+_REST = 12
+"""After a drawing the reply rests for so many times its cost."""
+_FOLDED_LINES = 8
+_UNFOLDED_LINES = 1000
+
+
+class ReplyBlock(Block):
+    """Streams Markdown; says which adapter spoke and what it cost when it is whole.
+
+    What is finished stands in parts that are never drawn again; only the part that grows is, and
+    the more its drawing costs, the less often.
+    """
+
+    def __init__(self, entry: Reply) -> None:
+        super().__init__(entry, classes="reply")
+        self._reply = entry
+        self._settled = 0
+        """Characters that stand in finished parts."""
+        self._next_draw_at = 0.0
+        self._live = Static(markup=False)
+        self._foot = Static(self._footer(), classes="foot", markup=False)
+
+    def compose(self) -> ComposeResult:
+        for part in self._finished_parts():
+            yield Static(_markdown(part), markup=False)
+        self._live.update(_markdown(self._reply.text[self._settled :]))
+        yield self._live
+        yield self._foot
+
+    async def grow(self) -> None:
+        finished = self._reply.finished is not None
+        if time.monotonic() < self._next_draw_at and not finished:
+            return
+        began = time.thread_time()
+        parts = [Static(_markdown(part), markup=False) for part in self._finished_parts()]
+        if parts:
+            await self.mount_all(parts, before=self._live)
+        self._live.update(_markdown(self._reply.text[self._settled :]))
+        if finished:
+            self._foot.update(self._footer())
+        cost_s = time.thread_time() - began
+        self._next_draw_at = time.monotonic() + _REST * cost_s
+
+    def _finished_parts(self) -> list[str]:
+        """Take what will not change any more from the part that grows."""
+        parts = []
+        while end := settled(self._reply.text, self._settled):
+            parts.append(self._reply.text[self._settled : end])
+            self._settled = end
+        return parts
+
+    def _footer(self) -> Text:
+        finished = self._reply.finished
+        return Text(reply_line(finished) if finished else "", style="dim")
+
+
+def settled(text: str, start: int) -> int:
+    """Where a part that begins at `start` can end: a blank line outside of a fence; 0 if nowhere.
+
+    A part is at least so long that a reply has few of them.
+    """
+    fence = ""
+    at = start
+    while (end := text.find("\n", at)) >= 0:
+        line = text[at:end].strip()
+        if fence:
+            fence = "" if line.startswith(fence) and not line.strip(fence[0]) else fence
+        elif found := _FENCE.match(line):
+            fence = found[0]
+        elif not line and at - start >= _PART_CHARACTERS:
+            return end + 1
+        at = end + 1
+    return 0
+
+
+def _markdown(text: str) -> RenderableType:
+    return render_markdown(text) if text.strip() else Text()
+
+
+class OutputBlock(Foldable):
+    """What a command printed: its last lines, or all that was kept."""
+
+    def __init__(self, entry: Output) -> None:
+        super().__init__(entry, classes="output")
+        self._output = entry
+
+    def content(self) -> RenderableType:
+        output = self._output
+        lines = display_safe(output.shown, block_limit=10**7).rstrip("\n").split("\n")
+        limit = _UNFOLDED_LINES if self.unfolded else _FOLDED_LINES
+        hidden = max(0, len(lines) - limit)
+        mark = "▾" if self.unfolded or not hidden else "▸"
+        state = "" if output.ended else " (running)"
+        head = Text(f"{mark} {display_safe(output.title)}{state}", style="bold")
+        parts: list[RenderableType] = [head]
+        if hidden:
+            advice = "" if self.unfolded else "; Enter shows them"
+            parts.append(Text(f"  {hidden} lines above{advice}", style="dim"))
+        parts.append(Text("\n".join(f"  {line}" for line in lines[hidden:])))
+        return Group(*parts)
+
+
+class ChangeBlock(Foldable):
+    """A diff, open from the beginning; drawn anew when the width changes."""
+
+    def __init__(self, entry: Change) -> None:
+        super().__init__(entry, classes="change")
+        self._change = entry
+        self.unfolded = True
+
+    def on_resize(self) -> None:
+        self.draw()
+
+    def content(self) -> RenderableType:
+        files = parse_diff(self._change.diff)
+        added, removed = sum(f.added for f in files), sum(f.removed for f in files)
+        mark = "▾" if self.unfolded else "▸"
+        head = Text(f"{mark} {display_safe(self._change.title)}  +{added} -{removed}", "bold")
+        if not self.unfolded:
+            return head
+        return Group(head, draw_diff(self._change.diff, columns=self.app.size.width))
+
+
+class TextBlock(Block):
+    """Anything that is drawn once."""
+
+    def __init__(self, entry: Entry, body: RenderableType | None, *, classes: str) -> None:
+        super().__init__(entry, classes=classes)
+        self._content = body
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._content or "", markup=False)
+
+
+class FailureBlock(Block, can_focus=True):
+    """What broke, and a way on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,r", "retry", "Restart and try again", show=False)
+    ]
+
+    class Retry(Message):
+        """The person wants it tried again."""
+
+    def __init__(self, entry: Failure) -> None:
+        super().__init__(entry, classes="failure")
+        self._failure = entry
+
+    def compose(self) -> ComposeResult:
+        way_on = "\nCtrl+R starts it anew and tries again" * self._failure.can_retry
+        text = Text.assemble(("error: ", "bold red"), display_safe(self._failure.text))
+        text.append(way_on, style="dim")
+        yield Static(text, markup=False)
+
+    def action_retry(self) -> None:
+        if self._failure.can_retry:
+            self.post_message(self.Retry())
+
+
+def block_for(entry: Entry) -> Block:  # noqa: C901, PLR0911 - a closed union
+    """The widget that shows an entry."""
+    match entry:
+        case Said(text):
+            return TextBlock(entry, Text(f"> {display_safe(text)}"), classes="said")
+        case Reply():
+            return ReplyBlock(entry)
+        case Output():
+            return OutputBlock(entry)
+        case Change():
+            return ChangeBlock(entry)
+        case Tests(event):
+            return TestsBlock(entry, event)
+        case Line(event):
+            return TextBlock(entry, render(event), classes="line")
+        case Answer(text):
+            return TextBlock(entry, Text(display_safe(text)), classes="answer")
+        case Failure():
+            return FailureBlock(entry)
+        case _:
+            assert_never(entry)
+
+
+def search_text(entry: Entry) -> str:
+    """What the search in the transcript looks at."""
+    return source_of(entry).casefold()

@@ -1,0 +1,61 @@
+"""What the app needs of the agent, and nothing more: the tests put a scripted one behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # the first paint waits for none of these
+    from agent.approval import Approver
+    from agent.events import Event
+    from agent.learn import LearnOptions
+    from agent.learner_process import LearnerSwitch
+    from agent.turn.conversation import Conversation
+    from agent.workspace.workspace import Restored
+
+
+class Files(Protocol):
+    """The files of the repository and their history."""
+
+    def list_files(self) -> list[str]: ...
+
+    def snapshot(self, label: str) -> str: ...
+
+    def diff(self, old: str, new: str | None = None) -> str: ...
+
+    def undo(self) -> Restored: ...
+
+    def redo(self) -> Restored: ...
+
+
+class Agent(Protocol):
+    """One opened repository, as `agent.assistant.Assistant` offers it; one job at a time."""
+
+    conversation: Conversation
+
+    @property
+    def workspace(self) -> Files: ...
+
+    def turn(self, text: str) -> AsyncIterator[Event]: ...
+
+    def test(self) -> AsyncIterator[Event]: ...
+
+    def fix(self) -> AsyncIterator[Event]: ...
+
+    def run_command(self, command: str) -> AsyncIterator[Event]: ...
+
+    def wrong(self, why: str) -> AsyncIterator[Event]: ...
+
+    def learn(
+        self, options: LearnOptions, *, switch: LearnerSwitch | None = None
+    ) -> AsyncIterator[Event]: ...
+
+    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
+        """Let go of the model and the sandbox; the next job finds or starts them anew.
+
+        `model` names another one.
+        """
+
+
+OpenAgent = Callable[["Approver"], AbstractAsyncContextManager[Agent]]

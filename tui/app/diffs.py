@@ -1,0 +1,185 @@
+"""Unified diffs taken apart into hunks, and drawn side by side where there is room."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.streams import display_safe
+from tui.render import render_diff
+
+SIDE_BY_SIDE_COLUMNS = 120
+"""From this width of the terminal on there is room for two columns of code."""
+MOST_LINES = 600
+"""Longer diffs show their beginning; `/export` has them whole."""
+_HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunk:
+    """One changed place of a file."""
+
+    header: str
+    old_start: int
+    new_start: int
+    lines: tuple[str, ...]
+    """With their first character: space, `-`, `+` or a backslash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDiff:
+    """The hunks of one file."""
+
+    header: tuple[str, ...]
+    hunks: tuple[Hunk, ...]
+
+    @property
+    def added(self) -> int:
+        return sum(line.startswith("+") for hunk in self.hunks for line in hunk.lines)
+
+    @property
+    def removed(self) -> int:
+        return sum(line.startswith("-") for hunk in self.hunks for line in hunk.lines)
+
+
+def parse_diff(diff: str) -> list[FileDiff]:
+    """Take a unified diff of any number of files apart; text that is none gives nothing."""
+    reader = _Reader()
+    for line in diff.split("\n"):
+        reader.read(line)
+    return reader.end()
+
+
+class _Reader:
+    """Reads a diff line by line; hunk headers say how many lines belong to a hunk."""
+
+    def __init__(self) -> None:
+        self._files: list[FileDiff] = []
+        self._header: list[str] = []
+        self._hunks: list[Hunk] = []
+        self._lines: list[str] = []
+        self._start: re.Match[str] | None = None
+        self._left_old = self._left_new = 0
+
+    def read(self, line: str) -> None:
+        inside = self._left_old > 0 or self._left_new > 0 or line.startswith("\\")
+        if self._start is not None and inside:
+            self._lines.append(line or " ")
+            self._left_old -= line[:1] not in ("+", "\\")
+            self._left_new -= line[:1] not in ("-", "\\")
+        elif found := _HUNK.match(line):
+            self._end_hunk()
+            self._start = found
+            self._left_old, self._left_new = int(found[2] or 1), int(found[4] or 1)
+        elif line:
+            if self._start is not None:
+                self._end_file()
+            self._header.append(line)
+
+    def end(self) -> list[FileDiff]:
+        self._end_file()
+        return self._files
+
+    def _end_hunk(self) -> None:
+        if (start := self._start) is not None:
+            self._hunks.append(
+                Hunk(
+                    header=start.string,
+                    old_start=int(start[1]),
+                    new_start=int(start[3]),
+                    lines=tuple(self._lines),
+                )
+            )
+        self._start = None
+        self._lines = []
+
+    def _end_file(self) -> None:
+        self._end_hunk()
+        if self._hunks:
+            self._files.append(FileDiff(header=tuple(self._header), hunks=tuple(self._hunks)))
+        self._header, self._hunks = [], []
+
+
+def draw_diff(diff: str, *, columns: int) -> RenderableType:
+    """The diff in two columns from 120 on, as a unified diff below; cut after many lines."""
+    files = parse_diff(diff)
+    if columns < SIDE_BY_SIDE_COLUMNS or not files:
+        lines = diff.split("\n")
+        rest = len(lines) - MOST_LINES
+        unified = render_diff("\n".join(lines[:MOST_LINES]))
+        return Group(unified, _more(rest)) if rest > 0 else unified
+    return Group(*(_two_columns(file) for file in files))
+
+
+def _more(rest: int) -> Text:
+    return Text(f"[... {rest} more lines; /export writes them all ...]", style="dim")
+
+
+def _two_columns(file: FileDiff) -> RenderableType:
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_header=False)
+    table.add_column(justify="right", width=5, style="dim")
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(justify="right", width=5, style="dim")
+    table.add_column(ratio=1, overflow="fold")
+    head = Text(display_safe("\n".join(file.header)), style="bold")
+    for shown, row in enumerate(_rows(file.hunks)):
+        if shown == MOST_LINES:
+            return Group(head, table, _more(sum(len(h.lines) for h in file.hunks) - MOST_LINES))
+        table.add_row(*row)
+    return Group(head, table)
+
+
+def _rows(hunks: Sequence[Hunk]) -> Iterator[tuple[Text, Text, Text, Text]]:
+    for number, hunk in enumerate(hunks):
+        if number:
+            yield Text("..."), Text(), Text("..."), Text()
+        old, new = hunk.old_start, hunk.new_start
+        for removed, added, same in _blocks(hunk):
+            for left, right in zip_longest(removed, added):
+                yield _row(old, left, new, right)
+                old += left is not None
+                new += right is not None
+            if same is not None:
+                yield _numbered(old), _code(" ", same), _numbered(new), _code(" ", same)
+                old += 1
+                new += 1
+
+
+def _blocks(hunk: Hunk) -> Iterator[tuple[list[str], list[str], str | None]]:
+    """Lines that were removed, lines that took their place, and the line that stayed after them."""
+    removed: list[str] = []
+    added: list[str] = []
+    for line in hunk.lines:
+        mark, text = line[:1], line[1:]
+        if mark == " ":
+            yield removed, added, text
+            removed, added = [], []
+        elif mark == "-":
+            removed.append(text)
+        elif mark == "+":
+            added.append(text)
+    yield removed, added, None
+
+
+def _row(old: int, left: str | None, new: int, right: str | None) -> tuple[Text, Text, Text, Text]:
+    return (
+        _numbered(old) if left is not None else Text(),
+        _code("-", left, "red") if left is not None else Text(),
+        _numbered(new) if right is not None else Text(),
+        _code("+", right, "green") if right is not None else Text(),
+    )
+
+
+def _numbered(line: int) -> Text:
+    return Text(str(line))
+
+
+def _code(mark: str, text: str, style: str = "") -> Text:
+    """One line; its mark says what it is also where there is no colour."""
+    return Text(f"{mark} {display_safe(text)}", style=style)

@@ -1,0 +1,209 @@
+"""A conversation as a list of entries: what the transcript shows, without any widget.
+
+Events are folded into entries as they come; the same entries are made from a session file. Nothing
+here is display-safe yet: that happens where an entry is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from agent.events import (
+    AttemptStarted,
+    EditApplied,
+    EditProposed,
+    Event,
+    ExperienceRecorded,
+    FixFinished,
+    LearnFinished,
+    LearnStep,
+    OutputChunk,
+    Progress,
+    ReplyFinished,
+    StageStarted,
+    TestFinished,
+    TestsFinished,
+    TextDelta,
+    TurnFinished,
+)
+
+_numbers = count()
+MOST_OUTPUT = 60_000
+"""Characters of one command's output that are kept to be looked at: its head and its tail."""
+_HEAD = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    number: int = field(default_factory=lambda: next(_numbers))
+
+
+@dataclass(slots=True)
+class Said(_Entry):
+    """What the person typed."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Reply(_Entry):
+    """What the model says; grows while it speaks."""
+
+    text: str = ""
+    finished: ReplyFinished | None = None
+
+
+@dataclass(slots=True)
+class Output(_Entry):
+    """What a command printed; grows while it runs."""
+
+    title: str
+    text: str = ""
+    cut: int = 0
+    """Characters that were dropped from the middle."""
+    ended: bool = False
+
+    def add(self, text: str) -> None:
+        """Keep the head and the tail of it all; the cost does not grow with the output."""
+        self.text += text
+        if len(self.text) > 2 * MOST_OUTPUT or (self.cut and len(self.text) > MOST_OUTPUT):
+            self.cut += len(self.text) - MOST_OUTPUT
+            tail = MOST_OUTPUT - _HEAD
+            self.text = self.text[:_HEAD] + self.text[-tail:]
+
+    @property
+    def shown(self) -> str:
+        """What is kept, with a counted gap where something was dropped."""
+        if not self.cut:
+            return self.text
+        return f"{self.text[:_HEAD]}\n[... {self.cut} characters cut ...]\n{self.text[_HEAD:]}"
+
+
+@dataclass(slots=True)
+class Change(_Entry):
+    """A unified diff: of one written file, or of everything since the beginning."""
+
+    title: str
+    diff: str
+
+
+@dataclass(slots=True)
+class Tests(_Entry):
+    """The outcome of a test run."""
+
+    __test__ = False
+
+    event: TestsFinished
+
+
+@dataclass(slots=True)
+class Line(_Entry):
+    """Any other event; drawn by the code that the line loop uses."""
+
+    event: Event
+
+
+@dataclass(slots=True)
+class Answer(_Entry):
+    """The app's own answer to a command, as plain text."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Failure(_Entry):
+    """Something broke: what, and what can be done about it."""
+
+    text: str
+    can_retry: bool = False
+
+
+Entry = Said | Reply | Output | Change | Tests | Line | Answer | Failure
+
+
+class Fold:
+    """Turns events into entries; an entry that grows is given again each time it has grown."""
+
+    def __init__(self) -> None:
+        self._reply: Reply | None = None
+        self._output: Output | None = None
+        self._title = "output"
+
+    def add(self, event: Event) -> Entry | None:
+        """The entry that this event made or changed; None if it shows in the status only."""
+        match event:
+            case TextDelta(text):
+                self._end_output()
+                self._reply = self._reply or Reply()
+                self._reply.text += text
+                return self._reply
+            case ReplyFinished():
+                reply, self._reply = self._reply or Reply(event.text), None
+                reply.finished = event
+                return reply
+            case OutputChunk(text):
+                self._output = self._output or Output(self._title)
+                self._output.add(text)
+                return self._output
+            case StageStarted(text):
+                self._end_output()
+                self._title = text
+                return None
+            case _:
+                self._end_output()
+                return _entry_of(event)
+
+    def end(self) -> Sequence[Entry]:
+        """Close what is still growing, e.g. after an interrupt; gives what was closed."""
+        open_ones = [entry for entry in (self._reply, self._output) if entry is not None]
+        self._end_output()
+        self._reply = None
+        return open_ones
+
+    def _end_output(self) -> None:
+        if self._output is not None:
+            self._output.ended = True
+            self._output = None
+
+
+def _entry_of(event: Event) -> Entry | None:
+    match event:
+        case EditApplied(path, diff):
+            return Change(f"changed: {path}", diff)
+        case TestsFinished():
+            return Tests(event)
+        case Progress() | TestFinished() | ExperienceRecorded() | LearnStep() | EditProposed():
+            return None
+        case TurnFinished(reason) if reason == "done":
+            return None
+        case AttemptStarted() | FixFinished() | LearnFinished() | TurnFinished() | _:
+            return Line(event)
+
+
+def source_of(entry: Entry) -> str:
+    """The text of an entry, for search, copying and export."""
+    match entry:
+        case Said(text) | Answer(text) | Failure(text):
+            return text
+        case Reply(text):
+            return text
+        case Output():
+            return entry.shown
+        case Change(title, diff):
+            return f"{title}\n{diff}"
+        case Tests(event):
+            red = [f"{result.id}: {result.message}" for result in event.report.red]
+            return "\n".join([*red, event.report.output[-2000:]])
+        case Line(event):
+            return _words(event)
+
+
+def _words(event: Event) -> str:
+    """An event's own sentence, for the search; what has none is found by its place."""
+    for name in ("text", "reason", "test_id"):
+        value = getattr(event, name, None)
+        if isinstance(value, str):
+            return value
+    return ""

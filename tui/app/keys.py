@@ -1,0 +1,85 @@
+"""Every key of the app, with the names under which a file may change them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from textual.binding import Binding
+
+APP_KEYS = (
+    Binding("escape", "interrupt", "Stop what is running", id="app.stop"),
+    Binding(
+        "ctrl+c",
+        "interrupt_or_clear",
+        "Stop; else copy the selection, empty the line, or leave (twice)",
+        id="app.interrupt",
+        priority=True,
+    ),
+    Binding(
+        "ctrl+d", "leave_if_empty", "Leave, when the line is empty", id="app.leave", priority=True
+    ),
+    Binding(
+        "question_mark",
+        "help_if_empty",
+        "All keys, when the line is empty",
+        id="app.keys",
+        priority=True,
+    ),
+    Binding("f1", "keys", "All keys", id="app.help", priority=True),
+    Binding("f2", "panel", "Learning panel", id="app.panel", priority=True),
+    Binding("f3,ctrl+f", "search", "Search the conversation", id="app.search", priority=True),
+    Binding("ctrl+p", "command_palette", "Command palette", id="app.palette", priority=True),
+    Binding("shift+tab", "next_mode", "Next mode: ask, auto, plan", id="app.mode", priority=True),
+    Binding("ctrl+o", "fold", "Open or close the last output", id="app.fold", priority=True),
+    Binding("ctrl+y", "copy", "Copy the last reply", id="app.copy", priority=True),
+    Binding("ctrl+g", "edit", "Write in your editor", id="app.editor", priority=True),
+    Binding("ctrl+r", "retry", "Start anew and try again", id="app.retry", priority=True),
+    Binding("ctrl+t", "theme", "Dark or light", id="app.theme", priority=True),
+    Binding("ctrl+q", "leave", "Leave", id="app.quit", priority=True),
+)
+
+OTHER_KEYS = (
+    ("Enter", "send what is typed; it waits while something runs"),
+    ("Ctrl+J, Alt+Enter", "new line"),
+    ("Up, Down", "earlier and later lines; lines of the list while it is open"),
+    ("Tab", "complete; without a list: go to the conversation (Tab, Shift of focus)"),
+    ("PgUp, PgDn", "scroll the conversation"),
+    ("@", "name a file"),
+    ("y, n, a, r", "when asked: accept, reject, accept all of this turn, say why not"),
+    ("Enter", "on an output: open or close it; on a failed test: go to its line"),
+)
+
+
+def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:
+    """The user's own keys: `[keys]` in a TOML file, `"app.search" = "ctrl+s"`; may be missing.
+
+    Raises:
+        ValueError: If the file cannot be read or names a key that there is none of; in a sentence.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as err:
+        raise ValueError(f"{path} cannot be read ({err}); the usual keys are in use") from err
+    keys = data.get("keys")
+    entries = keys.items() if isinstance(keys, Mapping) else [("keys", keys)]
+    wrong = [name for name, key in entries if name not in known or not isinstance(key, str)]
+    if wrong:
+        names = ", ".join(sorted(known))
+        raise ValueError(
+            f"{path}: the table [keys] has {wrong[0]!r}, which is none of {names} with a key as"
+            " text; the usual keys are in use"
+        )
+    return {name: str(key) for name, key in entries}
+
+
+def shown(key: str) -> str:
+    """A key as people write it: `ctrl+y` is `Ctrl+Y`."""
+    named = {"question_mark": "?", "escape": "Esc"}
+    return ", ".join(
+        named.get(one, "+".join(part.capitalize() for part in one.split("+")))
+        for one in key.split(",")
+    )

@@ -1,0 +1,202 @@
+"""Carries out what `background.decide` decides, and shows what the learner says."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.events import Event, LearnFinished
+from tui.app.background import Conditions, Idle, decide, trouble
+from tui.app.entries import Answer, Failure, Line
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from agent.learn import LearnOptions
+    from agent.learner_process import LearnerSwitch
+    from tui.app.app import ElagentApp
+
+_LOOK_IDLE_S = 5.0
+_LOOK_RUNNING_S = 0.5
+
+
+class Learner:
+    """At most one learning round beside the conversation."""
+
+    def __init__(self, app: ElagentApp) -> None:
+        self._app = app
+        self.idle = Idle()
+        self._task: asyncio.Task[None] | None = None
+        self._switch: LearnerSwitch | None = None
+        self._by_hand = self._given_up = False
+        self._new_verified = 0
+        self._timer: Timer | None = None
+        self._stop_reason = ""
+
+    @property
+    def running(self) -> bool:
+        return self._task is not None
+
+    def begin(self) -> None:
+        """The agent is open: count what there is, and look from time to time."""
+        self._timer = self._app.set_interval(_LOOK_IDLE_S, self._look)
+        self.look()
+
+    def touch(self) -> None:
+        """A key was pressed: what was begun in the background stands still at once."""
+        self.idle.touch()
+        if self.running and not self._by_hand:
+            self._pause("you are typing")
+
+    def hold(self) -> None:
+        """A turn begins."""
+        if self.running:
+            self._pause("a turn is running")
+
+    def release(self) -> None:
+        """A turn has ended."""
+        self.idle.touch()
+        self._look()
+
+    def look(self) -> None:
+        """Count again what could be learned from, and what is in use."""
+        self._app.beside(self._count, group="count")
+
+    async def _count(self) -> None:
+        from learning.errors import LearningError
+        from tui.reports import lineage, new_verified
+
+        try:
+            self._new_verified = await asyncio.to_thread(new_verified, self._app.where)
+            self._app.learning.lineage = await asyncio.to_thread(lineage, self._app.where)
+        except LearningError as err:
+            self._app.learning.notices = [str(err)]
+        self._look()
+
+    def _look(self) -> None:
+        from learning.training.resources import available_bytes
+
+        now = Conditions(
+            idle_s=self.idle.seconds,
+            busy=self._app.jobs.busy,
+            new_verified=self._new_verified,
+            running=self.running,
+            paused=self._switch is not None and self._switch.paused,
+            by_hand=self._by_hand,
+            trouble=trouble(available_bytes=available_bytes()),
+            given_up=self._given_up,
+        )
+        step = decide(self._app.where.settings.learn, now)
+        match step.action:
+            case "start":
+                self.start(by_hand=False)
+            case "pause":
+                self._pause(step.reason)
+            case "resume":
+                self._resume()
+            case "stop":
+                self._end(step.reason)
+            case "wait" if not self.running:
+                self._app.learning.waits_for = step.reason
+        self._draw()
+
+    def start(self, *, by_hand: bool) -> None:
+        """Begin a round, or go on with one that was interrupted."""
+        from agent.learner_process import LearnerSwitch
+
+        if self.running:
+            self._app.notify("a learning round is running already; F2 shows it")
+            return
+        self._by_hand = by_hand
+        self._switch = LearnerSwitch()
+        self._app.learning.began()
+        self._task = asyncio.create_task(self._round(self._switch))
+        if self._app.jobs.busy:
+            self._pause("a turn is running")
+        self._every(_LOOK_RUNNING_S)
+
+    async def _round(self, switch: LearnerSwitch) -> None:
+        from agent.errors import AgentError
+        from learning.errors import LearningError
+
+        app = self._app
+        try:
+            async for event in app.backstage.agent.learn(self._options(), switch=switch):
+                await self._take(event)
+        except asyncio.CancelledError:
+            if self._stop_reason:
+                await app.add(Answer(f"learning stopped: {self._stop_reason}; it can go on later"))
+            raise
+        except (AgentError, LearningError) as err:
+            self._given_up = True
+            app.learning.notices = [str(err)]
+            if self._by_hand:
+                await app.add(Failure(str(err)))
+        except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
+            self._given_up = True
+            await app.add(Failure(app.backstage.fault(err)))
+        finally:
+            self._task = self._switch = None
+            app.learning.ended()
+            self._every(_LOOK_IDLE_S)
+            self.look()
+
+    async def _take(self, event: Event) -> None:
+        app = self._app
+        app.learning.take(event)
+        self._draw()
+        if isinstance(event, LearnFinished):
+            await app.add(Line(event))
+            self._given_up = event.adapter is None
+            if event.decision == "promoted":
+                app.backstage.switch_when_idle()
+
+    def _options(self) -> LearnOptions:
+        from agent.learn import LearnOptions
+
+        settings = self._app.where.settings.learn
+        return LearnOptions(
+            max_examples=settings.max_examples,
+            steps=settings.steps,
+            max_tokens=settings.max_tokens,
+            learning_rate=settings.lr,
+            rank=settings.rank,
+            seed=settings.seed,
+            keep_adapters=settings.keep_adapters,
+        )
+
+    async def close(self) -> None:
+        """End the round at its next checkpoint: it loses at most one step."""
+        task = self._task
+        self._end("")
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _end(self, reason: str) -> None:
+        self._stop_reason = reason
+        if self._task is not None:
+            self._task.cancel()
+
+    def _pause(self, reason: str) -> None:
+        if self._switch is not None and not self._switch.paused:
+            self._switch.pause()
+        self._app.learning.paused = reason
+        self._draw()
+
+    def _resume(self) -> None:
+        if self._switch is not None:
+            self._switch.resume()
+        self._app.learning.paused = ""
+
+    def _every(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        if self._app.is_running:
+            self._timer = self._app.set_interval(seconds, self._look)
+
+    def _draw(self) -> None:
+        app = self._app
+        if app.is_running:
+            app.status.show(replace(app.standing, learner=app.learning.short))
+            app.panel.draw()

@@ -1,0 +1,95 @@
+"""The list of all keys, and the line that searches the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tui.app.keys import APP_KEYS, OTHER_KEYS, shown
+from tui.app.transcript import Transcript
+from tui.slash import SLASH_COMMANDS
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys and all commands, in one list that scrolls."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter", "close", "Close"),
+    ]
+
+    def __init__(self, keymap: Mapping[str, str]) -> None:
+        super().__init__()
+        self._keymap = keymap
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help"):
+            yield Static(self._table(), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#help").focus()
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_row("Keys", Text("Esc closes this list", style="dim"))
+        for binding in APP_KEYS:
+            key = self._keymap.get(binding.id or "", binding.key)
+            table.add_row(shown(key), binding.description)
+        for name, what in OTHER_KEYS:
+            table.add_row(name, what)
+        table.add_row("", "")
+        table.add_row("Commands", "")
+        for command in SLASH_COMMANDS:
+            table.add_row(Text(command.usage), command.what)
+        return table
+
+
+class SearchBar(Input):
+    """Finds text in the whole conversation: Enter goes to the match before, Esc closes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close the search", show=False, priority=True),
+    ]
+
+    class Closed(Message):
+        """The person has found it, or has given up."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        super().__init__(
+            placeholder="Search the conversation: Enter finds the match before", id="search"
+        )
+        self._transcript = transcript
+        self._found: int | None = None
+        self.display = False
+
+    def action_close(self) -> None:
+        self.display = False
+        self._found = None
+        self.post_message(self.Closed())
+
+    def on_input_changed(self) -> None:
+        self._found = None
+
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value:
+            return
+        found = self._transcript.find(event.value, before=self._found)
+        if found is None:
+            self.notify(f"not found{' before that' * (self._found is not None)}", markup=False)
+        else:
+            await self._transcript.show_entry(found)
+        self._found = found

@@ -1,0 +1,121 @@
+"""Test results as a tree: what is red first and open, what is green folded away."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.widgets import Static, Tree
+from textual.widgets.tree import TreeNode
+
+from agent.events import TestsFinished
+from sandbox.report import TestResult
+from sandbox.streams import display_safe
+from tui.app.block import Block
+from tui.app.entries import Tests
+from tui.render import render_report, summary
+
+_MESSAGE_LINES = 6
+_MOST_ROWS = 18
+_LABEL_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file of the repository; both come from the code under test."""
+
+    file: str
+    line: int
+
+
+Node = Place | tuple[TestResult, ...] | None
+
+
+class TestsBlock(Block):
+    """One run: its counts, then its red tests with reason and place, then the others by file."""
+
+    __test__ = False
+
+    class Jump(Message):
+        """The person wants to see the code."""
+
+        def __init__(self, place: Place) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, entry: Tests, event: TestsFinished) -> None:
+        super().__init__(entry, classes="tests")
+        self._event = event
+
+    def compose(self) -> ComposeResult:
+        report = self._event.report
+        if not report.results:
+            yield Static(render_report(report), markup=False)
+            return
+        mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
+        place = f" in {report.duration_s:.1f} s ({report.runner}, in the sandbox)"
+        label = Text.assemble((mark, style), f": {summary(report)}{place}")
+        tree: Tree[Node] = Tree(label)
+        tree.root.expand()
+        for result in report.red:
+            self._add_red(tree.root, result)
+        rest = [result for result in report.results if not result.outcome.is_red]
+        if rest:
+            tree.root.add(f"not red ({len(rest)})", data=tuple(rest))
+        tree.styles.max_height = _MOST_ROWS
+        yield tree
+        if not report.all_green and not report.red:
+            yield Static(render_report(report), markup=False)
+
+    def _add_red(self, parent: TreeNode[Node], result: TestResult) -> None:
+        flaky = "flaky " if result.id in self._event.flaky else ""
+        label = Text.assemble(
+            (f"{flaky}{result.outcome.value} ", "bold red"),
+            (_short(result.id), "bold"),
+            _where(result.file, result.line),
+        )
+        place = Place(result.file, result.line) if result.file else None
+        node = parent.add(label, data=place, expand=True)
+        for line in display_safe(result.message).strip().splitlines()[:_MESSAGE_LINES]:
+            node.add_leaf(Text(_short(line)), data=place)
+        for frame in result.frames[:-1]:
+            text = Text(f"from {_short(frame.function)}{_where(frame.file, frame.line)}", "dim")
+            node.add_leaf(text, data=Place(frame.file, frame.line))
+
+    def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
+        """Fill a folded branch when it is opened: thousands of green tests cost nothing before."""
+        node = event.node
+        if not isinstance(node.data, tuple) or node.children:
+            return
+        by_file = _by_file(node.data)
+        if len(by_file) > 1:
+            for file, results in by_file.items():
+                node.add(Text(f"{_short(file)} ({len(results)})"), data=tuple(results))
+            return
+        for result in node.data:
+            node.add_leaf(Text(f"{result.outcome.value} {_short(result.id)}"))
+
+    def on_tree_node_selected(self, event: Tree.NodeSelected[Node]) -> None:
+        """Enter on a red test, or a line of its traceback, opens the editor there."""
+        event.stop()
+        if isinstance(event.node.data, Place):
+            self.post_message(self.Jump(event.node.data))
+
+
+def _by_file(results: Iterable[TestResult]) -> Mapping[str, Sequence[TestResult]]:
+    found: dict[str, list[TestResult]] = defaultdict(list)
+    for result in results:
+        found[result.id.split("::", 1)[0]].append(result)
+    return found
+
+
+def _where(file: str, line: int) -> str:
+    return f"  {_short(file)}:{line}" if file else ""
+
+
+def _short(text: str) -> str:
+    return display_safe(text).replace("\n", " ")[:_LABEL_CHARACTERS]

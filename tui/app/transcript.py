@@ -1,0 +1,216 @@
+"""The conversation on the screen: only its last part is mounted, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.app.block import Block
+from tui.app.blocks import block_for, search_text
+from tui.app.entries import Entry
+
+WINDOW = 40
+"""Entries that are mounted at once; scrolling beyond them moves the window."""
+_STEP = 20
+
+
+class Transcript(VerticalScroll, can_focus=True):
+    """Shows entries, follows the end while the reader is there, and finds text in all of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "Up", show=False),
+        Binding("down,j", "scroll_down", "Down", show=False),
+        Binding("g,home", "to_start", "To the beginning", show=False),
+        Binding("G,end", "to_end", "To the end", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="transcript")
+        self.entries: list[Entry] = []
+        self._blocks: dict[int, Block] = {}
+        self._first = 0
+        """Index of the first mounted entry; they are mounted without gaps from there."""
+        self._end = 0
+        """Index after the last mounted entry."""
+        self._moving = False
+        self._above = Static("", id="above", markup=False)
+        self._below = Static("", id="below", markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield self._above
+        yield self._below
+
+    def on_mount(self) -> None:
+        self._say_what_is_hidden()
+        self.anchor()
+
+    async def load(self, entries: Sequence[Entry]) -> None:
+        """Take another conversation; only its last entries are drawn."""
+        self.entries = list(entries)
+        await self._mount(max(0, len(self.entries) - WINDOW), len(self.entries))
+        self.anchor()
+
+    async def add(self, entry: Entry) -> None:
+        """Append an entry; a reader who has scrolled up is not moved."""
+        self.entries.append(entry)
+        if self._end < len(self.entries) - 1:  # the reader looks at an earlier window
+            self._say_what_is_hidden()
+            return
+        self._end = len(self.entries)
+        await self.mount(self._made(entry), before=self._below)
+        if self.is_at_end and self._end - self._first > WINDOW + _STEP:
+            await self._drop(self._end - WINDOW)
+
+    async def grow(self, entry: Entry) -> None:
+        """Draw what was added to an entry that is shown."""
+        block = self._blocks.get(entry.number)
+        if block is not None and block.is_mounted:
+            await block.grow()
+
+    @property
+    def is_at_end(self) -> bool:
+        return self.scroll_offset.y >= self.max_scroll_y - 1
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if new_value != old_value:
+            self._reach()
+
+    def page(self, direction: int) -> None:
+        """Scroll by a page, beyond the mounted window if need be."""
+        rows = max(1, self.size.height - 2)
+        self.scroll_relative(y=direction * rows, animate=False)
+        self._reach()
+
+    def action_page_up(self) -> None:
+        self.page(-1)
+
+    def action_page_down(self) -> None:
+        self.page(1)
+
+    def _reach(self) -> None:
+        """Move the window when the reader has come to its edge."""
+        if self._moving:
+            return
+        if self.scroll_y <= 0 < self._first and self.max_scroll_y > 0:
+            self._move(self._earlier)
+        elif self._end < len(self.entries) and self.is_at_end:
+            self._move(self._later)
+
+    @work(group="window")
+    async def _move(self, move: Callable[[], Awaitable[None]]) -> None:
+        self._moving = True
+        try:
+            await move()
+        finally:
+            self._moving = False
+
+    async def _earlier(self) -> None:
+        """Mount what stands before, and keep the reader at the same place."""
+        first = max(0, self._first - _STEP)
+        anchor = self._blocks.get(self.entries[self._first].number)
+        new = [self._made(entry) for entry in self.entries[first : self._first]]
+        self._first = first
+        await self.mount_all(new, after=self._above)
+        if self._end - first > WINDOW + 2 * _STEP:
+            await self._drop_below(first + WINDOW + _STEP)
+        self._say_what_is_hidden()
+        if anchor is not None:
+            self.call_after_refresh(self.scroll_to_widget, anchor, animate=False, top=True)
+
+    async def _later(self) -> None:
+        end = min(len(self.entries), self._end + _STEP)
+        new = [self._made(entry) for entry in self.entries[self._end : end]]
+        self._end = end
+        await self.mount_all(new, before=self._below)
+        if end - self._first > WINDOW + 2 * _STEP:
+            await self._drop(end - WINDOW - _STEP)
+        self._say_what_is_hidden()
+
+    async def action_to_start(self) -> None:
+        """Show the beginning of the conversation."""
+        await self._mount(0, min(WINDOW, len(self.entries)))
+        self.scroll_home(animate=False)
+
+    async def action_to_end(self) -> None:
+        """Show the end again, and follow it."""
+        if self._end < len(self.entries):
+            await self._mount(max(0, len(self.entries) - WINDOW), len(self.entries))
+        self.anchor()
+        self.scroll_end(animate=False)
+
+    def find(self, words: str, *, before: int | None = None) -> int | None:
+        """Index of the last entry (before another) that holds the words, whatever their case."""
+        wanted = words.casefold()
+        end = len(self.entries) if before is None else before
+        for index in range(end - 1, -1, -1):
+            if wanted in search_text(self.entries[index]):
+                return index
+        return None
+
+    async def show_entry(self, index: int) -> None:
+        """Bring one entry to the screen and mark it."""
+        if not self._first <= index < self._end:
+            first = max(0, index - WINDOW // 2)
+            await self._mount(first, min(len(self.entries), first + WINDOW))
+        self.query(".found").remove_class("found")
+        block = self._blocks[self.entries[index].number]
+        block.add_class("found")
+        self.release_anchor()
+        self.call_after_refresh(self.scroll_to_widget, block, animate=False, top=True)
+
+    def last(self, kind: type[Entry]) -> Entry | None:
+        """The latest entry of a kind."""
+        return next((entry for entry in reversed(self.entries) if isinstance(entry, kind)), None)
+
+    def block_of(self, entry: Entry) -> Block | None:
+        """The widget of an entry, if it is mounted."""
+        return self._blocks.get(entry.number)
+
+    async def _mount(self, first: int, end: int) -> None:
+        """Show exactly these entries."""
+        old = list(self._blocks.values())
+        self._blocks.clear()
+        self._first, self._end = first, end
+        new = [self._made(entry) for entry in self.entries[first:end]]
+        with self.app.batch_update():
+            await self._removed(old)
+            await self.mount_all(new, before=self._below)
+        self._say_what_is_hidden()
+
+    async def _drop(self, first: int) -> None:
+        gone = self.entries[self._first : first]
+        self._first = first
+        await self._removed(self._taken(gone))
+        self._say_what_is_hidden()
+
+    async def _drop_below(self, end: int) -> None:
+        gone = self.entries[end : self._end]
+        self._end = end
+        await self._removed(self._taken(gone))
+
+    def _taken(self, entries: Iterable[Entry]) -> list[Block]:
+        return [self._blocks.pop(entry.number) for entry in entries if entry.number in self._blocks]
+
+    async def _removed(self, blocks: Sequence[Widget]) -> None:
+        if blocks:
+            await self.remove_children(blocks)
+
+    def _made(self, entry: Entry) -> Block:
+        block = block_for(entry)
+        self._blocks[entry.number] = block
+        return block
+
+    def _say_what_is_hidden(self) -> None:
+        below = len(self.entries) - self._end
+        self._above.update(f"{self._first} earlier entries: scroll up" if self._first else "")
+        self._above.display = bool(self._first)
+        self._below.update(f"{below} later entries: press End" if below else "")
+        self._below.display = bool(below)

@@ -1,0 +1,27 @@
+"""Asks the person at the terminal, outside of a conversation; where nobody is there, nobody asks."""
+
+from __future__ import annotations
+
+import sys
+
+from agent.approval import Approver, Decision, Mode, ModeApprover, Question
+from sandbox.streams import display_safe
+from tui.plain import Presenter
+
+
+def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto") -> Approver:
+    """Decide by mode; what has to be asked is refused where no person is there."""
+    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return ModeApprover(mode)
+
+    async def ask(question: Question) -> Decision:
+        from prompt_toolkit import PromptSession
+
+        presenter.close()  # a live progress line would draw over the question
+        what = f"Allow the {question.kind} of {display_safe(question.subject)}?"
+        session: PromptSession[str] = PromptSession()
+        answer = await session.prompt_async(f"{display_safe(question.detail)}\n{what} [y/N] ")
+        allowed = answer.strip().lower() in ("y", "yes")
+        return Decision(allowed=allowed, reason="" if allowed else "the user said no")
+
+    return ModeApprover(mode, ask)

@@ -1,0 +1,289 @@
+"""`elagent eval drift`: tasks on libraries whose API has changed, with several kinds of help."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+
+import click
+
+from agent.evaluation.drift import (
+    ARMS,
+    Arm,
+    Attempt,
+    OnAttempts,
+    Tell,
+    Verified,
+    run_drift,
+    tell_error,
+    tell_facts,
+    tell_hints,
+    verify,
+)
+from agent.evaluation.drift_image import DRIFT_LIMITS, drift_image
+from agent.evaluation.drift_memory import FactAsker, hint_finder, keep
+from agent.evaluation.judging import EvaluationError, WarmJudge, open_judge
+from agent.evaluation.models import Subject, open_subject
+from agent.facts.environment import Environment
+from agent.memory.lessons import lessons_of
+from agent.paths import make_private
+from learning.evaluation.drift import (
+    SPLITS,
+    DriftTask,
+    load_tasks,
+    outdated_errors,
+    prompts_digest,
+    tasks_digest,
+)
+from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.statistics import wilson
+from learning.experience.store import ExperienceStore
+from learning.records import Sampling
+from sandbox.box import DockerSandbox
+from sandbox.image import Image
+from tui.commands.eval_shared import adapter_folder, launcher, result_file, say, show, versions
+from tui.running import run_async
+from tui.wiring import Context, context
+
+_TASKS = Path(__file__).resolve().parents[2] / "examples" / "drift"
+_VERIFY_S = 60.0
+
+
+@click.command(help="Tasks on libraries whose API has changed since the model was trained.")
+@click.option("--arm", type=click.Choice(ARMS), default="base", show_default=True)
+@click.option("--split", type=click.Choice([*SPLITS, "all"]), default="all", show_default=True)
+@click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
+@click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
+@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]))
+@click.option("--adapter", metavar="NAME", help="An adapter of the repository, or its folder.")
+@click.option(
+    "--repository",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Whose experiences are added to or give hints. [the current folder]",
+)
+@click.option("--record", is_flag=True, help="Keep the attempts as experiences to learn from.")
+@click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(16), default=512, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N tasks.")
+@click.option(
+    "--tasks",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=_TASKS,
+    help="Folder with tasks/*.toml and requirements.txt. [examples/drift]",
+)
+@click.option("--verify", "only_verify", is_flag=True, help="Check the tasks themselves; no model.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def drift(
+    *,
+    arm: Arm,
+    split: str,
+    model: str | None,
+    base_url: str | None,
+    engine: str | None,
+    adapter: str | None,
+    repository: Path | None,
+    record: bool,
+    temperature: float,
+    max_tokens: int,
+    seed: int,
+    limit: int | None,
+    folder: Path,
+    only_verify: bool,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    if record and split != "experience":
+        raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
+    where = context(
+        repository, {"model.name": model, "model.base_url": base_url, "model.engine": engine}
+    )
+    every = load_tasks(folder)
+    tasks = [task for task in every if split in ("all", task.split)][:limit]
+    image = drift_image(
+        folder, settings=where.settings.sandbox, cache=where.paths.sandbox / "wheels", say=say
+    )
+    if only_verify:
+        return _verify(where, image, tasks, folder)
+    errors = outdated_errors(folder)
+    sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
+
+    async def run() -> SampleFile:
+        async with AsyncExitStack() as stack:
+            judge = await stack.enter_async_context(_judge(where, image))
+            subject = await stack.enter_async_context(
+                open_subject(
+                    where.settings.model,
+                    paths=where.paths,
+                    launcher=launcher(),
+                    environ=os.environ,
+                    adapter=adapter_folder(where, adapter),
+                    say=say,
+                )
+            )
+            store = _store(stack, where) if record or arm == "hints" else None
+            manifest = Manifest(
+                suite="drift",
+                model=subject.name,
+                weights_sha256=subject.weights_sha256,
+                adapter=subject.adapter,
+                arm=arm,
+                prompt="drift",
+                prompt_sha256=prompts_digest(),
+                data_sha256=tasks_digest(every),
+                sampling=sampling,
+                image_id=image.id,
+                versions={**versions(), **subject.versions},
+            )
+            file = result_file(where.paths, manifest, out)
+            tell = await _tell(arm, stack, where, image, store)
+            await run_drift(
+                tasks,
+                subject.generator,
+                judge,
+                file,
+                tell=tell,
+                outdated_errors=errors,
+                on_sample=_progress,
+                on_attempts=_recorder(store if record else None, subject, sampling),
+            )
+            return file
+
+    file = run_async(run())
+    ids = {task.id for task in tasks}
+    samples = [sample for sample in file.read().values() if sample.task_id in ids]
+    show(file, samples, of_tasks=len(tasks), as_json=as_json)
+    if not as_json:
+        click.echo(_stale_line(samples))
+    return 0
+
+
+def _judge(
+    where: Context, image: Image, *, boxes: int = 1
+) -> AbstractAsyncContextManager[WarmJudge]:
+    return open_judge(
+        image.id,
+        lock_dir=make_private(where.paths.sandbox),
+        session=f"eval-{uuid.uuid4().hex[:8]}",
+        boxes=boxes,
+        limits=DRIFT_LIMITS,
+    )
+
+
+def _store(stack: AsyncExitStack, where: Context) -> ExperienceStore:
+    make_private(where.repository.home)
+    return stack.enter_context(ExperienceStore.open(where.repository.experiences))
+
+
+async def _tell(
+    arm: Arm,
+    stack: AsyncExitStack,
+    where: Context,
+    image: Image,
+    store: ExperienceStore | None,
+) -> Tell | None:
+    """What a second attempt is told in this arm; None where there is only one attempt."""
+    match arm:
+        case "base":
+            return None
+        case "errors":
+            return tell_error
+        case "facts":
+            sandbox = await stack.enter_async_context(
+                DockerSandbox(
+                    image.id,
+                    session=f"eval-facts-{uuid.uuid4().hex[:8]}",
+                    lock_dir=make_private(where.paths.sandbox),
+                )
+            )
+            cache = make_private(where.paths.home / "facts") / "drift.json"
+            return tell_facts(FactAsker(Environment(sandbox, image=image.id, cache=cache, say=say)))
+        case "hints":
+            lessons = lessons_of(store.list()) if store else ()
+            if not lessons:
+                raise EvaluationError(
+                    f"no repair is recorded for {where.root}; first run "
+                    "`elagent eval drift --split experience --arm facts --record`"
+                )
+            return tell_hints(hint_finder(lessons))
+
+
+def _recorder(store: ExperienceStore | None, subject: Subject, sampling: Sampling) -> OnAttempts:
+    session = f"drift-{uuid.uuid4().hex[:8]}"
+
+    def on_attempts(task: DriftTask, attempts: Sequence[Attempt]) -> None:
+        if store is not None:
+            keep(
+                store,
+                task,
+                attempts,
+                model=subject.name,
+                adapter=subject.adapter,
+                sampling=sampling,
+                session=session,
+                now=time.time(),
+            )
+
+    return on_attempts
+
+
+def _verify(where: Context, image: Image, tasks: list[DriftTask], folder: Path) -> int:
+    """Run the tasks' own solutions, write what they were told, and count."""
+
+    async def run() -> list[Verified]:
+        async with _judge(where, image, boxes=2) as judge:
+            return await verify(judge, tasks, timeout_s=_VERIFY_S)
+
+    found = run_async(run())
+    for item in found:
+        click.echo(
+            f"{'sound' if item.sound else 'WRONG'} {item.task_id}: "
+            f"reference {item.reference} {item.reference_note}; outdated {item.outdated} {item.error}"
+        )
+    record = {
+        item.task_id: {
+            "reference": item.reference.value,
+            "outdated": item.outdated.value,
+            "error": item.error,
+        }
+        for item in found
+        if item.sound
+    }
+    if len(tasks) == len(load_tasks(folder)):
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        (folder / "verified.json").write_text(text, encoding="utf-8")
+    changes = len({task.change for task in tasks})
+    halves = Counter(task.split for task in tasks)
+    click.echo(
+        f"{len(record)} of {len(tasks)} tasks are sound; {changes} API changes; "
+        + ", ".join(f"{count} {name}" for name, count in sorted(halves.items()))
+    )
+    return 0 if len(record) == len(tasks) else 1
+
+
+def _stale_line(samples: list[Sample]) -> str:
+    stale = sum(sample.stale for sample in samples)
+    if not samples:
+        return "no samples yet"
+    interval = wilson(stale, len(samples))
+    return (
+        f"stale-API errors: {stale} of {len(samples)} ({100 * stale / len(samples):.1f} %, "
+        f"95 % {100 * interval.low:.1f} - {100 * interval.high:.1f})"
+    )
+
+
+def _progress(sample: Sample, done: int, total: int) -> None:
+    tail = f" ({sample.message})" if not sample.passed else ""
+    click.echo(
+        f"[{done}/{total}] {sample.task_id} {sample.sanitised_verdict}"
+        f" after {sample.attempts}{tail}",
+        err=True,
+    )

@@ -1,0 +1,80 @@
+"""What the commands of `elagent eval` share: where results go, who is evaluated, how it is shown."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from agent.paths import Paths, make_private
+from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.scores import summarise
+from learning.promotion.adapters import AdapterStore
+from tui.commands.eval_view import print_scores, scores_record
+from tui.plain import make_console
+from tui.wiring import Context
+
+
+def adapter_folder(where: Context, name: str | None) -> tuple[str, Path] | None:
+    """Name and folder of an adapter of the repository, or of a folder given instead.
+
+    Raises:
+        AdapterMissingError: If there is no such adapter.
+    """
+    if name is None:
+        return None
+    folder = Path(name).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        return folder.resolve().name, folder.resolve()
+    return name, AdapterStore(where.repository.adapters).path(name)
+
+
+def result_file(paths: Paths, manifest: Manifest, out: Path | None) -> SampleFile:
+    """The results of this manifest, in `out` or in a folder of their own.
+
+    Raises:
+        SamplesError: If `out` holds results of other settings.
+    """
+    return SampleFile(result_folder(paths, manifest, out), manifest)
+
+
+def result_folder(paths: Paths, manifest: Manifest, out: Path | None) -> Path:
+    """Where the results of this manifest go."""
+    name = f"{manifest.suite}-{manifest.arm}-{manifest.digest}"
+    return out or make_private(paths.home / "evaluations") / name
+
+
+def show(file: SampleFile, samples: Sequence[Sample], *, of_tasks: int, as_json: bool) -> None:
+    """Print the scores of some samples and where they are."""
+    scores = summarise(samples, seed=file.manifest.sampling.seed)
+    if as_json:
+        click.echo(json.dumps({**scores_record(file.manifest, scores), "folder": str(file.folder)}))
+        return
+    print_scores(make_console(), file.manifest, scores, of_tasks=of_tasks)
+    click.echo(f"samples and results: {file.folder}")
+
+
+def versions() -> dict[str, str]:
+    """What of this program and its Python goes into every manifest."""
+    return {"elagent": version("elagent"), "python": platform.python_version()}
+
+
+def launcher() -> list[str]:
+    """The command line that starts elagent in a subprocess."""
+    from elagent import command
+
+    return list(command())
+
+
+def say(text: str) -> None:
+    """One line about what is being done, beside the results."""
+    click.echo(text, err=True)
+
+
+def progress(sample: Sample, done: int, total: int) -> None:
+    """One line per finished sample, beside the results."""
+    say(f"[{done}/{total}] {sample.task_id} {sample.sanitised_verdict}")

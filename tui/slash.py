@@ -1,0 +1,158 @@
+"""The commands of a conversation, said once for the line loop and the full-screen app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlashCommand:
+    """One command that begins with `/`."""
+
+    name: str
+    what: str
+    argument: str = ""
+    """What may follow, as shown in the help; empty for nothing."""
+    choices: tuple[str, ...] = ()
+    """What the argument can be, where that is a short list."""
+
+    @property
+    def usage(self) -> str:
+        return f"{self.name} {self.argument}".rstrip()
+
+    @property
+    def needs_argument(self) -> bool:
+        return bool(self.argument) and not self.argument.startswith("[")
+
+    @property
+    def takes_file(self) -> bool:
+        return self.argument == "PATH"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """One way to go on with what was typed."""
+
+    text: str
+    """What stands in the place of the last `replaces` characters."""
+    replaces: int
+    what: str = ""
+
+
+SLASH_COMMANDS = (
+    SlashCommand(name="/help", what="show this list"),
+    SlashCommand(name="/add", argument="PATH", what="show a file to the model"),
+    SlashCommand(name="/drop", argument="PATH", what="stop showing a file"),
+    SlashCommand(name="/diff", what="show what changed since the conversation began"),
+    SlashCommand(name="/undo", what="put the files back as they were before the last change"),
+    SlashCommand(name="/redo", what="take back the last undo"),
+    SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
+    SlashCommand(name="/test", what="run the tests in the sandbox"),
+    SlashCommand(name="/fix", what="repair what fails"),
+    SlashCommand(name="/tokens", what="show what fills the context of the model"),
+    SlashCommand(name="/model", argument="[NAME]", what="show which model answers, or use another"),
+    SlashCommand(name="/learn", what="turn what was captured into an adapter"),
+    SlashCommand(
+        name="/adapters",
+        argument="[NAME|base|rollback]",
+        choices=("base", "rollback"),
+        what="show what was learned; use one, the bare model, or the one before",
+    ),
+    SlashCommand(name="/experiences", what="show what was captured here"),
+    SlashCommand(
+        name="/wrong", argument="WHY", what="note that the last action was wrong, to learn from it"
+    ),
+    SlashCommand(name="/why", what="explain the last learning round"),
+    SlashCommand(
+        name="/mode",
+        argument="[ask|auto|plan]",
+        choices=("ask", "auto", "plan"),
+        what="ask before each change, allow what can be undone, or only read",
+    ),
+    SlashCommand(name="/clear", what="forget the conversation; files and experiences stay"),
+    SlashCommand(name="/export", argument="[PATH]", what="write the conversation as Markdown"),
+    SlashCommand(name="/quit", what="end (Ctrl-D does it, too)"),
+)
+MOST_SUGGESTIONS = 50
+
+
+def find(name: str) -> SlashCommand | None:
+    """The command of exactly this name."""
+    return next((command for command in SLASH_COMMANDS if command.name == name), None)
+
+
+def split(line: str) -> tuple[str, str]:
+    """A line's command, or "" for ordinary text, and what follows."""
+    if not line.startswith("/"):
+        return "", line
+    name, _, rest = line.partition(" ")
+    return name, rest.strip()
+
+
+def nearest(name: str) -> str:
+    """The command that was probably meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    names = [command.name for command in SLASH_COMMANDS]
+    begun = [known for known in names if len(name) > 1 and known.startswith(name)]
+    return next(iter([*begun, *get_close_matches(name, names, n=1)]), "")
+
+
+def mentioned(text: str, files: Sequence[str]) -> list[str]:
+    """The files that a text names after `@`."""
+    known = frozenset(files)
+    words = (word[1:].rstrip(".,;:!?)") for word in text.split() if word.startswith("@"))
+    return [word for word in words if word in known]
+
+
+def suggest(before_cursor: str, files: Sequence[str]) -> list[Suggestion]:
+    """How the text before the cursor can go on: commands, their arguments, and files.
+
+    Files follow `@` anywhere and the commands that take one. `files` are relative to the root.
+    """
+    found: list[Suggestion] = []
+    for suggestion in _all(before_cursor, files):
+        found.append(suggestion)
+        if len(found) == MOST_SUGGESTIONS:
+            break
+    return found
+
+
+def _all(before_cursor: str, files: Sequence[str]) -> Iterator[Suggestion]:
+    name, blank, rest = before_cursor.partition(" ")
+    if name.startswith("/") and not blank and "\n" not in name:
+        yield from _names(name)
+        return
+    command = find(name) if blank else None
+    word = before_cursor.replace("\n", " ").rsplit(" ", 1)[-1]
+    if command is not None and command.choices and " " not in rest:
+        for choice in command.choices:
+            if choice.startswith(rest):
+                yield Suggestion(text=choice, replaces=len(rest))
+    elif command is not None and command.takes_file:
+        yield from _files(rest.removeprefix("@"), files)
+    elif word.startswith("@"):
+        yield from _files(word[1:], files)
+
+
+def _names(begun: str) -> Iterator[Suggestion]:
+    for command in SLASH_COMMANDS:
+        if command.name.startswith(begun):
+            tail = " " if command.argument else ""
+            yield Suggestion(text=command.name + tail, replaces=len(begun), what=command.what)
+
+
+def _files(start: str, files: Sequence[str]) -> Iterator[Suggestion]:
+    """Paths that begin like this, then those whose name does, then those that contain it."""
+    lower = start.lower()
+    ranked: list[tuple[int, str]] = []
+    for path in files:
+        if path.startswith(start):
+            ranked.append((0, path))
+        elif lower and path.rsplit("/", 1)[-1].lower().startswith(lower):
+            ranked.append((1, path))
+        elif lower and lower in path.lower():
+            ranked.append((2, path))
+    for _, path in sorted(ranked, key=lambda item: item[0]):
+        yield Suggestion(text=path, replaces=len(start))
