@@ -143,8 +143,14 @@ def install_wheels(folder: Path, names: list[str], *, required: set[str]) -> Non
         )
 
 
-WHEEL_LIBRARIES = ("libgcc_s.so.1", "libstdc++.so.6")
-"""Libraries that binary wheels expect of every Linux system (the manylinux policy, PEP 600)."""
+WHEEL_LIBRARIES = (
+    *("libgcc_s.so.1", "libstdc++.so.6"),
+    *("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
+)
+"""Libraries that binary wheels expect of every Linux system (the manylinux policy, PEP 600).
+
+The second line is empty shells in a new C library, and still named by wheels built for an old one.
+"""
 
 
 def needed_libraries(binaries: list[Path]) -> list[Path]:

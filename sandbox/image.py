@@ -35,7 +35,7 @@ PROJECT = "project"
 FOREIGN = "image"
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _BUILD_S = 1800.0
-_RECIPE_VERSION = 3
+_RECIPE_VERSION = 4
 """Counted up when images made by an older version of this program must not be used any more."""
 
 
