@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from agent.advice import Advisor
 from agent.approval import Approver
-from agent.capture import Recorder
 from agent.commits import Commits
 from agent.events import (
     Event,
@@ -39,13 +36,10 @@ from agent.fixing.sources import Sources
 from agent.housekeeping import sweep
 from agent.learn import LearnOptions, learn
 from agent.learner_process import LearnerSwitch
-from agent.memory.lessons import MOST_EXPERIENCES, Lesson, lessons_of
-from agent.model.http_model import HttpModel
 from agent.model.protocol import Model
-from agent.model.serving import AdapterFolder, connect
-from agent.paths import Paths, make_private
+from agent.paths import make_private
 from agent.practice import PracticeOptions, copy_project, practise
-from agent.project import ProjectTests, open_project
+from agent.resources import Parts, Resources
 from agent.session import SessionLog, read_session
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
@@ -55,32 +49,11 @@ from agent.turn.opening import Background
 from agent.workspace.committing import Committer
 from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
-from learning.experience.redact import redact
-from learning.experience.store import ExperienceStore
+from learning.experience.redact import redact_data
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterStore
 from sandbox.contract import Execution
 from sandbox.report import TestReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What an assistant is built from."""
-
-    root: Path
-    settings: Settings
-    paths: Paths
-    environ: Mapping[str, str]
-    launcher: Sequence[str]
-    """Command line that starts elagent in a subprocess."""
-    instructions: str = ""
-    """The project's own words for agents; empty while it is not trusted."""
-    resume: str | None = None
-    """The session to go on with."""
-    commit: bool = False
-    """Whether each accepted turn becomes a commit."""
-    hooks: bool = False
-    """Whether git hooks shall run then; the person is asked."""
 
 
 class Assistant:
@@ -90,12 +63,6 @@ class Assistant:
         self._parts = parts
         self._repository = parts.paths.repository(parts.root)
         self._approver = approver
-        self._open = AsyncExitStack()
-        self._model_open = AsyncExitStack()
-        self._sandbox_open = AsyncExitStack()
-        self._project: ProjectTests | None = None
-        self._model: Model | None = None
-        self._recorder: Recorder | None = None
         self.conversation = Conversation()
         self.workspace = Workspace(
             parts.root,
@@ -103,9 +70,9 @@ class Assistant:
             environ=parts.environ,
             excluded=(parts.paths.home,),
         )
-        self._store: ExperienceStore | None = None
         sessions, resume = self._repository.sessions, parts.resume
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
+        self._resources = Resources(parts, approver, self.workspace, session=self._log.id)
         self._talk = Talk(
             root=parts.root,
             write=self._log.append,
@@ -119,7 +86,6 @@ class Assistant:
         )
 
     async def __aenter__(self) -> Self:
-        self._open.callback(self._log.close)
         if self._parts.resume:
             records = read_session(self._repository.sessions, self._parts.resume)
             self._talk.resume(self.conversation, records)
@@ -136,7 +102,7 @@ class Assistant:
             sweep,
             self._repository,
             self.workspace,
-            retention_days=self._parts.settings.session.retention_days,
+            retention_days=self._settings.session.retention_days,
             now=time.time(),
         )
         return self
@@ -147,36 +113,25 @@ class Assistant:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._model_open.aclose()
-        await self._sandbox_open.aclose()
-        await self._open.aclose()
+        try:
+            await self._resources.close()
+        finally:
+            self._log.close()
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
-        """Let go of the model and the sandbox, e.g. after one of them died; files stay as they are.
-
-        The next job finds or starts them anew, with the adapter that is then in use. `model` names
-        another model for the rest of the session; without `sandbox` the sandbox is kept.
-        """
-        if model is not None:
-            settings = self._parts.settings
-            chosen = replace(settings, model=replace(settings.model, name=model))
-            self._parts = replace(self._parts, settings=chosen)
-        self._model = None
-        await self._model_open.aclose()
-        if sandbox:
-            self._project = None
-            await self._sandbox_open.aclose()
+        """Let go of the model and the sandbox; see `Resources.reconnect`."""
+        await self._resources.reconnect(model, sandbox=sandbox)
 
     def test(self, *, command: str | None = None) -> AsyncIterator[Event]:
         """Run the project's tests in the sandbox; the last event is `TestsFinished`."""
 
         async def work(emit: Emit) -> None:
-            project = await self._ready_project(emit, command)
+            project = await self._resources.project(emit, command)
             emit(StageStarted("running all tests"))
             self._note_user_edits(emit)
             report = await project.run(on_result=lambda result: emit(TestFinished(result)))
             emit(TestsFinished(report))
-            if recorder := self._ready_recorder():
+            if recorder := self._resources.recorder():
                 _emit_all(emit, recorder.tests_ran(report))
 
         return self._logged(stream_events(work))
@@ -185,9 +140,9 @@ class Assistant:
         """Run the tests and repair what fails; the last event is `FixFinished`."""
 
         async def work(emit: Emit) -> None:
-            project = await self._ready_project(emit, command)
-            model = await self._ready_model(emit)
-            settings = self._parts.settings
+            project = await self._resources.project(emit, command)
+            model = await self._resources.model(emit)
+            settings = self._settings
             async with self._turn("run-tests --fix"):
                 repair = fix(
                     root=self._parts.root,
@@ -198,11 +153,11 @@ class Assistant:
                         max_attempts=settings.fix.max_attempts,
                         allow_test_edits=settings.fix.allow_test_edits,
                     ),
-                    recorder=self._ready_recorder(),
-                    advise=self._advisor(project, emit).for_test,
+                    recorder=self._resources.recorder(),
+                    advise=self._resources.advisor(project, emit).for_test,
                 )
                 self._note_user_edits(emit)
-                recorder = self._ready_recorder()
+                recorder = self._resources.recorder()
                 first = True
                 async for event in repair:
                     emit(event)
@@ -220,18 +175,18 @@ class Assistant:
         """Answer one request of the user; the last event is `TurnFinished`."""
 
         async def work(emit: Emit) -> None:
-            model = await self._ready_model(emit)
+            model = await self._resources.model(emit)
 
             async def run_command(command: str) -> Execution:
-                project = await self._ready_project(emit, None)
+                project = await self._resources.project(emit, None)
                 return await project.run_command(command)
 
             async def explain(failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
-                project = await self._ready_project(emit, None)
-                return await self._advisor(project, emit).explain(failed, sources)
+                project = await self._resources.project(emit, None)
+                return await self._resources.advisor(project, emit).explain(failed, sources)
 
             async def run_tests() -> TestReport:
-                project = await self._ready_project(emit, None)
+                project = await self._resources.project(emit, None)
                 return await project.run(on_result=lambda result: emit(TestFinished(result)))
 
             self._note_user_edits(emit)
@@ -245,10 +200,10 @@ class Assistant:
                     checkpoints=self.workspace,
                     run_command=run_command,
                     run_tests=run_tests,
-                    recorder=self._ready_recorder(),
+                    recorder=self._resources.recorder(),
                     explain=explain,
                 )
-                answer = self._talk.turn(self.conversation, text, self._parts.settings, means)
+                answer = self._talk.turn(self.conversation, text, self._settings, means)
                 async for event in answer:
                     if isinstance(event, TurnFinished) and event.ending is TurnEnding.DONE:
                         await self._commit(text, before, model, emit)
@@ -260,7 +215,7 @@ class Assistant:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
 
         async def work(emit: Emit) -> None:
-            recorder = self._ready_recorder()
+            recorder = self._resources.recorder()
             if recorder is None:
                 emit(Notice("nothing is recorded: session.capture is off", "warning"))
             elif (event := recorder.wrong(why)) is None:
@@ -275,7 +230,7 @@ class Assistant:
         """Run one shell command in the sandbox, on a copy of the files."""
 
         async def work(emit: Emit) -> None:
-            project = await self._ready_project(emit, None)
+            project = await self._resources.project(emit, None)
             execution = await project.run_command(
                 command, on_output=lambda data: emit(OutputChunk(data.decode("utf-8", "replace")))
             )
@@ -293,11 +248,11 @@ class Assistant:
         """
 
         async def work(emit: Emit) -> None:
-            settings = self._parts.settings
+            settings = self._settings
             name = settings.model.name
             model = await asyncio.to_thread(resolve, name, self._parts.paths.models)
             rounds = learn(
-                store=self._ready_store(),
+                store=self._resources.store(),
                 adapters=AdapterStore(self._repository.adapters),
                 model=model,
                 repository=self._parts.root.name,
@@ -315,8 +270,8 @@ class Assistant:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
 
         async def work(emit: Emit) -> None:
-            project = await self._ready_project(emit, None)
-            model = await self._ready_model(emit)
+            project = await self._resources.project(emit, None)
+            model = await self._resources.model(emit)
             files = await asyncio.to_thread(self.workspace.list_files)
             with tempfile.TemporaryDirectory(prefix="elagent-practice-") as folder:
                 copy = Path(folder)
@@ -326,8 +281,8 @@ class Assistant:
                     files=files,
                     runner=project.on_copy(copy),
                     model=model,
-                    store=self._ready_store(),
-                    advise=self._advisor(project, emit).for_test,
+                    store=self._resources.store(),
+                    advise=self._resources.advisor(project, emit).for_test,
                     options=options,
                 )
                 async for event in events:
@@ -335,12 +290,16 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
+    @property
+    def _settings(self) -> Settings:
+        return self._resources.parts.settings
+
     async def _logged(self, events: AsyncGenerator[Event, None]) -> AsyncIterator[Event]:
         """Every event also goes to the session file, except the pieces of longer ones."""
         async with aclosing(events) as closing:
             async for event in closing:
                 if not isinstance(event, (TextDelta, OutputChunk, Progress)):
-                    self._log.append(_redacted(to_json(event)))
+                    self._log.append(redact_data(to_json(event)))
                 yield event
 
     async def _commit(self, request: str, before: str, model: Model, emit: Emit) -> None:
@@ -362,103 +321,15 @@ class Assistant:
         finally:
             await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
 
-    def _advisor(self, project: ProjectTests, emit: Emit) -> Advisor:
-        """What helps with failures here, as far as the settings allow it."""
-        allowed = self._parts.settings.agent
-
-        def say(text: str) -> None:
-            emit(Notice(text))
-
-        return Advisor(
-            environment=project.environment(self._repository.facts, say=say)
-            if allowed.facts
-            else None,
-            lessons=self._lessons if allowed.memory == "hints" else tuple,
-            say=say,
-        )
-
-    def _lessons(self) -> tuple[Lesson, ...]:
-        return lessons_of(self._ready_store().list(limit=MOST_EXPERIENCES))
-
     def _note_user_edits(self, emit: Emit) -> None:
         """Record what the user made of the agent's edits since they were written."""
-        if self._recorder is not None:
-            _emit_all(emit, self._recorder.files_are(Sources(self._parts.root, ()).text))
-
-    async def _ready_project(self, emit: Emit, command: str | None) -> ProjectTests:
-        if self._project is None:
-            emit(StageStarted("preparing the sandbox"))
-            self._project = await self._sandbox_open.enter_async_context(
-                open_project(
-                    self.workspace,
-                    settings=self._parts.settings.sandbox,
-                    state_dir=make_private(self._parts.paths.sandbox),
-                    session=self._log.id,
-                    command=command,
-                    say=lambda line: emit(Notice(line)),
-                    approver=self._approver,
-                )
-            )
-        return self._project
-
-    async def _ready_model(self, emit: Emit) -> Model:
-        if self._model is None:
-            emit(StageStarted(f"loading the model {self._parts.settings.model.name}"))
-            self._model = await self._model_open.enter_async_context(self._connection(emit))
-        return self._model
-
-    def _connection(self, emit: Emit) -> AbstractAsyncContextManager[HttpModel]:
-        settings = self._parts.settings.model
-        active = AdapterStore(self._repository.adapters).active()
-        return connect(
-            settings.name,
-            paths=self._parts.paths,
-            settings=settings,
-            launcher=self._parts.launcher,
-            environ=self._parts.environ,
-            adapter=self._adapter_folder(active.name) if active else None,
-            on_progress=lambda _text, elapsed_s: emit(Progress(elapsed_s, 0, "s")),
-            on_notice=lambda text: emit(Notice(text)),
-        )
-
-    def _adapter_folder(self, name: str) -> AdapterFolder:
-        return AdapterFolder(name=name, folder=AdapterStore(self._repository.adapters).path(name))
-
-    def _ready_store(self) -> ExperienceStore:
-        if self._store is None:
-            make_private(self._repository.home)
-            self._store = ExperienceStore.open(
-                self._repository.experiences, home=self._parts.environ.get("HOME", "")
-            )
-            self._open.callback(self._store.close)
-        return self._store
-
-    def _ready_recorder(self) -> Recorder | None:
-        if not self._parts.settings.session.capture:
-            return None
-        if self._recorder is None:
-            self._recorder = Recorder(
-                self._ready_store(), repository=self._parts.root.name, session=self._log.id
-            )
-        return self._recorder
+        if recorder := self._resources.recorded:
+            _emit_all(emit, recorder.files_are(Sources(self._parts.root, ()).text))
 
 
 def _emit_all(emit: Emit, events: Iterable[Event]) -> None:
     for event in events:
         emit(event)
-
-
-def _redacted(value: Any) -> Any:  # noqa: ANN401 - JSON data
-    """The same data without secrets in its texts."""
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {key: _redacted(item) for key, item in value.items()}
-        case list():
-            return [_redacted(item) for item in value]
-        case _:
-            return value
 
 
 def _ending(execution: Execution) -> str:

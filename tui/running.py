@@ -9,7 +9,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from agent.approval import Approver, ModeApprover
-from agent.assistant import Assistant, Parts
+from agent.assistant import Assistant
+from agent.resources import Parts
 from tui.wiring import Context
 
 _T = TypeVar("_T")

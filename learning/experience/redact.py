@@ -10,6 +10,7 @@ import dataclasses
 import math
 import re
 from collections import Counter
+from typing import Any
 
 from learning.records import Action, Evidence, Experience, Message
 
@@ -119,3 +120,16 @@ def _is_random(value: str) -> bool:
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
     kinds = sum(any(test(c) for c in value) for test in (str.islower, str.isupper, str.isdigit))
     return bits >= _ENTROPY_BITS_PER_CHARACTER and kinds > 1
+
+
+def redact_data(value: Any) -> Any:  # noqa: ANN401 - JSON data
+    """The same JSON data without secrets in its texts."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {key: redact_data(item) for key, item in value.items()}
+        case list():
+            return [redact_data(item) for item in value]
+        case _:
+            return value

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from agent.approval import ModeApprover
-from agent.assistant import Assistant, Parts
+from agent.assistant import Assistant
 from agent.events import Notice
 from agent.paths import Paths
+from agent.resources import Parts
 from agent.settings.schema import SessionSettings, Settings
 
 

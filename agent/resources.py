@@ -1,0 +1,181 @@
+"""What the jobs of one session work with: each opened when first needed, all closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.advice import Advisor
+from agent.approval import Approver
+from agent.capture import Recorder
+from agent.events import Notice, Progress, StageStarted
+from agent.memory.lessons import MOST_EXPERIENCES, Lesson, lessons_of
+from agent.model.http_model import HttpModel
+from agent.model.protocol import Model
+from agent.model.serving import AdapterFolder, connect
+from agent.paths import Paths, make_private
+from agent.project import ProjectTests, open_project
+from agent.settings.schema import Settings
+from agent.streaming import Emit
+from agent.workspace.workspace import Workspace
+from learning.experience.store import ExperienceStore
+from learning.promotion.adapters import AdapterStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an assistant is built from."""
+
+    root: Path
+    settings: Settings
+    paths: Paths
+    environ: Mapping[str, str]
+    launcher: Sequence[str]
+    """Command line that starts elagent in a subprocess."""
+    instructions: str = ""
+    """The project's own words for agents; empty while it is not trusted."""
+    resume: str | None = None
+    """The session to go on with."""
+    commit: bool = False
+    """Whether each accepted turn becomes a commit."""
+    hooks: bool = False
+    """Whether git hooks shall run then; the person is asked."""
+
+
+class Resources:
+    """The sandbox, the model and the experiences of one session."""
+
+    def __init__(
+        self, parts: Parts, approver: Approver, workspace: Workspace, *, session: str
+    ) -> None:
+        self.parts = parts
+        self._repository = parts.paths.repository(parts.root)
+        self._approver = approver
+        self._workspace = workspace
+        self._session = session
+        self._model_open = AsyncExitStack()
+        self._sandbox_open = AsyncExitStack()
+        self._project: ProjectTests | None = None
+        self._model: Model | None = None
+        self._store: ExperienceStore | None = None
+        self._recorder: Recorder | None = None
+
+    async def close(self) -> None:
+        """Close everything that is open."""
+        await self._model_open.aclose()
+        await self._sandbox_open.aclose()
+        if self._store is not None:
+            self._store.close()
+
+    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
+        """Let go of the model and the sandbox, e.g. after one of them died; files stay as they are.
+
+        The next job finds or starts them anew, with the adapter that is then in use. `model` names
+        another model for the rest of the session; without `sandbox` the sandbox is kept.
+        """
+        if model is not None:
+            settings = self.parts.settings
+            chosen = replace(settings, model=replace(settings.model, name=model))
+            self.parts = replace(self.parts, settings=chosen)
+        self._model = None
+        await self._model_open.aclose()
+        if sandbox:
+            self._project = None
+            await self._sandbox_open.aclose()
+
+    async def project(self, emit: Emit, command: str | None) -> ProjectTests:
+        """The project in the sandbox; `command` only counts the first time.
+
+        Raises:
+            SandboxError: If there is no engine, no image, or a dependency cannot be had.
+        """
+        if self._project is None:
+            emit(StageStarted("preparing the sandbox"))
+            self._project = await self._sandbox_open.enter_async_context(
+                open_project(
+                    self._workspace,
+                    settings=self.parts.settings.sandbox,
+                    state_dir=make_private(self.parts.paths.sandbox),
+                    session=self._session,
+                    command=command,
+                    say=lambda line: emit(Notice(line)),
+                    approver=self._approver,
+                )
+            )
+        return self._project
+
+    async def model(self, emit: Emit) -> Model:
+        """The model, with the adapter in use.
+
+        Raises:
+            ModelError: If there is no such model to talk to.
+        """
+        if self._model is None:
+            emit(StageStarted(f"loading the model {self.parts.settings.model.name}"))
+            self._model = await self._model_open.enter_async_context(self._connection(emit))
+        return self._model
+
+    def _connection(self, emit: Emit) -> AbstractAsyncContextManager[HttpModel]:
+        settings = self.parts.settings.model
+        active = AdapterStore(self._repository.adapters).active()
+        return connect(
+            settings.name,
+            paths=self.parts.paths,
+            settings=settings,
+            launcher=self.parts.launcher,
+            environ=self.parts.environ,
+            adapter=self._adapter_folder(active.name) if active else None,
+            on_progress=lambda _text, elapsed_s: emit(Progress(elapsed_s, 0, "s")),
+            on_notice=lambda text: emit(Notice(text)),
+        )
+
+    def _adapter_folder(self, name: str) -> AdapterFolder:
+        return AdapterFolder(name=name, folder=AdapterStore(self._repository.adapters).path(name))
+
+    def store(self) -> ExperienceStore:
+        """The repository's experiences.
+
+        Raises:
+            StoreError: If they cannot be opened.
+        """
+        if self._store is None:
+            make_private(self._repository.home)
+            self._store = ExperienceStore.open(
+                self._repository.experiences, home=self.parts.environ.get("HOME", "")
+            )
+        return self._store
+
+    @property
+    def recorded(self) -> Recorder | None:
+        """The recorder, if anything was recorded yet."""
+        return self._recorder
+
+    def recorder(self) -> Recorder | None:
+        """What records this session; None if capture is off."""
+        if not self.parts.settings.session.capture:
+            return None
+        if self._recorder is None:
+            self._recorder = Recorder(
+                self.store(), repository=self.parts.root.name, session=self._session
+            )
+        return self._recorder
+
+    def advisor(self, project: ProjectTests, emit: Emit) -> Advisor:
+        """What helps with failures here, as far as the settings allow it."""
+        allowed = self.parts.settings.agent
+
+        def say(text: str) -> None:
+            emit(Notice(text))
+
+        return Advisor(
+            environment=project.environment(self._repository.facts, say=say)
+            if allowed.facts
+            else None,
+            lessons=self._lessons if allowed.memory == "hints" else tuple,
+            say=say,
+        )
+
+    def _lessons(self) -> tuple[Lesson, ...]:
+        return lessons_of(self.store().list(limit=MOST_EXPERIENCES))
