@@ -2,20 +2,23 @@
 # Set-up is part of both, does nothing when nothing changed, and exits with 3 when the machine
 # cannot run elagent (make itself then reports "Error 3").
 
-.PHONY: demo test test-all setup lint check format clean
+.PHONY: demo test test-all setup terminal lint check format clean
 
 BIN := .venv/bin
 
 setup:
 	@bash scripts/setup.sh
 
+terminal:
+	@bash scripts/terminal.sh
+
 demo: setup
 	@bash scripts/demo.sh
 
-test: setup lint check
+test: setup terminal lint check
 	@$(BIN)/python -P -m pytest
 
-test-all: setup lint check
+test-all: setup terminal lint check
 	@$(BIN)/python -P -m pytest -m "slow or not slow"
 
 lint:

@@ -41,7 +41,7 @@ PROCESSES = (
         "import threading, time\nwhile True:\n"
         "    try: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
         "    except RuntimeError: pass\n",
-        TIMEOUT,
+        *(TIMEOUT, ERROR),  # its stacks may use up the memory first
         alone=True,
     ),
     ends(

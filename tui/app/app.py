@@ -199,7 +199,11 @@ class ElagentApp(App[int]):
         """Lay everything out once more when the size has settled, whatever was drawn meanwhile."""
         if self._settling is not None:
             self._settling.stop()
-        self._settling = self.set_timer(_SETTLED_S, lambda: self.screen.refresh(layout=True))
+        self._settling = self.set_timer(_SETTLED_S, self._settle)
+
+    def _settle(self) -> None:
+        if self.screen_stack:  # the app may be closing
+            self.screen.refresh(layout=True)
 
     def on_app_focus(self) -> None:
         self.backstage.look_at_files()
