@@ -26,7 +26,9 @@ class Commits:
     allow_host: bool = True
     """Whether the person may be asked at all."""
     _not_ours: frozenset[str] = field(default=frozenset(), init=False)
-    _hooks_allowed: bool | None = field(default=None, init=False)
+    _hooks_allowed: tuple[tuple[tuple[str, str], ...], bool] | None = field(
+        default=None, init=False
+    )
 
     async def turn_begins(self) -> None:
         """Note what is uncommitted already, so that it never gets into a commit of ours.
@@ -57,9 +59,10 @@ class Commits:
         return Notice(f"committed {commit}: {message.splitlines()[0]}")
 
     async def _ask_about_hooks(self, paths: Sequence[str]) -> bool:
-        if self._hooks_allowed is None:
-            self._hooks_allowed = await self._decided(paths)
-        return self._hooks_allowed
+        state = await asyncio.to_thread(self.committer.state_of_hooks)
+        if self._hooks_allowed is None or self._hooks_allowed[0] != state:  # a turn may edit one
+            self._hooks_allowed = state, await self._decided(paths)
+        return self._hooks_allowed[1]
 
     async def _decided(self, paths: Sequence[str]) -> bool:
         hooks = await asyncio.to_thread(self.committer.hooks)

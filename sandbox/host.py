@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.contract import ImageError
+from sandbox.host_pip import PIP
 
 TOOLS = tuple(
     """
@@ -128,9 +129,10 @@ def distribution_closure(
 
 def install_wheels(folder: Path, names: list[str], *, required: set[str]) -> None:
     """Unpack wheels into a folder with the host's pip: wheels only, so nothing of them runs."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+    folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*command, "--target", str(folder), *names],
+        [*PIP, "install", "--quiet", "--only-binary=:all:", "--target", str(folder), *names],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=600,

@@ -19,7 +19,7 @@ from sandbox.tampering import sign_of_tampering
 _SHA1_DIGITS = 40
 _NOTES_KEPT = 3
 
-_TEST_NAME = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py")
+_TEST_NAME = re.compile(r"test.*\.py|.*_test\.py")
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _PYTEST_FILES = frozenset({"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"})
 _CONFIGURATION = _PYTEST_FILES | {
@@ -147,9 +147,14 @@ def _pinned_notes(
         if is_pinned(path, plugins):
             what = "differs from" if path in pristine.hashes else "is not in"
             notes.append(f"{path} {what} the last commit")
-    gone = (path for path in pristine.hashes if path not in contents and path.endswith(".py"))
+    gone = (path for path in pristine.hashes if path not in contents and _steers(path))
     notes += [f"{path} was deleted since the last commit" for path in gone if is_pinned(path)]
     return notes
+
+
+def _steers(path: str) -> bool:
+    """Whether the absence of a file can change what the tests do; data may be refused on its way."""
+    return path.endswith((".py", ".pth")) or PurePosixPath(path).name in _CONFIGURATION
 
 
 def _plugin_files(contents: Mapping[str, bytes]) -> frozenset[str]:

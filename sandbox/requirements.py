@@ -13,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations import read_ini, read_pyproject, read_text, strings, table
+from sandbox.host_pip import is_from_index
 from sandbox.lockfiles import pin, read_lock
 from sandbox.requirement_files import (
     DEV_FILES,
@@ -84,7 +85,11 @@ def read_manifest(root: Path) -> Manifest:
 
 
 def _build_requires(declared: list[str]) -> tuple[str, ...]:
-    """What the build needs, with what Hatchling asks for only once it builds an editable wheel."""
+    """What the build needs, with what Hatchling asks for only once it builds an editable wheel.
+
+    Lines that name a URL are left out: they would not come from the index.
+    """
+    declared = [line for line in declared if is_from_index(line)]
     editable = any(re.match(r"hatchling\b", line, re.IGNORECASE) for line in declared)
     return (*declared, "editables") if editable else tuple(declared)
 

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from sandbox.contract import ImageError, Job, Limits, NeedsNetworkError, SourceFile
+from sandbox.host_pip import is_from_index
 from sandbox.oneshot import run_job
 from sandbox.policy import BoxSpec
 
@@ -205,14 +206,7 @@ def _build_requires(filename: str, content: bytes) -> tuple[str, ...]:
         raise ImageError(f"{filename} has an unreadable pyproject.toml: {error}") from error
     if not isinstance(requires, list):
         return _DEFAULT_BUILD_REQUIRES
-    return tuple(str(Requirement(str(line))) for line in requires if _is_requirement(line))
-
-
-def _is_requirement(line: object) -> bool:
-    try:
-        return Requirement(str(line)).url is None
-    except InvalidRequirement:
-        return False
+    return tuple(str(Requirement(str(line))) for line in requires if is_from_index(line))
 
 
 def _pyproject(filename: str, content: bytes) -> str | None:
@@ -264,7 +258,7 @@ def build_wheel(
     if execution.succeeded and {"name", "built.whl"} <= execution.collected.keys():
         return _built(sdist, execution.collected["name"], execution.collected["built.whl"])
     said = execution.stdout.text + execution.stderr.text
-    if match := _MISSING.search(said):
+    if (match := _MISSING.search(said)) and is_from_index(match["requirement"].strip()):
         return NeedsBuildRequirement(requirement=match["requirement"].strip())
     if _NEEDS_NETWORK.search(said) and not network:
         raise NeedsNetworkError(

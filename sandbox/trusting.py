@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sandbox.canaries import Canaries
@@ -47,21 +48,30 @@ def trust_of(footing: Footing, evidence: Evidence) -> tuple[Trust, tuple[str, ..
     """How hard the verdict is to forge, and why it is no harder."""
     if not footing.trust.may_train:
         return Trust.PLAIN, footing.notes
+    notes = (*_doubtful_canaries(evidence), *_doubtful_results(footing, evidence))
+    return (Trust.PLAIN, notes) if notes else (footing.trust, ())
+
+
+def _doubtful_results(footing: Footing, evidence: Evidence) -> Iterator[str]:
     reader = evidence.reader
-    notes = []
-    if not evidence.canaries.plain:
-        notes.append("no test that must fail could be put among the tests")
-    elif _silent(evidence):
-        notes.append("tests that must fail did not run")
-    if TestOutcome.SKIPPED in reader.canary_outcomes.values():
-        notes.append("tests that must fail were skipped")
+    files = {result.id.partition("::")[0] for result in reader.results}
+    if touched := footing.changed & files:
+        yield f"tests that differ from the last commit: {_few(touched)}"
     if reader.told_twice:
-        notes.append(f"reported twice, with different outcomes: {_few(reader.told_twice)}")
+        yield f"reported twice, with different outcomes: {_few(reader.told_twice)}"
     if evidence.expected is None:
-        notes.append("it is not known which tests the last commit has")
+        yield "it is not known which tests the last commit has"
     elif missing := evidence.expected - {result.id for result in reader.results}:
-        notes.append(f"tests of the last commit without an outcome: {_few(missing)}")
-    return (Trust.PLAIN, tuple(notes)) if notes else (footing.trust, ())
+        yield f"tests of the last commit without an outcome: {_few(missing)}"
+
+
+def _doubtful_canaries(evidence: Evidence) -> Iterator[str]:
+    if not evidence.canaries.plain:
+        yield "no test that must fail could be put among the tests"
+    elif _silent(evidence):
+        yield "tests that must fail did not run"
+    if TestOutcome.SKIPPED in evidence.reader.canary_outcomes.values():
+        yield "tests that must fail were skipped"
 
 
 def _silent(evidence: Evidence) -> frozenset[str]:

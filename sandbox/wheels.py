@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from sandbox.contract import ImageError, Job, Limits
+from sandbox.host_pip import PIP, is_from_index
 from sandbox.oneshot import run_job
 from sandbox.policy import BoxSpec
 
@@ -81,15 +82,19 @@ def download_wheels(
     Markers such as `python_version` are judged by pip for the Python it runs in, the host's.
 
     Raises:
-        ImageError: If pip fails for another reason.
+        ImageError: If pip fails for another reason, or a line names a URL or an option.
     """
+    if strange := [line for line in requirements if not is_from_index(line)]:
+        raise ImageError(
+            f"not fetched: {strange[0]!r} is no plain requirement of the package index"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "requirements.txt"
     wanted.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
     tags = [f"--abi={abi}" for abi in target.abis]
     tags += [f"--platform={platform}" for platform in target.platforms]
     command = [
-        *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"),
+        *(*PIP, "download", "--quiet", "--no-input"),
         *("--disable-pip-version-check", "--only-binary=:all:", f"--dest={folder}"),
         *(f"--python-version={target.version}", f"--implementation={target.implementation}"),
         *tags,
@@ -120,7 +125,7 @@ def _explain(stderr: str) -> Missing:
             return Missing(requirement=Requirement(match["requirement"].strip()))
         except InvalidRequirement:
             pass
-    if "No module named pip" in stderr:
+    if "No module named 'pip" in stderr:
         raise ImageError(f"this Python has no pip: install it with {sys.executable} -m ensurepip")
     errors = [line for line in stderr.splitlines() if line.startswith("ERROR:")]
     said = (errors or stderr.strip().splitlines() or ["it gave no reason"])[-1]

@@ -57,7 +57,7 @@ class TextFile:
 
 _TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
 _TEST_NAME = re.compile(
-    r"test_.*\.py|.*_test\.(?:py|go|cc|cpp|rb|exs)|conftest\.py|.*\.(?:test|spec)\.[cm]?[jt]sx?"
+    r"test_.*\.py|tests?\.py|.*_test\.(?:py|go|cc|cpp|rb|exs)|conftest\.py|.*\.(?:test|spec)\.[cm]?[jt]sx?"
     r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs)"
 )
 

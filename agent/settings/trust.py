@@ -24,7 +24,8 @@ def configuration_of(cwd: Path) -> tuple[str, ...]:
     root = project_root(cwd)
     found = [name for name in (PROJECT_FILE, _INSTRUCTIONS) if (root / name).is_file()]
     try:
-        if "[tool.elagent" in (root / "pyproject.toml").read_text("utf-8", "replace"):
+        # any mention: TOML has many ways to write a table, and whoever reads it asks the same
+        if "elagent" in (root / "pyproject.toml").read_text("utf-8", "replace"):
             found.append("pyproject.toml")
     except OSError:
         pass

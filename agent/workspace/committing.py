@@ -7,6 +7,7 @@ was staged stays staged. Calls block; where a commit would have to guess, it is 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,10 @@ from agent.errors import WorkspaceError
 from agent.workspace.dirtiness import without_filters
 from agent.workspace.safegit import Git, user_git
 
-_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
+_HOOKS = (
+    *("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"),
+    *("post-index-change", "reference-transaction", "pre-auto-gc"),
+)
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 _SUBJECT_LENGTH = 72
 _SAFE = ("commit.gpgSign=false", "commit.template=", "core.editor=true", "commit.cleanup=verbatim")
@@ -51,6 +55,12 @@ class Committer:
             str(place / name)
             for name in _HOOKS
             if (place / name).is_file() and os.access(place / name, os.X_OK)
+        )
+
+    def state_of_hooks(self) -> tuple[tuple[str, str], ...]:
+        """Path and SHA-256 of each hook: a permission holds for these and no others."""
+        return tuple(
+            (path, hashlib.sha256(Path(path).read_bytes()).hexdigest()) for path in self.hooks()
         )
 
     def commit(

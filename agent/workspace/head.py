@@ -1,13 +1,18 @@
 """Where the user's repository stands: branch and commit, read without running anything.
 
-GitPython reads references and objects in Python; no command, hook or filter of the repository can
-run. Everything that needs git itself goes through `agent.workspace.safegit`.
+GitPython reads references in Python, and nothing more is asked of it: to read an object it would
+run git under the repository's configuration, which may name programs (a partial clone's does).
+Everything that needs git itself goes through `agent.workspace.safegit`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from git import Repo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,17 @@ def read_head(root: Path) -> Head | None:
     try:
         with Repo(root) as repo:
             branch = "" if repo.head.is_detached else repo.head.reference.name
-            commit = repo.head.commit.hexsha if repo.head.is_valid() else ""
+            commit = _commit(repo)
     except (InvalidGitRepositoryError, NoSuchPathError, ValueError, OSError):
         return None
     return Head(branch=branch, commit=commit)
+
+
+def _commit(repo: Repo) -> str:
+    """What the head refers to, by its name only: whether the object exists is not looked at."""
+    from git import SymbolicReference
+
+    try:
+        return SymbolicReference.dereference_recursive(repo, "HEAD") or ""
+    except ValueError:  # a branch without a commit
+        return ""

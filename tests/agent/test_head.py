@@ -39,6 +39,18 @@ def test_a_broken_repository_has_no_head(tmp_path: Path) -> None:
     assert read_head(tmp_path) is None
 
 
+def test_a_partial_clone_is_not_asked_for_the_objects_it_lacks(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "trunk")
+    marker = tmp_path / "ran"
+    git(tmp_path, "config", "extensions.partialClone", "origin")
+    git(tmp_path, "config", "remote.origin.url", str(tmp_path))
+    git(tmp_path, "config", "remote.origin.promisor", "true")
+    git(tmp_path, "config", "remote.origin.uploadpack", f"touch {marker}; false")
+    (tmp_path / ".git/refs/heads/trunk").write_text("1" * 40 + "\n")
+    assert read_head(tmp_path) == Head(branch="trunk", commit="1" * 40)
+    assert not marker.exists()
+
+
 def test_a_hostile_repository_executes_nothing(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "-b", "trunk")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x")
