@@ -122,7 +122,7 @@ class Assistant:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""
         await self._resources.reconnect(model, sandbox=sandbox)
 
-    def test(self, *, command: str | None = None) -> AsyncIterator[Event]:
+    def test(self, *, command: str | None = None) -> AsyncGenerator[Event, None]:
         """Run the project's tests in the sandbox; the last event is `TestsFinished`."""
 
         async def work(emit: Emit) -> None:
@@ -136,7 +136,7 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def fix(self, *, command: str | None = None) -> AsyncIterator[Event]:
+    def fix(self, *, command: str | None = None) -> AsyncGenerator[Event, None]:
         """Run the tests and repair what fails; the last event is `FixFinished`."""
 
         async def work(emit: Emit) -> None:
@@ -171,7 +171,7 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def turn(self, text: str) -> AsyncIterator[Event]:
+    def turn(self, text: str) -> AsyncGenerator[Event, None]:
         """Answer one request of the user; the last event is `TurnFinished`."""
 
         async def work(emit: Emit) -> None:
@@ -211,7 +211,7 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def wrong(self, why: str) -> AsyncIterator[Event]:
+    def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
 
         async def work(emit: Emit) -> None:
@@ -226,7 +226,7 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def run_command(self, command: str) -> AsyncIterator[Event]:
+    def run_command(self, command: str) -> AsyncGenerator[Event, None]:
         """Run one shell command in the sandbox, on a copy of the files."""
 
         async def work(emit: Emit) -> None:
@@ -241,7 +241,7 @@ class Assistant:
 
     def learn(
         self, options: LearnOptions, *, switch: LearnerSwitch | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Run one learning round on what was captured; the last event is `LearnFinished`.
 
         This may run beside another job; `switch` pauses its worker meanwhile.
@@ -266,7 +266,7 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def practise(self, options: PracticeOptions) -> AsyncIterator[Event]:
+    def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
 
         async def work(emit: Emit) -> None:
@@ -294,7 +294,7 @@ class Assistant:
     def _settings(self) -> Settings:
         return self._resources.parts.settings
 
-    async def _logged(self, events: AsyncGenerator[Event, None]) -> AsyncIterator[Event]:
+    async def _logged(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """Every event also goes to the session file, except the pieces of longer ones."""
         async with aclosing(events) as closing:
             async for event in closing:

@@ -82,6 +82,10 @@ class TurnRecorder(Protocol):
         """
         ...
 
+    def put_back(self, read: Callable[[str], str | None]) -> None:
+        """Forget what was written and is no longer there, given how to read a file now."""
+        ...
+
 
 def _new_id() -> str:
     return uuid.uuid4().hex[:12]
@@ -118,6 +122,8 @@ class Recorder:
         self._written: dict[str, Experience] = {}
         """The last edit of each file."""
         self._last: Experience | None = None
+        self._several: set[str] = set()
+        """Edits of more than one file: no verdict can be about one of them."""
 
     def record(
         self,
@@ -150,9 +156,14 @@ class Recorder:
             red_before=self._red or (),
             green_after=tuple(targets) if verdict is Verdict.PASS else (),
         )
-        if verdict is Verdict.PASS and path:
-            self._written[path] = experience
-        return self._added(experience)
+        event = self._added(experience)
+        if event is not None:
+            self._last = experience
+        if verdict is Verdict.PASS:
+            self._red = tuple(test for test in self._red or () if test not in targets)
+            if path:
+                self._written[path] = experience
+        return event
 
     def acted(self, step: TurnStep) -> ExperienceRecorded | None:
         """Keep one action of a conversation; the next run of the tests judges what it wrote.
@@ -178,6 +189,8 @@ class Recorder:
         self._last = experience
         if first is not None:
             self._waiting.append(experience)
+            if len(step.edits) > 1:
+                self._several.add(experience.id)
             for edit in step.edits:
                 self._written[edit.path] = dataclasses.replace(
                     experience, path=edit.path, before=edit.before or "", after=edit.after
@@ -199,7 +212,9 @@ class Recorder:
         waiting, self._waiting = self._waiting, []
         if before is None or not waiting:
             return ()
-        alone = len({item.path for item in waiting}) == 1
+        alone = len({item.path for item in waiting}) == 1 and self._several.isdisjoint(
+            item.id for item in waiting
+        )
         judged = [
             self._judged(item, before, report, decides=alone and item is waiting[-1])
             for item in waiting
@@ -210,6 +225,17 @@ class Recorder:
         """Take these as the red tests from now on; what waits for a verdict gets none."""
         self._red = tuple(red)
         self._waiting.clear()
+
+    def put_back(self, read: Callable[[str], str | None]) -> None:
+        """Forget what was written and is no longer there, given how to read a file now.
+
+        After that nobody knows which tests are red, and nobody took anything back.
+        """
+        self._red = None
+        self._waiting.clear()
+        self._written = {
+            path: edit for path, edit in self._written.items() if (read(path) or "") == edit.after
+        }
 
     def files_are(self, read: Callable[[str], str | None]) -> tuple[ExperienceRecorded, ...]:
         """Find what the user did to the agent's edits since, given how to read a file now.
@@ -223,13 +249,14 @@ class Recorder:
         events: list[ExperienceRecorded | None] = []
         for path, agents in list(self._written.items()):
             now = read(path)
-            if now is None or now == agents.after:
+            if now == agents.after or (now is None and agents.before):
                 continue
             del self._written[path]
-            if now == agents.before:
+            if (now or "") == agents.before:
+                self._red = None  # what is repaired by that is no later edit's merit
                 events.append(self._corrected(agents, _TAKEN_BACK))
             else:
-                events.append(self._edited_by_user(agents, now))
+                events.append(self._edited_by_user(agents, now or ""))
         return tuple(event for event in events if event is not None)
 
     def wrong(self, why: str) -> ExperienceRecorded | None:

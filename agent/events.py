@@ -142,7 +142,7 @@ class FixFinished:
     red_after: Sequence[str]
     diff: str
     reason: str
-    """Why it ended: `all green`, `attempts used up`, `no progress`, ..."""
+    """Why it ended: `all green`, `attempts used up`, `stuck: ...`"""
 
 
 @dataclass(frozen=True, slots=True)

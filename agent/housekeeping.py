@@ -22,7 +22,8 @@ def sweep(
 
     `now` is in seconds since the epoch. A failure to tidy up is no reason not to begin.
     """
-    sweep_sessions(repository.sessions, retention_days=retention_days, now=now)
+    with contextlib.suppress(OSError):
+        sweep_sessions(repository.sessions, retention_days=retention_days, now=now)
     stamp = repository.home / _STAMP
     if not repository.shadow_git.is_dir() or now - _changed_at(stamp) < _DAY_S:
         return

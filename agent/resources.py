@@ -64,10 +64,11 @@ class Resources:
 
     async def close(self) -> None:
         """Close everything that is open."""
-        await self._model_open.aclose()
-        await self._sandbox_open.aclose()
-        if self._store is not None:
-            self._store.close()
+        async with AsyncExitStack() as closing:
+            if self._store is not None:
+                closing.callback(self._store.close)
+            closing.push_async_callback(self._sandbox_open.aclose)
+            closing.push_async_callback(self._model_open.aclose)
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox, e.g. after one of them died; files stay as they are.

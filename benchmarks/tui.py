@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from agent.events import Event, OutputChunk, ReplyFinished, TextDelta, TurnFinished
@@ -138,7 +138,7 @@ async def streaming(where: Context) -> dict[str, float]:
     words = _TEXT.split(" ")
 
     class Streams(ScriptedAgent):
-        async def _job(self, asked: str) -> AsyncIterator[Event]:
+        async def _job(self, asked: str) -> AsyncGenerator[Event, None]:
             began = time.monotonic()
             for number in range(1000):
                 yield TextDelta(f"{words[number % len(words)]} ")

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from rich.console import Group, RenderableType
 from rich.markdown import Markdown
-from rich.markup import escape
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -196,8 +195,3 @@ def render_markdown(text: str) -> RenderableType:
     """What a model wrote, with its code highlighted; its links are text and never followed."""
     safe = display_safe(text, block_limit=_MARKDOWN_CHARACTERS)
     return Markdown(safe, code_theme="ansi_dark", hyperlinks=False)
-
-
-def plain_text(text: str) -> str:
-    """Text from outside, safe to hand to a console that understands markup."""
-    return escape(display_safe(text))

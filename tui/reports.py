@@ -81,7 +81,7 @@ def experiences(where: Context) -> str:
     if not where.repository.experiences.exists():
         return "Nothing was captured here yet; it comes from /test, /fix and your requests."
     with ExperienceStore.open(where.repository.experiences) as store:
-        counts, rows = store.counts(), list(store.list())[-_LATEST:]
+        counts, rows = store.counts(), store.list(limit=_LATEST)[::-1]
     lines = [
         f"{row.id}  {row.verdict:<8} {' '.join(row.targets)[:_SUBJECT_CHARACTERS]}" for row in rows
     ]
@@ -90,14 +90,20 @@ def experiences(where: Context) -> str:
 
 
 def new_verified(where: Context) -> int:
-    """How many experiences with a passing verdict no adapter was made from."""
+    """How many verified experiences that can be learned from no adapter was made from."""
     if not where.repository.experiences.exists():
         return 0
     used: set[str] = set()
     for row in AdapterStore(where.repository.adapters).list():
         used.update(row.selected_ids)
     with ExperienceStore.open(where.repository.experiences) as store:
-        return sum(row.verdict == "pass" and row.id not in used for row in store.list())
+        return sum(
+            row.verdict == "pass"
+            and row.trust.may_train
+            and bool(row.action.token_ids)
+            and row.id not in used
+            for row in store.list()
+        )
 
 
 def why(where: Context) -> str:

@@ -181,7 +181,9 @@ class _Repair:
 
     async def _attempt(self, result: TestResult, attempt: int, course: Course) -> str:
         """One attempt at a red test; why there can be no other one, empty if there can."""
-        targets = choose_targets(result, self._parts.sources)
+        targets = choose_targets(
+            result, self._parts.sources, allow_tests=self._parts.allow_test_edits
+        )
         if not targets:
             return NO_TARGET
         self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))

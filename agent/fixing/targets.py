@@ -59,10 +59,13 @@ def locate_test(result: TestResult, sources: Sources) -> FailingTest:
     return FailingTest(path=path, name=name, source=source_of(text, node) if node else "")
 
 
-def choose_targets(result: TestResult, sources: Sources) -> tuple[str, ...]:
+def choose_targets(
+    result: TestResult, sources: Sources, *, allow_tests: bool = False
+) -> tuple[str, ...]:
     """Files to repair, the most likely first; empty if the failure points at none.
 
-    The first one may be a module that does not exist yet.
+    The first one may be a module that does not exist yet. With `allow_tests` the test's own file
+    comes last.
     """
     if missing := _NO_MODULE.search(result.message):
         own = _missing_module(missing[1], sources)
@@ -74,7 +77,8 @@ def choose_targets(result: TestResult, sources: Sources) -> tuple[str, ...]:
         *_lacking_classes(result.message, test, sources),
         *_called_modules(result, test, sources),
     ]
-    return tuple(path for path in dict.fromkeys(candidates) if not is_test_path(path))
+    chosen = [path for path in dict.fromkeys(candidates) if not is_test_path(path)]
+    return (*chosen, test.path) if allow_tests and test.path else tuple(chosen)
 
 
 def missing_name(message: str) -> str:

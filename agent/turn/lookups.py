@@ -140,8 +140,7 @@ def _read(
 
 
 def _listed(folders: Sequence[str], sources: Sources) -> str:
-    starts = [_folder(folder) for folder in folders] or [""]
-    files = sorted(path for path in sources.files if path.startswith(tuple(starts)))
+    files = sorted(path for path in sources.files if _is_in(path, folders))
     if not files:
         return f"There is no file in {', '.join(folders) or 'the repository'}."
     more = len(files) - _NAMES_SHOWN
@@ -149,10 +148,9 @@ def _listed(folders: Sequence[str], sources: Sources) -> str:
 
 
 def _searched(text: str, places: Sequence[str], sources: Sources) -> str:
-    starts = tuple(_folder(place).rstrip("/") for place in places) or ("",)
     found: list[str] = []
     more = 0
-    for path in sorted(path for path in sources.files if path.startswith(starts)):
+    for path in sorted(path for path in sources.files if _is_in(path, places)):
         for number, line in enumerate((sources.text(path) or "").split("\n"), start=1):
             if text not in line:
                 continue
@@ -165,9 +163,12 @@ def _searched(text: str, places: Sequence[str], sources: Sources) -> str:
     return "\n".join([*found, *([f"and {more} more lines"] if more else [])])
 
 
-def _folder(name: str) -> str:
-    plain = name.removeprefix("./").strip("/")
-    return "" if plain in ("", ".") else f"{plain}/"
+def _is_in(path: str, places: Sequence[str]) -> bool:
+    """Whether a file is one of these, or inside one of them; no place is everywhere."""
+    plain = [place.removeprefix("./").strip("/") for place in places]
+    return not plain or any(
+        place in ("", ".", path) or path.startswith(f"{place}/") for place in plain
+    )
 
 
 def _language(path: str) -> str:

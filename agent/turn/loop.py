@@ -141,6 +141,8 @@ class _Turn:
         if end.ending not in _WORTH_GOING_BACK:
             return end
         went_back = await self.actions.best.go_back()
+        if went_back and self.recorder is not None:
+            self.recorder.put_back(self.actions.sources.text)
         return replace(end, reason=f"{end.reason}; {went_back}") if went_back else end
 
     async def decide(self, question: Question) -> Decision:

@@ -249,6 +249,41 @@ def test_of_several_edits_between_two_runs_none_is_called_the_one(store: Experie
     assert {item.green_after for item in store.list()} == {("t1",)}
 
 
+def test_one_edit_of_several_files_is_no_files_repair(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit("a.py"), _edit("b.py")))
+    recorder.tests_ran(_green("t1"))
+    assert store.list()[0].verdict is Verdict.UNKNOWN
+
+
+def test_files_that_were_put_back_are_nobodys_repair_and_nobodys_fault(
+    store: ExperienceStore,
+) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(report(passed("t1")))
+    recorder.acted(_step(_edit("shop.py")))
+    recorder.tests_ran(_red("t1", files=("shop.py",)))
+    recorder.put_back({"shop.py": "x = 0\n"}.get)
+    assert recorder.files_are({"shop.py": "x = 0\n"}.get) == ()
+    recorder.acted(_step(_edit("other.py")))
+    recorder.tests_ran(_green("t1"))
+    assert store.list()[0].verdict is Verdict.UNKNOWN
+
+
+def test_what_the_user_repaired_by_taking_an_edit_back_is_no_later_edits_merit(
+    store: ExperienceStore,
+) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(report(passed("t1")))
+    recorder.acted(_step(_edit("shop.py")))
+    recorder.tests_ran(_red("t1", files=("shop.py",)))
+    recorder.files_are({"shop.py": "x = 0\n"}.get)
+    recorder.acted(_step(_edit("other.py")))
+    recorder.tests_ran(_green("t1"))
+    assert store.list()[0].verdict is Verdict.UNKNOWN
+
+
 def test_a_run_that_is_not_whole_judges_nothing(store: ExperienceStore) -> None:
     recorder = _recorder(store)
     recorder.tests_ran(_red("t1"))

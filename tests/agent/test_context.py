@@ -79,6 +79,12 @@ def test_an_exception_points_at_its_deepest_frame_in_the_project(sources: Source
     assert choose_targets(TOTAL, sources)[0] == "shop/orders.py"
 
 
+def test_the_tests_own_file_comes_last_and_only_where_it_may_be_edited(sources: Sources) -> None:
+    without = choose_targets(NET, sources)
+    assert choose_targets(NET, sources, allow_tests=True) == (*without, "tests/test_prices.py")
+    assert "tests/test_prices.py" not in without
+
+
 def test_a_wrong_result_points_at_the_module_that_defines_what_the_test_calls(
     sources: Sources,
 ) -> None:

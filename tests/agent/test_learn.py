@@ -286,6 +286,7 @@ async def test_a_model_without_weights_to_train_is_refused(place: _Place) -> Non
         await there.all_events()
 
 
+@pytest.mark.slow
 async def test_an_adapter_in_use_is_the_parent_of_the_next(place: _Place) -> None:
     failed, fixed = _pair(place.model)
     place.store.add(failed)
@@ -315,6 +316,7 @@ async def test_evidence_that_the_model_may_not_be_able_to_read_is_said_and_not_d
     assert "left out: 1 of a type that was not asked for" in _texts(loud)
 
 
+@pytest.mark.slow
 async def test_a_rebuild_uses_what_was_not_forgotten_and_the_clean_ancestor(
     place: _Place,
 ) -> None:

@@ -82,6 +82,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
                 client.remove_image(image.id)
 
 
+@pytest.mark.slow
 @pytest.mark.docker
 async def test_a_person_is_asked_once_and_the_build_never_sees_the_project(
     workspace: Workspace, tmp_path: Path, sandbox_image: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -90,24 +90,24 @@ class ScriptedAgent:
     ) -> None:
         self.closed = True
 
-    def turn(self, text: str) -> AsyncIterator[Event]:
+    def turn(self, text: str) -> AsyncGenerator[Event, None]:
         return self._job(text)
 
-    def test(self) -> AsyncIterator[Event]:
+    def test(self) -> AsyncGenerator[Event, None]:
         return self._job("/test")
 
-    def fix(self) -> AsyncIterator[Event]:
+    def fix(self) -> AsyncGenerator[Event, None]:
         return self._job("/fix")
 
-    def run_command(self, command: str) -> AsyncIterator[Event]:
+    def run_command(self, command: str) -> AsyncGenerator[Event, None]:
         return self._job(command)
 
-    def wrong(self, why: str) -> AsyncIterator[Event]:
+    def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         return self._job(why)
 
     async def learn(
         self, options: LearnOptions, *, switch: LearnerSwitch | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         self.switch = switch
         try:
             for item in self.learning:
@@ -119,7 +119,7 @@ class ScriptedAgent:
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         self.reconnected.append(model)
 
-    async def _job(self, asked: str) -> AsyncIterator[Event]:
+    async def _job(self, asked: str) -> AsyncGenerator[Event, None]:
         self.asked.append(asked)
         script = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         try:
@@ -130,7 +130,7 @@ class ScriptedAgent:
             self.cancelled += 1
             raise
 
-    async def _play(self, item: Scripted) -> AsyncIterator[Event]:
+    async def _play(self, item: Scripted) -> AsyncGenerator[Event, None]:
         match item:
             case Waits():
                 await asyncio.Event().wait()

@@ -72,6 +72,7 @@ class ElagentApp(App[int]):
         self._earlier = earlier
         self._pressed_at = 0.0
         self._settling: Timer | None = None
+        self._lines: asyncio.Task[None] | None = None
         self.keymap: dict[str, str] = {}
         self.learning = Learning()
         self.transcript = Transcript()
@@ -209,9 +210,15 @@ class ElagentApp(App[int]):
         self.backstage.look_at_files()
 
     @on(Prompt.Sent)
-    async def _sent(self, event: Prompt.Sent) -> None:
+    def _sent(self, event: Prompt.Sent) -> None:
+        """Take a line without keeping the keyboard waiting, in the order in which they came."""
+        self._lines = asyncio.create_task(self._take(event.text, after=self._lines))
+
+    async def _take(self, text: str, *, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
         await self.backstage.opened.wait()
-        await self.commands.handle(event.text)
+        await self.commands.handle(text)
         self.activity.queued(self.jobs.waiting)
 
     @on(PromptArea.Page)

@@ -128,7 +128,10 @@ class Commands:
         await self._app.answer("the conversation begins anew; files and experiences stay")
 
     async def _use_model(self, name: str) -> None:
-        await self._app.backstage.agent.reconnect(name)
+        if self._app.jobs.busy:
+            await self._app.answer("something is running; stop it first (Esc)")
+            return
+        await self._app.backstage.agent.reconnect(name, sandbox=False)
         self._app.say_model(name)
         await self._app.answer(f"{name} answers from the next reply on")
 

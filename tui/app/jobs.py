@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -17,7 +18,7 @@ class Job:
     """Something that the agent does for a while."""
 
     title: str
-    events: Callable[[Agent], AsyncIterator[Event]]
+    events: Callable[[Agent], AsyncGenerator[Event, None]]
     said: str = ""
     """What the person typed for it."""
 
@@ -70,11 +71,9 @@ class Jobs:
         """Stop the running job at once; what waits comes next. Whether there was one."""
         if self._task is None:
             return False
-        self._task.cancel()
+        if not self._task.cancelling():  # its clean-up is not to be cut short
+            self._task.cancel()
         return True
-
-    def forget_waiting(self) -> None:
-        self._waiting.clear()
 
     async def serve(self, agent: Agent) -> None:
         """Run jobs until cancelled."""
@@ -109,8 +108,9 @@ class Jobs:
         from sandbox.contract import SandboxError
 
         try:
-            async for event in job.events(agent):
-                await self._shows.job_event(event)
+            async with aclosing(job.events(agent)) as events:
+                async for event in events:
+                    await self._shows.job_event(event)
         except (AgentError, LearningError, SandboxError) as err:
             return Outcome(kind="failed", text=str(err), lost=_lost(err))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown

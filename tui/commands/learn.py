@@ -62,7 +62,9 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 
 @click.command(help="Turn what was captured here into an adapter, and decide whether to use it.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--max-examples", type=click.IntRange(min=1), metavar="N", help="Passes. [8]")
+@click.option(
+    "--max-examples", type=click.IntRange(min=1), metavar="N", help="Experiences in a round. [8]"
+)
 @click.option("--max-tokens", type=click.IntRange(min=32), metavar="N", help="An example. [512]")
 @click.option("--budget", type=Budget(), metavar="TIME", help="Stop training after e.g. 30m.")
 @click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")

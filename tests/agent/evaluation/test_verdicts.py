@@ -51,6 +51,7 @@ def problems() -> tuple[Problem, ...]:
     return fetch_problems(from_environ(os.environ).home / "datasets", environ=os.environ)
 
 
+@pytest.mark.slow
 async def test_every_canonical_solution_passes(
     problems: tuple[Problem, ...], sandbox_image: str, tmp_path: Path
 ) -> None:

@@ -78,6 +78,9 @@ def test_a_file_that_does_not_fit_is_not_cut_but_a_way_to_see_it_is_given(source
 def test_folders_are_listed_and_texts_are_found(sources: Sources) -> None:
     assert found(Lookup(kind="list", arguments=("src/",)), sources).text == "src/ops.py"
     assert found(Lookup(kind="list"), sources).text == "big.py\nsrc/ops.py"
+    assert found(Lookup(kind="list", arguments=("big.py",)), sources).text == "big.py"
+    nowhere = found(Lookup(kind="search", arguments=("def add", "sr")), sources).text
+    assert nowhere == "No file has 'def add'."
     text = found(Lookup(kind="search", arguments=("def add",)), sources).text
     assert text == "src/ops.py:1: def add(a, b):"
     many = found(Lookup(kind="search", arguments=("x = 1", "big.py")), sources).text
