@@ -155,6 +155,20 @@ async def test_hooks_run_only_after_one_question_that_shows_the_command(
     assert git(root, "rev-list", "--count", "HEAD").strip() == "3"
 
 
+async def test_a_hook_that_changed_is_asked_about_again(root: Path) -> None:
+    hook = root / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    person = Person(allowed=True)
+    commits = Commits(committer=Committer(root, ENVIRON), approver=person, hooks=True)
+    for text in ("a = 2\n", "a = 3\n"):
+        await commits.turn_begins()
+        (root / "a.py").write_text(text)
+        await commits.turn_accepted("Change a", ["a.py"], model="m", adapter=None)
+        hook.write_text("#!/bin/sh\ntrue\n")
+    assert len(person.questions) == 2
+
+
 async def test_leaving_the_sandbox_is_asked_in_every_mode_and_can_be_forbidden(root: Path) -> None:
     question = Question(kind="host command", subject="git commit")
     assert not (await ModeApprover("auto").decide(question)).allowed
