@@ -6,6 +6,7 @@ replaced atomically, so a reader sees the old adapter or the new one, never some
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import (
+    MANIFEST,
     AdapterDamagedError,
     AdapterError,
     AdapterManifest,
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 _POINTER = "active"
+_GONE = ".gone"
+"""Manifests of removed adapters, each in a folder of its name."""
 _TEMPORARY = ".tmp-"
 _KEEP_HISTORY = 20
 _STALE_S = 60.0
@@ -74,6 +78,15 @@ class AdapterStore:
         """
         return read_manifest(self.path(name))
 
+    def remembered(self, name: str) -> AdapterManifest:
+        """The manifest of an adapter that is or was here: descendants are made from it still.
+
+        Raises:
+            AdapterError: If it was never here, or its manifest cannot be read.
+        """
+        gone = self._folder / _GONE / name
+        return read_manifest(gone) if is_adapter_name(name) and gone.is_dir() else self.get(name)
+
     def path(self, name: str) -> Path:
         """The PEFT folder of one adapter.
 
@@ -90,6 +103,7 @@ class AdapterStore:
         names = [folder.name for folder in self._folders()]
         pointer = self._pointer()
         names += [name for name in (pointer.name, *pointer.history) if name]
+        names += [folder.name for folder in (self._folder / _GONE).glob("*")]
         return 1 + max((int(name.split("-v")[-1].split("-")[0]) for name in names), default=0)
 
     def adopt(self, folder: Path) -> AdapterManifest:
@@ -171,15 +185,19 @@ class AdapterStore:
         raise AdapterError("there is no earlier adapter to go back to")
 
     def remove(self, name: str) -> None:
-        """Delete an adapter.
+        """Delete an adapter; its manifest is remembered for the sake of its descendants.
 
         Raises:
             AdapterError: If it is missing, or in use.
         """
         if self._pointer().name == name:
             raise AdapterError(f"adapter {name} is in use: use another one first")
-        doomed = self._folder / f"{_TEMPORARY}{name}"
-        self.path(name).rename(doomed)  # first out of sight, so that no half of it is ever listed
+        folder, doomed = self.path(name), self._folder / f"{_TEMPORARY}{name}"
+        with contextlib.suppress(FileNotFoundError):  # a damaged one may be removed, too
+            gone = self._folder / _GONE / name
+            gone.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(folder / MANIFEST, gone / MANIFEST)
+        folder.rename(doomed)  # first out of sight, so that no half of it is ever listed
         shutil.rmtree(doomed)
 
     def retain(self, *, keep_last: int) -> Sequence[str]:

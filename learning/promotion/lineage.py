@@ -14,13 +14,13 @@ class Rebuild:
     """How to make an adapter again without what was forgotten."""
 
     parent: str | None
-    """The nearest ancestor that has none of it; None for the bare base model."""
+    """The nearest ancestor that is there and has none of it; None for the bare base model."""
     experience_ids: frozenset[str]
     """What the adapter and its ancestors after that one were made from, and may still be used."""
 
 
 def lineage(store: AdapterStore, name: str) -> Sequence[AdapterManifest]:
-    """The adapter and its ancestors, the youngest first, as far as they are there.
+    """The adapter and its ancestors, the youngest first, removed ones included.
 
     Raises:
         AdapterError: If the adapter itself is missing or damaged.
@@ -30,9 +30,9 @@ def lineage(store: AdapterStore, name: str) -> Sequence[AdapterManifest]:
     while (parent := found[-1].parent) and parent not in seen:
         seen.add(parent)
         try:
-            found.append(store.get(parent))
+            found.append(store.remembered(parent))
         except AdapterError:
-            break  # removed since; what it was made from is unknown
+            break  # never here, or damaged; what it was made from is unknown
     return found
 
 
@@ -61,8 +61,11 @@ def rebuild(store: AdapterStore, name: str, forgotten: Collection[str]) -> Rebui
         AdapterError: If the adapter is missing or damaged.
     """
     used: set[str] = set()
-    for manifest in lineage(store, name):
-        if made_from(store, manifest.name).isdisjoint(forgotten):
+    there = {manifest.name for manifest in store.list()}
+    ancestors = lineage(store, name)
+    for number, manifest in enumerate(ancestors):
+        had = {id_ for each in ancestors[number:] for id_ in each.experience_ids}
+        if manifest.name in there and had.isdisjoint(forgotten):
             return Rebuild(
                 parent=manifest.name, experience_ids=frozenset(used.difference(forgotten))
             )

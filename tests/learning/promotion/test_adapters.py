@@ -171,7 +171,7 @@ def test_the_adapter_in_use_cannot_be_removed(tmp_path: Path) -> None:
         store.remove(one)
     store.remove(two)
     assert [manifest.name for manifest in store.list()] == [one]
-    assert store.next_version() == 2
+    assert store.next_version() == 3
 
 
 def test_only_the_newest_and_what_is_needed_are_kept(tmp_path: Path) -> None:
@@ -251,7 +251,14 @@ def test_a_rebuild_starts_from_the_last_clean_ancestor(tmp_path: Path) -> None:
     assert rebuild(store, child, {"c"}) == Rebuild(parent=old, experience_ids=frozenset("d"))
     assert rebuild(store, child, {"a"}) == Rebuild(parent=None, experience_ids=frozenset("bcd"))
     store.remove(old)
-    assert [each.name for each in lineage(store, child)][-1] != old
+    assert rebuild(store, child, {"c"}) == Rebuild(parent=None, experience_ids=frozenset("abd"))
+
+
+def test_a_removed_ancestor_still_taints_its_descendants(tmp_path: Path) -> None:
+    store, (old, parent, child, _) = _family(tmp_path)
+    store.remove(old)
+    assert [each.name for each in lineage(store, child)][-1] == old
+    assert [each.name for each in tainted(store, {"a"})] == [parent, child]
 
 
 def _learned(tmp_path: Path, **changes: object) -> Learned:
