@@ -44,3 +44,18 @@ def test_without_trust_nothing_of_a_project_is_read(tmp_path: Path) -> None:
     assert load(tmp_path, environ, trusted=False).settings.fix.max_attempts == 3
     (tmp_path / ".elagent.toml").write_text("not toml")
     load(tmp_path, environ, trusted=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.elagent]\n",
+        "[ tool.elagent.fix ]\n",
+        '[tool."elagent".fix]\n',
+        "tool.elagent.model.temperature = 2.0\n",
+    ],
+)
+def test_settings_are_found_however_toml_writes_them(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert configuration_of(tmp_path) == ("pyproject.toml",)
