@@ -19,6 +19,7 @@ from learning.evaluation.drift import (
     facts_note,
     hints_note,
     is_stale_error,
+    neutral_note,
 )
 from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Prompt
@@ -28,7 +29,7 @@ from sandbox.judge import CheckTask, JudgeResult
 from sandbox.status import Status
 from sandbox.streams import display_safe
 
-Arm = Literal["base", "errors", "facts", "hints"]
+Arm = Literal["base", "neutral", "errors", "facts", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 MEMORY_MIB = 4096
 """Address space: the libraries reserve far more than they use."""
@@ -164,6 +165,11 @@ async def run_drift(
         done[task.id, 0] = sample
         on_sample(sample, len(done), len(tasks))
     return {(task.id, 0): done[task.id, 0] for task in tasks}
+
+
+async def tell_neutral(_task: DriftTask, _attempt: Attempt) -> str:
+    """The arm `neutral`: that there was an attempt, so that help and a second try can be told apart."""
+    return neutral_note()
 
 
 async def tell_error(_task: DriftTask, attempt: Attempt) -> str:

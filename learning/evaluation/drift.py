@@ -79,6 +79,11 @@ def error_note(error: str) -> str:
     return Template(_words("drift_error")).substitute(error=error)
 
 
+def neutral_note() -> str:
+    """What a retry is told when it is told nothing but that it is one."""
+    return _words("drift_neutral")
+
+
 def facts_note(facts: Sequence[str]) -> str:
     """What a retry is told when the installed library was asked."""
     return Template(_words("drift_facts")).substitute(facts="\n".join(facts))
@@ -91,7 +96,7 @@ def hints_note(hints: str) -> str:
 
 def prompts_digest() -> str:
     """Digest of every word that is added to a task in any arm."""
-    names = ("drift", "drift_error", "drift_facts", "drift_hints")
+    names = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints")
     return hashlib.sha256("\0".join(map(_words, names)).encode()).hexdigest()
 
 

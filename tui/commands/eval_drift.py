@@ -24,6 +24,7 @@ from agent.evaluation.drift import (
     tell_error,
     tell_facts,
     tell_hints,
+    tell_neutral,
     verify,
 )
 from agent.evaluation.drift_image import DRIFT_LIMITS, drift_image
@@ -194,6 +195,8 @@ async def _tell(
     match arm:
         case "base":
             return None
+        case "neutral":
+            return tell_neutral
         case "errors":
             return tell_error
         case "facts":

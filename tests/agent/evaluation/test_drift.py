@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.evaluation.drift import Attempt, run_drift, tell_error, tell_facts, tell_hints, verify
+from agent.evaluation.drift import (
+    Attempt,
+    run_drift,
+    tell_error,
+    tell_facts,
+    tell_hints,
+    tell_neutral,
+    verify,
+)
 from agent.evaluation.drift_image import pinned
 from agent.evaluation.drift_memory import hint_finder, keep
 from agent.evaluation.judging import EvaluationError
@@ -89,6 +97,16 @@ async def test_the_raw_error_arm_tells_the_error_line(tmp_path: Path) -> None:
     found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_error)
     assert found["t", 0].attempts == 2
     assert "has no attribute 'groupby'" in generator.asked[1][0].messages[0].content
+
+
+async def test_a_neutral_retry_learns_nothing_but_that_it_is_one(tmp_path: Path) -> None:
+    generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}```")
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_neutral)
+    first, second = (prompt.messages[0].content for prompt, _ in generator.asked)
+    assert found["t", 0].attempts == 2
+    assert second.removeprefix(first) == "\nA previous attempt was made. Try again.\n"
+    assert generator.asked[0][1].seed != generator.asked[1][1].seed
 
 
 async def test_what_is_done_is_not_tried_again(tmp_path: Path) -> None:
