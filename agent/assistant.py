@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from agent.approval import Approver
+from agent.bringing import bring_back, declare
 from agent.commits import Commits
 from agent.events import (
     Event,
@@ -226,14 +227,27 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def run_command(self, command: str) -> AsyncGenerator[Event, None]:
-        """Run one shell command in the sandbox, on a copy of the files."""
+    def run_command(
+        self, command: str, *, bring: Sequence[str] = ()
+    ) -> AsyncGenerator[Event, None]:
+        """Run one shell command in the sandbox, on a copy of the files.
+
+        If it succeeds, the files that `bring` declares come back, each after a question.
+        """
 
         async def work(emit: Emit) -> None:
+            entering = await asyncio.to_thread(self.workspace.list_files)
+            declared = await asyncio.to_thread(declare, self._parts.root, entering, bring)
             project = await self._resources.project(emit, None)
             execution = await project.run_command(
-                command, on_output=lambda data: emit(OutputChunk(data.decode("utf-8", "replace")))
+                command,
+                on_output=lambda data: emit(OutputChunk(data.decode("utf-8", "replace"))),
+                collect=[item.path for item in declared],
             )
+            if declared and execution.succeeded:
+                async with self._turn(f"files of {command[:60]}"):
+                    decide, found = self._approver.decide, execution.collected
+                    await bring_back(declared, found, decide=decide, emit=emit)
             ending = TurnEnding.DONE if execution.succeeded else TurnEnding.FAILED
             emit(TurnFinished(_ending(execution), ending))
 

@@ -85,15 +85,21 @@ class ProjectTests:
         return CopyTests(workspace=self._workspace, verified=self._verified, copy=copy)
 
     async def run_command(
-        self, command: str, *, on_output: Callable[[bytes], None] | None = None
+        self,
+        command: str,
+        *,
+        on_output: Callable[[bytes], None] | None = None,
+        collect: Sequence[str] = (),
     ) -> Execution:
         """Run one shell command in a fresh box that holds the project's files.
+
+        Files named in `collect` come back with the execution, as bytes.
 
         Raises:
             SandboxError: If no answer can be given.
         """
         files, _ = await asyncio.to_thread(project_files, self._workspace)
-        job = Job(argv=["sh", "-c", command], files=files, limits=self._limits)
+        job = Job(argv=["sh", "-c", command], files=files, limits=self._limits, collect=collect)
         return await self._sandbox.run(job, on_output=on_output)
 
 

@@ -8,47 +8,43 @@ make a tool on the host run something.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sandbox.contract import TransferError
-from sandbox.transfer import check_outgoing, read_members
+from sandbox.transfer import check_outgoing
 
 MAX_STAGED = 2_000
 MAX_STAGED_BYTES = 32 * 1024 * 1024
 
 
-def stage_members(
-    chunks: Iterable[bytes],
-    declared: Sequence[str],
-    staging: Path,
-    *,
-    max_bytes: int = MAX_STAGED_BYTES,
-) -> tuple[str, ...]:
-    """Write the declared regular files of a hostile tar stream below `staging`; gives their paths.
+def stage(collected: Mapping[str, bytes], staging: Path) -> tuple[str, ...]:
+    """Write what `read_members` took out of a box below `staging`; gives the paths.
 
     `staging` must be an empty folder that nobody else can write to.
 
     Raises:
-        TransferError: If a declared path may not leave a box, or the stream is too large or broken;
-            nothing was written then.
+        TransferError: If a path may not leave a box, or there is too much; nothing was written
+            then. If a path is taken already; what was written before it stays.
     """
-    if len(declared) > MAX_STAGED:
-        raise TransferError(f"more than {MAX_STAGED} files were asked for")
-    found = read_members(chunks, declared, max_bytes=max_bytes)
+    if len(collected) > MAX_STAGED:
+        raise TransferError(f"more than {MAX_STAGED} files came out of the box")
+    if sum(map(len, collected.values())) > MAX_STAGED_BYTES:
+        raise TransferError(f"more than {MAX_STAGED_BYTES} bytes came out of the box")
+    places = {path: check_outgoing(path) for path in collected}
     root = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        for path, content in found.items():
-            _write(root, path, content)
+        for path, content in collected.items():
+            _write(root, path, places[path], content)
     finally:
         os.close(root)
-    return tuple(found)
+    return tuple(collected)
 
 
-def _write(root: int, path: str, content: bytes) -> None:
+def _write(root: int, path: str, parts: tuple[str, ...], content: bytes) -> None:
     """Make every folder and the file itself anew or step into it, following nothing."""
-    *folders, name = check_outgoing(path)
+    *folders, name = parts
     with ExitStack() as stack:
         here = root
         try:

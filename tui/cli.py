@@ -40,7 +40,7 @@ COMMANDS = {
     "models": ("models", "Show, fetch or remove models."),
     "eval": ("eval", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
-    "sandbox": ("sandbox", "Build, show or clean up sandbox images."),
+    "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),
     "sessions": ("sessions", "Show past sessions."),
     "config": ("config", "Show the settings and where each one comes from."),
     "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),

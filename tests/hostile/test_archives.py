@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from sandbox.contract import TransferError
-from sandbox.staging import MAX_STAGED, stage_members
-from sandbox.transfer import check_outgoing, folded
+from sandbox.staging import MAX_STAGED, MAX_STAGED_BYTES, stage
+from sandbox.transfer import check_outgoing, folded, read_members
 from tests.hostile.archives import ARCHIVES, UNFIT, Archive, Member
 
 CHUNK = 10_000
@@ -20,7 +20,8 @@ def staged(archive: Archive, staging: Path) -> tuple[str, ...]:
     data = archive.data()
     chunks = (data[start : start + CHUNK] for start in range(0, len(data), CHUNK))
     try:
-        return stage_members(chunks, archive.declared, staging)
+        found = read_members(chunks, archive.declared, max_bytes=MAX_STAGED_BYTES)
+        return stage(found, staging)
     except TransferError:
         return ()
 
@@ -47,7 +48,9 @@ def test_only_declared_files_arrive_and_only_in_the_folder(
 @pytest.mark.parametrize("path", UNFIT)
 def test_paths_that_tools_on_the_host_act_on_cannot_be_declared(path: str, tmp_path: Path) -> None:
     with pytest.raises(TransferError):
-        stage_members([], [path], tmp_path)
+        read_members([], [path], max_bytes=1)
+    with pytest.raises(TransferError):
+        stage({path: b""}, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -59,16 +62,21 @@ def test_what_is_there_already_is_never_written_through(tmp_path: Path) -> None:
     (staging / "out.txt").symlink_to(outside)
     (staging / "sub").symlink_to(tmp_path)
     for name in ("out.txt", "sub/out.txt"):
-        archive = Archive(name="x", members=(Member(name=name),), declared=(name,))
         with pytest.raises(TransferError, match="cannot be staged"):
-            stage_members([archive.data()], archive.declared, staging)
+            stage({name: b"evil"}, staging)
     assert outside.read_text() == "untouched"
     assert not (tmp_path / "out.txt").exists()
 
 
-def test_too_many_files_are_refused_before_any_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "files", [{f"f{n}": b"" for n in range(MAX_STAGED + 1)}, {"f": bytes(MAX_STAGED_BYTES + 1)}]
+)
+def test_too_much_is_refused_before_anything_is_written(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
     with pytest.raises(TransferError, match="more than"):
-        stage_members([], [f"f{n}" for n in range(MAX_STAGED + 1)], tmp_path)
+        stage(files, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 names = st.text(

@@ -13,10 +13,10 @@ pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def sandbox(*args: str, home: Path) -> subprocess.CompletedProcess[str]:
+def sandbox(*args: str, home: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "elagent.py"), "sandbox", *args],
-        cwd=home,
+        cwd=cwd or home,
         env={**os.environ, "ELAGENT_HOME": str(home)},
         capture_output=True,
         text=True,
@@ -44,3 +44,23 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, args: list[str], sa
     assert run.returncode == 3
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_only_what_was_declared_and_allowed_comes_back(tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    root.mkdir()
+    subprocess.run(["/usr/bin/git", "init", "-q", str(root)], check=True)
+    (root / "a.txt").write_text("one\n")
+    command = "echo two >> a.txt; echo x > other.txt; ln -s /etc/passwd link"
+    options = ("--bring", "a.txt", "--bring", "link")
+    failed = sandbox(
+        "run", "--mode", "auto", *options, f"{command}; exit 3", home=tmp_path, cwd=root
+    )
+    assert failed.returncode == 1
+    assert "exit code 3" in failed.stdout
+    assert (root / "a.txt").read_text() == "one\n"
+    done = sandbox("run", "--mode", "auto", *options, command, home=tmp_path, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "link is not a regular file in the sandbox" in done.stdout
+    assert (root / "a.txt").read_text() == "one\ntwo\n"
+    assert sorted(path.name for path in root.iterdir()) == [".git", "a.txt"]

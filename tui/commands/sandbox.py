@@ -1,4 +1,4 @@
-"""`elagent sandbox`: the images in which all code of the project runs, and a look into one."""
+"""`elagent sandbox`: the images in which all code of the project runs, and what else may run there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from agent.events import StageStarted
+from agent.approval import Approver, Mode
+from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
 from agent.project import limits_of, prepare, project_files
 from agent.workspace.workspace import Workspace
@@ -22,13 +23,13 @@ from sandbox.pruning import last_use, prune_images
 from sandbox.terminal import run_shell
 from tui.asking import terminal_approver
 from tui.plain import TextPresenter, format_bytes, format_seconds, make_console
-from tui.running import run_async
+from tui.running import open_assistant, run_async
 from tui.wiring import context
 
 _SHELL_S = 8 * 3600.0
 
 
-@click.group(help="Build, show or clean up sandbox images, or look into one.")
+@click.group(help="Build, show or clean up sandbox images, or run something in one.")
 def sandbox() -> None:
     pass
 
@@ -90,12 +91,53 @@ def prune(*, keep: int) -> None:
     click.echo(f"removed {boxes} boxes and {len(images)} images (up to {freed})")
 
 
+@sandbox.command("run")
+@click.option(
+    "--bring",
+    multiple=True,
+    metavar="FILE",
+    help="A file that comes back if the command succeeds: shown as a diff and asked about.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["ask", "auto"]),
+    default="ask",
+    show_default=True,
+    help="Ask before each file is written, or write all of them.",
+)
+@click.argument("command")
+def run(*, command: str, bring: tuple[str, ...], mode: Mode) -> int:
+    """Run the shell command COMMAND in a box, on a copy of this repository's files.
+
+    Whatever it changes there is discarded, but for the files named by --bring (relative to the
+    root of the repository); `elagent undo` takes those back.
+    """
+    presenter = TextPresenter(make_console())
+    try:
+        approver = terminal_approver(presenter, as_json=False, mode=mode)
+        return run_async(_run(command, bring, presenter, approver))
+    finally:
+        presenter.close()
+
+
+async def _run(
+    command: str, bring: tuple[str, ...], presenter: TextPresenter, approver: Approver
+) -> int:
+    succeeded = False
+    async with open_assistant(context(), approver) as assistant:
+        async for event in assistant.run_command(command, bring=bring):
+            presenter.show(event)
+            if isinstance(event, TurnFinished):
+                succeeded = event.ending is TurnEnding.DONE
+    return 0 if succeeded else 1
+
+
 @sandbox.command("shell")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 def shell(*, path: Path) -> int:
     """Open a shell in a box that holds a copy of the files of PATH; changes are discarded."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise SandboxError("a shell needs a terminal; for one command use run-tests --command CMD")
+        raise SandboxError("a shell needs a terminal; for one command use `elagent sandbox run`")
     where = context(path)
     settings = where.settings.sandbox
     state_dir = make_private(where.paths.sandbox)
