@@ -117,7 +117,7 @@ class SampleFile:
 
     def append(self, samples: Iterable[Sample]) -> None:
         """Add finished samples and see them onto the disk."""
-        _mend(self.path)
+        mend(self.path)
         with self.path.open("a", encoding="utf-8") as file:
             for sample in samples:
                 record = {"v": _FORMAT, "manifest": self.manifest.digest, **asdict(sample)}
@@ -186,7 +186,7 @@ def _result(sample: Sample) -> str:
 def _read(path: Path, digest: str) -> dict[tuple[str, int], Sample]:
     if not path.exists():
         return {}
-    _mend(path)
+    mend(path)
     known = {item.name for item in fields(Sample)}
     found: dict[tuple[str, int], Sample] = {}
     for number, record in enumerate(read_json_lines(path), 1):
@@ -200,8 +200,8 @@ def _read(path: Path, digest: str) -> dict[tuple[str, int], Sample]:
     return found
 
 
-def _mend(path: Path) -> None:
-    """Cut a last line that a crash left without its end."""
+def mend(path: Path) -> None:
+    """Cut a last line that a crash left without its end; no file is no fault."""
     if not path.exists():
         return
     data = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -42,6 +43,7 @@ from learning.evaluation.drift import (
     prompts_digest,
     tasks_digest,
 )
+from learning.evaluation.remembered import RememberedReplies
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
@@ -148,7 +150,7 @@ def drift(
             tell = await _tell(arm, stack, where, image, store)
             await run_drift(
                 tasks,
-                subject.generator,
+                RememberedReplies(subject.generator, _replies(where, subject)),
                 judge,
                 file,
                 tell=tell,
@@ -165,6 +167,18 @@ def drift(
     if not as_json:
         click.echo(_stale_line(samples))
     return 0
+
+
+def _replies(where: Context, subject: Subject) -> Path:
+    """Where the greedy replies of this subject are kept, for all arms."""
+    about = (
+        subject.name,
+        subject.weights_sha256,
+        subject.adapter,
+        sorted(subject.versions.items()),
+    )
+    digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+    return make_private(where.paths.home / "evaluations" / "replies") / f"{digest}.jsonl"
 
 
 def _judge(
