@@ -61,6 +61,11 @@ class ProjectTests:
             root=workspace.root, sandbox=sandbox, project=project, limits=limits
         )
 
+    @property
+    def image_id(self) -> str:
+        """The image in which the tests run."""
+        return self._image_id
+
     def environment(self, cache: Path, *, say: Say = lambda _: None) -> Environment:
         """The box's libraries as somebody who can be asked; answers are remembered in `cache`."""
         return Environment(self._sandbox, image=self._image_id, cache=cache, say=say)
@@ -83,6 +88,20 @@ class ProjectTests:
     def on_copy(self, copy: Path) -> CopyTests:
         """The same tests on the files as they are in a copy of the project."""
         return CopyTests(workspace=self._workspace, verified=self._verified, copy=copy)
+
+    def at_commit(self, commit: str, folder: Path) -> FolderTests:
+        """The tests as they are in a commit whose files are in `folder`, on what is there now.
+
+        The dependencies are those of the project as it is today.
+        """
+        verified = VerifiedTests(
+            root=self._workspace.root,
+            sandbox=self._sandbox,
+            project=self._project,
+            limits=self._limits,
+            commit=commit,
+        )
+        return FolderTests(verified=verified, folder=folder)
 
     async def run_command(
         self,
@@ -128,6 +147,34 @@ class CopyTests:
             collect_files, self.copy, names, max_bytes=MAX_PROJECT_BYTES
         )
         return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderTests:
+    """Runs the tests on every file that is in a folder. Implements `TestRunner`."""
+
+    verified: VerifiedTests
+    folder: Path
+
+    async def run(
+        self,
+        *,
+        only: Sequence[str] = (),
+        on_output: Callable[[bytes], None] | None = None,
+        on_result: Callable[[TestResult], None] | None = None,
+    ) -> TestReport:
+        """Run all tests, or only those with these ids, in a fresh box.
+
+        Raises:
+            SandboxError: If no answer can be given.
+        """
+        files, _ = await asyncio.to_thread(self._files)
+        return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
+
+    def _files(self) -> tuple[list[SourceFile], list[Refusal]]:
+        paths = (path for path in self.folder.rglob("*") if path.is_file())
+        names = sorted(str(path.relative_to(self.folder)) for path in paths)
+        return collect_files(self.folder, names, max_bytes=MAX_PROJECT_BYTES)
 
 
 def project_files(workspace: Workspace) -> tuple[list[SourceFile], list[Refusal]]:

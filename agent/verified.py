@@ -23,8 +23,18 @@ from sandbox.suite import collect_tests, run_tests
 class VerifiedTests:
     """The test runs of one session, each at the highest trust that its files allow."""
 
-    def __init__(self, *, root: Path, sandbox: Sandbox, project: Project, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        sandbox: Sandbox,
+        project: Project,
+        limits: Limits,
+        commit: str = "HEAD",
+    ) -> None:
+        """`commit` is the one that says which tests there are and what is in them."""
         self._root = root
+        self._commit = commit
         self._sandbox = sandbox
         self._project = project
         self._limits = limits
@@ -44,7 +54,7 @@ class VerifiedTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        pristine = await asyncio.to_thread(read_commit, self._root)
+        pristine = await asyncio.to_thread(read_commit, self._root, commit=self._commit)
         basis = await asyncio.to_thread(self._footing, files, pristine)
         expected = None
         if pristine is not None and basis.trust.may_train:

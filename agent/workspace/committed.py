@@ -1,4 +1,4 @@
-"""The user's last commit as the sandbox needs it: which files it has, and what is in them.
+"""A commit of the user as the sandbox needs it: which files it has, and what is in them.
 
 Read with git as `agent.workspace.safegit` runs it: nothing of the repository's configuration is
 executed, nothing is written.
@@ -18,15 +18,17 @@ _REGULAR = (b"100644", b"100755")
 _ENTRY_FIELDS = 3
 
 
-def read_commit(root: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Pristine | None:
-    """The commit at the head of the repository around `root`; None where there is none.
+def read_commit(
+    root: Path, environ: Mapping[str, str] = MappingProxyType({}), *, commit: str = "HEAD"
+) -> Pristine | None:
+    """A commit of the repository around `root`, the last one if none is named; None without it.
 
     Links and submodules are not among its files, nor names that are not UTF-8.
     """
     git = user_git(root, environ)
     try:
-        commit = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode().strip()
-        listed = git.run("ls-tree", "-r", "-z", "HEAD", ".")
+        found = git.run("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
+        listed = git.run("ls-tree", "-r", "-z", found, ".")
     except (WorkspaceError, UnicodeDecodeError):
         return None
     hashes: dict[str, str] = {}
@@ -43,4 +45,4 @@ def read_commit(root: Path, environ: Mapping[str, str] = MappingProxyType({})) -
     def read(path: str) -> bytes:
         return next(iter(git.blobs([hashes[path]])))
 
-    return Pristine(commit=commit, hashes=hashes, read=read)
+    return Pristine(commit=found, hashes=hashes, read=read)

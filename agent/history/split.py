@@ -1,0 +1,48 @@
+"""Which tasks may judge an adapter: later ones, about nothing that it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.history.functions import differing
+from agent.history.tasks import RepositoryTask, TaskFile
+from learning.records import Experience
+
+EXPERIENCE_SHARE = 1 / 3
+"""Of the tasks that are known when the line is drawn; it stays where it is as history grows."""
+
+
+def older_part(known: TaskFile) -> Sequence[RepositoryTask]:
+    """The tasks that experience may be made of, the oldest first."""
+    return [task for task in known.in_time if task.order <= _cutoff(known)]
+
+
+def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[RepositoryTask]:
+    """The later tasks, the oldest first, without those that something learned is about."""
+    taught = list(learned)
+    return [
+        task
+        for task in known.in_time
+        if task.order > _cutoff(known) and not any(overlaps(task, each) for each in taught)
+    ]
+
+
+def overlaps(task: RepositoryTask, experience: Experience) -> bool:
+    """Whether an experience is about the tests or the function of a task."""
+    if {*experience.targets, *experience.green_after} & set(task.red_ids):
+        return True
+    if experience.path != task.path:
+        return False
+    touched = differing(experience.before, experience.after).split(",")
+    return not set(touched).isdisjoint(task.function.split(","))
+
+
+def _cutoff(known: TaskFile) -> tuple[int, str]:
+    """Where the older part ends, decided when it is first asked for."""
+    if known.cutoff is None:
+        tasks = known.in_time
+        older = int(len(tasks) * EXPERIENCE_SHARE)
+        if not older:
+            return (0, "")
+        known.cut(tasks[older - 1].order)
+    return known.cutoff or (0, "")

@@ -1,0 +1,178 @@
+"""A task from the repository's history, and the file that keeps what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.status import Trust
+
+Kind = Literal["older", "stub", "failure"]
+RULES = "1"
+"""Which rules made the tasks: results under other rules are not comparable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryTask:
+    """A file that is broken in one function, and the tests that say so."""
+
+    id: str
+    commit: str
+    """The state of all other files, and of the tests."""
+    committed_at: int
+    path: str
+    function: str
+    """Qualified; all that differ, with commas, where a recorded failure is more than one."""
+    kind: Kind
+    broken: str
+    """The file as it is shown to the model."""
+    green: tuple[str, ...]
+    """Tests that pass in spite of it."""
+    failing: tuple[TestResult, ...]
+    """Tests that pass with the real file and fail every time with the broken one."""
+    duration_s: float
+    """Of a run of all tests."""
+    real: str = ""
+    """Digest of the function as it was before it was broken."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What the task is about: file and function."""
+        return self.path, self.function
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Tasks in time; those of one commit in an order of their own."""
+        return self.committed_at, self.id
+
+    @property
+    def red_ids(self) -> tuple[str, ...]:
+        return tuple(result.id for result in self.failing)
+
+    @property
+    def report(self) -> TestReport:
+        """The run of all tests on the broken file, as far as it matters."""
+        passed = (TestResult(id=name, outcome=TestOutcome.PASSED) for name in self.green)
+        return TestReport(
+            status=RunStatus.COMPLETE,
+            results=(*passed, *self.failing),
+            runner="",
+            trust=Trust.PINNED,
+            duration_s=self.duration_s,
+        )
+
+
+def task_id(commit: str, path: str, function: str, broken: str) -> str:
+    """A name that a person can read and that changes with anything that the task is made of."""
+    digest = text_digest("\0".join([RULES, commit, path, function, broken]))[:8]
+    return f"{path}::{function or 'file'}@{commit[:8]}-{digest}"
+
+
+def text_digest(text: str) -> str:
+    """What tells texts apart without keeping them."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class TaskFile:
+    """Everything that was tried so far, one JSON line each. One process writes at a time."""
+
+    path: Path
+    tasks: dict[str, RepositoryTask] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
+    """Ids of candidates that were judged, whatever came of them."""
+    examined: set[str] = field(default_factory=set)
+    """Commits whose candidates were all tried."""
+    cutoff: tuple[int, str] | None = None
+    """Up to here in time tasks are for experience, what comes later is held out; set once."""
+
+    def __post_init__(self) -> None:
+        for record in _records(self.path):
+            self._take(record)
+
+    def add(self, task: RepositoryTask) -> None:
+        """Keep a task."""
+        self._append({"tried": task.id, "task": asdict(task)})
+
+    def reject(self, id_: str, reason: str) -> None:
+        """Remember that a candidate is no task."""
+        self._append({"tried": id_, "why": reason})
+
+    def finish(self, commit: str) -> None:
+        """Remember that a commit has nothing more to give."""
+        self._append({"examined": commit})
+
+    def cut(self, order: tuple[int, str]) -> None:
+        """Decide for good where the older part ends."""
+        self._append({"cutoff": list(order)})
+
+    @property
+    def in_time(self) -> Sequence[RepositoryTask]:
+        """The tasks, the oldest first; of each function only the newest."""
+        newest = {task.place: task for task in sorted(self.tasks.values(), key=_order)}
+        return sorted(newest.values(), key=_order)
+
+    def _append(self, record: dict[str, object]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"rules": RULES, **record}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._take(record)
+
+    def _take(self, record: dict[str, object]) -> None:
+        if isinstance(made := record.get("task"), dict):
+            task = _task(made)
+            self.tasks[task.id] = task
+        if isinstance(cut := record.get("cutoff"), list):
+            self.cutoff = (int(cut[0]), str(cut[1]))
+        for name, known in (("tried", self.tried), ("examined", self.examined)):
+            if isinstance(value := record.get(name), str):
+                known.add(value)
+
+
+def _order(task: RepositoryTask) -> tuple[int, str]:
+    return task.order
+
+
+def _records(path: Path) -> Iterable[dict[str, object]]:
+    """The lines of these rules; one that a crash cut off is left out, and cut."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        os.truncate(path, data.rfind(b"\n") + 1)
+    for line in data.decode("utf-8", "replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("rules") == RULES:
+            yield record
+
+
+def _task(record: dict[str, object]) -> RepositoryTask:
+    fields = dict(record)
+    failing = fields.pop("failing")
+    green = fields.pop("green")
+    assert isinstance(failing, list | tuple)  # noqa: S101 - written by `TaskFile.add`
+    assert isinstance(green, list | tuple)  # noqa: S101 - as above
+    return RepositoryTask(
+        **fields,  # type: ignore[arg-type]
+        green=tuple(green),
+        failing=tuple(_result(item) for item in failing),
+    )
+
+
+def _result(record: dict[str, object]) -> TestResult:
+    fields = dict(record)
+    frames = fields.pop("frames", ())
+    fields["outcome"] = TestOutcome(str(fields["outcome"]))
+    assert isinstance(frames, list | tuple)  # noqa: S101 - written by `TaskFile.add`
+    return TestResult(**fields, frames=tuple(Frame(**item) for item in frames))  # type: ignore[arg-type]
