@@ -24,6 +24,8 @@ class Question:
     """The path of the file, the command line, or the source archive that would be built."""
     detail: str = ""
     """The diff of an edit, or what leaving the sandbox means."""
+    problem: str = ""
+    """Why the last answer could not be carried out, where this is asked again."""
 
     @property
     def leaves_sandbox(self) -> bool:
@@ -37,6 +39,8 @@ class Decision:
 
     allowed: bool
     reason: str = ""
+    kept: frozenset[int] | None = None
+    """Which hunks of an edit may be written, counted from 0 as the diff shows them; None for all."""
 
 
 class Approver(Protocol):

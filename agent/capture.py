@@ -57,7 +57,7 @@ class TurnStep:
     """The history that the model saw before the action."""
     action: Action
     edits: tuple[Accepted, ...] = ()
-    """What was written; empty if nothing was."""
+    """What was written, as the model meant it; empty if nothing was."""
     command: str = ""
     observation: str = ""
     """What the model was told came of it, or why the turn ended there."""
@@ -76,6 +76,14 @@ class TurnRecorder(Protocol):
 
     def tests_ran(self, report: TestReport) -> Sequence[ExperienceRecorded]:
         """Judge the edits since the last run of the tests by what this one says.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
+
+    def files_are(self, read: Callable[[str], str | None]) -> Sequence[ExperienceRecorded]:
+        """Find what the user made of the edits, given how to read a file now.
 
         Raises:
             StoreError: If it cannot be written.

@@ -74,7 +74,17 @@ REPORT = TestReport(
     status=RunStatus.COMPLETE, results=(RED, *GREEN), runner="pytest", trust=Trust.PINNED,
     duration_s=0.6,
 )  # fmt: skip
+TWO_PLACES = (
+    DIFF
+    + """@@ -31,4 +31,4 @@
+ def order_total(lines):
+     \"\"\"Price of all lines together, in cents.\"\"\"
+-    return sum(line_total(*line) for line in lines)
++    return round(sum(line_total(*line) for line in lines), 2)
+"""
+)
 EDIT = Question(kind="edit", subject="warehouse/pricing.py", detail=DIFF)
+EDITS = Question(kind="edit", subject="warehouse/pricing.py", detail=TWO_PLACES)
 DONE = TurnFinished("done")
 TALK: Sequence[Event] = (
     TextDelta(SAID), REPLY, EditApplied("warehouse/pricing.py", DIFF),
@@ -116,6 +126,11 @@ async def _question(app: ElagentApp, pilot: Pilot[int]) -> None:
     app.activity.display = False
 
 
+async def _part(app: ElagentApp, pilot: Pilot[int]) -> None:
+    await _question(app, pilot)
+    await pilot.press("down", "space")
+
+
 async def _panel(app: ElagentApp, pilot: Pilot[int]) -> None:
     await _talk(app, pilot)
     await pilot.press("f2")
@@ -141,6 +156,10 @@ def _asks() -> ScriptedAgent:
     return ScriptedAgent(script=[(TextDelta(SAID), REPLY, Asks(question=EDIT), DONE)])
 
 
+def _asks_in_parts() -> ScriptedAgent:
+    return ScriptedAgent(script=[(TextDelta(SAID), REPLY, Asks(question=EDITS), DONE)])
+
+
 def _learns() -> ScriptedAgent:
     steps = [LearnStep(n, 16, 2.4 / n**0.5, 62.0, 90.0 - 5 * n) for n in range(1, _STEPS + 1)]
     return ScriptedAgent(
@@ -152,6 +171,7 @@ SCENES: Mapping[str, Scene] = {
     "conversation": Scene(agent=_speaks, act=_talk, size=(100, 40)),
     "side-by-side": Scene(agent=_speaks, act=_talk, size=(140, 40)),
     "approval": Scene(agent=_asks, act=_question),
+    "parts": Scene(agent=_asks_in_parts, act=_part, size=(80, 24)),
     "learning": Scene(agent=_learns, act=_panel, size=(130, 36), compared=False),
     "completion": Scene(agent=ScriptedAgent, act=_complete, size=(80, 20)),
     "keys": Scene(agent=ScriptedAgent, act=_help, size=(90, 36)),

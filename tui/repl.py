@@ -21,6 +21,7 @@ from learning.errors import LearningError
 from sandbox.contract import SandboxError
 from sandbox.streams import display_safe
 from tui import reports
+from tui.app.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt
 from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff
@@ -223,14 +224,39 @@ class Repl:
 
     async def _ask(self, question: Question) -> Decision:
         self._presenter.close()
-        if question.detail:
-            is_diff = question.kind == "edit"
-            detail = question.detail
-            self._console.print(render_diff(detail) if is_diff else display_safe(detail))
-        asked = f"{question.kind} {display_safe(question.subject)}? [y/N] "
+        parts = self._show_question(question)
+        some = ", or the parts to write, such as 1 3" if parts > 1 else ""
+        asked = f"{question.kind} {display_safe(question.subject)}? [y/N{some}] "
         answer = await self._prompt.ask(asked)
-        allowed = answer.strip().lower() in ("y", "yes")
-        return Decision(allowed=allowed, reason="" if allowed else "the user said no")
+        return answer_of(answer, parts=parts)
+
+    def _show_question(self, question: Question) -> int:
+        """Print what would happen; of how many parts a change is, where one can choose."""
+        if question.problem:
+            self._console.print(display_safe(question.problem))
+        if question.kind != "edit":
+            if question.detail:
+                self._console.print(display_safe(question.detail))
+            return 0
+        files = parse_diff(question.detail)
+        hunks = files[0].hunks if len(files) == 1 else ()
+        if len(hunks) < 2:  # noqa: PLR2004 - one part is the whole
+            self._console.print(render_diff(question.detail))
+            return 0
+        for number, hunk in enumerate(hunks, start=1):
+            self._console.print(f"part {number} of {len(hunks)}, from line {hunk.new_start}")
+            self._console.print(draw_hunk(hunk, columns=0))
+        return len(hunks)
+
+
+def answer_of(answer: str, *, parts: int) -> Decision:
+    """What a typed answer means: yes, the numbers of the parts to write, and anything else is no."""
+    words = answer.replace(",", " ").lower().split()
+    if words in (["y"], ["yes"]):
+        return Decision(allowed=True)
+    if words and all(word.isdecimal() and 1 <= int(word) <= parts for word in words):
+        return Decision(allowed=True, kept=frozenset(int(word) - 1 for word in words))
+    return Decision(allowed=False, reason="the user said no")
 
 
 async def run_repl(where: Context, mode: Mode) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from agent.editing.guards import (
     vanished_definitions,
     vanished_names,
 )
+from agent.editing.hunks import diff_lines
 from agent.editing.source_files import (
     OutsideRepositoryError,
     SourceFileError,
@@ -148,19 +148,14 @@ def unified_diff(path: str, before: str | None, after: str | None) -> str:
     if before == after:
         return ""
     lines = difflib.unified_diff(
-        _lines(before or ""),
-        _lines(after or ""),
+        diff_lines(before or ""),
+        diff_lines(after or ""),
         fromfile="/dev/null" if before is None else f"a/{path}",
         tofile="/dev/null" if after is None else f"b/{path}",
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
-
-
-def _lines(text: str) -> list[str]:
-    """The lines with their ends, as git counts them: only a line feed ends one."""
-    return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def _content_problem(edit: FileEdit, before: str | None) -> Refused | None:

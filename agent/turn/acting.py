@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.approval import Decision, Question
 from agent.editing.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
+from agent.editing.hunks import keep_hunks
 from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
 from agent.editing.source_files import SourceFileError
 from agent.events import (
@@ -81,6 +82,9 @@ class Actions:
     """How much of the context is free for an observation."""
     reasks: int = 0
     edits: list[Accepted] = field(default_factory=list)
+    """As the model meant them, of which the person may have kept only a part."""
+    kept_parts: dict[str, str] = field(default_factory=dict)
+    """The texts of the files where the person did so, which the model does not know yet."""
 
     async def act(self, reading: Reading) -> Outcome:
         """Do what a reply asks for.
@@ -89,6 +93,7 @@ class Actions:
             WorkspaceError: If a state of the files cannot be recorded.
         """
         self.edits.clear()
+        self.kept_parts.clear()
         match reading:
             case PlainAnswer():
                 return Outcome(end=DONE)
@@ -120,7 +125,10 @@ class Actions:
         for edit in checked:
             if isinstance(edit, Accepted) and (end := await self._apply(edit)):
                 return Outcome(end=end)
-        return await self._command(reading.command) if reading.command else Outcome(end=DONE)
+        if not reading.command:
+            return Outcome(end=DONE)
+        outcome = await self._command(reading.command)
+        return outcome if outcome.end else self._with_kept_parts(outcome)
 
     def _checked(self, edit: FileEdit) -> Accepted | Refused:
         before = self.conversation.shown_text(edit.path)
@@ -158,23 +166,49 @@ class Actions:
         """Ask and write; None when it is written, else why the turn ends."""
         diff = unified_diff(edit.path, edit.before, edit.after)
         self.emit(EditProposed(edit.path, diff))
-        decision = await self.decide(Question(kind="edit", subject=edit.path, detail=diff))
-        if not decision.allowed:
-            reason = decision.reason or DECLINED.reason
+        kept = await self._allowed(edit, Question(kind="edit", subject=edit.path, detail=diff))
+        if isinstance(kept, Decision):
+            reason = kept.reason or DECLINED.reason
             self.emit(Notice(f"{edit.path} was not written: {reason}"))
             return DECLINED
         try:
-            apply_edit(edit)
+            apply_edit(kept)
         except SourceFileError as err:
             self.emit(Notice(str(err), "warning"))
             return End(ending=TurnEnding.FAILED, reason=str(err))
         self.edits.append(edit)
-        self.best.edited(edit.path, edit.after)
+        self.best.edited(edit.path, kept.after)
+        # What the model knows is its own text: one that differs is shown to it when it matters.
         self.conversation.mark_shown(edit.path, edit.after)
         self.conversation.changed(edit.path)
         self.sources.include(edit.path)
-        self.emit(EditApplied(edit.path, diff))
+        if kept is not edit:
+            self.kept_parts[edit.path] = kept.after
+        self.emit(EditApplied(edit.path, unified_diff(edit.path, kept.before, kept.after)))
         return None
+
+    async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
+        """What may be written of an edit, checked anew if it is a part; else the refusal."""
+        while (decision := await self.decide(question)).allowed:
+            if decision.kept is None:
+                return edit
+            part = keep_hunks(edit.before or "", edit.after, decision.kept)
+            if part == edit.after:
+                return edit
+            checked = self._checked(FileEdit(path=edit.path, content=part))
+            if isinstance(checked, Accepted):
+                return checked
+            question = replace(question, problem=f"This part cannot be written: {checked.reason}")
+        return decision
+
+    def _with_kept_parts(self, outcome: Outcome) -> Outcome:
+        """Tell the model, too, what the person left of its change."""
+        told = []
+        for path, text in self.kept_parts.items():
+            self.conversation.mark_shown(path, text)
+            said = f"The user kept only a part of your change. This is {path} now:"
+            told.append(f"{said}\n{fenced(text, '')}")
+        return replace(outcome, observation="\n\n".join([*told, outcome.observation]))
 
     async def _command(self, command: str) -> Outcome:
         """Answer from the files if the command only looks; else run it in the sandbox."""

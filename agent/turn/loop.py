@@ -314,12 +314,15 @@ class _Turn:
         )
         try:
             recorded = self.recorder.acted(step)
+            # A part that the person kept is the person's edit of the model's, and judged as such.
+            read = self.actions.sources.text
+            edited = self.recorder.files_are(read) if self.actions.kept_parts else ()
             judged = self.recorder.tests_ran(outcome.report) if outcome.report else ()
         except StoreError as err:
             self.recorder = None
             self.emit(Notice(f"nothing more is recorded in this turn: {err}", "warning"))
             return
-        for event in (recorded, *judged):
+        for event in (recorded, *edited, *judged):
             if event is not None:
                 self.emit(event)
 

@@ -69,6 +69,7 @@ class ScriptedAgent:
     asked: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    kept: list[frozenset[int] | None] = field(default_factory=list)
     cancelled: int = 0
     reconnected: list[str | None] = field(default_factory=list)
     switch: LearnerSwitch | None = None
@@ -139,6 +140,7 @@ class ScriptedAgent:
                 decision = await self.approver.decide(question)
                 self.answers.append(decision.allowed)
                 self.reasons.append(decision.reason)
+                self.kept.append(decision.kept)
                 yield (
                     EditApplied(question.subject, question.detail)
                     if decision.allowed

@@ -17,7 +17,7 @@ from prompt_toolkit.output import DummyOutput
 from agent.paths import Paths
 from agent.settings.load import load
 from tests.fakes.openai_server import FakeServer, Scripted, serve, text
-from tui.repl import run_repl
+from tui.repl import answer_of, run_repl
 from tui.wiring import Context
 
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
@@ -80,6 +80,26 @@ async def test_an_edit_is_asked_about_and_the_next_line_waits(root: Path) -> Non
             keyboard.send_text("Thanks\r/quit\r")
             await until(task.done)
             assert task.result() == 0
+
+
+async def test_single_parts_of_an_edit_can_be_written(root: Path) -> None:
+    between = "".join(f"line_{n} = {n}\n" for n in range(9))
+    (root / "ops.py").write_text(f"first = 0\n{between}last = 0\n")
+    reply = text(f"ops.py\n```python\nfirst = 1\n{between}last = 1\n```")
+    with serve(FakeServer(script=[reply])) as server:
+        async with talking(root, server, "ask") as (keyboard, task):
+            keyboard.send_text("Repair ops.py\r")
+            await until(lambda: "edit_proposed" in written(root))
+            keyboard.send_text("2\r")
+            await until(lambda: "last = 1" in (root / "ops.py").read_text())
+            keyboard.send_text("/quit\r")
+            await until(task.done)
+    assert (root / "ops.py").read_text() == f"first = 0\n{between}last = 1\n"
+
+
+@pytest.mark.parametrize("answer", ["", "n", "3", "0", "1 x", "yes 1", "all"])
+def test_an_answer_that_is_not_clear_writes_nothing(answer: str) -> None:
+    assert not answer_of(answer, parts=2).allowed
 
 
 async def test_escape_ends_the_reply_on_the_server_and_the_next_request_is_answered(

@@ -1,7 +1,12 @@
-"""Asks the person about one edit or command, with exactly what would happen."""
+"""Asks the person about one edit or command, with exactly what would happen.
+
+Of an edit with more than one changed place, single parts can be left out.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,23 +18,27 @@ from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
 from sandbox.streams import display_safe
-from tui.app.diffs import draw_diff, parse_diff
+from tui.app.diffs import Hunk, draw_diff, parse_diff
+from tui.app.parts import Parts
 
 _TITLES = {
     "edit": "Write this change?",
     "command": "Run this command in the sandbox?",
     "network build": "Let this be built with a network?",
 }
+_NO = "the user said no"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the person answered."""
 
-    def __init__(self, *, allowed: bool, reason: str = "", rest: bool = False) -> None:
-        self.allowed = allowed
-        self.reason = reason
-        self.rest = rest
-        """Whether the same answer holds for the rest of this turn."""
+    allowed: bool
+    reason: str = ""
+    rest: bool = False
+    """Whether the same answer holds for the rest of this turn."""
+    kept: frozenset[int] | None = None
+    """The parts of an edit that may be written; None for all of it."""
 
 
 class ApprovalScreen(ModalScreen[Verdict]):
@@ -40,8 +49,9 @@ class ApprovalScreen(ModalScreen[Verdict]):
         Binding("n,escape", "answer(False)", "Reject", id="approval.reject"),
         Binding("a", "accept_rest", "Accept all of this turn", id="approval.rest"),
         Binding("r", "say_why", "Reject and say why", id="approval.why"),
-        Binding("up,k", "scroll(-1)", "Up", show=False),
-        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("space", "toggle_part", "Leave a part out or take it in", id="approval.part"),
+        Binding("up,k", "go(-1)", "Up", show=False),
+        Binding("down,j", "go(1)", "Down", show=False),
         Binding("pageup", "scroll(-10)", "Page up", show=False),
         Binding("pagedown", "scroll(10)", "Page down", show=False),
     ]
@@ -49,6 +59,8 @@ class ApprovalScreen(ModalScreen[Verdict]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
+        hunks = _hunks(question)
+        self._parts = Parts(hunks) if len(hunks) > 1 else None
 
     def compose(self) -> ComposeResult:
         question = self._question
@@ -56,18 +68,24 @@ class ApprovalScreen(ModalScreen[Verdict]):
             title = Text(_TITLES.get(question.kind, f"Allow this {question.kind}?"), "bold")
             yield Static(title, markup=False)
             yield Static(Text(display_safe(question.subject)), id="subject", markup=False)
-            with VerticalScroll(id="detail", can_focus=False):
-                yield Static(id="detail-text", markup=False)
-            with Horizontal(id="answers"):
-                yield Button("Accept (y)", id="yes", variant="success", compact=True)
-                yield Button("Reject (n)", id="no", variant="error", compact=True)
-                yield Button("All of this turn (a)", id="rest", compact=True)
-                yield Button("Say why (r)", id="why", compact=True)
-            yield Input(placeholder="What is wrong with it? Enter rejects", id="reason")
+            if question.problem:
+                yield Static(Text(display_safe(question.problem), "bold"), markup=False)
+            if self._parts is not None:
+                yield Static(id="marked", markup=False)
+                yield self._parts
+            else:
+                with VerticalScroll(id="detail", can_focus=False):
+                    yield Static(id="detail-text", markup=False)
+            with Vertical(id="answering"):
+                with Horizontal(id="answers"):
+                    yield Button("Accept (y)", id="yes", variant="success", compact=True)
+                    yield Button("Reject (n)", id="no", variant="error", compact=True)
+                    yield Button("Whole turn (a)", id="rest", compact=True)
+                    yield Button("Why (r)", id="why", compact=True)
+                yield Input(placeholder="What is wrong with it? Enter rejects", id="reason")
 
     def on_mount(self) -> None:
         self.query_one("#reason").display = False
-        self.query_one("#detail").display = bool(self._question.detail)
         self.query_one("#rest").display = self._question.kind == "edit"
         self._draw()
         self.query_one("#yes").focus()
@@ -76,6 +94,10 @@ class ApprovalScreen(ModalScreen[Verdict]):
         self._draw()
 
     def _draw(self) -> None:
+        if self._parts is not None:
+            self._parts.draw()
+            self._say_what_is_marked(self._parts)
+            return
         detail = self._question.detail
         body = (
             draw_diff(detail, columns=self.app.size.width)
@@ -83,6 +105,14 @@ class ApprovalScreen(ModalScreen[Verdict]):
             else Text(display_safe(detail))
         )
         self.query_one("#detail-text", Static).update(body)
+        self.query_one("#detail").display = bool(detail)
+
+    def _say_what_is_marked(self, parts: Parts) -> None:
+        kept, total = len(parts.kept), parts.total
+        what = f"{kept} of {total} parts" if kept < total else f"all {total} parts"
+        at = f"At part {parts.at + 1}; y writes {what}."
+        keys = "Up, Down: another part. Space: leave it out, or take it in."
+        self.query_one("#marked", Static).update(Text(f"{at} {keys}"))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         match event.button.id:
@@ -96,8 +126,19 @@ class ApprovalScreen(ModalScreen[Verdict]):
                 self.action_answer(allowed=False)
 
     def action_answer(self, allowed: bool) -> None:
-        reason = "" if allowed else "the user said no"
-        self.dismiss(Verdict(allowed=allowed, reason=reason))
+        if not allowed:
+            self.dismiss(Verdict(allowed=False, reason=_NO))
+        elif self._parts is None or len(self._parts.kept) == self._parts.total:
+            self.dismiss(Verdict(allowed=True))
+        elif self._parts.kept:
+            self.dismiss(Verdict(allowed=True, kept=self._parts.kept))
+        else:
+            self.notify("every part is left out; n rejects the change")
+
+    def action_toggle_part(self) -> None:
+        if self._parts is not None:
+            self._parts.toggle()
+            self._say_what_is_marked(self._parts)
 
     def action_accept_rest(self) -> None:
         if self._question.kind == "edit":
@@ -110,7 +151,20 @@ class ApprovalScreen(ModalScreen[Verdict]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         reason = event.value.strip()
-        self.dismiss(Verdict(allowed=False, reason=reason or "the user said no"))
+        self.dismiss(Verdict(allowed=False, reason=reason or _NO))
+
+    def action_go(self, direction: int) -> None:
+        if self._parts is not None:
+            self._parts.go(direction)
+            self._say_what_is_marked(self._parts)
+        else:
+            self.action_scroll(direction)
 
     def action_scroll(self, lines: int) -> None:
-        self.query_one("#detail", VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.query_one("#parts, #detail", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def _hunks(question: Question) -> Sequence[Hunk]:
+    """The changed places of an edit; a change of several files is answered as a whole."""
+    files = parse_diff(question.detail) if question.kind == "edit" else []
+    return files[0].hunks if len(files) == 1 else ()

@@ -31,6 +31,14 @@ class Hunk:
     lines: tuple[str, ...]
     """With their first character: space, `-`, `+` or a backslash."""
 
+    @property
+    def added(self) -> int:
+        return sum(line.startswith("+") for line in self.lines)
+
+    @property
+    def removed(self) -> int:
+        return sum(line.startswith("-") for line in self.lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDiff:
@@ -41,11 +49,11 @@ class FileDiff:
 
     @property
     def added(self) -> int:
-        return sum(line.startswith("+") for hunk in self.hunks for line in hunk.lines)
+        return sum(hunk.added for hunk in self.hunks)
 
     @property
     def removed(self) -> int:
-        return sum(line.startswith("-") for hunk in self.hunks for line in hunk.lines)
+        return sum(hunk.removed for hunk in self.hunks)
 
 
 def parse_diff(diff: str) -> list[FileDiff]:
@@ -117,6 +125,13 @@ def draw_diff(diff: str, *, columns: int) -> RenderableType:
     return Group(*(_two_columns(file) for file in files))
 
 
+def draw_hunk(hunk: Hunk, *, columns: int) -> RenderableType:
+    """One changed place, as `draw_diff` draws it, without its header."""
+    if columns < SIDE_BY_SIDE_COLUMNS:
+        return draw_diff("\n".join(hunk.lines), columns=columns)
+    return _two_columns(FileDiff(header=(), hunks=(hunk,)))
+
+
 def _more(rest: int) -> Text:
     return Text(f"[... {rest} more lines; /export writes them all ...]", style="dim")
 
@@ -127,12 +142,12 @@ def _two_columns(file: FileDiff) -> RenderableType:
     table.add_column(ratio=1, overflow="fold")
     table.add_column(justify="right", width=5, style="dim")
     table.add_column(ratio=1, overflow="fold")
-    head = Text(display_safe("\n".join(file.header)), style="bold")
+    head = [Text(display_safe("\n".join(file.header)), style="bold")] if file.header else []
     for shown, row in enumerate(_rows(file.hunks)):
         if shown == MOST_LINES:
-            return Group(head, table, _more(sum(len(h.lines) for h in file.hunks) - MOST_LINES))
+            return Group(*head, table, _more(sum(len(h.lines) for h in file.hunks) - MOST_LINES))
         table.add_row(*row)
-    return Group(head, table)
+    return Group(*head, table)
 
 
 def _rows(hunks: Sequence[Hunk]) -> Iterator[tuple[Text, Text, Text, Text]]:

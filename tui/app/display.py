@@ -168,4 +168,4 @@ class Display:
             if not answered.done() or answered.cancelled():
                 screen.dismiss(Verdict(allowed=False))
         self._accept_rest = self._accept_rest or verdict.rest
-        return Decision(allowed=verdict.allowed, reason=verdict.reason)
+        return Decision(allowed=verdict.allowed, reason=verdict.reason, kept=verdict.kept)

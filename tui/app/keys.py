@@ -48,6 +48,7 @@ OTHER_KEYS = (
     ("PgUp, PgDn", "scroll the conversation"),
     ("@", "name a file"),
     ("y, n, a, r", "when asked: accept, reject, accept all of this turn, say why not"),
+    ("Up, Down, Space", "when asked: go to a part of the change; leave it out or take it in"),
     ("Enter", "on an output: open or close it; on a failed test: go to its line"),
 )
 

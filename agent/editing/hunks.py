@@ -1,0 +1,31 @@
+"""The changed places of an edit, of which a person may keep some and leave out others."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+
+_CONTEXT_LINES = 3
+
+
+def diff_lines(text: str) -> list[str]:
+    """The lines with their ends, as git counts them: only a line feed ends one."""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
+
+
+def keep_hunks(before: str, after: str, kept: Collection[int]) -> str:
+    """The text with only these hunks of the change, counted from 0 as `unified_diff` shows them.
+
+    Lines outside of them stay as they were before. The result is a text that nobody has checked.
+    """
+    old, new = diff_lines(before), diff_lines(after)
+    matcher = difflib.SequenceMatcher(None, old, new)
+    text: list[str] = []
+    at = 0
+    for number, hunk in enumerate(matcher.get_grouped_opcodes(_CONTEXT_LINES)):
+        start, end = hunk[0][1], hunk[-1][2]
+        text += old[at:start]
+        text += new[hunk[0][3] : hunk[-1][4]] if number in kept else old[start:end]
+        at = end
+    return "".join([*text, *old[at:]])
