@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -57,10 +57,17 @@ class TextPresenter:
     far they are. Without `live` nothing is ever drawn over, since a prompt has the last line.
     """
 
-    def __init__(self, console: Console, *, stream: bool = True, live: bool = True) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        stream: bool = True,
+        live: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._streams = stream
-        self._stage = _Stage(console, live=live and console.is_terminal)
+        self._stage = _Stage(console, live=live and console.is_terminal, clock=clock)
         self._mid_line = False
 
     def show(self, event: Event) -> None:
@@ -106,19 +113,22 @@ class TextPresenter:
 class _Stage:
     """One thing that takes a while: a bar on a terminal, else a line now and then."""
 
-    def __init__(self, console: Console, *, live: bool) -> None:
+    def __init__(self, console: Console, *, live: bool, clock: Callable[[], float]) -> None:
         self._console = console
         self._live = live
+        self._clock = clock
         self._bar: Bar | None = None
         self._name = ""
         self._passed = 0
-        self._began_at = self._last_line_at = time.monotonic()
+        self._last_line_at = self._clock()
+        self._first: tuple[float, float] | None = None
+        """When progress was first heard of, and how much was done then."""
 
     def begin(self, name: str) -> None:
         """Say what begins; it may never be heard of again."""
         self.end()
         self._name, self._passed = name, 0
-        self._began_at = self._last_line_at = time.monotonic()
+        self._last_line_at, self._first = self._clock(), None
         if not self._live:
             self._say(f"-- {name}")
             return
@@ -141,16 +151,24 @@ class _Stage:
 
     def advance(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
         """Show how far it is and, where that is known, how long it will still take."""
-        if eta_s is None and 0 < done < total:
-            eta_s = (time.monotonic() - self._began_at) * (total - done) / done
+        if eta_s is None and done < total:
+            eta_s = self._estimate(done, total)
         left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
         of_total = f" of {amount(total, unit)}" if total else ""
         detail = f"{amount(done, unit)}{of_total}{left}"
         if self._bar is not None:
             self._update(detail, done=done, total=total)
-        elif time.monotonic() - self._last_line_at >= _SECONDS_BETWEEN_LINES:
-            self._last_line_at = time.monotonic()
+        elif self._clock() - self._last_line_at >= _SECONDS_BETWEEN_LINES:
+            self._last_line_at = self._clock()
             self._say(f"   {self._name}: {detail}")
+
+    def _estimate(self, done: float, total: float) -> float | None:
+        """Seconds left at the rate since progress was first heard of: what came before is set-up."""
+        now = self._clock()
+        if self._first is None:
+            self._first = now, done
+        since, before = self._first
+        return (now - since) * (total - done) / (done - before) if done > before else None
 
     def end(self) -> None:
         """Leave one line behind where the bar was."""

@@ -166,3 +166,17 @@ def test_durations_are_for_people(seconds: float, text: str) -> None:
 )
 def test_sizes_are_for_people(size: int, text: str) -> None:
     assert format_bytes(size) == text
+
+
+def test_time_left_is_told_from_the_rate_since_the_first_progress_not_from_the_set_up() -> None:
+    now, stream = 0.0, io.StringIO()
+    presenter = TextPresenter(Console(file=stream, width=80), clock=lambda: now)
+    presenter.show(StageStarted("unpacking"))
+    for now, done in ((100.0, 1), (120.0, 3)):  # noqa: B007 - the clock reads `now`
+        presenter.show(Progress(done, 11, "parts"))
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        "-- unpacking",
+        "   unpacking: 1 parts of 11 parts",
+        "   unpacking: 3 parts of 11 parts, 1 min 20 s left",
+    ]
