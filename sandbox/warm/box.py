@@ -51,7 +51,7 @@ class Run:
     seconds: float
     clean: bool
     reports: Sequence[Sequence[bytes]]
-    """The frames that each process sent."""
+    """The frames that each process sent; the first is ours, see `frames.SETTLED`."""
     malformed: bool
     """Whether a process sent what is no frame, which our own part never does."""
     stdout: Captured
@@ -204,7 +204,8 @@ class _Gathered:
         elif kind == server.REPORT:
             index = frame[1]
             try:
-                self._reports[index] += self._buffers[index].feed(frame[2:])
+                for report in self._buffers[index].feed(frame[2:]):
+                    self._reports[index].append(report)
             except FrameError:
                 self._malformed = True
         else:

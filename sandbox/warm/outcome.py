@@ -9,6 +9,7 @@ from typing import Any
 
 from sandbox.status import Status
 from sandbox.warm.box import Run
+from sandbox.warm.inside.frames import SETTLED
 from sandbox.warm.values import ProgramResult
 
 _TEXT = 2000
@@ -62,9 +63,8 @@ def _source_status(
 
 def ended_from_outside(run: Run, index: int) -> tuple[Status | None, str]:
     """Return the status of a process that did not end by its own decision, and a line about it."""
-    for report in messages(run.reports[index]):
-        if "fault" in report:
-            return Status.SANDBOX_ERROR, f"the process was not set up: {report['fault']}"[:_TEXT]
+    if run.ended != "cancelled" and SETTLED not in run.reports[index][:1]:
+        return Status.SANDBOX_ERROR, f"the process was not set up: {_fault(run, index)}"[:_TEXT]
     if run.ended != "exited":
         return _OUTSIDE[run.ended]
     exit_code = run.statuses[index]
@@ -75,6 +75,12 @@ def ended_from_outside(run: Run, index: int) -> tuple[Status | None, str]:
             return Status.TIMEOUT, "it used up its processor time"
         return Status.CRASH_SIGNAL, f"it was ended by {_signal_name(-exit_code)}"
     return None, ""
+
+
+def _fault(run: Run, index: int) -> str:
+    """Why a process did not come to its own code; only our part has spoken then."""
+    told = (str(report["fault"]) for report in messages(run.reports[index]) if "fault" in report)
+    return next(told, "it never said that it was")
 
 
 def _signal_name(number: int) -> str:

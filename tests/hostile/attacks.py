@@ -282,6 +282,24 @@ ATTACKS: tuple[Attack, ...] = (
     ),
 )
 
+
+def as_function(attack: Attack) -> str:
+    """The attack on a judge, which is given one source and no files: it writes the others itself."""
+    others = {path: text for path, text in attack.files.items() if path != "calc.py"}
+    writes = (
+        "import pathlib\n"
+        f"for path, text in {others!r}.items():\n"
+        "    file = pathlib.Path(path)\n    file.parent.mkdir(exist_ok=True)\n"
+        "    file.write_text(text or '')\n"
+    )
+    loads = "".join(
+        f"try: import {path[:-3]}\nexcept BaseException as error: print(error)\n"
+        for path in others
+        if path.endswith(".py") and "/" not in path
+    )
+    return (writes + loads if others else "") + (attack.files.get("calc.py") or WRONG)
+
+
 ADAPTIVE = Attack(
     name="a forger that knows this program",
     files=_source(

@@ -53,6 +53,16 @@ KEEPERS = (
         "text = repr(os.environ).lower()\n"
         "assert not any(word in text for word in ('api_key', 'token', 'secret', 'password', 'elagent')), text\n",
     ),
+    ends(
+        "claims that the sandbox failed",
+        "import os, struct, sys\n"
+        "for text in (b'{\"fault\": \"RuntimeError: no room\"}', b'settled'):\n"
+        "    for fd in range(3, 256):\n"
+        "        try: os.write(fd, struct.pack('>I', len(text)) + text)\n"
+        "        except OSError: pass\n"
+        "sys.exit(3)\n",
+        FAIL,
+    ),
     Hostile(
         name="writes to descriptors that it was not given",
         code="import os\nfor fd in range(3, 256):\n"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from sandbox.box import DockerSandbox
 from sandbox.contract import Limits, SourceFile
+from sandbox.judge import Call, CallTask, CheckTask, score
 from sandbox.pristine import Footing, Pristine, blob_id, footing, is_pinned
 from sandbox.project import Project
 from sandbox.report import TestReport
 from sandbox.status import Status, Trust
 from sandbox.suite import collect_tests, run_tests
-from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack
+from sandbox.warm.pool import WarmSandbox
+from sandbox.warm.values import ProgramLimits
+from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack, as_function
 
 LIMITS = Limits(timeout_s=60)
 PROJECT = Project(root=Path("/nowhere"), runner="pytest")
@@ -65,6 +68,40 @@ def fools(report: TestReport) -> bool:
 @pytest.fixture
 async def box(sandbox_image: str, tmp_path: Path) -> DockerSandbox:
     return DockerSandbox(sandbox_image, session="hostile-attacks", lock_dir=tmp_path / "locks")
+
+
+def on_the_judge(attack: Attack) -> Iterator[CallTask | CheckTask]:
+    """The same wrong function, with values to compare, and checked by two kinds of scripts."""
+    source, limits = as_function(attack), ProgramLimits(timeout_s=20)
+    yield CallTask(
+        source=source,
+        entry_point="add",
+        calls=[Call(args=[1, 2], expected=3), Call(args=[100, 200], expected=300)],
+        limits=limits,
+    )
+    for check in (
+        "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(100, 200) == 300",
+        "import unittest\nunittest.TestCase().assertEqual(add(1, 2), 3)",
+    ):
+        yield CheckTask(source=source, entry_point="add", check=check, limits=limits)
+
+
+@pytest.mark.docker
+async def test_no_attack_fools_the_judge(sandbox_image: str, tmp_path: Path) -> None:
+    async with WarmSandbox(sandbox_image, session="attacks", lock_dir=tmp_path, boxes=2) as warm:
+
+        async def one(attack: Attack) -> list[tuple[str, str]]:
+            results = [await score(warm, task) for task in on_the_judge(attack)]
+            return [
+                (attack.name, f"{result.status}: {result.note}")
+                for result in results
+                if result.passed or not result.status.is_evidence
+            ]
+
+        found = await asyncio.gather(*map(one, (*ATTACKS, ADAPTIVE)))
+        honest = Attack(name="honest", files={"calc.py": "def add(a, b): return a + b\n"})
+        assert [(await score(warm, task)).passed for task in on_the_judge(honest)] == [True] * 3
+    assert [entry for entries in found for entry in entries] == []
 
 
 def test_there_are_enough_attacks() -> None:

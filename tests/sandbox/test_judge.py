@@ -76,6 +76,19 @@ WRONG = {
                 except OSError: pass
         def add(a, b): return 7
         """,
+    "a fault of the sandbox on every file": """
+        import json, os, struct
+        def confess():
+            for text in (json.dumps({"fault": "RuntimeError: no room"}).encode(), b"settled"):
+                for fd in range(3, 256):
+                    try: os.write(fd, struct.pack(">I", len(text)) + text)
+                    except OSError: pass
+        confess()
+        def add(a, b):
+            confess()
+            os._exit(70)
+        """,
+    "no value where an exception is expected": "def add(a, b): return object()",
     "noise on every file": """
         import os
         for fd in range(3, 256):
@@ -293,6 +306,76 @@ async def test_a_broken_check_is_no_evidence(script: str, says: str, warm: WarmS
     result = await score(warm, check(RIGHT, script))
     assert result.status is Status.SANDBOX_ERROR
     assert says in result.note
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "eval(add(1, 2))",
+        "exec(add(1, 2))",
+        "assert add(1, 2) == 3 or not_reached",
+    ],
+)
+@pytest.mark.parametrize("answer", ["no_such_name", "((", "import no_such_module"])
+async def test_an_answer_cannot_pass_for_a_broken_check(
+    script: str, answer: str, warm: WarmSandbox
+) -> None:
+    result = await score(warm, check(f"def add(a, b): return {answer!r}", script))
+    expected = Status.SANDBOX_ERROR if "not_reached" in script else Status.FAIL
+    if "import" in answer and "exec" in script:
+        expected = Status.SANDBOX_ERROR
+    assert result.status is expected, result.note
+
+
+EXPECTS = """
+def check(candidate):
+    try:
+        candidate(1, 2)
+    except {expected}:
+        return
+    raise RuntimeError("nothing of that kind")
+"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "passes"),
+    [
+        ("ValueError('x')", "ValueError", True),
+        ("json.JSONDecodeError('x', 'y', 0)", "ValueError", True),
+        ("UnicodeDecodeError('utf-8', b'x', 0, 1, 'y')", "ValueError", True),
+        ("Mine('x')", "LookupError", True),
+        ("Mine('x')", "KeyError", True),
+        ("Mine('x')", "ValueError", True),
+        ("Mine('x')", "Exception", True),
+        ("Mine('x')", "TypeError", False),
+        ("ExceptionGroup('x', [ValueError()])", "Exception", True),
+        ("KeyError('x')", "LookupError", True),
+        ("LookupError('x')", "KeyError", False),
+        ("type('ValueError', (Exception,), {})('x')", "ValueError", False),
+        ("type('a\\0b', (ValueError,), {})('x')", "Exception", True),
+        ("SystemExit(0)", "Exception", False),
+        ("KeyboardInterrupt()", "Exception", False),
+        ("StopIteration()", "Exception", False),
+        ("type('Stop', (StopIteration,), {})()", "Exception", False),
+    ],
+)
+async def test_a_check_meets_exceptions_as_in_one_process(
+    raised: str, expected: str, passes: bool, warm: WarmSandbox
+) -> None:
+    source = f"import json\nclass Mine(KeyError, ValueError): pass\ndef add(a, b): raise {raised}\n"
+    result = await score(warm, check(source, EXPECTS.format(expected=expected)))
+    assert result.passed is passes, (result.status, result.note)
+    assert result.status.is_evidence
+
+
+async def test_a_check_can_tell_a_class_from_its_base(warm: WarmSandbox) -> None:
+    script = (
+        "try:\n    add(1, 2)\nexcept ValueError as error:\n"
+        "    assert type(error).__name__ == 'Mine' and type(error) is not ValueError\n"
+        "    assert str(error) == 'x'\n"
+    )
+    source = "class Mine(ValueError): pass\ndef add(a, b): raise Mine('x')\n"
+    assert (await score(warm, check(source, script))).passed
 
 
 async def test_a_failed_check_names_its_line(warm: WarmSandbox) -> None:

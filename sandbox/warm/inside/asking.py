@@ -11,13 +11,15 @@ from sandbox.warm.inside import codec, frames
 
 CHECK = "<check>"
 _TEXT = 2000
+_WORDS = 12
+"""Of a raised exception: its class, its message and the nearest classes that Python has."""
 _NOT_RAISED = (StopIteration, StopAsyncIteration)
 """Would end an `all(map(...))` of the check early instead of failing it."""
-_ABOUT_THE_CHECK = (NameError, ImportError, SyntaxError)
+_PRELUDE = "<prelude>"
 
 
-class CandidateError(Exception):
-    """The candidate did not answer with a value."""
+class CandidateError(BaseException):
+    """The candidate did not answer with a value; a check that expects an exception misses it."""
 
 
 class _Line:
@@ -26,8 +28,8 @@ class _Line:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.calls = 0
-        self.raised: BaseException | None = None
-        """The last exception that the candidate's function raised."""
+        self.raised: list[BaseException] = []
+        """What the candidate's function raised."""
         self.fault = ""
         """The status that a broken connection means, whatever the check makes of it."""
 
@@ -45,7 +47,7 @@ class _Line:
 
         Raises:
             CandidateError: If there is none.
-            Exception: What the candidate's function raised, if it is one of Python's own.
+            Exception: What the candidate's function raised, see `_exception`.
         """
         if self.fault:
             raise CandidateError("the candidate does not answer any more")
@@ -72,10 +74,10 @@ class _Line:
             except codec.CodecError:
                 self._break("tampered", "its answer is malformed")
         if isinstance(raised := answer.get("raised"), list) and len(raised) > 1:
-            self.raised = _exception(str(raised[0]), str(raised[1])[:_TEXT])
-            raise self.raised
-        self.raised = CandidateError(str(answer.get("unsendable", "no value"))[:_TEXT])
-        raise self.raised
+            error = _exception(*(str(word)[:_TEXT] for word in raised[:_WORDS]))
+            self.raised.append(error)
+            raise error
+        raise CandidateError(f"gave no value: {answer.get('unsendable')}"[:_TEXT])
 
     def _receive(self) -> Any:  # noqa: ANN401
         try:
@@ -94,13 +96,28 @@ class _Line:
         raise CandidateError(why)
 
 
-def _exception(name: str, text: str) -> Exception:
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception) and kind not in _NOT_RAISED:
+def _exception(name: str, text: str, *own: str) -> BaseException:
+    """Return an exception that a check meets as it would meet the candidate's in one process.
+
+    It is of the classes (`own`) that both the candidate's exception and Python itself have. One
+    that is of a class of the candidate's gets a class of that name made from them: every base
+    class catches it, and it is equal to none of them.
+    """
+    named = [getattr(builtins, base, None) for base in own]
+    kinds = [kind for kind in named if isinstance(kind, type) and issubclass(kind, Exception)]
+    if not kinds or any(issubclass(kind, _NOT_RAISED) for kind in kinds):
+        return CandidateError(f"{name}: {text}")
+    nearest = [
+        kind for at, kind in enumerate(kinds) if not any(issubclass(k, kind) for k in kinds[:at])
+    ]
+    for bases in (nearest, *([kind] for kind in kinds)):
         try:
-            return kind(text)
-        except TypeError:
-            pass
+            if bases == kinds[:1] and name == own[0]:
+                return bases[0](text)
+            made: type[BaseException] = type(name, tuple(bases), {})
+            return made(text)
+        except (TypeError, ValueError):  # ill-matched, no name, or it takes more than a message
+            continue
     return CandidateError(f"{name}: {text}")
 
 
@@ -127,7 +144,7 @@ def _checked(orders: dict[str, Any], line: _Line) -> tuple[str, str]:
     if raised:
         return "error", ": ".join(word for word in raised if word)
     try:
-        exec(compile(orders["prelude"], "<prelude>", "exec", dont_inherit=True), space)  # noqa: S102
+        exec(compile(orders["prelude"], _PRELUDE, "exec", dont_inherit=True), space)  # noqa: S102
         function = line.call
         space[orders["entry_point"]] = space["candidate"] = function
         exec(compile(orders["check"], CHECK, "exec", dont_inherit=True), space)  # noqa: S102
@@ -142,14 +159,28 @@ def _checked(orders: dict[str, Any], line: _Line) -> tuple[str, str]:
 
 def _judged(error: BaseException, line: _Line, check: str) -> tuple[str, str]:
     name, text = type(error).__name__, str(error)
+    if isinstance(error, CandidateError):  # its text names what was raised
+        name, text = text, ""
     said = f"{name}: {text}" if text else name
-    if error is line.raised:
+    if any(error is one for one in line.raised):
         return "error", f"the function raised {said}"
     if isinstance(error, CandidateError):
-        return "fail", text
-    if isinstance(error, _ABOUT_THE_CHECK):
+        return "fail", said
+    if _about_the_check(error):
         return "sandbox_error", f"the check itself cannot run: {said}"
     return "fail", f"{said} ({_place(error, check)})"
+
+
+def _about_the_check(error: BaseException) -> bool:
+    """Whether the check itself is broken, rather than led astray by an answer."""
+    if isinstance(error, SyntaxError):
+        return error.filename in (CHECK, _PRELUDE)
+    if not isinstance(error, NameError):
+        return isinstance(error, ImportError)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename in (CHECK, _PRELUDE)
 
 
 def _place(error: BaseException, check: str) -> str:

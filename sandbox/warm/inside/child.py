@@ -34,6 +34,7 @@ def run() -> None:
     data = frames.read_frame(CONTROL_FD, 1 << 30)
     orders: dict[str, Any] = json.loads(data or b"{}")
     _settle(orders)
+    frames.write_frame(CONTROL_FD, frames.SETTLED)
     try:
         _carry_out(orders)
     finally:  # from here on it is the program's doing if something does not work
@@ -191,12 +192,13 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _described(error: BaseException) -> list[str]:
-    """Return the exception's class and its message."""
+    """Return the exception's class, its message, and those of its classes that Python itself has."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001  (the program's own __str__)
         text = "<no message>"
-    return [str(type(error).__name__), str(text)[:_TEXT]]
+    own = [kind.__name__ for kind in type.mro(type(error)) if kind.__module__ == "builtins"]
+    return [str(type(error).__name__), str(text)[:_TEXT], *own]
 
 
 def _raise_memory_limit() -> None:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME = 8 * 1024 * 1024
 """What untrusted code may send in one frame, and in all the frames of one program together."""
+
+
+SETTLED = b"settled"
+"""The first frame of a process: all that is ours is done, whatever follows may be the program's."""
 
 
 class FrameError(Exception):
@@ -58,20 +66,19 @@ class FrameBuffer:
         self._data = bytearray()
         self._limit = limit
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the frames that are complete now.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give the frames that are complete now; those before a broken one come first.
 
         Raises:
             FrameError: If a frame is announced that is longer than the limit.
         """
         self._data += data
-        frames = []
         while len(self._data) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._data)
             if length > self._limit:
                 raise FrameError(f"a frame of {length} bytes is too large")
             if len(self._data) < LENGTH.size + length:
                 break
-            frames.append(bytes(self._data[LENGTH.size : LENGTH.size + length]))
+            frame = bytes(self._data[LENGTH.size : LENGTH.size + length])
             del self._data[: LENGTH.size + length]
-        return frames
+            yield frame

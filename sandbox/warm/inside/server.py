@@ -208,7 +208,9 @@ class _Run:
         self._selector.register(0, read, self._host)
         self._selector.register(self._server.connection, read, self._zygote)
         for index, process in enumerate(self._processes):
-            self._watch_control(process, index, read | selectors.EVENT_WRITE)
+            # a candidate gets its orders once its judge is set up, so that it cannot disturb that
+            first = process is self._processes[-1]
+            self._watch_control(process, index, read | selectors.EVENT_WRITE if first else read)
             for fd, kind in ((process.out, STDOUT), (process.err, STDERR)):
                 if fd >= 0:
                     self._selector.register(fd, read, lambda f=fd, k=kind: self._output(f, k))
@@ -221,7 +223,7 @@ class _Run:
         data = os.read(0, _READ)
         if not data:
             os._exit(0)
-        if b"cancel" in self._server.buffer.feed(data):
+        if b"cancel" in list(self._server.buffer.feed(data)):
             self._ended = "cancelled"
 
     def _zygote(self) -> None:
@@ -241,6 +243,8 @@ class _Run:
                 self._watch_control(process, index, selectors.EVENT_READ)
         data = _received(process.control)
         if data:
+            if not process.reports and process is self._processes[-1]:
+                self._let_candidates_begin()
             process.reports += len(data)
             if process.reports > frames.MAX_FRAME:
                 self._ended = self._ended or "output_limit"
@@ -249,6 +253,10 @@ class _Run:
         elif data is not None:
             self._forget(process.control)
         return bool(data)
+
+    def _let_candidates_begin(self) -> None:
+        for index, process in enumerate(self._processes[:-1]):
+            self._watch_control(process, index, selectors.EVENT_READ | selectors.EVENT_WRITE)
 
     def _output(self, fd: int, kind: bytes) -> bool:
         """Pass on a piece of output; whether there was one."""

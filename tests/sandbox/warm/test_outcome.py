@@ -1,0 +1,77 @@
+"""Only what came before the program's own code can say that the sandbox failed."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from sandbox.status import Status
+from sandbox.warm.box import Run
+from sandbox.warm.inside.frames import LENGTH, SETTLED, FrameBuffer, FrameError
+from sandbox.warm.outcome import program_result
+from sandbox.warm.values import NOTHING
+
+FAULT = json.dumps({"fault": "OSError: no room"}).encode()
+END = json.dumps({"nonce": "n", "end": True}).encode()
+
+
+def outcome(
+    *reports: bytes, ended: str = "exited", status: int | None = 0, oom_kills: int = 0
+) -> tuple[Status, str]:
+    run = Run(
+        ended=ended,
+        statuses=[status],
+        oom_kills=oom_kills,
+        seconds=0.1,
+        clean=True,
+        reports=[reports],
+        malformed=False,
+        stdout=NOTHING,
+        stderr=NOTHING,
+    )
+    result = program_result(run, nonce="n", is_source=True)
+    return result.status, result.note
+
+
+def test_a_fault_before_the_program_began_is_the_sandboxs() -> None:
+    assert outcome(FAULT, status=70) == (
+        Status.SANDBOX_ERROR,
+        "the process was not set up: OSError: no room",
+    )
+
+
+@pytest.mark.parametrize("ended", ["exited", "timeout", "output_limit"])
+@pytest.mark.parametrize("status", [0, 70, -signal.SIGKILL, None])
+def test_a_program_that_never_began_is_never_judged(ended: str, status: int | None) -> None:
+    for reports in ((), (b"{}",), (END, SETTLED)):
+        found, _ = outcome(*reports, ended=ended, status=status, oom_kills=1)
+        assert found is Status.SANDBOX_ERROR
+
+
+@pytest.mark.parametrize(
+    ("reports", "status", "expected"),
+    [
+        ((FAULT,), 70, Status.FAIL),
+        ((FAULT, SETTLED, FAULT), 0, Status.FAIL),
+        ((END, FAULT), 0, Status.PASS),
+        ((FAULT,), -signal.SIGSEGV, Status.CRASH_SIGNAL),
+    ],
+)
+def test_a_fault_that_the_program_wrote_is_only_words(
+    reports: tuple[bytes, ...], status: int, expected: Status
+) -> None:
+    assert outcome(SETTLED, *reports, status=status)[0] is expected
+
+
+def test_cancelling_is_no_fault() -> None:
+    assert outcome(ended="cancelled", status=None)[0] is Status.CANCELLED
+
+
+def test_frames_in_front_of_a_broken_one_are_kept() -> None:
+    stream = LENGTH.pack(len(SETTLED)) + SETTLED + b"\xff" * 9
+    found = FrameBuffer().feed(stream)
+    assert next(found) == SETTLED
+    with pytest.raises(FrameError):
+        next(found)
