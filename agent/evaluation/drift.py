@@ -145,15 +145,17 @@ async def run_drift(
     """
     done = file.read()
     missing = [task for task in tasks if (task.id, 0) not in done]
-    known = {task.id: check_task(task, task.reference, timeout_s=60.0) for task in missing}
-    limits = await calibrated_limits(judge, known)
     for task in missing:
+        known = {task.id: check_task(task, task.reference, timeout_s=60.0)}
+        limit_s = (await calibrated_limits(judge, known))[task.id]
 
-        async def attempt(note: str, seed: int, task: DriftTask = task) -> Attempt:
+        async def attempt(
+            note: str, seed: int, task: DriftTask = task, limit_s: float = limit_s
+        ) -> Attempt:
             prompt = drift_prompt(task, note=note)
             sampling = replace(file.manifest.sampling, seed=file.manifest.sampling.seed + seed)
             generated = await generator.generate(prompt, sampling)
-            return await _judged(judge, task, prompt, generated, limits[task.id])
+            return await _judged(judge, task, prompt, generated, limit_s)
 
         attempts = [await attempt("", 0)]
         note = "" if attempts[0].passed or tell is None else await tell(task, attempts[0])

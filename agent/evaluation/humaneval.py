@@ -72,8 +72,10 @@ async def generate_and_judge(
     done = file.read()
     wanted = [(p, index) for p in problems for index in range(samples)]
     missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
-    limits = await calibrate(judge, list({p.task_id: p for p, _ in missing}.values()))
+    limits: dict[str, float] = {}
     for problem, index in missing:
+        if problem.task_id not in limits:
+            limits |= await calibrate(judge, [problem])
         sampling = file.manifest.sampling
         generated = await generator.generate(
             prompt_for(problem.prompt, style),

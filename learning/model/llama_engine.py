@@ -37,7 +37,7 @@ _RUN_TOKENS = 256
 
 
 class LlamaEngine:
-    """A GGUF model in this process, on all cores."""
+    """A GGUF model in a process of its own, on all cores that this process may use."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LlamaEngine:
         """
         self._gguf, self._hf = gguf, hf
         self._context_length = min(model_context, context_length or DEFAULT_CONTEXT)
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or _usable_cores()
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
         self._shown_id = self._chat.encode_text("a")[0]
@@ -250,6 +250,13 @@ class _Generation:
             data += chosen.data
             if not _is_unfinished(data):
                 return
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on: more threads than that wait for each other."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _choose(candidates: Sequence[Candidate], job: Job, chance: random.Random) -> Candidate:
