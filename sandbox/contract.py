@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sandbox.status import Status
 
 
 class SandboxError(Exception):
@@ -113,6 +116,8 @@ class Job:
     limits: Limits = Limits()
     collect: Sequence[str] = ()
     """Relative paths of regular files to bring back from the work directory."""
+    judged: bool = False
+    """Whether its end says nothing yet, because somebody reads a verdict out of what it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +133,8 @@ class Execution:
     duration_s: float
     image_id: str
     collected: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    note: Callable[[Status], None] = field(default=lambda _: None, compare=False, repr=False)
+    """Takes the verdict on a judged job, for the ledger of runs where one is kept."""
 
     @property
     def succeeded(self) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from sandbox.contract import EngineUnavailableError, Execution, Job, Sandbox, SandboxError
 from sandbox.ledger import RunLedger
+from sandbox.status import Status, program_status
 
 MAX_FAILURES = 3
 
@@ -21,7 +23,7 @@ class GuardedSandbox:
         self._inner = inner
         self._ledger = ledger
         self._session = session
-        self._steps = 0
+        self._steps = ledger.last_step(session)  # a resumed session goes on, it repeats nothing
         self._failures = 0
 
     async def run(
@@ -31,7 +33,9 @@ class GuardedSandbox:
         on_output: Callable[[bytes], None] | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Execution:
-        """Run one command as the sandbox inside does.
+        """Run one command as the sandbox inside does, and note what came of it.
+
+        Of a judged job that is left open for the verdict, which `Execution.note` takes.
 
         Raises:
             EngineUnavailableError: After three failures of the engine in a row, without trying.
@@ -45,19 +49,25 @@ class GuardedSandbox:
         self._steps += 1
         step = self._steps
         self._ledger.create(self._session, step)
-        self._ledger.move(self._session, step, to="running")
+        self._ledger.start(self._session, step)
         try:
             execution = await self._inner.run(job, on_output=on_output, on_stderr=on_stderr)
         except EngineUnavailableError:
             self._failures += 1
-            self._ledger.move(self._session, step, to="sandbox_error")
+            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
             raise
         except SandboxError:
-            self._ledger.move(self._session, step, to="sandbox_error")
+            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
             raise
         except asyncio.CancelledError:
-            self._ledger.move(self._session, step, to="cancelled")
+            self._ledger.finish(self._session, step, status=Status.CANCELLED)
             raise
         self._failures = 0
-        self._ledger.move(self._session, step, to=execution.ending.value)
-        return execution
+        if not job.judged:
+            self._ledger.finish(self._session, step, status=program_status(execution))
+            return execution
+
+        def note(verdict: Status) -> None:
+            self._ledger.finish(self._session, step, status=verdict)
+
+        return replace(execution, note=note)

@@ -1,8 +1,8 @@
-"""Which runs were begun and how they ended, in a small database that survives a kill at any point.
+"""Which runs were begun and what came of them, in a small database that survives any kill.
 
-A row goes from `created` to `running` to a final state and never back. Rows that a dead session
-left unfinished become `sandbox_error`: nobody knows what came of them, so they are evidence of
-nothing.
+A row goes from `created` to `running` to one of the words of `sandbox.status` and never back. Rows
+that a dead session left unfinished become `sandbox_error`: nobody knows what came of them, so they
+are evidence of nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Self
 
 from sandbox.contract import SandboxError
 from sandbox.leftovers import is_abandoned, lock_path
+from sandbox.status import Status
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS runs (
 ) WITHOUT ROWID
 """
 _UNFINISHED = ("created", "running")
+_RUNNING = "running"
 _KEPT_S = 30 * 24 * 3600.0
 _BUSY_S = 10.0
 
@@ -73,9 +75,9 @@ class RunLedger:
             settled = 0
             for (name,) in dead:
                 settled += self._database.execute(
-                    "UPDATE runs SET state = 'sandbox_error', changed_at = ?"
+                    "UPDATE runs SET state = ?, changed_at = ?"
                     " WHERE session = ? AND state IN (?, ?)",
-                    (now, name, *_UNFINISHED),
+                    (Status.SANDBOX_ERROR, now, name, *_UNFINISHED),
                 ).rowcount
             self._database.execute("DELETE FROM runs WHERE changed_at < ?", (now - _KEPT_S,))
         return settled
@@ -96,12 +98,23 @@ class RunLedger:
             )
         return self.state(session, step, attempt) or "created"
 
-    def move(self, session: str, step: int, attempt: int = 0, *, to: str) -> bool:
-        """Bring an unfinished row into the given state; False if it is final already.
+    def start(self, session: str, step: int, attempt: int = 0) -> bool:
+        """Note that a run has begun; False if it is over already.
 
         Raises:
             SandboxError: If the database cannot be written.
         """
+        return self._move(session, step, attempt, _RUNNING)
+
+    def finish(self, session: str, step: int, attempt: int = 0, *, status: Status) -> bool:
+        """Note what came of a run; False if that is known already, and then it stays.
+
+        Raises:
+            SandboxError: If the database cannot be written.
+        """
+        return self._move(session, step, attempt, status)
+
+    def _move(self, session: str, step: int, attempt: int, to: str) -> bool:
         with self._errors():
             changed = self._database.execute(
                 "UPDATE runs SET state = ?, changed_at = ? WHERE session = ? AND step = ?"
@@ -109,6 +122,14 @@ class RunLedger:
                 (to, time.time(), session, step, attempt, *_UNFINISHED),
             )
         return changed.rowcount == 1
+
+    def last_step(self, session: str) -> int:
+        """The last step that a session began, in an earlier process perhaps; 0 if none."""
+        with self._errors():
+            row = self._database.execute(
+                "SELECT MAX(step) FROM runs WHERE session = ?", (session,)
+            ).fetchone()
+        return int(row[0] or 0)
 
     def state(self, session: str, step: int, attempt: int = 0) -> str | None:
         """The state of a row, None if there is none."""

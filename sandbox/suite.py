@@ -6,6 +6,7 @@ import json
 import secrets
 import signal
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from importlib import resources
 
 from sandbox.canaries import Canaries, make_canaries
@@ -75,11 +76,15 @@ async def run_tests(
         "bare": footing.trust is Trust.HARDENED,
     }
     job = _job(project, [*files, *canaries.files], canaries.harness, orders, limits)
+    job = replace(job, judged=True)
     execution = await sandbox.run(job, on_output=on_output, on_stderr=reader.feed)
     if project.runner == "command":
-        return _command_report(project, execution, reader, on_result)
-    evidence = Evidence(reader=reader, canaries=canaries, expected=_named(expected, only))
-    return _report(project, execution, evidence, limits=limits, footing=footing)
+        report = _command_report(project, execution, reader, on_result)
+    else:
+        evidence = Evidence(reader=reader, canaries=canaries, expected=_named(expected, only))
+        report = _report(project, execution, evidence, limits=limits, footing=footing)
+    execution.note(report.verdict)
+    return report
 
 
 async def collect_tests(

@@ -26,6 +26,7 @@ from sandbox.contract import Ending, Job, Limits, SandboxError
 from sandbox.engine import connect
 from sandbox.ledger import RunLedger
 from sandbox.leftovers import _boxes, _is_leftover, remove_leftovers, session_lock
+from sandbox.status import Status
 
 pytestmark = pytest.mark.docker
 
@@ -107,9 +108,9 @@ def kill_once(image: str, state: Path, session: str, delay_s: float) -> None:
     said = [json.loads(line)["step"] for line in written[: len(acknowledged)]]
     assert said == acknowledged
     with RunLedger(state / "runs.sqlite3") as ledger:
-        assert all(ledger.state(session, step) == "exited" for step in acknowledged)
+        assert all(ledger.state(session, step) == "pass" for step in acknowledged)
         ledger.settle(state)
-        assert ledger.state(session, len(acknowledged) + 1) in (None, "exited", "sandbox_error")
+        assert ledger.state(session, len(acknowledged) + 1) in (None, "pass", "sandbox_error")
 
 
 def kill_often(image: str, state: Path, times: int) -> None:
@@ -121,7 +122,7 @@ def kill_often(image: str, state: Path, times: int) -> None:
     with sqlite3.connect(state / "runs.sqlite3") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         states = {row[0] for row in database.execute("SELECT DISTINCT state FROM runs")}
-    assert states <= {"exited", "sandbox_error"}
+    assert states <= {"pass", "sandbox_error"}
     assert remove_leftovers(state) == 0
     assert list(state.glob("*.lock")) == []
 
@@ -281,13 +282,13 @@ def test_a_full_disk_is_one_sentence_and_nothing_noted_is_lost(tmp_path: Path) -
         RunLedger(state / "runs.sqlite3") as ledger,
     ):
         ledger.create("before", 1)
-        ledger.move("before", 1, to="exited")
+        ledger.finish("before", 1, status=Status.PASS)
         with suppress(OSError):
             (state / "filler").write_bytes(bytes(2**20))
         with pytest.raises(SandboxError, match=r"cannot be noted .*is the disk full\?"):
             fill(ledger)
         (state / "filler").unlink()
-        assert ledger.state("before", 1) == "exited"
+        assert ledger.state("before", 1) == "pass"
         assert ledger.create("after", 1) == "created"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,16 @@ from sandbox.contract import (
     EngineUnavailableError,
     Execution,
     Job,
+    Limits,
     SandboxError,
     TransferError,
 )
 from sandbox.guarded import GuardedSandbox
 from sandbox.ledger import RunLedger
 from sandbox.leftovers import session_lock
+from sandbox.project import Project, Runner
+from sandbox.status import Status
+from sandbox.suite import run_tests
 
 JOB = Job(argv=["true"])
 
@@ -80,7 +85,7 @@ async def test_other_failures_and_successes_between_do_not_add_up(tmp_path: Path
     assert states == [
         *("sandbox_error", "sandbox_error", "timeout", "sandbox_error"),
         *("sandbox_error", "sandbox_error", "sandbox_error", "sandbox_error"),
-        "exited",
+        "pass",
     ]
 
 
@@ -109,14 +114,15 @@ async def test_a_cancelled_run_is_noted_as_that(tmp_path: Path) -> None:
 def test_what_a_dead_session_left_open_is_evidence_of_nothing(tmp_path: Path) -> None:
     with RunLedger(tmp_path / "runs.sqlite3") as ledger, session_lock(tmp_path, "alive"):
         for session in ("dead", "alive"):
-            for step, state in enumerate(["created", "running", "exited"]):
+            for step in range(3):
                 ledger.create(session, step)
-                ledger.move(session, step, to=state)
+            ledger.start(session, 1)
+            ledger.finish(session, 2, status=Status.PASS)
         assert ledger.settle(tmp_path) == 2
         assert [ledger.state("dead", step) for step in range(3)] == [
             "sandbox_error",
             "sandbox_error",
-            "exited",
+            "pass",
         ]
         assert ledger.state("alive", 1) == "running"
         assert ledger.settle(tmp_path) == 0
@@ -125,11 +131,54 @@ def test_what_a_dead_session_left_open_is_evidence_of_nothing(tmp_path: Path) ->
 def test_a_replayed_step_finds_its_row_and_a_final_state_stays(tmp_path: Path) -> None:
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
         assert ledger.create("s", 1) == "created"
-        assert ledger.move("s", 1, to="exited")
-        assert ledger.create("s", 1) == "exited"
-        assert not ledger.move("s", 1, to="timeout")
+        assert ledger.start("s", 1)
+        assert ledger.finish("s", 1, status=Status.PASS)
+        assert ledger.create("s", 1) == "pass"
+        assert not ledger.start("s", 1)
+        assert not ledger.finish("s", 1, status=Status.TIMEOUT)
         assert ledger.create("s", 1, attempt=1) == "created"
-        assert (ledger.state("s", 1), ledger.state("s", 2)) == ("exited", None)
+        assert (ledger.state("s", 1), ledger.state("s", 2)) == ("pass", None)
+
+
+async def test_a_resumed_session_repeats_no_step(tmp_path: Path) -> None:
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        await GuardedSandbox(ScriptedSandbox(), ledger, session="s").run(JOB)
+        failing = ScriptedSandbox([Ending.TIMEOUT])
+        await GuardedSandbox(failing, ledger, session="s").run(JOB)
+        assert [ledger.state("s", step) for step in (1, 2, 3)] == ["pass", "timeout", None]
+        assert (ledger.last_step("s"), ledger.last_step("another")) == (2, 0)
+
+
+async def test_what_is_judged_is_open_until_its_verdict(tmp_path: Path) -> None:
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        box = GuardedSandbox(ScriptedSandbox(), ledger, session="s")
+        execution = await box.run(replace(JOB, judged=True))
+        assert execution.succeeded
+        assert ledger.state("s", 1) == "running"
+        execution.note(Status.TAMPERED)
+        assert ledger.state("s", 1) == "tampered"
+        await box.run(replace(JOB, judged=True))
+        assert ledger.settle(tmp_path) == 1  # a session that died before it had read the verdict
+        assert ledger.state("s", 2) == "sandbox_error"
+
+
+@pytest.mark.parametrize(
+    ("runner", "ending", "noted"),
+    [
+        ("command", Ending.EXITED, "pass"),
+        ("command", Ending.TIMEOUT, "timeout"),
+        ("pytest", Ending.EXITED, "error"),  # exit code 0, and no test has said anything
+        ("pytest", Ending.OOM, "oom"),
+    ],
+)
+async def test_the_verdict_on_a_suite_is_what_the_ledger_keeps(
+    tmp_path: Path, runner: Runner, ending: Ending, noted: str
+) -> None:
+    project = Project(root=tmp_path, runner=runner, command="true")
+    with RunLedger(tmp_path / "runs.sqlite3") as ledger:
+        box = GuardedSandbox(ScriptedSandbox([ending]), ledger, session="s")
+        report = await run_tests(box, project, [], limits=Limits())
+        assert (report.verdict, ledger.state("s", 1)) == (noted, noted)
 
 
 def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:

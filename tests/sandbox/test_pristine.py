@@ -113,6 +113,36 @@ def test_what_an_edit_must_not_touch_is_named(edit: dict[str, str | None], note:
     assert note in edited.notes[0]
 
 
+@pytest.mark.parametrize(
+    "path", ["testing.py", "test-shop.py", "testshop.py", "a/b/tests.py", "shop_test.py", "test.py"]
+)
+def test_tests_by_unusual_names_are_pinned(path: str) -> None:
+    commit = {**COMMIT, path: "def test_it(): assert False\n"}
+    for edit in ({path: "def test_it(): pass\n"}, {path: None}):
+        found = judged(edit, commit=commit)
+        assert found.trust is Trust.PLAIN
+        assert path in found.notes[0]
+    assert judged({path: "def test_new(): pass\n"}).trust is Trust.PLAIN
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("conftest.py", "tests/conftest.py", "a/conftest.py", "pytest.ini", ".pytest.ini"),
+        *("pytest.toml", "tox.ini", "setup.cfg", "setup.py", "pyproject.toml"),
+        *("sitecustomize.py", "usercustomize.py", "src/paths.pth"),
+    ],
+)
+def test_configuration_that_was_deleted_is_missed(path: str) -> None:
+    found = judged({path: None}, commit={**COMMIT, path: "# something\n"})
+    assert found.trust is Trust.PLAIN
+    assert found.notes == (f"{path} was deleted since the last commit",)
+
+
+def test_data_that_may_have_been_refused_on_its_way_is_not_missed() -> None:
+    assert judged({"tests/golden.json": None}).trust is Trust.HARDENED
+
+
 def test_a_plugin_that_the_configuration_loads_is_pinned() -> None:
     commit = {**COMMIT, "conftest.py": "pytest_plugins = ['lib.fixtures']\n", "lib/fixtures.py": ""}
     assert judged({"lib/fixtures.py": "x = 1\n"}, commit=commit).trust is Trust.PLAIN

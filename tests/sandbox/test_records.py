@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
-import itertools
-import json
-
 import pytest
 from hypothesis import given, strategies as st
 
 from sandbox.records import RecordReader, parse_result
 from sandbox.report import Frame, TestOutcome, TestResult
-
-
-class Wire:
-    """The reporter's end of the stream: signs and numbers what it sends."""
-
-    def __init__(self, key: str = "n") -> None:
-        self._key = key.encode()
-        self._count = itertools.count()
-
-    def __call__(self, **fields: object) -> bytes:
-        body = json.dumps({"n": next(self._count), **fields}).encode()
-        return (
-            b"\nel1 "
-            + hmac.new(self._key, body, "sha256").hexdigest().encode()
-            + b" "
-            + body
-            + b"\n"
-        )
+from tests.fakes.wire import Wire
 
 
 def test_a_whole_run_is_read_in_any_pieces() -> None:
