@@ -25,6 +25,7 @@ from learning.records import Message
 Variant = Literal["none", "neutral", "answer", "explained", "unlettered", "wrong"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 LETTERS = "ABCD"
+_BY_A_MODEL = {"explained": "mmlu_told", "unlettered": "mmlu_told_unlettered"}
 _FILES = {
     "neutral": "mmlu_neutral",
     "answer": "mmlu_answer",
@@ -103,17 +104,28 @@ def measure(question: Question, score: Score, *, only_wrong: bool = True) -> Shi
 
 
 def question_prompt(
-    question: Question, variant: Variant = "none", *, claimed: int | None = None
+    question: Question,
+    variant: Variant = "none",
+    *,
+    claimed: int | None = None,
+    explanation: str = "",
 ) -> Prompt:
-    """The question as a chat, with feedback; `claimed` is what the variant `wrong` calls right."""
+    """The question as a chat, with feedback.
+
+    `claimed` is what the variant `wrong` calls right; an `explanation` replaces the sentence that
+    the explained variants have otherwise.
+    """
     a, b, c, d = question.choices
     text = Template(_words("mmlu")).substitute(
         subject=question.subject.replace("_", " "), question=question.text, a=a, b=b, c=c, d=d
     )
     if variant != "none":
         place = claimed if variant == "wrong" and claimed is not None else question.answer
-        text += Template(_words(_FILES[variant])).safe_substitute(
-            letter=LETTERS[place], choice=question.choices[place]
+        name = _FILES[variant]
+        if explanation and variant in _BY_A_MODEL:
+            name = _BY_A_MODEL[variant]
+        text += Template(_words(name)).safe_substitute(
+            letter=LETTERS[place], choice=question.choices[place], explanation=explanation
         )
     return Prompt(messages=(Message(role="user", content=text),))
 
@@ -130,7 +142,7 @@ def table(shifts: Sequence[Shift], *, seed: int = 0) -> tuple[Row, ...]:
 
 def prompts_digest() -> str:
     """Digest of every word that is added to a question."""
-    names = ("mmlu", *dict.fromkeys(_FILES.values()))
+    names = ("mmlu", *dict.fromkeys(_FILES.values()), *_BY_A_MODEL.values())
     return hashlib.sha256("\0".join(map(_words, names)).encode()).hexdigest()
 
 

@@ -34,6 +34,7 @@ from learning.evaluation.scores import task_means
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from sandbox.image import ensure_base
+from tui.commands.article.command import article
 from tui.commands.eval_drift import drift
 from tui.commands.eval_gsm8k import gsm8k
 from tui.commands.eval_mmlu import mmlu
@@ -232,4 +233,5 @@ def _given(
 evaluation.add_command(drift)
 evaluation.add_command(mmlu)
 evaluation.add_command(gsm8k)
+evaluation.add_command(article)
 eval = evaluation  # noqa: A001 - the command line finds a command by its name

@@ -1,0 +1,165 @@
+"""Settings of an experiment, read from one TOML file; a key that is not known is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from learning.errors import LearningError
+from learning.training.rules import PLAIN_SDPO, LossRule, Rule, WeightRule
+
+_T = TypeVar("_T")
+RuleName = Literal["sdpo", "contrast"]
+
+CONTRAST = Rule(
+    weights=WeightRule(snr_min=0.0, endorsed=1.0),
+    loss=LossRule(echo=0.0, context_anchor=0.0),
+    views=1,
+    controls=1,
+    min_cosine=-1.0,
+    held_out=0.0,
+)
+"""What this feedback says beyond what a neutral note does. One view, since the article has one; every
+action token counts alike whatever the evidence says of it, since the article has no verdict."""
+
+
+class SettingsError(LearningError):
+    """The settings of an experiment cannot be used; the message names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """One round of learning: how many steps of how many experiences, and by which rule."""
+
+    steps: int = 8
+    batch: int = 8
+    """Experiences in one optimiser step."""
+    learning_rate: float = 1e-4
+    rank: int = 16
+    max_tokens: int = 768
+    """Longest experience, prompt and action together; the action is cut."""
+    rule: RuleName = "sdpo"
+
+    def training_rule(self) -> Rule:
+        """The numbers behind the rule's name."""
+        return PLAIN_SDPO if self.rule == "sdpo" else CONTRAST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explainer:
+    """The model that explains attempts; without a name nothing is explained by a model."""
+
+    model: str = ""
+    base_url: str = ""
+    engine: Literal["auto", "llama", "torch"] = "auto"
+    max_tokens: int = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MmluSettings:
+    """Experiment 1: the shift in probability on questions that the model gets wrong."""
+
+    model: str = ""
+    """Empty: the model of elagent's own settings."""
+    seed: int = 0
+    questions: int = 200
+    """Asked of the bare model, to find wrong answers."""
+    learn: int = 100
+    """Wrongly answered questions that are learned from; the rest is only measured."""
+    arms: tuple[str, ...] = ("neutral", "answer", "explained", "unlettered", "wrong")
+    learning: Learning = field(default_factory=Learning)
+    explainer: Explainer = field(default_factory=Explainer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanEvalSettings:
+    """Experiment 2: learned on one half of the tasks, measured on the other, several times."""
+
+    model: str = ""
+    engine: Literal["auto", "llama", "torch"] = "auto"
+    seed: int = 0
+    tasks: int = 164
+    splits: int = 5
+    samples: int = 1
+    temperature: float = 0.0
+    max_tokens: int = 512
+    arms: tuple[str, ...] = ("neutral", "tests", "printed", "explained")
+    learning: Learning = field(default_factory=Learning)
+    explainer: Explainer = field(default_factory=Explainer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gsm8kSettings:
+    """Experiment 3: word problems with a chain of thought."""
+
+    model: str = ""
+    engine: Literal["auto", "llama", "torch"] = "auto"
+    seed: int = 0
+    train: int = 256
+    test: int = 1319
+    temperature: float = 0.0
+    max_tokens: int = 256
+    arms: tuple[str, ...] = ("neutral", "explained", "grpo")
+    learning: Learning = field(default_factory=Learning)
+    explainer: Explainer = field(default_factory=Explainer)
+
+
+Settings = MmluSettings | HumanEvalSettings | Gsm8kSettings
+
+
+def read_settings(path: Path, kind: type[_T]) -> _T:
+    """The settings of one experiment.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a key is unknown or of the wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise SettingsError(f"{path} cannot be read: {err}.") from err
+    try:
+        return _from(kind, table)
+    except (TypeError, ValueError) as err:
+        raise SettingsError(f"{path}: {err}.") from err
+
+
+def digest(settings: Settings) -> str:
+    """Key of everything that was made under these settings."""
+    text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _from(kind: type[_T], table: dict[str, Any]) -> _T:
+    hints = get_type_hints(kind)
+    if unknown := sorted(table.keys() - hints.keys()):
+        raise ValueError(f"unknown: {', '.join(unknown)}")
+    return kind(**{key: _value(key, hints[key], value) for key, value in table.items()})
+
+
+def _value(key: str, wanted: type, value: object) -> object:
+    if dataclasses.is_dataclass(wanted):
+        if not isinstance(value, dict):
+            raise TypeError(f"{key} is a table")
+        return _from(wanted, value)
+    if get_args(wanted):
+        return _chosen(key, wanted, value)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not wanted:
+        raise TypeError(f"{key} is of type {wanted.__name__}")
+    return value
+
+
+def _chosen(key: str, wanted: type, value: object) -> object:
+    """A word out of several, or a list of words."""
+    choices = [choice for choice in get_args(wanted) if isinstance(choice, str)]
+    if choices and value not in choices:
+        raise ValueError(f"{key} is one of {', '.join(choices)}")
+    if not choices and not isinstance(value, list):
+        raise TypeError(f"{key} is a list")
+    return tuple(str(item) for item in value) if isinstance(value, list) else value

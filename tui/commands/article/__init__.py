@@ -1,0 +1,1 @@
+"""`elagent eval article`: the founding article's experiments, one command each, and one report."""

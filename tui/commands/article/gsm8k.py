@@ -1,0 +1,188 @@
+"""`elagent eval article gsm8k`: explanations of own attempts at 256 problems, then the test set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+
+from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.article.gsm8k import (
+    arms_of,
+    attempt_all,
+    chosen,
+    explanation_prompt,
+    lessons_of,
+    rows_of,
+)
+from learning.evaluation.article.results import Outcome
+from learning.evaluation.article.rounds import Learned, learn
+from learning.evaluation.article.settings import Gsm8kSettings, SettingsError, read_settings
+from learning.evaluation.gsm8k import WordProblem, answer_all, load_word_problems, prompt_digest
+from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.scores import task_means
+from learning.model.catalog import InstalledModel, sha256_file
+from learning.model.resolve import resolve
+from learning.records import Sampling
+from tui.commands.article.shared import (
+    EXAMPLES,
+    NO_EXPLAINER,
+    NO_GRPO,
+    cost_of,
+    counter,
+    explanations,
+    folder_of,
+    step_line,
+    subject_of,
+)
+from tui.commands.article.view import finish
+from tui.commands.eval_shared import progress, versions
+from tui.running import run_async
+from tui.wiring import Context, context
+
+
+@click.command("gsm8k", help="3: word problems with a chain of thought, learned from explanations.")
+@click.option(
+    "--train",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="JSON lines with question and answer, gzipped or not: what is learned from.",
+)
+@click.option(
+    "--test",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The same, what is measured.",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=EXAMPLES / "gsm8k.toml",
+    metavar="FILE",
+    help="Settings. [examples/article/gsm8k.toml]",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def gsm8k(
+    *, train: Path, test: Path, config: Path, out: Path | None, html: Path | None, as_json: bool
+) -> int:
+    settings = read_settings(config, Gsm8kSettings)
+    try:
+        arms_of(settings)
+    except ValueError as err:
+        raise SettingsError(f"{config}: {err}.") from err
+    where = context(None)
+    folder = folder_of(where, "gsm8k", settings, sha256_file(test), out)
+    model = resolve(settings.model or where.settings.model.name, where.paths.models)
+    run = _Run(
+        where=where,
+        settings=settings,
+        model=model,
+        folder=folder,
+        data_sha256=sha256_file(test),
+        train=chosen(load_word_problems(train), settings.train, settings.seed),
+        test=chosen(load_word_problems(test), settings.test, settings.seed),
+    )
+    finish(folder, run_async(run.outcome()), html=html, as_json=as_json)
+    return 0
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One run of the command, with what it has made so far."""
+
+    where: Context
+    settings: Gsm8kSettings
+    model: InstalledModel
+    folder: Path
+    data_sha256: str
+    train: Sequence[WordProblem]
+    test: Sequence[WordProblem]
+    samples: list[Sample] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
+
+    @property
+    def sampling(self) -> Sampling:
+        settings = self.settings
+        return Sampling(
+            temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
+        )
+
+    async def outcome(self) -> Outcome:
+        """Everything that is still missing, then the figures."""
+        attempts = await self._attempts()
+        bare = await self._measured("bare", None)
+        asked = {
+            problem.task_id: explanation_prompt(problem, attempt)
+            for problem, attempt in zip(self.train, attempts, strict=True)
+        }
+        explained = await explanations(
+            *(self.where, self.settings.explainer, asked, self.folder / "explanations.jsonl")
+        )
+        after: dict[str, dict[str, float]] = {}
+        reasons: dict[str, str] = {}
+        for arm in arms_of(self.settings):
+            lessons = lessons_of(self.train, attempts, arm, explained) if arm != "grpo" else []
+            if not lessons:
+                reasons[arm] = NO_GRPO if arm == "grpo" else NO_EXPLAINER
+                continue
+            made = await asyncio.to_thread(
+                learn,
+                *(self.model, lessons, self.settings.learning, self.folder / "rounds"),
+                arm=arm,
+                seed=self.settings.seed,
+                on_step=step_line(arm),
+            )
+            self.learned.append(made)
+            after[arm] = await self._measured(arm, made)
+        return Outcome(
+            experiment="gsm8k",
+            model=self.model.name,
+            settings=asdict(self.settings),
+            rows=rows_of(self.settings, bare, after, reasons),
+            cost=cost_of(self.samples, self.learned),
+        )
+
+    async def _attempts(self) -> list[Attempt]:
+        file = AttemptFile(self.folder / "attempts.jsonl")
+        done = file.read()
+        if all((problem.task_id, 0) in done for problem in self.train):
+            return [done[problem.task_id, 0] for problem in self.train]
+        async with subject_of(self.where, self.model.name, self.settings.engine, None) as subject:
+            return await attempt_all(
+                *(self.train, subject.generator, file, self.sampling), say=counter("attempts")
+            )
+
+    async def _measured(self, arm: str, learned: Learned | None) -> dict[str, float]:
+        """Accuracy by problem; what is on the disk is not asked again."""
+        place = self.folder / (f"{arm}-{learned.name[-8:]}" if learned else arm)
+        file = SampleFile(place, self._manifest(arm, learned))
+        done = file.read()
+        if any((problem.task_id, 0) not in done for problem in self.test):
+            async with subject_of(
+                *(self.where, self.model.name, self.settings.engine, learned)
+            ) as subject:
+                done = await answer_all(self.test, subject.generator, file, on_sample=progress)
+        self.samples += done.values()
+        return task_means(done.values())
+
+    def _manifest(self, arm: str, learned: Learned | None) -> Manifest:
+        return Manifest(
+            suite="article-gsm8k",
+            model=self.model.name,
+            weights_sha256=self.model.identity.weights_sha256,
+            adapter=learned.name if learned else None,
+            arm=arm,
+            prompt="chain of thought",
+            prompt_sha256=prompt_digest(),
+            data_sha256=self.data_sha256,
+            sampling=self.sampling,
+            image_id="",
+            versions={**versions(), "engine": self.settings.engine},
+        )

@@ -1,0 +1,99 @@
+"""What the commands of the experiments share: the model, its explanations, and where results go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from agent.evaluation.explaining import explain_all, explainer_settings
+from agent.evaluation.models import Subject, open_subject
+from agent.paths import make_private
+from learning.evaluation.article.attempts import TextFile
+from learning.evaluation.article.rounds import Learned
+from learning.evaluation.article.settings import Explainer, Settings, digest
+from learning.evaluation.samples import Sample
+from tui.commands.eval_shared import launcher, say
+from tui.wiring import Context
+
+NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
+NO_GRPO = "not run: needs an extra (TRL); see docs/evaluation.md"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "article"
+
+
+def folder_of(where: Context, name: str, settings: Settings, data: str, out: Path | None) -> Path:
+    """Where an experiment's results go: other settings or data give another folder."""
+    key = f"article-{name}-{digest(settings)}-{data[:8]}"
+    folder = out or make_private(where.paths.home / "evaluations") / key
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def subject_of(
+    where: Context, model: str, engine: str, learned: Learned | None
+) -> AbstractAsyncContextManager[Subject]:
+    """The model of an experiment in this process, with what it has learned."""
+    own = where.settings.model
+    return open_subject(
+        replace(own, name=model, engine=engine, base_url=None),  # type: ignore[arg-type]  # one of three words, checked by the settings
+        paths=where.paths,
+        launcher=launcher(),
+        environ=os.environ,
+        adapter=(learned.name, learned.folder) if learned else None,
+        say=say,
+    )
+
+
+async def explanations(
+    where: Context,
+    chosen: Explainer,
+    asked: Mapping[str, str],
+    file: Path,
+    *,
+    refused: Callable[[str], bool] = lambda _text: False,
+) -> dict[str, str]:
+    """What the chosen model explains; nothing if none was chosen."""
+    if not chosen.model:
+        return {}
+    store = TextFile(file)
+    if asked.keys() <= store.read().keys():
+        return {key: store.read()[key] for key in asked}
+    async with open_subject(
+        explainer_settings(chosen, where.settings.model),
+        paths=where.paths,
+        launcher=launcher(),
+        environ=os.environ,
+        say=say,
+    ) as subject:
+        return await explain_all(
+            asked,
+            subject.generator,
+            store,
+            max_tokens=chosen.max_tokens,
+            refused=refused,
+            say=counter("explanations"),
+        )
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """One line for each thing that is done."""
+    return lambda done, total: say(f"[{done}/{total}] {what}")
+
+
+def step_line(arm: str) -> Callable[[int, int, float], None]:
+    """One line for each step of learning."""
+    return lambda step, steps, loss: say(f"[{step}/{steps}] learning {arm}, loss {loss:.4f}")
+
+
+def cost_of(samples: list[Sample], learned: list[Learned]) -> dict[str, float]:
+    """What measuring and learning took."""
+    return {
+        "tokens made": sum(sample.completion_tokens for sample in samples),
+        "tokens read": sum(sample.prompt_tokens for sample in samples),
+        "s of generation": sum(sample.generation_s for sample in samples),
+        "s in the sandbox": sum(sample.sandbox_s for sample in samples),
+        "tokens learned": sum(item.tokens for item in learned),
+        "s of learning": sum(item.seconds for item in learned),
+    }

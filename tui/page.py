@@ -1,0 +1,107 @@
+"""One self-contained HTML page: tables and plots as inline SVG, everything escaped, nothing loaded."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+_FRAME = Path(__file__).with_name("page.html")
+_LABELS, _PLOT, _ROW, _TOP = 250, 430, 26, 8
+_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One value with its interval, and a published value beside it."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    published: float | None = None
+
+
+def page(title: str, *parts: str) -> str:
+    """The page; `parts` are HTML already."""
+    frame = Template(_FRAME.read_text(encoding="utf-8"))
+    return frame.substitute(title=html.escape(title), body="\n".join(parts))
+
+
+def heading(text: str) -> str:
+    return f"<h2>{html.escape(text)}</h2>"
+
+
+def paragraph(text: str, *, soft: bool = False) -> str:
+    kind = ' class="soft"' if soft else ""
+    return f"<p{kind}>{html.escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts; cells that begin like a number stand right."""
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) -> str:
+    """Values with intervals, one below the other; hollow marks are published values."""
+    if not rows:
+        return ""
+    known = [v for r in rows for v in (r.low, r.high, r.published) if v is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    spread = (high - low) or 1.0
+
+    def x(value: float) -> float:
+        return _LABELS + _PLOT * (value - low) / spread
+
+    marks = [
+        f'<line class="axis" x1="{x(low + spread * n / _TICKS):.1f}" y1="{_TOP}"'
+        f' x2="{x(low + spread * n / _TICKS):.1f}" y2="{_TOP + _ROW * len(rows)}"/>'
+        f'<text class="soft" text-anchor="middle" x="{x(low + spread * n / _TICKS):.1f}"'
+        f' y="{_TOP + _ROW * len(rows) + 16}">{low + spread * n / _TICKS:.3g}</text>'
+        for n in range(_TICKS + 1)
+    ]
+    for number, row in enumerate(rows):
+        y = _TOP + _ROW * number + _ROW / 2
+        value = f"{row.value:+.1f}" if signed else f"{row.value:.1f}"
+        marks.append(
+            f'<text x="0" y="{y + 4:.1f}">{html.escape(row.label)}: {value}</text>'
+            f'<line class="ours" x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{y}" y2="{y}"/>'
+            f'<circle class="ours" r="4" cx="{x(row.value):.1f}" cy="{y}"/>'
+        )
+        if row.published is not None:
+            marks.append(f'<circle class="theirs" r="5" cx="{x(row.published):.1f}" cy="{y}"/>')
+    height = _TOP + _ROW * len(rows) + 24
+    return _figure(f"{title} ({unit})", _LABELS + _PLOT + 30, height, marks)
+
+
+def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:
+    """Counts as bars."""
+    most = max([count for _, count in rows] or [1]) or 1
+    marks = []
+    for number, (label, count) in enumerate(rows):
+        y = _TOP + _ROW * number
+        marks.append(
+            f'<text x="0" y="{y + 16}">{html.escape(label)}: {count}</text>'
+            f'<rect class="ours" x="{_LABELS}" y="{y + 4}" height="16"'
+            f' width="{_PLOT * count / most:.1f}"/>'
+        )
+    return _figure(title, _LABELS + _PLOT + 30, _TOP + _ROW * len(rows) + 8, marks)
+
+
+def _figure(title: str, width: float, height: float, marks: Iterable[str]) -> str:
+    words = html.escape(title)
+    return (
+        f"<figure><figcaption>{words}</figcaption>"
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img"'
+        f' aria-label="{words}">{"".join(marks)}</svg></figure>'
+    )
+
+
+def _cell(text: str) -> str:
+    number = text[:1].isdigit() or (text[:1] in "+-" and text[1:2].isdigit())
+    kind = ' class="number"' if number else ""
+    return f"<td{kind}>{html.escape(text)}</td>"
