@@ -41,7 +41,13 @@ class Commits:
     async def turn_accepted(
         self, request: str, paths: Sequence[str], *, model: str, adapter: str | None
     ) -> Notice | None:
-        """Commit what a turn changed; what came of it, in a sentence, if it changed anything."""
+        """Commit what a turn changed; what came of it, in a sentence, if it changed anything.
+
+        What git ignores and what belongs to a repository inside this one is never committed here.
+        """
+        if paths:
+            candidates = await asyncio.to_thread(self.committer.uncommitted)
+            paths = [path for path in paths if path in candidates]
         if not paths:
             return None
         message = commit_message(request, model=model, adapter=adapter)

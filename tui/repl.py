@@ -27,6 +27,7 @@ from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff
 from tui.running import open_assistant
 from tui.slash import SLASH_COMMANDS, mentioned, nearest, suggest
+from tui.undone import in_one_line
 from tui.wiring import Context
 
 Mode = Literal["ask", "auto", "plan"]
@@ -192,7 +193,7 @@ class Repl:
             return
         work: Callable[[], Restored] = workspace.undo if name == "/undo" else workspace.redo
         done = await asyncio.to_thread(work)
-        self._console.print(f"{name[1:]}: {display_safe(done.label)}: {', '.join(done.paths)}")
+        self._console.print(in_one_line(name[1:], done))
 
     def _set_mode(self, given: str) -> None:
         match given:

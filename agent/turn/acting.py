@@ -171,6 +171,7 @@ class Actions:
             reason = kept.reason or DECLINED.reason
             self.emit(Notice(f"{edit.path} was not written: {reason}"))
             return DECLINED
+        await self.best.will_write(edit.target)
         try:
             apply_edit(kept)
         except SourceFileError as err:

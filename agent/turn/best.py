@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Protocol
 
 from sandbox.report import RunStatus, TestReport
 
 
 class Checkpoints(Protocol):
-    """Records and restores states of the files; both calls block."""
+    """Records and restores states of the files; all calls block."""
 
     def snapshot(self, label: str) -> str: ...
+
+    def will_write(self, target: Path) -> None: ...
 
     def restore(self, state: str, *, only: Collection[str]) -> object: ...
 
@@ -29,6 +32,15 @@ class BestState:
         self._written: dict[str, str] = {}
         self._best: tuple[int, str] | None = None
         self._now: int | None = None
+
+    async def will_write(self, target: Path) -> None:
+        """A file is about to be written: what is there now must be held first.
+
+        Raises:
+            WorkspaceError: If it cannot be.
+        """
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.will_write, target)
 
     def edited(self, path: str, text: str) -> None:
         """A file was written: what the tests say about it is not known."""

@@ -94,7 +94,7 @@ class Committer:
         new = self._untracked(paths)
         new_names = b"".join(os.fsencode(path) + b"\0" for path in new)
         if new:
-            self._git.run("add", "--intent-to-add", "--force", *_PATHS, stdin=new_names)
+            self._git.run("add", "--intent-to-add", *_PATHS, stdin=new_names)
         try:
             git.run("commit", "--only", "--quiet", "-m", message, *_PATHS, stdin=names)
         except WorkspaceError:

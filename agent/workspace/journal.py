@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from agent.errors import WorkspaceError
 
@@ -24,6 +26,10 @@ class Step:
     """The turn did not end by itself: `after` may hold the user's later edits too."""
     only: tuple[str, ...] = ()
     """The paths that belong to the step, where the states differ in others too; empty: all."""
+    bystanders: tuple[str, ...] = ()
+    """Ignored files that changed meanwhile and that the agent did not write: left alone."""
+    not_held: tuple[str, ...] = ()
+    """Ignored files that changed meanwhile and were too large, or too many, to be held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class OpenTurn:
     key: str
     before: str
     label: str
+    written: tuple[str, ...] = ()
+    """What the agent wrote, or is about to, wherever it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,14 @@ class Journal:
 
     def opened(self, turn: OpenTurn) -> Journal:
         return replace(self, open=(*self.open, turn))
+
+    def turn(self, key: str) -> OpenTurn | None:
+        """The open turn with this key."""
+        return next((turn for turn in self.open if turn.key == key), None)
+
+    def wrote(self, turn: OpenTurn) -> Journal:
+        """With an open turn as it is by now."""
+        return replace(self, open=tuple(turn if t.key == turn.key else t for t in self.open))
 
     def closed(self, key: str) -> Journal:
         return replace(self, open=tuple(turn for turn in self.open if turn.key != key))
@@ -76,13 +92,13 @@ def read_journal(path: Path) -> Journal:
     try:
         data = json.loads(path.read_text("utf-8"))
         return Journal(
-            steps=tuple(Step(**{**step, "only": tuple(step["only"])}) for step in data["steps"]),
+            steps=tuple(Step(**_frozen(step)) for step in data["steps"]),
             cursor=int(data["cursor"]),
-            open=tuple(OpenTurn(**turn) for turn in data["open"]),
+            open=tuple(OpenTurn(**_frozen(turn)) for turn in data["open"]),
         )
     except FileNotFoundError:
         return Journal()
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
         message = f"the list of turns {path} is damaged; remove it to start a new one"
         raise WorkspaceError(message) from err
 
@@ -95,3 +111,8 @@ def write_journal(path: Path, journal: Journal) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _frozen(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists only."""
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}

@@ -1,20 +1,22 @@
 """States of the worktree as commits in our own git directory, and going back to one of them.
 
-Covered are the files that git would track or offer to add, by the user's own ignore rules. Not
-covered: ignored files, empty folders, submodules and nested repositories; these are left alone.
+What a state holds is decided in `agent.workspace.coverage`. The message of its commit also names
+what was left out: of that a state says nothing, so it is neither restored nor removed.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import UndoRefusedError, WorkspaceError
-from agent.workspace.safegit import Git, excludes_file, shadow_git, user_git
-from agent.workspace.worktree import TEMPORARY_PREFIX, Tree, parents
+from agent.workspace.coverage import Coverage
+from agent.workspace.safegit import shadow_git
+from agent.workspace.worktree import Tree, parents
 
 # Only for folders that are not git repositories: what hardly anyone wants to keep.
 _IGNORED_WITHOUT_GIT = """\
@@ -36,6 +38,8 @@ venv/
 # The highest-ranking attributes: files go in and come out byte by byte, whatever the tree says.
 _ATTRIBUTES = "* -text -eol -ident -filter -working-tree-encoding\n"
 _NO_BLOB = b"0" * 40
+ABSENT = "absent"
+"""Instead of a stamp: stands for a file that is known not to be there, though its folder is left out."""
 
 MAX_FILES = 200_000
 # Flushing thousands of files takes a minute, and the snapshot holds their contents anyway.
@@ -59,6 +63,23 @@ class Change:
     new: Entry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a state says of itself beside its files."""
+
+    label: str
+    left_out: Mapping[bytes, str]
+    """See `Covered.left_out`; and what is known not to be there, though its folder is left out."""
+    ignored: frozenset[bytes] = frozenset()
+    """Those of its files that the rules of git ignored."""
+
+    def is_silent_on(self, path: bytes) -> bool:
+        """Whether a file that the state does not hold may have been there all the same."""
+        if (why := self.left_out.get(path)) is not None:
+            return why != ABSENT
+        return any(parent + b"/" in self.left_out for parent in parents(path))
+
+
 class Snapshots:
     """The states of one folder. One caller at a time: `agent.workspace.workspace` holds the lock."""
 
@@ -66,7 +87,7 @@ class Snapshots:
         self, root: Path, git_dir: Path, environ: Mapping[str, str], *, excluded: Sequence[Path]
     ) -> None:
         self.root = root.resolve()
-        self._excluded = _inside(self.root, excluded)
+        self._excluded = excluded
         self._git_dir = git_dir
         self._environ = environ
         self._tree = Tree(self.root)
@@ -87,29 +108,23 @@ class Snapshots:
         marker.touch()
 
     def files(self) -> set[bytes]:
-        """The files that count now: tracked, or untracked and not ignored."""
-        listed = self._listed()
-        return self._tree.covered(path for path in listed if not _is_leftover(path))
+        """The project's files now: tracked, or untracked and not ignored."""
+        return self._coverage().listed()
 
-    def nested(self) -> set[bytes]:
-        """Submodules and other repositories inside the folder, which are not covered."""
-        return self._tree.folders(path.rstrip(b"/") for path in self._listed())
+    def take(self, label: str, *, also: str | None = None, written: Iterable[bytes] = ()) -> str:
+        """Record the state of the folder now.
 
-    def remove_leftovers(self) -> None:
-        """Remove what a killed process left half written; its lock is free, so it is gone."""
-        for path in self._tree.covered(filter(_is_leftover, self._listed())):
-            self._tree.remove(path)
-
-    def take(self, label: str, *, also: str | None = None) -> str:
-        """Record the state of the folder now; gives its id.
-
-        Files of the state `also` that still exist are covered even if they are ignored by now.
+        Files of the state `also` that still exist are held even if they would not be by now, and
+        so are those `written` by the agent, wherever they are.
         """
-        # What is once covered stays covered, as in git itself, even if it is ignored later.
-        self.remove_leftovers()
+        covered = self._coverage().now()
+        for path in covered.leftovers:  # whoever wrote it is gone: its lock is free
+            self._tree.remove(path)
+        # What is once held stays held, as in git itself, even if it is ignored later.
         indexed = self._indexed()
-        extra = indexed.union(self._contents(also)) if also else indexed
-        kept = self.files() | self._tree.covered(extra)
+        before = indexed.union(self._contents(also)) if also else indexed
+        extra = before.difference(covered.left_out).union(written)
+        kept = covered.files | self._tree.covered(extra - covered.files)
         if len(kept) > MAX_FILES:
             raise WorkspaceError(
                 f"{self.root} holds more than {MAX_FILES} files that are not ignored; "
@@ -121,10 +136,50 @@ class Snapshots:
             # The index is only a cache, and a power cut may have torn it or lost stored files.
             (self._git_dir / "index").unlink(missing_ok=True)
             tree = self._tree_of(gone=set(), kept=kept)
-        made = self._git.run("commit-tree", tree, stdin=label.encode("utf-8", "backslashreplace"))
-        commit = made.decode().strip()
-        self._git.run("update-ref", f"refs/snapshots/{commit}", commit)
-        return commit
+        left_out = {path: why for path, why in covered.left_out.items() if path not in kept}
+        note = Note(label=label, left_out=left_out, ignored=covered.ignored)
+        gone = before.union(written) - kept - left_out.keys()
+        known = dict.fromkeys(filter(note.is_silent_on, gone), ABSENT)
+        return self._commit(tree, replace(note, left_out={**left_out, **known}))
+
+    def with_file(self, state: str, path: bytes) -> str:
+        """The same state, which also says what is at a path now: a file, or none.
+
+        For what was left out and is about to be written.
+        """
+        note = self.note(state)
+        if path in self._contents(state) or not note.is_silent_on(path):
+            return state
+        if not self._tree.covers(path):
+            return self._commit(
+                f"{state}^{{tree}}", replace(note, left_out={**note.left_out, path: ABSENT})
+            )
+        index = self._git_dir / "index.more"
+        git = replace(self._git, env={**self._git.env, "GIT_INDEX_FILE": str(index)})
+        try:
+            git.run("read-tree", state)
+            git.run("update-index", "-z", "--add", "--replace", "--stdin", stdin=path + b"\0")
+            tree = git.run("write-tree").decode().strip()
+        finally:
+            index.unlink(missing_ok=True)
+        left_out = {name: why for name, why in note.left_out.items() if name != path}
+        return self._commit(tree, replace(note, left_out=left_out))
+
+    def note(self, state: str) -> Note:
+        """What a state says of itself; nothing but its label if it is from before there were notes."""
+        commit = self._git.run("cat-file", "commit", state).decode("utf-8", "backslashreplace")
+        label, _, said = commit.partition("\n\n")[2].partition("\n\n")
+        try:
+            data = json.loads(said)
+            left_out: dict[str, str] = data["left_out"]
+            ignored: list[str] = data["ignored"]
+        except (ValueError, KeyError, TypeError):
+            return Note(label=label, left_out={})
+        return Note(
+            label=label,
+            left_out={os.fsencode(path): why for path, why in left_out.items()},
+            ignored=frozenset(map(os.fsencode, ignored)),
+        )
 
     def require(self, state: str) -> str:
         """The id, checked.
@@ -141,7 +196,7 @@ class Snapshots:
         return state
 
     def changes(self, old: str, new: str) -> dict[bytes, Change]:
-        """What differs from one state to another, by path."""
+        """What differs from one state to another, by path; nothing that one of them left out."""
         raw = self._git.run(
             "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new
         )
@@ -152,7 +207,13 @@ class Snapshots:
             before = Entry(mode=int(old_mode, 8), blob=old_blob)
             after = Entry(mode=int(new_mode, 8), blob=new_blob)
             found[path] = Change(path=path, old=before, new=after)
-        return found
+        of_old, of_new = self.note(old), self.note(new)
+        return {
+            path: change
+            for path, change in found.items()
+            if (change.old.mode or not of_old.is_silent_on(path))
+            and (change.new.mode or not of_new.is_silent_on(path))
+        }
 
     def diff(self, old: str, new: str) -> str:
         """The difference as a unified diff; bytes that are not UTF-8 appear as escapes."""
@@ -162,11 +223,10 @@ class Snapshots:
     def apply(self, changes: Mapping[bytes, Change]) -> tuple[bytes, ...]:
         """Bring the given paths from their old to their new entry; other files stay untouched.
 
-        Everything that could fail is checked first. Files that the rules of the reached state
-        ignore are not removed, since that state would not have shown them.
+        Everything that could fail is checked first.
 
         Raises:
-            UndoRefusedError: If something that is not covered stands in the way.
+            UndoRefusedError: If something that no snapshot holds stands in the way.
             WorkspaceError: If a stored file is missing or damaged; nothing was changed then.
         """
         leaving = {path for path, change in changes.items() if not change.new.mode}
@@ -181,10 +241,9 @@ class Snapshots:
         few = len(written) <= _MOST_SYNCED
         for change, content in zip(written.values(), self._git.blobs(blobs), strict=True):
             self._tree.write(change.path, content, mode=change.new.mode, sync=few)
-        free = (leaving - blocking) - self._ignored(leaving - blocking)
-        for path in sorted(free):
+        for path in sorted(leaving - blocking):
             self._tree.remove(path)
-        return tuple(sorted(blocking | set(written) | free))
+        return tuple(sorted(changes))
 
     def forget(self, keep: set[str], *, older_than: float) -> int:
         """Drop snapshots from before the time `older_than` that are not in `keep`; counts them."""
@@ -196,29 +255,25 @@ class Snapshots:
         self._git.run("gc", "--quiet", "--prune=now")
         return len(old)
 
-    def _asked(self) -> Git:
-        """The git that knows which files count: the user's, or ours where there is none."""
-        git = user_git(self.root, self._environ)
-        inside = git.attempt("rev-parse", "--is-inside-work-tree")
-        if inside.returncode != 0:
-            _refuse_broken(inside.stderr, self.root)
-            return self._git
-        # A folder that its repository ignores as a whole would look empty.
-        if git.attempt("check-ignore", "-q", "--", str(self.root)).returncode == 0:
-            return self._git
-        if excludes := excludes_file(self._environ):
-            return replace(git, options=(*git.options, f"core.excludesFile={excludes}"))
-        return git
+    def _coverage(self) -> Coverage:
+        return Coverage(self._tree, self._git, self._environ, excluded=self._excluded)
 
-    def _listed(self) -> list[bytes]:
-        listing = self._asked().run("ls-files", "-co", "--exclude-standard", "-z")
-        return [path for path in _fields(listing) if not path.startswith(self._excluded)]
+    def _commit(self, tree: str, note: Note) -> str:
+        said = {
+            "left_out": {os.fsdecode(path): why for path, why in note.left_out.items()},
+            "ignored": sorted(map(os.fsdecode, note.ignored)),
+        }
+        message = f"{' '.join(note.label.split())}\n\n{json.dumps(said)}\n"
+        stdin = message.encode("utf-8", "backslashreplace")
+        commit = self._git.run("commit-tree", tree, stdin=stdin).decode().strip()
+        self._git.run("update-ref", f"refs/snapshots/{commit}", commit)
+        return commit
 
     def _indexed(self) -> set[bytes]:
         listing = self._git.attempt("ls-files", "-z")
         return set(_fields(listing.stdout)) if listing.returncode == 0 else set()
 
-    def _tree_of(self, *, gone: set[bytes], kept: set[bytes]) -> str:
+    def _tree_of(self, *, gone: Collection[bytes], kept: Collection[bytes]) -> str:
         removals = b"".join(b"0 %s\t%s\0" % (_NO_BLOB, path) for path in sorted(gone))
         if removals:
             self._git.run("update-index", "-z", "--index-info", stdin=removals)
@@ -241,40 +296,12 @@ class Snapshots:
                     "snapshot covers it; move it away first. Nothing was changed"
                 )
 
-    def _ignored(self, paths: set[bytes]) -> set[bytes]:
-        if not paths:
-            return set()
-        # The prefix keeps names such as `:(top)x` from being read as patterns.
-        names = b"".join(b"./%s\0" % path for path in sorted(paths))
-        finished = self._asked().attempt("check-ignore", "-z", "--no-index", "--stdin", stdin=names)
-        if finished.returncode not in (0, 1):
-            raise WorkspaceError(
-                f"git check-ignore failed in {self.root}, so files made since were not removed"
-            )
-        return {path.removeprefix(b"./") for path in _fields(finished.stdout)}
-
 
 def _fields(output: bytes) -> list[bytes]:
     return output.split(b"\0")[:-1]
-
-
-def _is_leftover(path: bytes) -> bool:
-    return path.rpartition(b"/")[2].startswith(TEMPORARY_PREFIX)
-
-
-def _inside(root: Path, folders: Sequence[Path]) -> tuple[bytes, ...]:
-    resolved = [folder.resolve() for folder in folders]
-    inside = [folder.relative_to(root) for folder in resolved if folder.is_relative_to(root)]
-    return tuple(os.fsencode(folder) + b"/" for folder in inside)
 
 
 def _blocking(leaving: set[bytes], written: set[bytes]) -> set[bytes]:
     """The files that must go first: a folder comes in their place, or they are in a file's."""
     needed = {parent for path in written for parent in parents(path)}
     return {path for path in leaving if path in needed or not written.isdisjoint(parents(path))}
-
-
-def _refuse_broken(stderr: bytes, root: Path) -> None:
-    reason = stderr.decode("utf-8", "backslashreplace").strip()
-    if "not a git repository" not in reason:
-        raise WorkspaceError(f"git cannot read the repository at {root}: {reason}")

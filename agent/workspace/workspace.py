@@ -1,4 +1,4 @@
-"""The user's folder: which files count, snapshots of it, and undo that refuses rather than guesses.
+"""The user's folder: snapshots of it, and undo that refuses rather than guesses.
 
 Everything is kept in our own git directory; the user's index, refs, hooks and the times of
 unchanged files are never touched. Calls block (use `asyncio.to_thread`) and may come from several
@@ -11,7 +11,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,25 +20,11 @@ from agent.locks import hold, try_lock
 from agent.paths import make_private
 from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
 from agent.workspace.snapshots import Change, Snapshots
+from agent.workspace.steps import Restored, decoded, move, step_of
 
 __all__ = ["Restored", "UndoRefusedError", "Workspace", "WorkspaceError"]
 
 _LOCK_TIMEOUT_S = 60.0
-_NAMES_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What going back or forward did."""
-
-    label: str
-    """The turn that was undone or redone."""
-    paths: tuple[str, ...]
-    """Files that were written or removed."""
-    left_alone: tuple[str, ...] = ()
-    """Other files that changed since; they were not touched."""
-    safety: str
-    """Snapshot of the moment before, with everything that was there."""
 
 
 class Workspace:
@@ -75,11 +61,6 @@ class Workspace:
         with self._locked():
             return sorted(os.fsdecode(path) for path in self._snapshots.files())
 
-    def uncovered(self) -> list[str]:
-        """Submodules and nested repositories: never listed, snapshotted or restored."""
-        with self._locked():
-            return sorted(os.fsdecode(path) for path in self._snapshots.nested())
-
     def snapshot(self, label: str) -> str:
         """Record the state of all files now; gives an id for `diff` and `restore`.
 
@@ -87,36 +68,54 @@ class Workspace:
             WorkspaceError: If it could not be recorded completely.
         """
         with self._locked():
-            return self._snapshots.take(label)
+            return self._taken(label)
+
+    def will_write(self, target: Path) -> None:
+        """Hold a file that the agent is about to write, wherever it is, so that `undo` can go back.
+
+        Without it, what is written into a cache or a large ignored folder would be in no snapshot.
+        Outside of a turn, and for a place outside of the folder, this does nothing.
+        """
+        if self._turn is None or not target.is_relative_to(self.root):
+            return
+        path = target.relative_to(self.root)
+        with self._locked():
+            journal = self._read()
+            turn = journal.turn(self._turn)
+            if turn is None or str(path) in turn.written:
+                return
+            before = self._snapshots.with_file(turn.before, os.fsencode(path))
+            turn = replace(turn, before=before, written=(*turn.written, str(path)))
+            self._write(journal.wrote(turn))
 
     def diff(self, old: str, new: str | None = None) -> str:
         """A unified diff between two snapshots, or from one to now."""
         with self._locked():
             self._snapshots.require(old)
-            end = self._snapshots.take("for a diff", also=old) if new is None else new
+            end = self._taken("for a diff", also=old) if new is None else new
             return self._snapshots.diff(old, self._snapshots.require(end))
 
     def changed(self, old: str, new: str | None = None) -> list[str]:
         """The paths that differ between two snapshots, or from one to now."""
         with self._locked():
             self._snapshots.require(old)
-            end = self._snapshots.take("for a diff", also=old) if new is None else new
+            end = self._taken("for a diff", also=old) if new is None else new
             return _names(self._snapshots.changes(old, self._snapshots.require(end)))
 
     def restore(self, state: str, *, only: Collection[str] | None = None) -> Restored:
-        """Bring the covered files, or `only` some of them, to a recorded state.
+        """Bring the files that a recorded state holds, or `only` some of them, to that state.
 
         Files that do not differ stay untouched.
 
         Outside a turn this is itself a step that `undo` takes back.
 
         Raises:
-            UndoRefusedError: If something that is not covered stands in the way.
+            UndoRefusedError: If something that no snapshot holds stands in the way.
             WorkspaceError: If the snapshot is missing or damaged; nothing was changed then.
         """
         with self._locked():
             target = self._snapshots.require(state)
-            now = self._snapshots.take("before going back", also=target)
+            now = self._taken("before going back", also=target)
             wanted = self._snapshots.changes(now, target)
             if only is not None:
                 own = set(map(os.fsencode, only))
@@ -124,10 +123,10 @@ class Workspace:
             paths = self._snapshots.apply(wanted)
             label = f"going back to {state[:8]}"
             if self._turn is None and paths:
-                after = self._snapshots.take(label)
+                after = self._taken(label)
                 step = Step(before=now, after=after, label=label)
                 self._write(self._read().extended(step))
-            return Restored(label=label, paths=_decoded(paths), safety=now)
+            return Restored(label=label, paths=decoded(paths), safety=now)
 
     @contextlib.contextmanager
     def turn(self, label: str) -> Iterator[str]:
@@ -142,7 +141,7 @@ class Workspace:
             raise WorkspaceError("another turn has the same name; try again")
         try:
             with self._locked():
-                before = self._snapshots.take(label)
+                before = self._taken(label)
                 journal = self._settled()
                 self._write(journal.opened(OpenTurn(key=key, before=before, label=label)))
             self._turn = key
@@ -158,7 +157,8 @@ class Workspace:
     def undo(self, *, force: bool = False) -> Restored:
         """Take back the last turn.
 
-        Files that the turn did not change are left alone. With `force`, later edits of the turn's
+        Files that the turn did not change are left alone, and so are ignored ones that changed
+        meanwhile and that the agent did not write. With `force` these and later edits of the turn's
         own files are taken back too; `redo` brings them all again.
 
         Raises:
@@ -180,7 +180,7 @@ class Workspace:
                     f"the turn {step.label!r} was cut off, so its changes cannot be told apart "
                     "from later ones; --force takes back everything since it began"
                 )
-            restored, edited = self._move(step, step.after, step.before, force=force)
+            restored, edited = move(self._snapshots, step, step.after, step.before, force=force)
             if edited or step.cut_off:
                 # Redo shall bring back also what was edited after the turn.
                 step = replace(edited or step, cut_off=False)
@@ -195,7 +195,7 @@ class Workspace:
             if journal.cursor >= len(journal.steps):
                 raise UndoRefusedError("there is nothing to redo")
             step = journal.steps[journal.cursor]
-            restored, edited = self._move(step, step.before, step.after, force=force)
+            restored, edited = move(self._snapshots, step, step.before, step.after, force=force)
             if edited:
                 edited = replace(edited, before=restored.safety)
                 journal = journal.amended(journal.cursor, edited)
@@ -213,38 +213,11 @@ class Workspace:
         with self._locked():
             return self._snapshots.forget(self._read().states, older_than=older_than)
 
-    def _move(
-        self, step: Step, source: str, target: str, *, force: bool
-    ) -> tuple[Restored, Step | None]:
-        """Bring the files of a step from source to target.
-
-        Gives also the step narrowed to its own files, if it had to overwrite later edits of them.
-        """
-        now = self._snapshots.take(f"around {step.label}", also=target)
-        turn = self._snapshots.changes(source, target)
-        own = set(map(os.fsencode, step.only)) or set(turn)
-        differing = self._snapshots.changes(now, target)
-        wanted = {path: change for path, change in differing.items() if path in own}
-        moved_on = [p for p in wanted if p not in turn or wanted[p].old != turn[p].old]
-        if moved_on and not force:
-            raise UndoRefusedError(
-                f"{_few(moved_on)} changed since {step.label!r}; nothing was touched. "
-                "--force overwrites these later changes (redo or undo brings them back)"
-            )
-        paths = self._snapshots.apply(wanted)
-        others = sorted(set(differing) - own)
-        restored = Restored(
-            label=step.label, paths=_decoded(paths), left_alone=_decoded(others), safety=now
-        )
-        return restored, replace(step, only=_decoded(sorted(own))) if moved_on else None
-
     def _finish(self, key: str, before: str, label: str) -> None:
         with self._locked():
-            after = self._snapshots.take(label, also=before)
-            journal = self._read().closed(key)
-            if self._snapshots.changes(before, after):
-                journal = journal.extended(Step(before=before, after=after, label=label))
-            self._write(journal)
+            journal = self._read()
+            turn = journal.turn(key) or OpenTurn(key=key, before=before, label=label)
+            self._write(self._ended(journal, turn))
 
     def _settled(self) -> Journal:
         """The journal, with the turns of processes that are gone made into steps."""
@@ -255,12 +228,19 @@ class Workspace:
                 continue
             os.close(descriptor)
             self._turn_lock(turn.key).unlink(missing_ok=True)
-            journal = journal.closed(turn.key)
-            now = self._snapshots.take(turn.label, also=turn.before)
-            if self._snapshots.changes(turn.before, now):
-                step = Step(before=turn.before, after=now, label=turn.label, cut_off=True)
-                journal = journal.extended(step)
+            journal = self._ended(journal, turn, cut_off=True)
         return journal
+
+    def _ended(self, journal: Journal, turn: OpenTurn, *, cut_off: bool = False) -> Journal:
+        step = step_of(self._snapshots, turn, cut_off=cut_off)
+        journal = journal.closed(turn.key)
+        return journal.extended(step) if step is not None else journal
+
+    def _taken(self, label: str, *, also: str | None = None) -> str:
+        """The state now, with what the agent wrote in the open turn."""
+        turn = self._read().turn(self._turn) if self._turn else None
+        written = map(os.fsencode, turn.written) if turn else ()
+        return self._snapshots.take(label, also=also, written=written)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -286,15 +266,5 @@ class Workspace:
         write_journal(self._git_dir / "journal.json", journal)
 
 
-def _decoded(paths: Sequence[bytes]) -> tuple[str, ...]:
-    return tuple(os.fsdecode(path) for path in paths)
-
-
 def _names(changes: Mapping[bytes, Change]) -> list[str]:
     return sorted(os.fsdecode(path) for path in changes)
-
-
-def _few(paths: Sequence[bytes]) -> str:
-    names = [os.fsdecode(path) for path in sorted(paths)]
-    rest = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -23,15 +23,24 @@ TEMPORARY_PREFIX = b".elagent-tmp-"
 """Only a killed process leaves such a file behind; it never counts as the user's."""
 
 
+def is_leftover(path: bytes) -> bool:
+    """Whether a killed process of ours left this half written."""
+    return path.rpartition(b"/")[2].startswith(TEMPORARY_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A folder whose files are named by relative bytes paths."""
 
     root: Path
+    _base: bytes = field(init=False, repr=False, compare=False)
     _real_folders: dict[bytes, bool] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_base", os.path.join(os.fsencode(self.root), b""))
+
     def place(self, path: bytes) -> bytes:
-        return os.path.join(os.fsencode(self.root), path)
+        return self._base + path
 
     def covers(self, path: bytes) -> bool:
         """Whether a regular file or a link stands there, not behind a linked folder."""
@@ -51,7 +60,7 @@ class Tree:
         return {path for path in paths if stat.S_ISDIR(self._mode(path) or 0)}
 
     def _reached_directly(self, path: bytes) -> bool:
-        parent = os.path.dirname(path)
+        parent = path.rpartition(b"/")[0]
         if not parent:
             return True
         if parent not in self._real_folders:

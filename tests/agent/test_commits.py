@@ -197,3 +197,17 @@ def test_a_long_request_has_a_short_subject_and_stands_whole_below() -> None:
     assert blank == ""
     assert "word " * 39 in rest[0]
     assert message.endswith("\n\nAssisted-by: elagent (m)\n")
+
+
+async def test_ignored_files_and_repositories_inside_are_never_committed(root: Path) -> None:
+    (root / ".git" / "info" / "exclude").write_text(".env\n")
+    (root / "inner").mkdir()
+    git(root / "inner", "init", "--quiet")
+    commits = Commits(committer=Committer(root, ENVIRON), approver=ModeApprover("auto"))
+    await commits.turn_begins()
+    for path in ("a.py", ".env", "inner/i.py"):
+        (root / path).write_text("changed = 1\n")
+    said = await commits.turn_accepted("x", [".env", "a.py", "inner/i.py"], model="m", adapter=None)
+    assert said is not None
+    assert said.text.startswith("committed ")
+    assert git(root, "show", "--format=", "--name-only") == "a.py\n"

@@ -23,6 +23,9 @@ class NoFiles:
     def snapshot(self, label: str) -> str:
         return ""
 
+    def will_write(self, target: Path) -> None:
+        pass
+
     def restore(self, state: str, *, only: Collection[str]) -> None:
         pass
 

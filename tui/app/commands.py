@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from tui.app.entries import Answer, Change, Said
 from tui.app.jobs import Job
 from tui.slash import find, mentioned, nearest, split
+from tui.undone import in_one_line
 
 if TYPE_CHECKING:
     from agent.approval import Mode
@@ -114,7 +115,7 @@ class Commands:
             await app.answer("something is running; stop it first (Esc)")
             return
         done = await asyncio.to_thread(workspace.undo if name == "/undo" else workspace.redo)
-        await app.answer(f"{name[1:]}: {done.label}: {', '.join(done.paths) or 'no file differs'}")
+        await app.answer(in_one_line(name[1:], done))
         app.backstage.look_at_files()
 
     async def _clear(self) -> None:

@@ -9,6 +9,7 @@ import click
 
 from agent.workspace.workspace import Restored, Workspace
 from sandbox.streams import display_safe
+from tui.undone import left_as_is
 from tui.wiring import context
 
 
@@ -26,9 +27,8 @@ def _report(what: str, done: Restored) -> None:
     click.echo(f"{what}: {display_safe(done.label)}")
     for name in done.paths:
         click.echo(f"  {display_safe(name)}")
-    if done.left_alone:
-        names = ", ".join(display_safe(name) for name in done.left_alone)
-        click.echo(f"changed since and left alone: {names}")
+    for text in left_as_is(done):
+        click.echo(text)
 
 
 @click.command(help="Put the files back as they were before the last change that elagent made.")

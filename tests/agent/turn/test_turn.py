@@ -81,6 +81,9 @@ class Files:
         self.states.append(self.path.read_text())
         return str(len(self.states) - 1)
 
+    def will_write(self, target: Path) -> None:
+        pass
+
     def restore(self, state: str, *, only: Collection[str]) -> None:
         assert list(only) == [self.path.name]
         self.path.write_text(self.states[int(state)])

@@ -1,0 +1,115 @@
+"""One turn as a step of `undo`: what it changed, and going back over it without guessing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from agent.errors import UndoRefusedError
+from agent.workspace.journal import OpenTurn, Step
+from agent.workspace.snapshots import ABSENT, Snapshots
+
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What going back or forward did."""
+
+    label: str
+    """The turn that was undone or redone."""
+    paths: tuple[str, ...]
+    """Files that were written or removed."""
+    left_alone: tuple[str, ...] = ()
+    """Other files that changed since; they were not touched."""
+    not_held: tuple[str, ...] = ()
+    """Ignored files that changed in the turn and are as they are now: no snapshot holds them."""
+    safety: str
+    """Snapshot of the moment before, with everything that was there."""
+
+
+def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | None:
+    """The step that a turn which ends now makes; None if there is nothing for `undo` in it.
+
+    Ignored files that the agent did not write are bystanders: whoever changes them while a turn
+    runs (a server its log, a program its database) goes on doing so.
+    """
+    written = frozenset(map(os.fsencode, turn.written))
+    after = snapshots.take(turn.label, also=turn.before, written=written)
+    changed = snapshots.changes(turn.before, after)
+    old, new = snapshots.note(turn.before), snapshots.note(after)
+    bystanders = {
+        path
+        for path, change in changed.items()
+        if (path in old.ignored or not change.old.mode)
+        and (path in new.ignored or not change.new.mode)
+    } - written
+    if not changed.keys() - bystanders:
+        return None
+    return Step(
+        before=turn.before,
+        after=after,
+        label=turn.label,
+        cut_off=cut_off,
+        bystanders=decoded(bystanders),
+        not_held=decoded(_moved(old.left_out, new.left_out)),
+    )
+
+
+def move(
+    snapshots: Snapshots, step: Step, source: str, target: str, *, force: bool
+) -> tuple[Restored, Step | None]:
+    """Bring the files of a step from the state `source` to `target`.
+
+    Bystanders are left alone unless it is forced. Gives also the step narrowed to the files that
+    were moved, if it had to be forced.
+
+    Raises:
+        UndoRefusedError: If a file of the step changed since; nothing is touched then.
+    """
+    now = snapshots.take(f"around {step.label}", also=target)
+    turn = snapshots.changes(source, target)
+    own = set(map(os.fsencode, step.only)) or set(turn)
+    bystanders = set(map(os.fsencode, step.bystanders))
+    if not force:
+        own -= bystanders
+    differing = snapshots.changes(now, target)
+    wanted = {path: change for path, change in differing.items() if path in own}
+    moved_on = {p for p in wanted if p not in turn or wanted[p].old != turn[p].old}
+    if moved_on and not force:
+        raise UndoRefusedError(
+            f"{_few(moved_on)} changed since {step.label!r}; nothing was touched. "
+            "--force overwrites these later changes (redo or undo brings them back)"
+        )
+    paths = snapshots.apply(wanted)
+    restored = Restored(
+        label=step.label,
+        paths=decoded(paths),
+        left_alone=decoded(set(differing) - own),
+        not_held=step.not_held,
+        safety=now,
+    )
+    forced = moved_on or (bystanders & own)
+    return restored, replace(step, only=decoded(own), bystanders=()) if forced else None
+
+
+def decoded(paths: Collection[bytes]) -> tuple[str, ...]:
+    """Names as Python has them, sorted."""
+    return tuple(os.fsdecode(path) for path in sorted(paths))
+
+
+def _moved(old: Mapping[bytes, str], new: Mapping[bytes, str]) -> set[bytes]:
+    """What was left out at either end and is not as it was."""
+    missed = (*(path for path, why in old.items() if why), *(p for p, why in new.items() if why))
+    return {
+        path
+        for path in missed
+        if old.get(path) != new.get(path) and ABSENT not in (old.get(path), new.get(path))
+    }
+
+
+def _few(paths: Collection[bytes]) -> str:
+    names = decoded(paths)
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

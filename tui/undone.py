@@ -1,0 +1,35 @@
+"""What an undo or redo did, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sandbox.streams import display_safe
+
+if TYPE_CHECKING:
+    from agent.workspace.workspace import Restored
+
+_NAMES_SHOWN = 10
+
+
+def in_one_line(what: str, done: Restored) -> str:
+    """Which turn it was, and every file that was touched; what was not touched on lines below."""
+    names = ", ".join(done.paths) or "no file differs"
+    return "\n".join([display_safe(f"{what}: {done.label}: {names}"), *left_as_is(done)])
+
+
+def left_as_is(done: Restored) -> list[str]:
+    """What is not as it was at that time, and why."""
+    lines = []
+    if done.left_alone:
+        lines.append(f"changed by others and left alone: {_few(done.left_alone)}")
+    if done.not_held:
+        lines.append(f"ignored by git, too large to be kept, and as it is: {_few(done.not_held)}")
+    return lines
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    shown = ", ".join(display_safe(name) for name in names[:_NAMES_SHOWN])
+    return f"{shown} and {more} more" if more > 0 else shown
