@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from click.testing import CliRunner
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.records import Sampling
 from tui.cli import cli
+from tui.commands.eval_shared import adapter_folder
+from tui.wiring import context
 
 
 def results(folder: Path, passed: int, *, suite: str = "humaneval") -> Path:
@@ -73,3 +76,32 @@ def test_held_out_tasks_are_never_recorded() -> None:
     run = CliRunner().invoke(cli, ["eval", "drift", "--record", "--split", "held-out"])
     assert run.exit_code != 0
     assert "held-out tasks stay unseen" in run.output
+
+
+def test_a_comparison_is_one_page_with_every_task(tmp_path: Path) -> None:
+    a, b = results(tmp_path / "a<1>", 5), results(tmp_path / "b", 15)
+    target = tmp_path / "page.html"
+    run = CliRunner().invoke(cli, ["eval", "compare", str(a), str(b), "--html", str(target)])
+    assert run.exit_code == 0
+    text = target.read_text()
+    assert "B is better" in text
+    assert "p = 0.002" in text
+    assert text.count("<svg") == 3
+    assert text.count("<td>T/") == 20
+    assert text.count("<td>B wins</td>") == 10
+    assert "a&lt;1&gt;" in text
+    assert not re.search(r"(?:src|href)=|https?://|url\(|<script|a<1>", text)
+
+
+def test_two_adapter_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    names = []
+    for number in range(2):
+        folder = tmp_path / str(number) / "adapter"
+        folder.mkdir(parents=True)
+        (folder / "adapter_config.json").write_text("{}")
+        (folder / "adapter_model.safetensors").write_bytes(bytes([number]))
+        found = adapter_folder(context(tmp_path), str(folder))
+        assert found is not None
+        names.append(found[0])
+    assert names[0] != names[1]
+    assert all(name.startswith("adapter-") for name in names)

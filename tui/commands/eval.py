@@ -15,6 +15,7 @@ from agent.evaluation.models import open_subject
 from agent.paths import Paths, make_private
 from learning.evaluation import prompting
 from learning.evaluation.comparison import check_comparable, compare
+from learning.evaluation.costs import Meter
 from learning.evaluation.humaneval import (
     DATA_SHA256,
     Problem,
@@ -38,6 +39,7 @@ from tui.commands.article.command import article
 from tui.commands.eval_drift import drift
 from tui.commands.eval_gsm8k import gsm8k
 from tui.commands.eval_mmlu import mmlu
+from tui.commands.eval_page import Side, comparison_page
 from tui.commands.eval_shared import (
     adapter_folder,
     launcher,
@@ -125,7 +127,7 @@ def humaneval(
         "image_id": image.id,
     }
 
-    async def run() -> SampleFile:
+    async def run(meter: Meter) -> SampleFile:
         session = f"eval-{uuid.uuid4().hex[:8]}"
         judging = open_judge(
             image.id, lock_dir=make_private(where.paths.sandbox), session=session, boxes=boxes
@@ -143,6 +145,7 @@ def humaneval(
                 versions=versions(),
             )
             file = result_file(where.paths, manifest, out)
+            meter.folder = file.folder
             async with judging as judge:
                 await judge_completions(chosen, completions, judge, file, on_sample=progress)
             return file
@@ -168,6 +171,7 @@ def humaneval(
                 versions={**versions(), **subject.versions},
             )
             file = result_file(where.paths, manifest, out)
+            meter.folder = file.folder
             await generate_and_judge(
                 chosen,
                 subject.generator,
@@ -179,7 +183,8 @@ def humaneval(
             )
         return file
 
-    file = run_async(run())
+    with Meter() as meter:
+        file = run_async(run(meter))
     samples_made = list(file.read().values())
     write_human_eval(file.folder / "human_eval_results.jsonl", samples_made)
     show(file, samples_made, of_tasks=len(problems), as_json=as_json)
@@ -191,8 +196,16 @@ def humaneval(
 @click.argument("b", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--raw", is_flag=True, help="Compare the code as it stood, not sanitised.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write one page with plots and every task.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def compare_results(*, a: Path, b: Path, raw: bool, seed: int, as_json: bool) -> int:
+def compare_results(
+    *, a: Path, b: Path, raw: bool, seed: int, html: Path | None, as_json: bool
+) -> int:
     """Results folder B against A: wins and losses per task, sign test, paired bootstrap."""
     manifests = read_manifest(a), read_manifest(b)
     differing = check_comparable(*manifests)
@@ -201,6 +214,10 @@ def compare_results(*, a: Path, b: Path, raw: bool, seed: int, as_json: bool) ->
         task_means(read_samples(b).values(), raw=raw),
         seed=seed,
     )
+    if html is not None:
+        text = comparison_page(Side.read("A", a), Side.read("B", b), found, differing)
+        html.write_text(text, encoding="utf-8")
+        say(f"report: {html}")
     if as_json:
         click.echo(json.dumps(comparison_record(found)))
     else:

@@ -35,6 +35,7 @@ from agent.evaluation.models import Subject, open_subject
 from agent.facts.environment import Environment
 from agent.memory.lessons import lessons_of
 from agent.paths import make_private
+from learning.evaluation.costs import Meter
 from learning.evaluation.drift import (
     SPLITS,
     DriftTask,
@@ -119,7 +120,7 @@ def drift(
     errors = outdated_errors(folder)
     sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
 
-    async def run() -> SampleFile:
+    async def run(meter: Meter) -> SampleFile:
         async with AsyncExitStack() as stack:
             judge = await stack.enter_async_context(_judge(where, image))
             subject = await stack.enter_async_context(
@@ -147,6 +148,7 @@ def drift(
                 versions={**versions(), **subject.versions},
             )
             file = result_file(where.paths, manifest, out)
+            meter.folder = file.folder
             tell = await _tell(arm, stack, where, image, store)
             await run_drift(
                 tasks,
@@ -160,7 +162,8 @@ def drift(
             )
             return file
 
-    file = run_async(run())
+    with Meter() as meter:
+        file = run_async(run(meter))
     ids = {task.id for task in tasks}
     samples = [sample for sample in file.read().values() if sample.task_id in ids]
     show(file, samples, of_tasks=len(tasks), as_json=as_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from agent.evaluation.models import open_subject
+from learning.evaluation.costs import Meter
 from learning.evaluation.gsm8k import answer_all, load_word_problems, prompt_digest
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.model.catalog import sha256_file
@@ -62,7 +63,7 @@ def gsm8k(
     where = context(None, {"model.name": model, "model.base_url": base_url, "model.engine": engine})
     problems = load_word_problems(data)[:limit]
 
-    async def run() -> SampleFile:
+    async def run(meter: Meter) -> SampleFile:
         async with open_subject(
             where.settings.model,
             paths=where.paths,
@@ -84,10 +85,12 @@ def gsm8k(
                 versions={**versions(), **subject.versions},
             )
             file = result_file(where.paths, manifest, out)
+            meter.folder = file.folder
             await answer_all(problems, subject.generator, file, samples=samples, on_sample=progress)
             return file
 
-    file = run_async(run())
+    with Meter() as meter:
+        file = run_async(run(meter))
     ids = {problem.task_id for problem in problems}
     made = [sample for sample in file.read().values() if sample.task_id in ids]
     show(file, made, of_tasks=len(problems), as_json=as_json)

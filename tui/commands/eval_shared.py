@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 
 from agent.paths import Paths, make_private
+from learning.evaluation.costs import total_cost
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.scores import summarise
+from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
+from learning.promotion.manifest import is_adapter_name
 from tui.commands.eval_view import print_scores, scores_record
 from tui.plain import make_console
 from tui.wiring import Context
@@ -29,8 +32,15 @@ def adapter_folder(where: Context, name: str | None) -> tuple[str, Path] | None:
         return None
     folder = Path(name).expanduser()
     if (folder / "adapter_config.json").is_file():
-        return folder.resolve().name, folder.resolve()
+        return _name_of(folder.resolve()), folder.resolve()
     return name, AdapterStore(where.repository.adapters).path(name)
+
+
+def _name_of(folder: Path) -> str:
+    """A name that no other weights have: results are taken up again by it."""
+    if is_adapter_name(folder.name):
+        return folder.name
+    return f"{folder.name}-{sha256_file(folder / 'adapter_model.safetensors')[:8]}"
 
 
 def result_file(paths: Paths, manifest: Manifest, out: Path | None) -> SampleFile:
@@ -51,10 +61,12 @@ def result_folder(paths: Paths, manifest: Manifest, out: Path | None) -> Path:
 def show(file: SampleFile, samples: Sequence[Sample], *, of_tasks: int, as_json: bool) -> None:
     """Print the scores of some samples and where they are."""
     scores = summarise(samples, seed=file.manifest.sampling.seed)
+    cost = total_cost(file.folder)
     if as_json:
-        click.echo(json.dumps({**scores_record(file.manifest, scores), "folder": str(file.folder)}))
+        record = scores_record(file.manifest, scores, cost)
+        click.echo(json.dumps({**record, "folder": str(file.folder)}))
         return
-    print_scores(make_console(), file.manifest, scores, of_tasks=of_tasks)
+    print_scores(make_console(), file.manifest, scores, cost, of_tasks=of_tasks)
     click.echo(f"samples and results: {file.folder}")
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from learning.evaluation.comparison import Comparison
+from learning.evaluation.costs import Cost
 from learning.evaluation.samples import Manifest
 from learning.evaluation.scores import PassRate, Scores
 from learning.evaluation.statistics import TaskScores
@@ -16,9 +17,11 @@ _BAR = 40
 _NAMED = 12
 
 
-def print_scores(console: Console, manifest: Manifest, scores: Scores, *, of_tasks: int) -> None:
+def print_scores(
+    console: Console, manifest: Manifest, scores: Scores, cost: Cost | None, *, of_tasks: int
+) -> None:
     """One run: its settings in a line, pass rates with intervals, endings and cost."""
-    console.print(_title(manifest), markup=False, highlight=False)
+    console.print(title(manifest), markup=False, highlight=False)
     table = Table(box=None, pad_edge=False)
     for column in ("", "pass@k", "95 %", "tasks"):
         table.add_column(column)
@@ -33,14 +36,25 @@ def print_scores(console: Console, manifest: Manifest, scores: Scores, *, of_tas
         + ", ".join(f"{count} {name}" for name, count in sorted(scores.endings.items())),
         highlight=False,
     )
-    console.print(
-        f"{scores.completion_tokens} tokens made, {scores.prompt_tokens} read, "
-        f"{scores.generation_s:.0f} s of generation, {scores.sandbox_s:.0f} s in the sandbox",
-        highlight=False,
-    )
+    console.print(cost_words(scores, cost), highlight=False)
 
 
-def scores_record(manifest: Manifest, scores: Scores) -> dict[str, object]:
+def cost_words(scores: Scores, cost: Cost | None) -> str:
+    """What a result took: tokens, time of the model, of the processors and of the sandbox."""
+    parts = [f"{scores.completion_tokens} tokens made", f"{scores.prompt_tokens} read"]
+    if scores.generation_s:
+        rate = scores.completion_tokens / scores.generation_s
+        parts.append(f"{scores.generation_s:.0f} s of generation ({rate:.1f} tokens/s)")
+    parts.append(f"{scores.sandbox_s:.0f} s in the sandbox")
+    if cost is not None:
+        runs = f" in {cost.runs} runs" if cost.runs > 1 else ""
+        parts.append(f"{cost.cpu_s:.0f} s of CPU and {cost.wall_s:.0f} s in all{runs}")
+        if cost.gpu:
+            parts.append(f"on {cost.gpu}")
+    return ", ".join(parts)
+
+
+def scores_record(manifest: Manifest, scores: Scores, cost: Cost | None) -> dict[str, object]:
     """The same as one JSON object."""
     return {
         "v": 1,
@@ -50,6 +64,10 @@ def scores_record(manifest: Manifest, scores: Scores) -> dict[str, object]:
         "arm": manifest.arm,
         "manifest": manifest.digest,
         **asdict(scores),
+        "tokens_per_s": scores.completion_tokens / scores.generation_s
+        if scores.generation_s
+        else None,
+        "cost": asdict(cost) if cost else None,
     }
 
 
@@ -58,7 +76,7 @@ def print_comparison(
 ) -> None:
     """Two runs on the same tasks: counts, the test, the interval, and which tasks they are."""
     scores = found.scores
-    console.print(f"A  {_title(a)}\nB  {_title(b)}", markup=False, highlight=False)
+    console.print(f"A  {title(a)}\nB  {title(b)}", markup=False, highlight=False)
     if differing:
         console.print(f"They also differ in: {', '.join(differing)}.", highlight=False)
     if found.left_out:
@@ -107,7 +125,8 @@ def _bars(scores: TaskScores) -> str:
     return "\n".join(f"  {name:8}{'█' * round(_BAR * n / most)} {n}" for name, n in rows)
 
 
-def _title(manifest: Manifest) -> str:
+def title(manifest: Manifest) -> str:
+    """One run in a line: what was measured, of whom, how."""
     sampling = manifest.sampling
     how = f"T {sampling.temperature:g}" if sampling.temperature else "greedy"
     who = manifest.model + (f" + {manifest.adapter}" if manifest.adapter else "")
