@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -213,20 +214,25 @@ async def test_no_tests_is_said_and_is_not_green(box: DockerSandbox, tmp_path: P
     assert (report.status, report.results, report.all_green) == (RunStatus.NO_TESTS, (), False)
 
 
-@pytest.mark.parametrize(
-    "trick",
-    [
-        "os._exit(0)",
-        "os.kill(os.getpid(), 9)",
-        '[os.write(n, b\'{"kind": "end", "exit_code": 0}\\n\') for n in (1, 2)]; os._exit(0)',
-        "sys.stdout.write('= 3 passed in 0.1s ='); sys.stdout.flush(); os._exit(0)",
-    ],
+EARLY_EXITS = (
+    "os._exit(0)",
+    "os.kill(os.getpid(), 9)",
+    '[os.write(n, b\'{"kind": "end", "exit_code": 0}\\n\') for n in (1, 2)]; os._exit(0)',
+    "sys.stdout.write('= 3 passed in 0.1s ='); sys.stdout.flush(); os._exit(0)",
 )
-async def test_an_early_exit_is_not_a_pass(box: DockerSandbox, tmp_path: Path, trick: str) -> None:
-    files = {
-        "test_a.py": f"import os, sys\ndef test_1(): pass\ndef test_2(): {trick}\ndef test_3(): pass\n"
-    }
-    report = await run(box, tmp_path / "r", files)
+
+
+async def test_an_early_exit_is_not_a_pass(box: DockerSandbox, tmp_path: Path) -> None:
+    async def leave(number: int, trick: str) -> None:
+        text = "import os, sys\ndef test_1(): pass\n"
+        text += f"def test_2(): {trick}\ndef test_3(): pass\n"
+        report = await run(box, tmp_path / f"r{number}", {"test_a.py": text})
+        check_early_exit(report)
+
+    await asyncio.gather(*(leave(number, trick) for number, trick in enumerate(EARLY_EXITS)))
+
+
+def check_early_exit(report: TestReport) -> None:
     results = by_id(report)
     assert report.status is RunStatus.INCOMPLETE
     assert not report.all_green
@@ -380,20 +386,23 @@ async def test_unittest_suites_are_reported_alike(box: DockerSandbox, tmp_path: 
     assert [result.outcome.value for result in again.results] == ["passed", "failed"]
 
 
-@pytest.mark.parametrize(
-    ("command", "outcome", "message"),
-    [
-        ("test -f a.txt && echo out && echo err >&2", TestOutcome.PASSED, ""),
-        ("echo out; echo err >&2; exit 3", TestOutcome.FAILED, "exit code 3"),
-        ("echo out; echo err >&2; no-such-program", TestOutcome.ERROR, "the command is not in the"),
-        ("echo out; echo err >&2; kill -11 $$", TestOutcome.FAILED, "killed by signal 11"),
-    ],
+COMMANDS = (
+    ("test -f a.txt && echo out && echo err >&2", TestOutcome.PASSED, ""),
+    ("echo out; echo err >&2; exit 3", TestOutcome.FAILED, "exit code 3"),
+    ("echo out; echo err >&2; no-such-program", TestOutcome.ERROR, "the command is not in the"),
+    ("echo out; echo err >&2; kill -11 $$", TestOutcome.FAILED, "killed by signal 11"),
 )
-async def test_a_plain_command_is_one_test(
-    box: DockerSandbox, tmp_path: Path, command: str, outcome: TestOutcome, message: str
+
+
+async def test_a_plain_command_is_one_test(box: DockerSandbox, tmp_path: Path) -> None:
+    await asyncio.gather(*(check_command(box, tmp_path / "r", *expected) for expected in COMMANDS))
+
+
+async def check_command(
+    box: DockerSandbox, root: Path, command: str, outcome: TestOutcome, message: str
 ) -> None:
     told: list[TestResult] = []
-    report = await run(box, tmp_path / "r", {"a.txt": ""}, command=command, told=told)
+    report = await run(box, root, {"a.txt": ""}, command=command, told=told)
     (result,) = report.results
     assert (report.status, report.trust, result.id) == (RunStatus.COMPLETE, Trust.PLAIN, command)
     assert result.outcome is outcome
