@@ -28,6 +28,7 @@ from sandbox.policy import (
 )
 from sandbox.streams import STDERR, Capture
 from sandbox.transfer import read_members, tar_chunks
+from sandbox.warm.inside.kernel import OOM_COUNTERS, oom_kills
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -227,22 +228,17 @@ class _Run:
                 return Ending.OOM if killed else Ending.EXITED
 
     def _oom_kills(self) -> int:
-        """Read the kernel's count (cgroup v1 and v2): the engine does not see an exec's end."""
+        """Read the kernel's count: the engine does not see an exec's end."""
         output = Capture(4096)
-        files = "/sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events"
         with suppress(SandboxError):  # a box too full to answer is not known to be out of memory
             execute(
                 self._client,
                 self._container_id,
-                Command(argv=["sh", "-c", f"cat {files} 2>/dev/null"], user=KEEPER_USER),
-                lambda _, data: _write(output, data),
+                Command(argv=["cat", *OOM_COUNTERS], user=KEEPER_USER),
+                lambda stream, data: stream == STDERR or _write(output, data),
                 deadline=time.monotonic() + _PROBE_TIMEOUT_S,
             )
-        for line in output.captured().text.splitlines():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill" and count.isdigit():
-                return int(count)
-        return 0
+        return oom_kills(output.captured().text.splitlines())
 
     def _collect(self) -> dict[str, bytes]:
         """Bring back the declared files that exist and are regular."""

@@ -34,7 +34,7 @@ _GRACE_S = 15.0
 """What ending, wiping and reporting may take beyond the program's own time."""
 _UIDS_PER_BOX = 1_000
 _MANY_USERS = 2_000_000_000
-_MODULES = ("frames", "codec", "asking", "wipe", "zygote", "child", "server")
+_MODULES = ("frames", "codec", "kernel", "asking", "wipe", "zygote", "child", "server")
 
 Relay = Callable[[int, bytes], None]
 

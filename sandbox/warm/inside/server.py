@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from sandbox.warm.inside import child, frames, wipe, zygote
+from sandbox.warm.inside import child, frames, kernel, wipe, zygote
 
 RESULT, STDOUT, STDERR, REPORT, READY = b"R", b"O", b"E", b"P", b"H"
 """First byte of each frame to the host."""
@@ -24,7 +24,6 @@ _READ = 64 * 1024
 _SETTLE_S = 2.0
 _PAUSE_S = 0.001
 _MIB = 1024 * 1024
-_OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
 
 
 def main() -> None:
@@ -306,10 +305,8 @@ class _Run:
 
 
 def _users() -> int:
-    """Return how many users there are: fewer where the engine maps them, as a rootless one does."""
-    with open("/proc/self/uid_map", encoding="ascii") as file:  # noqa: PTH123
-        ranges = [[int(word) for word in line.split()] for line in file]
-    return max(first + count for first, _, count in ranges)
+    with open(kernel.UID_MAP, encoding="ascii") as file:  # noqa: PTH123
+        return kernel.users(file)
 
 
 def _received(fd: int) -> bytes | None:
@@ -323,11 +320,8 @@ def _received(fd: int) -> bytes | None:
 
 
 def _oom_kills() -> int:
-    """Return how many processes of the box the kernel has killed for memory (cgroup v1 and v2)."""
-    for path in _OOM_COUNTERS:
+    """Return how many processes of the box the kernel has killed for memory."""
+    for path in kernel.OOM_COUNTERS:
         with suppress(OSError), open(path, encoding="ascii") as file:  # noqa: PTH123
-            for line in file:
-                name, _, count = line.partition(" ")
-                if name == "oom_kill":
-                    return int(count)
+            return kernel.oom_kills(file)
     return 0
