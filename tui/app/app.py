@@ -249,6 +249,7 @@ class ElagentApp(App[int]):
         elif selected := self.screen.get_selected_text():
             self.copy_to_clipboard(selected)
             self.notify("copied")
+            self._pressed_at = 0.0  # copying twice does not mean to leave
         elif self.prompt.text:
             self.prompt.set_text("")
         else:

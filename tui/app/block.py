@@ -9,13 +9,17 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Static
+from textual.geometry import Size
+from textual.reactive import Reactive
 
+from tui.app.drawn import Drawn
 from tui.app.entries import Entry
 
 
 class Block(Vertical):
     """Something in the transcript; grows with its entry."""
+
+    virtual_size = Reactive(Size(0, 0), repaint=False)  # as in `Drawn`
 
     def __init__(self, entry: Entry, *, classes: str = "") -> None:
         super().__init__(classes=f"block {classes}".strip())
@@ -35,7 +39,7 @@ class Foldable(Block, can_focus=True):
     def __init__(self, entry: Entry, *, classes: str) -> None:
         super().__init__(entry, classes=classes)
         self.unfolded = False
-        self._body = Static(markup=False)
+        self._body = Drawn()
 
     def compose(self) -> ComposeResult:
         yield self._body
@@ -45,7 +49,8 @@ class Foldable(Block, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
-        self.action_fold()
+        if not self.screen.get_selected_text():  # the end of selecting something is no click
+            self.action_fold()
 
     def action_fold(self) -> None:
         """Open it, or close it again."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
 from typing import ClassVar, assert_never
 
 from rich.console import Group, RenderableType
@@ -16,6 +14,7 @@ from textual.widgets import Static
 from sandbox.streams import display_safe
 from tui.app.block import Block, Foldable
 from tui.app.diffs import draw_diff, parse_diff
+from tui.app.drawn import Drawn
 from tui.app.entries import (
     Answer,
     Change,
@@ -28,88 +27,35 @@ from tui.app.entries import (
     Tests,
     source_of,
 )
+from tui.app.markdown import GrowingMarkdown
 from tui.app.results import TestsBlock
-from tui.render import render, render_markdown, reply_line
+from tui.render import render, reply_line
 
-_FENCE = re.compile(r"`{3,}|~{3,}")
-_PART_CHARACTERS = 600
-_REST = 12
-"""After a drawing the reply rests for so many times its cost."""
 _FOLDED_LINES = 8
 _UNFOLDED_LINES = 1000
 
 
 class ReplyBlock(Block):
-    """Streams Markdown; says which adapter spoke and what it cost when it is whole.
-
-    What is finished stands in parts that are never drawn again; only the part that grows is, and
-    the more its drawing costs, the less often.
-    """
+    """Streams Markdown; says which adapter spoke and what it cost when it is whole."""
 
     def __init__(self, entry: Reply) -> None:
         super().__init__(entry, classes="reply")
         self._reply = entry
-        self._settled = 0
-        """Characters that stand in finished parts."""
-        self._next_draw_at = 0.0
-        self._live = Static(markup=False)
+        self._text = GrowingMarkdown(entry.text)
         self._foot = Static(self._footer(), classes="foot", markup=False)
 
     def compose(self) -> ComposeResult:
-        for part in self._finished_parts():
-            yield Static(_markdown(part), markup=False)
-        self._live.update(_markdown(self._reply.text[self._settled :]))
-        yield self._live
+        yield self._text
         yield self._foot
 
     async def grow(self) -> None:
-        finished = self._reply.finished is not None
-        if time.monotonic() < self._next_draw_at and not finished:
-            return
-        began = time.thread_time()
-        parts = [Static(_markdown(part), markup=False) for part in self._finished_parts()]
-        if parts:
-            await self.mount_all(parts, before=self._live)
-        self._live.update(_markdown(self._reply.text[self._settled :]))
-        if finished:
+        self._text.show(self._reply.text)
+        if self._reply.finished is not None:
             self._foot.update(self._footer())
-        cost_s = time.thread_time() - began
-        self._next_draw_at = time.monotonic() + _REST * cost_s
-
-    def _finished_parts(self) -> list[str]:
-        """Take what will not change any more from the part that grows."""
-        parts = []
-        while end := settled(self._reply.text, self._settled):
-            parts.append(self._reply.text[self._settled : end])
-            self._settled = end
-        return parts
 
     def _footer(self) -> Text:
         finished = self._reply.finished
         return Text(reply_line(finished) if finished else "", style="dim")
-
-
-def settled(text: str, start: int) -> int:
-    """Where a part that begins at `start` can end: a blank line outside of a fence; 0 if nowhere.
-
-    A part is at least so long that a reply has few of them.
-    """
-    fence = ""
-    at = start
-    while (end := text.find("\n", at)) >= 0:
-        line = text[at:end].strip()
-        if fence:
-            fence = "" if line.startswith(fence) and not line.strip(fence[0]) else fence
-        elif found := _FENCE.match(line):
-            fence = found[0]
-        elif not line and at - start >= _PART_CHARACTERS:
-            return end + 1
-        at = end + 1
-    return 0
-
-
-def _markdown(text: str) -> RenderableType:
-    return render_markdown(text) if text.strip() else Text()
 
 
 class OutputBlock(Foldable):
@@ -164,7 +110,7 @@ class TextBlock(Block):
         self._content = body
 
     def compose(self) -> ComposeResult:
-        yield Static(self._content or "", markup=False)
+        yield Drawn(self._content or "")
 
 
 class FailureBlock(Block, can_focus=True):
@@ -185,7 +131,7 @@ class FailureBlock(Block, can_focus=True):
         way_on = "\nCtrl+R starts it anew and tries again" * self._failure.can_retry
         text = Text.assemble(("error: ", "bold red"), display_safe(self._failure.text))
         text.append(way_on, style="dim")
-        yield Static(text, markup=False)
+        yield Drawn(text)
 
     def action_retry(self) -> None:
         if self._failure.can_retry:

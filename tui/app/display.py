@@ -21,6 +21,7 @@ from agent.events import (
 from tui.app.approval import ApprovalScreen, Verdict
 from tui.app.entries import Answer, Entry, Failure, Fold, Said
 from tui.app.jobs import Job, Outcome
+from tui.app.pace import Pace
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from agent.approval import Decision, Question
     from tui.app.app import ElagentApp
 
-_TICK_S = 0.2
-"""So often what streams is drawn; words between two ticks are drawn together."""
+_TICK_S = 1 / 12
+"""So often what streams can be drawn; words between two drawings are drawn together."""
 
 
 class Display:
@@ -40,6 +41,7 @@ class Display:
         self._fold = Fold()
         self._grown: dict[int, Entry] = {}
         self._added: set[int] = set()
+        self._pace = Pace()
         self._timer: Timer | None = None
         self._accept_rest = False
         self._passed = self._red = 0
@@ -56,11 +58,13 @@ class Display:
         self._app.activity.queued(self._app.jobs.waiting)
         self._timer = self._timer or self._app.set_interval(_TICK_S, self._tick)
         self._timer.resume()
+        self._pace.begin()
 
     async def job_event(self, event: Event) -> None:
         """Draw it now, with the next tick, or in the status only."""
         self._note(event)
         entry = self._fold.add(event)
+        self._take_ended()
         if entry is None:
             return
         if entry.number in self._added:
@@ -68,6 +72,11 @@ class Display:
         else:
             self._added.add(entry.number)
             await self._app.add(entry)
+
+    def _take_ended(self) -> None:
+        """What has stopped growing is drawn once more."""
+        self._grown |= {entry.number: entry for entry in self._fold.ended}
+        self._fold.ended.clear()
 
     def _note(self, event: Event) -> None:  # noqa: C901 - one case per event
         app = self._app
@@ -134,7 +143,8 @@ class Display:
 
     async def _tick(self) -> None:
         self._app.activity.draw()
-        await self._draw()
+        if self._grown and self._pace.is_due():
+            await self._draw()
 
     async def _draw(self) -> None:
         grown, self._grown = self._grown, {}

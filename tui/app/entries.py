@@ -130,6 +130,8 @@ class Fold:
         self._reply: Reply | None = None
         self._output: Output | None = None
         self._title = "output"
+        self.ended: list[Output] = []
+        """Outputs that have ended since somebody looked, which shows on them."""
 
     def add(self, event: Event) -> Entry | None:
         """The entry that this event made or changed; None if it shows in the status only."""
@@ -165,6 +167,7 @@ class Fold:
     def _end_output(self) -> None:
         if self._output is not None:
             self._output.ended = True
+            self.ended.append(self._output)
             self._output = None
 
 

@@ -102,6 +102,7 @@ class Activity(Static):
         self._detail = ""
         self._since = 0.0
         self._queued = 0
+        self._line = ""
         self.display = False
 
     def begin(self, what: str) -> None:
@@ -142,7 +143,9 @@ class Activity(Static):
         if self._detail:
             text += f": {self._detail}"
         line = f"{display_safe(text)} ({elapsed} s{queued}; Esc stops)"
-        self.update(Text(line, no_wrap=True), layout=False)
+        if line != self._line:
+            self._line = line
+            self.update(Text(line, no_wrap=True), layout=False)
 
 
 def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:

@@ -9,6 +9,8 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -23,6 +25,8 @@ _STEP = 20
 
 class Transcript(VerticalScroll, can_focus=True):
     """Shows entries, follows the end while the reader is there, and finds text in all of them."""
+
+    virtual_size = Reactive(Size(0, 0), repaint=False)  # as in `Drawn`
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", "Up", show=False),
