@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.table import Table
 
+from learning.evaluation.costs import Cost, Meter, total_cost
 from learning.evaluation.local import LocalModel
 from learning.evaluation.mmlu import (
     Shift,
@@ -25,6 +25,7 @@ from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
 from tui.commands.eval_shared import adapter_folder, result_folder, say, versions
+from tui.commands.eval_view import spent_words
 from tui.plain import make_console
 from tui.wiring import context
 
@@ -60,7 +61,7 @@ def mmlu(
     installed = resolve(where.settings.model.name, where.paths.models)
     chosen = adapter_folder(where, adapter)
     say(f"loading {installed.name}")
-    with LocalModel(installed, engine="torch", adapter=chosen) as local:
+    with Meter() as meter, LocalModel(installed, engine="torch", adapter=chosen) as local:
         manifest = Manifest(
             suite="mmlu",
             model=installed.name,
@@ -74,24 +75,25 @@ def mmlu(
             versions={**versions(), **local.versions},
         )
         file = ShiftFile(result_folder(where.paths, manifest, out), manifest)
+        meter.folder = file.folder
         done = file.read()
-        started = time.perf_counter()
         for number, question in enumerate(questions, 1):
             if question.id not in done:
                 done[question.id] = measure(question, local.score, only_wrong=not every)
                 file.append(question.id, done[question.id])
             say(f"[{number}/{len(questions)}] {question.id}")
-        seconds = time.perf_counter() - started
     shifts = [shift for item in questions if (shift := done[item.id]) is not None]
-    _show(shifts, asked=len(questions), seconds=seconds, seed=seed, as_json=as_json)
+    cost = total_cost(file.folder)
+    _show(shifts, cost, asked=len(questions), seed=seed, as_json=as_json)
     click.echo(f"results: {file.folder}", err=True)
     return 0
 
 
-def _show(shifts: list[Shift], *, asked: int, seconds: float, seed: int, as_json: bool) -> None:
+def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_json: bool) -> None:
     rows = table(shifts, seed=seed) if shifts else ()
     if as_json:
-        record = {"v": 1, "asked": asked, "questions": len(shifts), "seconds": seconds}
+        spent = asdict(cost) if cost else None
+        record = {"v": 1, "asked": asked, "questions": len(shifts), "cost": spent}
         click.echo(json.dumps({**record, "rows": [asdict(row) for row in rows]}))
         return
     shown = Table(box=None, pad_edge=False)
@@ -104,7 +106,7 @@ def _show(shifts: list[Shift], *, asked: int, seconds: float, seed: int, as_json
     console = make_console()
     console.print(shown)
     console.print(
-        f"{len(shifts)} of {asked} questions, {seconds:.0f} s of scoring; the founding article"
+        f"{len(shifts)} of {asked} questions, {spent_words(cost)}; the founding article"
         " reports, after learning: 10.8 -> 50.4 (answer), 35.2 (explanation and answer), 45.3"
         " (explanation without the letter); the wrong letter 33.2 -> 73.4",
         highlight=False,

@@ -46,12 +46,16 @@ def cost_words(scores: Scores, cost: Cost | None) -> str:
         rate = scores.completion_tokens / scores.generation_s
         parts.append(f"{scores.generation_s:.0f} s of generation ({rate:.1f} tokens/s)")
     parts.append(f"{scores.sandbox_s:.0f} s in the sandbox")
-    if cost is not None:
-        runs = f" in {cost.runs} runs" if cost.runs > 1 else ""
-        parts.append(f"{cost.cpu_s:.0f} s of CPU and {cost.wall_s:.0f} s in all{runs}")
-        if cost.gpu:
-            parts.append(f"on {cost.gpu}")
-    return ", ".join(parts)
+    return ", ".join(filter(None, (*parts, spent_words(cost))))
+
+
+def spent_words(cost: Cost | None) -> str:
+    """What a result took of its machine, over all runs; "" where that was not measured."""
+    if cost is None:
+        return ""
+    runs = f" in {cost.runs} runs" if cost.runs > 1 else ""
+    gpu = f" on {cost.gpu}" if cost.gpu else ""
+    return f"{cost.cpu_s:.0f} s of CPU and {cost.wall_s:.0f} s in all{runs}{gpu}"
 
 
 def scores_record(manifest: Manifest, scores: Scores, cost: Cost | None) -> dict[str, object]:
