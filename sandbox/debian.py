@@ -32,6 +32,10 @@ find usr/lib -name 'libpython*.a' -delete
 ln -sf python3 usr/bin/python
 rm -rf var/cache/apt/* var/lib/apt/lists/* var/log/* usr/share/doc usr/share/man usr/share/info
 rm -rf usr/share/locale dev/* tmp/*
+# of use to those who debug the compiler, or who link a sanitizer statically; and web pages
+rm -f usr/bin/*lto-dump*
+find usr/lib/gcc -name 'lib*san*.a' -delete
+rm -rf usr/share/gitweb usr/share/javascript usr/share/lintian var/cache/debconf/*-old
 chroot . python3 -m compileall -q /usr/lib/python3.11 /usr/lib/python3 || true
 """
 
