@@ -163,6 +163,8 @@ class LearnStep:
     loss: float
     tokens_per_s: float
     eta_s: float | None = None
+    memory_mib: int = 0
+    """Main memory that the learner takes; 0 while unknown."""
 
 
 @dataclass(frozen=True, slots=True)

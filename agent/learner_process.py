@@ -127,6 +127,7 @@ class _Shown:
                 loss=line.loss,
                 tokens_per_s=line.tokens_per_s,
                 eta_s=line.eta_s,
+                memory_mib=line.rss_mib,
             )
         elif line.steps:
             yield Progress(done=line.step, total=line.steps, unit="steps", eta_s=line.eta_s)

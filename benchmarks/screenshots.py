@@ -34,6 +34,7 @@ from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
+from tui.rounds import round_of
 from tui.wiring import Context
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
@@ -91,9 +92,45 @@ TALK: Sequence[Event] = (
     StageStarted("running all tests"), TestsFinished(REPORT),
     ExperienceRecorded("e1", "pass", "tests/test_pricing.py::test_bulk"), DONE,
 )  # fmt: skip
+
+
+def _decided(kind: str, held_out: str, guard: str, confirmed: str) -> dict[str, object]:
+    gates = [
+        ("tasks of this repository", held_out),
+        ("general tasks", guard),
+        ("tasks never used before", confirmed),
+    ]
+    reached = [
+        {"name": name, "outcome": outcome, "words": words}
+        for name, said in gates
+        if said
+        for outcome, _, words in [said.partition(" ")]
+    ]
+    return {"kind": kind, "reason": "", "gates": reached}
+
+
+DECISIONS: Mapping[str, dict[str, object]] = {
+    "el-warehouse-v0004-77aa01bc": _decided(
+        "rejected", "failed 3 wins, 4 losses on 31 tasks, p = 0.773", "", ""
+    ),
+    "el-warehouse-v0005-11b2cd34": _decided(
+        "promoted", "passed 7 wins, 0 losses on 34 tasks, p = 0.008",
+        "passed 1 losses on 60 general tasks, at most 2 are allowed",
+        "passed 5 wins, 0 losses on 12 tasks, p = 0.031",
+    ),
+    "el-warehouse-v0006-90ce5512": _decided(
+        "rejected", "passed 6 wins, 0 losses on 36 tasks, p = 0.016",
+        "failed it forgets: 4 losses on 60 general tasks, at most 2 are allowed", "",
+    ),
+    "el-warehouse-v0007-3f9c21aa": _decided(
+        "promoted", "passed 9 wins, 2 losses on 41 tasks, p = 0.033",
+        "passed 0 losses on 60 general tasks, at most 2 are allowed",
+        "passed 6 wins, 0 losses on 14 tasks, p = 0.016",
+    ),
+}  # fmt: skip
 ROUND: Sequence[Event] = (
     LearnFinished("el-warehouse-v0007-3f9c21aa", "promoted",
-                  "9 wins, 2 losses on your repository, general guard 60/60", 12),
+                  "better than the incumbent: 9 wins, 2 losses on 41 tasks", 12),
 )  # fmt: skip
 
 Do = Callable[[ElagentApp, "Pilot[int]"], Awaitable[None]]
@@ -137,6 +174,8 @@ async def _panel(app: ElagentApp, pilot: Pilot[int]) -> None:
     app.learner.start(by_hand=True)
     await _until(pilot, lambda: len(app.learning.losses) == _STEPS)
     app.learning.lineage = ("el-warehouse-v0007-3f9c21aa", "el-warehouse-v0005-11b2cd34")
+    rounds = (round_of(name, decision) for name, decision in DECISIONS.items())
+    app.learning.rounds = tuple(each for each in rounds if each is not None)
     app.panel.draw()
 
 
@@ -161,7 +200,7 @@ def _asks_in_parts() -> ScriptedAgent:
 
 
 def _learns() -> ScriptedAgent:
-    steps = [LearnStep(n, 16, 2.4 / n**0.5, 62.0, 90.0 - 5 * n) for n in range(1, _STEPS + 1)]
+    steps = [LearnStep(n, 16, 2.4 / n**0.5, 62.0, 90.0 - 5 * n, 9870) for n in range(1, _STEPS + 1)]
     return ScriptedAgent(
         script=[TALK], learning=(*ROUND, StageStarted("training"), *steps, Waits())
     )
@@ -172,7 +211,7 @@ SCENES: Mapping[str, Scene] = {
     "side-by-side": Scene(agent=_speaks, act=_talk, size=(140, 40)),
     "approval": Scene(agent=_asks, act=_question),
     "parts": Scene(agent=_asks_in_parts, act=_part, size=(80, 24)),
-    "learning": Scene(agent=_learns, act=_panel, size=(130, 36), compared=False),
+    "learning": Scene(agent=_learns, act=_panel, size=(130, 60), compared=False),
     "completion": Scene(agent=ScriptedAgent, act=_complete, size=(80, 20)),
     "keys": Scene(agent=ScriptedAgent, act=_help, size=(90, 36)),
     "smallest": Scene(agent=_asks, act=_question, size=(60, 15)),

@@ -17,6 +17,7 @@ from learning.experience.store import ExperienceStore
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.records import Message
+from tui.rounds import Round, rounds_of
 from tui.wiring import Context
 
 _LATEST = 15
@@ -76,6 +77,11 @@ def lineage(where: Context) -> tuple[str, ...]:
     return tuple(names)
 
 
+def rounds(where: Context) -> tuple[Round, ...]:
+    """What the gates said of every adapter that is there, oldest first."""
+    return rounds_of(AdapterStore(where.repository.adapters).list())
+
+
 def experiences(where: Context) -> str:
     """The latest experiences, newest last, and the counts of all."""
     if not where.repository.experiences.exists():
@@ -120,6 +126,8 @@ def why(where: Context) -> str:
             f"made from {len(row.experience_ids)} experiences: {', '.join(row.experience_ids)}"
         )
         lines += [f"  {key}: {value}" for key, value in row.report.items()]
+        for tried in rounds_of([row]):
+            lines += [tried.words, *(f"  {gate.line}" for gate in tried.gates)]
     return "\n".join(lines)
 
 

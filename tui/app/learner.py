@@ -65,11 +65,12 @@ class Learner:
 
     async def _count(self) -> None:
         from learning.errors import LearningError
-        from tui.reports import lineage, new_verified
+        from tui.reports import lineage, new_verified, rounds
 
         try:
             self._new_verified = await asyncio.to_thread(new_verified, self._app.where)
             self._app.learning.lineage = await asyncio.to_thread(lineage, self._app.where)
+            self._app.learning.rounds = await asyncio.to_thread(rounds, self._app.where)
         except LearningError as err:
             self._app.learning.notices = [str(err)]
         self._look()

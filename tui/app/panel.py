@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Sparkline, Static
+from textual.widgets import Static
 
 from agent.events import (
     Event,
@@ -22,6 +23,10 @@ from agent.events import (
 )
 from sandbox.streams import display_safe
 from tui.plain import amount, format_seconds
+from tui.rounds import Round, version_of
+
+if TYPE_CHECKING:
+    from tui.app.plots import Plots
 
 _LATEST = 5
 
@@ -42,6 +47,8 @@ class Learning:
     steps: int = 0
     eta_s: float | None = None
     lineage: tuple[str, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    """The rounds of all adapters that are there, oldest first."""
     verdicts: list[LearnFinished] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -55,10 +62,13 @@ class Learning:
             case Progress(done, total, unit, eta_s):
                 of_total = f" of {amount(total, unit)}" if total else ""
                 self.detail, self.eta_s = f"{amount(done, unit)}{of_total}", eta_s
-            case LearnStep(step, steps, loss, tokens_per_s, eta_s):
+            case LearnStep(step, steps, loss, tokens_per_s, eta_s, memory_mib):
                 self.losses.append(loss)
                 self.steps, self.eta_s = steps, eta_s
-                self.detail = f"step {step} of {steps}, loss {loss:.3f}, {tokens_per_s:.0f} tok/s"
+                memory = f", {memory_mib} MiB" if memory_mib else ""
+                self.detail = (
+                    f"step {step} of {steps}, loss {loss:.3f}, {tokens_per_s:.0f} tok/s{memory}"
+                )
             case LearnFinished():
                 self.verdicts.append(event)
             case Notice(text):
@@ -88,15 +98,12 @@ class LearningPanel(VerticalScroll):
     def __init__(self, learning: Learning) -> None:
         super().__init__(id="panel", can_focus=True)
         self._learning = learning
+        self._plots: Plots | None = None
+        self._plotted: tuple[tuple[float, ...], tuple[Round, ...]] = ((), ())
         self.border_title = "Learning (F2 closes)"
 
     def compose(self) -> ComposeResult:
         yield Static(id="panel-text", markup=False)
-        yield Static("Loss of this round", id="loss-title", markup=False)
-        yield Sparkline([], id="loss")
-
-    def on_mount(self) -> None:
-        self.draw()
 
     def draw(self) -> None:
         """Show what is known now."""
@@ -104,9 +111,19 @@ class LearningPanel(VerticalScroll):
             return
         learning = self._learning
         self.query_one("#panel-text", Static).update(_words(learning))
-        loss = self.query_one("#loss", Sparkline)
-        loss.data = learning.losses
-        loss.display = self.query_one("#loss-title").display = len(learning.losses) > 1
+        plotted = (tuple(learning.losses), learning.rounds)
+        if plotted != self._plotted:
+            self._plotted = plotted
+            self.call_next(self._plot)
+
+    async def _plot(self) -> None:
+        """Plot what has changed; the library is loaded when the panel is first shown."""
+        if self._plots is None:
+            from tui.app.plots import Plots
+
+            self._plots = Plots()
+            await self.mount(self._plots)
+        self._plots.draw(*self._plotted)
 
 
 def _words(learning: Learning) -> RenderableType:
@@ -129,14 +146,19 @@ def _words(learning: Learning) -> RenderableType:
         section("Learner", "not running", learning.waits_for, *learning.notices)
     used, *before = learning.lineage or ("the bare model",)
     section("In use", used, *(f"made from {name}" for name in before))
-    if learning.verdicts:
-        section(
-            "Verdicts",
-            *(_verdict(event) for event in learning.verdicts[-_LATEST:]),
-            "/why says more",
-        )
+    if verdicts := _verdicts(learning):
+        section("Verdicts", *verdicts, "/why says more")
     return Group(*parts)
 
 
-def _verdict(event: LearnFinished) -> str:
-    return f"{event.adapter or 'no adapter'}: {event.decision}: {event.reason}"
+def _verdicts(learning: Learning) -> list[str]:
+    """Each round in words, the latest with its gates; of a round without an adapter what was said."""
+    known = {each.adapter for each in learning.rounds}
+    lines = [each.words for each in learning.rounds[-_LATEST:]]
+    if learning.rounds:
+        lines += [f"  {gate.line}" for gate in learning.rounds[-1].gates]
+    for event in learning.verdicts[-_LATEST:]:
+        if event.adapter not in known:
+            name = version_of(event.adapter) if event.adapter else "no adapter"
+            lines.append(f"{name}: {event.decision}: {event.reason}")
+    return lines

@@ -1,0 +1,109 @@
+"""Learning rounds as the gates judged them, read from the manifests of the adapters that are there.
+
+Whatever a manifest holds is rendered: one without a decision, or with a damaged one, is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the first paint waits for none of it
+    from learning.promotion.manifest import AdapterManifest
+
+_VERSION = re.compile(r"-v0*(\d+)-")
+_WINS = re.compile(r"(\d+) wins, (\d+) losses on (\d+) tasks")
+_LOSSES = re.compile(r"(\d+) losses on (\d+) general tasks")
+_KINDS = {"shadow": "kept in shadow"}
+_MARKS = {"passed": "passed", "failed": "NOT PASSED", "open": "still open"}
+REPOSITORY = "tasks of this repository"
+GENERAL = "general tasks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """What one gate said, with its figures where it measured something."""
+
+    name: str
+    outcome: str
+    words: str
+    wins: int = 0
+    losses: int = 0
+    tasks: int = 0
+
+    @property
+    def line(self) -> str:
+        """The outcome first, in words: it must not hang on a colour."""
+        return f"{_MARKS.get(self.outcome, self.outcome)}: {self.name} ({self.words})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One adapter and what came of its trial."""
+
+    adapter: str
+    kind: str
+    reason: str
+    gates: tuple[GateResult, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """Its short name, such as `v7`."""
+        return version_of(self.adapter)
+
+    @property
+    def repository(self) -> GateResult | None:
+        """What was measured on tasks of the repository, if any were run."""
+        return self._measured(REPOSITORY)
+
+    @property
+    def words(self) -> str:
+        """The verdict: `v7 promoted: 9 wins, 2 losses on your repository, general guard 60/60`."""
+        figures = []
+        if (gate := self.repository) is not None:
+            figures.append(f"{gate.wins} wins, {gate.losses} losses on your repository")
+        if (gate := self._measured(GENERAL)) is not None:
+            figures.append(f"general guard {gate.tasks - gate.losses}/{gate.tasks}")
+        head = f"{self.version} {_KINDS.get(self.kind, self.kind)}"
+        return f"{head}: {', '.join(figures) or self.reason.removeprefix('kept in shadow: ')}"
+
+    def _measured(self, name: str) -> GateResult | None:
+        return next((gate for gate in self.gates if gate.name == name and gate.tasks), None)
+
+
+def version_of(adapter: str) -> str:
+    """`v7` of `el-warehouse-v0007-3f9c21aa`; a name of another form stays as it is."""
+    found = _VERSION.search(adapter)
+    return f"v{found[1]}" if found else adapter
+
+
+def rounds_of(manifests: Iterable[AdapterManifest]) -> tuple[Round, ...]:
+    """The rounds that came to a decision, oldest first."""
+    rows = sorted(manifests, key=lambda row: row.created_at)
+    found = (round_of(row.name, getattr(row, "decision", {})) for row in rows)
+    return tuple(each for each in found if each is not None)
+
+
+def round_of(adapter: str, decision: Mapping[str, Any]) -> Round | None:
+    """The round whose decision stands in a manifest; None where there is none that can be read."""
+    try:
+        gates = tuple(_gate(**gate) for gate in decision["gates"])
+        return Round(
+            adapter=adapter, kind=str(decision["kind"]), reason=str(decision["reason"]), gates=gates
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+def _gate(*, name: str, outcome: str, words: str, **_: object) -> GateResult:
+    """A gate with the figures that stand in its words."""
+    wins = losses = tasks = 0
+    if found := _WINS.search(words):
+        wins, losses, tasks = map(int, found.groups())
+    elif found := _LOSSES.search(words):
+        losses, tasks = map(int, found.groups())
+    return GateResult(
+        name=name, outcome=outcome, words=words, wins=wins, losses=losses, tasks=tasks
+    )
