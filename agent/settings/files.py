@@ -45,10 +45,7 @@ def read_project(cwd: Path) -> Iterator[tuple[str, Given]]:
     root = project_root(cwd)
     pyproject = root / "pyproject.toml"
     text = _text(pyproject)
-    # A project whose pyproject.toml is broken can still be worked on, unless it speaks to us.
-    if text is not None and "elagent" in text:
-        tool = _parsed(text, pyproject).get("tool", {})
-        table = tool.get("elagent", {}) if isinstance(tool, dict) else {}
+    if text is not None and (table := _own_table(text, pyproject)) is not None:
         yield from _flattened(table, text, pyproject, ("tool", "elagent"))
     own = root / PROJECT_FILE
     text = _text(own)
@@ -56,10 +53,25 @@ def read_project(cwd: Path) -> Iterator[tuple[str, Given]]:
         yield from _flattened(_parsed(text, own), text, own, ())
 
 
+def speaks_to_us(pyproject: Path) -> bool:
+    """Whether a `pyproject.toml` has settings of ours, or may have: a broken one that names us has."""
+    try:
+        text = _text(pyproject)
+        return text is not None and _own_table(text, pyproject) is not None
+    except ConfigError:
+        return True
+
+
 def project_root(cwd: Path) -> Path:
     """The nearest folder at or above `cwd` that is a git repository; else `cwd` itself."""
     here = cwd.resolve()
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def _own_table(text: str, pyproject: Path) -> object | None:
+    # A project whose pyproject.toml is broken can still be worked on, unless it names us.
+    tool = _parsed(text, pyproject).get("tool", {}) if "elagent" in text else {}
+    return tool.get("elagent") if isinstance(tool, dict) else None
 
 
 def _text(path: Path) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.paths import make_private
-from agent.settings.files import PROJECT_FILE, project_root
+from agent.settings.files import PROJECT_FILE, project_root, speaks_to_us
 
 _INSTRUCTIONS = "AGENTS.md"
 
@@ -23,12 +23,8 @@ def configuration_of(cwd: Path) -> tuple[str, ...]:
     """The files of a repository that would be read with trust, relative to its root."""
     root = project_root(cwd)
     found = [name for name in (PROJECT_FILE, _INSTRUCTIONS) if (root / name).is_file()]
-    try:
-        # any mention: TOML has many ways to write a table, and whoever reads it asks the same
-        if "elagent" in (root / "pyproject.toml").read_text("utf-8", "replace"):
-            found.append("pyproject.toml")
-    except OSError:
-        pass
+    if speaks_to_us(root / "pyproject.toml"):
+        found.append("pyproject.toml")
     here = cwd.resolve()
     for folder in (here, *here.parents):
         if folder == root or not folder.is_relative_to(root):

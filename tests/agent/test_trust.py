@@ -59,3 +59,14 @@ def test_settings_are_found_however_toml_writes_them(tmp_path: Path, text: str) 
     (tmp_path / ".git").mkdir()
     (tmp_path / "pyproject.toml").write_text(text)
     assert configuration_of(tmp_path) == ("pyproject.toml",)
+
+
+def test_a_project_that_only_names_elagent_is_not_asked_about_and_a_broken_one_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".git").mkdir()
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text('[project]\nname = "elagent"\n[dependency-groups]\ndev = ["elagent"]\n')
+    assert configuration_of(tmp_path) == ()
+    pyproject.write_text("[tool.elagent\n")
+    assert configuration_of(tmp_path) == ("pyproject.toml",)
