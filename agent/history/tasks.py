@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from learning.evaluation.samples import mend
 from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 
@@ -145,10 +146,8 @@ def _records(path: Path) -> Iterable[dict[str, object]]:
     """The lines of these rules; one that a crash cut off is left out, and cut."""
     if not path.exists():
         return
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        os.truncate(path, data.rfind(b"\n") + 1)
-    for line in data.decode("utf-8", "replace").splitlines():
+    mend(path)
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)
         except ValueError:

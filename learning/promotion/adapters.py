@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from learning.model.catalog import ModelIdentity
@@ -26,6 +26,7 @@ from learning.promotion.manifest import (
     hash_files,
     is_adapter_name,
     read_manifest,
+    replace_manifest,
     sync,
 )
 
@@ -136,6 +137,17 @@ class AdapterStore:
                 f"adapter {name} was made for {manifest.model} with {difference}:"
                 " serve that model, or learn a new adapter for this one"
             )
+        return manifest
+
+    def keep_decision(self, name: str, decision: Mapping[str, object]) -> AdapterManifest:
+        """Write what the gates said into the adapter's manifest; its weights stay as they are.
+
+        Raises:
+            AdapterError: If it is missing or its manifest unreadable.
+        """
+        manifest = replace(self.get(name), decision=decision)
+        temporary = self._folder / f"{_TEMPORARY}decision-{name}"
+        replace_manifest(self.path(name), manifest, temporary=temporary)
         return manifest
 
     def activate(self, name: str, *, base: ModelIdentity | None = None) -> AdapterManifest:

@@ -6,9 +6,9 @@ too little evidence: an adapter that cannot be judged yet stays in shadow, and i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from learning.evaluation.statistics import TaskScores, paired_bootstrap, sign_test
 
@@ -51,7 +51,9 @@ class Trial:
     guard: TaskScores | None = None
     """Tasks from outside the repository; None where they were not run."""
     confirming: TaskScores | None = None
-    """Tasks that no decision has used yet; None before the first decision."""
+    """Tasks that no decision has used yet; None where they were not run."""
+    fresh: int = 0
+    """How many such tasks there are."""
     canaries: tuple[Gate, ...] = ()
     """What the replies look like, from `learning.promotion.canaries`."""
 
@@ -115,8 +117,10 @@ def _confirm(trial: Trial, alpha: float) -> Gate:
     name = "tasks never used before"
     scores = trial.confirming
     if scores is None or len(scores.tasks) < MIN_CONFIRMING:
-        run = len(scores.tasks) if scores else 0
-        words = f"better so far, but only {run} of {MIN_CONFIRMING} fresh tasks confirm it"
+        there = len(scores.tasks) if scores else trial.fresh
+        words = (
+            f"better so far, but {there} of {MIN_CONFIRMING} fresh tasks are there to confirm it"
+        )
         return Gate(name=name, outcome="open", words=words)
     figures = _outcome(scores, alpha)
     if sign_test(scores.wins, scores.losses) <= alpha:
@@ -133,6 +137,26 @@ def _outcome(scores: TaskScores, alpha: float) -> str:
         f"{scores.wins} wins, {scores.losses} losses on {len(scores.tasks)} tasks, p = {p:.3f},"
         f" {100 * spread.mean:+.0f} points ({low:+.0f} to {high:+.0f})"
     )
+
+
+def as_record(decision: Decision, *, incumbent: str | None, at: float) -> Mapping[str, object]:
+    """A decision as it stands in an adapter's manifest, with what it was compared with."""
+    return {**asdict(decision), "incumbent": incumbent, "at": at}
+
+
+def from_record(record: Mapping[str, Any]) -> Decision:
+    """The decision in a manifest; where there is none, that of an adapter that was not tried.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if not record:
+        return decide(NO_TRIAL)
+    try:
+        gates = tuple(Gate(**gate) for gate in record["gates"])
+        return Decision(kind=record["kind"], reason=record["reason"], gates=gates)
+    except (KeyError, TypeError) as err:
+        raise ValueError(f"the decision in the manifest is damaged ({err})") from err
 
 
 def in_words(decision: Decision) -> Sequence[str]:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from learning.errors import LearningError
@@ -57,6 +57,9 @@ class AdapterManifest:
     skipped_ids: tuple[str, ...] = ()
     """Experiences that were selected and could not be trained on."""
 
+    decision: Mapping[str, object] = field(default_factory=dict)
+    """What the gates said last; see `learning.promotion.gate.as_record`. Empty before a trial."""
+
     @property
     def selected_ids(self) -> tuple[str, ...]:
         return (*self.experience_ids, *self.skipped_ids)
@@ -89,10 +92,21 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 def write_manifest(folder: Path, manifest: AdapterManifest) -> None:
     """Write the manifest into an unfinished folder and bring everything to the disk."""
-    record = {"v": FORMAT_VERSION, **dataclasses.asdict(manifest)}
-    (folder / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(_as_text(manifest), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         sync(path)
+
+
+def replace_manifest(folder: Path, manifest: AdapterManifest, *, temporary: Path) -> None:
+    """Put another manifest into a finished folder; a reader sees the old one or the new one."""
+    temporary.write_text(_as_text(manifest), encoding="utf-8")
+    sync(temporary)
+    temporary.replace(folder / MANIFEST)
+    sync(folder)
+
+
+def _as_text(manifest: AdapterManifest) -> str:
+    return json.dumps({"v": FORMAT_VERSION, **dataclasses.asdict(manifest)}, indent=2) + "\n"
 
 
 def read_manifest(folder: Path) -> AdapterManifest:

@@ -1,0 +1,116 @@
+"""Which tasks judge which adapter, and which of them a decision has used already.
+
+A task that once confirmed a winner is not fresh any more. The record of an adapter outlives the
+adapter, so that its tasks are never taken for fresh ones again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from agent.errors import AgentError
+from learning.promotion.gate import MIN_CONFIRMING, MIN_HELD_OUT
+from learning.promotion.manifest import sync
+
+MOST_HELD_OUT = 40
+MOST_CONFIRMING = 30
+"""More would tell smaller gains from luck, and take longer than a CPU has."""
+
+
+class LedgerError(AgentError):
+    """The record of earlier trials cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The tasks of one trial, by id. They do not change once there are enough for a decision."""
+
+    adapter: str
+    incumbent: str | None
+    held_out: tuple[str, ...]
+    confirming: tuple[str, ...]
+    looked: bool = False
+    """Whether the confirming tasks were tried: then they are used up."""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The tasks that are not fresh for anybody after this trial."""
+        decided = len(self.held_out) >= MIN_HELD_OUT
+        used = self.held_out if decided else ()
+        return frozenset((*used, *(self.confirming if self.looked else ())))
+
+
+class Ledger:
+    """One small file for each adapter that was tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def plan(self, adapter: str, incumbent: str | None, tasks: Sequence[str]) -> Plan:
+        """The tasks for this trial, kept; those of an unfinished trial stay the same.
+
+        `tasks` may judge, the oldest first. Those that decisions have used come first, fresh ones
+        only fill up; the rest of the fresh ones confirm.
+
+        Raises:
+            LedgerError: If an earlier record is damaged.
+        """
+        records = list(self._records())
+        own = next((each for each in records if each.adapter == adapter), None)
+        used = frozenset[str]().union(*(each.used for each in records))
+        if own is not None and own.incumbent == incumbent:
+            if len(own.held_out) >= MIN_HELD_OUT and len(own.confirming) >= MIN_CONFIRMING:
+                return own
+        else:
+            own = None
+        plan = _planned(adapter, incumbent, tasks, used, own)
+        self.keep(plan)
+        return plan
+
+    def look(self, plan: Plan) -> Plan:
+        """Note that the confirming tasks are about to be used."""
+        looked = replace(plan, looked=True)
+        self.keep(looked)
+        return looked
+
+    def keep(self, plan: Plan) -> None:
+        """Write one record, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = self._folder / f".tmp-{plan.adapter}.json"
+        temporary.write_text(json.dumps(asdict(plan), indent=1) + "\n", encoding="utf-8")
+        sync(temporary)
+        temporary.replace(self._folder / f"{plan.adapter}.json")
+
+    def _records(self) -> Iterable[Plan]:
+        for path in sorted(self._folder.glob("el-*.json")):
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                for name in ("held_out", "confirming"):
+                    record[name] = tuple(record[name])
+                yield Plan(**record)
+            except (OSError, ValueError, KeyError, TypeError) as err:
+                raise LedgerError(f"{path} cannot be read ({err}): remove it") from err
+
+
+def _planned(
+    adapter: str,
+    incumbent: str | None,
+    tasks: Sequence[str],
+    used: frozenset[str],
+    own: Plan | None,
+) -> Plan:
+    fresh = [task for task in reversed(tasks) if task not in used]
+    held_out = own.held_out if own and len(own.held_out) >= MIN_HELD_OUT else ()
+    if not held_out:
+        held_out = tuple(task for task in reversed(tasks) if task in used)[:MOST_HELD_OUT]
+        held_out += tuple(fresh[: max(0, MIN_HELD_OUT - len(held_out))])
+    left = [task for task in fresh if task not in held_out]
+    return Plan(
+        adapter=adapter,
+        incumbent=incumbent,
+        held_out=held_out,
+        confirming=tuple(left[:MOST_CONFIRMING]),
+    )

@@ -1,0 +1,299 @@
+"""A trial of two systems on the same tasks, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.events import Event, Progress
+from agent.history.tasks import RepositoryTask
+from agent.history.trees import Tree, Trees
+from agent.learner_process import LearnerSwitch
+from agent.trial.bench import About, Bench
+from agent.trial.ledger import Ledger, LedgerError, Plan
+from agent.trial.run import Means, expected_s, run_trial
+from learning.evaluation.humaneval import Problem
+from learning.promotion.gate import Decision, decide
+from learning.promotion.guard import guard_problems
+from sandbox.judge import CheckTask
+from sandbox.status import Status
+from tests.fakes.answering import Answer, AnsweringSystems
+from tests.fakes.history import ReadingRunners, checks_of, id_of, module
+from tests.fakes.judge import FakeJudge
+from tests.fakes.sandbox import failed
+
+NEW = "el-shop-v0001-0123abcd"
+_NUMBER = re.compile(r"The file plus(\d+)\.py|def guard(\d+)\(")
+
+
+def _task(number: int) -> RepositoryTask:
+    return RepositoryTask(
+        id=f"plus{number}",
+        commit=str(number),
+        committed_at=number,
+        path=f"plus{number}.py",
+        function=f"plus{number}",
+        kind="stub",
+        broken=module(number).replace(f"return x + {number}", "raise NotImplementedError"),
+        green=(),
+        failing=(failed(id_of(number)),),
+        duration_s=0.1,
+    )
+
+
+def _general(number: int) -> Problem:
+    return Problem(
+        task_id=f"guard/{number}",
+        prompt=f'def guard{number}(x):\n    """Return x plus {number}."""\n',
+        entry_point=f"guard{number}",
+        canonical_solution=f"    return x + {number}\n",
+        test="",
+    )
+
+
+def _knows(repository: range, general: range = range(100)) -> Answer:
+    """A system that solves the tasks of these numbers."""
+
+    def answer(asked: str) -> str:
+        own, guard = (_NUMBER.search(asked) or pytest.fail(asked)).groups()
+        number = int(own or guard)
+        added = number if number in (repository if own else general) else 0
+        text = module(number, added)
+        return f"```python\n{text if own else text.replace('plus', 'guard')}```"
+
+    return answer
+
+
+def _judged(task: CheckTask) -> Status:
+    number = task.entry_point.removeprefix("guard")
+    return Status.PASS if f"return x + {number}\n" in task.source else Status.FAIL
+
+
+_WORSE: dict[str | None, Answer] = {None: _knows(range(70)), NEW: _knows(range(40))}
+
+
+class _SmallTrees(Trees):
+    """The commit of each task has its module and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = folder
+
+    async def at(self, commit: str) -> Tree:
+        folder, number = self._home / commit, int(commit)
+        if not folder.exists():
+            (folder / "tests").mkdir(parents=True)
+            (folder / f"plus{number}.py").write_text(module(number))
+            (folder / "tests" / f"test_plus{number}.py").write_text(checks_of(number))
+        runner = ReadingRunners().at_commit(commit, folder)
+        return Tree(commit=commit, folder=folder, files=[f"plus{number}.py"], runner=runner)
+
+
+@dataclass
+class _Place:
+    home: Path
+    systems: AnsweringSystems
+    events: list[Event] = field(default_factory=list)
+    clock: Callable[[], float] = lambda: 0.0
+    switch: LearnerSwitch = field(default_factory=LearnerSwitch)
+    budget_s: float = 1.0
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.home / "trials")
+
+    def means(self) -> Means:
+        bench = Bench(
+            systems=self.systems,
+            trees=_SmallTrees(self.home / "trees"),
+            judge=FakeJudge(verdict=_judged),
+            folder=self.home / "results",
+            about=About(model="scripted", weights_sha256="w", image_id="i"),
+        )
+        return Means(
+            bench=bench,
+            ledger=self.ledger,
+            emit=self.events.append,
+            budget_s=self.budget_s,
+            guard=[_general(number) for number in range(60)],
+            switch=self.switch,
+            clock=self.clock,
+        )
+
+    async def decide(self, count: int = 60, *, adapter: str = NEW) -> Decision:
+        tasks = [_task(number) for number in range(1, count + 1)]
+        plan = self.ledger.plan(adapter, None, [task.id for task in tasks])
+        return decide(await run_trial(plan, tasks, self.means()))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> _Place:
+    return _Place(
+        tmp_path,
+        AnsweringSystems({None: _knows(range(40)), NEW: _knows(range(70))}),
+    )
+
+
+async def test_a_better_adapter_is_promoted_on_fresh_tasks_too(place: _Place) -> None:
+    place.systems.answers[None] = _knows(range(20))
+    decision = await place.decide()
+    assert decision.kind == "promoted"
+    assert [(gate.name, gate.outcome) for gate in decision.gates][-3:] == [
+        ("tasks of this repository", "passed"),
+        ("general tasks", "passed"),
+        ("tasks never used before", "passed"),
+    ]
+    assert decision.reason.startswith("better than the incumbent: 30 wins, 0 losses on 30 tasks")
+
+
+async def test_an_adapter_that_is_worse_is_rejected_before_anything_else_is_asked(
+    place: _Place,
+) -> None:
+    place.systems.answers = _WORSE
+    decision = await place.decide()
+    assert decision.kind == "rejected"
+    assert "0 wins" in decision.reason
+    assert place.systems.replies == {None: 30, NEW: 30}
+    assert not place.ledger.plan(NEW, None, []).looked
+
+
+async def test_an_adapter_that_forgets_is_rejected_at_the_third_loss(place: _Place) -> None:
+    place.systems.answers[NEW] = _knows(range(70), general=range(5, 100))
+    decision = await place.decide()
+    assert decision.kind == "rejected"
+    assert decision.reason.startswith("it forgets: 3 losses")
+    assert place.systems.replies[NEW] == 34  # 30 of the repository's, and four of the others
+
+
+async def test_a_gain_that_does_not_hold_on_fresh_tasks_is_rejected(place: _Place) -> None:
+    place.systems.answers[None] = _knows(range(40))
+    decision = await place.decide()
+    assert decision.gates[-1].name == "tasks never used before"
+    assert decision.kind == "rejected"
+    assert decision.reason.startswith("the gain did not hold on fresh tasks")
+
+
+async def test_too_few_tasks_leave_it_in_shadow_and_cost_nothing(place: _Place) -> None:
+    decision = await place.decide(29)
+    assert decision.kind == "shadow"
+    assert decision.reason == "kept in shadow: not enough held-out evidence (29 of 30)"
+    assert place.systems.models == {}
+
+
+async def test_without_enough_fresh_tasks_a_winner_waits(place: _Place) -> None:
+    place.systems.answers[None] = _knows(range(5))
+    decision = await place.decide(39)
+    assert decision.kind == "shadow"
+    assert "9 of 10 fresh tasks are there" in decision.reason
+
+
+async def test_hard_coded_values_are_seen_in_the_replies(place: _Place) -> None:
+    knows = _knows(range(70))
+
+    def cheats(asked: str) -> str:
+        return knows(asked).replace("    return", "    if x == 1:\n        return 2\n    return")
+
+    place.systems.answers[NEW] = cheats
+    decision = await place.decide()
+    assert decision.kind == "rejected"
+    assert "literal" in decision.reason
+
+
+async def test_an_interrupted_trial_goes_on_where_it_was(place: _Place) -> None:
+    place.systems.answers = _WORSE
+    ticks = itertools.count()
+    place.clock = lambda: float(next(ticks))
+    place.budget_s = 25.0
+    first = await place.decide()
+    assert first.kind == "shadow"
+    assert f"`elagent adapters try {NEW}` goes on" in first.reason
+    before = sum(place.systems.replies.values())
+    assert 0 < before < 60
+    place.clock, place.budget_s = lambda: 0.0, 1.0
+    second = await place.decide()
+    assert second.kind == "rejected"
+    assert place.systems.replies == {None: 30, NEW: 30}
+
+
+async def test_what_is_in_use_is_measured_once_for_all_candidates(place: _Place) -> None:
+    other = "el-shop-v0002-0123abcd"
+    place.systems.answers = {
+        None: _knows(range(70)),
+        NEW: _knows(range(1)),
+        other: _knows(range(1)),
+    }
+    await place.decide()
+    await place.decide(adapter=other)
+    assert place.systems.replies == {None: 30, NEW: 30, other: 30}
+
+
+async def test_while_somebody_needs_the_machine_nothing_is_asked(place: _Place) -> None:
+    place.systems.answers = _WORSE
+    place.switch.pause()
+    work = asyncio.create_task(place.decide())
+    await asyncio.sleep(0.05)
+    assert place.systems.models == {}
+    place.switch.resume()
+    assert (await work).kind == "rejected"
+
+
+async def test_the_time_it_takes_is_said_and_shrinks(place: _Place) -> None:
+    place.systems.answers = _WORSE
+    tasks = [_task(number) for number in range(1, 61)]
+    plan = place.ledger.plan(NEW, None, [task.id for task in tasks])
+    means = place.means()
+    before = expected_s(plan, tasks, means)
+    await run_trial(plan, tasks, means)
+    assert 0.0 < expected_s(plan, tasks, means) < before
+    assert any(
+        isinstance(e, Progress) and e.total == 30 and e.unit == "tasks" for e in place.events
+    )
+
+
+def _ids(numbers: range) -> list[str]:
+    return [f"t{number:02d}" for number in numbers]
+
+
+def test_a_plan_does_not_change_once_there_is_enough(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    small = ledger.plan(NEW, None, _ids(range(20)))
+    assert (len(small.held_out), small.confirming) == (20, ())
+    grown = ledger.plan(NEW, None, _ids(range(50)))
+    assert (len(grown.held_out), len(grown.confirming)) == (30, 20)
+    assert not set(grown.held_out) & set(grown.confirming)
+    assert ledger.plan(NEW, None, _ids(range(90))) == grown
+
+
+def test_what_confirmed_a_winner_is_never_fresh_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = ledger.plan(NEW, None, _ids(range(60)))
+    ledger.look(first)
+    second = ledger.plan("el-shop-v0002-0123abcd", NEW, _ids(range(75)))
+    assert len(second.held_out) == 40
+    assert set(second.held_out) <= first.used | set(first.confirming)
+    assert second.confirming == tuple(reversed(_ids(range(60, 75))))
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / f"{NEW}.json").write_text("{")
+    with pytest.raises(LedgerError, match=NEW):
+        Ledger(tmp_path).plan(NEW, None, [])
+
+
+def test_the_general_tasks_are_sixty_functions_that_their_own_solutions_pass() -> None:
+    problems = guard_problems()
+    assert len({problem.entry_point for problem in problems}) == 60
+    for problem in problems:
+        scope: dict[str, object] = {}
+        text = problem.prompt + problem.canonical_solution + problem.test
+        exec(f"{text}\ncheck({problem.entry_point})\n", scope)  # noqa: S102 - our own lines
+
+
+def test_a_plan_knows_what_it_uses_up() -> None:
+    few = Plan(adapter=NEW, incumbent=None, held_out=("a",), confirming=("b",))
+    assert few.used == frozenset()
