@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from agent.approval import Approver
 from agent.bringing import bring_back, declare
@@ -35,7 +35,8 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.housekeeping import sweep
-from agent.learn import LearnOptions, learn
+from agent.learn import LearnOptions, Measure, learn
+from agent.learner_jobs import only_one_round
 from agent.learner_process import LearnerSwitch
 from agent.model.protocol import Model
 from agent.paths import make_private
@@ -45,6 +46,7 @@ from agent.session import SessionLog, read_session
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
 from agent.talk import Means, Talk
+from agent.trial.settling import settle
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.workspace.committing import Committer
@@ -52,9 +54,13 @@ from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.model.resolve import resolve
-from learning.promotion.adapters import AdapterStore
+from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import Trial
 from sandbox.contract import Execution
 from sandbox.report import TestReport
+
+if TYPE_CHECKING:
+    from agent.trial.opening import Trials
 
 
 class Assistant:
@@ -272,11 +278,28 @@ class Assistant:
                 repository=self._parts.root.name,
                 jobs=make_private(self._repository.learn),
                 options=options,
+                measure=self._measure(options.trial_s, emit, switch),
                 switch=switch,
                 environ=self._parts.environ,
             )
             async for event in rounds:
                 emit(event)
+
+        return self._logged(stream_events(work))
+
+    def try_adapter(self, name: str, *, budget_s: float) -> AsyncGenerator[Event, None]:
+        """Try an adapter against what is in use; the last event is `LearnFinished`.
+
+        What was answered in an earlier trial of it is not asked again.
+        """
+
+        async def work(emit: Emit) -> None:
+            trials = self._trials(emit)
+            adapters, base = trials.adapters, (await trials.model()).identity
+            with only_one_round(make_private(self._repository.learn)):
+                manifest = adapters.verify(name, base=base)
+                trial = await trials.measure(manifest, emit, budget_s=budget_s)
+                emit(settle(adapters, manifest, trial, base=base, now=time.time()))
 
         return self._logged(stream_events(work))
 
@@ -303,6 +326,31 @@ class Assistant:
                     emit(event)
 
         return self._logged(stream_events(work))
+
+    def _trials(self, emit: Emit) -> Trials:
+        from agent.trial.opening import Trials
+
+        return Trials(
+            root=self._parts.root,
+            settings=self._settings,
+            paths=self._parts.paths,
+            launcher=self._parts.launcher,
+            environ=self._parts.environ,
+            store=self._resources.store(),
+            project=lambda: self._resources.project(emit, None),
+        )
+
+    def _measure(
+        self, budget_s: float | None, emit: Emit, switch: LearnerSwitch | None
+    ) -> Measure | None:
+        if budget_s is None:
+            return None
+        trials = self._trials(emit)
+
+        async def measure(candidate: AdapterManifest, emit: Emit) -> Trial:
+            return await trials.measure(candidate, emit, budget_s=budget_s, switch=switch)
+
+        return measure
 
     @property
     def _settings(self) -> Settings:

@@ -177,6 +177,8 @@ class LearnFinished:
     reason: str
     experiences: int
     folder: str = ""
+    gates: Sequence[str] = ()
+    """One line for each gate that was reached: its name, what came of it, the figures."""
 
 
 class TurnEnding(Enum):

@@ -6,21 +6,24 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from agent.errors import AgentError
 from agent.events import Event, LearnFinished, Notice, StageStarted
 from agent.learn_plan import LearnOptions, batches, may_read, what_is_learned, what_it_costs
 from agent.learner_jobs import LearnError, only_one_round, stale
 from agent.learner_process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.streaming import Emit, stream_events
+from agent.trial.settling import settle
+from learning.errors import LearningError
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.capability import known_capabilities
-from learning.promotion.gate import NO_TRIAL, decide
+from learning.promotion.gate import NO_TRIAL, Trial
 from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
 from learning.promotion.watch import got_worse, live
@@ -33,6 +36,7 @@ from learning.training.job import (
 )
 from learning.training.resources import available_bytes, check_memory
 from learning.training.selection import Selection, select
+from sandbox.contract import SandboxError
 
 __all__ = ["CannotTrainError", "LearnError", "LearnOptions", "learn"]
 
@@ -42,6 +46,10 @@ _DEFAULT = LearnOptions()
 
 class CannotTrainError(LearnError):
     """This model cannot be trained on this machine as it is."""
+
+
+Measure = Callable[[AdapterManifest, Emit], Awaitable[Trial]]
+"""Tries a new adapter against what is in use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,7 @@ class _Round:
     jobs: Path
     options: LearnOptions
     emit: Emit
+    measure: Measure | None = None
 
 
 def learn(
@@ -66,6 +75,7 @@ def learn(
     repository: str,
     jobs: Path,
     options: LearnOptions = _DEFAULT,
+    measure: Measure | None = None,
     switch: LearnerSwitch | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     python: str = sys.executable,
@@ -74,7 +84,8 @@ def learn(
 ) -> AsyncIterator[Event]:
     """Run one round; the last event is `LearnFinished`.
 
-    `switch` pauses the worker from outside.
+    `measure` is called once the worker has ended and its memory is free; without it the adapter
+    stays in shadow. `switch` pauses the worker from outside.
     Closing the iterator or cancelling the task ends the worker at once. What it has done is kept:
     the next call finishes that round.
 
@@ -101,6 +112,7 @@ def learn(
             jobs=jobs,
             options=options,
             emit=emit,
+            measure=measure,
         )
         with only_one_round(jobs):
             adapters.sweep()
@@ -108,7 +120,7 @@ def learn(
             folder = _unfinished_job(this) or _new_round(this, id_=new_id(), now=clock())
             if folder is not None:
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
-                _take_in(this, folder)
+                await _take_in(this, folder, now=clock())
 
     return stream_events(work)
 
@@ -193,6 +205,8 @@ def _nothing_to_do(
         same = set(done.selected_ids) == set(selection.experience_ids)
         if same and done.base == this.model.identity and done.parent == (parent and parent.name):
             reason = f"nothing new to learn: {done.name} was made from the same experiences"
+            if done.decision.get("kind") == "shadow":
+                reason += f"; `elagent adapters try {done.name}` goes on with its trial"
     return _nothing(reason) if reason else None
 
 
@@ -275,7 +289,7 @@ async def _train(
         raise (CannotTrainError if err.environment else LearnError)(str(err)) from err
 
 
-def _take_in(this: _Round, folder: Path) -> None:
+async def _take_in(this: _Round, folder: Path, *, now: float) -> None:
     """Move the adapter among the others, decide, and remove the job with its copies of text."""
     result = read_result(folder)
     if result is None:
@@ -294,17 +308,20 @@ def _take_in(this: _Round, folder: Path) -> None:
     shutil.rmtree(folder)
     for name in this.adapters.retain(keep_last=this.options.keep_adapters):
         this.emit(Notice(f"removed the old adapter {name}"))
-    decision = decide(NO_TRIAL)  # tasks that it did not learn from are yet to come
-    if decision.kind == "promoted":
-        this.adapters.activate(manifest.name, base=this.model.identity)
-    finished = LearnFinished(
-        adapter=manifest.name,
-        decision=decision.kind,
-        reason=decision.reason,
-        experiences=len(manifest.experience_ids),
-        folder=str(this.adapters.path(manifest.name)),
-    )
-    this.emit(finished)
+    trial = await _tried(this, manifest)
+    this.emit(settle(this.adapters, manifest, trial, base=this.model.identity, now=now))
+
+
+async def _tried(this: _Round, manifest: AdapterManifest) -> Trial:
+    """What was measured of the adapter; nothing where it cannot be, and then it is said why."""
+    if this.measure is None:
+        return NO_TRIAL
+    try:
+        return await this.measure(manifest, this.emit)
+    except (AgentError, LearningError, SandboxError) as err:
+        text = f"not tried: {err}; `elagent adapters try {manifest.name}` does it later"
+        this.emit(Notice(text, "warning"))
+        return NO_TRIAL
 
 
 def _nothing(reason: str) -> LearnFinished:

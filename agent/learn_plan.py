@@ -49,6 +49,8 @@ class LearnOptions:
     """Make this adapter again without what was forgotten, instead of learning what is new."""
     dry_run: bool = False
     """Only say what would be learned and what it would cost; no `LearnFinished` comes."""
+    trial_s: float | None = None
+    """How long the new adapter may be tried afterwards; None: it is not, and stays in shadow."""
     discard: bool = False
     """Throw an interrupted round away instead of finishing it."""
 

@@ -90,6 +90,11 @@ class RepositoryPaths:
         """One folder per learning job."""
         return self.home / "learn"
 
+    @property
+    def trials(self) -> Path:
+        """Tasks made from the history, and what systems answered to them."""
+        return self.home / "trials"
+
 
 def from_environ(environ: Mapping[str, str]) -> Paths:
     """`$ELAGENT_HOME`, else `$XDG_DATA_HOME/elagent`, else `~/.local/share/elagent`."""

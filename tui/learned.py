@@ -8,7 +8,7 @@ import click
 
 from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
-from learning.promotion.gate import NO_TRIAL, decide
+from learning.promotion.gate import from_record
 from learning.promotion.lineage import made_from
 from learning.promotion.report import Learned, html_report
 from tui.wiring import Context
@@ -30,7 +30,7 @@ def learned_by(where: Context, name: str) -> Learned:
         manifest=manifest,
         examples=[each for each in found if each is not None],
         forgotten=len(made_from(store, name) & forgotten),
-        decision=decide(NO_TRIAL),
+        decision=from_record(manifest.decision),
     )
 
 

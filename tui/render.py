@@ -186,6 +186,8 @@ def render_learn(event: LearnFinished) -> RenderableType:
     text = Text.assemble(
         (f"{head}{words.get(event.decision, '')}", "bold"), display_safe(event.reason)
     )
+    for gate in event.gates:
+        text.append(f"\n  {display_safe(gate)}")
     if event.folder:
         text.append(f"\n{display_safe(event.folder)}", style="dim")
     return text

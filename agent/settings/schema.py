@@ -138,6 +138,10 @@ class LearnSettings:
     lr: float = _setting(1e-4, project=ProjectMay.SET, low=1e-8, high=1.0)
     rank: int = _setting(16, project=ProjectMay.LOWER, low=1, high=512)
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
+    trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """Whether a new adapter is tried on held-out tasks, without which it stays in shadow."""
+    trial_min: float = _setting(60.0, project=ProjectMay.LOWER, low=0.1)
+    """So long at most, at a time: a trial that needs longer goes on when it is asked for."""
     keep_adapters: int = _setting(10, low=1)
     """Older adapters that nothing refers to are removed."""
     background: bool = _setting(True, project=ProjectMay.SWITCH_OFF)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from learning.errors import LearningError
 from learning.evaluation.statistics import TaskScores, paired_bootstrap, sign_test
 
 MIN_HELD_OUT = 30
@@ -148,7 +149,7 @@ def from_record(record: Mapping[str, Any]) -> Decision:
     """The decision in a manifest; where there is none, that of an adapter that was not tried.
 
     Raises:
-        ValueError: If it is damaged.
+        LearningError: If it is damaged.
     """
     if not record:
         return decide(NO_TRIAL)
@@ -156,7 +157,7 @@ def from_record(record: Mapping[str, Any]) -> Decision:
         gates = tuple(Gate(**gate) for gate in record["gates"])
         return Decision(kind=record["kind"], reason=record["reason"], gates=gates)
     except (KeyError, TypeError) as err:
-        raise ValueError(f"the decision in the manifest is damaged ({err})") from err
+        raise LearningError(f"the decision in a manifest is damaged ({err!r})") from err
 
 
 def in_words(decision: Decision) -> Sequence[str]:

@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 
 from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
-from agent.learn import CannotTrainError, LearnError, LearnOptions, learn
+from agent.learn import CannotTrainError, LearnError, LearnOptions, Measure, learn
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.promotion.adapters import AdapterStore
+from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import Trial
 from learning.records import Experience, Verdict
 from learning.training.job import ExampleKind
+from sandbox.contract import EngineUnavailableError
 from tests.fakes.experiences import make_experience
 from tests.fakes.tiny_llama import build_tiny_model, spoken
+from tests.fakes.trials import won_trial
 
 _BEFORE = "total = 1\n"
 _AFTER = "total = 0\n"
@@ -41,8 +44,11 @@ class _Place:
     jobs: Path
     model: InstalledModel
 
-    def learn(self, options: LearnOptions = _QUICK) -> AsyncIterator[Event]:
+    def learn(
+        self, options: LearnOptions = _QUICK, *, measure: Measure | None = None
+    ) -> AsyncIterator[Event]:
         return learn(
+            measure=measure,
             store=self.store,
             adapters=self.adapters,
             model=self.model,
@@ -125,6 +131,38 @@ async def test_a_round_ends_with_an_adapter_in_shadow_and_is_not_repeated(place:
     assert isinstance(again, LearnFinished)
     assert again.decision == "nothing_to_learn"
     assert finished.adapter in again.reason
+
+
+async def test_a_round_whose_adapter_wins_its_trial_puts_it_to_use(place: _Place) -> None:
+    _fill(place)
+    asked: list[str] = []
+
+    async def measure(manifest: AdapterManifest, _emit: object) -> Trial:
+        assert _workers(place.jobs) == [], "its memory is free before the models are loaded"
+        asked.append(manifest.name)
+        return won_trial()
+
+    finished = [event async for event in place.learn(measure=measure)][-1]
+    assert isinstance(finished, LearnFinished)
+    assert finished.decision == "promoted"
+    assert finished.gates[-1].startswith("tasks never used before: passed (30 wins")
+    active = place.adapters.active()
+    assert active is not None
+    assert asked == [active.name]
+    assert active.decision["kind"] == "promoted"
+    place.adapters.verify(active.name, base=place.model.identity)
+
+
+async def test_a_trial_that_cannot_be_run_leaves_the_adapter_in_shadow(place: _Place) -> None:
+    _fill(place)
+
+    async def measure(_manifest: object, _emit: object) -> Trial:
+        raise EngineUnavailableError("no engine answers")
+
+    events = [event async for event in place.learn(measure=measure)]
+    assert isinstance(events[-1], LearnFinished)
+    assert events[-1].decision == "shadow"
+    assert _texts(events)[-1].startswith("not tried: no engine answers; `elagent adapters try el-")
 
 
 async def test_an_empty_store_is_nothing_to_learn(place: _Place) -> None:

@@ -165,6 +165,7 @@ class Learner:
             rank=settings.rank,
             seed=settings.seed,
             keep_adapters=settings.keep_adapters,
+            trial_s=60 * settings.trial_min if settings.trial else None,
         )
 
     async def close(self) -> None:

@@ -17,8 +17,10 @@ from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.lineage import made_from, tainted
 from learning.promotion.report import terminal_report
 from sandbox.streams import display_safe
+from tui.commands.learn import Budget
 from tui.learned import learned_by, write_page
-from tui.plain import make_console
+from tui.plain import make_console, make_presenter, show_all
+from tui.running import open_assistant, run_async
 from tui.wiring import Context, context
 
 
@@ -79,7 +81,10 @@ def list_adapters(*, as_json: bool) -> None:
 
 
 def _state(row: AdapterManifest, active: AdapterManifest | None, *, tainted: bool) -> str:
-    state = "in use" if active is not None and active.name == row.name else "in shadow"
+    if active is not None and active.name == row.name:
+        state = "in use"
+    else:
+        state = "rejected" if row.decision.get("kind") == "rejected" else "in shadow"
     return f"{state}, tainted: made from something forgotten" if tainted else state
 
 
@@ -164,6 +169,27 @@ def use(*, name: str) -> None:
     model = resolve(where.settings.model.name, where.paths.models)
     manifest = store.activate(name, base=model.identity)
     click.echo(f"{manifest.name} is in use from the next reply on; `elagent adapters rollback`")
+
+
+@adapters.command("try")
+@click.argument("name")
+@click.option("--budget", type=Budget(), metavar="TIME", help="Stop after e.g. 30m. [60m]")
+@click.option("--model", metavar="NAME", help="Model name or folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON lines.")
+def try_adapter(*, name: str, budget: float | None, model: str | None, as_json: bool) -> None:
+    """Try an adapter on held-out tasks against what is in use, or go on with its trial."""
+    where = context(None, {"model.name": model})
+    presenter = make_presenter(as_json=as_json)
+    limit_s = budget or 60 * where.settings.learn.trial_min
+
+    async def run() -> None:
+        async with open_assistant(where) as assistant:
+            await show_all(assistant.try_adapter(name, budget_s=limit_s), presenter)
+
+    try:
+        run_async(run())
+    finally:
+        presenter.close()
 
 
 @adapters.command("rollback")

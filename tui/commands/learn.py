@@ -66,7 +66,13 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     "--max-examples", type=click.IntRange(min=1), metavar="N", help="Experiences in a round. [8]"
 )
 @click.option("--max-tokens", type=click.IntRange(min=32), metavar="N", help="An example. [512]")
-@click.option("--budget", type=Budget(), metavar="TIME", help="Stop training after e.g. 30m.")
+@click.option(
+    "--budget",
+    type=Budget(),
+    metavar="TIME",
+    help="Stop training after e.g. 30m; the trial has as long. [trial: 60m]",
+)
+@click.option("--no-trial", is_flag=True, help="Keep the adapter in shadow, untried.")
 @click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")
 @click.option("--types", type=Types(), metavar="LIST", help=f"Any of {','.join(_TYPES)}. [all]")
 @click.option("--practise", is_flag=True, help="First retry failures that nobody fixed, in a copy.")
@@ -84,6 +90,7 @@ def learn(
     max_examples: int | None,
     max_tokens: int | None,
     budget: float | None,
+    no_trial: bool,
     rounds: int,
     types: frozenset[ExampleKind] | None,
     practise: bool,
@@ -117,6 +124,7 @@ def learn(
         keep_adapters=settings.keep_adapters,
         kinds=types or ALL_KINDS,
         rebuild=rebuild,
+        trial_s=None if no_trial or not settings.trial else budget or 60 * settings.trial_min,
         dry_run=dry_run,
         discard=discard,
     )

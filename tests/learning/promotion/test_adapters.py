@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from learning.errors import LearningError
 from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import (
     AdapterDamagedError,
@@ -17,11 +18,12 @@ from learning.promotion.adapters import (
     AdapterRefusedError,
     AdapterStore,
 )
-from learning.promotion.gate import NO_TRIAL, decide
+from learning.promotion.gate import NO_TRIAL, as_record, decide, from_record
 from learning.promotion.lineage import Rebuild, lineage, made_from, rebuild, tainted
 from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
 from learning.promotion.report import Learned, html_report, terminal_report
 from tests.fakes.experiences import make_action, make_experience
+from tests.fakes.trials import won_trial
 
 _BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
 
@@ -301,3 +303,27 @@ def test_a_report_of_a_round_without_figures_still_works(tmp_path: Path) -> None
     store = AdapterStore(tmp_path / "adapters")
     manifest = store.adopt(_finished(tmp_path, 1, report={}))
     assert "<svg" not in html_report(Learned(manifest=manifest, examples=[]))
+
+
+def test_a_decision_is_written_into_the_manifest_and_the_weights_stay(tmp_path: Path) -> None:
+    store, (name,) = _with_adapters(tmp_path, 1)
+    before = store.get(name)
+    assert from_record(before.decision) == decide(NO_TRIAL)
+    decision = decide(won_trial())
+    store.keep_decision(name, as_record(decision, incumbent="el-x-v0001-00000000", at=2.5))
+    after = store.verify(name, base=_BASE)
+    assert from_record(after.decision) == decision
+    assert after.decision["incumbent"] == "el-x-v0001-00000000"
+    assert replace(after, decision={}) == before
+    assert [path.name for path in store.path(name).parent.iterdir()] == [name]
+    assert any("general tasks: passed" in line for line in _lines(after))
+
+
+def _lines(manifest: AdapterManifest) -> list[str]:
+    learned = Learned(manifest=manifest, examples=[], decision=from_record(manifest.decision))
+    return list(terminal_report(learned))
+
+
+def test_a_damaged_decision_is_named() -> None:
+    with pytest.raises(LearningError, match="damaged"):
+        from_record({"kind": "promoted"})
