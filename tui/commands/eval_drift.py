@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import uuid
 from collections import Counter
@@ -57,6 +58,8 @@ from tui.wiring import Context, context
 
 _TASKS = Path(__file__).resolve().parents[2] / "examples" / "drift"
 _VERIFY_S = 60.0
+_PLACE = re.compile(r" \(/[^)\s]+\)")
+"""Where a module lies in the image that was used: no part of what its error says."""
 
 
 @click.command(help="Tasks on libraries whose API has changed since the model was trained.")
@@ -272,7 +275,7 @@ def _verify(where: Context, image: Image, tasks: list[DriftTask], folder: Path) 
         item.task_id: {
             "reference": item.reference.value,
             "outdated": item.outdated.value,
-            "error": item.error,
+            "error": _PLACE.sub("", item.error),
         }
         for item in found
         if item.sound

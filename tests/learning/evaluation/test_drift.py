@@ -15,8 +15,10 @@ from learning.evaluation.drift import (
 )
 from learning.evaluation.humaneval import DataError
 
-FOLDER = Path(__file__).parents[3] / "examples" / "drift"
-TASKS = load_tasks(FOLDER)
+EXAMPLES = Path(__file__).parents[3] / "examples"
+FOLDERS = (EXAMPLES / "drift", EXAMPLES / "drift-tools")
+TASKS = load_tasks(FOLDERS[0])
+BOTH = [task for folder in FOLDERS for task in load_tasks(folder)]
 TASK = """
 library = "polars"
 [[task]]
@@ -46,16 +48,23 @@ def test_there_are_enough_tasks_over_enough_changes() -> None:
     assert abs(halves["experience"] - halves["held-out"]) <= 1
 
 
+def test_the_libraries_are_those_that_people_use_in_applications_and_tools() -> None:
+    assert {"polars", "pandas", "pydantic", "sqlalchemy"} <= {task.library for task in TASKS}
+    tools = load_tasks(FOLDERS[1])
+    assert {task.library for task in tools} == {"pytest", "textual", "typer"}
+    assert len({task.id for task in BOTH}) == len(TASKS) + len(tools)
+
+
 def test_every_change_is_learned_on_one_task_and_measured_on_another() -> None:
-    for change in {task.change for task in TASKS}:
-        here = [task for task in TASKS if task.change == change]
+    for change in {task.change for task in BOTH}:
+        here = [task for task in BOTH if task.change == change]
         assert {task.split for task in here} == {"experience", "held-out"}
         assert len({task.entry_point for task in here}) == len(here)
         assert len({task.ask for task in here}) == len(here)
 
 
 def test_every_solution_defines_its_function_and_uses_the_library() -> None:
-    for task in TASKS:
+    for task in BOTH:
         for code in (task.reference, task.outdated):
             names = {n.name for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)}
             assert task.entry_point in names, task.id
@@ -64,15 +73,16 @@ def test_every_solution_defines_its_function_and_uses_the_library() -> None:
 
 
 def test_no_prompt_shows_the_check() -> None:
-    for task in TASKS:
+    for task in BOTH:
         words = drift_prompt(task).messages[0].content
         assert task.check.strip() not in words
         assert task.ask in words
 
 
-def test_every_task_was_verified_with_an_error_that_says_something() -> None:
-    errors = outdated_errors(FOLDER)
-    assert errors.keys() == {task.id for task in TASKS}
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_task_was_verified_with_an_error_that_says_something(folder: Path) -> None:
+    errors = outdated_errors(folder)
+    assert errors.keys() == {task.id for task in load_tasks(folder)}
     assert all(len(error) > 20 for error in errors.values())
 
 
