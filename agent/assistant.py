@@ -294,7 +294,7 @@ class Assistant:
         """
 
         async def work(emit: Emit) -> None:
-            trials = self._trials(emit)
+            trials = self.trials(emit)
             adapters, base = trials.adapters, (await trials.model()).identity
             with only_one_round(make_private(self._repository.learn)):
                 manifest = adapters.verify(name, base=base)
@@ -327,7 +327,8 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def _trials(self, emit: Emit) -> Trials:
+    def trials(self, emit: Emit) -> Trials:
+        """The trials of this repository, for whoever measures; nothing is opened yet."""
         from agent.trial.opening import Trials
 
         return Trials(
@@ -345,7 +346,7 @@ class Assistant:
     ) -> Measure | None:
         if budget_s is None:
             return None
-        trials = self._trials(emit)
+        trials = self.trials(emit)
 
         async def measure(candidate: AdapterManifest, emit: Emit) -> Trial:
             return await trials.measure(candidate, emit, budget_s=budget_s, switch=switch)

@@ -60,10 +60,12 @@ async def attempt(
     *,
     tree: Tree,
     model: Model,
+    note: str = "",
+    temperature: float = 0.0,
     seed: int = 0,
     reword: Reword = lambda messages: messages,
 ) -> Attempt:
-    """Let a model try a task once, greedily. A pass has all its tests green and no other red.
+    """Let a model try a task once. A pass has all its tests green and no other red.
 
     No facts and no hints are in the prompt: both depend on what else happened.
 
@@ -80,7 +82,13 @@ async def attempt(
             emit=spent.take,
             max_reply_tokens=_MOST_REPLY_TOKENS,
         )
-        plan = Plan(result=task.failing[0], path=task.path, note="", temperature=0.0, seed=seed)
+        plan = Plan(
+            result=task.failing[0],
+            path=task.path,
+            note=note,
+            temperature=temperature,
+            seed=seed,
+        )
         fitting = await fitting_prompt(parts, plan, task.broken)
         if isinstance(fitting, str):
             return Attempt(sample=_sample(task, Status.ERROR, fitting, spent))

@@ -79,14 +79,17 @@ async def find_tasks(
         await search.try_failures(line[0], failures)
     if todo:
         emit(StageStarted("looking for tasks in the history"))
-    for number, commit in enumerate(todo, 1):
+    for number, commit in enumerate(todo):
         if len(known.in_time) >= enough or search.late():
             break
-        if await search.examine(commit):
+
+        def on_part(share: float, number: int = number) -> None:
+            done, spent = number + share, clock() - started
+            eta_s = min(spent / done * (len(todo) - done), max(0.0, budget_s - spent))
+            emit(Progress(done, len(todo), "commits", eta_s))
+
+        if await search.examine(commit, on_part):
             known.finish(commit.id)
-        spent = clock() - started
-        eta_s = min(spent / number * (len(todo) - number), max(0.0, budget_s - spent))
-        emit(Progress(number, len(todo), "commits", eta_s))
 
 
 class _Search:
@@ -108,11 +111,10 @@ class _Search:
         self._seen: set[tuple[str, str, str]] = set()
         self._ground: _Ground | None = None
 
-    async def examine(self, commit: Commit) -> bool:
-        """Try every candidate of a commit; whether all were tried."""
-        for candidate in self._history.candidates(commit):
-            if not self._is_new(candidate):
-                continue
+    async def examine(self, commit: Commit, on_part: Callable[[float], None]) -> bool:
+        """Try every candidate of a commit, saying which share is done; whether all were tried."""
+        new = [each for each in self._history.candidates(commit) if self._is_new(each)]
+        for number, candidate in enumerate(new, 1):
             if self.late():
                 return False
             ground = await self._standing(commit)
@@ -121,6 +123,9 @@ class _Search:
             self._seen.add(_form(candidate))
             ways = [way for way in _ways(candidate) if way.id not in self._known.tried]
             await self._try(ground, candidate, ways)
+            on_part(number / len(new))
+        if not new:
+            on_part(1.0)
         return True
 
     async def try_failures(self, head: Commit, failures: Iterable[Experience]) -> None:

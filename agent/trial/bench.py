@@ -11,7 +11,8 @@ from agent.evaluation.judging import Judge
 from agent.evaluation.models import RemoteModel
 from agent.history.attempt import attempt, prompts_digest
 from agent.history.tasks import RULES, RepositoryTask, text_digest
-from agent.history.trees import Trees
+from agent.history.trees import Tree, Trees
+from agent.model.protocol import Model
 from agent.trial.systems import Systems
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
@@ -66,6 +67,22 @@ class Bench:
             self._files[key] = SampleFile(self._folder / name, manifest)
         return self._files[key]
 
+    async def model(self, system: str | None) -> Model:
+        """The model with an adapter, or without one.
+
+        Raises:
+            ModelError, TrialError: If it cannot be had.
+        """
+        return await self._systems.model(system)
+
+    async def tree(self, task: RepositoryTask) -> Tree:
+        """The files that a task is tried on.
+
+        Raises:
+            WorkspaceError: If its commit is gone.
+        """
+        return await self._trees.at(task.commit)
+
     async def try_task(self, system: str | None, task: RepositoryTask) -> Sample:
         """A system's one answer to a task of the repository.
 
@@ -74,8 +91,8 @@ class Bench:
         """
         known = self.known("repo", system)
         if task.id not in known:
-            model = await self._systems.model(system)
-            made = await attempt(task, tree=await self._trees.at(task.commit), model=model)
+            model = await self.model(system)
+            made = await attempt(task, tree=await self.tree(task), model=model)
             self._keep("repo", system, made.sample, append=True)
         return self.known("repo", system)[task.id]
 
@@ -86,7 +103,7 @@ class Bench:
             EvaluationError, ModelError: If there is no answer or no verdict.
         """
         if problem.task_id not in self.known("guard", system):
-            model = await self._systems.model(system)
+            model = await self.model(system)
             found = await generate_and_judge(
                 [problem],
                 RemoteModel(model),

@@ -94,6 +94,12 @@ class Trials:
     def adapters(self) -> AdapterStore:
         return AdapterStore(self.paths.repository(self.root).adapters)
 
+    @property
+    def in_use(self) -> str | None:
+        """The adapter that answers now; None is the bare base model."""
+        active = self.adapters.active()
+        return active.name if active is not None else None
+
     async def model(self) -> InstalledModel:
         """The base model.
 
@@ -188,8 +194,7 @@ class Trials:
                 f"{candidate.name} was made from something forgotten:"
                 f" `elagent learn --rebuild {candidate.name}` makes it again without that"
             )
-        active = self.adapters.active()
-        incumbent = active.name if active is not None else None
+        incumbent = self.in_use
         async with self.bench(emit) as (bench, trees):
             known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE)
             tasks = may_judge(

@@ -40,6 +40,7 @@ from tui.commands.eval_drift import drift
 from tui.commands.eval_gsm8k import gsm8k
 from tui.commands.eval_mmlu import mmlu
 from tui.commands.eval_page import Side, comparison_page
+from tui.commands.eval_repo import repo
 from tui.commands.eval_shared import (
     adapter_folder,
     launcher,
@@ -248,6 +249,7 @@ def _given(
 
 
 evaluation.add_command(drift)
+evaluation.add_command(repo)
 evaluation.add_command(mmlu)
 evaluation.add_command(gsm8k)
 evaluation.add_command(article)

@@ -11,6 +11,7 @@ import click
 from agent.events import LearnFinished
 from agent.learn import LearnOptions
 from agent.practice import PracticeOptions
+from agent.settings.schema import LearnSettings
 from learning.promotion.report import terminal_report
 from learning.training.job import ExampleKind
 from learning.training.selection import ALL_KINDS
@@ -113,15 +114,8 @@ def learn(
         },
     )
     settings = where.settings.learn
-    options = LearnOptions(
-        max_examples=settings.max_examples,
-        steps=settings.steps,
-        max_tokens=settings.max_tokens,
-        learning_rate=settings.lr,
-        rank=settings.rank,
-        seed=settings.seed,
-        budget_s=budget,
-        keep_adapters=settings.keep_adapters,
+    options = dataclasses.replace(
+        learn_options(settings, budget_s=budget),
         kinds=types or ALL_KINDS,
         rebuild=rebuild,
         trial_s=None if no_trial or not settings.trial else budget or 60 * settings.trial_min,
@@ -153,6 +147,20 @@ def learn(
     if made:
         _show_learned(where, made[-1], report=report, page=page)
     return 0
+
+
+def learn_options(settings: LearnSettings, *, budget_s: float | None = None) -> LearnOptions:
+    """A round of the size that the settings say, without a trial."""
+    return LearnOptions(
+        max_examples=settings.max_examples,
+        steps=settings.steps,
+        max_tokens=settings.max_tokens,
+        learning_rate=settings.lr,
+        rank=settings.rank,
+        seed=settings.seed,
+        budget_s=budget_s,
+        keep_adapters=settings.keep_adapters,
+    )
 
 
 def _show_learned(where: Context, name: str, *, report: bool, page: Path | None) -> None:

@@ -1,0 +1,128 @@
+"""A repository over time: the later part is measured, the older part becomes experience."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.capture import Recorder
+from agent.events import Event, Notice
+from agent.history.finding import find_tasks
+from agent.history.tasks import TaskFile
+from agent.history.trees import Trees, open_trees
+from agent.streaming import Emit
+from agent.trial.bench import About, Bench
+from agent.trial.replay import gather, replay
+from learning.evaluation.samples import Sample, SampleFile, read_manifest
+from learning.experience.store import ExperienceStore
+from learning.promotion.adapters import AdapterStore
+from learning.records import Verdict
+from sandbox.status import Status
+from tests.fakes.answering import AnsweringSystems
+from tests.fakes.history import ReadingRunners, build_history, id_of, module
+from tests.fakes.judge import FakeJudge
+
+
+@dataclass
+class _Place:
+    root: Path
+    store: ExperienceStore
+    systems: AnsweringSystems
+    events: list[Event] = field(default_factory=list)
+    in_use: str | None = None
+
+    @property
+    def adapters(self) -> AdapterStore:
+        return AdapterStore(self.root.parent / "adapters")
+
+    @asynccontextmanager
+    async def bench(self, _emit: Emit) -> AsyncIterator[tuple[Bench, Trees]]:
+        async with open_trees(self.root, os.environ, ReadingRunners()) as trees:
+            bench = Bench(
+                systems=self.systems,
+                trees=trees,
+                judge=FakeJudge(verdict=lambda _: Status.PASS),
+                folder=self.root.parent / "answers",
+                about=About(model="scripted", weights_sha256="w", image_id="i"),
+            )
+            yield bench, trees
+
+    async def find(self, trees: Trees, emit: Emit, *, budget_s: float) -> TaskFile:
+        known = TaskFile(self.root.parent / "tasks.jsonl")
+        await find_tasks(
+            self.root, environ=os.environ, trees=trees, known=known, emit=emit, budget_s=budget_s
+        )
+        return known
+
+
+def _second_time(asked: str) -> str:
+    """Right once the prompt says that something was tried before."""
+    number = next(n for n in range(1, 9) if f"The file plus{n}.py" in asked)
+    added = number if "An earlier correction" in asked or number % 2 else 0
+    return f"```python\n{module(number, added)}```"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[_Place]:
+    root = tmp_path / "project"
+    root.mkdir()
+    build_history(root, 6)
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        yield _Place(root, store, AnsweringSystems({None: _second_time}))
+
+
+async def test_the_later_part_is_answered_once_and_kept_for_comparisons(place: _Place) -> None:
+    seen: list[tuple[Sample, int, int]] = []
+
+    async def again() -> tuple[SampleFile, Sequence[Sample]]:
+        return await replay(
+            place,
+            emit=place.events.append,
+            budget_s=60,
+            on_sample=lambda *item: seen.append(item),
+        )
+
+    await again()
+    file, samples = await again()
+    assert [(s.task_id.partition("@")[0], s.passed) for s in samples] == [
+        ("plus3.py::plus3", True),
+        ("plus4.py::plus4", False),
+        ("plus5.py::plus5", True),
+        ("plus6.py::plus6", False),
+    ]
+    assert place.systems.replies == {None: 4}
+    assert [done for _, done, _ in seen] == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert read_manifest(file.folder).suite == "repo"
+    assert len(file.read()) == 4
+
+
+async def test_a_replay_that_is_out_of_time_says_so(place: _Place) -> None:
+    ticks = itertools.count()
+    _, samples = await replay(
+        place, emit=place.events.append, budget_s=60, part="all", clock=lambda: 25.0 * next(ticks)
+    )
+    assert len(samples) == 2
+    assert Notice("the time is used up; the same command goes on", "warning") in place.events
+
+
+async def test_the_older_part_becomes_experience_with_what_fixed_it(place: _Place) -> None:
+    recorder = Recorder(place.store, repository="project", session="repo-1")
+    assert await gather(place, recorder, emit=place.events.append, budget_s=60) == 2
+    fixed, failed, first_try = place.store.list()
+    assert [each.verdict for each in (first_try, failed, fixed)] == [
+        Verdict.PASS,
+        Verdict.FAIL,
+        Verdict.PASS,
+    ]
+    assert first_try.targets == (id_of(1),)
+    assert failed.targets == (id_of(2),)
+    assert failed.evidence[0].exception == "AssertionError"
+    assert (failed.after, fixed.after) == (module(2, added=0), module(2))
+    assert fixed.fixes == failed.id
+    assert fixed.trust.may_train
