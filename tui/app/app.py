@@ -65,7 +65,7 @@ class ElagentApp(App[int]):
         earlier: Sequence[Entry] = (),
     ) -> None:
         super().__init__()
-        # On a narrow screen the learning panel takes the place of the conversation.
+        # On a narrow screen the learning panel takes the place of the transcript.
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self.where = where
         self.mode = mode
@@ -88,12 +88,12 @@ class ElagentApp(App[int]):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="columns"):
+            yield LearningPanel(self.learning)
             with Vertical(id="talk"):
                 yield self.transcript
                 yield self.activity
                 yield SearchBar(self.transcript)
                 yield Prompt(History(self._history_file()), lambda: self.backstage.files)
-            yield LearningPanel(self.learning)
         yield self.status
 
     def _history_file(self) -> Path:
@@ -274,6 +274,7 @@ class ElagentApp(App[int]):
     def action_panel(self) -> None:
         panel = self.panel
         panel.display = not panel.display
+        self.screen_stack[0].set_class(panel.display, "-with-panel")
         panel.draw()
         if panel.display:
             self.learner.look()

@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
@@ -110,6 +111,10 @@ class PromptArea(TextArea):
         if key == "question_mark" and not self.text:
             return False
         return super().check_consume_key(key, character)
+
+    def render_line(self, y: int) -> Strip:
+        """Nothing where there is no room: the field would stumble over its own placeholder."""
+        return super().render_line(y) if self.content_size.width else Strip.blank(0)
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":  # the binding sends; the field itself would break the line

@@ -196,6 +196,21 @@ async def test_every_size_down_to_60_by_15_shows_prompt_status_and_question(
         await until(pilot, lambda: not app.jobs.busy)
 
 
+async def test_the_learning_panel_leaves_the_prompt_at_every_size(opened: Opens) -> None:
+    async with opened(ScriptedAgent(), size=(120, 30)) as (app, pilot):
+        await pilot.press("f2")
+        for size in ((60, 15), (99, 20), (100, 30), (60, 15)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            shown = screen_text(app)
+            assert "Captured in this session" in shown, size
+            assert "Ask for a change, or type / for commands" in shown, size
+            assert "mode ask" in shown, size
+        await pilot.press("f2")
+        await pilot.pause()
+        assert "Ask for a change, or press ?" in screen_text(app)
+
+
 async def test_of_ten_thousand_messages_only_a_window_is_drawn(opened: Opens) -> None:
     earlier: list[Entry] = [Said(f"message {n}") for n in range(10_000)]
     async with opened(ScriptedAgent(), earlier=earlier) as (app, pilot):
