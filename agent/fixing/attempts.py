@@ -7,7 +7,7 @@ tests say so, or is put back byte for byte.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agent.advice import Advice
@@ -45,6 +45,7 @@ from agent.fixing.verify import (
     TestRunner,
     broken_tests,
     next_state,
+    passing_again,
     passing_alone,
     run_tests,
     solved_tests,
@@ -285,6 +286,7 @@ def _put_back(parts: Parts, applied: Applied, reason: str) -> None:
 
 
 async def _judge(parts: Parts, state: State, target: str) -> Judgement:
+    seen_before = frozenset[str]()
     if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
         parts.emit(StageStarted(f"running {target}"))
         alone = await run_tests(parts.runner, parts.emit, only=(target,))
@@ -292,6 +294,7 @@ async def _judge(parts: Parts, state: State, target: str) -> Judgement:
             return problem
         if not solved_tests(state, alone):
             return _still_failing(alone, target)
+        seen_before = alone.passed_ids
     parts.emit(StageStarted("running all tests"))
     report = await run_tests(parts.runner, parts.emit)
     if problem := _unjudged(report):
@@ -299,7 +302,27 @@ async def _judge(parts: Parts, state: State, target: str) -> Judgement:
     broken = broken_tests(state, report)
     flaky = await passing_alone(parts.runner, broken) if broken else frozenset[str]()
     parts.emit(TestsFinished(report, tuple(sorted(state.flaky | flaky))))
-    return _compared(state, report, target, broken=set(broken) - flaky, flaky=flaky)
+    judgement = _compared(state, report, target, broken=set(broken) - flaky, flaky=flaky)
+    return await _looked_at_again(parts, judgement, seen_before)
+
+
+async def _looked_at_again(
+    parts: Parts, judgement: Judgement, seen_before: frozenset[str]
+) -> Judgement:
+    """A pass stands only if it holds in a fresh box: by luck alone, nothing is learned."""
+    if judgement.verdict is not Verdict.PASS or seen_before.issuperset(judgement.solved):
+        return judgement
+    parts.emit(StageStarted("looking at the pass once more"))
+    held = await passing_again(parts.runner, judgement.solved)
+    if held is None or judgement.state is None:
+        return judgement
+    if held:
+        flaky = judgement.state.flaky.union(judgement.solved).difference(held)
+        return replace(judgement, solved=held, state=replace(judgement.state, flaky=flaky))
+    listed = ", ".join(judgement.solved[:_EVIDENCE_KEPT])
+    return Judgement(
+        verdict=Verdict.UNKNOWN, reason=f"{listed} passed once and failed when it was run again"
+    )
 
 
 def _compared(

@@ -73,6 +73,8 @@ class FixOptions:
     """For an attempt after the model repeated itself; it is asked in other words, too."""
     seed: int = 0
     max_reply_tokens: int = 2048
+    only: frozenset[str] = frozenset()
+    """Repair only these tests, whatever their parameters; empty: all that are red."""
 
 
 def fix(
@@ -152,8 +154,15 @@ class _Repair:
     async def _repair_all(self) -> str:
         """Turn to each red test once; tests that an edit made visible included."""
         turned_to: set[str] = set()
+        wanted = set(map(_family, self._options.only))
         why_red = ""
-        while result := next((r for r in self._state.red if _family(r.id) not in turned_to), None):
+
+        def next_red() -> TestResult | None:
+            families = ((_family(item.id), item) for item in self._state.red)
+            open_ = (r for f, r in families if f not in turned_to and (not wanted or f in wanted))
+            return next(open_, None)
+
+        while result := next_red():
             family = _family(result.id)
             turned_to.add(family)
             reason = await self._repair_family(family)

@@ -68,6 +68,20 @@ async def passing_alone(runner: TestRunner, ids: Sequence[str]) -> frozenset[str
     return frozenset(ids) & report.passed_ids
 
 
+async def passing_again(runner: TestRunner, ids: Sequence[str]) -> tuple[str, ...] | None:
+    """Those of the tests that were solved which pass in a fresh box, too; None if it cannot tell.
+
+    An id that is a file or a module, not a test, cannot be run by itself: it counts as it did.
+    """
+    tests = [item for item in ids if "::" in item]
+    if not tests:
+        return None
+    report = await runner.run(only=tests)
+    if report.status is not RunStatus.COMPLETE:
+        return None
+    return tuple(item for item in ids if "::" not in item or item in report.passed_ids)
+
+
 async def first_state(runner: TestRunner, report: TestReport) -> State:
     """The state that a complete run shows, its red tests run once more."""
     red = report.red

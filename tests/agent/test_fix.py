@@ -336,14 +336,37 @@ async def test_a_regression_that_passes_alone_is_flaky_and_not_held_against_the_
         report(failed(IDS["three"])),
         report(failed(IDS["one"]), passed(IDS["three"])),
         report(passed(IDS["one"])),
+        report(passed(IDS["three"])),
     )
     good = flags(one=True, two=True, three=True)
     runner = FakeTestRunner(judge=judge)
     events = await repaired(project, ScriptedModel(script=[reply(good)]), runner=runner)
-    assert runner.calls[-1] == (IDS["one"],)
+    assert runner.calls[-2:] == [(IDS["one"],), (IDS["three"],)]
     assert of_type(events, TestsFinished)[-1].flaky == (IDS["one"],)
     assert (finished(events).reason, finished(events).passed_after) == ("all green", 2)
     assert project.module.read_text() == good
+
+
+async def test_a_pass_that_does_not_hold_in_a_fresh_box_is_no_repair(tmp_path: Path) -> None:
+    project = Project(tmp_path, before := flags(one=True, two=True))
+    judge = script(
+        report(failed(IDS["three"])),
+        report(failed(IDS["three"])),
+        report(passed(IDS["three"])),
+        report(failed(IDS["three"])),
+    )
+    recorder = ListRecorder()
+    events = await repaired(
+        project,
+        ScriptedModel(script=[reply(flags(one=True, two=True, three=True))]),
+        runner=FakeTestRunner(judge=judge),
+        max_attempts=1,
+        recorder=recorder,
+    )
+    assert [kept.verdict for kept in recorder.kept] == [Verdict.UNKNOWN]
+    (reverted,) = of_type(events, EditReverted)
+    assert reverted.reason.endswith("passed once and failed when it was run again")
+    assert project.module.read_text() == before
 
 
 async def test_a_slow_suite_runs_the_failing_test_first(tmp_path: Path) -> None:
