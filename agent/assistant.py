@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -52,6 +53,7 @@ from agent.turn.opening import Background
 from agent.workspace.committing import Committer
 from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
+from agent.yields import append_yield
 from learning.experience.redact import redact_data
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
@@ -321,9 +323,11 @@ class Assistant:
                     store=self._resources.store(),
                     advise=self._resources.advisor(project, emit).for_test,
                     options=options,
+                    on_yield=partial(append_yield, make_private(self._repository.learn)),
                 )
-                async for event in events:
-                    emit(event)
+                async with aclosing(events) as closing:
+                    async for event in closing:
+                        emit(event)
 
         return self._logged(stream_events(work))
 

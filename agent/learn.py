@@ -18,6 +18,7 @@ from agent.learner_jobs import LearnError, only_one_round, stale
 from agent.learner_process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.streaming import Emit, stream_events
 from agent.trial.settling import settle
+from agent.yields import YieldRow, append_yield
 from learning.errors import LearningError
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
@@ -191,6 +192,15 @@ def _new_round(this: _Round, *, id_: str, now: float) -> Path | None:
     if refused:
         this.emit(Notice(f"starting from the bare base model: {refused}", level="warning"))
     folder = this.jobs / id_
+    account = YieldRow(
+        at=now,
+        source="sessions",
+        model=this.model.name,
+        failures=selection.failures,
+        pairs=selection.fixed,
+        distinct=selection.distinct_fixes,
+    )
+    append_yield(this.jobs, account)
     write_job(folder, _job(this, selection, parent, id_=id_, now=now), selection.examples)
     return folder
 

@@ -75,6 +75,11 @@ def what_is_learned(
     for kind, name in _KIND_NAMES.items():
         if counts[kind]:
             yield Notice(f"to learn: {counts[kind]} {name}")
+    if selection.failures:
+        share = 100 * selection.fixed / selection.failures
+        yield Notice(
+            f"{selection.fixed} of {selection.failures} failures have a verified fix ({share:.0f} %)"
+        )
     for reason, count in selection.skipped.items():
         yield Notice(f"left out: {count} {reason}")
     failures = [e for e in selection.examples if e.kind is ExampleKind.EVIDENCE]

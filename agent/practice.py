@@ -11,16 +11,17 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.events import Event, Notice, ReplyFinished
+from agent.events import Event, Notice, ReplyFinished, TestsFinished
 from agent.fixing.attempts import Advise
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.verify import TestRunner
 from agent.model.protocol import Model
+from agent.yields import YieldRow
 from learning.experience.store import ExperienceStore
 from learning.records import Action, Evidence, Experience, Message, Origin, Trust, Verdict
 
@@ -40,23 +41,46 @@ class PracticeOptions:
 
 
 @dataclass(slots=True, kw_only=True)
-class Yield:
-    """What came of an hour of practice."""
+class _Count:
+    """What came of it so far."""
 
     failures: int
     replies: int = 0
+    tokens: int = 0
+    test_runs: int = 0
     pairs: int = 0
-    seconds: float = 0.0
     fixes: set[str] = field(default_factory=set)
     """The files that came out, to tell distinct fixes from the same one again."""
 
-    @property
-    def words(self) -> str:
-        """One line for the person."""
-        return (
-            f"practice: {self.pairs} of {self.failures} failures fixed with {self.replies} replies"
-            f" in {self.seconds / _MINUTE_S:.0f} min, {len(self.fixes)} distinct fixes"
+    def take(self, event: Event) -> None:
+        match event:
+            case ReplyFinished():
+                self.replies += 1
+                self.tokens += event.prompt_tokens + event.completion_tokens
+            case TestsFinished():
+                self.test_runs += 1
+
+    def row(self, *, at: float, model: str, seconds: float) -> YieldRow:
+        return YieldRow(
+            at=at,
+            source="practice",
+            model=model,
+            failures=self.failures,
+            pairs=self.pairs,
+            distinct=len(self.fixes),
+            replies=self.replies,
+            tokens=self.tokens,
+            test_runs=self.test_runs,
+            seconds=round(seconds, 1),
         )
+
+
+def in_words(row: YieldRow) -> str:
+    """One line for the person."""
+    return (
+        f"practice: {row.pairs} of {row.failures} failures fixed with {row.replies} replies"
+        f" in {row.seconds / _MINUTE_S:.0f} min, {row.distinct} distinct fixes"
+    )
 
 
 def unfixed(experiences: Sequence[Experience], *, model: str) -> Mapping[str, Experience]:
@@ -102,11 +126,13 @@ async def practise(
     store: ExperienceStore,
     advise: Advise | None = None,
     options: PracticeOptions = PracticeOptions(),
+    on_yield: Callable[[YieldRow], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Repair `copy`, a copy of the project that `runner` tests; the last event is a `Notice`.
 
-    `advise` is what the first try had not: facts of the environment. A repair is kept as a pair if
+    Only tests with a stored failure are tried. `on_yield` is told what came of it, also when the
+    practice is cut short. `advise` is what the first try had not: facts of the environment. A repair is kept as a pair if
     its file stood as it had when the stored step failed, and its verdict cannot have been forged.
 
     Raises:
@@ -115,38 +141,43 @@ async def practise(
         StoreError: If the store cannot be read or written.
     """
     failing = unfixed(store.list(), model=model.name)
-    found = Yield(failures=len(failing))
+    found = _Count(failures=len(failing))
     started = clock()
-    if failing:
-        repair = fix(
-            root=copy,
-            files=files,
-            runner=runner,
-            model=model,
-            options=FixOptions(
-                max_attempts=options.tries,
-                retry_temperature=options.temperature,
-                seed=options.seed,
-            ),
-            recorder=_PairRecorder(store, failing, found),
-            advise=advise,
-        )
-        async with aclosing(repair) as events:
-            async for event in events:
-                found.replies += isinstance(event, ReplyFinished)
-                yield event
-                if clock() - started > options.budget_s:
-                    yield Notice("practice: the time is used up")
-                    break
-    found.seconds = clock() - started
-    yield Notice(found.words)
+    try:
+        if failing:
+            repair = fix(
+                root=copy,
+                files=files,
+                runner=runner,
+                model=model,
+                options=FixOptions(
+                    max_attempts=options.tries,
+                    retry_temperature=options.temperature,
+                    seed=options.seed,
+                    only=frozenset(failing),
+                ),
+                recorder=_PairRecorder(store, failing, found),
+                advise=advise,
+            )
+            async with aclosing(repair) as events:
+                async for event in events:
+                    found.take(event)
+                    yield event
+                    if clock() - started > options.budget_s:
+                        yield Notice("practice: the time is used up")
+                        break
+    finally:
+        row = found.row(at=time.time(), model=model.name, seconds=clock() - started)
+        if failing:
+            on_yield(row)
+    yield Notice(in_words(row))
 
 
 class _PairRecorder:
     """Keeps repairs of known failures, linked to the step that had failed."""
 
     def __init__(
-        self, store: ExperienceStore, failing: Mapping[str, Experience], found: Yield
+        self, store: ExperienceStore, failing: Mapping[str, Experience], found: _Count
     ) -> None:
         self._store = store
         self._failing = failing

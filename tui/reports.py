@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.fixing.context import estimate_tokens
+from agent.practice import unfixed
 from agent.session import list_sessions, read_session
 from learning.experience.store import ExperienceStore
 from learning.model.resolve import resolve
@@ -110,6 +111,14 @@ def new_verified(where: Context) -> int:
             and row.id not in used
             for row in store.list()
         )
+
+
+def unfixed_failures(where: Context) -> int:
+    """How many tests failed in the hands of this model and were repaired by nobody since."""
+    if not where.repository.experiences.exists():
+        return 0
+    with ExperienceStore.open(where.repository.experiences) as store:
+        return len(unfixed(store.list(), model=where.settings.model.name))
 
 
 def why(where: Context) -> str:

@@ -24,6 +24,11 @@ class Selection:
 
     examples: tuple[Example, ...]
     skipped: Mapping[str, int]
+    failures: int = 0
+    """Failing steps that could be learned from, before any limit."""
+    fixed: int = 0
+    """Those of them with a verified fix."""
+    distinct_fixes: int = 0
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
@@ -69,7 +74,13 @@ def select(
     examples = [_readable(example, reads) for example in examples if example.kind in kinds]
     if len(examples) > max_examples:
         skipped["beyond the size of one round"] += len(examples) - max_examples
-    return Selection(examples=tuple(examples[:max_examples]), skipped=dict(skipped))
+    return Selection(
+        examples=tuple(examples[:max_examples]),
+        skipped=dict(skipped),
+        failures=len(failures),
+        fixed=len({pair.step.id for pair in pairs}),
+        distinct_fixes=len({pair.fix.after for pair in pairs if pair.fix}),
+    )
 
 
 def _readable(example: Example, reads: Callable[[EvidenceKind], bool]) -> Example:

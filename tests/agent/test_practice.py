@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from agent.events import Event, Notice
 from agent.facts.failure import Fact
 from agent.fixing.sources import Sources
 from agent.practice import PracticeOptions, copy_project, practise, unfixed
+from agent.yields import append_yield, read_yields
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Trust, Verdict
 from learning.training.selection import select
@@ -105,6 +107,43 @@ async def test_a_repair_with_facts_is_kept_for_the_prompt_that_had_failed(
     assert events[-1].text.startswith("practice: 1 of 1 failures fixed with 2 replies")
     assert events[-1].text.endswith("1 distinct fixes")
     assert unfixed(store.list(), model="scripted") == {}
+
+
+async def test_what_came_of_it_is_logged_also_when_it_is_cut_short(
+    store: ExperienceStore, tmp_path: Path
+) -> None:
+    store.add(_failure())
+    for number, options in enumerate((PracticeOptions(), PracticeOptions(budget_s=1.0))):
+        _, copy, files = _project(tmp_path / str(number))
+        practice = practise(
+            copy=copy,
+            files=files,
+            runner=_runner(copy),
+            model=ScriptedModel(script=[_reply(_BEFORE), _reply(_AFTER)]),
+            store=store,
+            options=options,
+            on_yield=partial(append_yield, tmp_path),
+        )
+        async for _ in practice:
+            if number:
+                break
+        await practice.aclose()
+        if not number:
+            store.add(_failure("later"))
+            store.forget(store.list()[1].id)
+    whole, short = read_yields(tmp_path)
+    assert (whole.failures, whole.pairs, whole.distinct, whole.share) == (1, 1, 1, 1.0)
+    assert (whole.replies, whole.source, whole.model) == (2, "practice", "scripted")
+    assert whole.test_runs > 1
+    assert whole.tokens > 0
+    assert (short.pairs, short.failures) == (0, 1)
+
+
+async def test_only_known_failures_are_tried(store: ExperienceStore, tmp_path: Path) -> None:
+    store.add(_failure(targets=("tests/test_shop.py::test_other",)))
+    events, model = await _practise(store, tmp_path, _AFTER)
+    assert model.requests == []
+    assert isinstance(events[-1], Notice)
 
 
 async def test_the_users_files_stay_as_they_are(store: ExperienceStore, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from agent.approval import Approver, Question
 from agent.events import EditApplied, Event, Notice, TurnFinished
 from agent.learn import LearnOptions
 from agent.learner_process import LearnerSwitch
+from agent.practice import PracticeOptions
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored
 
@@ -63,6 +64,8 @@ class ScriptedAgent:
 
     script: list[Sequence[Scripted]] = field(default_factory=lambda: [(TurnFinished("done"),)])
     learning: Sequence[Scripted] = ()
+    practice: Sequence[Scripted] = ()
+    practised: list[PracticeOptions] = field(default_factory=list)
     conversation: Conversation = field(default_factory=Conversation)
     workspace: ScriptedFiles = field(default_factory=ScriptedFiles)
     approver: Approver | None = None
@@ -116,6 +119,12 @@ class ScriptedAgent:
                     yield event
         finally:
             self.learner_ended = True
+
+    async def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
+        self.practised.append(options)
+        for item in self.practice:
+            async for event in self._play(item):
+                yield event
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         self.reconnected.append(model)

@@ -38,6 +38,8 @@ class Conditions:
     """What speaks against learning now: memory, battery."""
     given_up: bool = False
     """Whether a round failed in this session; it is not begun again by itself."""
+    to_practise: int = 0
+    """Failures that nobody fixed and that were not retried in this session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def decide(settings: LearnSettings, now: Conditions) -> Step:
         reason = "off (learn.background); /learn runs a round"
     elif now.given_up:
         reason = "the last round made nothing; /learn tries again"
-    elif missing > 0:
+    elif missing > 0 and not now.to_practise:
         reason = f"starts after {missing} more verified experiences"
     elif now.trouble:
         reason = now.trouble

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the first paint waits for none of these
     from agent.events import Event
     from agent.learn import LearnOptions
     from agent.learner_process import LearnerSwitch
+    from agent.practice import PracticeOptions
     from agent.turn.conversation import Conversation
     from agent.workspace.workspace import Restored
 
@@ -50,6 +51,8 @@ class Agent(Protocol):
     def learn(
         self, options: LearnOptions, *, switch: LearnerSwitch | None = None
     ) -> AsyncGenerator[Event, None]: ...
+
+    def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]: ...
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox; the next job finds or starts them anew.

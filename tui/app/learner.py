@@ -30,7 +30,8 @@ class Learner:
         self._task: asyncio.Task[None] | None = None
         self._switch: LearnerSwitch | None = None
         self._by_hand = self._given_up = False
-        self._new_verified = 0
+        self._new_verified = self._unfixed = 0
+        self._practising = self._practised = False
         self._timer: Timer | None = None
         self._stop_reason = ""
 
@@ -65,10 +66,11 @@ class Learner:
 
     async def _count(self) -> None:
         from learning.errors import LearningError
-        from tui.reports import lineage, new_verified, rounds
+        from tui.reports import lineage, new_verified, rounds, unfixed_failures
 
         try:
             self._new_verified = await asyncio.to_thread(new_verified, self._app.where)
+            self._unfixed = await asyncio.to_thread(unfixed_failures, self._app.where)
             self._app.learning.lineage = await asyncio.to_thread(lineage, self._app.where)
             self._app.learning.rounds = await asyncio.to_thread(rounds, self._app.where)
         except LearningError as err:
@@ -87,6 +89,7 @@ class Learner:
             by_hand=self._by_hand,
             trouble=trouble(available_bytes=available_bytes()),
             given_up=self._given_up,
+            to_practise=self._to_practise,
         )
         step = decide(self._app.where.settings.learn, now)
         match step.action:
@@ -117,12 +120,43 @@ class Learner:
             self._pause("a turn is running")
         self._every(_LOOK_RUNNING_S)
 
+    @property
+    def _to_practise(self) -> int:
+        wanted = self._app.where.settings.learn.practice_min > 0 and not self._practised
+        return self._unfixed if wanted else 0
+
+    async def _practise(self) -> None:
+        """Retry failures that nobody fixed: what comes of it is learned in the round that follows."""
+        from agent.practice import PracticeOptions
+
+        settings = self._app.where.settings.learn
+        limits = PracticeOptions(budget_s=60 * settings.practice_min, seed=settings.seed)
+        self._practising = True
+        self._app.learning.paused = ""
+        try:
+            async for event in self._app.backstage.agent.practise(limits):
+                self._app.learning.take(event)
+                self._draw()
+        finally:
+            self._practising = False
+        self._practised = True
+        await self._count()
+
+    async def _practised_enough(self) -> bool:
+        """Practise first where nobody asked for the round; whether there is something to learn."""
+        if self._by_hand or not self._to_practise:
+            return True
+        await self._practise()
+        return self._new_verified >= self._app.where.settings.learn.background_after
+
     async def _round(self, switch: LearnerSwitch) -> None:
         from agent.errors import AgentError
         from learning.errors import LearningError
 
         app = self._app
         try:
+            if not await self._practised_enough():
+                return
             async for event in app.backstage.agent.learn(self._options(), switch=switch):
                 await self._take(event)
         except asyncio.CancelledError:
@@ -181,6 +215,9 @@ class Learner:
             self._task.cancel()
 
     def _pause(self, reason: str) -> None:
+        if self._practising:  # it uses the model and the sandbox, which the person may want now
+            self._end("")
+            return
         if self._switch is not None and not self._switch.paused:
             self._switch.pause()
         self._app.learning.paused = reason

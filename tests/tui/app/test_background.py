@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from agent.events import ExperienceRecorded, LearnFinished, LearnStep, StageStarted
+from agent.events import ExperienceRecorded, LearnFinished, LearnStep, Notice, StageStarted
 from agent.settings.schema import LearnSettings
+from learning.experience.store import ExperienceStore
 from tests.fakes.agent import ScriptedAgent, Waits
+from tests.fakes.experiences import make_action, make_experience
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
 from tui.app.background import Conditions, Idle, decide, trouble
+from tui.wiring import Context
 
 SETTINGS = LearnSettings(background_idle_min=10.0, background_after=4)
 READY = Conditions(idle_s=601.0, busy=False, new_verified=4, running=False, paused=False)
@@ -38,6 +41,12 @@ def test_it_waits_and_says_what_for(change: dict[str, Any], reason: str) -> None
     step = decide(SETTINGS, dataclasses.replace(READY, **change))
     assert step.action == "wait"
     assert reason in step.reason
+
+
+def test_failures_to_practise_on_are_reason_enough_to_start() -> None:
+    few = dataclasses.replace(READY, new_verified=0, to_practise=2)
+    assert decide(SETTINGS, few).action == "start"
+    assert decide(SETTINGS, dataclasses.replace(few, idle_s=1.0)).action == "wait"
 
 
 def test_the_off_switch_keeps_it_off() -> None:
@@ -119,6 +128,40 @@ async def test_a_background_round_stands_still_from_a_keypress_on(opened: Opens)
         assert agent.switch.paused
         await until(pilot, lambda: "learner paused" in screen_text(app))
     assert agent.learner_ended
+
+
+def _fail_once(where: Context) -> None:
+    """Store one failure that nobody fixed, of the model that the settings name."""
+    where.repository.experiences.parent.mkdir(parents=True, exist_ok=True)
+    model = where.settings.model.name
+    with ExperienceStore.open(where.repository.experiences) as store:
+        store.add(make_experience(model=model, action=make_action(model=model)))
+
+
+async def test_unfixed_failures_are_practised_on_once_and_too_few_fixes_start_no_round(
+    opened: Opens, where: Context
+) -> None:
+    _fail_once(where)
+    agent = ScriptedAgent(practice=(Notice("practice: 0 of 1 failures fixed"),))
+    async with opened(agent) as (app, pilot):
+        await until(pilot, lambda: app.learning.waits_for == "starts when idle for 10 min")
+        app.learner.start(by_hand=False)
+        await until(pilot, lambda: not app.learner.running)
+        assert [limits.budget_s for limits in agent.practised] == [1200.0]
+        assert agent.switch is None, "a round began without anything new to learn"
+        await until(pilot, lambda: "more verified" in app.learning.waits_for)
+
+
+async def test_a_keypress_ends_practice_at_once(opened: Opens, where: Context) -> None:
+    _fail_once(where)
+    agent = ScriptedAgent(practice=(StageStarted("model rewrites a.py"), Waits()))
+    async with opened(agent) as (app, pilot):
+        await until(pilot, lambda: app.learning.waits_for == "starts when idle for 10 min")
+        app.learner.start(by_hand=False)
+        await until(pilot, lambda: bool(agent.practised))
+        await pilot.press("x")
+        await until(pilot, lambda: not app.learner.running)
+        assert agent.switch is None
 
 
 async def test_a_turn_holds_up_even_a_round_that_was_asked_for(opened: Opens) -> None:
