@@ -1,10 +1,13 @@
-"""Tokens per second and peak memory of a learning round, beside a loop written the plain way.
+"""Tokens per second and peak memory of a learning round, beside a plain loop and TRL's trainer.
 
-    python -P benchmarks/training.py [--model NAME] [--experiences 4] [--tokens 256] [--steps 4]
+    python -P -m benchmarks.training [--model NAME] [--tokens 256] [--experiences 4] [--steps 8]
+                                     [--rounds 2] [--arms plain,ours,trl,ours-one]
 
-Both do the same work on the same experiences: read M views and K controls of each with frozen
-weights, then take optimiser steps of one experience. The plain way runs a whole pass for each view
-and keeps the logits of every position. Each runs in a process of its own, so that peaks do not mix.
+Four arms on the same recorded experiences (see `benchmarks.training_arms`): `plain` and `ours` read
+four views and four controls of each with frozen weights and then take one step for each experience,
+twice; `trl` and `ours-one` do so with one view and no control, which is all that TRL's SDFT trainer
+can. Each run is a process of its own; the arms alternate, and CPU seconds stand beside wall seconds,
+because only their ratio means something on a machine with other work.
 """
 
 from __future__ import annotations
@@ -12,148 +15,77 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
-import tempfile
-import time
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from benchmarks.training_arms import ARMS, Run, Work, measure
 
-    from peft import PeftModel
-    from torch import Tensor
-
-    from learning.training.job import Job
-    from learning.training.prepare import Prepared
-
-_VIEWS = _CONTROLS = 4
-_NOTE = 40
+_COMPARED = (("ours", "plain", 2.0), ("ours-one", "trl", 1.0))
+"""Arm, the arm it is held against, and how many times as fast it should be."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--experiences", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=256, help="of an experience, a third trained")
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--arm", choices=["ours", "plain"])
+    parser.add_argument("--experiences", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each arm, in turn")
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--one", choices=ARMS, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.arm:
-        print(json.dumps(_run(args)))
+    work = Work(
+        model=args.model, tokens=args.tokens, experiences=args.experiences, steps=args.steps
+    )
+    if args.one:
+        print(json.dumps(measure(args.one, work)._asdict()))
         return 0
-    found = {}
-    for arm in ("plain", "ours"):
-        ended = subprocess.run(
-            [sys.executable, "-P", __file__, *sys.argv[1:], "--arm", arm],
-            stdout=subprocess.PIPE,
-            check=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-        )
-        found[arm] = json.loads(ended.stdout.splitlines()[-1])
-        rate = found[arm]["tokens"] / found[arm]["seconds"]
-        print(
-            f"{arm:6} {found[arm]['seconds']:8.1f} s {rate:8.1f} useful tokens/s"
-            f" {found[arm]['peak_mib']:8} MiB peak"
-        )
-    print(f"speed-up {found['plain']['seconds'] / found['ours']['seconds']:.2f}")
+    arms = [arm for arm in args.arms.split(",") if arm != "trl" or find_spec("trl")]
+    if len(arms) < len(args.arms.split(",")):
+        print('trl: not installed here; `pip install "elagent[baselines]"`')
+    found: dict[str, list[Run]] = {arm: [] for arm in arms}
+    for number in range(args.rounds):
+        for arm in arms if number % 2 == 0 else reversed(arms):  # so that no arm is always first
+            run = _alone(arm)
+            found[arm].append(run)
+            print(
+                f"{arm:9} {run.cpu_s:8.1f} CPU s {run.wall_s:8.1f} s {run.peak_mib:7} MiB peak"
+                f" {run.tokens / run.cpu_s:8.1f} useful tokens per CPU s",
+                flush=True,
+            )
+    for ours, theirs, wanted in _COMPARED:
+        if found.get(ours) and found.get(theirs):
+            print(_verdict(ours, theirs, found, wanted))
     return 0
 
 
-def _run(args: argparse.Namespace) -> dict[str, float]:
-    from agent.paths import from_environ
-    from learning.model.resolve import resolve
-    from learning.training.job import Job
-    from learning.training.lora import load_student
-    from learning.training.resources import peak_rss_mib, return_memory_at_once
-    from learning.training.rules import LossRule, Rule
-
-    return_memory_at_once()
-    model = resolve(args.model, from_environ(os.environ).models)
-    rule = Rule(loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0), held_out=0.0)
-    job = Job(
-        id="benchmark",
-        model=model.name,
-        model_folder=str(model.hf),
-        base=model.identity,
-        adapter_prefix="el-benchmark-v0001",
-        created_at=0.0,
-        steps=args.steps,
-        max_tokens=args.tokens,
-        rule=rule,
+def _alone(arm: str) -> Run:
+    """One run in a process of its own, so that peaks do not mix."""
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "benchmarks.training", *sys.argv[1:], "--one", arm],
+        stdout=subprocess.PIPE,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
     )
-    student = load_student(job)
-    examples = [_example(number, args.tokens) for number in range(args.experiences)]
-    started = time.perf_counter()
-    if args.arm == "ours":
-        from learning.training.trainer import train
-
-        with tempfile.TemporaryDirectory() as folder:
-            train(student, examples, job, Path(folder))
-    else:
-        _plain(student, examples, job)
-    return {
-        "seconds": time.perf_counter() - started,
-        "tokens": args.steps * args.tokens,
-        "peak_mib": peak_rss_mib(),
-    }
+    return Run(**json.loads(ended.stdout.splitlines()[-1]))
 
 
-def _example(number: int, tokens: int) -> Prepared:
-    from learning.training.job import ExampleKind
-    from learning.training.prepare import Prepared
+def _verdict(ours: str, theirs: str, found: dict[str, list[Run]], wanted: float) -> str:
+    def ratio(kind: str) -> float:
+        first, second = (
+            statistics.median(getattr(run, kind) for run in found[arm]) for arm in (theirs, ours)
+        )
+        return float(first / second)
 
-    ids = tuple(1000 + (7 * n + 13 * number) % 5000 for n in range(tokens))
-    action = tokens // 3
-    prompt, said = ids[:-action], ids[-action:]
-
-    def noted(which: int) -> tuple[int, ...]:
-        note = tuple(2000 + (which * 31 + n) % 900 for n in range(_NOTE))
-        return (*prompt[:-4], *note, *prompt[-4:], *said)
-
-    return Prepared(
-        kind=ExampleKind.EVIDENCE,
-        ids=ids,
-        positions=tuple(range(len(prompt), len(ids))),
-        views=tuple(noted(view) for view in range(_VIEWS)),
-        controls=tuple(noted(10 + control) for control in range(_CONTROLS)),
+    held = "held" if ratio("cpu_s") >= wanted else "missed"
+    return (
+        f"{ours} is {ratio('cpu_s'):.2f} times as fast as {theirs} by CPU time"
+        f" ({ratio('wall_s'):.2f} by the clock), wanted {wanted:g}: {held};"
+        f" {theirs} needs {ratio('peak_mib'):.2f} times its memory"
     )
-
-
-def _plain(student: PeftModel, examples: Sequence[Prepared], job: Job) -> None:
-    """A round as one would write it first: whole passes, all logits, targets made anew."""
-    import torch
-
-    from learning.training.objective import forward_kl, read_evidence, token_weights
-
-    weights = [p for p in student.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=job.learning_rate, weight_decay=0.0)
-
-    def logits(ids: Sequence[int], count: int) -> Tensor:
-        whole_tv: Tensor = student(input_ids=torch.tensor([list(ids)])).logits[0]
-        return whole_tv[-count - 1 : -1]
-
-    for step in range(job.steps):
-        example = examples[step % len(examples)]
-        count = len(example.positions)
-        ids_t = torch.tensor(example.ids[-count:])
-        with torch.no_grad(), student.disable_adapter():
-            reading = read_evidence(
-                logits(example.ids, count),
-                torch.stack([logits(ids, count) for ids in example.views]),
-                torch.stack([logits(ids, count) for ids in example.controls]),
-                ids_t,
-                rule=job.rule.target,
-            )
-        roles_t = torch.ones(count)
-        weight_t = token_weights(reading, roles_t, rule=job.rule.weights, failed=True)
-        loss_t = forward_kl(reading.target, logits(example.ids, count), tau=job.rule.loss.tau)
-        loss = (loss_t * weight_t).sum() / (weight_t.sum() + 1e-6)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(weights, 0.5)
-        optimizer.step()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from learning.training.job import TrainingError
 _OVERHEAD_BYTES = 1_800 * 2**20
 """Interpreter, torch, LoRA weights with gradients and moments, checkpoints, one window's layers."""
 _GIB = 2**30
+_CEILING_BYTES = int(11.5 * _GIB)
+"""A learner in the background takes no more than this only to be faster, however much there is."""
 _FLOP_PER_CORE_S = 6e10
 """Float32 with AVX2, as measured on large matrix products."""
 _START_S = 20.0
@@ -63,18 +65,21 @@ def check_memory(model_folder: Path, *, available_bytes: int | None) -> None:
 
 
 def checkpoint_every(model_folder: Path, *, tokens: int, available_bytes: int | None) -> int:
-    """2 where there is room to keep what every second layer computed, else 1.
+    """One layer in how many computes its activations again on the way back; 0: none.
 
-    Keeping it saves a sixth of a step's arithmetic; the result is the same to the bit.
+    Recomputing all of them costs a third of a step's arithmetic and saves memory that grows with
+    `tokens`; the result is the same to the bit.
     """
     try:
         config = json.loads((model_folder / "config.json").read_text(encoding="utf-8"))
         width = 14 * int(config["hidden_size"]) + 7 * int(config["intermediate_size"])
-        kept = int(config["num_hidden_layers"]) // 2 * tokens * width * 4
+        kept = int(config["num_hidden_layers"]) * tokens * width * 4
     except (OSError, ValueError, KeyError, TypeError):
         return 1
-    roomy = available_bytes is not None and needed_bytes(model_folder) + kept < available_bytes
-    return 2 if roomy else 1
+    room = min(available_bytes or 0, _CEILING_BYTES) - needed_bytes(model_folder)
+    if kept < room / 2:  # half of what is free is left to others
+        return 0
+    return 2 if kept // 2 < room else 1
 
 
 def estimated_s(model_folder: Path, *, read: int, trained: int, cores: int) -> float:

@@ -91,7 +91,8 @@ def train(
 
     Deterministic: the same model, examples and job give the same weights, and so does a run that
     was killed and resumed at any point (on one CPU, with the same number of threads).
-    `checkpoint_every` is the number of layers for each one whose activations are computed again.
+    `checkpoint_every` is the number of layers for each one whose activations are computed again;
+    0 keeps all of them.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -114,10 +115,7 @@ def train(
         for batch in schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed)
     ]
 
-    base.train()  # only because checkpointing of activations wants it; nothing here has dropout
-    base.activation_checkpointing_enable(
-        activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=checkpoint_every
-    )
+    _recompute(base, checkpoint_every)
     report = RoundReport(steps=tuple(done), reading=describe(reads))
     while (used := done[-1].batches if done else 0) < len(schedule):
         if _over_budget(done, job.budget_s):
@@ -211,6 +209,15 @@ def schedule_steps(
         epoch += 1
     batches = (tuple(order[i * batch : (i + 1) * batch]) for i in range(steps))
     return tuple(batch for batch in batches if batch)
+
+
+def _recompute(base: CausalModel, every: int) -> None:
+    """Have one layer in `every` compute its activations again on the way back; 0: none."""
+    if every:
+        base.train()  # only because checkpointing of activations wants it; nothing has dropout
+        base.activation_checkpointing_enable(
+            activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=every
+        )
 
 
 def _anchors(

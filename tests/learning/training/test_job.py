@@ -110,6 +110,8 @@ def test_activations_are_kept_only_where_there_is_room(tmp_path: Path) -> None:
     assert checkpoint_every(tmp_path, tokens=512, available_bytes=2 * needed) == 1
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert checkpoint_every(tmp_path, tokens=512, available_bytes=2 * needed) == 2
+    assert checkpoint_every(tmp_path, tokens=1024, available_bytes=10 * needed) == 1, "11 GiB"
+    assert checkpoint_every(tmp_path, tokens=64, available_bytes=2 * needed) == 0
     assert checkpoint_every(tmp_path, tokens=512, available_bytes=needed + 2**30) == 1
     assert checkpoint_every(tmp_path, tokens=512, available_bytes=None) == 1
 
