@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.learn_plan import LearnOptions
+from benchmarks.paraphrases import (
+    LEARNED,
+    MAX_KL,
+    MAX_LEAK,
+    Findings,
+    inspect,
+    leaked,
+    learn,
+    moved,
+    wordings,
+)
 from learning.evaluation.statistics import TaskScores
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -32,12 +42,10 @@ _BEFORE = "def total(prices):\n    result = 1\n    return result + sum(prices)\n
 _AFTER = _BEFORE.replace("result = 1", "result = 0")
 
 
-def _step(
-    chat: ChatFormat, id_: str, source: str, verdict: Verdict, *, asked: str = ""
-) -> Experience:
+def _step(chat: ChatFormat, id_: str, source: str, verdict: Verdict) -> Experience:
     messages = (
         Message(role="system", content="You repair Python files."),
-        Message(role="user", content=asked or _ASKED.format(right=0, before=_BEFORE)),
+        Message(role="user", content=_ASKED.format(right=0, before=_BEFORE)),
     )
     reply = f"```python\n{source}```"
     action = make_action(
@@ -68,17 +76,12 @@ def _preference(model: torch.nn.Module, prompt: Sequence[int], right: int, wrong
     return float(logits[right] - logits[wrong])
 
 
-def _write(
-    folder: Path, model: InstalledModel, chat: ChatFormat, *, asked: Sequence[str] = ("",)
-) -> Path:
-    pairs = [
-        Example(
-            kind=ExampleKind.HINDSIGHT,
-            step=_step(chat, f"bad{number}", _BEFORE, Verdict.FAIL, asked=words),
-            fix=_step(chat, f"good{number}", _AFTER, Verdict.PASS, asked=words),
-        )
-        for number, words in enumerate(asked)
-    ]
+def _write(folder: Path, model: InstalledModel, chat: ChatFormat) -> Path:
+    pair = Example(
+        kind=ExampleKind.HINDSIGHT,
+        step=_step(chat, "bad", _BEFORE, Verdict.FAIL),
+        fix=_step(chat, "good", _AFTER, Verdict.PASS),
+    )
     job = Job(
         id=folder.name,
         model=model.name,
@@ -89,7 +92,7 @@ def _write(
         steps=3,
         learning_rate=5e-4,
     )
-    write_job(folder, dataclasses.replace(job, steps=max(3, 2 * len(pairs))), pairs)
+    write_job(folder, job, [pair])
     return folder
 
 
@@ -155,51 +158,6 @@ def test_kill_9_in_the_middle_changes_no_byte_of_the_adapter(
     assert (whole / name).read_bytes() == (cut / name).read_bytes()
 
 
-_OPENINGS = (
-    "The test expects total([]) to be 0.",
-    "total([]) should give 0, and does not.",
-    "An empty basket must cost nothing.",
-    "With no prices at all the sum is wrong.",
-    "AssertionError: assert total([]) == 0",
-    "Please look at total: it starts from the wrong number.",
-)
-_ENDINGS = (
-    "Repair the file.",
-    "Write the whole corrected file.",
-    "Fix it.",
-    "Give the file without the mistake.",
-    "Correct this code.",
-    "What should the file be?",
-)
-_KL_BUDGET = 0.3
-"""Nats that a round may move away from the base model on prompts from elsewhere."""
-_LEARNED = 4
-"""Wordings that are learned from; the others are held out."""
-
-
-def _wordings() -> list[str]:
-    pairs = list(itertools.product(_OPENINGS, _ENDINGS))
-    pairs = pairs[::7] + [pair for number, pair in enumerate(pairs) if number % 7]
-    return [f"{opening} {ending}\n\n```python\n{_BEFORE}```" for opening, ending in pairs]
-
-
-def _solved(model: torch.nn.Module, chat: ChatFormat, asked: Sequence[str]) -> tuple[float, ...]:
-    """How much the right digit is preferred at the place of the mistake, for each wording."""
-    reply = chat.encode_text("```python\n" + _AFTER.split("0")[0])
-    ((right,), (wrong,)) = (chat.encode_text(digit) for digit in "01")
-    prompts = [_step(chat, "x", _BEFORE, Verdict.FAIL, asked=a).action.prompt_ids for a in asked]
-    return tuple(_preference(model, [*prompt, *reply], right, wrong) for prompt in prompts)
-
-
-def _said(model: torch.nn.Module, chat: ChatFormat, asked: str) -> torch.Tensor:
-    import torch
-
-    prompt = chat.encode([Message(role="user", content=asked)])
-    with torch.no_grad():
-        logits: torch.Tensor = model(input_ids=torch.tensor([prompt])).logits[0, -1]
-    return logits.log_softmax(-1)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_what_was_learned_holds_for_other_words_and_a_spoilt_adapter_is_rejected(
@@ -211,33 +169,34 @@ def test_what_was_learned_holds_for_other_words_and_a_spoilt_adapter_is_rejected
 
     assert tiny_model.hf
     chat = ChatFormat.load(tiny_model.hf)
-    asked = _wordings()
-    folder = _write(tmp_path / "job", tiny_model, chat, asked=asked[:_LEARNED])
-    _run(folder)
-    held_out = asked[_LEARNED:]
+    held_out = wordings()[LEARNED:]
     assert len(held_out) >= MIN_HELD_OUT
-    unrelated = ["Name three rivers in France.", "What is 7 times 8?", "Write a haiku about rain."]
+    learn(tiny_model, tmp_path / "job", "fixes", learning_rate=LearnOptions().learning_rate)
 
     base = AutoModelForCausalLM.from_pretrained(str(tiny_model.hf), dtype=torch.float32)
-    before = _solved(base, chat, held_out)
-    calm = [_said(base, chat, words) for words in unrelated]
-    model = PeftModel.from_pretrained(base, str(folder / "adapter"))
-    learned = _solved(model, chat, held_out)
-    assert sum(a < b for a, b in zip(before, learned, strict=True)) >= 0.9 * len(held_out)
-    for words, said in zip(unrelated, calm, strict=True):
-        moved = _said(model, chat, words)
-        assert float((said.exp() * (said - moved)).sum()) < _KL_BUDGET
+    before = inspect(base, chat)
+    model = PeftModel.from_pretrained(base, str(tmp_path / "job" / "adapter"))
+    learned = inspect(model, chat)
+    pairs = zip(before.preferences, learned.preferences, strict=True)
+    assert sum(a < b for a, b in pairs) >= 0.9 * len(held_out)
+    assert moved(before, learned) <= MAX_KL
+    assert leaked(before, learned, chat) <= MAX_LEAK
 
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.mul_(-1.0)
-    spoilt = _solved(model, chat, held_out)
+    spoilt = inspect(model, chat)
     scores = TaskScores(
         tasks=tuple(held_out),
-        a=tuple(float(value > b) for value, b in zip(learned, before, strict=True)),
-        b=tuple(float(value > b) for value, b in zip(spoilt, before, strict=True)),
+        a=_rises(before, learned),
+        b=_rises(before, spoilt),
     )
     decision = decide(Trial(held_out=scores))
     assert decision.kind == "rejected"
     assert "not shown to be better" in decision.reason
+
+
+def _rises(before: Findings, after: Findings) -> tuple[float, ...]:
+    pairs = zip(before.preferences, after.preferences, strict=True)
+    return tuple(float(a < b) for a, b in pairs)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +40,13 @@ def _examples(chat: ChatFormat) -> list[Example]:
         Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fixed),
         Example(kind=ExampleKind.EVIDENCE, step=failed),
     ]
+
+
+def _told(chat: ChatFormat) -> list[Example]:
+    """The same and two failures with what the harness said, so that there are targets to make."""
+    failed = [spoken(chat, f"told{n}", f"```\n{_BEFORE}```", after=_BEFORE) for n in range(2)]
+    told = [Example(kind=ExampleKind.EVIDENCE, step=step) for step in failed]
+    return [*told, *_examples(chat)[:1]]
 
 
 def _write(
@@ -85,24 +95,50 @@ def _progress(folder: Path) -> list[ProgressLine]:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120  # a busy machine takes long to load torch
     while not condition():
-        assert time.monotonic() < deadline, "nothing happened within a minute"
+        assert time.monotonic() < deadline, "nothing happened within two minutes"
         time.sleep(0.01)
+
+
+def _kill_9(folder: Path, *, when: Callable[[], bool]) -> None:
+    worker = _start(folder)
+    _wait_until(lambda: when() or worker.poll() is not None)
+    worker.kill()
+    _, errors = worker.communicate()
+    assert worker.returncode == -signal.SIGKILL, errors
+
+
+def _kill_9_while_it_writes(folder: Path, name: str) -> None:
+    """A pipe in the file's place, as small as can be, holds its writer up in the middle."""
+    os.mkfifo(folder / name)
+    reader = os.open(folder / name, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    _kill_9(folder, when=lambda: bool(select.select([reader], [], [], 0)[0]))
+    os.close(reader)
+    (folder / name).unlink()
 
 
 def _stepped(folder: Path, step: int) -> Callable[[], bool]:
     return lambda: any(line.loss is not None and line.step >= step for line in _progress(folder))
 
 
-def test_a_job_becomes_an_adapter_with_its_lineage(
-    random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def done(
+    random_model: InstalledModel, chat: ChatFormat, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a job that has ended well; its last example cannot be trained on."""
     alien = spoken(chat, "alien", "x", action=make_action(token_ids=()))
     examples = [*_examples(chat), Example(kind=ExampleKind.EVIDENCE, step=alien)]
-    folder = _write(tmp_path / "job", random_model, examples)
-    code, errors = _run(folder)
-    assert (code, errors) == (0, "")
+    folder = _write(tmp_path_factory.mktemp("done") / "job", random_model, examples)
+    assert _run(folder) == (0, "")
+    return folder
+
+
+def test_a_job_becomes_an_adapter_with_its_lineage(
+    random_model: InstalledModel, done: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(done, tmp_path / "job")
     manifest = AdapterStore(tmp_path / "adapters").adopt(folder / "adapter")
     assert manifest.name.startswith("el-shop-v0001-")
     assert read_result(folder) == Result(
@@ -116,28 +152,22 @@ def test_a_job_becomes_an_adapter_with_its_lineage(
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_the_adapter_is_plain_peft(
-    random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
+    random_model: InstalledModel, chat: ChatFormat, done: Path
 ) -> None:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    folder = _write(tmp_path / "job", random_model, _examples(chat))
-    assert _run(folder)[0] == 0
     base = AutoModelForCausalLM.from_pretrained(str(random_model.hf), dtype=torch.float32)
     ids = torch.tensor([chat.encode_text("total")])
     with torch.no_grad():
         before = base(input_ids=ids).logits
-        after = PeftModel.from_pretrained(base, str(folder / "adapter"))(input_ids=ids).logits
+        after = PeftModel.from_pretrained(base, str(done / "adapter"))(input_ids=ids).logits
     assert not torch.allclose(before, after)
 
 
-def test_progress_is_told_from_start_to_end(
-    random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
-) -> None:
-    folder = _write(tmp_path / "job", random_model, _examples(chat))
-    assert _run(folder)[0] == 0
-    lines = _progress(folder)
+def test_progress_is_told_from_start_to_end(done: Path) -> None:
+    lines = _progress(done)
     stages = list(dict.fromkeys(line.stage for line in lines))
     assert stages == [
         "preparing the examples",
@@ -152,22 +182,34 @@ def test_progress_is_told_from_start_to_end(
     assert steps[-1].eta_s == 0
 
 
-def test_kill_9_and_a_new_start_give_the_same_adapter_bytes(
+def test_kill_9_at_five_points_changes_no_byte_of_the_adapter(
     random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
 ) -> None:
     whole, cut = (
-        _write(tmp_path / name, random_model, _examples(chat), steps=40) for name in ("a", "b")
+        _write(tmp_path / name, random_model, _told(chat), steps=12) for name in ("whole", "cut")
     )
     assert _run(whole)[0] == 0
-    worker = _start(cut)
-    _wait_until(_stepped(cut, 5))
-    worker.kill()
-    worker.communicate()
+
+    def left(name: str) -> bool:
+        return (cut / name).exists()
+
+    _kill_9(cut, when=lambda: bool(_progress(cut)))  # before anything is made
+    assert not left("targets")
+    (cut / "targets").mkdir()
+    _kill_9_while_it_writes(cut, "targets/.tmp-1.pt")  # between two targets
+    assert (left("targets/0.pt"), left("targets/1.pt")) == (True, False)
+    _kill_9(cut, when=_stepped(cut, 3))  # in the middle of a step
+    assert left("checkpoint.pt")
+    assert not left("adapter")
+    _kill_9_while_it_writes(cut, ".tmp-checkpoint.pt")  # while the next one is written
+    os.mkfifo(cut / ".tmp-result.json")  # nobody reads it: whoever writes to it waits for good
+    _kill_9(cut, when=lambda: left("adapter"))  # between the adapter and the result
+    (cut / ".tmp-result.json").unlink()
     assert read_result(cut) is None
-    assert not (cut / "adapter").exists()
+
     assert _run(cut)[0] == 0
     steps = [line.step for line in _progress(cut) if line.loss is not None]
-    assert steps.count(1) == 1, "the second run began anew instead of going on"
+    assert steps.count(1) == 1, "a later run began anew instead of going on"
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (whole / "adapter" / name).read_bytes() == (cut / "adapter" / name).read_bytes()
     assert read_manifest(whole / "adapter").name == read_manifest(cut / "adapter").name
