@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.evaluation.humaneval import generate_and_judge
@@ -66,6 +66,11 @@ class Bench:
             name = f"{suite}-{system or 'base'}-{manifest.digest}"
             self._files[key] = SampleFile(self._folder / name, manifest)
         return self._files[key]
+
+    def arm(self, suite: str, arm: str) -> SampleFile:
+        """Results of the bare model where its prompts are changed in the way that `arm` names."""
+        manifest = replace(self._manifest("repo", None), suite=suite, arm=arm)
+        return SampleFile(self._folder / f"{suite}-{arm}-{manifest.digest}", manifest)
 
     async def model(self, system: str | None) -> Model:
         """The model with an adapter, or without one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,13 +19,17 @@ from agent.history.tasks import TaskFile
 from agent.history.trees import Trees, open_trees
 from agent.streaming import Emit
 from agent.trial.bench import About, Bench
+from agent.trial.capability import measure_capabilities
 from agent.trial.replay import gather, replay
 from learning.evaluation.samples import Sample, SampleFile, read_manifest
 from learning.experience.store import ExperienceStore
+from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import AdapterStore
-from learning.records import Verdict
+from learning.promotion.capability import Capability, known_capabilities
+from learning.records import EvidenceKind, Message, Verdict
 from sandbox.status import Status
-from tests.fakes.answering import AnsweringSystems
+from tests.fakes.answering import Answer, AnsweringSystems
+from tests.fakes.experiences import make_action, make_evidence
 from tests.fakes.history import ReadingRunners, build_history, id_of, module
 from tests.fakes.judge import FakeJudge
 
@@ -126,3 +131,79 @@ async def test_the_older_part_becomes_experience_with_what_fixed_it(place: _Plac
     assert (failed.after, fixed.after) == (module(2, added=0), module(2))
     assert fixed.fixes == failed.id
     assert fixed.trust.may_train
+
+
+_BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
+
+
+async def _failures(place: _Place, count: int) -> None:
+    """Failing steps at the tasks of a longer history, as sessions would have left them."""
+    build_history(place.root, count, first=7)
+    async with place.bench(place.events.append) as (_, trees):
+        known = await place.find(trees, place.events.append, budget_s=600)
+    template = next(each for each in place.store.list() if each.verdict is Verdict.FAIL)
+    for number, task in enumerate(known.in_time):
+        place.store.add(
+            dataclasses.replace(
+                template,
+                id=f"failed-{number}",
+                messages=(Message(role="user", content=f"The file {task.path}: repair it."),),
+                action=make_action(f"try {number}", model="scripted"),
+                path=task.path,
+                before=task.broken,
+                targets=task.red_ids,
+                evidence=(make_evidence(subject=task.red_ids[0], message=f"assert {number} == 9"),),
+            )
+        )
+
+
+def _reads(asked: str) -> str:
+    """Right wherever the note says what the tools said."""
+    number = int(asked.partition("The file plus")[2].partition(".py")[0])
+    return f"```python\n{module(number, number if 'assert ' in asked else 0)}```"
+
+
+def _reads_nothing(asked: str) -> str:
+    return _reads(asked.replace("assert ", ""))
+
+
+async def _capability(place: _Place, answer: Answer, folder: Path) -> Capability:
+    place.systems = AnsweringSystems({None: answer})
+    await measure_capabilities(
+        place,
+        base=_BASE,
+        model="scripted",
+        folder=folder,
+        emit=place.events.append,
+        budget_s=600,
+    )
+    return known_capabilities(folder, _BASE)[EvidenceKind.TEST_FAILURE]
+
+
+@pytest.mark.slow
+async def test_evidence_that_helps_at_thirty_failed_steps_is_read(
+    place: _Place, tmp_path: Path
+) -> None:
+    recorder = Recorder(place.store, repository="project", session="repo-1")
+    await gather(place, recorder, emit=place.events.append, budget_s=60)
+    await _failures(place, 26)
+    found = await _capability(place, _reads, tmp_path / "learn")
+    assert (found.state, found.tasks) == ("reads", 32)
+    asked = place.systems.replies[None]
+    assert asked == 64
+    again = await _capability(place, _reads_nothing, tmp_path / "learn")
+    assert (again.state, place.systems.replies) == ("reads", {}), "answers are kept"
+
+
+async def test_a_model_that_makes_nothing_of_the_evidence_stays_undecided_on_few_steps(
+    place: _Place, tmp_path: Path
+) -> None:
+    recorder = Recorder(place.store, repository="project", session="repo-1")
+    await gather(place, recorder, emit=place.events.append, budget_s=60)
+    found = await _capability(place, _reads_nothing, tmp_path / "learn")
+    assert (found.state, found.tasks) == ("undecided", 1)
+    control, evidence = (
+        asked.partition("Review note")[2] for asked in place.systems.models[None].asked
+    )
+    assert "nothing more is known" in control or "not available" in control
+    assert "AssertionError: assert 1 == 2" in evidence

@@ -65,7 +65,9 @@ def test_different_suites_are_not_compared(tmp_path: Path) -> None:
     assert "different tasks" in str(run.exception)
 
 
-@pytest.mark.parametrize("command", ["humaneval", "drift", "repo", "mmlu", "gsm8k", "compare"])
+@pytest.mark.parametrize(
+    "command", ["humaneval", "drift", "repo", "capability", "mmlu", "gsm8k", "compare"]
+)
 def test_each_suite_explains_itself(command: str) -> None:
     run = CliRunner().invoke(cli, ["eval", command, "--help"])
     assert run.exit_code == 0
