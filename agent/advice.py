@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from agent.facts.environment import Environment
 from agent.facts.failure import Fact, Failure, failure_of_command, failure_of_test
 from agent.fixing.sources import Sources
 from agent.memory.lessons import Hints, Lesson, hints_for
+from learning.experience.store import StoreError
 from sandbox.contract import Execution
 from sandbox.report import TestReport, TestResult
 
@@ -46,19 +48,11 @@ class Advisor:
         self._say = say
 
     async def for_test(self, result: TestResult, sources: Sources) -> Advice:
-        """Advice on a red test.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+        """Advice on a red test."""
         return await self._about(failure_of_test(result, sources))
 
     async def explain(self, failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
-        """What to tell the model after a command or tests that failed; the person hears of hints.
-
-        Raises:
-            StoreError: If the store cannot be read.
-        """
+        """What to tell the model after a command or tests that failed; the person hears of hints."""
         texts: list[str] = []
         for failure in _failures(failed, sources):
             advice = await self._about(failure)
@@ -70,12 +64,18 @@ class Advisor:
 
     async def _about(self, failure: Failure) -> Advice:
         facts = await self._environment.facts(failure) if self._environment is not None else ()
-        return Advice(facts=facts, hints=self._hints(failure))
+        return Advice(facts=facts, hints=await self._hints(failure))
 
-    def _hints(self, failure: Failure) -> Hints:
+    async def _hints(self, failure: Failure) -> Hints:
+        """Lessons of the past; a store that cannot be read costs them, never the job."""
         if not (failure.exception or failure.message):
             return Hints()
-        return hints_for([(failure.exception, failure.message)], self._lessons())
+        try:
+            lessons = await asyncio.to_thread(self._lessons)
+        except StoreError as err:
+            self._say(f"no hints: {err}")
+            return Hints()
+        return hints_for([(failure.exception, failure.message)], lessons)
 
 
 def _failures(failed: Execution | TestReport, sources: Sources) -> list[Failure]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from agent.approval import Approver
 from agent.bringing import bring_back, declare
@@ -55,6 +55,7 @@ from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
 from agent.yields import append_yield
 from learning.experience.redact import redact_data
+from learning.experience.store import StoreError
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial
@@ -63,6 +64,8 @@ from sandbox.report import TestReport
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials
+
+_T = TypeVar("_T")
 
 
 class Assistant:
@@ -137,11 +140,11 @@ class Assistant:
         async def work(emit: Emit) -> None:
             project = await self._resources.project(emit, command)
             emit(StageStarted("running all tests"))
-            self._note_user_edits(emit)
+            await self._note_user_edits(emit)
             report = await project.run(on_result=lambda result: emit(TestFinished(result)))
             emit(TestsFinished(report))
-            if recorder := self._resources.recorder():
-                _emit_all(emit, recorder.tests_ran(report))
+            if recorder := await self._resources.recorder(emit):
+                await _recorded(emit, recorder.tests_ran, report)
 
         return self._logged(stream_events(work))
 
@@ -152,6 +155,7 @@ class Assistant:
             project = await self._resources.project(emit, command)
             model = await self._resources.model(emit)
             settings = self._settings
+            recorder = await self._resources.recorder(emit)
             async with self._turn("run-tests --fix"):
                 repair = fix(
                     root=self._parts.root,
@@ -162,11 +166,10 @@ class Assistant:
                         max_attempts=settings.fix.max_attempts,
                         allow_test_edits=settings.fix.allow_test_edits,
                     ),
-                    recorder=self._resources.recorder(),
+                    recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
                 )
-                self._note_user_edits(emit)
-                recorder = self._resources.recorder()
+                await self._note_user_edits(emit)
                 first = True
                 async for event in repair:
                     emit(event)
@@ -174,7 +177,7 @@ class Assistant:
                         continue
                     if isinstance(event, TestsFinished) and first:
                         first = False
-                        _emit_all(emit, recorder.tests_ran(event.report))
+                        await _recorded(emit, recorder.tests_ran, event.report)
                     elif isinstance(event, FixFinished):
                         recorder.tests_known(event.red_after)
 
@@ -198,7 +201,7 @@ class Assistant:
                 project = await self._resources.project(emit, None)
                 return await project.run(on_result=lambda result: emit(TestFinished(result)))
 
-            self._note_user_edits(emit)
+            await self._note_user_edits(emit)
             if self._parts.commit:
                 await self._commits.turn_begins()
             async with self._turn(text[:60]) as before:
@@ -209,7 +212,7 @@ class Assistant:
                     checkpoints=self.workspace,
                     run_command=run_command,
                     run_tests=run_tests,
-                    recorder=self._resources.recorder(),
+                    recorder=await self._resources.recorder(emit),
                     explain=explain,
                 )
                 answer = self._talk.turn(self.conversation, text, self._settings, means)
@@ -224,10 +227,11 @@ class Assistant:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
 
         async def work(emit: Emit) -> None:
-            recorder = self._resources.recorder()
+            recorder = await self._resources.recorder(emit)
             if recorder is None:
-                emit(Notice("nothing is recorded: session.capture is off", "warning"))
-            elif (event := recorder.wrong(why)) is None:
+                if not self._settings.session.capture:
+                    emit(Notice("nothing is recorded: session.capture is off", "warning"))
+            elif (event := await asyncio.to_thread(recorder.wrong, why)) is None:
                 emit(Notice("nothing was done yet that could be wrong", "warning"))
             else:
                 emit(event)
@@ -254,6 +258,8 @@ class Assistant:
             )
             if declared and execution.succeeded:
                 async with self._turn(f"files of {command[:60]}"):
+                    for item in declared:
+                        await asyncio.to_thread(self.workspace.will_write, item.target)
                     decide, found = self._approver.decide, execution.collected
                     await bring_back(declared, found, decide=decide, emit=emit)
             ending = TurnEnding.DONE if execution.succeeded else TurnEnding.FAILED
@@ -274,7 +280,7 @@ class Assistant:
             name = settings.model.name
             model = await asyncio.to_thread(resolve, name, self._parts.paths.models)
             rounds = learn(
-                store=self._resources.store(),
+                store=await asyncio.to_thread(self._resources.store),
                 adapters=AdapterStore(self._repository.adapters),
                 model=model,
                 repository=self._parts.root.name,
@@ -320,7 +326,7 @@ class Assistant:
                     files=files,
                     runner=project.on_copy(copy),
                     model=model,
-                    store=self._resources.store(),
+                    store=await asyncio.to_thread(self._resources.store),
                     advise=self._resources.advisor(project, emit).for_test,
                     options=options,
                     on_yield=partial(append_yield, make_private(self._repository.learn)),
@@ -382,19 +388,32 @@ class Assistant:
     async def _turn(self, label: str) -> AsyncIterator[str]:
         """Everything inside becomes one step of `undo`; yields the state before."""
         turn = self.workspace.turn(label)
-        before = await asyncio.to_thread(turn.__enter__)
-        try:
-            yield before
-        finally:
-            await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
+        entering = asyncio.create_task(asyncio.to_thread(turn.__enter__))
 
-    def _note_user_edits(self, emit: Emit) -> None:
+        async def leave() -> None:
+            await asyncio.wait([entering])
+            if entering.exception() is None:
+                await asyncio.to_thread(turn.__exit__, None, None, None)
+
+        try:
+            # A turn that was stopped while it began has begun all the same.
+            yield await asyncio.shield(entering)
+        finally:
+            await asyncio.shield(leave())
+
+    async def _note_user_edits(self, emit: Emit) -> None:
         """Record what the user made of the agent's edits since they were written."""
         if recorder := self._resources.recorded:
-            _emit_all(emit, recorder.files_are(Sources(self._parts.root, ()).text))
+            await _recorded(emit, recorder.files_are, Sources(self._parts.root, ()).text)
 
 
-def _emit_all(emit: Emit, events: Iterable[Event]) -> None:
+async def _recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _T) -> None:
+    """Record in a thread, since what is stored is flushed to the disk, and tell of it."""
+    try:
+        events = await asyncio.to_thread(record, what)
+    except StoreError as err:
+        emit(Notice(f"this was not recorded: {err}", "warning"))
+        return
     for event in events:
         emit(event)
 

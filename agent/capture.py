@@ -112,14 +112,12 @@ class Recorder:
         *,
         repository: str,
         session: str,
-        on_recorded: Callable[[ExperienceRecorded], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
         self._store = store
         self._repository = repository
         self._session = session
-        self._on_recorded = on_recorded
         self._clock = clock
         self._new_id = new_id
         self._failing: dict[str, str] = {}
@@ -300,9 +298,7 @@ class Recorder:
         self._remember(experience)
         subject = ", ".join(experience.targets) or experience.path
         verdict = experience.verdict.value
-        event = ExperienceRecorded(id=experience.id, verdict=verdict, subject=subject)
-        self._on_recorded(event)
-        return event
+        return ExperienceRecorded(id=experience.id, verdict=verdict, subject=subject)
 
     def _judged(
         self, edit: Experience, before: Sequence[str], report: TestReport, *, decides: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import time
@@ -117,13 +118,18 @@ def learn(
         )
         with only_one_round(jobs):
             adapters.sweep()
-            _watch(this)
-            folder = _unfinished_job(this) or _new_round(this, id_=new_id(), now=clock())
+            await asyncio.to_thread(_watch, this)
+            folder = await asyncio.to_thread(_chosen, this, id_=new_id(), now=clock())
             if folder is not None:
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
                 await _take_in(this, folder, now=clock())
 
     return stream_events(work)
+
+
+def _chosen(this: _Round, *, id_: str, now: float) -> Path | None:
+    """The folder of the job to work on; reads every experience, which takes its time."""
+    return _unfinished_job(this) or _new_round(this, id_=id_, now=now)
 
 
 def _watch(this: _Round) -> None:

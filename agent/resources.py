@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from agent.project import ProjectTests, open_project
 from agent.settings.schema import Settings
 from agent.streaming import Emit
 from agent.workspace.workspace import Workspace
-from learning.experience.store import ExperienceStore
+from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore
 
 
@@ -61,6 +63,8 @@ class Resources:
         self._model: Model | None = None
         self._store: ExperienceStore | None = None
         self._recorder: Recorder | None = None
+        self._opening = threading.Lock()
+        self._unreadable = False
 
     async def close(self) -> None:
         """Close everything that is open."""
@@ -136,31 +140,39 @@ class Resources:
         return AdapterFolder(name=name, folder=AdapterStore(self._repository.adapters).path(name))
 
     def store(self) -> ExperienceStore:
-        """The repository's experiences.
+        """The repository's experiences; from any thread.
 
         Raises:
             StoreError: If they cannot be opened.
         """
-        if self._store is None:
-            make_private(self._repository.home)
-            self._store = ExperienceStore.open(
-                self._repository.experiences, home=self.parts.environ.get("HOME", "")
-            )
-        return self._store
+        with self._opening:
+            if self._store is None:
+                make_private(self._repository.home)
+                self._store = ExperienceStore.open(
+                    self._repository.experiences, home=self.parts.environ.get("HOME", "")
+                )
+            return self._store
 
     @property
     def recorded(self) -> Recorder | None:
         """The recorder, if anything was recorded yet."""
         return self._recorder
 
-    def recorder(self) -> Recorder | None:
-        """What records this session; None if capture is off."""
-        if not self.parts.settings.session.capture:
+    async def recorder(self, emit: Emit) -> Recorder | None:
+        """What records this session; None if capture is off, or if nothing can be stored.
+
+        That nothing can be stored is said once, and is no reason to end anything.
+        """
+        if self._unreadable or not self.parts.settings.session.capture:
             return None
         if self._recorder is None:
-            self._recorder = Recorder(
-                self.store(), repository=self.parts.root.name, session=self._session
-            )
+            try:
+                store = await asyncio.to_thread(self.store)
+            except StoreError as err:
+                self._unreadable = True
+                emit(Notice(f"nothing is recorded in this session: {err}", "warning"))
+                return None
+            self._recorder = Recorder(store, repository=self.parts.root.name, session=self._session)
         return self._recorder
 
     def advisor(self, project: ProjectTests, emit: Emit) -> Advisor:

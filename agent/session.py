@@ -1,16 +1,19 @@
 """Session files: append-only JSON lines that survive a kill at any byte.
 
-A line counts once its line feed is on disk; what a killed process left of a line is ignored by
-readers and cut off by the next writer. Ids sort by time.
+A line counts once its line feed is in the file; what a killed process left of a line is ignored by
+readers and cut off by the next writer. A thread flushes the file to the disk, so that a power cut
+loses the last moment and nobody waits for a disk. Ids sort by time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,6 +58,7 @@ class SessionLog:
         self.path = path
         self._descriptor = descriptor
         self._clock = clock
+        self._flusher = _Flusher(descriptor)
 
     @property
     def id(self) -> str:
@@ -101,8 +105,8 @@ class SessionLog:
         os.ftruncate(descriptor, _whole_bytes(path.read_bytes()))
         return log
 
-    def append(self, record: Mapping[str, object], *, sync: bool = True) -> None:
-        """Add one line, with the time as `t`; it survives a crash of the machine if `sync`.
+    def append(self, record: Mapping[str, object]) -> None:
+        """Add one line, with the time as `t`; from then on it survives the end of this process.
 
         Raises:
             SessionError: If it could not be written; the file then holds what it held before.
@@ -111,15 +115,15 @@ class SessionLog:
         before = os.fstat(self._descriptor).st_size
         try:
             _write_all(self._descriptor, line.encode("ascii") + b"\n")
-            if sync:
-                os.fsync(self._descriptor)
         except OSError as err:
             os.ftruncate(self._descriptor, before)
             raise SessionError(f"cannot write the session {self.path}: {err.strerror}") from err
+        self._flusher.wanted()
 
     def close(self) -> None:
         """Finish; another process may resume from now on. Safe to call twice."""
         if self._descriptor >= 0:
+            self._flusher.close()
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -133,6 +137,37 @@ class SessionLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Flusher:
+    """Flushes a file some time after it was asked to, and before it is closed."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._asked = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def wanted(self) -> None:
+        self._asked.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="session-flush", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Flush what is left. Nothing may be asked for afterwards."""
+        self._closing = True
+        self._asked.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._asked.wait()
+            self._asked.clear()
+            # A disk that refuses says so to whoever writes next.
+            with contextlib.suppress(OSError):
+                os.fsync(self._descriptor)
 
 
 def list_sessions(folder: Path) -> list[SessionFile]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import Completer
@@ -19,7 +20,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
-Handle = Callable[[str], Awaitable[None]]
+Handle = Callable[[str], Coroutine[Any, Any, None]]
 
 _TWICE_S = 2.0
 # What an Esc key waits for, in case it is the start of another key's sequence.
@@ -54,6 +55,7 @@ class LinePrompt:
         self._waiting: deque[str] = deque()
         self._arrived = asyncio.Event()
         self._job: asyncio.Task[None] | None = None
+        self._on_interrupt: Callable[[], None] = lambda: None
         self._question: tuple[str, asyncio.Future[str]] | None = None
         self._stopped_at = float("-inf")
         self._stopping = False
@@ -66,9 +68,11 @@ class LinePrompt:
     async def run(self, handle: Handle, *, on_interrupt: Callable[[], None]) -> None:
         """Read and handle lines until the person leaves; what is at work then is cancelled.
 
-        `handle` must turn its failures into words; `on_interrupt` is called when it was stopped.
+        `handle` must turn its failures into words; `on_interrupt` is called at once when the person
+        stops it, before its clean-up.
         """
-        worker = asyncio.create_task(self._work(handle, on_interrupt))
+        self._on_interrupt = on_interrupt
+        worker = asyncio.create_task(self._work(handle))
         try:
             with patch_stdout(raw=True):
                 await self._read(worker)
@@ -103,34 +107,34 @@ class LinePrompt:
                 self._waiting.append(line.strip())
                 self._arrived.set()
 
-    async def _work(self, handle: Handle, on_interrupt: Callable[[], None]) -> None:
+    async def _work(self, handle: Handle) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                await self._do(handle(self._waiting.popleft()), on_interrupt)
+                await self._do(handle(self._waiting.popleft()))
 
-    async def _do(self, work: Awaitable[None], on_interrupt: Callable[[], None]) -> None:
-        job = self._job = asyncio.ensure_future(work)
+    async def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        job = self._job = asyncio.create_task(work)
         try:
             await asyncio.wait([job])
         finally:
             if not job.done():
-                job.cancel()
+                if not job.cancelling():  # its clean-up is not to be cut short
+                    job.cancel()
                 await asyncio.wait([job])
             self._job, self._stopping = None, False
             self._session.app.invalidate()
-        if job.cancelled():
-            on_interrupt()
-        else:
+        if not job.cancelled():
             job.result()
 
     def _stop(self) -> None:
         """Cancel what is being done; lines that wait go back into the prompt, unhandled."""
-        if self._job is None:
+        if self._job is None or self._stopping:
             return
         self._stopping = True
         self._job.cancel()
+        self._on_interrupt()
         if self._waiting:
             buffer = self._session.default_buffer
             buffer.text = "\n".join([*self._waiting, buffer.text]).rstrip("\n")

@@ -5,6 +5,7 @@ An image holds one version of each library, so what it said once it says again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ class Environment:
     async def _ask(self, filler: Filler, failure: Failure) -> Sequence[Fact]:
         asked = filler.key(failure)
         key = hashlib.sha256(f"{self._image}\n{asked}".encode()).hexdigest()[:16] if asked else ""
-        known = self._read() if key else {}
+        known = await asyncio.to_thread(self._read) if key else {}
         if key in known:
             return [Fact(subject=subject, text=text) for subject, text in known[key]]
         try:
@@ -59,7 +60,9 @@ class Environment:
             self._say(f"the installed libraries could not be asked: {err}")
             return ()
         if key and facts is not None:
-            self._write({**known, key: [(fact.subject, fact.text) for fact in facts]})
+            await asyncio.to_thread(
+                self._write, {**known, key: [(fact.subject, fact.text) for fact in facts]}
+            )
         return facts or ()
 
     def _read(self) -> dict[str, list[tuple[str, str]]]:

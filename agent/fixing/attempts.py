@@ -65,7 +65,7 @@ _EVIDENCE_KEPT = 3
 
 
 Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
-"""Facts and hints about a red test. Raises StoreError if past experiences cannot be read."""
+"""Facts and hints about a red test."""
 
 
 class StepRecorder(Protocol):

@@ -7,7 +7,7 @@ edit is put back, so the files are in the best state at every moment that nobody
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,14 +85,12 @@ def fix(
     model: Model,
     options: FixOptions = FixOptions(),
     recorder: StepRecorder | None = None,
-    snapshot: Callable[[str], object] | None = None,
     advise: Advise | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
-    lessons of earlier repairs to the prompts. `snapshot` is called once, in a thread,
-    before the first edit. When this iterator is cancelled or closed, an edit that is not judged
+    lessons of earlier repairs to the prompts. When this iterator is cancelled or closed, an edit that is not judged
     yet is put back first.
 
     Raises:
@@ -110,7 +108,7 @@ def fix(
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
         )
-        await _Repair(parts, options, recorder, snapshot).run()
+        await _Repair(parts, options, recorder).run()
 
     return stream_events(work)
 
@@ -123,13 +121,11 @@ class _Repair:
         parts: Parts,
         options: FixOptions,
         recorder: StepRecorder | None,
-        snapshot: Callable[[str], object] | None,
     ) -> None:
         self._parts = parts
         self._emit = parts.emit
         self._options = options
         self._recorder = recorder
-        self._snapshot = snapshot
         self._originals: dict[str, str | None] = {}
         self._state: State
 
@@ -236,15 +232,10 @@ class _Repair:
         """Help with the failure and with what the last correction ran into."""
         if self._parts.advise is None:
             return Advice()
-        try:
-            advice = await self._parts.advise(result, self._parts.sources)
-            if course.last is None or course.last.message == result.message:
-                return advice
-            latest = await self._parts.advise(course.last, self._parts.sources)
-        except StoreError as err:
-            self._parts = replace(self._parts, advise=None)
-            self._emit(Notice(f"no hints in this run: {err}", "warning"))
-            return Advice()
+        advice = await self._parts.advise(result, self._parts.sources)
+        if course.last is None or course.last.message == result.message:
+            return advice
+        latest = await self._parts.advise(course.last, self._parts.sources)
         facts = dict.fromkeys([*advice.facts, *latest.facts])
         return replace(advice if advice.hints.ids else latest, facts=tuple(facts))
 
@@ -269,7 +260,6 @@ class _Repair:
             course.unusable += 1
             course.note = reply_problem(self._parts, edit)
             return
-        await self._snapshot_once()
         try:
             judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
         except SandboxError as err:
@@ -283,19 +273,15 @@ class _Repair:
         await self._record(plan, asked, judgement, edit)
         course.judged(judgement, plan.result.id)
 
-    async def _snapshot_once(self) -> None:
-        if self._snapshot is not None:
-            snapshot, self._snapshot = self._snapshot, None
-            await asyncio.to_thread(snapshot, "before repairing failing tests")
-
     async def _record(
         self, plan: Plan, asked: Asked, judgement: Judgement, edit: Accepted | None = None
     ) -> None:
         if self._recorder is None:
             return
+        facts = await self._facts(judgement)
         try:
-            facts = await self._facts(judgement)
-            recorded = self._recorder.record(
+            recorded = await asyncio.to_thread(
+                self._recorder.record,
                 messages=asked.messages,
                 action=asked.action,
                 verdict=judgement.verdict,

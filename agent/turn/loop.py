@@ -56,7 +56,6 @@ def run_turn(
     run_tests: RunTests | None = None,
     limits: TurnLimits = TurnLimits(),
     temperature: float = 0.0,
-    seed: int = 0,
     allow_test_edits: bool = True,
     checkpoints: Checkpoints | None = None,
     background: Background | None = None,
@@ -83,7 +82,7 @@ def run_turn(
             model=model,
             approver=approver,
             limits=limits,
-            sampling=Sampling(temperature=temperature, seed=seed),
+            sampling=Sampling(temperature=temperature),
             background=background or Background(),
             system=system,
             recorder=recorder,
@@ -166,7 +165,7 @@ class _Turn:
                 return answer
             reading = self._read(answer)
             outcome = await self.actions.act(reading)
-            self._record(history, answer, reading, outcome)
+            await self._record(history, answer, reading, outcome)
             if outcome.end is not None:
                 return outcome.end
             if end := self._no_further(answer, outcome, left):
@@ -300,7 +299,7 @@ class _Turn:
             action.text, known_paths=sources.files, finish=action.finish, take_patches=True
         )
 
-    def _record(
+    async def _record(
         self, history: Sequence[Message], action: Action, reading: Reading, outcome: Outcome
     ) -> None:
         if self.recorder is None:
@@ -313,11 +312,13 @@ class _Turn:
             observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
         )
         try:
-            recorded = self.recorder.acted(step)
+            recorded = await asyncio.to_thread(self.recorder.acted, step)
             # A part that the person kept is the person's edit of the model's, and judged as such.
             read = self.actions.sources.text
             edited = self.recorder.files_are(read) if self.actions.kept_parts else ()
-            judged = self.recorder.tests_ran(outcome.report) if outcome.report else ()
+            judged: Sequence[Event] = ()
+            if outcome.report is not None:
+                judged = await asyncio.to_thread(self.recorder.tests_ran, outcome.report)
         except StoreError as err:
             self.recorder = None
             self.emit(Notice(f"nothing more is recorded in this turn: {err}", "warning"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sqlite3
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator
@@ -65,12 +66,13 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, 
 
 
 class ExperienceStore:
-    """All experiences of one repository. A context manager; one object per thread."""
+    """All experiences of one repository. A context manager; threads that share it take turns."""
 
     def __init__(self, db: sqlite3.Connection, path: Path, *, home: str) -> None:
         self._db = db
         self._path = path
         self._home = home
+        self._turn = threading.RLock()
 
     @classmethod
     def open(cls, path: Path, *, max_mib: int | None = None, home: str = "") -> Self:
@@ -84,7 +86,7 @@ class ExperienceStore:
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)  # before SQLite makes it with the umask's mode
-            db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+            db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
             try:
                 _prepare(db, path, max_mib=max_mib)
             except BaseException:
@@ -105,14 +107,15 @@ class ExperienceStore:
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it. Safe to call twice."""
-        with contextlib.suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        with self._turn:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
 
     @property
     def capturing(self) -> bool:
         """Whether new experiences are kept in this repository."""
-        with _explained(self._path):
+        with self._reading():
             row = self._db.execute("SELECT value FROM settings WHERE name = 'capture'").fetchone()
         return row is None or row[0] == "on"
 
@@ -205,13 +208,13 @@ class ExperienceStore:
             if gone:
                 moment = time.time() if now is None else now
                 db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (id, moment))
-        with _explained(self._path):
+        with self._reading():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log held the text as well
         return gone
 
     def forgotten(self) -> frozenset[str]:
         """Ids of experiences that were erased."""
-        with _explained(self._path):
+        with self._reading():
             return frozenset(row[0] for row in self._db.execute("SELECT id FROM forgotten"))
 
     def export(self) -> Iterator[str]:
@@ -220,7 +223,7 @@ class ExperienceStore:
 
     def counts(self) -> Counts:
         """How many experiences there are, by verdict, and the size of the file."""
-        with _explained(self._path):
+        with self._reading():
             total, passed, failed, forgeable, exact = self._db.execute(
                 "SELECT count(*), coalesce(sum(verdict = 'pass'), 0),"
                 " coalesce(sum(verdict = 'fail'), 0),"
@@ -239,8 +242,13 @@ class ExperienceStore:
         )
 
     @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._turn, _explained(self._path):
+            yield
+
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _explained(self._path):
+        with self._reading():
             # IMMEDIATE takes the write lock at once: two sessions queue up instead of colliding.
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -252,20 +260,20 @@ class ExperienceStore:
                 raise
 
     def _select(self, clause: str, *values: object) -> Iterator[Experience]:
-        with _explained(self._path):
+        with self._reading():
             rows = self._db.execute(
                 f"SELECT body, prompt_ids, token_ids, logprobs FROM experiences {clause}",  # noqa: S608 - clauses are constants of this class
                 values,
+            ).fetchall()
+        for body, prompt_ids, token_ids, logprobs in rows:
+            bare = decode(body)
+            action = dataclasses.replace(
+                bare.action,
+                prompt_ids=_unpack(prompt_ids),
+                token_ids=_unpack(token_ids),
+                logprobs=None if logprobs is None else tuple(array("d", logprobs)),
             )
-            for body, prompt_ids, token_ids, logprobs in rows:
-                bare = decode(body)
-                action = dataclasses.replace(
-                    bare.action,
-                    prompt_ids=_unpack(prompt_ids),
-                    token_ids=_unpack(token_ids),
-                    logprobs=None if logprobs is None else tuple(array("d", logprobs)),
-                )
-                yield dataclasses.replace(bare, action=action)
+            yield dataclasses.replace(bare, action=action)
 
 
 def _prepare(db: sqlite3.Connection, path: Path, *, max_mib: int | None) -> None:

@@ -12,12 +12,12 @@ from agent.events import Notice
 from agent.facts.failure import Fact
 from agent.fixing.fix import fix
 from agent.fixing.sources import Sources
-from agent.memory.lessons import Hints, lessons_of
+from agent.memory.lessons import Hints, Lesson, lessons_of
 from learning.experience.store import StoreError
 from learning.records import Evidence, EvidenceKind, Message, Tier, Verdict
 from sandbox.contract import Captured, Ending, Execution
 from sandbox.report import TestResult
-from tests.agent.test_fix import IDS, ListRecorder, Project, flags, reply
+from tests.agent.test_fix import ListRecorder, Project, flags, reply
 from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import failed, report
@@ -28,17 +28,14 @@ GOOD = reply(flags(one=True, two=True, three=True))
 
 
 class Helps:
-    """Gives the same advice to everybody, or fails."""
+    """Gives the same advice to everybody."""
 
-    def __init__(self, advice: Advice, error: StoreError | None = None) -> None:
+    def __init__(self, advice: Advice) -> None:
         self.advice = advice
-        self.error = error
         self.asked: list[str] = []
 
     async def __call__(self, result: TestResult, sources: Sources) -> Advice:
         self.asked.append(result.id)
-        if self.error is not None:
-            raise self.error
         return self.advice
 
 
@@ -88,14 +85,6 @@ async def test_facts_about_a_failed_correction_are_kept_as_evidence(tmp_path: Pa
     assert (second.verdict, second.evidence) == (Verdict.PASS, ())
 
 
-async def test_a_store_that_cannot_be_read_costs_the_hints_only(tmp_path: Path) -> None:
-    helps = Helps(Advice(), error=StoreError("e.sqlite3: damaged"))
-    model, _, notices = await run_fix(tmp_path, helps, GOOD)
-    assert len(model.requests) == 1
-    assert notices == ["no hints in this run: e.sqlite3: damaged"]
-    assert helps.asked == [IDS["three"]]
-
-
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
     return Sources(tmp_path, [])
@@ -124,6 +113,18 @@ async def test_red_tests_of_a_turn_get_lessons(sources: Sources) -> None:
     advisor = Advisor(lessons=lambda: lessons_of([LESSON]))
     red = report(failed("t", "'sku'", exception="KeyError"))
     assert "+stock.get(sku, 0)" in "\n".join(await advisor.explain(red, sources))
+
+
+async def test_a_store_that_cannot_be_read_costs_the_hints_only(sources: Sources) -> None:
+    def damaged() -> Sequence[Lesson]:
+        raise StoreError("e.sqlite3: damaged")
+
+    said: list[str] = []
+    advisor = Advisor(lessons=damaged, say=said.append)
+    assert await advisor.explain(_ended("KeyError: 'sku'"), sources) == []
+    red = failed("t", "'sku'", exception="KeyError")
+    assert await advisor.for_test(red, sources) == Advice()
+    assert said == ["no hints: e.sqlite3: damaged"] * 2
 
 
 async def test_without_memory_and_environment_nothing_is_said(sources: Sources) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -134,7 +134,6 @@ async def repaired(
     *,
     runner: FakeTestRunner | None = None,
     recorder: ListRecorder | None = None,
-    snapshot: Callable[[str], object] | None = None,
     max_attempts: int = 3,
     seen: list[Event] | None = None,
 ) -> list[Event]:
@@ -147,7 +146,6 @@ async def repaired(
         model=model,
         options=FixOptions(max_attempts=max_attempts),
         recorder=recorder,
-        snapshot=snapshot,
     ):
         events.append(event)
     return events
@@ -168,15 +166,13 @@ def finished(events: Sequence[Event]) -> FixFinished:
 
 async def test_a_red_test_is_repaired_and_the_diff_is_told(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True, two=True))
-    labels: list[str] = []
     good = flags(one=True, two=True, three=True)
-    events = await repaired(project, ScriptedModel(script=[reply(good)]), snapshot=labels.append)
+    events = await repaired(project, ScriptedModel(script=[reply(good)]))
     end = finished(events)
     assert (end.passed_before, end.passed_after, end.reason) == (2, 3, "all green")
     assert (end.red_before, end.red_after) == ((IDS["three"],), ())
     assert end.diff.endswith("-three = False\n+three = True\n")
     assert project.module.read_text() == good
-    assert len(labels) == 1
 
 
 async def test_nothing_is_asked_when_all_is_green(tmp_path: Path) -> None:

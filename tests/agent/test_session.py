@@ -33,7 +33,7 @@ def test_records_come_back_in_order(tmp_path: Path) -> None:
     awkward = {"event": "x", "text": "é\u2028\n\udce9 \x00", "n": [1, None]}
     with SessionLog.create(tmp_path / "sessions", clock=lambda: 1234.5678) as log:
         log.append({"event": "first"})
-        log.append(awkward, sync=False)
+        log.append(awkward)
     records = read_session(tmp_path / "sessions", log.id)
     assert without_time(records) == [{"event": "first"}, awkward]
     assert records[0]["t"] == 1234.568
@@ -101,7 +101,7 @@ from pathlib import Path
 from agent.session import SessionLog
 with SessionLog.create(Path(sys.argv[1])) as log:
     for number in range(10**9):
-        log.append({"n": number, "text": "x" * 5000}, sync=number % 10 == 0)
+        log.append({"n": number, "text": "x" * 5000})
         print(number, flush=True)
 """
 

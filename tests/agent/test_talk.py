@@ -77,7 +77,7 @@ async def test_a_conversation_goes_on_where_its_file_ends(tmp_path: Path) -> Non
 
 async def test_a_session_that_was_cut_off_resumes_with_whole_messages(tmp_path: Path) -> None:
     with SessionLog.create(tmp_path) as log:
-        talk = Talk(root=tmp_path, write=lambda record: log.append(record, sync=False))
+        talk = Talk(root=tmp_path, write=log.append)
         await say(talk, Conversation(), "Hi", ScriptedModel(script=["Hello."]))
     whole = log.path.read_bytes()
     for cut in (*range(0, len(whole), 5), len(whole) - 1, len(whole)):

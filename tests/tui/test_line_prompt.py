@@ -84,6 +84,24 @@ async def test_escape_and_ctrl_c_stop_the_work_within_200_ms() -> None:
             await until(lambda made=made: made.interrupted == 1)  # type: ignore[misc]
 
 
+async def test_it_is_said_before_the_clean_up_ends_and_once_however_often_a_key_is_pressed() -> (
+    None
+):
+    async with desk() as (made, _):
+        made.slow_to_stop = True
+        made.keyboard.send_text("long\r")
+        await until(lambda: made.prompt.busy)
+        made.keyboard.send_text(ESC)
+        await made.cleaning.wait()
+        assert made.interrupted == 1
+        made.keyboard.send_text(ESC)
+        made.keyboard.send_text("quick after\r")
+        await asyncio.sleep(0.1)
+        assert (made.interrupted, made.handled) == (1, ["long"])
+        made.may_end.set()
+        await until(lambda: made.handled == ["long", "quick after"])
+
+
 async def test_the_prompt_takes_lines_while_what_was_stopped_cleans_up() -> None:
     async with desk() as (made, _):
         made.slow_to_stop = True
@@ -117,6 +135,19 @@ async def test_ctrl_c_twice_leaves_cleanly() -> None:
         made.keyboard.send_text(CTRL_C + CTRL_C)
         await asyncio.wait_for(asyncio.shield(run), PATIENCE_S)
         assert made.cleaning.is_set()
+
+
+async def test_leaving_does_not_cut_the_clean_up_short() -> None:
+    async with desk() as (made, run):
+        made.slow_to_stop = True
+        made.keyboard.send_text("long\r")
+        await until(lambda: made.prompt.busy)
+        made.keyboard.send_text(CTRL_C + CTRL_C)
+        await made.cleaning.wait()
+        await asyncio.sleep(0.1)
+        assert not run.done()
+        made.may_end.set()
+        await asyncio.wait_for(asyncio.shield(run), PATIENCE_S)
 
 
 async def test_a_question_takes_the_next_line_and_an_interrupt_answers_none() -> None:

@@ -1,0 +1,95 @@
+"""One repository through the facade: what must not end a turn, and what a stopped turn leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.approval import ModeApprover
+from agent.assistant import Assistant
+from agent.errors import UndoRefusedError
+from agent.events import Event, Notice, TurnEnding, TurnFinished
+from agent.locks import hold
+from agent.paths import Paths
+from agent.resources import Parts
+from agent.settings.schema import ModelSettings, Settings
+from tests.fakes.openai_server import FakeServer, serve, text
+
+EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
+SUBTRACTS = "def add(a, b):\n    return a - b\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "ops.py").write_text(SUBTRACTS)
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with serve(FakeServer(script=[text(EDIT)])) as running:
+        yield running
+
+
+@asynccontextmanager
+async def opened(root: Path, server: FakeServer) -> AsyncIterator[Assistant]:
+    parts = Parts(
+        root=root,
+        settings=Settings(model=ModelSettings(name="fake", base_url=server.url)),
+        paths=Paths(root.parent / "home"),
+        environ={},
+        launcher=[],
+    )
+    async with Assistant(parts, ModeApprover("auto")) as assistant:
+        yield assistant
+
+
+async def all_of(events: AsyncIterator[Event]) -> list[Event]:
+    return [event async for event in events]
+
+
+async def test_experiences_that_cannot_be_stored_do_not_end_a_turn(
+    root: Path, server: FakeServer
+) -> None:
+    store = Paths(root.parent / "home").repository(root).experiences
+    store.parent.mkdir(parents=True)
+    store.write_bytes(b"this is no database" * 100)
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("Repair ops.py"))
+        again = await all_of(assistant.turn("Once more, ops.py"))
+    said = [event.text for event in events if isinstance(event, Notice)]
+    assert [line for line in said if "nothing is recorded in this session" in line]
+    assert events[-1] == TurnFinished("done", TurnEnding.DONE)
+    assert not any("recorded" in str(event) for event in again), "said once"
+    assert "a + b" in (root / "ops.py").read_text()
+
+
+async def test_a_turn_that_is_stopped_while_it_begins_leaves_nothing_open(
+    root: Path, server: FakeServer
+) -> None:
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn("Repair ops.py"))
+        lock = Paths(root.parent / "home").repository(root).shadow_git / "elagent.lock"
+        with hold(lock, timeout_s=10):  # its snapshot has to wait
+            job = asyncio.create_task(all_of(assistant.turn("Again")))
+            await asyncio.sleep(0.3)
+            job.cancel()
+            await asyncio.sleep(0.1)
+        await asyncio.wait([job])
+        await asyncio.sleep(0.5)  # a snapshot that nobody waits for any more would be taken by now
+        assert assistant.workspace.undo().paths == ("ops.py",)
+
+
+async def test_leaving_in_the_middle_closes_the_turn(root: Path, server: FakeServer) -> None:
+    async with opened(root, server) as assistant:
+        async with aclosing(assistant.turn("Repair ops.py")) as events:
+            async for _ in events:
+                break
+        with pytest.raises(UndoRefusedError, match="nothing to undo"):
+            assistant.workspace.undo()
