@@ -154,7 +154,9 @@ class _Run:
         done = file.read()
         if all((problem.task_id, 0) in done for problem in self.train):
             return [done[problem.task_id, 0] for problem in self.train]
-        async with subject_of(self.where, self.model.name, self.settings.engine, None) as subject:
+        async with subject_of(
+            self.where, self.settings.model, self.settings.engine, None
+        ) as subject:
             return await attempt_all(
                 *(self.train, subject.generator, file, self.sampling), say=counter("attempts")
             )
@@ -166,7 +168,7 @@ class _Run:
         done = file.read()
         if any((problem.task_id, 0) not in done for problem in self.test):
             async with subject_of(
-                *(self.where, self.model.name, self.settings.engine, learned)
+                *(self.where, self.settings.model, self.settings.engine, learned)
             ) as subject:
                 done = await answer_all(self.test, subject.generator, file, on_sample=progress)
         self.samples += done.values()

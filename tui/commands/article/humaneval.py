@@ -162,7 +162,7 @@ class _Run:
         wanted = [(id_, index) for id_ in self.problems for index in range(self.settings.samples)]
         if any(key not in done for key in wanted):
             async with subject_of(
-                *(self.where, self.model.name, self.settings.engine, None)
+                *(self.where, self.settings.model, self.settings.engine, None)
             ) as subject:
                 done = await attempt_all(
                     *(list(self.problems.values()), subject.generator, WarmJudge(warm), warm, file),
@@ -199,7 +199,7 @@ class _Run:
         done, samples = file.read(), self.settings.samples
         if any((id_, index) not in done for id_ in halves.measure for index in range(samples)):
             async with subject_of(
-                *(self.where, self.model.name, self.settings.engine, made)
+                *(self.where, self.settings.model, self.settings.engine, made)
             ) as subject:
                 done = await generate_and_judge(
                     [self.problems[id_] for id_ in halves.measure],

@@ -34,10 +34,10 @@ def folder_of(where: Context, name: str, settings: Settings, data: str, out: Pat
 def subject_of(
     where: Context, model: str, engine: str, learned: Learned | None
 ) -> AbstractAsyncContextManager[Subject]:
-    """The model of an experiment in this process, with what it has learned."""
+    """The model of an experiment in this process, with what it has learned; "" is our own."""
     own = where.settings.model
     return open_subject(
-        replace(own, name=model, engine=engine, base_url=None),  # type: ignore[arg-type]  # one of three words, checked by the settings
+        replace(own, name=model or own.name, engine=engine, base_url=None),  # type: ignore[arg-type]  # one of three words, checked by the settings
         paths=where.paths,
         launcher=launcher(),
         environ=os.environ,
