@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def settings(folder: Path, *lines: str) -> Path:
     return path
 
 
-def lines_of(path: Path, *records: dict[str, object]) -> Path:
+def lines_of(path: Path, *records: Mapping[str, object]) -> Path:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
 

@@ -177,8 +177,11 @@ def run(
     *,
     explain: Explain = lambda _questions: {},
     say: Callable[[str], None] = lambda _text: None,
+    on_rows: Callable[[tuple[Row, ...]], None] = lambda _rows: None,
 ) -> tuple[Row, ...]:
     """The whole experiment; what is on the disk is not made again.
+
+    `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures.
 
     Raises:
         ValueError: If an arm is unknown.
@@ -201,6 +204,7 @@ def run(
         file = files.of(arm, learned)
         with _loaded(subject.load, learned, file, questions) as score:
             after[arm] = ask_all(questions, score, file, bare=False, say=progress(arm))
+        on_rows(rows_of(settings, questions, bare, after))
     return rows_of(settings, questions, bare, after)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from learning.evaluation.article.gsm8k import (
     lessons_of,
     rows_of,
 )
-from learning.evaluation.article.results import Outcome
+from learning.evaluation.article.results import Outcome, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
 from learning.evaluation.article.settings import Gsm8kSettings, SettingsError, read_settings
 from learning.evaluation.gsm8k import WordProblem, answer_all, load_word_problems, prompt_digest
@@ -115,7 +115,7 @@ class _Run:
         )
 
     async def outcome(self) -> Outcome:
-        """Everything that is still missing, then the figures."""
+        """Everything that is still missing; what there is is kept after each arm."""
         attempts = await self._attempts()
         bare = await self._measured("bare", None)
         asked = {
@@ -141,6 +141,15 @@ class _Run:
             )
             self.learned.append(made)
             after[arm] = await self._measured(arm, made)
+            write_outcome(self.folder, self._outcome(bare, after, reasons))
+        return self._outcome(bare, after, reasons)
+
+    def _outcome(
+        self,
+        bare: Mapping[str, float],
+        after: Mapping[str, Mapping[str, float]],
+        reasons: Mapping[str, str],
+    ) -> Outcome:
         return Outcome(
             experiment="gsm8k",
             model=self.model.name,

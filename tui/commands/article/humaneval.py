@@ -27,7 +27,7 @@ from agent.evaluation.judging import WarmJudge
 from agent.paths import make_private
 from learning.evaluation import prompting
 from learning.evaluation.article.attempts import Attempt, AttemptFile
-from learning.evaluation.article.results import Outcome
+from learning.evaluation.article.results import Outcome, Row, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
 from learning.evaluation.article.settings import HumanEvalSettings, SettingsError, read_settings
 from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
@@ -121,7 +121,7 @@ class _Run:
         )
 
     async def outcome(self) -> Outcome:
-        """Everything that is still missing, then the figures."""
+        """Everything that is still missing; what there is is kept after each arm of each split."""
         settings = self.settings
         splits = splits_of(list(self.problems), count=settings.splits, seed=settings.seed)
         async with AsyncExitStack() as stack:
@@ -148,11 +148,17 @@ class _Run:
                     if arm not in reasons:
                         scores = after.setdefault(arm, {})
                         scores |= await self._one(arm, halves, attempts, explained, warm)
+                        rows = rows_of(settings, splits, _means(attempts), after, reasons)
+                        write_outcome(self.folder, self._outcome(rows))
+        rows = rows_of(settings, splits, _means(attempts), after, reasons)
+        return self._outcome(rows)
+
+    def _outcome(self, rows: tuple[Row, ...]) -> Outcome:
         return Outcome(
             experiment="humaneval",
             model=self.model.name,
-            settings=asdict(settings),
-            rows=rows_of(settings, splits, _means(attempts), after, reasons),
+            settings=asdict(self.settings),
+            rows=rows,
             cost=cost_of(self.samples, self.learned),
         )
 

@@ -20,7 +20,7 @@ from learning.evaluation.article.mmlu import (
     tells_a_letter,
     variants_of,
 )
-from learning.evaluation.article.results import Outcome
+from learning.evaluation.article.results import Outcome, Row, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
 from learning.evaluation.article.settings import MmluSettings, SettingsError, read_settings
 from learning.evaluation.local import LocalModel
@@ -97,6 +97,19 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
             )
         )
 
+    def outcome(rows: tuple[Row, ...]) -> Outcome:
+        return Outcome(
+            experiment="mmlu",
+            model=model.name,
+            settings=asdict(settings),
+            rows=rows,
+            cost={
+                "questions scored": len(questions) * (len(learned) + 1),
+                "tokens learned": sum(item.tokens for item in learned),
+                "s of learning": sum(item.seconds for item in learned),
+            },
+        )
+
     assert model.hf is not None  # noqa: S101 - resolve() sees to the tokenizer
     rows = run_mmlu(
         settings,
@@ -105,19 +118,9 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
         Subject(load=_loader(model, where), teach=teach, chat=ChatFormat.load(model.hf)),
         explain=explain,
         say=say,
+        on_rows=lambda rows: write_outcome(folder, outcome(rows)),
     )
-    outcome = Outcome(
-        experiment="mmlu",
-        model=model.name,
-        settings=asdict(settings),
-        rows=rows,
-        cost={
-            "questions scored": len(questions) * (len(settings.arms) + 1),
-            "tokens learned": sum(item.tokens for item in learned),
-            "s of learning": sum(item.seconds for item in learned),
-        },
-    )
-    finish(folder, outcome, html=html, as_json=as_json)
+    finish(folder, outcome(rows), html=html, as_json=as_json)
     return 0
 
 

@@ -148,6 +148,16 @@ def test_what_is_on_the_disk_is_not_asked_again(tmp_path: Path) -> None:
     assert before == after
 
 
+def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended(tmp_path: Path) -> None:
+    believer = Believer()
+    subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
+    seen: list[tuple[Row, ...]] = []
+    run(SETTINGS, QUESTIONS, files(tmp_path), subject, on_rows=seen.append)
+    ended = [[row.arm for row in rows if row.after and row.measure != OTHER] for rows in seen]
+    assert ended == [["answer"], ["answer", "unlettered"], ["answer", "unlettered", "wrong"]]
+    assert seen[0][-1].note == "not run yet"
+
+
 def test_an_unknown_arm_is_named() -> None:
     with pytest.raises(ValueError, match="unknown arms: answers"):
         variants_of(MmluSettings(arms=("answers",)))
