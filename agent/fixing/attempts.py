@@ -6,6 +6,7 @@ tests say so, or is put back byte for byte.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -20,6 +21,7 @@ from agent.editing.edits import (
     revert_edit,
     unified_diff,
 )
+from agent.editing.python_source import parse_python
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -222,6 +224,14 @@ def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:
     if isinstance(checked, Refused):
         return f"{checked.reason[:1].upper()}{checked.reason[1:]}."
     return checked
+
+
+def what_it_gives(asked: Asked, edit: Accepted | str) -> str:
+    """The edit of a reply as a program, comments and layout aside; of another reply its text."""
+    if isinstance(edit, str):
+        return asked.action.text.strip()
+    tree = parse_python(edit.after) if edit.path.endswith(".py") else None
+    return f"{edit.path}\n{ast.dump(tree) if tree is not None else edit.after.strip()}"
 
 
 async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> Judgement:

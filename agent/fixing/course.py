@@ -23,6 +23,7 @@ class Course:
     """The last attempt came to the same as one before it."""
     repeated: int = 0
     """Replies in a row that had been given before."""
+    replies: int = 0
     seen: set[str] = field(default_factory=set)
 
     @classmethod
@@ -30,11 +31,12 @@ class Course:
         """The course for a red test: a correction that leaves it exactly so came to nothing."""
         return cls(seen={outcome_of(Judgement(verdict=Verdict.FAIL, reason="", failing=(result,)))})
 
-    def repeats(self, reply: str) -> bool:
-        """Whether this reply was given before; it is not judged again."""
-        self.stuck = reply.strip() in self.seen
+    def repeats(self, given: str) -> bool:
+        """Whether what a reply gives was given before; it is not judged again."""
+        self.stuck = given in self.seen
         self.repeated = self.repeated + 1 if self.stuck else 0
-        self.seen.add(reply.strip())
+        self.seen.add(given)
+        self.replies += 1
         return self.stuck
 
     def judged(self, judgement: Judgement, target: str) -> None:

@@ -37,6 +37,7 @@ from agent.fixing.attempts import (
     read_edit,
     reply_problem,
     try_edit,
+    what_it_gives,
 )
 from agent.fixing.course import Course
 from agent.fixing.sources import Sources
@@ -52,7 +53,7 @@ from sandbox.report import RunStatus, TestReport, TestResult
 __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
-_MOST_REPEATS = 1
+_MOST_REPEATS = 2
 _ATTEMPTS_ON_FIRST_TARGET = 2
 ALL_GREEN = "all green"
 ATTEMPTS_USED_UP = "attempts used up"
@@ -66,7 +67,8 @@ class FixOptions:
     """How much may be tried."""
 
     max_attempts: int = 3
-    """Replies of the model for each failing test, re-asks included."""
+    """Replies for each failing test, unusable ones included. Where one repeats what was tried, the
+    model is asked anew, once for each attempt."""
     allow_test_edits: bool = False
     retry_temperature: float = 0.6
     unstick_temperature: float = 1.0
@@ -90,8 +92,8 @@ def fix(
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
-    lessons of earlier repairs to the prompts. When this iterator is cancelled or closed, an edit that is not judged
-    yet is put back first.
+    lessons of earlier repairs to the prompts. When this iterator is cancelled or closed, an edit
+    that is not judged yet is put back first.
 
     Raises:
         SandboxError: If the sandbox gives no answer; `FixFinished` comes before if tests ran.
@@ -192,23 +194,27 @@ class _Repair:
         if not targets:
             return NO_TARGET
         self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))
-        plan = await self._plan(result, targets, attempt, course)
-        asked = await self._asked(plan)
-        if isinstance(asked, str):
-            return asked
-        if course.repeats(asked.action.text):
-            self._emit(Notice("the same reply came again: it is not tried again"))
-            return STUCK if course.repeated > _MOST_REPEATS else ""
-        await self._use(plan, asked, course)
-        return REASKED_ENOUGH if course.unusable > _MOST_REASKS else ""
+        while course.repeated < _MOST_REPEATS:
+            plan = await self._plan(result, targets, attempt, course)
+            asked = await self._asked(plan)
+            if isinstance(asked, str):
+                return asked
+            edit = read_edit(self._parts, asked, plan.path)
+            if not course.repeats(what_it_gives(asked, edit)):
+                await self._use(plan, asked, edit, course)
+                return REASKED_ENOUGH if course.unusable > _MOST_REASKS else ""
+            self._emit(
+                Notice(f"the same correction came again, at temperature {plan.temperature:g}")
+            )
+        return STUCK
 
     async def _plan(
         self, result: TestResult, targets: Sequence[str], attempt: int, course: Course
     ) -> Plan:
         """Greedy at the first file first; then sampled; then at the next likely file.
 
-        Where the model repeated itself, hotter and in other words, without the note that led it
-        to the same answer.
+        Where the model repeated itself, hotter, with another seed and in other words, without the
+        note that led it to the same answer.
         """
         later = attempt > _ATTEMPTS_ON_FIRST_TARGET and len(targets) > 1
         temperature = 0.0 if attempt == 1 else self._options.retry_temperature
@@ -217,7 +223,7 @@ class _Repair:
             path=targets[1] if later else targets[0],
             note="" if later or course.stuck else course.note,
             temperature=self._options.unstick_temperature if course.stuck else temperature,
-            seed=self._options.seed + attempt - 1,
+            seed=self._options.seed + course.replies,
             advice=await self._advice(result, course),
             think=course.stuck,
         )
@@ -252,9 +258,8 @@ class _Repair:
         except ContextLengthError as err:
             return str(err)
 
-    async def _use(self, plan: Plan, asked: Asked, course: Course) -> None:
+    async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:
         """Do what the reply asks for, and note what came of it."""
-        edit = read_edit(self._parts, asked, plan.path)
         if isinstance(edit, str):
             await self._record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=edit))
             course.unusable += 1

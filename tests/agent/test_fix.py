@@ -284,6 +284,19 @@ async def test_a_correction_that_leaves_the_failure_as_it_was_changes_the_questi
     assert finished(events).reason.startswith("stuck")
 
 
+async def test_a_correction_that_comes_again_costs_no_attempt(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    wrong, reworded = (flags(one=True, two=True) + line for line in ("x = 1\n", "x  =  1  # one\n"))
+    good = reply(flags(one=True, two=True, three=True))
+    model = ScriptedModel(script=[reply(wrong), f"Sorry!\n\n{reply(reworded)}", good])
+    events = await repaired(project, model, max_attempts=2)
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "the same correction came again, at temperature 1"
+    ]
+    assert sum(isinstance(event, EditApplied) for event in events) == 2, "it was judged once"
+    assert finished(events).reason == "all green"
+
+
 async def test_the_same_reply_three_times_ends_the_attempts(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True, two=True))
     wrong = reply(flags(one=True, two=True) + "x = 1\n")
@@ -571,8 +584,9 @@ REPLIES = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(start=FLAGS, replies=st.lists(REPLIES, min_size=9, max_size=9))
+# Three tests, three attempts at each, and one more reply where one repeats an earlier one.
+@settings(max_examples=60, deadline=None)
+@given(start=FLAGS, replies=st.lists(REPLIES, min_size=18, max_size=18))
 async def test_it_never_ends_worse_than_it_began(
     tmp_path_factory: pytest.TempPathFactory, start: dict[str, bool], replies: list[str]
 ) -> None:
