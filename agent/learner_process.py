@@ -75,6 +75,14 @@ class LearnerSwitch:
                 os.killpg(self._group, signal.SIGSTOP if self._paused else signal.SIGCONT)
 
 
+async def resumed(switch: LearnerSwitch) -> None:
+    """Return when the switch is not paused; at once, as a rule."""
+    while True:
+        if not switch.paused:
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
 async def run_worker(
     folder: Path,
     emit: Callable[[Event], None],

@@ -18,8 +18,9 @@ from agent.fixing.targets import choose_targets
 from agent.fixing.verify import first_state
 from agent.history.functions import differing, stubbed, with_older_body
 from agent.history.log import Candidate, Commit, History, commits
-from agent.history.tasks import Kind, RepositoryTask, TaskFile, task_id, text_digest
+from agent.history.tasks import Kind, RepositoryTask, TaskFile, task_id
 from agent.history.trees import Tree, Trees
+from agent.learner_process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
 from sandbox.report import RunStatus, TestReport
@@ -57,13 +58,15 @@ async def find_tasks(
     emit: Emit,
     budget_s: float,
     failures: Iterable[Experience] = (),
+    switch: LearnerSwitch | None = None,
     enough: int = ENOUGH,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Add tasks to `known`, from the newest commit back, until there are enough or time is up.
 
     `failures` are stored steps; one that can be tried on the last commit is a task, too. What was
-    tried before is not tried again, so a search that was interrupted goes on where it was.
+    tried before is not tried again, so a search that was interrupted goes on where it was. While
+    `switch` is paused nothing is tried.
 
     Raises:
         SandboxError: If the sandbox gives no answer.
@@ -73,7 +76,12 @@ async def find_tasks(
     line = commits(root, environ)
     todo = [commit for commit in line if commit.id not in known.examined]
     search = _Search(
-        History(root, environ), trees, known, emit, lambda: clock() - started > budget_s
+        History(root, environ),
+        trees,
+        known,
+        emit,
+        late=lambda: clock() - started > budget_s,
+        switch=switch or LearnerSwitch(),
     )
     if line:
         await search.try_failures(line[0], failures)
@@ -101,9 +109,12 @@ class _Search:
         trees: Trees,
         known: TaskFile,
         emit: Emit,
+        *,
         late: Callable[[], bool],
+        switch: LearnerSwitch,
     ) -> None:
         self.late = late
+        self._switch = switch
         self._history = history
         self._trees = trees
         self._known = known
@@ -170,6 +181,7 @@ class _Search:
     async def _try(self, ground: _Ground, candidate: Candidate, ways: Iterable[_Way]) -> None:
         """Keep the first way that makes a task."""
         for way in ways:
+            await resumed(self._switch)
             task = await _verified(ground, candidate, way)
             if not isinstance(task, str):
                 self._known.add(task)
@@ -178,7 +190,7 @@ class _Search:
 
 
 def _form(candidate: Candidate) -> tuple[str, str, str]:
-    return candidate.path, candidate.function, text_digest(candidate.text)
+    return candidate.path, candidate.function, candidate.text
 
 
 def _ways(candidate: Candidate) -> list[_Way]:
@@ -239,5 +251,5 @@ async def _verified(ground: _Ground, candidate: Candidate, way: _Way) -> Reposit
         green=tuple(sorted(green & state.green)),
         failing=failing,
         duration_s=report.duration_s,
-        real=text_digest(candidate.text),
+        real=candidate.text,
     )

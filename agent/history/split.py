@@ -28,13 +28,23 @@ def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[Reposit
 
 
 def overlaps(task: RepositoryTask, experience: Experience) -> bool:
-    """Whether an experience is about the tests or the function of a task."""
+    """Whether an experience is about the tests or the function of a task, or shows its answer.
+
+    A file is shown and written whole, so one repair shows the answers to all tasks of its file.
+    """
     if {*experience.targets, *experience.green_after} & set(task.red_ids):
+        return True
+    if task.kind != "failure" and task.real in _shown(experience):
         return True
     if experience.path != task.path:
         return False
     touched = differing(experience.before, experience.after).split(",")
     return not set(touched).isdisjoint(task.function.split(","))
+
+
+def _shown(experience: Experience) -> str:
+    texts = [message.content for message in experience.messages]
+    return "\0".join([*texts, experience.action.text, experience.before, experience.after])
 
 
 def _cutoff(known: TaskFile) -> tuple[int, str]:

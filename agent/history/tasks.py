@@ -15,7 +15,7 @@ from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 
 Kind = Literal["older", "stub", "failure"]
-RULES = "1"
+RULES = "2"
 """Which rules made the tasks: results under other rules are not comparable."""
 
 
@@ -40,7 +40,7 @@ class RepositoryTask:
     duration_s: float
     """Of a run of all tests."""
     real: str = ""
-    """Digest of the function as it was before it was broken."""
+    """The function as it was before it was broken: what must not have been learned."""
 
     @property
     def place(self) -> tuple[str, str]:

@@ -151,7 +151,9 @@ class Trials:
                 trees,
             )
 
-    async def find(self, trees: Trees, emit: Emit, *, budget_s: float) -> TaskFile:
+    async def find(
+        self, trees: Trees, emit: Emit, *, budget_s: float, switch: LearnerSwitch | None = None
+    ) -> TaskFile:
         """The tasks of the history, those included that are found now.
 
         Raises:
@@ -172,6 +174,7 @@ class Trials:
             emit=emit,
             budget_s=budget_s,
             failures=failures,
+            switch=switch,
         )
         return known
 
@@ -196,7 +199,7 @@ class Trials:
             )
         incumbent = self.in_use
         async with self.bench(emit) as (bench, trees):
-            known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE)
+            known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch)
             tasks = may_judge(
                 known,
                 candidate=candidate.name,

@@ -17,7 +17,7 @@ from typing import TypeVar
 from agent.events import Progress, StageStarted
 from agent.fixing.context import estimate_tokens
 from agent.history.tasks import RepositoryTask
-from agent.learner_process import LearnerSwitch
+from agent.learner_process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from agent.trial.bench import Bench
 from agent.trial.ledger import Ledger, Plan
@@ -178,9 +178,7 @@ class _Run:
         """The answer, asked for again if somebody needed the machine meanwhile."""
         switch = self._means.switch
         while True:
-            if switch.paused:
-                await asyncio.sleep(_LOOK_EVERY_S)
-                continue
+            await resumed(switch)
             work = asyncio.ensure_future(ask())
             try:
                 while not work.done() and not switch.paused:

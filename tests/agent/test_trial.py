@@ -44,6 +44,7 @@ def _task(number: int) -> RepositoryTask:
         green=(),
         failing=(failed(id_of(number)),),
         duration_s=0.1,
+        real=module(number),
     )
 
 

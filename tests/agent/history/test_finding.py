@@ -17,7 +17,7 @@ from agent.history.tasks import RepositoryTask, TaskFile
 from agent.history.trees import Trees, open_trees
 from learning.records import Experience
 from sandbox.report import RunStatus, TestReport
-from tests.fakes.experiences import make_experience
+from tests.fakes.experiences import make_action, make_experience
 from tests.fakes.history import ReadingRunners, build_history, commit, files_of, id_of, module
 from tests.fakes.sandbox import FakeTestRunner, report
 
@@ -119,7 +119,7 @@ async def test_a_line_that_a_crash_cut_off_does_not_count(place: _Place) -> None
     build_history(place.root, 2)
     known = await place.find()
     data = known.path.read_bytes()
-    known.path.write_bytes(data + b'{"rules": "1", "tri')
+    known.path.write_bytes(data + b'{"rules": "2", "tri')
     assert place.known().in_time == known.in_time
     assert known.path.read_bytes() == data
 
@@ -174,4 +174,6 @@ async def test_what_something_learned_is_about_is_never_held_out(place: _Place) 
     )
     other = make_experience("c", path="plus6.py", before="", after="", targets=())
     assert _functions(held_out(known, [same_test, same_function, other])) == ["plus3", "plus6"]
+    seen = make_experience("d", path="other.py", action=make_action(f"As in\n{module(3)}"))
+    assert _functions(held_out(known, [seen])) == ["plus4", "plus5", "plus6"], "it shows the answer"
     assert overlaps(known.in_time[3], same_test)
