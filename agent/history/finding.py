@@ -98,6 +98,8 @@ async def find_tasks(
 
         if await search.examine(commit, on_part):
             known.finish(commit.id)
+    if search.late():
+        emit(Notice("the search for tasks ran out of time; the next one goes on from here"))
 
 
 class _Search:

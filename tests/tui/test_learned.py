@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ from agent.paths import from_environ
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import Trial, as_record, decide
 from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
 from tests.fakes.experiences import make_experience
+from tests.fakes.trials import scores
 from tui.commands.adapters import adapters
 from tui.commands.experiences import experiences
 from tui.commands.learn import learn
@@ -94,6 +97,19 @@ def test_a_report_is_told_and_written_as_a_page(names: _Names, tmp_path: Path) -
     assert "learned from 1 experiences: hindsight 1" in said
     assert "loss 0.500 to 0.250 in 2 steps" in said
     assert "<svg" in page.read_text()
+
+
+def test_what_the_gates_said_is_shown_with_the_adapter(names: _Names) -> None:
+    assert "gates: it was not tried yet" in _run(adapters, "show", names[0]).output
+    store = AdapterStore(from_environ(os.environ).repository(Path.cwd()).adapters)
+    lost = Trial(held_out=scores(30, losses=4))
+    store.keep_decision(names[0], as_record(decide(lost), incumbent=None, at=2.0))
+    said = _run(adapters, "show", names[0]).output
+    assert "tasks of this repository: not passed (not shown to be better" in said
+    assert "0 wins, 4 losses on 30 tasks" in said
+    rows = [json.loads(row) for row in _run(adapters, "ls", "--json").output.splitlines()]
+    assert [row["state"] for row in rows] == ["rejected", "in shadow"]
+    assert "rejected: not shown to be better" in _run(adapters, "report", names[0]).output
 
 
 def test_an_export_is_a_copy_and_never_overwrites(names: _Names, tmp_path: Path) -> None:

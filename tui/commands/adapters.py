@@ -14,6 +14,7 @@ from learning.experience.store import ExperienceStore
 from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import from_record, in_words
 from learning.promotion.lineage import made_from, tainted
 from learning.promotion.report import terminal_report
 from sandbox.streams import display_safe
@@ -101,6 +102,9 @@ def show(*, name: str) -> None:
         click.echo(f"{title}:")
         for key, value in values.items():
             click.echo(display_safe(f"  {key}: {value}"))
+    click.echo("gates:" if manifest.decision else "gates: it was not tried yet")
+    for line in in_words(from_record(manifest.decision)) if manifest.decision else ():
+        click.echo(display_safe(f"  {line}"))
 
 
 @adapters.command("report")

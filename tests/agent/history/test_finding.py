@@ -112,6 +112,7 @@ async def test_a_search_that_runs_out_of_time_goes_on_later(place: _Place) -> No
     ticks = itertools.count()
     known = await place.find(budget_s=8.0, clock=lambda: float(next(ticks)))
     assert 0 < len(known.in_time) < 4
+    assert any(isinstance(e, Notice) and "ran out of time" in e.text for e in place.events)
     assert _functions((await place.find()).in_time) == [f"plus{n}" for n in range(1, 5)]
 
 
