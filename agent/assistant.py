@@ -134,6 +134,11 @@ class Assistant:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""
         await self._resources.reconnect(model, sandbox=sandbox)
 
+    @property
+    def model_name(self) -> str:
+        """The model that answers from the next reply on."""
+        return self._settings.model.name
+
     def test(self, *, command: str | None = None) -> AsyncGenerator[Event, None]:
         """Run the project's tests in the sandbox; the last event is `TestsFinished`."""
 

@@ -55,6 +55,7 @@ class Repl:
         self._mode: Mode = mode
         self._doing = ""
         self._used = self._limit = 0
+        self._adapter = ""
         history = make_private(where.repository.home) / "history"
         self._prompt = LinePrompt(
             status=self._status,
@@ -174,7 +175,7 @@ class Repl:
             case "/export":
                 text = reports.export(conversation.messages, rest, root=where.root)
             case "/model":
-                text = reports.model(where, where.settings.model.name, "")
+                text = reports.model(where, self._assistant.model_name, self._adapter)
             case _:
                 text = reports.tokens(
                     conversation.messages,
@@ -218,6 +219,7 @@ class Repl:
                 name = self._doing.partition(":")[0]
                 self._doing = f"{name}: {amount(done, unit)}{of_total}"
             case ReplyFinished():
+                self._adapter = event.adapter or ""
                 self._used = event.prompt_tokens + event.completion_tokens
                 self._limit = event.context_length
             case _:

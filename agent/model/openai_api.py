@@ -25,6 +25,10 @@ from learning.records import Action, Message, Sampling
 
 _MAX_REASON_CHARACTERS = 300
 _TOO_LONG = re.compile(r"context[ _](length|size|window)|maximum context|n_ctx", re.IGNORECASE)
+_MISSING = re.compile(
+    r"\bmodel\b.{0,200}\b(not found|does not exist)|no models loaded", re.IGNORECASE
+)
+_NO_PLACE = re.compile(r"unexpected endpoint", re.IGNORECASE)
 _ENDPOINTS = re.compile(r"(/v1)?(/chat/completions|/completions|/models)?/*$")
 
 
@@ -207,9 +211,10 @@ def error_of(
         )
     if "context" in code or (status in {400, 413, 500} and _TOO_LONG.search(reason)):
         return _too_long(error, reason, context_length=context_length, remedy=remedy)
-    if status == 404 and error:  # noqa: PLR2004 - not found
+    nowhere = _NO_PLACE.search(reason) is not None  # LM Studio says so with status 200
+    if not nowhere and ((status == 404 and error) or _MISSING.search(reason)):  # noqa: PLR2004
         return ModelMissingError(f"the server at {root} does not have the model {model!r}")
-    if status == 404 or 300 <= status < 400:  # noqa: PLR2004 - not found, or moved elsewhere
+    if nowhere or status == 404 or 300 <= status < 400:  # noqa: PLR2004 - or moved elsewhere
         return ServerUnreachableError(
             f"there is no OpenAI-compatible API at {root}/v1 (HTTP {status}); check model.base_url"
         )
@@ -235,7 +240,8 @@ def _error_object(body: bytes) -> Mapping[str, object]:
         data = as_mapping(json.loads(body))
     except ValueError:
         return {}
-    error = data.get("error", data.get("detail"))
+    # vLLM put the fields of the error into the body itself for a long time.
+    error = data.get("error", data.get("detail", data if as_text(data.get("message")) else None))
     return {"message": error} if isinstance(error, str) else as_mapping(error)
 
 

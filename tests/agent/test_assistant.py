@@ -93,3 +93,16 @@ async def test_leaving_in_the_middle_closes_the_turn(root: Path, server: FakeSer
                 break
         with pytest.raises(UndoRefusedError, match="nothing to undo"):
             assistant.workspace.undo()
+
+
+async def test_another_model_answers_and_is_named_from_then_on(
+    root: Path, server: FakeServer
+) -> None:
+    server.models.append({"id": "other", "max_model_len": 4096})
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn("Repair ops.py"))
+        await assistant.reconnect("other", sandbox=False)
+        assert assistant.model_name == "other"
+        await all_of(assistant.turn("Repair ops.py"))
+    assert [request["model"] for request in server.requests][:1] == ["fake"]
+    assert server.requests[-1]["model"] == "other"

@@ -21,6 +21,8 @@ class Scripted:
     status: int = 200
     error: Mapping[str, object] = field(default_factory=dict)
     """The body's `error`, with a status that is not 200, or inside the stream."""
+    body: object = None
+    """The whole body instead, with a status that is not 200."""
     headers: Mapping[str, str] = field(default_factory=dict)
     prompt_ids: Sequence[int] = ()
     adapter: str | None = None
@@ -59,6 +61,8 @@ class FakeServer:
     refuses_adapters: str = ""
     extra: dict[str, object] = field(default_factory=dict)
     """Other paths that answer GET with JSON."""
+    unknown_path: object = None
+    """What every other path answers with status 200; None: a plain 404."""
     url: str = ""
     requests: list[dict[str, object]] = field(default_factory=list)
     """Bodies of the chat completions."""
@@ -169,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if reply.status != 200:
-            self._json(reply.status, {"error": reply.error}, reply.headers)
+            error_body: object = {"error": reply.error} if reply.body is None else reply.body
+            self._json(reply.status, error_body, reply.headers)
             return
         self._start(200, {"content-type": reply.content_type})
         try:
@@ -238,5 +243,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(content)
 
     def _plain_404(self) -> None:
+        if self.fake.unknown_path is not None:
+            self._json(200, self.fake.unknown_path)
+            return
         self._start(404, {"content-type": "text/plain"})
         self._send(b"404 page not found")
