@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from sandbox.box import DockerSandbox
 from sandbox.contract import Ending, Job, Limits, SandboxError, SourceFile, TransferError
-from sandbox.engine import connect
+from sandbox.engine import check_engine, connect
 from tests.contracts.sandbox import CHECKS, Check
 
 pytestmark = pytest.mark.docker
@@ -56,6 +56,25 @@ async def kept(
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_keeps_the_contract(check: Check, kept: Mapping[Check, asyncio.Task[None]]) -> None:
     await kept[check]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["runsc", "kata-runtime"])
+async def test_other_runtimes_keep_the_contract_where_the_engine_has_them(
+    runtime: str, sandbox_image: str, tmp_path: Path
+) -> None:
+    if runtime not in check_engine().runtimes:
+        pytest.skip(f"the engine has no {runtime}")
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[DockerSandbox]:
+        async with DockerSandbox(
+            sandbox_image, session="runtime", lock_dir=tmp_path, runtime=runtime
+        ) as box:
+            yield box
+
+    for check in CHECKS:
+        await check(make)
 
 
 def containers(session: str) -> list[dict[str, Any]]:
