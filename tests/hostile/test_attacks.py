@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -70,37 +71,39 @@ async def box(sandbox_image: str, tmp_path: Path) -> DockerSandbox:
     return DockerSandbox(sandbox_image, session="hostile-attacks", lock_dir=tmp_path / "locks")
 
 
-def on_the_judge(attack: Attack) -> Iterator[CallTask | CheckTask]:
-    """The same wrong function, with values to compare, and checked by two kinds of scripts."""
-    source, limits = as_function(attack), ProgramLimits(timeout_s=20)
-    yield CallTask(
-        source=source,
-        entry_point="add",
-        calls=[Call(args=[1, 2], expected=3), Call(args=[100, 200], expected=300)],
-        limits=limits,
+CHECKS = (
+    "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(100, 200) == 300",
+    "import unittest\nunittest.TestCase().assertEqual(add(1, 2), 3)",
+)
+
+
+def on_the_judge(source: str, check: str) -> tuple[CallTask, CheckTask]:
+    """A function on the host's own comparison, and on a script's."""
+    calls = [Call(args=[1, 2], expected=3), Call(args=[100, 200], expected=300)]
+    limits = ProgramLimits(timeout_s=20)
+    return (
+        CallTask(source=source, entry_point="add", calls=calls, limits=limits),
+        CheckTask(source=source, entry_point="add", check=check, limits=limits),
     )
-    for check in (
-        "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(100, 200) == 300",
-        "import unittest\nunittest.TestCase().assertEqual(add(1, 2), 3)",
-    ):
-        yield CheckTask(source=source, entry_point="add", check=check, limits=limits)
 
 
 @pytest.mark.docker
 async def test_no_attack_fools_the_judge(sandbox_image: str, tmp_path: Path) -> None:
     async with WarmSandbox(sandbox_image, session="attacks", lock_dir=tmp_path, boxes=2) as warm:
 
-        async def one(attack: Attack) -> list[tuple[str, str]]:
-            results = [await score(warm, task) for task in on_the_judge(attack)]
+        async def one(attack: Attack, check: str) -> list[tuple[str, str]]:
+            results = [await score(warm, task) for task in on_the_judge(as_function(attack), check)]
             return [
                 (attack.name, f"{result.status}: {result.note}")
                 for result in results
                 if result.passed or not result.status.is_evidence
             ]
 
-        found = await asyncio.gather(*map(one, (*ATTACKS, ADAPTIVE)))
-        honest = Attack(name="honest", files={"calc.py": "def add(a, b): return a + b\n"})
-        assert [(await score(warm, task)).passed for task in on_the_judge(honest)] == [True] * 3
+        attacks = zip((*ATTACKS, ADAPTIVE), itertools.cycle(CHECKS), strict=False)
+        found = await asyncio.gather(*itertools.starmap(one, attacks))
+        for check in CHECKS:
+            for task in on_the_judge("def add(a, b): return a + b", check):
+                assert (await score(warm, task)).passed
     assert [entry for entries in found for entry in entries] == []
 
 

@@ -19,7 +19,7 @@ from tests.hostile.programs import CLEAN, PROGRAMS, Hostile
 
 pytestmark = pytest.mark.docker
 
-AT_ONCE = 5
+AT_ONCE = 4
 BOXES = 3
 """Most time goes by until those that never end are ended, so several may wait for that together."""
 GRACE_S = 4.0
