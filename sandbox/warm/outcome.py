@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from sandbox.network import wants_network
 from sandbox.status import Status
 from sandbox.warm.box import Run
 from sandbox.warm.inside.frames import SETTLED
@@ -29,8 +30,11 @@ def program_result(run: Run, *, nonce: str, is_source: bool) -> ProgramResult:
     if status is None and is_source:
         status, exception, note = _source_status(reports, nonce, exit_code)
     elif status is None:
-        status = Status.FAIL if exit_code else Status.PASS
-        note = f"it ended with exit code {exit_code}" if exit_code else ""
+        status, note = Status.PASS, ""
+        if exit_code:
+            wanted = wants_network(run.stderr.text[-_TEXT:])
+            status = Status.NEEDS_NETWORK if wanted else Status.FAIL
+            note = f"it ended with exit code {exit_code}"
     told = exit_code if run.ended == "exited" and status is not Status.OOM else None
     return ProgramResult(
         status=status,
@@ -52,8 +56,10 @@ def _source_status(
     for report in mine:
         if isinstance(report.get("raised"), list) and report["raised"]:
             name, text = raised(report["raised"])
-            status = Status.FAIL if name == "AssertionError" else Status.ERROR
-            return status, name, f"{name}: {text}" if text else name
+            said = f"{name}: {text}" if text else name
+            if name == "AssertionError":
+                return Status.FAIL, name, said
+            return Status.NEEDS_NETWORK if wants_network(said) else Status.ERROR, name, said
     if exit_code:
         return Status.FAIL, "", f"it ended with exit code {exit_code}"
     if not any(report.get("end") is True for report in mine):

@@ -65,6 +65,23 @@ def test_a_fault_that_the_program_wrote_is_only_words(
     assert outcome(SETTLED, *reports, status=status)[0] is expected
 
 
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (["gaierror", "[Errno -3] Temporary failure in name resolution"], Status.NEEDS_NETWORK),
+        (["OSError", "[Errno 101] Network is unreachable"], Status.NEEDS_NETWORK),
+        (["ConnectionRefusedError", "[Errno 111] Connection refused"], Status.ERROR),
+        (["AssertionError", "network is unreachable"], Status.FAIL),
+        (["ValueError", "x"], Status.ERROR),
+    ],
+)
+def test_a_program_that_wants_the_network_is_told_apart(
+    raised: list[str], expected: Status
+) -> None:
+    report = json.dumps({"nonce": "n", "raised": raised}).encode()
+    assert outcome(SETTLED, report, status=1)[0] is expected
+
+
 def test_cancelling_is_no_fault() -> None:
     assert outcome(ended="cancelled", status=None)[0] is Status.CANCELLED
 
