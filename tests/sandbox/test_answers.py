@@ -101,7 +101,7 @@ def test_frames_survive_any_cutting(payloads: list[bytes], size: int) -> None:
 
 def test_a_frame_that_is_announced_too_large_is_refused() -> None:
     with pytest.raises(FrameError):
-        FrameBuffer(10).feed(LENGTH.pack(11))
+        list(FrameBuffer(10).feed(LENGTH.pack(11)))
 
 
 class Liar(int):
@@ -151,12 +151,12 @@ def test_chosen_keys_cannot_make_the_comparison_slow() -> None:
     colliding = [(2**61 - 1) * n for n in range(1, 20_000)]  # all of them hash to 0
     tree = {"set": [{"int": hex(n)} for n in colliding]}
     pairs = {"dict": [[{"int": hex(n)}, 0] for n in colliding]}
-    started = time.monotonic()
+    started = time.process_time()
     for hostile in (tree, pairs):
         assert same(json.loads(json.dumps(hostile)), hostile)
         assert not same(hostile, encode({1, 2}))
         display(hostile)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_depth_that_our_own_encoder_does_not_make_is_never_the_same() -> None:
