@@ -64,6 +64,9 @@ def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) 
         f' y="{_TOP + _ROW * len(rows) + 16}">{low + spread * n / _TICKS:.3g}</text>'
         for n in range(_TICKS + 1)
     ]
+    if low < 0 < high:
+        end = _TOP + _ROW * len(rows)
+        marks.append(f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{_TOP}" y2="{end}"/>')
     for number, row in enumerate(rows):
         y = _TOP + _ROW * number + _ROW / 2
         value = f"{row.value:+.1f}" if signed else f"{row.value:.1f}"

@@ -88,6 +88,11 @@ def test_an_interval_is_drawn_from_its_low_to_its_high_end() -> None:
     assert second[1] - second[0] == pytest.approx(10 * (first[1] - first[0]), abs=0.5)
 
 
+def test_a_difference_of_either_sign_shows_where_nothing_changed() -> None:
+    assert 'class="zero"' not in spans("s", [span()], unit="%")
+    assert 'class="zero"' in spans("s", [span(value=-1.0, low=-5.0, high=3.0)], unit="points")
+
+
 def test_a_figure_of_one_task_has_no_width() -> None:
     figure = Figure.of([0.25])
     assert (figure.low, figure.value, figure.high) == (25.0, 25.0, 25.0)
