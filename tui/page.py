@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,13 @@ def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) 
     def x(value: float) -> float:
         return _LABELS + _PLOT * (value - low) / spread
 
+    end = _TOP + _ROW * len(rows)
     marks = [
-        f'<line class="axis" x1="{x(low + spread * n / _TICKS):.1f}" y1="{_TOP}"'
-        f' x2="{x(low + spread * n / _TICKS):.1f}" y2="{_TOP + _ROW * len(rows)}"/>'
-        f'<text class="soft" text-anchor="middle" x="{x(low + spread * n / _TICKS):.1f}"'
-        f' y="{_TOP + _ROW * len(rows) + 16}">{low + spread * n / _TICKS:.3g}</text>'
-        for n in range(_TICKS + 1)
+        f'<line class="axis" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP}" y2="{end}"/>'
+        f'<text class="soft" text-anchor="middle" x="{x(tick):.1f}" y="{end + 16}">{tick:g}</text>'
+        for tick in _ticks(low, high)
     ]
     if low < 0 < high:
-        end = _TOP + _ROW * len(rows)
         marks.append(f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{_TOP}" y2="{end}"/>')
     for number, row in enumerate(rows):
         y = _TOP + _ROW * number + _ROW / 2
@@ -77,8 +76,7 @@ def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) 
         )
         if row.published is not None:
             marks.append(f'<circle class="theirs" r="5" cx="{x(row.published):.1f}" cy="{y}"/>')
-    height = _TOP + _ROW * len(rows) + 24
-    return _figure(f"{title} ({unit})", _LABELS + _PLOT + 30, height, marks)
+    return _figure(f"{title} ({unit})", _LABELS + _PLOT + 30, end + 24, marks)
 
 
 def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:
@@ -93,6 +91,15 @@ def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:
             f' width="{_PLOT * count / most:.1f}"/>'
         )
     return _figure(title, _LABELS + _PLOT + 30, _TOP + _ROW * len(rows) + 8, marks)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values from `low` to `high`, a few of them."""
+    rough = ((high - low) or 1.0) / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = power * next(nice for nice in (1, 2, 5, 10) if nice * power >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [round(number * step, 10) for number in range(first, last + 1)]
 
 
 def _figure(title: str, width: float, height: float, marks: Iterable[str]) -> str:

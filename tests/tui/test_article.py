@@ -93,6 +93,11 @@ def test_a_difference_of_either_sign_shows_where_nothing_changed() -> None:
     assert 'class="zero"' in spans("s", [span(value=-1.0, low=-5.0, high=3.0)], unit="points")
 
 
+def test_the_scale_has_round_values() -> None:
+    found = spans("s", [span(value=1.0, low=-4.0, high=39.6)], unit="points")
+    assert re.findall(r'y="\d+">(-?\d+)</text>', found) == ["0", "20", "40"]
+
+
 def test_a_figure_of_one_task_has_no_width() -> None:
     figure = Figure.of([0.25])
     assert (figure.low, figure.value, figure.high) == (25.0, 25.0, 25.0)
