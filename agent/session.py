@@ -195,7 +195,10 @@ def read_session(folder: Path, session: str) -> list[dict[str, object]]:
     for number, line in enumerate(data[: _whole_bytes(data)].splitlines(), start=1):
         record = _record(line)
         if record is None:
-            raise SessionError(f"{path}:{number}: this line of the session is damaged")
+            raise SessionError(
+                f"{path}:{number}: this line of the session is damaged; "
+                "remove the line to read the rest"
+            )
         records.append(record)
     return records
 
@@ -235,10 +238,15 @@ def _remove_unless_open(path: Path) -> bool:
 
 
 def _path(folder: Path, session: str) -> Path:
-    path = folder / f"{session}{_SUFFIX}"
-    if not _ID.fullmatch(session) or not path.is_file():
-        raise SessionError(f"there is no session {session!r}; see `elagent sessions ls`")
-    return path
+    """The file of a session, named by its id or by the beginning of only one id."""
+    if _ID.fullmatch(session):
+        exact = folder / f"{session}{_SUFFIX}"
+        begin_so = [exact] if exact.is_file() else list(folder.glob(f"{session}*{_SUFFIX}"))
+        if len(begin_so) == 1:
+            return begin_so[0]
+        if begin_so:
+            raise SessionError(f"{len(begin_so)} sessions begin with {session!r}; give more of it")
+    raise SessionError(f"there is no session {session!r}; see `elagent sessions ls`")
 
 
 def _locked(descriptor: int, path: Path) -> int:

@@ -135,6 +135,18 @@ def test_unknown_sessions_are_refused(tmp_path: Path, session: str) -> None:
         read_session(tmp_path / "sessions", session)
 
 
+def test_the_beginning_of_an_id_is_enough_where_only_one_begins_so(tmp_path: Path) -> None:
+    moments = iter((1_700_000_000.0, 1_800_000_000.0))
+    for name in ("first", "second"):
+        moment = next(moments)
+        with SessionLog.create(tmp_path, clock=lambda moment=moment: moment) as log:  # type: ignore[misc]
+            log.append({"name": name})
+    (record,) = read_session(tmp_path, "2027")
+    assert record["name"] == "second"
+    with pytest.raises(SessionError, match="2 sessions begin with '20'"):
+        read_session(tmp_path, "20")
+
+
 def test_old_sessions_are_swept_but_not_the_running_one(tmp_path: Path) -> None:
     with SessionLog.create(tmp_path) as old, SessionLog.create(tmp_path) as running:
         pass

@@ -29,8 +29,8 @@ def list_() -> None:
         when = datetime.fromtimestamp(each.changed_at).astimezone().strftime("%Y-%m-%d %H:%M")
         try:
             subject = _subject(read_session(folder, each.id))
-        except SessionError as err:
-            subject = str(err)
+        except SessionError:
+            subject = "(damaged: `elagent sessions show` says where)"
         click.echo(f"{each.id}  {when}  {display_safe(subject)}".rstrip())
     if not found:
         click.echo("no sessions yet")
@@ -40,9 +40,11 @@ def list_() -> None:
 @click.argument("id_", metavar="ID")
 def show(*, id_: str) -> None:
     """Print what was asked, answered and done, oldest first."""
-    for record in read_session(context().repository.sessions, id_):
-        if line := _line(record):
-            click.echo(display_safe(line))
+    lines = [_line(record) for record in read_session(context().repository.sessions, id_)]
+    for line in filter(None, lines):
+        click.echo(display_safe(line))
+    if not any(lines):
+        click.echo("nothing was said or done in this session")
 
 
 @sessions.command("export")
