@@ -7,6 +7,7 @@ the fix loop to the file, as it would lead it for a user.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from agent.fixing.targets import choose_targets
 from agent.fixing.verify import first_state
 from agent.history.functions import differing, stubbed, with_older_body
 from agent.history.log import Candidate, Commit, History, commits
-from agent.history.tasks import Kind, RepositoryTask, TaskFile, task_id
+from agent.history.tasks import Kind, RepositoryTask, TaskFile, task_id, text_digest
 from agent.history.trees import Tree, Trees
 from agent.learner_process import LearnerSwitch, resumed
 from agent.streaming import Emit
@@ -38,6 +39,8 @@ class _Way:
     kind: Kind
     broken: str
     id: str
+    key: str
+    """Under which it is remembered that this makes no task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ async def find_tasks(
         WorkspaceError: If the files of a commit cannot be written.
     """
     started = clock()
-    line = commits(root, environ)
+    line = await asyncio.to_thread(commits, root, environ)
     todo = [commit for commit in line if commit.id not in known.examined]
     search = _Search(
         History(root, environ),
@@ -126,7 +129,8 @@ class _Search:
 
     async def examine(self, commit: Commit, on_part: Callable[[float], None]) -> bool:
         """Try every candidate of a commit, saying which share is done; whether all were tried."""
-        new = [each for each in self._history.candidates(commit) if self._is_new(each)]
+        touched = await asyncio.to_thread(self._history.candidates, commit)
+        new = [each for each in touched if self._is_new(each)]
         for number, candidate in enumerate(new, 1):
             if self.late():
                 return False
@@ -151,8 +155,9 @@ class _Search:
             tree = await self._trees.at(head.id)
             source = tree.read(step.path) if step.path in tree.files else step.before
             function = differing(source, step.before)
-            id_ = task_id(head.id, step.path, function, step.before)
-            if not function or id_ in self._known.tried:
+            # Worth another look only when the file has become another.
+            key = text_digest("\0".join([step.path, step.before, source]))
+            if not function or key in self._known.tried:
                 continue
             ground = await self._standing(head)
             if ground is None:
@@ -160,7 +165,8 @@ class _Search:
             candidate = Candidate(
                 commit=head, path=step.path, function=function, source=source, text=source
             )
-            way = _Way(kind="failure", broken=step.before, id=id_)
+            id_ = task_id(head.id, step.path, function, step.before)
+            way = _Way(kind="failure", broken=step.before, id=id_, key=key)
             await self._try(ground, candidate, [way])
 
     def _is_new(self, candidate: Candidate) -> bool:
@@ -188,7 +194,7 @@ class _Search:
             if not isinstance(task, str):
                 self._known.add(task)
                 return
-            self._known.reject(way.id, task)
+            self._known.reject(way.key, task)
 
 
 def _form(candidate: Candidate) -> tuple[str, str, str]:
@@ -203,11 +209,12 @@ def _ways(candidate: Candidate) -> list[_Way]:
         ("stub", stubbed(candidate.source, candidate.function)),
     ]
     commit, path, function = candidate.commit.id, candidate.path, candidate.function
-    return [
-        _Way(kind=kind, broken=text, id=task_id(commit, path, function, text))
+    named = [
+        (kind, text, task_id(commit, path, function, text))
         for kind, text in texts
         if text is not None
     ]
+    return [_Way(kind=kind, broken=text, id=id_, key=id_) for kind, text, id_ in named]
 
 
 def _unfit(report: TestReport) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ MOST_COMMITS = 200
 MOST_CHARACTERS = 8_000
 """Of a file: the model has to read it and to write it again."""
 _FIELDS = 2
+_DEFINED = re.compile(r"\bdef (\w+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,55 +72,79 @@ class History:
     _texts: dict[str, str] = field(default_factory=dict)
     _functions: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def candidates(self, commit: Commit) -> Iterator[Candidate]:
+    def candidates(self, commit: Commit) -> list[Candidate]:
         """The small functions that a commit changed, or whose tests it changed, by file."""
         now = read_commit(self.root, self.environ, commit=commit.id)
         if now is None:
-            return
+            return []
         before = (
             read_commit(self.root, self.environ, commit=commit.parent) if commit.parent else None
         )
         old = before.hashes if before is not None else {}
         changed = {path for path, blob in now.hashes.items() if old.get(path) != blob}
-        tested = self._words(now, [path for path in changed if is_test_path(path)])
-        for path in sorted(now.hashes):
-            if not path.endswith(".py") or is_test_path(path):
-                continue
-            older = self._text(before, path) if before is not None and path in old else None
-            known = self._small(before, path) if older is not None else {}
-            for name, text in self._small(now, path).items():
-                touched = path in changed and known.get(name) != text
-                if touched or name.rpartition(".")[2] in tested:
-                    yield Candidate(
-                        commit=commit,
-                        path=path,
-                        function=name,
-                        source=self._text(now, path),
-                        text=text,
-                        older=older,
-                    )
+        tested = self._named_by_tests(now, changed)
+        paths = [p for p in sorted(now.hashes) if p.endswith(".py") and not is_test_path(p)]
+        if not tested:
+            paths = [path for path in paths if path in changed]
+        self._fetch([now.hashes[path] for path in paths])
+        return [
+            candidate
+            for path in paths
+            for candidate in self._in_file(commit, path, now, before, tested)
+        ]
 
-    def _words(self, state: Pristine, paths: list[str]) -> frozenset[str]:
-        python = [path for path in paths if path.endswith(".py")]
-        return frozenset(w for path in python for w in re.findall(r"\w+", self._text(state, path)))
+    def _in_file(
+        self,
+        commit: Commit,
+        path: str,
+        now: Pristine,
+        before: Pristine | None,
+        tested: frozenset[str],
+    ) -> Iterator[Candidate]:
+        source = self._text(now, path)
+        older = self._text(before, path) if before is not None and path in before.hashes else None
+        changed = older != source
+        if not changed and tested.isdisjoint(_DEFINED.findall(source)):
+            return
+        known = self._small(older) if older is not None else {}
+        for name, text in self._small(source).items():
+            touched = changed and known.get(name) != text
+            if touched or name.rpartition(".")[2] in tested:
+                yield Candidate(
+                    commit=commit,
+                    path=path,
+                    function=name,
+                    source=source,
+                    text=text,
+                    older=older,
+                )
 
-    def _small(self, state: Pristine | None, path: str) -> Mapping[str, str]:
-        blob = state.hashes[path] if state is not None else ""
-        if blob not in self._functions:
-            text = self._text(state, path)
-            fits = 0 < len(text) <= MOST_CHARACTERS
-            self._functions[blob] = small_functions(text) if fits else {}
-        return self._functions[blob]
+    def _named_by_tests(self, state: Pristine, changed: Collection[str]) -> frozenset[str]:
+        """Every word of the tests that a commit changed."""
+        paths = [path for path in changed if path.endswith(".py") and is_test_path(path)]
+        self._fetch([state.hashes[path] for path in paths])
+        return frozenset(w for path in paths for w in re.findall(r"\w+", self._text(state, path)))
 
-    def _text(self, state: Pristine | None, path: str) -> str:
-        """A file of a commit; empty if it is not UTF-8."""
-        if state is None:
-            return ""
+    def _small(self, source: str) -> Mapping[str, str]:
+        if source not in self._functions:
+            fits = 0 < len(source) <= MOST_CHARACTERS
+            self._functions[source] = small_functions(source) if fits else {}
+        return self._functions[source]
+
+    def _text(self, state: Pristine, path: str) -> str:
+        """A file of a commit with Unix line ends; empty if it is not UTF-8."""
         blob = state.hashes[path]
-        if blob not in self._texts:
-            try:
-                text = state.read(path).decode("utf-8")
-            except UnicodeDecodeError:
-                text = ""
-            self._texts[blob] = text.replace("\r\n", "\n")
+        self._fetch([blob])
         return self._texts[blob]
+
+    def _fetch(self, blobs: Iterable[str]) -> None:
+        """Read stored files, those that are new together."""
+        new = [blob for blob in dict.fromkeys(blobs) if blob not in self._texts]
+        if not new:
+            return
+        contents = user_git(self.root, self.environ).blobs(new)
+        for blob, content in zip(new, contents, strict=True):
+            try:
+                self._texts[blob] = content.decode("utf-8").replace("\r\n", "\n")
+            except UnicodeDecodeError:
+                self._texts[blob] = ""
