@@ -103,6 +103,8 @@ async def find_tasks(
             known.finish(commit.id)
     if search.late():
         emit(Notice("the search for tasks ran out of time; the next one goes on from here"))
+    else:
+        known.searched()
 
 
 class _Search:

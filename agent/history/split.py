@@ -48,11 +48,17 @@ def _shown(experience: Experience) -> str:
 
 
 def _cutoff(known: TaskFile) -> tuple[int, str]:
-    """Where the older part ends, decided when it is first asked for."""
+    """Where the older part ends: for good, once a whole search has shown what there is.
+
+    Until then it can only move back, as a search goes from the newest commit to the oldest: what
+    was held out stays so.
+    """
     if known.cutoff is None:
         tasks = known.in_time
         older = int(len(tasks) * EXPERIENCE_SHARE)
         if not older:
             return (0, "")
+        if not known.complete:
+            return tasks[older - 1].order
         known.cut(tasks[older - 1].order)
     return known.cutoff or (0, "")

@@ -92,6 +92,8 @@ class TaskFile:
     """Commits whose candidates were all tried."""
     cutoff: tuple[int, str] | None = None
     """Up to here in time tasks are for experience, what comes later is held out; set once."""
+    complete: bool = False
+    """Whether a search has come to its end: only then it is known what the oldest tasks are."""
 
     def __post_init__(self) -> None:
         for record in _records(self.path):
@@ -108,6 +110,11 @@ class TaskFile:
     def finish(self, commit: str) -> None:
         """Remember that a commit has nothing more to give."""
         self._append({"examined": commit})
+
+    def searched(self) -> None:
+        """Remember that a search has come to its end."""
+        if not self.complete:
+            self._append({"complete": True})
 
     def cut(self, order: tuple[int, str]) -> None:
         """Decide for good where the older part ends."""
@@ -131,6 +138,7 @@ class TaskFile:
         if isinstance(made := record.get("task"), dict):
             task = _task(made)
             self.tasks[task.id] = task
+        self.complete = self.complete or record.get("complete") is True
         if isinstance(cut := record.get("cutoff"), list):
             self.cutoff = (int(cut[0]), str(cut[1]))
         for name, known in (("tried", self.tried), ("examined", self.examined)):

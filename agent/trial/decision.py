@@ -55,7 +55,7 @@ async def measure(
         Notice(
             f"{len(plan.held_out)} held-out tasks and {len(plan.confirming)} fresh ones"
             f" ({MIN_HELD_OUT} and {MIN_CONFIRMING} are needed)"
-            + (f": about {max(1, round(seconds / _MINUTE_S))} min" if enough else "")
+            + (f": at most about {max(1, round(seconds / _MINUTE_S))} min" if enough else "")
         )
     )
     return await run_trial(plan, chosen, means)

@@ -38,6 +38,8 @@ from learning.records import Origin, Verdict
 from sandbox.image import ensure_base
 from sandbox.judge import CheckTask, JudgeResult
 
+_READ_BYTES_PER_S = 9e9
+"""Of weights, by two cores of a small machine."""
 _SEARCH_SHARE = 1 / 3
 """Of the budget, at most, goes into looking for tasks."""
 
@@ -213,6 +215,7 @@ class Trials:
                 emit=emit,
                 budget_s=budget_s,
                 guard=guard_problems(),
+                tokens_per_s=_guessed_speed(await self.model()),
                 switch=switch or LearnerSwitch(),
             )
             return await measure(
@@ -221,3 +224,10 @@ class Trials:
 
     def _tainted(self) -> Sequence[AdapterManifest]:
         return tainted(self.adapters, self.store.forgotten())
+
+
+def _guessed_speed(model: InstalledModel) -> float:
+    """Tokens a second on a small CPU: each reads all weights once."""
+    weights = model.gguf or (model.hf and model.hf / "model.safetensors")
+    size = weights.stat().st_size if weights and weights.exists() else _READ_BYTES_PER_S / 8
+    return _READ_BYTES_PER_S / max(1, size)

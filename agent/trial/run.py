@@ -35,8 +35,6 @@ from learning.promotion.gate import (
     lacking,
 )
 
-_TOKENS_PER_S = 8.0
-"""A guess for a model of 1.5 B on two cores, until replies were timed here."""
 _GUARD_TOKENS = 120
 _LOOK_EVERY_S = 0.2
 _T = TypeVar("_T")
@@ -52,6 +50,8 @@ class Means:
     budget_s: float
     """No further answer is asked for after this time."""
     guard: Sequence[Problem]
+    tokens_per_s: float = 8.0
+    """A guess at the speed of replies, until some were timed here."""
     switch: LearnerSwitch = field(default_factory=LearnerSwitch)
     """While it is paused nothing is asked; an answer that is being made is given up."""
     clock: Callable[[], float] = time.monotonic
@@ -67,7 +67,7 @@ async def run_trial(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -
 
 
 def expected_s(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> float:
-    """About how long the answers that are missing will take, in seconds."""
+    """About how long the answers that are missing will take at most, in seconds."""
     bench, wanted = means.bench, {*plan.held_out, *plan.confirming}
     seconds = 0.0
     for system in (plan.incumbent, plan.adapter):
@@ -75,12 +75,12 @@ def expected_s(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> flo
         timed = [sample.generation_s + sample.sandbox_s for sample in known.values()]
         for task in tasks:
             if task.id in wanted and task.id not in known:
-                guess = estimate_tokens(task.broken) / _TOKENS_PER_S + 2 * task.duration_s
+                guess = estimate_tokens(task.broken) / means.tokens_per_s + 2 * task.duration_s
                 seconds += fmean(timed) if timed else guess
         general = bench.known("guard", system)
         missing = sum(problem.task_id not in general for problem in means.guard)
         timed = [sample.generation_s for sample in general.values()]
-        seconds += missing * (fmean(timed) if timed else _GUARD_TOKENS / _TOKENS_PER_S)
+        seconds += missing * (fmean(timed) if timed else _GUARD_TOKENS / means.tokens_per_s)
     return seconds
 
 

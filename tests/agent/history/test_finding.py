@@ -166,6 +166,17 @@ async def test_the_older_third_is_for_experience_and_stays_so(place: _Place) -> 
     assert len(held_out(known, ())) == 10
 
 
+async def test_a_search_that_is_not_over_does_not_draw_the_line_for_good(place: _Place) -> None:
+    build_history(place.root, 6)
+    ticks = itertools.count()
+    known = await place.find(budget_s=12.0, clock=lambda: float(next(ticks)))
+    early = _functions(held_out(known, ()))
+    assert 0 < len(known.in_time) < 6
+    known = await place.find()
+    assert set(early) < set(_functions(held_out(known, ())))
+    assert _functions(older_part(known)) == ["plus1", "plus2"]
+
+
 async def test_what_something_learned_is_about_is_never_held_out(place: _Place) -> None:
     build_history(place.root, 6)
     known = await place.find()
