@@ -24,6 +24,7 @@ from sandbox.streams import display_safe
 from tui.render import render
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BEFORE_ESTIMATE = 2.0
 _MINUTE_S = 60
 _HOUR_S = 3600
 _KILO = 1000
@@ -168,7 +169,9 @@ class _Stage:
         if self._first is None:
             self._first = now, done
         since, before = self._first
-        return (now - since) * (total - done) / (done - before) if done > before else None
+        if done <= before or now - since < _SECONDS_BEFORE_ESTIMATE:
+            return None
+        return (now - since) * (total - done) / (done - before)
 
     def end(self) -> None:
         """Leave one line behind where the bar was."""

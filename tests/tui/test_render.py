@@ -172,7 +172,7 @@ def test_time_left_is_told_from_the_rate_since_the_first_progress_not_from_the_s
     now, stream = 0.0, io.StringIO()
     presenter = TextPresenter(Console(file=stream, width=80), clock=lambda: now)
     presenter.show(StageStarted("unpacking"))
-    for now, done in ((100.0, 1), (120.0, 3)):  # noqa: B007 - the clock reads `now`
+    for now, done in ((100.0, 1), (101.0, 2), (120.0, 3)):  # noqa: B007 - the clock reads `now`
         presenter.show(Progress(done, 11, "parts"))
     lines = stream.getvalue().splitlines()
     assert lines == [
