@@ -17,7 +17,7 @@ from typing import Protocol
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
 from agent.failures import evidence_of
-from learning.experience.digest import digest
+from learning.evidence.output import parse_output
 from learning.experience.store import ExperienceStore
 from learning.records import (
     Action,
@@ -177,7 +177,7 @@ class Recorder:
         Raises:
             StoreError: If it cannot be written.
         """
-        facts = digest(step.observation, subject=step.command, tier=Tier.OUTPUT)
+        facts = parse_output(step.observation, subject=step.command, tier=Tier.OUTPUT)
         first = step.edits[0] if step.edits else None
         experience = dataclasses.replace(
             self._bare(step.messages, step.action),

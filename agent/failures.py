@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from learning.experience.digest import compared_values, digest
+from learning.evidence.output import parse_output
+from learning.evidence.values import compared_values
 from learning.records import Evidence, EvidenceKind, Tier
 from sandbox.report import TestResult
 
@@ -11,7 +12,7 @@ _MAX_FIELD = 600
 
 def evidence_of(result: TestResult) -> Evidence:
     """What one red test says, as parsed fields: nothing of its raw output."""
-    if not result.exception and (parsed := digest(result.detail, subject=result.id)):
+    if not result.exception and (parsed := parse_output(result.detail, subject=result.id)):
         return parsed[-1]
     expected, got = compared_values(result.message)
     return Evidence(

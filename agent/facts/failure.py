@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.failures import evidence_of
 from agent.fixing.sources import Sources
-from learning.experience.digest import digest
+from learning.evidence.output import parse_output
 from learning.records import Evidence, EvidenceKind, Tier
 from sandbox.contract import Execution, Sandbox
 from sandbox.policy import WORK_DIR
@@ -79,7 +79,7 @@ def failure_of_test(result: TestResult, sources: Sources) -> Failure:
 def failure_of_command(execution: Execution, sources: Sources) -> Failure | None:
     """The last error that a command printed; None if nothing in its output is known as one."""
     output = f"{execution.stdout.text}\n{execution.stderr.text}"[-_OUTPUT_CHARACTERS:]
-    found = digest(output)
+    found = parse_output(output)
     evidence = found[-1] if found else None
     if evidence is None:
         return Failure(exception="", message="", output=output) if output.strip() else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from learning.evidence.facts import Fact, clipped, is_library
 from learning.evidence.python import tracebacks
+from learning.evidence.values import compared_values
 from learning.records import EvidenceKind
 
 _SECTION = re.compile(
@@ -17,7 +18,6 @@ _PLACE = re.compile(r"([^\s:][^:]{0,500}):(\d{1,9}): (?:in (.{1,300})|([A-Z]\w{0
 _SUMMARY = re.compile(r"(?:FAILED|ERROR) ([^\s:]{1,500}(?:::.{1,500}?)?)(?: - (.{0,2000}))?")
 _REASON = re.compile(r"E {3,12}(.{0,2000})")
 _EXCEPTION = re.compile(r"((?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}): (.{0,2000})", re.DOTALL)
-_EQUAL = re.compile(r"(?:AssertionError: )?assert (.{1,300}?) == (.{1,300})")
 _MAX_REASONS = 8
 
 
@@ -54,7 +54,7 @@ def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> Fact 
     last_word = next((line for line in reversed(body) if _PLACE.fullmatch(line)), "")
     place = _PLACE.fullmatch(last_word)
     exception = named[1].rsplit(".", 1)[-1] if named else (place[4] if place and place[4] else "")
-    equal = _EQUAL.fullmatch(reasons[0])
+    expected, got = compared_values(reasons[0])
     if not exception and reasons[0].startswith("assert "):
         exception = "AssertionError"
     own = [where for where in places if not is_library(where[0])] or places or [("", 0, "")]
@@ -69,8 +69,8 @@ def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> Fact 
         line=line,
         function=function,
         subject=subject,
-        got=equal[1] if equal else "",
-        expected=equal[2] if equal else "",
+        got=got,
+        expected=expected,
     )
 
 
@@ -86,17 +86,27 @@ def _id_of(name: str, summary: dict[str, str]) -> str:
 
 
 def _from_summary(lines: Sequence[str]) -> Iterator[Fact]:
+    places: dict[str, int] = {}
     for index, line in enumerate(lines):
+        if place := _PLACE.fullmatch(line):
+            places[place[1]] = int(place[2])
         found = _SUMMARY.fullmatch(line)
         if found is None or ".py" not in found[1] or not found[2]:
             continue
         named = _EXCEPTION.fullmatch(found[2])
+        message = named[2] if named else found[2]
+        expected, got = compared_values(message)
+        unnamed = "AssertionError" if message.startswith("assert ") else ""
         yield Fact(
             first=index,
             last=index,
             kind=EvidenceKind.TEST_FAILURE,
-            exception=named[1].rsplit(".", 1)[-1] if named else "",
-            message=clipped(named[2] if named else found[2]),
+            exception=named[1].rsplit(".", 1)[-1] if named else unnamed,
+            message=clipped(message),
             file=found[1].partition("::")[0],
+            line=places.get(found[1].partition("::")[0], 0),
+            function=found[1].rpartition("::")[2].partition("[")[0] if "::" in found[1] else "",
             subject=found[1],
+            expected=expected,
+            got=got,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from learning.evidence.facts import Fact, clipped, is_library
+from learning.evidence.values import compared_values
 from learning.records import EvidenceKind
 
 _HEADERS = (
@@ -22,7 +23,6 @@ _CHAIN = (
 )
 _RULE = re.compile(r"[=-]{20,200}")
 _UNITTEST = re.compile(r"(?:FAIL|ERROR): (\S{1,200}) \(([^()]{1,300})\)")
-_COMPARED = re.compile(r"(.{1,300}?) != (.{1,300})")
 _DOCTEST = re.compile(r'File "([^"]{1,1000})", line (\d{1,9}), in (.{1,300})')
 _MAX_MORE_LINES = 5
 
@@ -71,16 +71,16 @@ def unittests(lines: Sequence[str]) -> Iterator[Fact]:
         if not found or named is None:
             continue
         fact = found[-1]
-        compared = _COMPARED.fullmatch(fact.message)
-        asserted = fact.exception == "AssertionError" and compared is not None
+        asserted = fact.exception == "AssertionError"
+        expected, got = compared_values(fact.message) if asserted else ("", "")
         yield replace(
             fact,
             first=start,
             last=start + fact.last,
             kind=EvidenceKind.TEST_FAILURE,
             subject=named[2] if named[2].endswith(named[1]) else f"{named[2]}.{named[1]}",
-            got=compared[1] if asserted and compared else "",
-            expected=compared[2] if asserted and compared else "",
+            got=got,
+            expected=expected,
         )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from learning.experience.digest import compared_values, digest
+from learning.evidence.output import parse_output
+from learning.evidence.values import compared_values
 from learning.records import Evidence, EvidenceKind, Tier
 
 
@@ -25,7 +26,7 @@ def _run(tmp_path: Path, source: str) -> str:
 
 def test_a_traceback_names_exception_message_and_deepest_frame(tmp_path: Path) -> None:
     output = _run(tmp_path, "def share(n):\n    return 1 / n\n\nshare(0)\n")
-    (fact,) = digest(output, subject="script.py")
+    (fact,) = parse_output(output, subject="script.py")
     assert fact == Evidence(
         kind=EvidenceKind.TRACEBACK,
         tier=Tier.HARNESS,
@@ -40,7 +41,7 @@ def test_a_traceback_names_exception_message_and_deepest_frame(tmp_path: Path) -
 
 def test_chained_exceptions_come_cause_first(tmp_path: Path) -> None:
     source = "try:\n    {}['a']\nexcept KeyError as err:\n    raise ValueError('no a') from err\n"
-    facts = digest(_run(tmp_path, source))
+    facts = parse_output(_run(tmp_path, source))
     assert [(fact.exception, fact.message) for fact in facts] == [
         ("KeyError", "'a'"),
         ("ValueError", "no a"),
@@ -49,20 +50,20 @@ def test_chained_exceptions_come_cause_first(tmp_path: Path) -> None:
 
 def test_an_exception_during_handling_comes_last(tmp_path: Path) -> None:
     source = "try:\n    int('x')\nexcept ValueError:\n    [].pop()\n"
-    assert [fact.exception for fact in digest(_run(tmp_path, source))] == [
+    assert [fact.exception for fact in parse_output(_run(tmp_path, source))] == [
         "ValueError",
         "IndexError",
     ]
 
 
 def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
-    (fact,) = digest(_run(tmp_path, "x = 1\ny = (2\n"))
+    (fact,) = parse_output(_run(tmp_path, "x = 1\ny = (2\n"))
     assert (fact.exception, fact.line) == ("SyntaxError", 2)
     assert fact.message == "'(' was never closed"
 
 
 def test_a_qualified_exception_is_named_without_its_module(tmp_path: Path) -> None:
-    (fact,) = digest(_run(tmp_path, "import json\njson.loads('{')\n"))
+    (fact,) = parse_output(_run(tmp_path, "import json\njson.loads('{')\n"))
     assert fact.exception == "JSONDecodeError"
 
 
@@ -72,7 +73,7 @@ def test_members_of_an_exception_group_are_found(tmp_path: Path) -> None:
         "try:\n    int('x')\nexcept ValueError as err:\n    errors.append(err)\n"
         "raise ExceptionGroup('two', [*errors])\n"
     )
-    exceptions = [fact.exception for fact in digest(_run(tmp_path, source))]
+    exceptions = [fact.exception for fact in parse_output(_run(tmp_path, source))]
     assert exceptions == ["ExceptionGroup", "ValueError"]
 
 
@@ -81,7 +82,7 @@ def test_no_source_line_is_quoted(tmp_path: Path) -> None:
         tmp_path, "def wrong_on_purpose():\n    raise ValueError('no')\nwrong_on_purpose()\n"
     )
     assert "raise ValueError" in output
-    assert "raise ValueError" not in str(digest(output))
+    assert "raise ValueError" not in str(parse_output(output))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_no_source_line_is_quoted(tmp_path: Path) -> None:
     ],
 )
 def test_output_without_a_whole_traceback_says_nothing(output: str) -> None:
-    assert digest(output) == ()
+    assert parse_output(output) == ()
 
 
 _PIECES = st.sampled_from(
@@ -116,7 +117,7 @@ _PIECES = st.sampled_from(
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=400) | st.lists(_PIECES, max_size=30).map("".join))
 def test_garbage_never_raises(output: str) -> None:
-    for fact in digest(output):
+    for fact in parse_output(output):
         assert len(fact.message) <= 600
 
 
@@ -127,7 +128,7 @@ def test_garbage_never_raises(output: str) -> None:
 def test_ten_megabytes_take_bounded_time(piece: str) -> None:
     output = piece * (10_000_000 // len(piece))
     started = time.process_time()
-    digest(output)
+    parse_output(output)
     assert time.process_time() - started < 2.0
 
 
@@ -140,7 +141,7 @@ def test_the_short_summary_of_pytest_names_every_test_with_its_values() -> None:
         "ERROR tests/test_other.py - ModuleNotFoundError: No module named 'other'\n"
         "2 failed, 1 error in 0.12s\n"
     )
-    total, short, other = digest(printed)
+    total, short, other = parse_output(printed)
     assert total.kind is EvidenceKind.TEST_FAILURE
     assert (total.subject, total.function, total.line) == (
         "tests/test_shop.py::test_total[a b]",
