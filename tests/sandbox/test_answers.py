@@ -93,7 +93,7 @@ def test_no_bytes_break_the_reading_of_a_frame(data: bytes) -> None:
 def test_frames_survive_any_cutting(payloads: list[bytes], size: int) -> None:
     stream = b"".join(LENGTH.pack(len(payload)) + payload for payload in payloads)
     buffer = FrameBuffer()
-    got = []
+    got: list[bytes] = []
     for start in range(0, len(stream), size):
         got += buffer.feed(stream[start : start + size])
     assert got == payloads
