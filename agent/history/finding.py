@@ -26,6 +26,8 @@ from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
 from sandbox.report import RunStatus, TestReport
 
+_MOST_UNFIT = 5
+"""After so many commits in a row whose tests can judge nothing, older ones will not do it either."""
 ENOUGH = 120
 """More tasks are not looked for."""
 _SLOWEST_S = 60.0
@@ -91,7 +93,7 @@ async def find_tasks(
     if todo:
         emit(StageStarted("looking for tasks in the history"))
     for number, commit in enumerate(todo):
-        if len(known.in_time) >= enough or search.late():
+        if len(known.in_time) >= enough or search.late() or search.unfit >= _MOST_UNFIT:
             break
 
         def on_part(share: float, number: int = number) -> None:
@@ -121,6 +123,8 @@ class _Search:
         switch: LearnerSwitch,
     ) -> None:
         self.late = late
+        self.unfit = 0
+        """How many commits in a row could judge nothing."""
         self._switch = switch
         self._history = history
         self._trees = trees
@@ -138,7 +142,7 @@ class _Search:
                 return False
             ground = await self._standing(commit)
             if ground is None:
-                return True
+                return False  # tomorrow's environment may run them
             self._seen.add(_form(candidate))
             ways = [way for way in _ways(candidate) if way.id not in self._known.tried]
             await self._try(ground, candidate, ways)
@@ -184,7 +188,9 @@ class _Search:
             green = await tree.runner.run()
             if reason := _unfit(green):
                 self._emit(Notice(f"no tasks from the commit {commit.id[:8]}: {reason}"))
+                self.unfit += 1
                 return None
+            self.unfit = 0
             self._ground = _Ground(commit=commit, tree=tree, green=green)
         return self._ground
 
