@@ -36,7 +36,7 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.housekeeping import sweep
-from agent.learn import LearnOptions, Measure, learn
+from agent.learn import LearnOptions, learn
 from agent.learner_jobs import only_one_round
 from agent.learner_process import LearnerSwitch
 from agent.model.protocol import Model
@@ -57,8 +57,7 @@ from agent.yields import append_yield
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
 from learning.model.resolve import resolve
-from learning.promotion.adapters import AdapterManifest, AdapterStore
-from learning.promotion.gate import Trial
+from learning.promotion.adapters import AdapterStore
 from sandbox.contract import Execution
 from sandbox.report import TestReport
 
@@ -291,7 +290,7 @@ class Assistant:
                 repository=self._parts.root.name,
                 jobs=make_private(self._repository.learn),
                 options=options,
-                measure=self._measure(options.trial_s, emit, switch),
+                measure=self.trials(emit).within(options.trial_s, switch),
                 switch=switch,
                 environ=self._parts.environ,
             )
@@ -344,29 +343,7 @@ class Assistant:
 
     def trials(self, emit: Emit) -> Trials:
         """The trials of this repository, for whoever measures; nothing is opened yet."""
-        from agent.trial.opening import Trials
-
-        return Trials(
-            root=self._parts.root,
-            settings=self._settings,
-            paths=self._parts.paths,
-            launcher=self._parts.launcher,
-            environ=self._parts.environ,
-            store=self._resources.store(),
-            project=lambda: self._resources.project(emit, None),
-        )
-
-    def _measure(
-        self, budget_s: float | None, emit: Emit, switch: LearnerSwitch | None
-    ) -> Measure | None:
-        if budget_s is None:
-            return None
-        trials = self.trials(emit)
-
-        async def measure(candidate: AdapterManifest, emit: Emit) -> Trial:
-            return await trials.measure(candidate, emit, budget_s=budget_s, switch=switch)
-
-        return measure
+        return self._resources.trials(emit)
 
     @property
     def _settings(self) -> Settings:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.advice import Advisor
 from agent.approval import Approver
@@ -24,6 +25,9 @@ from agent.streaming import Emit
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore
+
+if TYPE_CHECKING:
+    from agent.trial.opening import Trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,24 @@ class Resources:
             else None,
             lessons=self._lessons if allowed.memory == "hints" else tuple,
             say=say,
+        )
+
+    def trials(self, emit: Emit) -> Trials:
+        """The trials of this repository; nothing is opened before it is needed.
+
+        Raises:
+            StoreError: If the experiences cannot be opened.
+        """
+        from agent.trial.opening import Trials
+
+        return Trials(
+            root=self.parts.root,
+            settings=self.parts.settings,
+            paths=self.parts.paths,
+            launcher=self.parts.launcher,
+            environ=self.parts.environ,
+            store=self.store(),
+            project=lambda: self.project(emit, None),
         )
 
     def _lessons(self) -> tuple[Lesson, ...]:

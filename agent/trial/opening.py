@@ -222,6 +222,18 @@ class Trials:
                 candidate, incumbent=incumbent, tasks=tasks, everything=known, means=means
             )
 
+    def within(
+        self, budget_s: float | None, switch: LearnerSwitch | None
+    ) -> Callable[[AdapterManifest, Emit], Awaitable[Trial]] | None:
+        """`measure` for `agent.learn`; None where there is to be no trial."""
+        if budget_s is None:
+            return None
+
+        async def measured(candidate: AdapterManifest, emit: Emit) -> Trial:
+            return await self.measure(candidate, emit, budget_s=budget_s, switch=switch)
+
+        return measured
+
     def _tainted(self) -> Sequence[AdapterManifest]:
         return tainted(self.adapters, self.store.forgotten())
 
