@@ -55,7 +55,8 @@ class TextPresenter:
     """Lines for people; a live progress line with an ETA where there is a terminal.
 
     With `stream`, what the model says and commands print is shown as it comes; without, only how
-    far they are. Without `live` nothing is ever drawn over, since a prompt has the last line.
+    far they are. Without `live` nothing is ever drawn over, since a prompt has the last line; for
+    the same reason only whole lines are written then: the prompt would be drawn over half of one.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class TextPresenter:
         self._console = console
         self._streams = stream
         self._stage = _Stage(console, live=live and console.is_terminal, clock=clock)
+        self._whole_lines = not live
+        self._pending = ""
         self._mid_line = False
 
     def show(self, event: Event) -> None:
@@ -92,6 +95,11 @@ class TextPresenter:
         self._end_line()
 
     def _stream(self, text: str) -> None:
+        if self._whole_lines:
+            whole, line_end, self._pending = (self._pending + text).rpartition("\n")
+            text = whole + line_end
+        if not text:
+            return
         self._stage.end()
         self._console.print(
             display_safe(text), end="", markup=False, highlight=False, soft_wrap=True
@@ -106,6 +114,8 @@ class TextPresenter:
             self._console.print(renderable, soft_wrap=not self._console.is_terminal)
 
     def _end_line(self) -> None:
+        if self._pending:
+            self._stream("\n")
         if self._mid_line:
             self._console.print()
             self._mid_line = False

@@ -10,11 +10,25 @@ from pathlib import Path
 from agent.approval import Approver, Decision, Question
 from agent.capture import TurnRecorder, TurnStep
 from agent.context.compaction import summarised
-from agent.events import ContextCompacted, Event, Notice, TurnEnding, TurnFinished
+from agent.events import (
+    ContextCompacted,
+    Event,
+    Notice,
+    StageStarted,
+    TurnEnding,
+    TurnFinished,
+)
 from agent.fixing.sources import Sources
 from agent.model.protocol import ContextLengthError, Model
 from agent.prompt_files import Name, prompt
-from agent.reply.parse import FileEdits, Reading, ShellCommand, parse_reply
+from agent.reply.parse import (
+    FileEdits,
+    PlainAnswer,
+    Reading,
+    ShellCommand,
+    Unusable,
+    parse_reply,
+)
 from agent.streaming import Emit, stream_events
 from agent.turn.acting import Actions, End, Outcome, RunTests
 from agent.turn.asking import ask
@@ -23,12 +37,18 @@ from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.opening import Background, open_turn
 from agent.turn.stuck import Step, stuck_reason
 from agent.turn.tools import Explain, RunCommand
+from agent.turn.unplaced import unplaced_change
 from learning.experience.store import StoreError
 from learning.records import Action, Message, Sampling
 
 __all__ = ["Background", "Conversation", "RunCommand", "TurnLimits", "run_turn"]
 
 _SMALLEST_REPLY_TOKENS = 128
+_NO_PATH = (
+    "Nothing was written: the reply changes code of {path} without saying so. To change it, write "
+    "{path} on a line of its own, then the whole file in a fenced block. If nothing is to be "
+    "changed, answer without code."
+)
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
@@ -275,6 +295,8 @@ class _Turn:
             self.conversation.say("assistant", INTERRUPTED)
             return self._full(used, "the next request starts with a summary")
         sampling = replace(self.sampling, max_tokens=min(room, self.limits.max_reply_tokens))
+        limit = self.model.context_length
+        self.emit(StageStarted(f"{self.model.name} answers ({used} of {limit} tokens are used)"))
         heard: list[str] = []
         said = ""
         try:
@@ -294,10 +316,16 @@ class _Turn:
         return reply.action
 
     def _read(self, action: Action) -> Reading:
+        """What a reply asks for. A changed definition without its path is no answer to a request."""
         sources = self.actions.sources
-        return parse_reply(
+        reading = parse_reply(
             action.text, known_paths=sources.files, finish=action.finish, take_patches=True
         )
+        if isinstance(reading, PlainAnswer) and "?" not in self.user_text:
+            path = unplaced_change(action.text, self.conversation.shown_files)
+            if path:
+                return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
+        return reading
 
     async def _record(
         self, history: Sequence[Message], action: Action, reading: Reading, outcome: Outcome

@@ -180,3 +180,15 @@ def test_time_left_is_told_from_the_rate_since_the_first_progress_not_from_the_s
         "   unpacking: 1 parts of 11 parts",
         "   unpacking: 3 parts of 11 parts, 1 min 20 s left",
     ]
+
+
+def test_above_a_prompt_only_whole_lines_are_written() -> None:
+    stream = io.StringIO()
+    presenter = TextPresenter(Console(file=stream, no_color=True), live=False)
+    written = []
+    for piece in ("It ", "adds", ".\nAnd", " ends"):
+        presenter.show(TextDelta(piece))
+        written.append(stream.getvalue())
+    assert written == ["", "", "It adds.\n", "It adds.\n"]
+    presenter.close()
+    assert stream.getvalue() == "It adds.\nAnd ends\n"
