@@ -12,13 +12,10 @@ from pathlib import Path
 from agent.errors import AgentError
 from agent.events import Event, LearnStep, Progress, StageStarted
 from learning.training import job as job_module
-from learning.training.job import read_job
 from learning.training.progress import ProgressLine, ProgressReader
-from learning.training.resources import needed_bytes
 
 _LOOK_EVERY_S = 0.2
 _END_WITHIN_S = 2.0
-_MIB = 2**20
 
 
 class LearnerFailedError(AgentError):
@@ -99,7 +96,7 @@ async def run_worker(
         LearnerFailedError: If the worker ended with an error or was killed.
     """
     reader = ProgressReader(folder)
-    shown = _Shown(memory_mib=needed_bytes(Path(read_job(folder).model_folder)) // _MIB)
+    shown = _Shown()
     process = await _start(folder, environ=environ, python=python)
     ended = asyncio.ensure_future(process.wait())
     switch = switch or LearnerSwitch()
@@ -120,9 +117,8 @@ async def run_worker(
 class _Shown:
     """Turns progress lines into events, each stage announced once."""
 
-    def __init__(self, *, memory_mib: int) -> None:
+    def __init__(self) -> None:
         self._stage = ""
-        self._memory_mib = memory_mib
 
     def events_of(self, line: ProgressLine) -> Iterator[Event]:
         if line.stage != self._stage:
@@ -140,9 +136,7 @@ class _Shown:
         elif line.steps:
             yield Progress(done=line.step, total=line.steps, unit="steps", eta_s=line.eta_s)
         else:
-            yield Progress(
-                done=min(line.rss_mib, self._memory_mib), total=self._memory_mib, unit="MiB"
-            )
+            yield Progress(done=line.rss_mib, total=0, unit="MiB")
 
 
 async def _start(

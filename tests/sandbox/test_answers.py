@@ -10,6 +10,7 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
+import numpy  # noqa: ICN001 - the sandbox knows it by its own name
 import pytest
 from hypothesis import given, strategies as st
 
@@ -128,6 +129,28 @@ def test_subclasses_are_sent_as_their_base_holds_them() -> None:
     assert decode(encode(counted)) == {"a": 2, "b": 1}
     for value in (counted, OrderedDict(a=1), defaultdict(list, a=[1])):
         assert type(decode(encode(value))) is dict
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (numpy.int64(3), 3),
+        (numpy.float32(0.5), 0.5),
+        (numpy.bool(True), True),
+        ([numpy.uint8(1), (numpy.float64(2.5),)], [1, (2.5,)]),
+    ],
+)
+def test_numpy_numbers_are_the_numbers_they_equal(value: object, sent: object) -> None:
+    assert typed(decode(encode(value))) == typed(sent)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [numpy.array([1]), numpy.datetime64("2024-01-01", "ns"), numpy.timedelta64(1, "ns")],
+)
+def test_numpy_values_that_equal_no_plain_value_are_refused(value: object) -> None:
+    with pytest.raises(CodecError, match="cannot be sent"):
+        encode(value)
 
 
 @pytest.mark.parametrize("value", [object(), len, iter([]), type, Ellipsis, {1: [object()]}])

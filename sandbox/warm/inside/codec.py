@@ -2,13 +2,15 @@
 
 JSON's own null, booleans, integers, floats, strings and lists stand for themselves; every other
 kind is an object with one key, its type's name. Values of a subclass are written as the base
-class holds them, whatever methods the subclass overrides.
+class holds them, whatever methods the subclass overrides; NumPy's scalars, which equal the numbers
+that they hold, are written as these.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,10 +50,22 @@ class _Encoder:
         for base, write in _WRITERS:
             if issubclass(kind, base):
                 return write(self, value, depth + 1)
+        if _is_numpy_number(kind):
+            return self.tree(value.item(), depth + 1)
         raise CodecError(f"a value of type {kind.__name__} cannot be sent")
 
     def items(self, values: Any, depth: int) -> list[Tree]:  # noqa: ANN401
         return [self.tree(item, depth) for item in values]
+
+
+def _is_numpy_number(kind: type) -> bool:
+    """Whether this is a number or truth value of a NumPy that the program itself has loaded."""
+    numpy = sys.modules.get("numpy")
+    numbers = [getattr(numpy, name, None) for name in ("number", "bool")]
+    spans = getattr(numpy, "timedelta64", None)  # called numbers there, and equal to none
+    return any(isinstance(n, type) and issubclass(kind, n) for n in numbers) and not (
+        isinstance(spans, type) and issubclass(kind, spans)
+    )
 
 
 def _float(_: _Encoder, value: float, __: int) -> Tree:
