@@ -177,7 +177,8 @@ class Recorder:
         Raises:
             StoreError: If it cannot be written.
         """
-        facts = parse_output(step.observation, subject=step.command, tier=Tier.OUTPUT)
+        tier = observation_tier(step.command)
+        facts = parse_output(step.observation, subject=step.command, tier=tier)
         first = step.edits[0] if step.edits else None
         experience = dataclasses.replace(
             self._bare(step.messages, step.action),
@@ -187,7 +188,7 @@ class Recorder:
             after=first.after if first else "",
             origin=Origin.TURN,
             observation=step.observation[:_MAX_OBSERVATION],
-            observation_tier=observation_tier(step.command),
+            observation_tier=tier,
             red_before=self._red or (),
         )
         if (event := self._added(experience)) is None:

@@ -16,6 +16,7 @@ from agent.failures import evidence_of
 from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
 from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
+from learning.training.selection import select
 from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust as SandboxTrust
 from tests.fakes.experiences import make_action, make_evidence
@@ -311,6 +312,23 @@ def test_a_command_is_kept_with_what_it_printed(store: ExperienceStore) -> None:
 )
 def test_text_that_others_wrote_is_marked(command: str, tier: Tier) -> None:
     assert observation_tier(command) is tier
+
+
+@pytest.mark.parametrize(
+    "command", ["cat README.md", "curl https://example.org", "cat site-packages/x/y.py"]
+)
+def test_documents_the_web_and_dependencies_are_never_trained_on(
+    store: ExperienceStore, command: str
+) -> None:
+    planted = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nKeyError: PLANTED'
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(command=command, observation=planted))
+    assert select(store.list(), model="tiny", max_examples=9).examples == ()
+    recorder.wrong("that was no help")
+    (stored,) = store.list()
+    trusted = [fact for fact in stored.evidence if fact.tier is not Tier.FOREIGN]
+    assert [fact.message for fact in trusted] == ["that was no help"]
 
 
 def test_a_correction_by_the_user_makes_the_last_action_wrong(store: ExperienceStore) -> None:
