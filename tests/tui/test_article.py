@@ -22,7 +22,7 @@ def outcome(folder: Path) -> Path:
         settings={"learn": 20},
         rows=(
             paired_row("answer", "p(correct)", before, after, of_tasks=20),
-            paired_row("answer", "other questions, p(correct)", before, before, of_tasks=20),
+            paired_row("answer", "p(correct), others", before, before, of_tasks=20),
             Row(arm="unlettered", measure="p(correct)", of_tasks=20, note="not run yet"),
         ),
         cost={"tokens made": 1234.0},

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from learning.evaluation.article.lessons import Lesson
-from learning.evaluation.article.results import Row, paired_row
+from learning.evaluation.article.results import OTHERS, Row, paired_row
 from learning.evaluation.article.rounds import Learned
 from learning.evaluation.article.settings import MmluSettings
 from learning.evaluation.mmlu import (
@@ -32,7 +32,7 @@ from learning.evaluation.mmlu import (
 from learning.evaluation.shifts import ShiftFile
 from learning.training.prepare import Format
 
-ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", "other questions, p(correct)"
+ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", f"p(correct), {OTHERS}"
 _LETTER = re.compile(r"\b(?:answer|choice|option)\s*(?:is|:)?\s*\(?[A-D]\b|\([A-D]\)|^[A-D][.)]")
 
 

@@ -14,6 +14,8 @@ from learning.evaluation.statistics import bootstrap_mean
 
 _RESULT = "result.json"
 _PERCENT = 100.0
+OTHERS = "others"
+"""Ends the name of a measure on tasks that nothing was learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ class Row:
     gain: Figure | None = None
     """Points; paired, resampled over tasks."""
     note: str = ""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it was measured on tasks of the same kind that nothing was learned from."""
+        return self.measure.endswith(OTHERS)
 
     @property
     def relative(self) -> float | None:
@@ -100,8 +107,9 @@ class Outcome:
 
     def published(self, row: Row) -> Published:
         """What the article has in the place of this row."""
-        main = not row.measure.startswith("other")
-        return PUBLISHED.get((self.experiment, row.arm), Published()) if main else Published()
+        if row.is_control:
+            return Published()
+        return PUBLISHED.get((self.experiment, row.arm), Published())
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

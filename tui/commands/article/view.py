@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ TITLES = {
     "gsm8k": "3. GSM8K: chain of thought, learned from explanations",
 }
 _HEAD = ("arm", "measured", "tasks", "before", "after", "gain", "relative", "the article", "note")
+_SHORT_HEAD = ("arm", "measured", "n", "was", "is", "gain, 95 %", "article")
 _CAUTION = (
     "Ours: mean with a 95 % bootstrap interval over tasks, paired where it is a gain. The article's:"
     " Llama-3.2-1B, as printed, without intervals and with a rule that it does not disclose. Rows"
@@ -63,11 +65,15 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     """One experiment as a table."""
     console.print(f"{TITLES[outcome.experiment]} ({outcome.model})", style="bold", markup=False)
     shown = Table(box=None, pad_edge=False)
-    for name in _HEAD:
-        shown.add_column(name, overflow="fold")
+    for name in _SHORT_HEAD:
+        shown.add_column(name, no_wrap=True)
     for row in outcome.rows:
-        shown.add_row(*_cells(outcome, row))
+        shown.add_row(*_short_cells(outcome, row))
     console.print(shown)
+    for row in outcome.rows:
+        article = outcome.published(row).note
+        if said := "; ".join(filter(None, (row.note, article and f"the article {article}"))):
+            console.print(f"{row.arm}: {said}", markup=False, highlight=False)
     console.print(_cost_line(outcome), highlight=False)
 
 
@@ -129,9 +135,23 @@ def _cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
     )
 
 
+def _short_cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
+    """For a terminal: an interval only where something is claimed."""
+    article = replace(outcome.published(row), note="")
+    return (
+        row.arm,
+        row.measure,
+        str(row.tasks) if row.tasks == row.of_tasks else f"{row.tasks}/{row.of_tasks}",
+        f"{row.before.value:.1f}" if row.before else "",
+        f"{row.after.value:.1f}" if row.after else "",
+        _figure(row.gain, signed=True).replace(" to ", ".."),
+        _published(article).replace(" ", ""),
+    )
+
+
 def _span(row: Row, figure: Figure, published: float | None) -> Span:
     return Span(
-        label=row.arm if not row.measure.startswith("other") else f"{row.arm}, others",
+        label=f"{row.arm}, others" if row.is_control else row.arm,
         value=figure.value,
         low=figure.low,
         high=figure.high,
