@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
 
 import pytest
 
@@ -13,11 +14,19 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.errors import UndoRefusedError
 from agent.events import Event, Notice, TurnEnding, TurnFinished
+from agent.fixing.sources import Sources
 from agent.locks import hold
 from agent.paths import Paths
-from agent.resources import Parts
-from agent.settings.schema import ModelSettings, Settings
+from agent.resources import Parts, Resources
+from agent.settings.schema import AgentSettings, ModelSettings, Settings
+from agent.workspace.workspace import Workspace
+from learning.experience.store import ExperienceStore
+from tests.agent.test_advice import LESSON
 from tests.fakes.openai_server import FakeServer, serve, text
+from tests.fakes.sandbox import failed
+
+if TYPE_CHECKING:
+    from agent.project import ProjectTests
 
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
 SUBTRACTS = "def add(a, b):\n    return a - b\n"
@@ -106,3 +115,27 @@ async def test_another_model_answers_and_is_named_from_then_on(
         await all_of(assistant.turn("Repair ops.py"))
     assert [request["model"] for request in server.requests][:1] == ["fake"]
     assert server.requests[-1]["model"] == "other"
+
+
+@pytest.mark.parametrize(("memory", "shown"), [("hints", True), ("off", False)])
+async def test_the_memory_setting_decides_whether_past_repairs_are_shown(
+    root: Path, memory: Literal["hints", "off"], *, shown: bool
+) -> None:
+    paths = Paths(root.parent / "home")
+    paths.repository(root).home.mkdir(parents=True)
+    with ExperienceStore.open(paths.repository(root).experiences) as store:
+        store.add(LESSON)
+    parts = Parts(
+        root=root,
+        settings=Settings(agent=AgentSettings(memory=memory, facts=False)),
+        paths=paths,
+        environ={},
+        launcher=[],
+    )
+    workspace = Workspace(root, paths.repository(root).shadow_git)
+    resources = Resources(parts, ModeApprover("auto"), workspace, session="s")
+    nobody = cast("ProjectTests", None)  # without facts it is never asked
+    advisor = resources.advisor(nobody, lambda _: None)
+    advice = await advisor.for_test(failed("t", "'sku'", exception="KeyError"), Sources(root, []))
+    await resources.close()
+    assert bool(advice.hints.ids) is shown
