@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.openai_server import FakeServer, failure, serve, text
+from tui.commands.sessions import _subject
 
 ROOT = Path(__file__).resolve().parents[2]
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
@@ -99,6 +100,16 @@ def test_a_wrong_address_is_said_and_ends_with_3(root: Path) -> None:
     done = talk(root, "http://127.0.0.1:9", "-p", "Hi")
     assert done.returncode == 3
     assert "no answer from the model server at http://127.0.0.1:9" in done.stderr
+
+
+def test_a_session_is_named_after_its_first_request_or_what_was_run() -> None:
+    tests: dict[str, object] = {"event": "tests_finished"}
+    repair: dict[str, object] = {"event": "fix_finished", "reason": "all green"}
+    request: dict[str, object] = {"event": "turn_started", "text": "Repair\n ops.py"}
+    assert _subject([tests, repair, request]) == "Repair ops.py"
+    assert _subject([tests, repair]) == "run-tests --fix: all green"
+    assert _subject([tests]) == "run-tests"
+    assert _subject([]) == ""
 
 
 def test_what_a_session_did_is_listed_shown_exported_and_undone(root: Path) -> None:

@@ -63,19 +63,21 @@ def export(*, id_: str, kind: str) -> None:
 
 
 def _subject(records: Iterable[Mapping[str, object]]) -> str:
+    """What was asked first; where nothing was, what was run first."""
+    run = ""
     for record in records:
         match record:
             case {"event": "turn_started", "text": str(text)}:
                 return " ".join(text.split())[:_SUBJECT_CHARACTERS]
             case {"event": "fix_finished", "reason": str(reason)}:
-                return f"run-tests --fix: {reason}"
+                run = f"run-tests --fix: {reason}"
             case {"event": "tests_finished"}:
-                return "run-tests"
+                run = run or "run-tests"
             case {"event": "learn_finished"}:
-                return "learn"
+                run = run or "learn"
             case _:
                 continue
-    return ""
+    return run
 
 
 def _line(record: Mapping[str, object]) -> str:  # noqa: C901, PLR0911 - one line for each kind
