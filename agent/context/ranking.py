@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.context.outline import Definition, Outline
+from agent.context.outline import Outline
 
 _DAMPING = 0.85
 _ROUNDS = 15
@@ -30,7 +30,6 @@ class Ranked:
     path: str
     index: int
     """Its place among the definitions of the file."""
-    definition: Definition
     weight: float
 
 
@@ -58,7 +57,7 @@ def rank_definitions(
                 weight *= _FOCUS
             if definition.name in wanted and _is_telling(definition.name):
                 weight += 1.0
-            ranked.append(Ranked(path=path, index=index, definition=definition, weight=weight))
+            ranked.append(Ranked(path=path, index=index, weight=weight))
     return sorted(ranked, key=lambda item: (-item.weight, item.path, item.index))
 
 

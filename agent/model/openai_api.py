@@ -174,8 +174,6 @@ class ServedModel:
     context_length: int
     """0 when the server does not say."""
     token_ids: bool
-    ours: bool
-    """Whether `elagent serve` answers."""
 
 
 def served_models(data: Mapping[str, object]) -> tuple[ServedModel, ...]:
@@ -193,7 +191,6 @@ def _served(entry: Mapping[str, object]) -> ServedModel:
         context_length=as_number(entry.get("max_model_len"))
         or as_number(as_mapping(entry.get("meta")).get("n_ctx")),
         token_ids=ours.get("token_ids") is True,
-        ours=bool(ours),
     )
 
 

@@ -54,7 +54,6 @@ class Found:
     text: str
     shown: tuple[tuple[str, str], ...] = ()
     """Paths with their whole texts, where files were shown."""
-    failed: bool = False
 
 
 def as_lookups(command: str) -> tuple[Lookup, ...]:
@@ -76,7 +75,7 @@ def look(
         case "search":
             return Found(text=_searched(lookup.arguments[0], lookup.arguments[1:], sources))
         case "tests":
-            return Found(text="The tests are run elsewhere.", failed=True)
+            return Found(text="The tests are run elsewhere.")
 
 
 def _as_lookup(line: str) -> Lookup | None:
@@ -136,7 +135,7 @@ def _read(
         budget_tokens -= count(part)
         parts.append(part)
         shown.append((path, text))
-    return Found(text="\n\n".join(parts), shown=tuple(shown), failed=not shown)
+    return Found(text="\n\n".join(parts), shown=tuple(shown))
 
 
 def _listed(folders: Sequence[str], sources: Sources) -> str:

@@ -31,7 +31,6 @@ class Shown:
     """The part of a user message that shows files."""
 
     text: str
-    paths: tuple[str, ...]
     too_large: tuple[str, ...]
     """Files that were asked for and did not fit."""
     wanted: bool
@@ -52,7 +51,6 @@ def show_files(
     """
     wanted = dict.fromkeys([*conversation.added_files, *mentioned_paths(user_text, sources.files)])
     parts: list[str] = []
-    shown: list[str] = []
     too_large: list[str] = []
     for path in wanted:
         text = sources.text(path)
@@ -64,11 +62,9 @@ def show_files(
             too_large.append(path)
             continue
         parts.append(part)
-        shown.append(path)
         conversation.mark_shown(path, text)
     return Shown(
         text="\n\n".join(parts),
-        paths=tuple(shown),
         too_large=tuple(too_large),
         wanted=bool(wanted),
     )
