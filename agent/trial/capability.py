@@ -71,9 +71,13 @@ def _notes(
     step: Experience, kind: EvidenceKind, others: Sequence[Evidence]
 ) -> tuple[str, str] | None:
     own = [fact for fact in step.evidence if fact.kind is kind]
-    said = {"attempt": step.action.text, "budget": _NOTE_TOKENS, "count": estimate_tokens}
-    evidence = evidence_notes(own, views=1, **said)  # type: ignore[arg-type]
-    control = control_notes(own, others, controls=1, **said)  # type: ignore[arg-type]
+    tried = step.action.text
+    evidence = evidence_notes(
+        own, attempt=tried, budget=_NOTE_TOKENS, count=estimate_tokens, views=1
+    )
+    control = control_notes(
+        own, others, attempt=tried, budget=_NOTE_TOKENS, count=estimate_tokens, controls=1
+    )
     return (control[0], evidence[0]) if evidence and control else None
 
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import fmean
 from typing import TypeVar
 
@@ -164,7 +165,7 @@ class _Run:
             for system, scores in ((self._plan.incumbent, before), (self._plan.adapter, after)):
                 if self._means.clock() > self._end:
                     raise _TimeIsUpError
-                sample = await self._undisturbed(lambda s=system, i=id_: ask(s, i))  # type: ignore[misc]
+                sample = await self._undisturbed(partial(ask, system, id_))
                 scores[id_] = float(sample.passed)
                 self._done += 1
             spent = self._means.clock() - started
