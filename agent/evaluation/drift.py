@@ -25,12 +25,15 @@ from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.sanitise import raw_code, sanitised_code
+from learning.records import Sampling
 from sandbox.judge import CheckTask, JudgeResult
 from sandbox.status import Status
 from sandbox.streams import display_safe
 
 Arm = Literal["base", "neutral", "errors", "facts", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+RETRY_TEMPERATURE = 0.8
+"""Where several retries are wanted: greedy ones would all be the same."""
 MEMORY_MIB = 4096
 """Address space: the libraries reserve far more than they use."""
 _LINE_CHARACTERS = 300
@@ -131,13 +134,15 @@ async def run_drift(
     file: SampleFile,
     *,
     tell: Tell | None = None,
+    tries: int = 1,
     outdated_errors: Mapping[str, str] = MappingProxyType({}),
     on_sample: Callable[[Sample, int, int], None] = lambda _sample, _done, _total: None,
     on_attempts: OnAttempts = lambda _task, _attempts: None,
 ) -> dict[tuple[str, int], Sample]:
-    """Complete `file`: one attempt at each task, and a second one that is told what `tell` says.
+    """Complete `file`: one attempt at each task, and retries that are told what `tell` says.
 
-    `outdated_errors` are the errors of the tasks' outdated idioms, by task.
+    There are up to `tries` retries, up to the first that passes; of several, all are sampled at
+    `RETRY_TEMPERATURE`. `outdated_errors` are the errors of the tasks' outdated idioms, by task.
 
     Raises:
         EvaluationError: If the verdicts cannot be had, or a reference solution fails here.
@@ -150,23 +155,29 @@ async def run_drift(
         limit_s = (await calibrated_limits(judge, known))[task.id]
 
         async def attempt(
-            note: str, seed: int, task: DriftTask = task, limit_s: float = limit_s
+            note: str, number: int, task: DriftTask = task, limit_s: float = limit_s
         ) -> Attempt:
             prompt = drift_prompt(task, note=note)
-            sampling = replace(file.manifest.sampling, seed=file.manifest.sampling.seed + seed)
+            sampling = _sampling_of(file.manifest.sampling, number, tries)
             generated = await generator.generate(prompt, sampling)
             return await _judged(judge, task, prompt, generated, limit_s)
 
         attempts = [await attempt("", 0)]
         note = "" if attempts[0].passed or tell is None else await tell(task, attempts[0])
-        if note:
-            attempts.append(await attempt(note, 1))
+        while note and len(attempts) <= tries and not attempts[-1].passed:
+            attempts.append(await attempt(note, len(attempts)))
         sample = _sample(task, attempts, note, outdated_errors.get(task.id, ""))
         file.append([sample])
         on_attempts(task, attempts)
         done[task.id, 0] = sample
         on_sample(sample, len(done), len(tasks))
     return {(task.id, 0): done[task.id, 0] for task in tasks}
+
+
+def _sampling_of(own: Sampling, number: int, tries: int) -> Sampling:
+    """How an attempt is drawn: the first and a single retry as the manifest says."""
+    seeded = replace(own, seed=own.seed + number)
+    return replace(seeded, temperature=RETRY_TEMPERATURE) if number and tries > 1 else seeded
 
 
 async def tell_neutral(_task: DriftTask, _attempt: Attempt) -> str:

@@ -66,7 +66,9 @@ def keep(
     session: str,
     now: float,
 ) -> None:
-    """Keep the attempts at one task as experiences, a repair pointing at what it repaired.
+    """Keep the attempts at one task as experiences, a repair pointing at the first attempt.
+
+    That one was told nothing: its prompt is where the repair is to be learned.
 
     Raises:
         StoreError: If they cannot be written.
@@ -91,7 +93,7 @@ def keep(
             trust=Trust.JUDGE,
         )
         store.add(experience)
-        failed = experience
+        failed = failed or experience
 
 
 def _action(attempt: Attempt, *, model: str, adapter: str | None, sampling: Sampling) -> Action:

@@ -119,10 +119,14 @@ def prepare(
 
 
 def changed_tokens(example: Example, chat: Format) -> Sequence[int] | Skipped:
-    """Indices of the action's tokens that spell lines which the fix added or changed."""
+    """Indices of the action's tokens that spell lines which the fix added or changed.
+
+    Where there was no file before, it changed what the failed attempt had written.
+    """
     fix = example.fix or example.step
     spelled = spell(fix.action.token_ids, chat.decode)
-    changed = changed_lines(example.step.before, fix.after, spelled.lines)
+    before = example.step.before or (example.step.after if example.fix else "")
+    changed = changed_lines(before, fix.after, spelled.lines)
     if any(_KNOWS_TOO_MUCH.search(spelled.lines[number]) for number in changed):
         return Skipped(reason="mentions what it should not know")
     return spelled.tokens_of(changed) or Skipped(reason="changes no line of the file")

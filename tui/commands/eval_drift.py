@@ -75,6 +75,13 @@ _PLACE = re.compile(r" \(/[^)\s]+\)")
     help="Whose experiences are added to or give hints. [the current folder]",
 )
 @click.option("--record", is_flag=True, help="Keep the attempts as experiences to learn from.")
+@click.option(
+    "--tries",
+    type=click.IntRange(1, 32),
+    default=1,
+    metavar="N",
+    help="Retries of a failure, until one passes; several are sampled at 0.8. [1]",
+)
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(16), default=512, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -99,6 +106,7 @@ def drift(
     adapter: str | None,
     repository: Path | None,
     record: bool,
+    tries: int,
     temperature: float,
     max_tokens: int,
     seed: int,
@@ -142,7 +150,7 @@ def drift(
                 model=subject.name,
                 weights_sha256=subject.weights_sha256,
                 adapter=subject.adapter,
-                arm=arm,
+                arm=arm if tries == 1 else f"{arm}-x{tries}",
                 prompt="drift",
                 prompt_sha256=prompts_digest(),
                 data_sha256=tasks_digest(every),
@@ -159,6 +167,7 @@ def drift(
                 judge,
                 file,
                 tell=tell,
+                tries=tries,
                 outdated_errors=errors,
                 on_sample=_progress,
                 on_attempts=_recorder(store if record else None, subject, sampling),

@@ -91,6 +91,42 @@ async def test_a_retry_is_told_the_facts_and_never_sees_the_attempt(tmp_path: Pa
     assert "pl.DataFrame(a)" not in second[0].content
 
 
+async def test_retries_are_sampled_with_the_facts_and_end_with_the_first_pass(
+    tmp_path: Path,
+) -> None:
+    replies = iter([OLD, OLD, NEW, NEW])
+    generator = FakeGenerator(answer=lambda _: f"```python\n{next(replies)}```")
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    kept: list[Attempt] = []
+    found = await run_drift(
+        [TASK],
+        generator,
+        judge,
+        file_in(tmp_path),
+        tell=tell_facts(ask),
+        tries=4,
+        on_attempts=lambda _task, attempts: kept.extend(attempts),
+    )
+    assert (found["t", 0].passed, found["t", 0].attempts) == (True, 3)
+    assert [sampling.temperature for _, sampling in generator.asked] == [0.0, 0.8, 0.8]
+    assert len({sampling.seed for _, sampling in generator.asked}) == 3
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        keep(
+            store,
+            TASK,
+            kept,
+            model="m",
+            adapter=None,
+            sampling=Sampling(),
+            session="s",
+            now=1.0,
+        )
+        fix, told, bare = store.list()
+    assert (fix.fixes, fix.before) == (bare.id, bare.after)
+    assert "group_by(*by)" in told.messages[0].content
+    assert "group_by(*by)" not in bare.messages[0].content, "learned where the facts are shown"
+
+
 async def test_the_raw_error_arm_tells_the_error_line(tmp_path: Path) -> None:
     generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}```")
     judge = FakeJudge(verdict=honest, note=ERROR)

@@ -69,6 +69,12 @@ def test_hindsight_trains_the_changed_line_and_nothing_else(chat: ChatFormat) ->
     assert _trained_text(_prepared(_hindsight(chat), chat), chat) == "    result = 0\n"
 
 
+def test_of_a_new_file_only_what_differs_from_the_failed_one_is_trained(chat: ChatFormat) -> None:
+    example = _hindsight(chat, before="")
+    example = dataclasses.replace(example, step=_failed(chat, before=""))
+    assert _trained_text(_prepared(example, chat), chat) == "    result = 0\n"
+
+
 def test_hindsight_stands_at_the_prompt_of_the_failing_step(chat: ChatFormat) -> None:
     example = _hindsight(chat)
     prompt = example.step.action.prompt_ids
