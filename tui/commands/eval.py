@@ -36,6 +36,7 @@ from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from sandbox.image import ensure_base
 from tui.commands.article.command import article
+from tui.commands.eval_baselines import baselines
 from tui.commands.eval_capability import capability
 from tui.commands.eval_drift import drift
 from tui.commands.eval_gsm8k import gsm8k
@@ -250,6 +251,7 @@ def _given(
 
 
 evaluation.add_command(drift)
+evaluation.add_command(baselines)
 evaluation.add_command(repo)
 evaluation.add_command(capability)
 evaluation.add_command(mmlu)

@@ -1,0 +1,171 @@
+"""Runs the arms of `learning.evaluation.baselines` on HumanEval-like tasks, each part once.
+
+Attempts, adapters and samples stay in the folder: a run that was cut off goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agent.evaluation.humaneval import calibrate, check_task
+from agent.evaluation.judging import EvaluationError, Judge, judge_all
+from agent.events import Event
+from agent.learner_process import run_worker
+from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.baselines import (
+    Arm,
+    BaselineSettings,
+    examples_for,
+    experience_of,
+    rule_for,
+)
+from learning.evaluation.humaneval import Problem, completions
+from learning.evaluation.local import Generator
+from learning.evaluation.prompting import prompt_for
+from learning.model.catalog import InstalledModel
+from learning.promotion.manifest import read_manifest
+from learning.records import Sampling
+from learning.training.job import Job, read_result, write_job
+from sandbox.streams import display_safe
+
+_NOTE_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What an arm has learned."""
+
+    name: str
+    folder: Path
+    examples: int
+    steps: int
+    seconds: float
+    """In training, loading left out."""
+
+
+async def attempt(
+    problems: Sequence[Problem],
+    generator: Generator,
+    judge: Judge,
+    file: AttemptFile,
+    *,
+    settings: BaselineSettings,
+    say: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Attempt]:
+    """Complete `file`: sampled attempts at every problem, each judged once; returns them all.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had.
+        ModelError: If the model does not answer.
+    """
+    done = file.read()
+    wanted = [(problem, index) for problem in problems for index in range(settings.samples)]
+    missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
+    limits = await calibrate(judge, list({p.task_id: p for p, _ in missing}.values()))
+    sampling = Sampling(
+        temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
+    )
+    for problem, index in missing:
+        reply = await generator.generate(
+            prompt_for(problem.prompt, "chat"), replace(sampling, seed=sampling.seed + index)
+        )
+        _, code = completions(problem, reply.text, "chat")
+        task = check_task(problem, code, timeout_s=limits[problem.task_id])
+        (verdict,) = await judge_all(judge, [task])
+        made = Attempt(
+            task_id=problem.task_id,
+            index=index,
+            text=reply.text,
+            prompt_ids=reply.prompt_ids,
+            token_ids=reply.token_ids,
+            code=code,
+            passed=verdict.passed,
+            said=display_safe(verdict.note)[:_NOTE_CHARACTERS],
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            generation_s=reply.duration_s,
+            sandbox_s=verdict.duration_s,
+        )
+        file.append(made)
+        done[problem.task_id, index] = made
+        say(len(done), len(wanted))
+    return [done[problem.task_id, index] for problem, index in wanted]
+
+
+async def learn_arm(
+    arm: Arm,
+    attempts: Sequence[Attempt],
+    problems: Mapping[str, Problem],
+    folder: Path,
+    *,
+    model: InstalledModel,
+    settings: BaselineSettings,
+    environ: Mapping[str, str],
+    python: str,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Trained | None:
+    """The adapter of an arm, made now or before; None if it has nothing to learn from.
+
+    Raises:
+        EvaluationError: If the model cannot be trained.
+        LearnerFailedError: If the learner ended with an error.
+    """
+    if model.hf is None:
+        raise EvaluationError(f"{model.name} cannot be trained: only its GGUF file is here")
+    experiences = [
+        experience_of(
+            each, prompt_for(problems[each.task_id].prompt, "chat").messages, model=model.name
+        )
+        for each in attempts
+    ]
+    examples = examples_for(arm, experiences, seed=settings.seed)
+    if not examples:
+        return None
+    training, place = settings.training, folder / arm
+    if place.exists() and not (place / "job.json").exists():
+        shutil.rmtree(place)  # cut off before it began
+    if not place.exists():
+        job = Job(
+            id=arm,
+            model=model.name,
+            model_folder=str(model.hf),
+            base=model.identity,
+            adapter_prefix=f"baseline-{arm}",
+            created_at=0.0,
+            seed=settings.seed,
+            steps=training.steps,
+            batch=training.batch,
+            learning_rate=training.learning_rate,
+            rank=training.rank,
+            alpha=2 * training.rank,
+            max_tokens=training.max_tokens,
+            budget_s=training.budget_s,
+            rule=rule_for(arm),
+        )
+        write_job(place, job, examples)
+    if read_result(place) is None:
+        await run_worker(place, on_event, environ=environ, python=python)
+    result = read_result(place)
+    if result is None or result.adapter is None:
+        return None
+    report = read_manifest(place / "adapter").report
+    losses, seconds = report.get("losses"), report.get("seconds_training")
+    return Trained(
+        name=result.adapter,
+        folder=place / "adapter",
+        examples=result.trained,
+        steps=len(losses) if isinstance(losses, list) else 0,
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+    )
+
+
+def measured_sampling(settings: BaselineSettings, *, greedy: bool) -> Sampling:
+    """How held-out tasks are answered."""
+    greedily = Sampling(seed=settings.seed, max_tokens=settings.max_tokens)
+    if greedy:
+        return greedily
+    return dataclasses.replace(greedily, temperature=settings.temperature)

@@ -1,0 +1,252 @@
+"""`elagent eval baselines`: other ways to learn from the same attempts, and controls, in one table."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import click
+
+from agent.evaluation.baselines import Trained, attempt, learn_arm, measured_sampling
+from agent.evaluation.humaneval import generate_and_judge
+from agent.evaluation.judging import Judge, open_judge
+from agent.evaluation.models import Subject, open_subject
+from agent.events import Event, LearnStep
+from agent.paths import make_private
+from learning.evaluation import prompting
+from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.article.results import Figure
+from learning.evaluation.article.settings import SettingsError, read_settings
+from learning.evaluation.baselines import ABOUT, Arm, BaselineSettings, split
+from learning.evaluation.comparison import compare
+from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
+from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.scores import task_means
+from learning.model.catalog import InstalledModel, sha256_file
+from learning.model.resolve import resolve
+from sandbox.image import ensure_base
+from tui.commands.eval_shared import launcher, progress, say, versions
+from tui.running import run_async
+from tui.wiring import Context, context
+
+
+@click.command(help="Ways to learn from the same attempts, and controls, on held-out tasks.")
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file in HumanEval's format instead of the 164 tasks.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Where everything is kept; a run that was cut off goes on there.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
+    settings = read_settings(config, BaselineSettings)
+    try:
+        settings.checked_arms()
+    except ValueError as err:
+        raise SettingsError(f"{config}: {err}.") from err
+    where = context(None)
+    _keep_settings(out, settings)
+    problems = (
+        load_problems(data)
+        if data
+        else fetch_problems(where.paths.home / "datasets", environ=os.environ, say=say)
+    )
+    run = _Run(
+        where=where,
+        settings=settings,
+        model=resolve(settings.model or where.settings.model.name, where.paths.models),
+        folder=out,
+        data_sha256=sha256_file(data) if data else DATA_SHA256,
+        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
+        problems={problem.task_id: problem for problem in problems},
+    )
+    try:
+        run_async(run.all())
+    finally:  # also of a part: with its n
+        for line in run.table() if not as_json else [json.dumps(run.record())]:
+            click.echo(line)
+    return 0
+
+
+def _keep_settings(out: Path, settings: BaselineSettings) -> None:
+    """Leave the settings in the folder.
+
+    Raises:
+        SettingsError: If it holds what was made under others.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path, text = out / "settings.json", json.dumps(asdict(settings), indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise SettingsError(f"{out} holds results of other settings; give another --out")
+    path.write_text(text, encoding="utf-8")
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One comparison, with what it has made so far."""
+
+    where: Context
+    settings: BaselineSettings
+    model: InstalledModel
+    folder: Path
+    data_sha256: str
+    image_id: str
+    problems: Mapping[str, Problem]
+    attempts: list[Attempt] = field(default_factory=list)
+    trained: dict[Arm, Trained | None] = field(default_factory=dict)
+    greedy: dict[Arm, dict[str, float]] = field(default_factory=dict)
+    sampled: dict[Arm, dict[str, float]] = field(default_factory=dict)
+
+    async def all(self) -> None:
+        """Attempts, then one arm after the other: learned, then measured."""
+        learn_from, held_out = split(list(self.problems), self.settings)
+        judging = open_judge(
+            self.image_id,
+            lock_dir=make_private(self.where.paths.sandbox),
+            session=f"eval-{uuid.uuid4().hex[:8]}",
+        )
+        async with judging as judge:
+            await self._attempt([self.problems[id_] for id_ in learn_from], judge)
+            for arm in self.settings.checked_arms():
+                made = await self._learn(arm)
+                self.trained[arm] = made
+                if arm == "base" or made is not None:
+                    await self._measure(arm, made, [self.problems[id_] for id_ in held_out], judge)
+
+    async def _attempt(self, problems: list[Problem], judge: Judge) -> None:
+        file = AttemptFile(self.folder / "attempts.jsonl")
+        done = file.read()
+        wanted = [(p.task_id, index) for p in problems for index in range(self.settings.samples)]
+        if any(key not in done for key in wanted):
+            async with self._subject(None) as subject:
+                await attempt(
+                    problems,
+                    subject.generator,
+                    judge,
+                    file,
+                    settings=self.settings,
+                    say=lambda done, total: say(f"[{done}/{total}] attempts"),
+                )
+            done = file.read()
+        self.attempts = [done[key] for key in wanted]
+
+    async def _learn(self, arm: Arm) -> Trained | None:
+        def show(event: Event) -> None:
+            if isinstance(event, LearnStep):
+                say(f"[{event.step}/{event.steps}] learning {arm}, loss {event.loss:.4f}")
+
+        return await learn_arm(
+            arm,
+            self.attempts,
+            self.problems,
+            self.folder / "arms",
+            model=self.model,
+            settings=self.settings,
+            environ=os.environ,
+            python=sys.executable,
+            on_event=show,
+        )
+
+    async def _measure(
+        self, arm: Arm, made: Trained | None, problems: list[Problem], judge: Judge
+    ) -> None:
+        for kind, count, scores in (
+            ("greedy", 1, self.greedy),
+            ("sampled", self.settings.measured, self.sampled),
+        ):
+            file = self._file(arm, made, kind)
+            try:
+                if len(file.read()) < count * len(problems):
+                    async with self._subject(made) as subject:
+                        await generate_and_judge(
+                            problems,
+                            subject.generator,
+                            judge,
+                            file,
+                            style="chat",
+                            samples=count,
+                            on_sample=progress,
+                        )
+            finally:  # what was measured so far counts with its n
+                scores[arm] = task_means(file.read().values())
+
+    def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[Subject]:
+        own, settings = self.where.settings.model, self.settings
+        return open_subject(
+            replace(own, name=settings.model or own.name, engine=settings.engine, base_url=None),
+            paths=self.where.paths,
+            launcher=launcher(),
+            environ=os.environ,
+            adapter=(made.name, made.folder) if made else None,
+            say=say,
+        )
+
+    def _file(self, arm: Arm, made: Trained | None, kind: str) -> SampleFile:
+        manifest = Manifest(
+            suite="baselines",
+            model=self.model.name,
+            weights_sha256=self.model.identity.weights_sha256,
+            adapter=made.name if made else None,
+            arm=f"{arm}-{kind}",
+            prompt="chat",
+            prompt_sha256=prompting.digest("chat"),
+            data_sha256=self.data_sha256,
+            sampling=measured_sampling(self.settings, greedy=kind == "greedy"),
+            image_id=self.image_id,
+            versions={**versions(), "engine": self.settings.engine},
+        )
+        return SampleFile(self.folder / "samples" / f"{arm}-{kind}", manifest)
+
+    def record(self) -> dict[str, object]:
+        """Everything that is known, for programs."""
+        return {
+            "settings": asdict(self.settings),
+            "sandbox_runs_learned_from": len(self.attempts),
+            "attempts_passed": sum(each.passed for each in self.attempts),
+            "arms": {
+                arm: {
+                    "greedy": self.greedy.get(arm, {}),
+                    "sampled": self.sampled.get(arm, {}),
+                    "examples": made.examples if made else 0,
+                    "steps": made.steps if made else 0,
+                    "seconds_training": made.seconds if made else 0.0,
+                }
+                for arm, made in self.trained.items()
+            },
+        }
+
+    def table(self) -> list[str]:
+        """One line for each arm that was run, complete or not."""
+        passed = sum(each.passed for each in self.attempts)
+        lines = [f"learned from {len(self.attempts)} judged attempts, {passed} of them passes"]
+        return [*lines, *(self._line(arm, made) for arm, made in self.trained.items())]
+
+    def _line(self, arm: Arm, made: Trained | None) -> str:
+        scores = self.greedy.get(arm, {})
+        if not scores:
+            return f"{arm:9} nothing to learn from: {ABOUT[arm]}"
+        mean = Figure.of(list(scores.values()), seed=self.settings.seed)
+        text = f"{arm:9} {mean.value:5.1f} ({mean.low:.0f} to {mean.high:.0f}), n = {len(scores)}"
+        if sampled := self.sampled.get(arm):
+            text += f", sampled {Figure.of(list(sampled.values())).value:5.1f}"
+        if made is not None:
+            beside = compare(self.greedy["base"], scores, seed=self.settings.seed)
+            text += (
+                f"; {len(beside.won)} won, {len(beside.lost)} lost against the base;"
+                f" {made.steps} steps on {made.examples} examples in {made.seconds:.0f} s"
+            )
+        return f"{text}: {ABOUT[arm]}"
