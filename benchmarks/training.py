@@ -68,7 +68,11 @@ def _alone(arm: str) -> Run:
         [sys.executable, "-P", "-m", "benchmarks.training", *sys.argv[1:], "--one", arm],
         stdout=subprocess.PIPE,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+            "TRL_EXPERIMENTAL_SILENCE": "1",
+        },
     )
     return Run(**json.loads(ended.stdout.splitlines()[-1]))
 

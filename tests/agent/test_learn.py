@@ -14,6 +14,7 @@ import pytest
 
 from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
 from agent.learn import CannotTrainError, LearnError, LearnOptions, Measure, learn
+from agent.yields import read_yields
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -121,10 +122,13 @@ async def test_a_round_ends_with_an_adapter_in_shadow_and_is_not_repeated(place:
     steps = [event for event in events if isinstance(event, LearnStep)]
     assert [step.step for step in steps] == [1, 2, 3]
     assert StageStarted("loading the model") in events
-    assert _texts(events)[:2] == [
+    assert _texts(events)[:3] == [
         "to learn: 1 fixes of failed attempts",
         "to learn: 1 failures with what the tools said",
+        "1 of 1 failures have a verified fix (100 %)",
     ]
+    (account,) = read_yields(place.jobs)
+    assert (account.source, account.failures, account.pairs) == ("sessions", 1, 1)
     assert [path for path in place.jobs.iterdir() if path.is_dir()] == []
 
     again = (await place.all_events())[-1]
