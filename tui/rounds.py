@@ -82,7 +82,7 @@ def version_of(adapter: str) -> str:
 def rounds_of(manifests: Iterable[AdapterManifest]) -> tuple[Round, ...]:
     """The rounds that came to a decision, oldest first."""
     rows = sorted(manifests, key=lambda row: row.created_at)
-    found = (round_of(row.name, getattr(row, "decision", {})) for row in rows)
+    found = (round_of(row.name, row.decision) for row in rows)
     return tuple(each for each in found if each is not None)
 
 

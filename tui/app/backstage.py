@@ -44,7 +44,9 @@ class Backstage:
     async def _serve(self) -> None:
         app = self._app
         try:
-            self._agent = await self._closing.enter_async_context(self._open_agent(app.shows))
+            # What it imports takes its time; in a thread the keyboard does not wait for it.
+            opened = await asyncio.to_thread(self._open_agent, app.shows)
+            self._agent = await self._closing.enter_async_context(opened)
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             await app.add(Failure(self.fault(err)))
             return

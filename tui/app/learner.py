@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.events import Event, LearnFinished
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agent.learn import LearnOptions
     from agent.learner_process import LearnerSwitch
     from tui.app.app import ElagentApp
+    from tui.rounds import Round
+    from tui.wiring import Context
 
 _LOOK_IDLE_S = 5.0
 _LOOK_RUNNING_S = 0.5
@@ -66,15 +68,15 @@ class Learner:
 
     async def _count(self) -> None:
         from learning.errors import LearningError
-        from tui.reports import lineage, new_verified, rounds, unfixed_failures
 
         try:
-            self._new_verified = await asyncio.to_thread(new_verified, self._app.where)
-            self._unfixed = await asyncio.to_thread(unfixed_failures, self._app.where)
-            self._app.learning.lineage = await asyncio.to_thread(lineage, self._app.where)
-            self._app.learning.rounds = await asyncio.to_thread(rounds, self._app.where)
+            counted = await asyncio.to_thread(_count_all, self._app.where)
         except LearningError as err:
             self._app.learning.notices = [str(err)]
+        else:
+            self._new_verified, self._unfixed = counted.new_verified, counted.unfixed
+            self._app.learning.lineage = counted.lineage
+            self._app.learning.rounds = counted.rounds
         self._look()
 
     def _look(self) -> None:
@@ -239,3 +241,25 @@ class Learner:
         if app.is_running:
             app.status.show(replace(app.standing, learner=app.learning.short))
             app.panel.draw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """What the stores of this repository say."""
+
+    new_verified: int
+    unfixed: int
+    lineage: tuple[str, ...]
+    rounds: tuple[Round, ...]
+
+
+def _count_all(where: Context) -> _Counts:
+    """Read the stores. Blocks, and so does what it imports: the keyboard must not wait for it."""
+    from tui import reports
+
+    return _Counts(
+        new_verified=reports.new_verified(where),
+        unfixed=reports.unfixed_failures(where),
+        lineage=reports.lineage(where),
+        rounds=reports.rounds(where),
+    )
