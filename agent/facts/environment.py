@@ -12,14 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.editing.source_files import SourceFileError, write_atomically
+from agent.facts.advice import AdviceInErrors
 from agent.facts.compilers import CompilerNotes
 from agent.facts.failure import Fact, Failure, Filler
 from agent.facts.python import PythonFacts
 from sandbox.contract import Sandbox, SandboxError
 
 _MOST_FACTS = 4
+_WORDING = 2
+"""Counts the ways in which facts were worded: what was said in another one is asked again."""
 _MOST_CACHED = 500
-FILLERS: tuple[Filler, ...] = (PythonFacts(), CompilerNotes())
+FILLERS: tuple[Filler, ...] = (PythonFacts(), AdviceInErrors(), CompilerNotes())
 
 
 class Environment:
@@ -50,7 +53,8 @@ class Environment:
 
     async def _ask(self, filler: Filler, failure: Failure) -> Sequence[Fact]:
         asked = filler.key(failure)
-        key = hashlib.sha256(f"{self._image}\n{asked}".encode()).hexdigest()[:16] if asked else ""
+        about = f"{_WORDING}\n{self._image}\n{asked}"
+        key = hashlib.sha256(about.encode()).hexdigest()[:16] if asked else ""
         known = await asyncio.to_thread(self._read) if key else {}
         if key in known:
             return [Fact(subject=subject, text=text) for subject, text in known[key]]

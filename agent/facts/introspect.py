@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 _NEAREST = 3
+_ALIKE = 0.65
+_SHORTEST_PART = 3
 _MOST_DEFAULT = 24
 _MOST_PARAMETERS = 12
 _DOC_CHARACTERS = 140
@@ -74,7 +76,7 @@ def _class_attribute(question: Answer) -> Answer | None:
     for dotted, holder in _classes(str(question["class"]), question["modules"]):
         if not hasattr(holder, name):
             near = _described(holder, _nearest(name, dir(holder)))
-            return _answer("attribute", dotted, dotted, name, near)
+            return {**_answer("attribute", dotted, dotted, name, near), "instance": True}
     return None
 
 
@@ -231,10 +233,11 @@ def _nearest(name: str, names: Iterable[str]) -> list[str]:
             return 2.0
         ratio = difflib.SequenceMatcher(None, wanted, plain).ratio()
         short, long = sorted((wanted, plain), key=len)
-        return ratio + (0.3 * len(short) / len(long) if short and short in long else 0.0)
+        contained = len(short) >= _SHORTEST_PART and short in long
+        return ratio + (0.3 * len(short) / len(long) if contained else 0.0)
 
     ranked = sorted(((likeness(item), item) for item in public), reverse=True)
-    return [item for score, item in ranked[:_NEAREST] if score >= 0.6]  # noqa: PLR2004
+    return [item for score, item in ranked[:_NEAREST] if score >= _ALIKE]
 
 
 def _plain(name: str) -> str:

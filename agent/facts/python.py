@@ -18,6 +18,7 @@ _PROGRAM = "introspect.py"
 _LIMITS = Limits(timeout_s=20.0, memory_mib=1024, work_mib=32, output_kib=256, output_limit_mib=1)
 _NAME_CAP = 80
 _TEXT_CAP = 260
+_MOST_DESCRIBED = 2
 
 
 class PythonFacts:
@@ -75,7 +76,9 @@ def _fact(answer: Mapping[str, Any]) -> Fact | None:
     sentence = ""
     match answer.get("kind"):
         case "attribute" if near:
-            sentence = f"{subject} has no {missing}. It has: {_listed(near)}"
+            sentence = _about_attribute(
+                subject, missing, near, instance=bool(answer.get("instance"))
+            )
         case "attribute":
             sentence = f"{subject} has no {missing}, and nothing with a name like it."
         case "module" if near:
@@ -93,6 +96,16 @@ def _fact(answer: Mapping[str, Any]) -> Fact | None:
     return Fact(subject=library, text=f"{library}: {sentence}"[: 3 * _TEXT_CAP])
 
 
+def _about_attribute(
+    subject: str, missing: str, near: Sequence[Mapping[str, Any]], *, instance: bool
+) -> str:
+    """What to write instead: a small model passes over what is only stated."""
+    first, *others = (_described(item) for item in near[:_MOST_DESCRIBED])
+    there = "." if instance else f"{subject}."
+    sentence = f"{subject} has no {missing}: do not use it. Use {there}{first}"
+    return f"{sentence}. Or {there}{others[0]}" if others else sentence
+
+
 def _about_call(
     subject: str, keyword: str, real: Mapping[str, Any], answer: Mapping[str, Any]
 ) -> str:
@@ -100,23 +113,17 @@ def _about_call(
     sentence = f"The call is {display_safe(call)}"
     instead = answer.get("parameters")
     if keyword:
-        sentence += f". It takes no {keyword}"
+        sentence += f". It takes no {keyword}: do not pass it"
         if isinstance(instead, list) and instead:
-            sentence += f", but {display_safe(str(instead[0]))[:_NAME_CAP]}"
+            sentence += f". Pass {display_safe(str(instead[0]))[:_NAME_CAP]} instead"
     return sentence
-
-
-def _listed(near: Sequence[Mapping[str, Any]]) -> str:
-    """The nearest one in full, the others by name: a small model takes what it reads first."""
-    first, *others = near
-    names = ", ".join(_text(item, "name") for item in others)
-    return f"{_described(first)} Also: {names}" if names else _described(first)
 
 
 def _described(item: Mapping[str, Any]) -> str:
     text = f"{_text(item, 'name')}{item.get('signature', '')!s}"
     doc = str(item.get("doc", ""))
-    return display_safe(f"{text} - {doc}" if doc else text)[:_TEXT_CAP].replace("\n", " ")
+    whole = f"{text} - {doc.rstrip('.')}" if doc else text
+    return display_safe(whole)[:_TEXT_CAP].replace("\n", " ")
 
 
 def _text(item: Mapping[str, Any], key: str) -> str:

@@ -79,7 +79,7 @@ def failure(exception: str, message: str, text: str) -> Failure:
         (failure("ImportError", "cannot import name 'Mapping' from 'collections'", ""),
          "collections.abc.Mapping"),
         (failure("TypeError", "Client.__init__() got an unexpected keyword argument 'proxies'",
-                 "from httpx import Client\nClient(proxies=1)\n"), "takes no proxies, but proxy"),
+                 "from httpx import Client\nClient(proxies=1)\n"), "takes no proxies: do not pass it. Pass proxy instead"),
         (failure("NameError", "name 'Counter' is not defined", ""),
          "from collections import Counter"),
         (failure("ModuleNotFoundError", "No module named 'htpx'", ""), "httpx"),
@@ -141,3 +141,30 @@ async def test_the_libraries_of_the_box_answer(tmp_path: Path, sandbox_image: st
     ) as box:
         asked = Environment(box, image=sandbox_image, cache=tmp_path / "facts.json")
         assert "loads(s" in (await asked.facts(error))[0].text
+
+
+@pytest.mark.parametrize(
+    ("exception", "message", "repeated"),
+    [
+        ("ValueError", "use of `how='outer'` should be replaced with `how='full'`.", True),
+        ("ValueError", "'M' is no longer supported for offsets. Please use 'ME' instead.", True),
+        ("ValueError", "the list is empty", False),
+        ("AssertionError", "use another value instead", False),
+    ],
+)
+async def test_an_error_that_says_what_to_do_is_taken_at_its_word(
+    tmp_path: Path, exception: str, message: str, *, repeated: bool
+) -> None:
+    box = HereSandbox(tmp_path)
+    facts = await environment(tmp_path, box).facts(failure(exception, message, ""))
+    assert [message in fact.text for fact in facts] == [True] * repeated
+    assert not box.jobs, "nobody had to be asked"
+
+
+async def test_a_missing_name_is_told_with_what_to_write_instead(tmp_path: Path) -> None:
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    assert "json has no load_string: do not use it. Use json.load" in fact.text
+    error = failure("AttributeError", "'str' object has no attribute 'trim'", "")
+    (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    assert "Use .strip(chars=None)" in fact.text, "a method is named as one"
