@@ -22,7 +22,9 @@ from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import failed, report
 
-FACT = Fact(subject="flags 2.0", text="flags 2.0: flags has no four: do not use it. Use flags.three")
+FACT = Fact(
+    subject="flags 2.0", text="flags 2.0: flags has no four: do not use it. Use flags.three"
+)
 WRONG = reply(flags(one=True, two=True) + "x = 1\n")
 GOOD = reply(flags(one=True, two=True, three=True))
 
