@@ -7,12 +7,9 @@ together; nothing here prints.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -36,28 +33,23 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.housekeeping import sweep
-from agent.learn import LearnOptions, learn
-from agent.learner_jobs import only_one_round
+from agent.learn import LearnOptions
 from agent.learner_process import LearnerSwitch
 from agent.model.protocol import Model
-from agent.paths import make_private
-from agent.practice import PracticeOptions, copy_project, practise
+from agent.practice import PracticeOptions
 from agent.resources import Parts, Resources
 from agent.session import SessionLog, read_session
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
+from agent.study import Study
 from agent.talk import Means, Talk
-from agent.trial.settling import settle
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.workspace.committing import Committer
 from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
-from agent.yields import append_yield
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
-from learning.model.resolve import resolve
-from learning.promotion.adapters import AdapterStore
 from sandbox.contract import Execution
 from sandbox.report import TestReport
 
@@ -84,6 +76,7 @@ class Assistant:
         sessions, resume = self._repository.sessions, parts.resume
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
         self._resources = Resources(parts, approver, self.workspace, session=self._log.id)
+        self._study = Study(self._resources, self._repository, self.workspace)
         self._talk = Talk(
             root=parts.root,
             write=self._log.append,
@@ -278,72 +271,19 @@ class Assistant:
 
         This may run beside another job; `switch` pauses its worker meanwhile.
         """
-
-        async def work(emit: Emit) -> None:
-            settings = self._settings
-            name = settings.model.name
-            model = await asyncio.to_thread(resolve, name, self._parts.paths.models)
-            rounds = learn(
-                store=await asyncio.to_thread(self._resources.store),
-                adapters=AdapterStore(self._repository.adapters),
-                model=model,
-                repository=self._parts.root.name,
-                jobs=make_private(self._repository.learn),
-                options=options,
-                measure=self.trials(emit).within(options.trial_s, switch),
-                switch=switch,
-                environ=self._parts.environ,
-            )
-            async for event in rounds:
-                emit(event)
-
-        return self._logged(stream_events(work))
+        return self._logged(self._study.learn(options, switch=switch))
 
     def try_adapter(self, name: str, *, budget_s: float) -> AsyncGenerator[Event, None]:
-        """Try an adapter against what is in use; the last event is `LearnFinished`.
-
-        What was answered in an earlier trial of it is not asked again.
-        """
-
-        async def work(emit: Emit) -> None:
-            trials = self.trials(emit)
-            adapters, base = trials.adapters, (await trials.model()).identity
-            with only_one_round(make_private(self._repository.learn)):
-                manifest = adapters.verify(name, base=base)
-                trial = await trials.measure(manifest, emit, budget_s=budget_s)
-                emit(settle(adapters, manifest, trial, base=base, now=time.time()))
-
-        return self._logged(stream_events(work))
+        """Try an adapter against what is in use; the last event is `LearnFinished`."""
+        return self._logged(self._study.try_adapter(name, budget_s=budget_s))
 
     def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
-
-        async def work(emit: Emit) -> None:
-            project = await self._resources.project(emit, None)
-            model = await self._resources.model(emit)
-            files = await asyncio.to_thread(self.workspace.list_files)
-            with tempfile.TemporaryDirectory(prefix="elagent-practice-") as folder:
-                copy = Path(folder)
-                await asyncio.to_thread(copy_project, self._parts.root, files, copy)
-                events = practise(
-                    copy=copy,
-                    files=files,
-                    runner=project.on_copy(copy),
-                    model=model,
-                    store=await asyncio.to_thread(self._resources.store),
-                    advise=self._resources.advisor(project, emit).for_test,
-                    options=options,
-                    on_yield=partial(append_yield, make_private(self._repository.learn)),
-                )
-                async with aclosing(events) as closing:
-                    async for event in closing:
-                        emit(event)
-
-        return self._logged(stream_events(work))
+        return self._logged(self._study.practise(options))
 
     def trials(self, emit: Emit) -> Trials:
         """The trials of this repository, for whoever measures; nothing is opened yet."""
-        return self._resources.trials(emit)
+        return self._study.trials(emit)
 
     @property
     def _settings(self) -> Settings:
