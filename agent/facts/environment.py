@@ -19,7 +19,7 @@ from agent.facts.python import PythonFacts
 from sandbox.contract import Sandbox, SandboxError
 
 _MOST_FACTS = 4
-_WORDING = 2
+WORDING = 2
 """Counts the ways in which facts were worded: what was said in another one is asked again."""
 _MOST_CACHED = 500
 FILLERS: tuple[Filler, ...] = (PythonFacts(), AdviceInErrors(), CompilerNotes())
@@ -53,7 +53,7 @@ class Environment:
 
     async def _ask(self, filler: Filler, failure: Failure) -> Sequence[Fact]:
         asked = filler.key(failure)
-        about = f"{_WORDING}\n{self._image}\n{asked}"
+        about = f"{WORDING}\n{self._image}\n{asked}"
         key = hashlib.sha256(about.encode()).hexdigest()[:16] if asked else ""
         known = await asyncio.to_thread(self._read) if key else {}
         if key in known:

@@ -54,7 +54,7 @@ def summarise(samples: Sequence[Sample], *, seed: int = 0) -> Scores:
         samples=len(samples),
         raw=pass_rates(raw, seed=seed),
         sanitised=pass_rates(clean, seed=seed),
-        endings=Counter(sample.sanitised_verdict for sample in samples),
+        endings=dict(Counter(sample.sanitised_verdict for sample in samples)),
         prompt_tokens=sum(sample.prompt_tokens for sample in samples),
         completion_tokens=sum(sample.completion_tokens for sample in samples),
         generation_s=sum(sample.generation_s for sample in samples),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest
 from learning.records import Sampling
 from tui.cli import cli
-from tui.commands.eval_shared import adapter_folder
+from tui.commands.eval_shared import adapter_folder, show
 from tui.wiring import context
 
 
@@ -56,6 +56,15 @@ def test_a_comparison_as_json(tmp_path: Path) -> None:
     record = json.loads(run.stdout)
     assert (record["wins"], record["losses"], record["ties"]) == (1, 0, 19)
     assert record["conclusion"] == "not enough evidence for a difference"
+
+
+def test_scores_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = results(tmp_path / "a", 5)
+    file = SampleFile(folder, read_manifest(folder))
+    show(file, list(file.read().values()), of_tasks=20, as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert record["endings"] == {"pass": 5, "fail": 15}
+    assert record["sanitised"][0]["value"] == 0.25
 
 
 def test_different_suites_are_not_compared(tmp_path: Path) -> None:

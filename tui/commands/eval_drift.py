@@ -33,7 +33,7 @@ from agent.evaluation.drift_image import DRIFT_LIMITS, drift_image
 from agent.evaluation.drift_memory import FactAsker, hint_finder, keep
 from agent.evaluation.judging import EvaluationError, WarmJudge, open_judge
 from agent.evaluation.models import Subject, open_subject
-from agent.facts.environment import Environment
+from agent.facts.environment import WORDING, Environment
 from agent.memory.lessons import lessons_of
 from agent.paths import make_private
 from learning.evaluation.costs import Meter
@@ -156,7 +156,7 @@ def drift(
                 data_sha256=tasks_digest(every),
                 sampling=sampling,
                 image_id=image.id,
-                versions={**versions(), **subject.versions},
+                versions={**versions(), **subject.versions, **_wording(arm)},
             )
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
@@ -182,6 +182,11 @@ def drift(
     if not as_json:
         click.echo(_stale_line(samples))
     return 0
+
+
+def _wording(arm: Arm) -> dict[str, str]:
+    """How facts are worded: results of another wording are not gone on with."""
+    return {"facts": str(WORDING)} if arm == "facts" else {}
 
 
 def _replies(where: Context, subject: Subject) -> Path:
