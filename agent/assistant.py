@@ -241,7 +241,8 @@ class Assistant:
     ) -> AsyncGenerator[Event, None]:
         """Run one shell command in the sandbox, on a copy of the files.
 
-        If it succeeds, the files that `bring` declares come back, each after a question.
+        If it succeeds, the files that `bring` declares come back, each after a question; the turn
+        has failed if one of them does not.
         """
 
         async def work(emit: Emit) -> None:
@@ -253,14 +254,16 @@ class Assistant:
                 on_output=lambda data: emit(OutputChunk(data.decode("utf-8", "replace"))),
                 collect=[item.path for item in declared],
             )
+            left: tuple[str, ...] = ()
             if declared and execution.succeeded:
                 async with self._turn(f"files of {command[:60]}"):
                     for item in declared:
                         await asyncio.to_thread(self.workspace.will_write, item.target)
                     decide, found = self._approver.decide, execution.collected
-                    await bring_back(declared, found, decide=decide, emit=emit)
-            ending = TurnEnding.DONE if execution.succeeded else TurnEnding.FAILED
-            emit(TurnFinished(_ending(execution), ending))
+                    left = await bring_back(declared, found, decide=decide, emit=emit)
+            complete = execution.succeeded and not left
+            message = f"did not come back: {', '.join(left)}" if left else _ending(execution)
+            emit(TurnFinished(message, TurnEnding.DONE if complete else TurnEnding.FAILED))
 
         return self._logged(stream_events(work))
 

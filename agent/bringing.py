@@ -72,32 +72,35 @@ async def bring_back(
     *,
     decide: Callable[[Question], Awaitable[Decision]],
     emit: Emit,
-) -> int:
-    """Show, ask about and write each file that differs; counts those that were written.
+) -> tuple[str, ...]:
+    """Show, ask about and write each file that differs; names those that did not come back.
 
     Raises:
         TransferError: If what came out is too much; nothing was written then.
         SourceFileError: If a file cannot be written.
     """
     wanted = {item.path: item for item in declared}
-    written = 0
+    left: list[str] = []
     with tempfile.TemporaryDirectory(prefix="elagent-staging-") as folder:
         staging = Path(folder)
         staged = await asyncio.to_thread(stage, collected, staging)
         for path in sorted(wanted.keys() - set(staged)):
             emit(Notice(f"{path} is not a regular file in the sandbox; it stays as it was here"))
+            left.append(path)
         for path in staged:
             after = await asyncio.to_thread((staging / path).read_bytes)
-            written += await _offer(wanted[path], after, decide, emit)
-    return written
+            if not await _offer(wanted[path], after, decide, emit):
+                left.append(path)
+    return tuple(left)
 
 
 async def _offer(
     item: Declared, after: bytes, decide: Callable[[Question], Awaitable[Decision]], emit: Emit
 ) -> bool:
+    """Whether the file is here now as it was in the sandbox."""
     if after == item.before:
         emit(Notice(f"{item.path} is as it was"))
-        return False
+        return True
     diff = _difference(item.path, item.before, after)
     emit(EditProposed(item.path, diff))
     decision = await decide(Question(kind="edit", subject=item.path, detail=diff))

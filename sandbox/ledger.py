@@ -20,13 +20,12 @@ from sandbox.leftovers import is_abandoned, lock_path
 from sandbox.status import Status
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
+CREATE TABLE IF NOT EXISTS steps (
     session TEXT NOT NULL,
     step INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
     state TEXT NOT NULL,
     changed_at REAL NOT NULL,
-    PRIMARY KEY (session, step, attempt)
+    PRIMARY KEY (session, step)
 ) WITHOUT ROWID
 """
 _UNFINISHED = ("created", "running")
@@ -68,21 +67,21 @@ class RunLedger:
         """
         with self._errors():
             unfinished = self._database.execute(
-                "SELECT DISTINCT session FROM runs WHERE state IN (?, ?)", _UNFINISHED
+                "SELECT DISTINCT session FROM steps WHERE state IN (?, ?)", _UNFINISHED
             ).fetchall()
             dead = [(name,) for (name,) in unfinished if is_abandoned(lock_path(lock_dir, name))]
             now = time.time()
             settled = 0
             for (name,) in dead:
                 settled += self._database.execute(
-                    "UPDATE runs SET state = ?, changed_at = ?"
+                    "UPDATE steps SET state = ?, changed_at = ?"
                     " WHERE session = ? AND state IN (?, ?)",
                     (Status.SANDBOX_ERROR, now, name, *_UNFINISHED),
                 ).rowcount
-            self._database.execute("DELETE FROM runs WHERE changed_at < ?", (now - _KEPT_S,))
+            self._database.execute("DELETE FROM steps WHERE changed_at < ?", (now - _KEPT_S,))
         return settled
 
-    def create(self, session: str, step: int, attempt: int = 0) -> str:
+    def create(self, session: str, step: int) -> str:
         """Note that a run is about to begin; gives the state of its row.
 
         Doing it again changes nothing and gives what the row says, `created` or what came of it.
@@ -90,36 +89,36 @@ class RunLedger:
         Raises:
             SandboxError: If the database cannot be written.
         """
-        key = (session, step, attempt)
+        key = (session, step)
         with self._errors():
             self._database.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, 'created', ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO steps VALUES (?, ?, 'created', ?) ON CONFLICT DO NOTHING",
                 (*key, time.time()),
             )
-        return self.state(session, step, attempt) or "created"
+        return self.state(session, step) or "created"
 
-    def start(self, session: str, step: int, attempt: int = 0) -> bool:
+    def start(self, session: str, step: int) -> bool:
         """Note that a run has begun; False if it is over already.
 
         Raises:
             SandboxError: If the database cannot be written.
         """
-        return self._move(session, step, attempt, _RUNNING)
+        return self._move(session, step, _RUNNING)
 
-    def finish(self, session: str, step: int, attempt: int = 0, *, status: Status) -> bool:
+    def finish(self, session: str, step: int, *, status: Status) -> bool:
         """Note what came of a run; False if that is known already, and then it stays.
 
         Raises:
             SandboxError: If the database cannot be written.
         """
-        return self._move(session, step, attempt, status)
+        return self._move(session, step, status)
 
-    def _move(self, session: str, step: int, attempt: int, to: str) -> bool:
+    def _move(self, session: str, step: int, to: str) -> bool:
         with self._errors():
             changed = self._database.execute(
-                "UPDATE runs SET state = ?, changed_at = ? WHERE session = ? AND step = ?"
-                " AND attempt = ? AND state IN (?, ?)",
-                (to, time.time(), session, step, attempt, *_UNFINISHED),
+                "UPDATE steps SET state = ?, changed_at = ? WHERE session = ? AND step = ?"
+                " AND state IN (?, ?)",
+                (to, time.time(), session, step, *_UNFINISHED),
             )
         return changed.rowcount == 1
 
@@ -127,16 +126,16 @@ class RunLedger:
         """The last step that a session began, in an earlier process perhaps; 0 if none."""
         with self._errors():
             row = self._database.execute(
-                "SELECT MAX(step) FROM runs WHERE session = ?", (session,)
+                "SELECT MAX(step) FROM steps WHERE session = ?", (session,)
             ).fetchone()
         return int(row[0] or 0)
 
-    def state(self, session: str, step: int, attempt: int = 0) -> str | None:
+    def state(self, session: str, step: int) -> str | None:
         """The state of a row, None if there is none."""
         with self._errors():
             row = self._database.execute(
-                "SELECT state FROM runs WHERE session = ? AND step = ? AND attempt = ?",
-                (session, step, attempt),
+                "SELECT state FROM steps WHERE session = ? AND step = ?",
+                (session, step),
             ).fetchone()
         return None if row is None else str(row[0])
 

@@ -37,17 +37,17 @@ def root(tmp_path: Path) -> Path:
 
 async def brought(
     root: Path, person: Person, collected: dict[str, bytes], *paths: str
-) -> tuple[int, list[Event]]:
+) -> tuple[tuple[str, ...], list[Event]]:
     events: list[Event] = []
     declared = declare(root, ["a.py"], paths)
-    written = await bring_back(declared, collected, decide=person.decide, emit=events.append)
-    return written, events
+    left = await bring_back(declared, collected, decide=person.decide, emit=events.append)
+    return left, events
 
 
 async def test_a_file_is_shown_asked_about_and_written_as_it_is(root: Path) -> None:
     person = Person("a.py", "made/new.bin")
     found = {"a.py": b"x = 2\r\n", "made/new.bin": b"\xff\0"}
-    assert (await brought(root, person, found, *found))[0] == 2
+    assert (await brought(root, person, found, *found))[0] == ()
     assert {path: (root / path).read_bytes() for path in found} == found
     assert "-x = 1\n+x = 2\n" in person.asked[0].detail
     assert person.asked[1].detail == "made/new.bin: binary, 2 bytes (new)\n"
@@ -56,9 +56,9 @@ async def test_a_file_is_shown_asked_about_and_written_as_it_is(root: Path) -> N
 
 async def test_what_is_refused_or_unchanged_is_not_written(root: Path) -> None:
     person = Person()
-    assert (await brought(root, person, {"a.py": b"evil"}, "a.py"))[0] == 0
+    assert (await brought(root, person, {"a.py": b"evil"}, "a.py"))[0] == ("a.py",)
     assert (root / "a.py").read_bytes() == b"x = 1\r\n"
-    assert (await brought(root, person, {"a.py": b"x = 1\r\n"}, "a.py"))[0] == 0
+    assert (await brought(root, person, {"a.py": b"x = 1\r\n"}, "a.py"))[0] == ()
     assert len(person.asked) == 1
 
 
@@ -68,14 +68,14 @@ async def test_a_file_that_changed_meanwhile_is_left_alone(root: Path) -> None:
             (root / "a.py").write_text("mine")
             return await super().decide(question)
 
-    written, events = await brought(root, Slow("a.py"), {"a.py": b"theirs"}, "a.py")
-    assert (written, (root / "a.py").read_text()) == (0, "mine")
+    left, events = await brought(root, Slow("a.py"), {"a.py": b"theirs"}, "a.py")
+    assert (left, (root / "a.py").read_text()) == (("a.py",), "mine")
     assert "changed here meanwhile" in str(events[-1])
 
 
 async def test_a_file_that_never_came_is_named(root: Path) -> None:
-    written, events = await brought(root, Person(), {}, "made.py")
-    assert written == 0
+    left, events = await brought(root, Person(), {}, "made.py")
+    assert left == ("made.py",)
     assert "made.py is not a regular file in the sandbox" in str(events[0])
 
 

@@ -136,7 +136,6 @@ def test_a_replayed_step_finds_its_row_and_a_final_state_stays(tmp_path: Path) -
         assert ledger.create("s", 1) == "pass"
         assert not ledger.start("s", 1)
         assert not ledger.finish("s", 1, status=Status.TIMEOUT)
-        assert ledger.create("s", 1, attempt=1) == "created"
         assert (ledger.state("s", 1), ledger.state("s", 2)) == ("pass", None)
 
 

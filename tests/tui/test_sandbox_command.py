@@ -60,7 +60,11 @@ def test_only_what_was_declared_and_allowed_comes_back(tmp_path: Path) -> None:
     assert "exit code 3" in failed.stdout
     assert (root / "a.txt").read_text() == "one\n"
     done = sandbox("run", "--mode", "auto", *options, command, home=tmp_path, cwd=root)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "link is not a regular file in the sandbox" in done.stdout
+    assert "did not come back: link" in done.stdout
     assert (root / "a.txt").read_text() == "one\ntwo\n"
     assert sorted(path.name for path in root.iterdir()) == [".git", "a.txt"]
+    again = sandbox("run", "--mode", "auto", "--bring", "a.txt", command, home=tmp_path, cwd=root)
+    assert again.returncode == 0, again.stderr
+    assert (root / "a.txt").read_text() == "one\ntwo\ntwo\n"
