@@ -42,8 +42,8 @@ _EXCEPTION = re.compile(
     r"\b((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning)): (.*)", re.DOTALL
 )
 
-Tell = Callable[[DriftTask, "Attempt"], Awaitable[str]]
-"""What a retry is told after a failed attempt; empty if there is nothing to tell, then none is made."""
+Tell = Callable[[DriftTask, Sequence["Attempt"]], Awaitable[str]]
+"""What a retry is told after failed attempts, the last one last; if it is empty, none is made."""
 
 OnAttempts = Callable[[DriftTask, Sequence["Attempt"]], None]
 """Called with each task and everything that was tried at it."""
@@ -141,7 +141,8 @@ async def run_drift(
 ) -> dict[tuple[str, int], Sample]:
     """Complete `file`: one attempt at each task, and retries that are told what `tell` says.
 
-    There are up to `tries` retries, up to the first that passes; of several, all are sampled at
+    There are up to `tries` retries, up to the first that passes, each told what all failures before it
+    have taught; of several, all are sampled at
     `RETRY_TEMPERATURE`. `outdated_errors` are the errors of the tasks' outdated idioms, by task.
 
     Raises:
@@ -162,11 +163,13 @@ async def run_drift(
             generated = await generator.generate(prompt, sampling)
             return await _judged(judge, task, prompt, generated, limit_s)
 
-        attempts = [await attempt("", 0)]
-        note = "" if attempts[0].passed or tell is None else await tell(task, attempts[0])
-        while note and len(attempts) <= tries and not attempts[-1].passed:
+        attempts, told = [await attempt("", 0)], ""
+        while tell is not None and len(attempts) <= tries and not attempts[-1].passed:
+            if not (note := await tell(task, attempts)):
+                break
             attempts.append(await attempt(note, len(attempts)))
-        sample = _sample(task, attempts, note, outdated_errors.get(task.id, ""))
+            told = note
+        sample = _sample(task, attempts, told, outdated_errors.get(task.id, ""))
         file.append([sample])
         on_attempts(task, attempts)
         done[task.id, 0] = sample
@@ -180,22 +183,22 @@ def _sampling_of(own: Sampling, number: int, tries: int) -> Sampling:
     return replace(seeded, temperature=RETRY_TEMPERATURE) if number and tries > 1 else seeded
 
 
-async def tell_neutral(_task: DriftTask, _attempt: Attempt) -> str:
+async def tell_neutral(_task: DriftTask, _failed: Sequence[Attempt]) -> str:
     """The arm `neutral`: that there was an attempt, so that help and a second try can be told apart."""
     return neutral_note()
 
 
-async def tell_error(_task: DriftTask, attempt: Attempt) -> str:
-    """The arm `errors`: the error line as it is."""
-    return error_note(attempt.error) if attempt.error else ""
+async def tell_error(_task: DriftTask, failed: Sequence[Attempt]) -> str:
+    """The arm `errors`: the last error line as it is."""
+    return error_note(failed[-1].error) if failed[-1].error else ""
 
 
 def tell_facts(ask: Callable[[Attempt], Awaitable[Sequence[str]]]) -> Tell:
     """The arm `facts`: what the installed library says when it is asked about the failure."""
 
-    async def tell(_task: DriftTask, attempt: Attempt) -> str:
-        facts = await ask(attempt)
-        return facts_note(facts) if facts else ""
+    async def tell(_task: DriftTask, failed: Sequence[Attempt]) -> str:
+        facts = [fact for attempt in failed for fact in await ask(attempt)]
+        return facts_note(tuple(dict.fromkeys(facts))) if facts else ""
 
     return tell
 
@@ -203,8 +206,8 @@ def tell_facts(ask: Callable[[Attempt], Awaitable[Sequence[str]]]) -> Tell:
 def tell_hints(find: Callable[[Attempt], str]) -> Tell:
     """The arm `hints`: earlier verified repairs of failures like this one, as text."""
 
-    async def tell(_task: DriftTask, attempt: Attempt) -> str:
-        hints = find(attempt)
+    async def tell(_task: DriftTask, failed: Sequence[Attempt]) -> str:
+        hints = find(failed[-1])
         return hints_note(hints) if hints else ""
 
     return tell

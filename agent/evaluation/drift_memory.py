@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, cast
 
 from agent.evaluation.drift import Attempt
@@ -24,6 +25,7 @@ from learning.records import (
 )
 
 _FILE = "solution.py"
+_UNSENDABLE = re.compile(r"a value of type (\w+) cannot be sent")
 _FINISHES = ("stop", "length", "cancelled")
 
 
@@ -43,7 +45,19 @@ class FactAsker:
             project_modules=frozenset({"solution"}),
             output=attempt.error,
         )
-        return [fact.text for fact in await self._environment.facts(failure)]
+        facts = await self._environment.facts(failure)
+        return [*foreign_value(attempt.error), *(fact.text for fact in facts)]
+
+
+def foreign_value(error: str) -> Iterator[str]:
+    """The type of a value that the check could not take, which no exception tells."""
+    if found := _UNSENDABLE.search(error):
+        yield (
+            f"The function returned a value of the library's type {found[1]}, not the plain Python"
+            " value that its head promises: convert it (arrays and series have .tolist())."
+            if found[1] != "coroutine"
+            else "The function is async and returned a coroutine: it must be a plain function."
+        )
 
 
 def hint_finder(lessons: Sequence[Lesson]) -> Callable[[Attempt], str]:

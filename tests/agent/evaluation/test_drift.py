@@ -14,7 +14,7 @@ from agent.evaluation.drift import (
     verify,
 )
 from agent.evaluation.drift_image import pinned
-from agent.evaluation.drift_memory import hint_finder, keep
+from agent.evaluation.drift_memory import foreign_value, hint_finder, keep
 from agent.evaluation.judging import EvaluationError
 from agent.memory.lessons import lessons_of
 from learning.evaluation.drift import DriftTask
@@ -89,6 +89,27 @@ async def test_a_retry_is_told_the_facts_and_never_sees_the_attempt(tmp_path: Pa
     assert len(second) == 1
     assert "DataFrame.group_by(*by)" in second[0].content
     assert "pl.DataFrame(a)" not in second[0].content
+
+
+async def test_each_retry_is_told_what_all_failures_have_taught(tmp_path: Path) -> None:
+    async def numbered(attempt: Attempt) -> list[str]:
+        return [f"about {attempt.generated.text.split('#')[1].strip('`')}", "always"]
+
+    replies = iter(range(3))
+    generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}#{next(replies)}```")
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_facts(numbered), tries=2)
+    third = generator.asked[2][0].messages[0].content
+    assert [third.count(fact) for fact in ("about 0", "about 1", "always")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("ndarray", "type ndarray"), ("coroutine", "must be a plain function")]
+)
+def test_the_type_of_a_value_that_could_not_be_taken_is_a_fact(kind: str, said: str) -> None:
+    (fact,) = foreign_value(f"gave no value: a value of type {kind} cannot be sent")
+    assert said in fact
+    assert not list(foreign_value("AttributeError: no attribute 'x'"))
 
 
 async def test_retries_are_sampled_with_the_facts_and_end_with_the_first_pass(
