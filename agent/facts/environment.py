@@ -19,7 +19,7 @@ from agent.facts.python import PythonFacts
 from sandbox.contract import Sandbox, SandboxError
 
 _MOST_FACTS = 4
-WORDING = 2
+WORDING = 3
 """Counts the ways in which facts were worded: what was said in another one is asked again."""
 _MOST_CACHED = 500
 FILLERS: tuple[Filler, ...] = (PythonFacts(), AdviceInErrors(), CompilerNotes())

@@ -25,6 +25,7 @@ _NEAREST = 3
 _ALIKE = 0.65
 _SHORTEST_PART = 3
 _MOST_DEFAULT = 24
+_PLAIN = (bool, int, float, str, bytes, tuple, type(None))
 _MOST_PARAMETERS = 12
 _DOC_CHARACTERS = 140
 _MOST_CLASSES = 4_000
@@ -269,30 +270,30 @@ def _description(name: str, target: Any) -> Answer:  # noqa: ANN401
 
 
 def _signature(target: Any) -> str:  # noqa: ANN401
-    """The parameters with their defaults and without types, which are long and rarely the point."""
+    """The parameters as a call that could be copied: small models do copy it.
+
+    So without types, without marks that no call has, and without what takes any further keyword.
+    """
     try:
         parameters = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
         return ""
-    shown = [item for item in parameters if item.name not in ("self", "cls")]
-    texts: list[str] = []
-    keyword_only = False
-    for item in shown[:_MOST_PARAMETERS]:
-        if item.kind is item.KEYWORD_ONLY and not keyword_only:
-            texts.append("*")
-        keyword_only = keyword_only or item.kind in (item.KEYWORD_ONLY, item.VAR_POSITIONAL)
-        texts.append(_parameter(item))
-    if len(shown) > _MOST_PARAMETERS:
-        texts.append("...")
-    return f"({', '.join(texts)})"
+    shown = [
+        item
+        for item in parameters
+        if item.name not in ("self", "cls") and item.kind is not item.VAR_KEYWORD
+    ]
+    return f"({', '.join(map(_parameter, shown[:_MOST_PARAMETERS]))})"
 
 
 def _parameter(item: inspect.Parameter) -> str:
-    stars = "*" * (item.kind is item.VAR_POSITIONAL) + "**" * (item.kind is item.VAR_KEYWORD)
+    if item.kind is item.VAR_POSITIONAL:
+        return f"*{item.name}"
     if item.default is item.empty:
-        return f"{stars}{item.name}"
+        return f"{item.name}=..." if item.kind is item.KEYWORD_ONLY else item.name
     default = repr(item.default)
-    return f"{item.name}={default if len(default) <= _MOST_DEFAULT else '...'}"
+    plain = isinstance(item.default, _PLAIN) and len(default) <= _MOST_DEFAULT
+    return f"{item.name}={default if plain else '...'}"
 
 
 def _parameter_names(target: Any) -> list[str]:  # noqa: ANN401

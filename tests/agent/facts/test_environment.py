@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,3 +170,12 @@ async def test_a_missing_name_is_told_with_what_to_write_instead(tmp_path: Path)
     error = failure("AttributeError", "'str' object has no attribute 'trim'", "")
     (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
     assert "Use .strip(chars=None)" in fact.text, "a method is named as one"
+
+
+async def test_the_call_that_is_told_can_be_copied(tmp_path: Path) -> None:
+    error = failure("AttributeError", "module 'json' has no attribute 'load_string'", "")
+    (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
+    (told, *_) = re.findall(r"Use (json\.\w+\(.*?\))", fact.text)
+    call = ast.parse(told, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert "object_hook" in {keyword.arg for keyword in call.keywords}, "taken by name only"
