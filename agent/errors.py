@@ -33,7 +33,19 @@ class WorkspaceError(AgentError):
 
 
 class UndoRefusedError(WorkspaceError):
-    """Undoing would overwrite work that came after the turn."""
+    """Undoing would overwrite work that came after the turn.
+
+    `forced` says what it would do all the same, if it may be forced: "overwrites these changes".
+    """
+
+    def __init__(self, reason: str, *, forced: str = "") -> None:
+        super().__init__(f"{reason}; --force {forced}" if forced else reason)
+        self._reason = reason
+        self._forced = forced
+
+    def told(self, how: str) -> str:
+        """The message for a place where `how` forces it, and not `--force`."""
+        return f"{self._reason}; {how} {self._forced}" if self._forced else self._reason
 
 
 class SessionError(AgentError):

@@ -16,7 +16,6 @@ from agent.events import Event, Progress, ReplyFinished, StageStarted
 from agent.learn import LearnOptions
 from agent.paths import make_private
 from agent.turn.conversation import Conversation
-from agent.workspace.workspace import Restored
 from learning.errors import LearningError
 from sandbox.contract import SandboxError
 from sandbox.streams import display_safe
@@ -27,7 +26,7 @@ from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff
 from tui.running import open_assistant
 from tui.slash import SLASH_COMMANDS, mentioned, nearest, suggest
-from tui.undone import in_one_line
+from tui.undone import undo_or_redo
 from tui.wiring import Context
 
 Mode = Literal["ask", "auto", "plan"]
@@ -117,7 +116,7 @@ class Repl:
             case "/add" | "/drop" | "/mode" | "/clear":
                 self._change(name, rest)
             case "/undo" | "/redo" | "/diff":
-                await self._files(name)
+                await self._files(name, rest)
             case "/adapters" | "/experiences" | "/why" | "/model" | "/tokens" | "/export":
                 await self._report(name, rest)
             case _ if name.startswith("/"):
@@ -185,16 +184,14 @@ class Repl:
                 )
         self._console.print(display_safe(text))
 
-    async def _files(self, name: str) -> None:
+    async def _files(self, name: str, rest: str) -> None:
         workspace = self._assistant.workspace
         if name == "/diff":
             assert self._start is not None  # noqa: S101 - set before the first prompt
             diff = await asyncio.to_thread(workspace.diff, self._start)
             self._console.print(render_diff(diff) if diff else "nothing changed")
             return
-        work: Callable[[], Restored] = workspace.undo if name == "/undo" else workspace.redo
-        done = await asyncio.to_thread(work)
-        self._console.print(in_one_line(name[1:], done))
+        self._console.print(await asyncio.to_thread(undo_or_redo, workspace, name, rest))
 
     def _set_mode(self, given: str) -> None:
         match given:

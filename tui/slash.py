@@ -45,8 +45,15 @@ SLASH_COMMANDS = (
     SlashCommand(name="/add", argument="PATH", what="show a file to the model"),
     SlashCommand(name="/drop", argument="PATH", what="stop showing a file"),
     SlashCommand(name="/diff", what="show what changed since the conversation began"),
-    SlashCommand(name="/undo", what="put the files back as they were before the last change"),
-    SlashCommand(name="/redo", what="take back the last undo"),
+    SlashCommand(
+        name="/undo",
+        argument="[force]",
+        choices=("force",),
+        what="put the files back as they were before the last change",
+    ),
+    SlashCommand(
+        name="/redo", argument="[force]", choices=("force",), what="take back the last undo"
+    ),
     SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
     SlashCommand(name="/test", what="run the tests in the sandbox"),
     SlashCommand(name="/fix", what="repair what fails"),

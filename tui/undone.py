@@ -1,9 +1,9 @@
-"""What an undo or redo did, in sentences."""
+"""Undo and redo as commands of a conversation, and what they did, in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sandbox.streams import display_safe
 
@@ -11,6 +11,32 @@ if TYPE_CHECKING:
     from agent.workspace.workspace import Restored
 
 _NAMES_SHOWN = 10
+_FORCE = "force"
+
+
+class Undoable(Protocol):
+    """The part of a workspace that is used here."""
+
+    def undo(self, *, force: bool = False) -> Restored: ...
+
+    def redo(self, *, force: bool = False) -> Restored: ...
+
+
+def undo_or_redo(workspace: Undoable, name: str, argument: str) -> str:
+    """Do what `/undo` or `/redo` with its argument says; gives what came of it.
+
+    Raises:
+        WorkspaceError: If it cannot be done, or would overwrite later work and is not forced.
+    """
+    from agent.errors import UndoRefusedError
+
+    if argument not in ("", _FORCE):
+        return f"{name} knows no {display_safe(argument)!r}; choose: {name} [{_FORCE}]"
+    work = workspace.undo if name == "/undo" else workspace.redo
+    try:
+        return in_one_line(name[1:], work(force=argument == _FORCE))
+    except UndoRefusedError as err:
+        return err.told(f"{name} {_FORCE}")
 
 
 def in_one_line(what: str, done: Restored) -> str:

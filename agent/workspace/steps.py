@@ -79,8 +79,8 @@ def move(
     moved_on = {p for p in wanted if p not in turn or wanted[p].old != turn[p].old}
     if moved_on and not force:
         raise UndoRefusedError(
-            f"{_few(moved_on)} changed since {step.label!r}; nothing was touched. "
-            "--force overwrites these later changes (redo or undo brings them back)"
+            f"{_few(moved_on)} changed since {step.label!r}, so nothing was touched",
+            forced="overwrites these later changes (redo or undo brings them back)",
         )
     paths = snapshots.apply(wanted)
     restored = Restored(

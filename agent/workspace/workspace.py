@@ -178,7 +178,8 @@ class Workspace:
             if step.cut_off and not force:
                 raise UndoRefusedError(
                     f"the turn {step.label!r} was cut off, so its changes cannot be told apart "
-                    "from later ones; --force takes back everything since it began"
+                    "from later ones",
+                    forced="takes back everything since it began",
                 )
             restored, edited = move(self._snapshots, step, step.after, step.before, force=force)
             if edited or step.cut_off:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from agent.approval import Approver, Question
+from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
 from agent.learn import LearnOptions
 from agent.learner_process import LearnerSwitch
@@ -39,6 +40,7 @@ class ScriptedFiles:
     names: Sequence[str] = ("src/one.py", "src/two.py", "README.md")
     undone: int = 0
     since_start: str = ""
+    edited_since: bool = False
 
     def list_files(self) -> list[str]:
         return list(self.names)
@@ -49,11 +51,13 @@ class ScriptedFiles:
     def diff(self, old: str, new: str | None = None) -> str:
         return self.since_start
 
-    def undo(self) -> Restored:
+    def undo(self, *, force: bool = False) -> Restored:
+        if self.edited_since and not force:
+            raise UndoRefusedError("src/one.py changed since 'a turn'", forced="overwrites it")
         self.undone += 1
         return Restored(label="a turn", paths=("src/one.py",), safety="s")
 
-    def redo(self) -> Restored:
+    def redo(self, *, force: bool = False) -> Restored:
         self.undone -= 1
         return Restored(label="a turn", paths=("src/one.py",), safety="s")
 

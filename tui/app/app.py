@@ -258,7 +258,7 @@ class ElagentApp(App[int]):
     def _stop(self) -> bool:
         if not self.jobs.interrupt():
             return False
-        self.activity.stage("stopping")
+        self.activity.stage("interrupted, tidying up")
         return True
 
     def action_leave(self) -> None:

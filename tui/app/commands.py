@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from tui.app.entries import Answer, Change, Said
 from tui.app.jobs import Job
 from tui.slash import find, mentioned, nearest, split
-from tui.undone import in_one_line
+from tui.undone import undo_or_redo
 
 if TYPE_CHECKING:
     from agent.approval import Mode
@@ -68,7 +68,7 @@ class Commands:
             case "/mode":
                 await self._mode(rest)
             case "/undo" | "/redo" | "/diff":
-                await app.guarded(self._files(name))
+                await app.guarded(self._files(name, rest))
             case "/learn":
                 app.learner.start(by_hand=True)
             case "/clear":
@@ -102,7 +102,7 @@ class Commands:
         else:
             await self._app.answer(f"mode {self._app.mode}; choose: /mode ask|auto|plan")
 
-    async def _files(self, name: str) -> None:
+    async def _files(self, name: str, rest: str) -> None:
         app = self._app
         workspace = app.backstage.agent.workspace
         if name == "/diff":
@@ -114,8 +114,7 @@ class Commands:
         if app.jobs.busy:
             await app.answer("something is running; stop it first (Esc)")
             return
-        done = await asyncio.to_thread(workspace.undo if name == "/undo" else workspace.redo)
-        await app.answer(in_one_line(name[1:], done))
+        await app.answer(await asyncio.to_thread(undo_or_redo, workspace, name, rest))
         app.backstage.look_at_files()
 
     async def _clear(self) -> None:

@@ -280,6 +280,20 @@ async def test_undo_and_diff_answer_in_the_conversation(opened: Opens) -> None:
     assert agent.workspace.undone == 1
 
 
+async def test_an_undo_that_is_refused_says_what_to_type_here(opened: Opens) -> None:
+    agent = ScriptedAgent()
+    agent.workspace.edited_since = True
+    async with opened(agent, size=(120, 30)) as (app, pilot):
+        await type_line(pilot, "/undo")
+        await until(pilot, lambda: "/undo force overwrites it" in screen_text(app))
+        assert agent.workspace.undone == 0
+        await type_line(pilot, "/undo now")
+        await until(pilot, lambda: "choose: /undo [force]" in screen_text(app))
+        await type_line(pilot, "/undo force")
+        await until(pilot, lambda: "undo: a turn: src/one.py" in screen_text(app))
+    assert agent.workspace.undone == 1
+
+
 async def test_a_mistyped_command_is_not_sent_to_the_model(opened: Opens) -> None:
     agent = ScriptedAgent()
     async with opened(agent) as (app, pilot):
