@@ -30,6 +30,8 @@ from agent.events import (
 )
 from agent.paths import Paths
 from agent.settings.load import load
+from learning.evaluation.statistics import TaskScores
+from learning.promotion.gate import Trial, as_record, decide
 from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
@@ -94,40 +96,29 @@ TALK: Sequence[Event] = (
 )  # fmt: skip
 
 
-def _decided(kind: str, held_out: str, guard: str, confirmed: str) -> dict[str, object]:
-    gates = [
-        ("tasks of this repository", held_out),
-        ("general tasks", guard),
-        ("tasks never used before", confirmed),
-    ]
-    reached = [
-        {"name": name, "outcome": outcome, "words": words}
-        for name, said in gates
-        if said
-        for outcome, _, words in [said.partition(" ")]
-    ]
-    return {"kind": kind, "reason": "", "gates": reached}
+def _scores(wins: int, losses: int, tasks: int) -> TaskScores:
+    ties = (1.0,) * (tasks - wins - losses)
+    return TaskScores(
+        tasks=tuple(f"t{number}" for number in range(tasks)),
+        a=(*(0.0,) * wins, *(1.0,) * losses, *ties),
+        b=(*(1.0,) * wins, *(0.0,) * losses, *ties),
+    )
 
 
-DECISIONS: Mapping[str, dict[str, object]] = {
-    "el-warehouse-v0004-77aa01bc": _decided(
-        "rejected", "failed 3 wins, 4 losses on 31 tasks, p = 0.773", "", ""
-    ),
-    "el-warehouse-v0005-11b2cd34": _decided(
-        "promoted", "passed 7 wins, 0 losses on 34 tasks, p = 0.008",
-        "passed 1 losses on 60 general tasks, at most 2 are allowed",
-        "passed 5 wins, 0 losses on 12 tasks, p = 0.031",
-    ),
-    "el-warehouse-v0006-90ce5512": _decided(
-        "rejected", "passed 6 wins, 0 losses on 36 tasks, p = 0.016",
-        "failed it forgets: 4 losses on 60 general tasks, at most 2 are allowed", "",
-    ),
-    "el-warehouse-v0007-3f9c21aa": _decided(
-        "promoted", "passed 9 wins, 2 losses on 41 tasks, p = 0.033",
-        "passed 0 losses on 60 general tasks, at most 2 are allowed",
-        "passed 6 wins, 0 losses on 14 tasks, p = 0.016",
-    ),
-}  # fmt: skip
+def _decided(
+    held_out: TaskScores, guard_losses: int = 0, confirming: TaskScores | None = None
+) -> Mapping[str, object]:
+    guard = _scores(0, guard_losses, 60)
+    trial = Trial(held_out=held_out, guard=guard, confirming=confirming)
+    return as_record(decide(trial), incumbent=None, at=0.0)
+
+
+DECISIONS: Mapping[str, Mapping[str, object]] = {
+    "el-warehouse-v0004-77aa01bc": _decided(_scores(3, 4, 31)),
+    "el-warehouse-v0005-11b2cd34": _decided(_scores(7, 0, 34), 1, _scores(5, 0, 12)),
+    "el-warehouse-v0006-90ce5512": _decided(_scores(6, 0, 36), 4),
+    "el-warehouse-v0007-3f9c21aa": _decided(_scores(9, 2, 41), 0, _scores(6, 0, 14)),
+}
 ROUND: Sequence[Event] = (
     LearnFinished("el-warehouse-v0007-3f9c21aa", "promoted",
                   "better than the incumbent: 9 wins, 2 losses on 41 tasks", 12),

@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # the first paint waits for none of it
     from learning.promotion.manifest import AdapterManifest
 
 _VERSION = re.compile(r"-v0*(\d+)-")
-_WINS = re.compile(r"(\d+) wins, (\d+) losses on (\d+) tasks")
-_LOSSES = re.compile(r"(\d+) losses on (\d+) general tasks")
 _KINDS = {"shadow": "kept in shadow"}
 _MARKS = {"passed": "passed", "failed": "NOT PASSED", "open": "still open"}
 REPOSITORY = "tasks of this repository"
@@ -97,13 +95,11 @@ def round_of(adapter: str, decision: Mapping[str, Any]) -> Round | None:
         return None
 
 
-def _gate(*, name: str, outcome: str, words: str, **_: object) -> GateResult:
-    """A gate with the figures that stand in its words."""
-    wins = losses = tasks = 0
-    if found := _WINS.search(words):
-        wins, losses, tasks = map(int, found.groups())
-    elif found := _LOSSES.search(words):
-        losses, tasks = map(int, found.groups())
+def _gate(*, name: str, outcome: str, words: str, **figures: object) -> GateResult:
+    wins, losses, tasks = (
+        value if isinstance(value := figures.get(key), int) else 0
+        for key in ("wins", "losses", "tasks")
+    )
     return GateResult(
         name=name, outcome=outcome, words=words, wins=wins, losses=losses, tasks=tasks
     )

@@ -27,11 +27,14 @@ Kind = Literal["shadow", "promoted", "rejected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate and what came of it."""
+    """One gate and what came of it; its figures are 0 where it measured nothing."""
 
     name: str
     outcome: Outcome
     words: str
+    wins: int = 0
+    losses: int = 0
+    tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,22 +99,22 @@ def _held_out(scores: TaskScores, alpha: float) -> Gate:
         return Gate(name=name, outcome="open", words=missing)
     figures = _outcome(scores, alpha)
     if sign_test(scores.wins, scores.losses) <= alpha:
-        return Gate(name=name, outcome="passed", words=figures)
+        return _measured(name, "passed", figures, scores)
     words = f"not shown to be better than the incumbent: {figures}"
-    return Gate(name=name, outcome="failed", words=words)
+    return _measured(name, "failed", words, scores)
 
 
 def _guard(trial: Trial) -> Gate:
     name = "general tasks"
-    run = len(trial.guard.tasks) if trial.guard else 0
-    losses = trial.guard.losses if trial.guard else 0
+    scores = trial.guard or NO_TRIAL.held_out
+    losses, run = scores.losses, len(scores.tasks)
     words = f"{losses} losses on {run} general tasks, at most {MAX_GUARD_LOSSES} are allowed"
     if losses > MAX_GUARD_LOSSES:
-        return Gate(name=name, outcome="failed", words=f"it forgets: {words}")
+        return _measured(name, "failed", f"it forgets: {words}", scores)
     if run < GUARD_TASKS:
         words = f"{run} of {GUARD_TASKS} general tasks were run"
         return Gate(name=name, outcome="open", words=words)
-    return Gate(name=name, outcome="passed", words=words)
+    return _measured(name, "passed", words, scores)
 
 
 def _confirm(trial: Trial, alpha: float) -> Gate:
@@ -125,9 +128,20 @@ def _confirm(trial: Trial, alpha: float) -> Gate:
         return Gate(name=name, outcome="open", words=words)
     figures = _outcome(scores, alpha)
     if sign_test(scores.wins, scores.losses) <= alpha:
-        return Gate(name=name, outcome="passed", words=figures)
+        return _measured(name, "passed", figures, scores)
     words = f"the gain did not hold on fresh tasks: {figures}"
-    return Gate(name=name, outcome="failed", words=words)
+    return _measured(name, "failed", words, scores)
+
+
+def _measured(name: str, outcome: Outcome, words: str, scores: TaskScores) -> Gate:
+    return Gate(
+        name=name,
+        outcome=outcome,
+        words=words,
+        wins=scores.wins,
+        losses=scores.losses,
+        tasks=len(scores.tasks),
+    )
 
 
 def _outcome(scores: TaskScores, alpha: float) -> str:

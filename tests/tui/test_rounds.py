@@ -8,7 +8,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from learning.evaluation.statistics import TaskScores
-from learning.promotion.gate import Trial, decide
+from learning.promotion.gate import Trial, as_record, decide
 from tui.app.plots import Plots
 from tui.rounds import GateResult, Round, round_of, version_of
 
@@ -24,10 +24,7 @@ def scores(wins: int, losses: int, ties: int) -> TaskScores:
 
 def judged(trial: Trial) -> Round:
     """The round as it is read back from what a real decision writes."""
-    decision = decide(trial)
-    gates = [{"name": g.name, "outcome": g.outcome, "words": g.words} for g in decision.gates]
-    record = {"kind": decision.kind, "reason": decision.reason, "gates": gates, "at": 0.0}
-    found = round_of(NAME, record)
+    found = round_of(NAME, as_record(decide(trial), incumbent=None, at=0.0))
     assert found is not None
     return found
 
@@ -49,6 +46,16 @@ def test_a_verdict_is_one_sentence_with_its_figures() -> None:
 def test_each_gate_says_its_outcome_in_words() -> None:
     *_, last = judged(Trial(held_out=scores(9, 0, 31), guard=scores(0, 4, 56))).gates
     assert last.line.startswith("NOT PASSED: general tasks (it forgets: 4 losses on 60")
+
+
+def test_a_gate_of_an_older_manifest_has_words_and_no_figures() -> None:
+    gate = {"name": "tasks of this repository", "outcome": "passed", "words": "9 wins"}
+    found = round_of(NAME, {"kind": "promoted", "reason": "better", "gates": [gate]})
+    assert found is not None
+    assert (found.gates[0].line, found.words) == (
+        "passed: tasks of this repository (9 wins)",
+        "v7 promoted: better",
+    )
 
 
 @pytest.mark.parametrize(
