@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _COPY_TIMEOUT_S = 60.0
 _PROBE_TIMEOUT_S = 3.0
+_END_SEEN_S = 1.0
+_LOOK_AGAIN_S = 0.05
+_ENDED_OUTSIDE = "the box was ended from outside, under its command"
 _SIGNAL_BASE = 128
 _COLLECT_LIMIT_BYTES = 128 * 1024 * 1024
 
@@ -135,6 +138,10 @@ def copy_in(
         raise TransferError(f"the files could not be copied into the box: {reason}")
 
 
+def _ignore(_stream: int, _data: bytes) -> bool:
+    return True
+
+
 def _write(capture: Capture, data: bytes) -> bool:
     capture.write(data)
     return True
@@ -203,17 +210,30 @@ class _Run:
     def _see_that_the_box_lives(self, ended: Ended) -> None:
         """A command that was killed together with its box says nothing about the code.
 
-        The job's user cannot signal the box's own process, so only the engine ends it early.
+        The job's user cannot signal the box's own process, so only the engine ends it early. The
+        engine may call a box running for a moment after its end, but nothing runs in it any more.
 
         Raises:
             SandboxError: If the box is gone.
         """
-        if ended.exit_code != _SIGNAL_BASE + signal.SIGKILL:
+        if ended.exit_code != _SIGNAL_BASE + signal.SIGKILL or self._answers():
             return
-        with engine_errors("the box was ended from outside, under its command"):
-            state = self._client.inspect_container(self._container_id)["State"]
-        if not state.get("Running"):
-            raise SandboxError("the box was ended from outside, under its command")
+        last_look = time.monotonic() + _END_SEEN_S
+        with engine_errors(_ENDED_OUTSIDE):
+            while self._client.inspect_container(self._container_id)["State"].get("Running"):
+                if time.monotonic() > last_look:
+                    return  # full, or too slow to answer, and there
+                time.sleep(_LOOK_AGAIN_S)
+        raise SandboxError(_ENDED_OUTSIDE)
+
+    def _answers(self) -> bool:
+        """Whether a command can still be run in the box."""
+        with suppress(SandboxError):
+            probe = Command(argv=["true"], user=KEEPER_USER)
+            deadline = time.monotonic() + _PROBE_TIMEOUT_S
+            ended = execute(self._client, self._container_id, probe, _ignore, deadline=deadline)
+            return ended.exit_code == 0
+        return False
 
     def _ending(self, ended: Ended) -> Ending:
         match ended.why:

@@ -6,7 +6,7 @@ import asyncio
 import resource
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +256,30 @@ async def test_a_closed_sandbox_runs_nothing(sandbox_image: str, tmp_path: Path)
     box = DockerSandbox(sandbox_image, session="closed", lock_dir=tmp_path)
     with pytest.raises(SandboxError, match="not open"):
         await box.run(Job(argv=["true"]))
+
+
+async def test_a_command_killed_with_its_box_is_no_failure_of_the_command(
+    sandbox_image: str, tmp_path: Path
+) -> None:
+    """Several times: for a moment after its end the engine may still call a box running."""
+
+    def kill_box() -> None:
+        from docker.errors import APIError
+
+        with connect() as client:
+            for _ in range(200):
+                with suppress(APIError):  # not there, or not running yet
+                    (found,) = containers("killed")[:1] or [{"Id": "none"}]
+                    if any("sleep 60" in row[-1] for row in client.top(found["Id"])["Processes"]):
+                        client.kill(found["Id"])
+                        return
+                time.sleep(0.05)
+
+    async with DockerSandbox(sandbox_image, session="killed", lock_dir=tmp_path) as box:
+        for _ in range(4):
+            run = asyncio.create_task(box.run(Job(argv=["sleep", "60"])))
+            await asyncio.to_thread(kill_box)
+            with pytest.raises(SandboxError, match=r"ended from outside|stopped answering"):
+                await run
+        killed_itself = await box.run(Job(argv=["sh", "-c", "kill -9 $$"]))
+        assert (killed_itself.ending, killed_itself.exit_code) == (Ending.EXITED, -9)
