@@ -18,7 +18,7 @@ from agent.learn_plan import LearnOptions, batches, may_read, what_is_learned, w
 from agent.learner_jobs import LearnError, only_one_round, stale
 from agent.learner_process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.streaming import Emit, stream_events
-from agent.trial.settling import settle
+from agent.trial.settling import settle, watch
 from agent.yields import YieldRow, append_yield
 from learning.errors import LearningError
 from learning.experience.store import ExperienceStore
@@ -26,9 +26,9 @@ from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.capability import known_capabilities
 from learning.promotion.gate import NO_TRIAL, Trial
+from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
-from learning.promotion.watch import got_worse, live
 from learning.records import Experience
 from learning.training.job import (
     Job,
@@ -118,7 +118,7 @@ def learn(
         )
         with only_one_round(jobs):
             adapters.sweep()
-            await asyncio.to_thread(_watch, this)
+            await asyncio.to_thread(watch, store, adapters, model=model.name, emit=emit)
             folder = await asyncio.to_thread(_chosen, this, id_=new_id(), now=clock())
             if folder is not None:
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
@@ -130,26 +130,6 @@ def learn(
 def _chosen(this: _Round, *, id_: str, now: float) -> Path | None:
     """The folder of the job to work on; reads every experience, which takes its time."""
     return _unfinished_job(this) or _new_round(this, id_=id_, now=now)
-
-
-def _watch(this: _Round) -> None:
-    """Take an adapter out of use that fails more often than what was in use before it."""
-    try:
-        active = this.adapters.active()
-        known, before = this.adapters.used_before()
-    except AdapterError:
-        return  # whoever uses it is told
-    if active is None or not known:
-        return
-    experiences, model = this.store.list(), this.model.name
-    reason = got_worse(
-        live(experiences, model=model, adapter=active.name),
-        live(experiences, model=model, adapter=before),
-    )
-    if reason:
-        this.adapters.rollback()
-        text = f"{active.name} was taken out of use: {reason}. {before or 'the base model'} is back"
-        this.emit(Notice(text, level="warning"))
 
 
 def _unfinished_job(this: _Round) -> Path | None:
@@ -207,7 +187,13 @@ def _new_round(this: _Round, *, id_: str, now: float) -> Path | None:
         distinct=selection.distinct_fixes,
     )
     append_yield(this.jobs, account)
-    write_job(folder, _job(this, selection, parent, id_=id_, now=now), selection.examples)
+    learned = made_from(this.adapters, parent.name) if parent else frozenset()
+    write_job(
+        folder,
+        _job(this, selection, parent, id_=id_, now=now),
+        selection.examples,
+        unseen=[fix for fix in selection.unseen if learned.isdisjoint(fix.experience_ids)],
+    )
     return folder
 
 
@@ -324,6 +310,8 @@ async def _take_in(this: _Round, folder: Path, *, now: float) -> None:
     shutil.rmtree(folder)
     for name in this.adapters.retain(keep_last=this.options.keep_adapters):
         this.emit(Notice(f"removed the old adapter {name}"))
+    if unseen := unseen_in_words(manifest.report):
+        this.emit(Notice(unseen))
     trial = await _tried(this, manifest)
     this.emit(settle(this.adapters, manifest, trial, base=this.model.identity, now=now))
 

@@ -1,11 +1,14 @@
-"""What becomes of an adapter after its trial: the decision is made, written down and carried out."""
+"""What becomes of an adapter: the decision of its trial is carried out, and its use is watched."""
 
 from __future__ import annotations
 
-from agent.events import LearnFinished
+from agent.events import LearnFinished, Notice
+from agent.streaming import Emit
+from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
-from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial, as_record, decide, in_words
+from learning.promotion.watch import got_worse, live
 
 
 def settle(
@@ -35,3 +38,27 @@ def settle(
         folder=str(adapters.path(candidate.name)),
         gates=tuple(in_words(decision))[:-1],
     )
+
+
+def watch(store: ExperienceStore, adapters: AdapterStore, *, model: str, emit: Emit) -> None:
+    """Take an adapter out of use that fails more often than what was in use before it.
+
+    Raises:
+        StoreError: If the experiences cannot be read.
+    """
+    try:
+        active = adapters.active()
+        known, before = adapters.used_before()
+    except AdapterError:
+        return  # whoever uses it is told
+    if active is None or not known:
+        return
+    experiences = store.list()
+    reason = got_worse(
+        live(experiences, model=model, adapter=active.name),
+        live(experiences, model=model, adapter=before),
+    )
+    if reason:
+        adapters.rollback()
+        text = f"{active.name} was taken out of use: {reason}. {before or 'the base model'} is back"
+        emit(Notice(text, level="warning"))

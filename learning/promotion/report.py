@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from learning.promotion.gate import Decision, in_words
+from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.manifest import AdapterManifest
 from learning.records import Experience
 
@@ -51,6 +52,8 @@ def terminal_report(learned: Learned) -> Iterator[str]:
     reading = report.get("reading")
     if isinstance(reading, dict) and reading:
         yield f"reading of the evidence: {_pairs(reading)}"
+    if unseen := unseen_in_words(report):
+        yield unseen
     yield from in_words(learned.decision) if learned.decision else ()
 
 

@@ -1,6 +1,6 @@
 """One training job: a folder with frozen settings, the examples, checkpoints and the result.
 
-job.json  examples.jsonl        written before the worker starts, never changed
+job.json  examples.jsonl  unseen.jsonl   written before the worker starts, never changed
 progress.jsonl  worker.log      what it says while it runs
 targets/<n>.pt  checkpoint.pt   what a killed worker resumes from
 adapter/                        the result: a whole adapter folder, or not there at all
@@ -21,6 +21,9 @@ from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import sync
 from learning.records import Experience
 from learning.training.rules import Rule, rule_from
+
+_EXAMPLES = "examples.jsonl"
+_UNSEEN = "unseen.jsonl"
 
 
 class TrainingError(LearningError):
@@ -108,15 +111,21 @@ class Result:
     """Number of examples that could not be used, by reason."""
 
 
-def write_job(folder: Path, job: Job, examples: Sequence[Example]) -> None:
-    """Make a new job folder; it exists with all its content or not at all."""
+def write_job(
+    folder: Path, job: Job, examples: Sequence[Example], *, unseen: Sequence[Example] = ()
+) -> None:
+    """Make a new job folder; it exists with all its content or not at all.
+
+    `unseen` are accepted fixes that are only measured, before and after.
+    """
     temporary = folder.with_name(f".tmp-{folder.name}")
     temporary.mkdir(parents=True, mode=0o700)
     (temporary / "job.json").write_text(
         json.dumps(dataclasses.asdict(job), indent=2) + "\n", encoding="utf-8"
     )
-    lines = "".join(json.dumps(_example_record(example)) + "\n" for example in examples)
-    (temporary / "examples.jsonl").write_text(lines, encoding="utf-8")
+    for name, rows in ((_EXAMPLES, examples), (_UNSEEN, unseen)):
+        lines = "".join(json.dumps(_example_record(example)) + "\n" for example in rows)
+        (temporary / name).write_text(lines, encoding="utf-8")
     for path in (*temporary.iterdir(), temporary):
         sync(path)
     temporary.rename(folder)
@@ -144,11 +153,24 @@ def read_examples(folder: Path) -> tuple[Example, ...]:
     Raises:
         JobError: If they are missing or unreadable.
     """
+    return _read(folder / _EXAMPLES)
+
+
+def read_unseen(folder: Path) -> tuple[Example, ...]:
+    """The fixes that a job only measures; none in the folder of an older version.
+
+    Raises:
+        JobError: If they are unreadable.
+    """
+    return _read(folder / _UNSEEN) if (folder / _UNSEEN).exists() else ()
+
+
+def _read(path: Path) -> tuple[Example, ...]:
     try:
-        lines = (folder / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
         return tuple(_example(json.loads(line)) for line in lines)
     except (OSError, ValueError, KeyError, TypeError, CodecError) as err:
-        raise JobError(f"the examples in {folder} cannot be read ({err})") from err
+        raise JobError(f"the examples in {path.parent} cannot be read ({err})") from err
 
 
 def write_result(folder: Path, result: Result) -> None:

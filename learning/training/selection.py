@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from learning.experience.contamination import is_benchmark
@@ -29,6 +29,8 @@ class Selection:
     fixed: int = 0
     """Those of them with a verified fix."""
     distinct_fixes: int = 0
+    unseen: tuple[Example, ...] = ()
+    """Verified fixes of other failures, which the round does not learn: how likely does it make them?"""
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
@@ -38,6 +40,8 @@ class Selection:
 
 
 ALL_KINDS = frozenset(ExampleKind)
+MOST_UNSEEN = 12
+"""Each is read twice, which takes seconds on a CPU."""
 
 
 def select(
@@ -80,7 +84,23 @@ def select(
         failures=len(failures),
         fixed=len({pair.step.id for pair in pairs}),
         distinct_fixes=len({pair.fix.after for pair in pairs if pair.fix}),
+        unseen=tuple(_unseen(fixes, by_id, examples[:max_examples]))[:MOST_UNSEEN],
     )
+
+
+def _unseen(
+    fixes: Iterable[Experience], by_id: Mapping[str, Experience], chosen: Sequence[Example]
+) -> Iterator[Example]:
+    """Each other failing step with its fix, also where the fix is too long to be learned."""
+    seen = {example.step.id for example in chosen}
+    known = {(example.fix or example.step).after for example in chosen}
+    for fix in fixes:
+        step = by_id.get(fix.fixes)
+        if step is None or step.path != fix.path or step.id in seen or fix.after in known:
+            continue
+        if not _unusable(step, fix.model):
+            seen.add(step.id)
+            yield Example(kind=ExampleKind.HINDSIGHT, step=step, fix=fix, read_evidence=False)
 
 
 def _readable(example: Example, reads: Callable[[EvidenceKind], bool]) -> Example:

@@ -19,11 +19,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from learning.model.engine import ModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
-from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
+from learning.training.job import (
+    Job,
+    Result,
+    TrainingError,
+    read_examples,
+    read_job,
+    read_unseen,
+    write_result,
+)
 from learning.training.prepare import Format, Prepared, Skipped, prepare
 from learning.training.progress import ProgressLine, append_progress
 from learning.training.replay import Anchored, replay
@@ -41,6 +49,7 @@ from learning.training.resources import (
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from learning.training.passes import CausalModel
     from learning.training.trainer import RoundReport, StepReport
 
 _HEARTBEAT_S = 2.0
@@ -94,10 +103,12 @@ def run(folder: Path) -> Result:
         usable = _prepare_all(folder, job, chat)
         adapter = None
         if usable.prepared:
-            model, done = _train(folder, job, usable.prepared, replay(chat), heartbeat)
-            if done.steps:
+            unseen = _unseen(folder, job, chat)
+            trained = _train(folder, job, usable.prepared, replay(chat), unseen, heartbeat)
+            if trained.done.steps:
                 heartbeat.say(ProgressLine(stage="writing the adapter"))
-                adapter = _write_adapter(folder, job, model, usable, _report(done, usable))
+                report = {**_report(trained.done, usable), **trained.unseen}
+                adapter = _write_adapter(folder, job, trained.model, usable, report)
         result = Result(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
         write_result(folder, result)
     return result
@@ -147,21 +158,50 @@ def _prepare_all(folder: Path, job: Job, chat: Format) -> _Usable:
     )
 
 
-def _train(
+def _unseen(folder: Path, job: Job, chat: Format) -> list[Prepared]:
+    """The accepted fixes that are only measured, as far as they fit."""
+    made = (
+        prepare(
+            example,
+            chat,
+            max_tokens=job.max_tokens,
+            note_tokens=job.note_tokens,
+            rule=job.rule,
+        )
+        for example in read_unseen(folder)
+    )
+    return [tokens for tokens in made if isinstance(tokens, Prepared)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trained:
+    model: PeftModel
+    done: RoundReport
+    unseen: Mapping[str, list[float]]
+    """Mean log-probability of each unseen fix, before the round and after it."""
+
+
+def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     folder: Path,
     job: Job,
     prepared: Sequence[Prepared],
     anchors: Sequence[Anchored],
+    unseen: Sequence[Prepared],
     heartbeat: Heartbeat,
-) -> tuple[PeftModel, RoundReport]:
+) -> _Trained:
     source, available = Path(job.model_folder), available_bytes()
     check_memory(source, available_bytes=available)
     every = checkpoint_every(source, tokens=job.max_tokens, available_bytes=available)
     heartbeat.say(ProgressLine(stage="loading the model"))
+    from learning.training.likelihood import log_likelihoods
     from learning.training.lora import load_student
     from learning.training.trainer import train
 
     model = load_student(job)
+    base = cast("CausalModel", model.get_base_model())
+    if unseen:
+        heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
+    before = log_likelihoods(base, unseen)
     to_read = sum(bool(example.views) for example in prepared) if job.rule.loss.evidence else 0
     first = ProgressLine(stage="reading the evidence", steps=to_read)
     heartbeat.say(first if to_read else ProgressLine(stage="training", steps=job.steps))
@@ -193,7 +233,10 @@ def _train(
         on_target=on_target,
         on_step=on_step,
     )
-    return model, done
+    if unseen:
+        heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
+    after = log_likelihoods(base, unseen)
+    return _Trained(model=model, done=done, unseen={"unseen_before": before, "unseen_after": after})
 
 
 def _write_adapter(

@@ -15,6 +15,7 @@ from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import from_record, in_words
+from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import made_from, tainted
 from learning.promotion.report import terminal_report
 from sandbox.streams import display_safe
@@ -102,6 +103,8 @@ def show(*, name: str) -> None:
         click.echo(f"{title}:")
         for key, value in values.items():
             click.echo(display_safe(f"  {key}: {value}"))
+    if unseen := unseen_in_words(manifest.report):
+        click.echo(unseen)
     click.echo("gates:" if manifest.decision else "gates: it was not tried yet")
     for line in in_words(from_record(manifest.decision)) if manifest.decision else ():
         click.echo(display_safe(f"  {line}"))

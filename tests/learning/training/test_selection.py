@@ -94,3 +94,21 @@ def test_a_pass_that_could_have_been_forged_is_not_learned_but_its_failure_is() 
     )
     assert [example.experience_ids for example in chosen.examples] == [("bad",)]
     assert chosen.skipped == {"a pass whose verdict the code could have forged": 2}
+
+
+def test_fixes_that_are_not_learned_are_measured_once_for_each_failure() -> None:
+    long = make_action(token_ids=tuple(range(500)))
+    chosen = _select(
+        _passed("fix", fixes="bad", after="a"),
+        _passed("again", fixes="bad", after="b"),
+        _passed("other", fixes="worse", after="c"),
+        _passed("long", fixes="worst", after="d", action=long),
+        _passed("same", fixes="alike", after="a"),
+        *(_failed(id_) for id_ in ("bad", "worse", "worst", "alike")),
+        max_examples=1,
+    )
+    assert chosen.experience_ids == ("bad", "fix")
+    assert [each.experience_ids for each in chosen.unseen] == [
+        ("worse", "other"),
+        ("worst", "long"),
+    ]

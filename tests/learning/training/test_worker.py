@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -65,7 +66,9 @@ def _write(
         learning_rate=1e-2,
         threads=1,
     )
-    write_job(folder, replace(job, **changes), examples)  # type: ignore[arg-type]
+    # What is measured is also learned here, so its likelihood must rise.
+    unseen = [each for each in examples if each.kind is ExampleKind.HINDSIGHT]
+    write_job(folder, replace(job, **changes), examples, unseen=unseen)  # type: ignore[arg-type]
     return folder
 
 
@@ -147,6 +150,9 @@ def test_a_job_becomes_an_adapter_with_its_lineage(
     assert (manifest.experience_ids, manifest.skipped_ids) == (("bad", "good"), ("alien",))
     assert (manifest.base, manifest.parent, manifest.seed) == (random_model.identity, None, 0)
     assert manifest.report["examples"] == {"hindsight": 1, "evidence": 1}
+    report = cast("dict[str, list[float]]", manifest.report)
+    (before,), (after,) = report["unseen_before"], report["unseen_after"]
+    assert before < after < 0, "log-probabilities of the fix, before the round and after it"
     assert str(tmp_path) not in (tmp_path / "adapters" / manifest.name / "elagent.json").read_text()
 
 
