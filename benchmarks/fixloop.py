@@ -2,9 +2,12 @@
 
 Run: `.venv/bin/python -P benchmarks/fixloop.py [--model NAME] [--arm NAME]... [--limit N]`.
 
-Arms: `once` (one attempt), `retries` (three), `facts` (three, and the installed libraries are asked
-why), `hints` (as `facts`, and lessons of the repairs of *other* tasks that this run has verified so
-far are shown). Arms run one after the other, so that `hints` sees what all others have repaired.
+Arms: `retries` (three attempts), `facts` (three, and the installed libraries are asked why), `hints`
+(as `facts`, and lessons of the repairs of *other* tasks that this run has verified so far are shown).
+Arms run one after the other, so that `hints` sees what all others have repaired; what one attempt
+solves is read off `retries`, whose first attempts are those of a loop without a second. Tasks of
+different kinds take turns, so that the first N say something of all. The last lines compare each arm
+with `retries`, task by task.
 
 Every finished task is one line in the output file; a second run with the same file goes on where
 the first one ended. "Never worse" is checked from outside: after each task the tests run once more,
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -40,6 +44,7 @@ from agent.project import ProjectTests, open_project
 from agent.settings.schema import ModelSettings, SandboxSettings
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
+from learning.evaluation.statistics import sign_test, wilson
 from learning.experience.store import ExperienceStore
 from sandbox.contract import SandboxError
 
@@ -57,7 +62,6 @@ class Arm:
 
 
 ARMS = (
-    Arm(name="once", attempts=1),
     Arm(name="retries"),
     Arm(name="facts", facts=True),
     Arm(name="hints", facts=True, hints=True),
@@ -73,6 +77,8 @@ class Row:
     arm: str
     model: str
     solved: bool
+    at_once: bool
+    """Whether no failing test took more than one attempt."""
     never_worse: bool
     attempts: int
     prompt_tokens: int
@@ -136,6 +142,7 @@ async def _repaired(
         lessons=lambda: _other_lessons(store, mutation) if arm.hints else (),
     )
     attempts = prompt_tokens = completion_tokens = 0
+    at_once = True
     reason = ""
     started = time.monotonic()
     async for event in fix(
@@ -150,6 +157,7 @@ async def _repaired(
         match event:
             case AttemptStarted():
                 attempts += 1
+                at_once = at_once and event.attempt == 1
             case ReplyFinished():
                 prompt_tokens += event.prompt_tokens
                 completion_tokens += event.completion_tokens
@@ -165,7 +173,8 @@ async def _repaired(
         kind=mutation.kind,
         arm=arm.name,
         model=model.name,
-        solved=after.all_green and same_tests,
+        solved=(solved := after.all_green and same_tests),
+        at_once=solved and at_once,
         never_worse=before.passed_ids <= after.passed_ids and same_tests,
         attempts=attempts,
         prompt_tokens=prompt_tokens,
@@ -203,19 +212,43 @@ def read_rows(out: Path) -> list[dict[str, object]]:
 
 
 def summary(rows: Sequence[Mapping[str, object]], arm: str) -> str:
-    """One line on an arm: solved, never worse, and what it took."""
-    own = [row for row in rows if row["arm"] == arm]
+    """A line on an arm: solved, never worse, what it took; and one that compares it with `retries`."""
+    own = {str(row["task"]): row for row in rows if row["arm"] == arm}
     if not own:
         return f"{arm:<8} no task finished"
-    solved = sum(bool(row["solved"]) for row in own)
-    worse = sum(not row["never_worse"] for row in own)
-    seconds = sum(float(str(row["seconds"])) for row in own)
-    prompt = sum(int(str(row["prompt_tokens"])) for row in own)
-    reply = sum(int(str(row["completion_tokens"])) for row in own)
-    return (
-        f"{arm:<8} solved {solved} of {len(own)}, worse {worse},"
-        f" {seconds / len(own):.0f} s and {prompt / len(own):.0f} + {reply / len(own):.0f} tokens a task"
+    count = len(own)
+    solved, at_once = (sum(bool(row[key]) for row in own.values()) for key in ("solved", "at_once"))
+    worse = sum(not row["never_worse"] for row in own.values())
+    seconds, prompt, reply = (
+        sum(float(str(row[key])) for row in own.values()) / count
+        for key in ("seconds", "prompt_tokens", "completion_tokens")
     )
+    spread = wilson(solved, count)
+    line = (
+        f"{arm:<8} solved {solved} of {count} ({100 * spread.low:.0f}-{100 * spread.high:.0f} %),"
+        f" {at_once} at one attempt, worse {worse}, {seconds:.0f} s and {prompt:.0f} + {reply:.0f}"
+        " tokens a task"
+    )
+    plain = {str(row["task"]): bool(row["solved"]) for row in rows if row["arm"] == ARMS[0].name}
+    both = plain.keys() & own.keys()
+    if arm == ARMS[0].name or not both:
+        return line
+    wins = sum(bool(own[task]["solved"]) and not plain[task] for task in both)
+    losses = sum(plain[task] and not own[task]["solved"] for task in both)
+    p = sign_test(wins, losses, alternative="two-sided")
+    versus = (
+        f"beside {ARMS[0].name}: {wins} wins, {losses} losses on {len(both)} tasks, p = {p:.3f}"
+    )
+    return f"{line}\n{'':<8} {versus}"
+
+
+def in_turn(mutations: Sequence[Mutation]) -> list[Mutation]:
+    """One of each kind, then the next of each."""
+    kinds: dict[str, list[Mutation]] = {}
+    for item in mutations:
+        kinds.setdefault(item.kind, []).append(item)
+    rounds = itertools.zip_longest(*kinds.values())
+    return [item for each in rounds for item in each if item is not None]
 
 
 async def measure(options: argparse.Namespace) -> None:
@@ -223,9 +256,8 @@ async def measure(options: argparse.Namespace) -> None:
     paths = from_environ(os.environ)
     out: Path = options.out
     arms = [arm for arm in ARMS if not options.arm or arm.name in options.arm]
-    tasks = [item for item in load_mutations() if not options.task or item.id in options.task][
-        : options.limit
-    ]
+    wanted = [item for item in load_mutations() if not options.task or item.id in options.task]
+    tasks = in_turn(wanted)[: options.limit]
     finished = {(r["task"], r["arm"]) for r in read_rows(out) if r["model"] == options.model}
     todo = [(arm, task) for arm in arms for task in tasks if (task.id, arm.name) not in finished]
     with ExperienceStore.open(out.with_suffix(".sqlite3")) as store:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fixloop import read_rows, summary
+from benchmarks.fixloop import in_turn, read_rows, summary
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations, problem_of
 
 MUTATIONS = load_mutations()
@@ -47,9 +47,26 @@ def test_the_whole_package_passes_and_the_broken_one_fails(mutation: Mutation) -
 
 
 def test_a_line_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
-    row = {"task": "a", "arm": "once", "model": "m", "solved": True, "never_worse": True,
-           "seconds": 2.0, "prompt_tokens": 100, "completion_tokens": 10}  # fmt: skip
     out = tmp_path / "rows.jsonl"
-    out.write_text(f'{json.dumps(row)}\n{{"task": "b", "ar')
-    assert read_rows(out) == [row]
-    assert "solved 1 of 1, worse 0" in summary(read_rows(out), "once")
+    out.write_text(f'{json.dumps(_row())}\n{{"task": "b", "ar')
+    assert read_rows(out) == [_row()]
+    assert "solved 1 of 1" in summary(read_rows(out), "retries")
+
+
+def _row(task: str = "a", arm: str = "retries", *, solved: bool = True) -> dict[str, object]:
+    return {"task": task, "arm": arm, "model": "m", "solved": solved, "at_once": False,
+            "never_worse": True, "seconds": 2.0, "prompt_tokens": 100,
+            "completion_tokens": 10}  # fmt: skip
+
+
+def test_an_arm_is_compared_task_by_task() -> None:
+    rows = [_row("a", solved=False), _row("b"), _row("only here"), _row("a", "hints"),
+            _row("b", "hints", solved=False)]  # fmt: skip
+    line, versus = summary(rows, "hints").splitlines()
+    assert "solved 1 of 2" in line
+    assert "1 wins, 1 losses on 2 tasks, p = 1.000" in versus
+
+
+def test_kinds_take_turns() -> None:
+    assert len({item.kind for item in in_turn(MUTATIONS)[:6]}) == 6
+    assert set(in_turn(MUTATIONS)) == set(MUTATIONS)
