@@ -20,7 +20,9 @@ from agent.workspace.workspace import Restored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """In a script: nothing more comes."""
+    """In a script: nothing more comes; when it is stopped, tidying up waits for `tidied`."""
+
+    tidied: asyncio.Event | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +148,12 @@ class ScriptedAgent:
 
     async def _play(self, item: Scripted) -> AsyncGenerator[Event, None]:
         match item:
-            case Waits():
-                await asyncio.Event().wait()
+            case Waits(tidied=tidied):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    if tidied is not None:
+                        await tidied.wait()
             case Asks(question=question):
                 assert self.approver is not None
                 decision = await self.approver.decide(question)

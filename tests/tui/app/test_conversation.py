@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from agent.approval import Question
@@ -278,6 +280,20 @@ async def test_undo_and_diff_answer_in_the_conversation(opened: Opens) -> None:
         await type_line(pilot, "/diff")
         await until(pilot, lambda: "+1 -1" in screen_text(app))
     assert agent.workspace.undone == 1
+
+
+async def test_escape_is_answered_before_what_it_stopped_has_tidied_up(opened: Opens) -> None:
+    tidied = asyncio.Event()
+    agent = ScriptedAgent(script=[(TextDelta("Well"), Waits(tidied=tidied)), (DONE,)])
+    async with opened(agent) as (app, pilot):
+        await type_line(pilot, "think for ever")
+        await until(pilot, lambda: "Well" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "interrupted, tidying up" in screen_text(app))
+        await type_line(pilot, "go on")
+        assert (app.jobs.busy, agent.asked, app.prompt.text) == (True, ["think for ever"], "")
+        tidied.set()
+        await until(pilot, lambda: agent.asked == ["think for ever", "go on"])
 
 
 async def test_an_undo_that_is_refused_says_what_to_type_here(opened: Opens) -> None:
