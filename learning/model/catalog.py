@@ -67,7 +67,7 @@ class ModelEntry:
         return (2 if gpu else 4) * self.parameters + 3 * GIB // 2
 
     def train_bytes(self, *, gpu: bool) -> int:
-        """Memory to train a LoRA adapter: bf16 weights on a GPU, float32 on a CPU, activations."""
+        """Memory to train a LoRA adapter: bf16 weights on a GPU, at most float32 on a CPU."""
         return (2 if gpu else 4) * self.parameters + 3 * GIB
 
 

@@ -45,7 +45,7 @@ def parameter_count(model_folder: Path) -> int:
 
 
 def needed_bytes(model_folder: Path) -> int:
-    """Peak memory of a round in float32, which CPUs train in."""
+    """Upper bound of a round's peak: float32, as on a CPU without bf16 arithmetic."""
     return 4 * parameter_count(model_folder) + _OVERHEAD_BYTES
 
 

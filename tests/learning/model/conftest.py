@@ -53,6 +53,15 @@ def adapter(hf: Path, tiny_model: InstalledModel, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def rounding(hf: Path) -> float:
+    """How far two ways to one logprob may lie apart in torch: bf16, where it is used, has 8 bits."""
+    import torch
+
+    _, dtype = load_base(hf)
+    return 1e-3 if dtype == torch.float32 else 0.2
+
+
+@pytest.fixture(scope="session")
 def torch_engine(hf: Path, adapter: Path) -> Iterator[TorchEngine]:
     engine = TorchEngine(hf, model_context=8192, context_length=512)
     engine.prepare_adapter(ADAPTER, adapter)()

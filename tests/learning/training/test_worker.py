@@ -178,6 +178,7 @@ def test_progress_is_told_from_start_to_end(done: Path) -> None:
     assert stages == [
         "preparing the examples",
         "loading the model",
+        "measuring fixes that are not learned",
         "reading the evidence",
         "training",
         "writing the adapter",
