@@ -2,7 +2,7 @@
 # Set-up is part of both, does nothing when nothing changed, and exits with 3 when the machine
 # cannot run elagent (make itself then reports "Error 3").
 
-.PHONY: demo test tests test-all setup terminal lint check format clean
+.PHONY: demo test test-all setup terminal lint check format clean
 
 BIN := .venv/bin
 
@@ -15,15 +15,11 @@ terminal:
 demo: setup
 	@bash scripts/demo.sh
 
-# Types are checked beside the tests, which mostly wait for containers.
 test: setup terminal lint
-	@$(MAKE) --no-print-directory -j2 check tests
+	@bash scripts/tests.sh
 
-tests:
-	@$(BIN)/python -P -m pytest
-
-test-all: setup terminal lint check
-	@$(BIN)/python -P -m pytest -m "slow or not slow"
+test-all: setup terminal lint
+	@bash scripts/tests.sh -m "slow or not slow"
 
 lint:
 	@$(BIN)/ruff check .
