@@ -66,9 +66,9 @@ class ModelEntry:
             return self.gguf_bytes + GIB
         return (2 if gpu else 4) * self.parameters + 3 * GIB // 2
 
-    def train_bytes(self, *, gpu: bool) -> int:
-        """Memory to train a LoRA adapter: bf16 weights on a GPU, at most float32 on a CPU."""
-        return (2 if gpu else 4) * self.parameters + 3 * GIB
+    def train_bytes(self, *, bf16: bool) -> int:
+        """Memory to train a LoRA adapter: weights as bf16 or as float32, and activations."""
+        return (2 if bf16 else 4) * self.parameters + 3 * GIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,12 +205,15 @@ def find(name: str) -> ModelEntry | None:
     return next((entry for entry in CATALOG if name in (entry.name, entry.hub_id)), None)
 
 
-def fit(entry: ModelEntry, *, ram_bytes: int, gpu_bytes: int = 0) -> Fit:
-    """What a machine with that memory can do; `gpu_bytes` is the largest single GPU, or 0."""
+def fit(entry: ModelEntry, *, ram_bytes: int, gpu_bytes: int = 0, bf16: bool = False) -> Fit:
+    """What a machine with that memory can do; `gpu_bytes` is the largest single GPU, or 0.
+
+    `bf16`: whether its CPU computes in it, see `learning.model.processor`.
+    """
     ram, gpu = int(ram_bytes * _USABLE), int(gpu_bytes * _USABLE)
     return Fit(
         serve=entry.serve_bytes(gpu=False) <= ram or entry.serve_bytes(gpu=True) <= gpu,
-        train=entry.train_bytes(gpu=False) <= ram or entry.train_bytes(gpu=True) <= gpu,
+        train=entry.train_bytes(bf16=bf16) <= ram or entry.train_bytes(bf16=True) <= gpu,
     )
 
 

@@ -18,6 +18,7 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
+from learning.model.processor import computes_bf16
 from learning.records import Sampling
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _BATCH = 256
 """Prompt tokens read at a time: a cancelled request stops at the next batch."""
 _CANARY = (1, 2, 3, 4)
 """Any tokens: an adapter with an effect changes how likely they are."""
-_BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel, torch.dtype]:
@@ -45,7 +45,7 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     chosen = _pick_device(device)
-    dtype = torch.bfloat16 if chosen != "cpu" or _cpu_computes_bf16() else torch.float32
+    dtype = torch.bfloat16 if chosen != "cpu" or computes_bf16() else torch.float32
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             hf_folder, dtype=dtype, local_files_only=True, use_safetensors=True
@@ -64,13 +64,6 @@ def _pick_device(device: str) -> str:
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _cpu_computes_bf16() -> bool:
-    import torch
-
-    known = torch.cpu.get_capabilities()
-    return any(known.get(feature, False) for feature in _BF16_FEATURES)
 
 
 class TorchEngine:

@@ -14,6 +14,7 @@ import click
 
 from agent.paths import from_environ
 from learning.model.catalog import find, fit, installed
+from learning.model.processor import computes_bf16
 from sandbox.contract import SandboxError
 from sandbox.engine import check_engine
 from sandbox.image import list_images
@@ -96,7 +97,12 @@ def _model() -> Iterator[Check]:
     hint = "is installed" if ready else f"is not installed; `elagent models pull {name}`"
     yield Check(ready, f"model {name} {hint}", needed=False)
     if entry := find(name):
-        can = fit(entry, ram_bytes=memory_bytes(), gpu_bytes=gpu_memory_bytes())
+        can = fit(
+            entry,
+            ram_bytes=memory_bytes(),
+            gpu_bytes=gpu_memory_bytes(),
+            bf16=computes_bf16(),
+        )
         memory = format_bytes(memory_bytes())
         yield Check(can.serve, f"{memory} of memory {_verb(can.serve)} serve {name}")
         yield Check(can.train, f"{memory} of memory {_verb(can.train)} train {name}", needed=False)

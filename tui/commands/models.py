@@ -12,6 +12,7 @@ from agent.events import Progress, StageStarted
 from agent.paths import Paths, from_environ
 from learning.model.catalog import CATALOG, ModelEntry, find, fit, installed
 from learning.model.fetch import pull as fetch_model
+from learning.model.processor import computes_bf16
 from learning.model.resolve import disk_usage, remove as remove_model, resolve
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import TextPresenter, format_bytes, make_console
@@ -65,7 +66,7 @@ def list_models(*, as_json: bool) -> None:
 def _row(
     name: str, entry: ModelEntry | None, *, size: int, ram: int, gpu: int
 ) -> dict[str, object]:
-    can = fit(entry, ram_bytes=ram, gpu_bytes=gpu) if entry else None
+    can = fit(entry, ram_bytes=ram, gpu_bytes=gpu, bf16=computes_bf16()) if entry else None
     return {
         "name": name,
         "licence": entry.licence if entry else "-",

@@ -46,6 +46,12 @@ def test_what_a_machine_can_do(name: str, ram_gib: int, gpu_gib: int, expected: 
     assert fit(entry, ram_bytes=ram_gib * GIB, gpu_bytes=gpu_gib * GIB) == expected
 
 
+def test_a_processor_with_bf16_trains_the_default_model_in_8_gb() -> None:
+    entry = find("qwen2.5-coder-1.5b")
+    assert entry
+    assert fit(entry, ram_bytes=8 * GIB, bf16=True) == Fit(serve=True, train=True)
+
+
 def test_a_damaged_manifest_is_no_model(tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from learning.model.catalog import ModelIdentity
+from learning.training import resources
 from learning.training.job import (
     Example,
     ExampleKind,
@@ -26,6 +27,7 @@ from learning.training.resources import (
     available_bytes,
     check_memory,
     checkpoint_every,
+    estimated_s,
     needed_bytes,
     parameter_count,
 )
@@ -92,6 +94,13 @@ def _write_weights(folder: Path, elements: int) -> None:
     (folder / "model.safetensors").write_bytes(data)
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that does not compute in bf16."""
+    monkeypatch.setattr(resources, "computes_bf16", lambda: False)
+
+
+@pytest.mark.usefixtures("float32")
 def test_memory_is_checked_from_the_headers_alone(tmp_path: Path) -> None:
     _write_weights(tmp_path, 1_500_000_000)
     assert parameter_count(tmp_path) == 1_500_000_000
@@ -103,6 +112,20 @@ def test_memory_is_checked_from_the_headers_alone(tmp_path: Path) -> None:
         check_memory(tmp_path, available_bytes=needed - 1)
 
 
+def test_a_processor_with_bf16_needs_half_the_memory_for_weights_and_half_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_weights(tmp_path, 1_500_000_000)
+    needed, took = [], []
+    for known in (False, True):
+        monkeypatch.setattr(resources, "computes_bf16", lambda known=known: known)
+        needed.append(needed_bytes(tmp_path))
+        took.append(estimated_s(tmp_path, read=10_000, trained=10_000, cores=2))
+    assert needed[0] - needed[1] == 2 * 1_500_000_000
+    assert took[1] < 0.6 * took[0]
+
+
+@pytest.mark.usefixtures("float32")
 def test_activations_are_kept_only_where_there_is_room(tmp_path: Path) -> None:
     _write_weights(tmp_path, 1_500_000_000)
     config = {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28}
