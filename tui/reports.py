@@ -6,7 +6,7 @@ files and block; call them in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from agent.session import list_sessions, read_session
 from learning.experience.store import ExperienceStore
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.report import terminal_report
 from learning.records import Message
+from tui.learned import learned_by
 from tui.rounds import Round, rounds_of
 from tui.wiring import Context
 
@@ -46,12 +48,13 @@ def _adapter_line(row: AdapterManifest, active: AdapterManifest | None) -> str:
 
 
 def use_adapter(where: Context, name: str) -> str:
-    """Switch from the next reply on: a name, `base` or `rollback`.
+    """Switch from the next reply on: a name, `base` or `rollback`; `use NAME`, as in a shell, too.
 
     Raises:
         LearningError: If there is no such adapter, or it does not fit the model.
     """
     store = AdapterStore(where.repository.adapters)
+    name = name.removeprefix("use ").strip()
     if name == "base":
         store.deactivate()
         return "the bare model answers from the next reply on"
@@ -80,7 +83,11 @@ def lineage(where: Context) -> tuple[str, ...]:
 
 def rounds(where: Context) -> tuple[Round, ...]:
     """What the gates said of every adapter that is there, oldest first."""
-    return rounds_of(AdapterStore(where.repository.adapters).list())
+    return rounds_of(_adapters(where))
+
+
+def _adapters(where: Context) -> Sequence[AdapterManifest]:
+    return AdapterStore(where.repository.adapters).list()
 
 
 def experiences(where: Context) -> str:
@@ -101,7 +108,7 @@ def new_verified(where: Context) -> int:
     if not where.repository.experiences.exists():
         return 0
     used: set[str] = set()
-    for row in AdapterStore(where.repository.adapters).list():
+    for row in _adapters(where):
         used.update(row.selected_ids)
     with ExperienceStore.open(where.repository.experiences) as store:
         return sum(
@@ -128,15 +135,8 @@ def why(where: Context) -> str:
         return "There was no learning round here yet; /learn runs one."
     name = record.get("adapter")
     lines = [f"{name or 'no adapter'}: {record.get('decision')}", str(record.get("reason"))]
-    rows = {row.name: row for row in AdapterStore(where.repository.adapters).list()}
-    if isinstance(name, str) and name in rows:
-        row = rows[name]
-        lines.append(
-            f"made from {len(row.experience_ids)} experiences: {', '.join(row.experience_ids)}"
-        )
-        lines += [f"  {key}: {value}" for key, value in row.report.items()]
-        for tried in rounds_of([row]):
-            lines += [tried.words, *(f"  {gate.line}" for gate in tried.gates)]
+    if isinstance(name, str) and any(row.name == name for row in _adapters(where)):
+        lines += terminal_report(learned_by(where, name))
     return "\n".join(lines)
 
 
