@@ -8,8 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from learning.evaluation.humaneval import read_json_lines
-from learning.evaluation.mmlu import Shift
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.mmlu import LETTERS, Shift
+from learning.evaluation.samples import Manifest, SampleFile, read_manifest
+
+_SHIFTS = "shifts.jsonl"
 
 
 class ShiftFile:
@@ -24,17 +26,11 @@ class ShiftFile:
         SampleFile(folder, manifest)
         self.folder = folder
         self._digest = manifest.digest
-        self._path = folder / "shifts.jsonl"
+        self._path = folder / _SHIFTS
 
     def read(self) -> dict[str, Shift | None]:
         """What is there, by question; None for a question that was answered rightly."""
-        if not self._path.exists():
-            return {}
-        found: dict[str, Shift | None] = {}
-        for record in read_json_lines(self._path):
-            if record.get("manifest") == self._digest:
-                found[str(record["question"])] = _shift(record.get("shift"))
-        return found
+        return _read(self._path, self._digest)
 
     def append(self, question_id: str, shift: Shift | None) -> None:
         """Add one question and see it onto the disk."""
@@ -47,6 +43,31 @@ class ShiftFile:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def read_answers(folder: Path) -> dict[str, float]:
+    """By question: 1 where the model is right without feedback, 0 where it is not.
+
+    Raises:
+        SamplesError: If it is not such a folder.
+    """
+    found = _read(folder / _SHIFTS, read_manifest(folder).digest)
+    return {question: float(shift is None or _right(shift)) for question, shift in found.items()}
+
+
+def _read(path: Path, digest: str) -> dict[str, Shift | None]:
+    if not path.exists():
+        return {}
+    return {
+        str(record["question"]): _shift(record.get("shift"))
+        for record in read_json_lines(path)
+        if record.get("manifest") == digest
+    }
+
+
+def _right(shift: Shift) -> bool:
+    letters = shift.probabilities["none"]
+    return LETTERS[max(range(len(letters)), key=letters.__getitem__)] == shift.correct
 
 
 def _shift(record: object) -> Shift | None:

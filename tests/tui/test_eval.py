@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from learning.evaluation.mmlu import Shift
 from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest
+from learning.evaluation.shifts import ShiftFile
 from learning.records import Sampling
 from tui.cli import cli
 from tui.commands.eval_shared import adapter_folder, show
@@ -65,6 +67,43 @@ def test_scores_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     record = json.loads(capsys.readouterr().out)
     assert record["endings"] == {"pass": 5, "fail": 15}
     assert record["sanitised"][0]["value"] == 0.25
+
+
+def _answers(folder: Path, right: int, *, every: bool) -> Path:
+    """An MMLU folder of ten questions; right answers are measured in full only with `every`."""
+    manifest = Manifest(
+        suite="mmlu",
+        model=folder.name,
+        weights_sha256="",
+        adapter=None,
+        prompt="all" if every else "wrong",
+        prompt_sha256="p",
+        data_sha256="d",
+        sampling=Sampling(),
+        image_id="",
+    )
+    file = ShiftFile(folder, manifest)
+    for number in range(10):
+        letters = (0.6, 0.2, 0.1, 0.1) if number < right else (0.1, 0.6, 0.2, 0.1)
+        shift = Shift(
+            question_id=f"q{number}", correct="A", wrong="B", probabilities={"none": letters}
+        )
+        file.append(f"q{number}", shift if every or number >= right else None)
+    return folder
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_answers_to_questions_are_compared_by_right_and_wrong(
+    tmp_path: Path,
+    every: bool,
+) -> None:
+    a = _answers(tmp_path / "a", 2, every=False)
+    b = _answers(tmp_path / "b", 9, every=every)
+    page = tmp_path / "page.html"
+    run = CliRunner().invoke(cli, ["eval", "compare", str(a), str(b), "--html", str(page)])
+    assert "A 20.0 %, B 90.0 %" in run.output
+    assert "B is better" in run.output
+    assert page.read_text().count("<td>q") == 10
 
 
 def test_different_suites_are_not_compared(tmp_path: Path) -> None:

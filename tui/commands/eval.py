@@ -32,6 +32,7 @@ from learning.evaluation.samples import (
     write_human_eval,
 )
 from learning.evaluation.scores import task_means
+from learning.evaluation.shifts import read_answers
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from sandbox.image import ensure_base
@@ -213,8 +214,8 @@ def compare_results(
     manifests = read_manifest(a), read_manifest(b)
     differing = check_comparable(*manifests)
     found = compare(
-        task_means(read_samples(a).values(), raw=raw),
-        task_means(read_samples(b).values(), raw=raw),
+        _task_scores(a, manifests[0], raw=raw),
+        _task_scores(b, manifests[1], raw=raw),
         seed=seed,
     )
     if html is not None:
@@ -226,6 +227,12 @@ def compare_results(
     else:
         print_comparison(make_console(), *manifests, found, differing)
     return 0
+
+
+def _task_scores(folder: Path, manifest: Manifest, *, raw: bool) -> dict[str, float]:
+    if manifest.suite == "mmlu":
+        return read_answers(folder)
+    return task_means(read_samples(folder).values(), raw=raw)
 
 
 def _problems(paths: Paths, data: Path | None) -> tuple[Problem, ...]:
