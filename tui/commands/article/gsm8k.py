@@ -20,7 +20,7 @@ from learning.evaluation.article.gsm8k import (
 )
 from learning.evaluation.article.results import Outcome, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
-from learning.evaluation.article.settings import Gsm8kSettings, SettingsError, read_settings
+from learning.evaluation.article.settings import Gsm8kSettings
 from learning.evaluation.gsm8k import WordProblem, answer_all, load_word_problems, prompt_digest
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.scores import task_means
@@ -28,9 +28,10 @@ from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
 from tui.commands.article.shared import (
-    EXAMPLES,
     NO_EXPLAINER,
     NO_GRPO,
+    checked_settings,
+    common_options,
     cost_of,
     counter,
     explanations,
@@ -59,24 +60,11 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="The same, what is measured.",
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=EXAMPLES / "gsm8k.toml",
-    metavar="FILE",
-    help="Settings. [examples/article/gsm8k.toml]",
-)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@common_options("gsm8k.toml")
 def gsm8k(
     *, train: Path, test: Path, config: Path, out: Path | None, html: Path | None, as_json: bool
 ) -> int:
-    settings = read_settings(config, Gsm8kSettings)
-    try:
-        arms_of(settings)
-    except ValueError as err:
-        raise SettingsError(f"{config}: {err}.") from err
+    settings = checked_settings(config, Gsm8kSettings, arms_of)
     where = context(None)
     folder = folder_of(where, "gsm8k", settings, sha256_file(test), out)
     model = resolve(settings.model or where.settings.model.name, where.paths.models)

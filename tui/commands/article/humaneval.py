@@ -29,7 +29,7 @@ from learning.evaluation import prompting
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.article.results import Outcome, Row, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
-from learning.evaluation.article.settings import HumanEvalSettings, SettingsError, read_settings
+from learning.evaluation.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.scores import task_means
@@ -39,8 +39,9 @@ from learning.records import Sampling
 from sandbox.image import ensure_base
 from sandbox.warm.pool import WarmSandbox
 from tui.commands.article.shared import (
-    EXAMPLES,
     NO_EXPLAINER,
+    checked_settings,
+    common_options,
     cost_of,
     counter,
     explanations,
@@ -61,24 +62,11 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="A file in HumanEval's format instead of the 164 tasks.",
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=EXAMPLES / "humaneval.toml",
-    metavar="FILE",
-    help="Settings. [examples/article/humaneval.toml]",
-)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@common_options("humaneval.toml")
 def humaneval(
     *, data: Path | None, config: Path, out: Path | None, html: Path | None, as_json: bool
 ) -> int:
-    settings = read_settings(config, HumanEvalSettings)
-    try:
-        arms_of(settings)
-    except ValueError as err:
-        raise SettingsError(f"{config}: {err}.") from err
+    settings = checked_settings(config, HumanEvalSettings, arms_of)
     where = context(None)
     data_sha256 = sha256_file(data) if data else DATA_SHA256
     datasets = where.paths.home / "datasets"

@@ -22,7 +22,7 @@ from learning.evaluation.article.mmlu import (
 )
 from learning.evaluation.article.results import Outcome, Row, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
-from learning.evaluation.article.settings import MmluSettings, SettingsError, read_settings
+from learning.evaluation.article.settings import MmluSettings
 from learning.evaluation.local import LocalModel
 from learning.evaluation.mmlu import (
     Question,
@@ -37,7 +37,13 @@ from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.chat import ChatFormat
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from tui.commands.article.shared import EXAMPLES, explanations, folder_of, step_line
+from tui.commands.article.shared import (
+    checked_settings,
+    common_options,
+    explanations,
+    folder_of,
+    step_line,
+)
 from tui.commands.article.view import finish
 from tui.commands.eval_shared import say, versions
 from tui.wiring import Context, context
@@ -53,22 +59,9 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="JSON lines with subject, question, choices and answer, gzipped or not.",
 )
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=EXAMPLES / "mmlu.toml",
-    metavar="FILE",
-    help="Settings. [examples/article/mmlu.toml]",
-)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@common_options("mmlu.toml")
 def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_json: bool) -> int:
-    settings = read_settings(config, MmluSettings)
-    try:
-        variants_of(settings)
-    except ValueError as err:
-        raise SettingsError(f"{config}: {err}.") from err
+    settings = checked_settings(config, MmluSettings, variants_of)
     where = context(None)
     data_sha256 = sha256_file(data)
     folder = folder_of(where, "mmlu", settings, data_sha256, out)

@@ -7,20 +7,70 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
+
+import click
 
 from agent.evaluation.explaining import explain_all, explainer_settings
 from agent.evaluation.models import Subject, open_subject
 from agent.paths import make_private
 from learning.evaluation.article.attempts import TextFile
 from learning.evaluation.article.rounds import Learned
-from learning.evaluation.article.settings import Explainer, Settings, digest
+from learning.evaluation.article.settings import (
+    Explainer,
+    Settings,
+    SettingsError,
+    digest,
+    read_settings,
+)
 from learning.evaluation.samples import Sample
 from tui.commands.eval_shared import launcher, say
 from tui.wiring import Context
 
 NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
 NO_GRPO = "not run: needs an extra (TRL); see docs/evaluation.md"
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "article"
+_EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "article"
+_Function = TypeVar("_Function", bound=Callable[..., object])
+_Settings = TypeVar("_Settings", bound=Settings)
+
+
+def common_options(settings: str) -> Callable[[_Function], _Function]:
+    """The options of every experiment: its settings, by default that example, and its results."""
+    options = (
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            default=_EXAMPLES / settings,
+            metavar="FILE",
+            help=f"Settings. [examples/article/{settings}]",
+        ),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR"),
+        click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    )
+
+    def decorate(command: _Function) -> _Function:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def checked_settings(
+    config: Path, kind: type[_Settings], check: Callable[[_Settings], object]
+) -> _Settings:
+    """The settings of a file, whose arms must all be known.
+
+    Raises:
+        SettingsError: If they are not usable.
+    """
+    settings = read_settings(config, kind)
+    try:
+        check(settings)
+    except ValueError as err:
+        raise SettingsError(f"{config}: {err}.") from err
+    return settings
 
 
 def folder_of(where: Context, name: str, settings: Settings, data: str, out: Path | None) -> Path:
