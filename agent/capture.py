@@ -17,6 +17,7 @@ from typing import Protocol
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
 from agent.failures import evidence_of
+from agent.fixing.steps import FixStep
 from learning.evidence.output import parse_output
 from learning.experience.store import ExperienceStore
 from learning.records import (
@@ -131,44 +132,33 @@ class Recorder:
         self._several: set[str] = set()
         """Edits of more than one file: no verdict can be about one of them."""
 
-    def record(
-        self,
-        *,
-        messages: Sequence[Message],
-        action: Action,
-        verdict: Verdict,
-        evidence: Sequence[Evidence] = (),
-        targets: Sequence[str] = (),
-        path: str = "",
-        before: str = "",
-        after: str = "",
-        trust: Trust = Trust.PLAIN,
-    ) -> ExperienceRecorded | None:
+    def record(self, step: FixStep) -> ExperienceRecorded | None:
         """Keep one action; it is on the disk on return. None while capture is switched off.
 
         Raises:
             StoreError: If it cannot be written.
         """
+        targets, passed = tuple(step.targets), step.verdict is Verdict.PASS
         experience = dataclasses.replace(
-            self._bare(messages, action),
-            verdict=verdict,
-            evidence=tuple(evidence),
-            targets=tuple(targets),
-            path=path,
-            before=before,
-            after=after,
-            fixes=self._fixed_by(targets) if verdict is Verdict.PASS else "",
-            trust=trust,
+            self._bare(step.messages, step.action),
+            verdict=step.verdict,
+            evidence=tuple(step.evidence),
+            targets=targets,
+            path=step.path,
+            before=step.before,
+            after=step.after,
+            fixes=self._fixed_by(targets) if passed else "",
+            trust=step.trust,
             red_before=self._red or (),
-            green_after=tuple(targets) if verdict is Verdict.PASS else (),
+            green_after=targets if passed else (),
         )
         event = self._added(experience)
         if event is not None:
             self._last = experience
-        if verdict is Verdict.PASS:
+        if passed:
             self._red = tuple(test for test in self._red or () if test not in targets)
-            if path:
-                self._written[path] = experience
+            if step.path:
+                self._written[step.path] = experience
         return event
 
     def acted(self, step: TurnStep) -> ExperienceRecorded | None:

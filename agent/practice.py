@@ -19,11 +19,12 @@ from pathlib import Path
 from agent.events import Event, Notice, ReplyFinished, TestsFinished
 from agent.fixing.attempts import Advise
 from agent.fixing.fix import FixOptions, fix
+from agent.fixing.steps import FixStep
 from agent.fixing.verify import TestRunner
 from agent.model.protocol import Model
 from agent.yields import YieldRow
 from learning.experience.store import ExperienceStore
-from learning.records import Action, Evidence, Experience, Message, Origin, Trust, Verdict
+from learning.records import Experience, Origin, Verdict
 
 _MINUTE_S = 60
 
@@ -183,44 +184,32 @@ class _PairRecorder:
         self._failing = failing
         self._found = found
 
-    def record(
-        self,
-        *,
-        messages: Sequence[Message],
-        action: Action,
-        verdict: Verdict,
-        evidence: Sequence[Evidence] = (),
-        targets: Sequence[str] = (),
-        path: str = "",
-        before: str = "",
-        after: str = "",
-        trust: Trust = Trust.PLAIN,
-    ) -> object:
-        """See `agent.fixing.attempts.StepRecorder`; what is no pair is not kept."""
-        steps = [self._failing[target] for target in targets if target in self._failing]
-        step = next((s for s in steps if (s.path, s.before) == (path, before)), None)
-        if verdict is not Verdict.PASS or step is None or not trust.may_train:
+    def record(self, step: FixStep) -> object:
+        """Keep it if it is the other half of a pair."""
+        known = [self._failing[target] for target in step.targets if target in self._failing]
+        failed = next((k for k in known if (k.path, k.before) == (step.path, step.before)), None)
+        if step.verdict is not Verdict.PASS or failed is None or not step.trust.may_train:
             return None
         kept = self._store.add(
             Experience(
                 id=uuid.uuid4().hex[:12],
                 session="practice",
                 created_at=time.time(),
-                repository=step.repository,
-                model=action.model,
-                messages=tuple(messages),
-                action=action,
-                verdict=verdict,
-                evidence=tuple(evidence),
-                targets=tuple(targets),
-                path=path,
-                before=before,
-                after=after,
-                fixes=step.id,
-                trust=trust,
+                repository=failed.repository,
+                model=step.action.model,
+                messages=tuple(step.messages),
+                action=step.action,
+                verdict=step.verdict,
+                evidence=tuple(step.evidence),
+                targets=tuple(step.targets),
+                path=step.path,
+                before=step.before,
+                after=step.after,
+                fixes=failed.id,
+                trust=step.trust,
             )
         )
         if kept:
             self._found.pairs += 1
-            self._found.fixes.add(after)
+            self._found.fixes.add(step.after)
         return None

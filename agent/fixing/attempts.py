@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from agent.advice import Advice
 from agent.editing.edits import (
@@ -68,24 +67,6 @@ _EVIDENCE_KEPT = 3
 
 Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
 """Facts and hints about a red test."""
-
-
-class StepRecorder(Protocol):
-    """Keeps one judged action; `agent.capture.Recorder` is the real one."""
-
-    def record(
-        self,
-        *,
-        messages: Sequence[Message],
-        action: Action,
-        verdict: Verdict,
-        evidence: Sequence[Evidence] = (),
-        targets: Sequence[str] = (),
-        path: str = "",
-        before: str = "",
-        after: str = "",
-        trust: Trust = Trust.PLAIN,
-    ) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,6 @@ from agent.fixing.attempts import (
     Judgement,
     Parts,
     Plan,
-    StepRecorder,
     ask_for_file,
     evidence_after,
     fitting_prompt,
@@ -41,6 +40,7 @@ from agent.fixing.attempts import (
 )
 from agent.fixing.course import Course
 from agent.fixing.sources import Sources
+from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
 from agent.model.protocol import ContextLengthError, Model, ModelError
@@ -284,19 +284,19 @@ class _Repair:
         if self._recorder is None:
             return
         facts = await self._facts(judgement)
+        step = FixStep(
+            messages=asked.messages,
+            action=asked.action,
+            verdict=judgement.verdict,
+            evidence=evidence_after(judgement, facts),
+            targets=judgement.solved or (plan.result.id,),
+            path=edit.path if edit else "",
+            before=(edit.before or "") if edit else "",
+            after=edit.after if edit else "",
+            trust=judgement.trust,
+        )
         try:
-            recorded = await asyncio.to_thread(
-                self._recorder.record,
-                messages=asked.messages,
-                action=asked.action,
-                verdict=judgement.verdict,
-                evidence=evidence_after(judgement, facts),
-                targets=judgement.solved or (plan.result.id,),
-                path=edit.path if edit else "",
-                before=(edit.before or "") if edit else "",
-                after=edit.after if edit else "",
-                trust=judgement.trust,
-            )
+            recorded = await asyncio.to_thread(self._recorder.record, step)
         except StoreError as err:
             self._recorder = None
             self._emit(Notice(f"nothing more is recorded in this run: {err}", "warning"))

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 from agent.events import Notice, Progress, StageStarted
-from agent.fixing.attempts import StepRecorder, note_after
+from agent.fixing.attempts import note_after
+from agent.fixing.steps import FixStep, StepRecorder
 from agent.history.attempt import Attempt, attempt
 from agent.history.split import held_out, older_part
 from agent.history.tasks import RepositoryTask, TaskFile
@@ -151,15 +152,17 @@ def _record(recorder: StepRecorder, task: RepositoryTask, made: Attempt) -> None
     if verdict is Verdict.PASS and not made.sample.passed:
         verdict = Verdict.FAIL  # some of its tests are red still
     recorder.record(
-        messages=made.asked.messages,
-        action=made.asked.action,
-        verdict=verdict,
-        evidence=made.evidence,
-        targets=task.red_ids,
-        path=task.path if made.after else "",
-        before=task.broken if made.after else "",
-        after=made.after,
-        trust=judgement.trust if judgement is not None else Trust.PLAIN,
+        FixStep(
+            messages=made.asked.messages,
+            action=made.asked.action,
+            verdict=verdict,
+            evidence=made.evidence,
+            targets=task.red_ids,
+            path=task.path if made.after else "",
+            before=task.broken if made.after else "",
+            after=made.after,
+            trust=judgement.trust if judgement is not None else Trust.PLAIN,
+        )
     )
 
 

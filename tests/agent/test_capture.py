@@ -13,6 +13,7 @@ from agent.capture import Recorder, TurnStep, observation_tier
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
 from agent.failures import evidence_of
+from agent.fixing.steps import FixStep
 from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
 from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
@@ -43,7 +44,7 @@ def _recorder(store: ExperienceStore) -> Recorder:
 
 
 def _record(recorder: Recorder, verdict: Verdict, *targets: str) -> ExperienceRecorded | None:
-    return recorder.record(
+    step = FixStep(
         messages=_ASKED,
         action=make_action(),
         verdict=verdict,
@@ -53,6 +54,7 @@ def _record(recorder: Recorder, verdict: Verdict, *targets: str) -> ExperienceRe
         before="x = 0\n",
         after="x = 1\n",
     )
+    return recorder.record(step)
 
 
 def test_an_action_is_stored_as_it_was(store: ExperienceStore) -> None:
@@ -166,7 +168,7 @@ def test_learning_knows_every_trust_level_that_the_sandbox_gives() -> None:
 
 def test_a_verdict_is_stored_with_its_trust(store: ExperienceStore) -> None:
     _recorder(store).record(
-        messages=_ASKED, action=make_action(), verdict=Verdict.PASS, trust=Trust.HARDENED
+        FixStep(messages=_ASKED, action=make_action(), verdict=Verdict.PASS, trust=Trust.HARDENED)
     )
     assert store.list()[0].trust is Trust.HARDENED
 

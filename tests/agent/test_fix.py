@@ -22,9 +22,10 @@ from agent.events import (
     TestsFinished,
 )
 from agent.fixing.fix import FixOptions, fix
+from agent.fixing.steps import FixStep
 from agent.model.protocol import ServerUnreachableError
 from learning.experience.store import StoreError
-from learning.records import Action, Evidence, Message, Trust, Verdict
+from learning.records import Verdict
 from sandbox.contract import EngineUnavailableError
 from sandbox.report import RunStatus, TestReport, TestResult
 from tests.fakes.model import Scripted, ScriptedModel
@@ -48,54 +49,15 @@ def reply(text: str) -> str:
     return f"```python\n{text}```"
 
 
-@dataclass(kw_only=True)
-class Kept:
-    """What a recorder was given."""
-
-    messages: Sequence[Message]
-    action: Action
-    verdict: Verdict
-    evidence: Sequence[Evidence]
-    targets: Sequence[str]
-    path: str
-    before: str
-    after: str
-    trust: Trust
-
-
 @dataclass
 class ListRecorder:
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[FixStep] = field(default_factory=list)
     error: Exception | None = None
 
-    def record(
-        self,
-        *,
-        messages: Sequence[Message],
-        action: Action,
-        verdict: Verdict,
-        evidence: Sequence[Evidence] = (),
-        targets: Sequence[str] = (),
-        path: str = "",
-        before: str = "",
-        after: str = "",
-        trust: Trust = Trust.PLAIN,
-    ) -> object:
+    def record(self, step: FixStep) -> object:
         if self.error is not None:
             raise self.error
-        self.kept.append(
-            Kept(
-                messages=messages,
-                action=action,
-                verdict=verdict,
-                evidence=evidence,
-                targets=targets,
-                path=path,
-                before=before,
-                after=after,
-                trust=trust,
-            )
-        )
+        self.kept.append(step)
         return None
 
 
