@@ -100,6 +100,11 @@ def _new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
+def _was_red(test: str, before: Sequence[str]) -> bool:
+    """Whether it was red, or in a file that could not be loaded and so was red as a whole."""
+    return any(test == item or test.startswith(f"{item}::") for item in before)
+
+
 class Recorder:
     """Appends the judged actions of one session to the store, secrets removed.
 
@@ -303,7 +308,7 @@ class Recorder:
         )
         if not decides:
             return known
-        broken = [result for result in report.red if result.id not in before]
+        broken = [result for result in report.red if not _was_red(result.id, before)]
         failing = broken or [r for r in report.red if edit.path in {f.file for f in r.frames}]
         if solved and not broken:
             return dataclasses.replace(

@@ -45,6 +45,7 @@ from agent.fixing.verify import (
     State,
     TestRunner,
     broken_tests,
+    loads_but_fails,
     next_state,
     passing_again,
     passing_alone,
@@ -115,6 +116,8 @@ class Judgement:
     reason: str
     state: State | None = None
     """The new best state, after a pass."""
+    unproven: bool = False
+    """Kept as progress, but not a pass to learn from: see `loads_but_fails`."""
     solved: tuple[str, ...] = ()
     failing: tuple[TestResult, ...] = ()
     trust: Trust = Trust.PLAIN
@@ -335,6 +338,7 @@ def _compared(
         verdict=Verdict.PASS,
         reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
         state=next_state(state, report, flaky=flaky),
+        unproven=loads_but_fails(state, report, solved),
         solved=solved,
         trust=Trust(report.trust.value),
     )

@@ -287,7 +287,7 @@ class _Repair:
         step = FixStep(
             messages=asked.messages,
             action=asked.action,
-            verdict=judgement.verdict,
+            verdict=Verdict.UNKNOWN if judgement.unproven else judgement.verdict,
             evidence=evidence_after(judgement, facts),
             targets=judgement.solved or (plan.result.id,),
             path=edit.path if edit else "",

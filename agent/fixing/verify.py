@@ -104,6 +104,17 @@ def broken_tests(state: State, report: TestReport) -> tuple[str, ...]:
     return tuple(sorted(state.green - report.passed_ids - state.flaky))
 
 
+def loads_but_fails(state: State, report: TestReport, solved: Collection[str]) -> bool:
+    """Whether a file that could not be loaded can be now, and has red tests that nobody had seen.
+
+    The edit is progress, and nothing says that it is right.
+    """
+    seen = {item.id for item in state.report.results}
+    return any("::" not in item for item in solved) and any(
+        item.id not in seen for item in report.red
+    )
+
+
 def next_state(state: State, report: TestReport, *, flaky: Collection[str]) -> State:
     """The state after an edit that is kept."""
     all_flaky = state.flaky | frozenset(flaky)

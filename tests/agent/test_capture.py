@@ -237,6 +237,14 @@ def test_a_red_test_counts_against_an_edit_only_where_it_went_through_that_file(
     assert (blamed.verdict, unrelated.verdict) == (Verdict.FAIL, Verdict.UNKNOWN)
 
 
+def test_tests_that_an_edit_brings_to_light_were_not_broken_by_it(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("tests/test_shop.py"))
+    recorder.acted(_step(_edit()))
+    recorder.tests_ran(_red("tests/test_shop.py::test_price", files=("tests/test_shop.py",)))
+    assert [item.verdict for item in store.list()] == [Verdict.UNKNOWN]
+
+
 def test_of_several_edits_between_two_runs_none_is_called_the_one(store: ExperienceStore) -> None:
     recorder = _recorder(store)
     recorder.tests_ran(_red("t1"))

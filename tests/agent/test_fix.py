@@ -367,10 +367,14 @@ async def test_tests_that_an_edit_brings_to_light_are_turned_to(tmp_path: Path) 
     model = ScriptedModel(
         script=[reply(flags(one=True, two=True)), reply(flags(one=True, two=True, three=True))]
     )
-    events = await repaired(project, model, runner=FakeTestRunner(judge=judge))
+    recorder = ListRecorder()
+    runner = FakeTestRunner(judge=judge)
+    events = await repaired(project, model, runner=runner, recorder=recorder)
     started = [event.test_id for event in of_type(events, AttemptStarted)]
     assert started == ["tests/test_flags.py", IDS["three"]]
     assert finished(events).reason == "all green"
+    verdicts = [step.verdict for step in recorder.kept]
+    assert verdicts == [Verdict.UNKNOWN, Verdict.PASS], "what only lets tests run is no lesson"
 
 
 async def test_parameters_of_one_test_share_the_attempts(tmp_path: Path) -> None:
