@@ -87,17 +87,19 @@ async def run_worker(
     environ: Mapping[str, str],
     python: str,
     switch: LearnerSwitch | None = None,
+    module: str = "learning.training.worker",
 ) -> None:
     """Run the job in `folder` to its end and emit what the worker reports.
 
-    However this is left, the worker does not outlive it. `switch` pauses it in between.
+    However this is left, the worker does not outlive it. `switch` pauses it in between; `module` is
+    the worker.
 
     Raises:
         LearnerFailedError: If the worker ended with an error or was killed.
     """
     reader = ProgressReader(folder)
     shown = _Shown()
-    process = await _start(folder, environ=environ, python=python)
+    process = await _start(folder, environ=environ, python=python, module=module)
     ended = asyncio.ensure_future(process.wait())
     switch = switch or LearnerSwitch()
     switch.attach(process.pid)
@@ -140,13 +142,13 @@ class _Shown:
 
 
 async def _start(
-    folder: Path, *, environ: Mapping[str, str], python: str
+    folder: Path, *, environ: Mapping[str, str], python: str, module: str
 ) -> asyncio.subprocess.Process:
     # Nothing of the user's project may be imported, and nothing be asked of a network.
     clean = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
     with (folder / "worker.log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *(python, "-P", "-m", "learning.training.worker", "--parent-pipe", str(folder)),
+            *(python, "-P", "-m", module, "--parent-pipe", str(folder)),
             stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -17,6 +17,7 @@ from agent.events import Event
 from agent.learner_process import run_worker
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.baselines import (
+    TRL_ARMS,
     Arm,
     BaselineSettings,
     examples_for,
@@ -33,6 +34,7 @@ from learning.training.job import Job, read_result, write_job
 from sandbox.streams import display_safe
 
 _NOTE_CHARACTERS = 300
+_WORKER = "learning.training.worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,8 @@ async def learn_arm(
         )
         write_job(place, job, examples)
     if read_result(place) is None:
-        await run_worker(place, on_event, environ=environ, python=python)
+        module = "learning.evaluation.trl_worker" if arm in TRL_ARMS else _WORKER
+        await run_worker(place, on_event, environ=environ, python=python, module=module)
     result = read_result(place)
     if result is None or result.adapter is None:
         return None

@@ -30,9 +30,24 @@ from learning.training.job import Example, ExampleKind
 from learning.training.rules import PLAIN_SDPO, LossRule, Rule, TargetRule
 
 Arm = Literal[
-    "base", "el", "rft", "ssd", "echo", "sdpo", "evidence", "neutral", "shuffled", "random", "wrong"
+    "base",
+    "el",
+    "rft",
+    "ssd",
+    "echo",
+    "sdpo",
+    "evidence",
+    "neutral",
+    "shuffled",
+    "random",
+    "wrong",
+    "trl-grpo",
+    "trl-sdpo",
+    "trl-sdft",
 ]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+TRL_ARMS: tuple[Arm, ...] = ("trl-grpo", "trl-sdpo", "trl-sdft")
+"""Those that need the extra `baselines`."""
 ABOUT: Mapping[Arm, str] = {
     "base": "the bare model",
     "el": "fixes, the tools' words and anchors: what `elagent learn` does",
@@ -45,6 +60,9 @@ ABOUT: Mapping[Arm, str] = {
     "shuffled": "control: the evidence term with the failure of another task",
     "random": "control: the evidence term with random words of the same length",
     "wrong": "control: the evidence term with a false account of the failure",
+    "trl-grpo": "passes as a reward, by TRL's trainer (arXiv 2402.03300)",
+    "trl-sdpo": "as sdpo, by TRL's trainer",
+    "trl-sdft": "towards what the model says when shown a pass, by TRL's trainer (arXiv 2601.19897)",
 }
 
 _SFT = LossRule(
@@ -107,7 +125,7 @@ class BaselineSettings:
     measured: int = 0
     """Sampled replies to each held-out task, beside the greedy one."""
     max_tokens: int = 512
-    arms: tuple[str, ...] = ARMS
+    arms: tuple[str, ...] = tuple(arm for arm in ARMS if arm not in TRL_ARMS)
     training: Training = field(default_factory=Training)
 
     def checked_arms(self) -> tuple[Arm, ...]:
@@ -172,7 +190,7 @@ def examples_for(arm: Arm, experiences: Sequence[Experience], *, seed: int) -> t
     match arm:
         case "base":
             return ()
-        case "rft" | "ssd":
+        case "rft" | "ssd" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
             return _first_tries(passed if arm == "rft" else experiences, weight=1.0)
         case "el":
             fixes, rest = _pairs(failed, passed), _failures(failed, read=False)
@@ -201,7 +219,7 @@ def rule_for(arm: Arm) -> Rule:
             return dataclasses.replace(_ALONE, target=style, loss=_EVIDENCE)
         case "evidence" | "shuffled" | "random" | "wrong":
             return dataclasses.replace(_ALONE, loss=_EVIDENCE)
-        case "el" | "base":
+        case "el" | "base" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
             return Rule()
 
 

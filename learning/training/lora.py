@@ -13,7 +13,7 @@ from learning.model.torch_engine import load_base
 from learning.training.job import Job
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 
@@ -39,20 +39,26 @@ def load_student(job: Job) -> PeftModel:
 
 
 def _with_lora(base: PreTrainedModel, job: Job) -> PeftModel:
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import PeftModel, get_peft_model
 
     if job.parent_folder is not None:
         return PeftModel.from_pretrained(base, job.parent_folder, is_trainable=True)
-    config = LoraConfig(
+    student = get_peft_model(base, lora_config(job))
+    assert isinstance(student, PeftModel)  # noqa: S101 - the mixed kind was not asked for
+    return student
+
+
+def lora_config(job: Job) -> LoraConfig:
+    """LoRA on every linear layer but the head."""
+    from peft import LoraConfig
+
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=job.rank,
         lora_alpha=job.alpha,
         lora_dropout=0.0,
         target_modules="all-linear",
     )
-    student = get_peft_model(base, config)
-    assert isinstance(student, PeftModel)  # noqa: S101 - the mixed kind was not asked for
-    return student
 
 
 def save_adapter(model: PeftModel, folder: Path, *, model_name: str) -> None:

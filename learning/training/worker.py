@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
@@ -108,7 +108,12 @@ def run(folder: Path) -> Result:
             if trained.done.steps:
                 heartbeat.say(ProgressLine(stage="writing the adapter"))
                 report = {**_report(trained.done, usable), **trained.unseen}
-                adapter = _write_adapter(folder, job, trained.model, usable, report)
+                adapter = write_adapter(
+                    *(folder, job, trained.model),
+                    experience_ids=usable.experience_ids,
+                    skipped_ids=usable.skipped_ids,
+                    report=report,
+                )
         result = Result(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
         write_result(folder, result)
     return result
@@ -239,8 +244,14 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     return _Trained(model=model, done=done, unseen={"unseen_before": before, "unseen_after": after})
 
 
-def _write_adapter(
-    folder: Path, job: Job, model: PeftModel, usable: _Usable, report: Mapping[str, object]
+def write_adapter(
+    folder: Path,
+    job: Job,
+    model: PeftModel,
+    *,
+    experience_ids: tuple[str, ...],
+    skipped_ids: tuple[str, ...] = (),
+    report: Mapping[str, object],
 ) -> str:
     """The PEFT folder with its manifest, whole or not at all; returns the adapter's name."""
     from learning.training.lora import save_adapter
@@ -258,8 +269,8 @@ def _write_adapter(
         model=job.model,
         base=job.base,
         parent=job.parent,
-        experience_ids=usable.experience_ids,
-        skipped_ids=usable.skipped_ids,
+        experience_ids=experience_ids,
+        skipped_ids=skipped_ids,
         config=settings,
         seed=job.seed,
         files=files,
@@ -300,8 +311,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Entry point; the last line on stderr says in one sentence what went wrong."""
+def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
+    """Entry point of a process that does one job; the last line on stderr says in one sentence what went wrong."""
     arguments = [argument for argument in argv if argument != "--parent-pipe"]
     if len(arguments) != 1:
         sys.stderr.write("usage: python -P -m learning.training.worker [--parent-pipe] JOB_DIR\n")
@@ -317,7 +328,7 @@ def main(argv: Sequence[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     try:
-        run(Path(arguments[0]))
+        work(Path(arguments[0]))
     except NotEnoughMemoryError as err:
         sys.stderr.write(f"{err}\n")
         return 3

@@ -155,3 +155,14 @@ def test_two_adapter_folders_of_one_name_are_not_taken_for_each_other(tmp_path: 
         names.append(found[0])
     assert names[0] != names[1]
     assert all(name.startswith("adapter-") for name in names)
+
+
+def test_arms_of_trl_are_refused_before_anything_runs_where_it_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.commands.eval_baselines.find_spec", lambda _name: None)
+    config, out = tmp_path / "arms.toml", tmp_path / "out"
+    config.write_text('arms = ["base", "trl-grpo"]\n')
+    run = CliRunner().invoke(cli, ["eval", "baselines", str(config), "--out", str(out)])
+    assert 'trl-grpo: TRL is not installed; pip install "elagent[baselines]"' in str(run.exception)
+    assert not out.exists()

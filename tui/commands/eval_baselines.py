@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ from learning.evaluation import prompting
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.article.results import Figure
 from learning.evaluation.article.settings import SettingsError, read_settings
-from learning.evaluation.baselines import ABOUT, Arm, BaselineSettings, split
+from learning.evaluation.baselines import ABOUT, TRL_ARMS, Arm, BaselineSettings, split
 from learning.evaluation.comparison import compare
 from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
 from learning.evaluation.samples import Manifest, SampleFile
@@ -55,9 +56,13 @@ from tui.wiring import Context, context
 def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
     settings = read_settings(config, BaselineSettings)
     try:
-        settings.checked_arms()
+        arms = settings.checked_arms()
     except ValueError as err:
         raise SettingsError(f"{config}: {err}.") from err
+    if (needy := [arm for arm in arms if arm in TRL_ARMS]) and find_spec("trl") is None:
+        raise SettingsError(
+            f'{", ".join(needy)}: TRL is not installed; pip install "elagent[baselines]"'
+        )
     where = context(None)
     _keep_settings(out, settings)
     problems = (
