@@ -191,7 +191,7 @@ def examples_for(arm: Arm, experiences: Sequence[Experience], *, seed: int) -> t
         case "base":
             return ()
         case "rft" | "ssd" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
-            return _first_tries(passed if arm == "rft" else experiences, weight=1.0)
+            return _first_tries(_used_by(arm, experiences), weight=1.0)
         case "el":
             fixes, rest = _pairs(failed, passed), _failures(failed, read=False)
             return (*fixes, *rest, *_first_tries(passed, weight=_FIRST_TRY_WEIGHT))
@@ -221,6 +221,23 @@ def rule_for(arm: Arm) -> Rule:
             return dataclasses.replace(_ALONE, loss=_EVIDENCE)
         case "el" | "base" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
             return Rule()
+
+
+def _used_by(
+    arm: Literal["rft", "ssd", "trl-grpo", "trl-sdpo", "trl-sdft"], steps: Sequence[Experience]
+) -> list[Experience]:
+    """Whole replies that say something to an arm that learns from such."""
+    solved = {each.targets for each in steps if each.verdict is Verdict.PASS}
+    missed = {each.targets for each in steps if each.verdict is Verdict.FAIL}
+    match arm:
+        case "rft":
+            return [each for each in steps if each.verdict is Verdict.PASS]
+        case "trl-grpo":  # a group of equal rewards has no advantage
+            return [each for each in steps if each.targets in solved & missed]
+        case "trl-sdft":  # its teacher is shown a pass
+            return [each for each in steps if each.targets in solved]
+        case "ssd" | "trl-sdpo":
+            return list(steps)
 
 
 def _pairs(failed: Sequence[Experience], passed: Sequence[Experience]) -> tuple[Example, ...]:

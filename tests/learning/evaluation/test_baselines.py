@@ -12,6 +12,7 @@ from learning.evaluation.article.settings import read_settings
 from learning.evaluation.baselines import (
     ABOUT,
     ARMS,
+    TRL_ARMS,
     Arm,
     BaselineSettings,
     Training,
@@ -67,6 +68,15 @@ def test_rejection_keeps_the_passes_and_sharpening_keeps_all() -> None:
     assert [example.step.id for example in _made("rft")] == ["a#1", "c#0"]
     assert len(_made("ssd")) == len(TRIED)
     assert {example.kind for example in (*_made("rft"), *_made("ssd"))} == {ExampleKind.FIRST_TRY}
+
+
+def test_the_trainers_of_trl_get_replies_that_say_something_to_them() -> None:
+    used = {arm: [e.step.id for e in _made(arm)] for arm in TRL_ARMS}
+    assert used == {
+        "trl-grpo": ["a#0", "a#1"],  # equal rewards have no advantage
+        "trl-sdpo": [each.id for each in TRIED],
+        "trl-sdft": ["a#0", "a#1", "c#0"],  # their teacher is shown a pass
+    }
 
 
 def test_only_a_failure_with_a_repair_of_its_own_task_makes_a_pair() -> None:
