@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -263,7 +263,7 @@ def _lora(job: Job) -> object:
 def _tokenizer(job: Job) -> Any:  # noqa: ANN401
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(job.model_folder)
+    tokenizer = AutoTokenizer.from_pretrained(job.model_folder, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -292,5 +292,4 @@ def _settings(job: Job, scratch: str, *, batch: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    work: Callable[[Path], object] = run
-    raise SystemExit(main(sys.argv[1:], work=work))
+    raise SystemExit(main(sys.argv[1:], work=run))
