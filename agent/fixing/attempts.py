@@ -1,4 +1,4 @@
-"""One attempt to repair one failing test: ask, read, check, apply, judge, keep or put back.
+"""One attempt to repair one failing test: ask, read, check, apply, keep or put back.
 
 Whatever happens after a file was written, cancellation included, it either stays because the
 tests say so, or is put back byte for byte.
@@ -7,8 +7,8 @@ tests say so, or is put back byte for byte.
 from __future__ import annotations
 
 import ast
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from agent.advice import Advice
 from agent.editing.edits import (
@@ -28,42 +28,27 @@ from agent.events import (
     Notice,
     ReplyUnusable,
     StageStarted,
-    TestsFinished,
 )
-from agent.facts.failure import Fact
 from agent.failures import evidence_of
 from agent.fixing.context import (
     OPTIONAL_TOKENS,
     FixPrompt,
     build_fix_messages,
     estimate_tokens,
-    one_line,
 )
+from agent.fixing.judging import Judgement, judge
 from agent.fixing.sources import Sources
 from agent.fixing.targets import locate_test, project_facts
-from agent.fixing.verify import (
-    State,
-    TestRunner,
-    broken_tests,
-    loads_but_fails,
-    next_state,
-    passing_again,
-    passing_alone,
-    run_tests,
-    solved_tests,
-)
+from agent.fixing.verify import State, TestRunner
 from agent.model.protocol import Model
 from agent.reply.parse import FileEdits, Unusable, parse_reply
 from agent.streaming import Emit
 from agent.turn.asking import ReplyProgress, ask
-from learning.records import Action, Evidence, Message, Sampling, Trust, Verdict
+from learning.records import Action, Message, Sampling, Verdict
 from sandbox.contract import SandboxError
-from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.report import TestResult
 
-_SLOW_SUITE_S = 20.0
-"""From this on the failing test alone is run before the whole suite."""
 _REPLY_MARGIN_TOKENS = 160
-_EVIDENCE_KEPT = 3
 
 
 Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
@@ -106,22 +91,6 @@ class Asked:
     action: Action
     before: str | None
     """The file as it stood in the prompt; None if it did not exist."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What the tests said of an edit. The verdict is UNKNOWN if they could not say anything."""
-
-    verdict: Verdict
-    reason: str
-    state: State | None = None
-    """The new best state, after a pass."""
-    unproven: bool = False
-    """Kept as progress, but not a pass to learn from: see `loads_but_fails`."""
-    solved: tuple[str, ...] = ()
-    failing: tuple[TestResult, ...] = ()
-    trust: Trust = Trust.PLAIN
-    """How hard the run that decided is to forge."""
 
 
 async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixPrompt, int] | str:
@@ -231,7 +200,7 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
     kept = False
     try:
         parts.emit(EditApplied(edit.path, diff))
-        judgement = await _judge(parts, state, target)
+        judgement = await judge(parts.runner, parts.emit, state, target)
         kept, reason = judgement.verdict is Verdict.PASS, judgement.reason
     except SandboxError as err:
         reason = f"the sandbox gave no answer: {err}"
@@ -248,114 +217,9 @@ def reply_problem(parts: Parts, reason: str) -> str:
     return f"An earlier reply was not used. {reason}"
 
 
-def note_after(judgement: Judgement, target: str) -> str:
-    """What an edit that was put back still got wrong, for the next attempt; it is not quoted."""
-    if not judgement.failing:
-        return f"An earlier correction was not kept: {judgement.reason}."
-    first = judgement.failing[0]
-    line = one_line(evidence_of(first), first.message)
-    if first.id == target:
-        return f"An earlier correction did not work. With it this test still failed: {line}"
-    return f"An earlier correction broke another test, {first.id}: {line}"
-
-
-def evidence_after(judgement: Judgement, facts: Sequence[Fact] = ()) -> tuple[Evidence, ...]:
-    """What the tests said against an edit, and what the environment says of the same failure."""
-    said = [evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT]]
-    return (*said, *(fact.as_evidence() for fact in facts if said))
-
-
-def outcome_of(judgement: Judgement) -> str:
-    """What came of an edit, as far as two that come to the same can be told to."""
-    failing = (f"{result.id} {result.message}" for result in judgement.failing)
-    return "\n".join([judgement.verdict.value, *failing])
-
-
 def _put_back(parts: Parts, applied: Applied, reason: str) -> None:
     if revert_edit(applied):
         parts.emit(EditReverted(applied.path, reason))
     else:
         text = f"{applied.path} was changed by somebody else meanwhile and is left as it is"
         parts.emit(Notice(text, "warning"))
-
-
-async def _judge(parts: Parts, state: State, target: str) -> Judgement:
-    seen_before = frozenset[str]()
-    if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
-        parts.emit(StageStarted(f"running {target}"))
-        alone = await run_tests(parts.runner, parts.emit, only=(target,))
-        if problem := _unjudged(alone):
-            return problem
-        if not solved_tests(state, alone):
-            return _still_failing(alone, target)
-        seen_before = alone.passed_ids
-    parts.emit(StageStarted("running all tests"))
-    report = await run_tests(parts.runner, parts.emit)
-    if problem := _unjudged(report):
-        return problem
-    broken = broken_tests(state, report)
-    flaky = await passing_alone(parts.runner, broken) if broken else frozenset[str]()
-    parts.emit(TestsFinished(report, tuple(sorted(state.flaky | flaky))))
-    judgement = _compared(state, report, target, broken=set(broken) - flaky, flaky=flaky)
-    return await _looked_at_again(parts, judgement, seen_before)
-
-
-async def _looked_at_again(
-    parts: Parts, judgement: Judgement, seen_before: frozenset[str]
-) -> Judgement:
-    """A pass stands only if it holds in a fresh box: by luck alone, nothing is learned."""
-    if judgement.verdict is not Verdict.PASS or seen_before.issuperset(judgement.solved):
-        return judgement
-    parts.emit(StageStarted("looking at the pass once more"))
-    held = await passing_again(parts.runner, judgement.solved)
-    if held is None or judgement.state is None:
-        return judgement
-    if held:
-        flaky = judgement.state.flaky.union(judgement.solved).difference(held)
-        return replace(judgement, solved=held, state=replace(judgement.state, flaky=flaky))
-    listed = ", ".join(judgement.solved[:_EVIDENCE_KEPT])
-    return Judgement(
-        verdict=Verdict.UNKNOWN, reason=f"{listed} passed once and failed when it was run again"
-    )
-
-
-def _compared(
-    state: State, report: TestReport, target: str, *, broken: set[str], flaky: frozenset[str]
-) -> Judgement:
-    if broken:
-        failing = tuple(item for item in report.red if item.id in broken)
-        listed = ", ".join(sorted(broken)[:_EVIDENCE_KEPT])
-        return Judgement(
-            verdict=Verdict.FAIL,
-            reason=f"it broke what passed before: {listed}",
-            failing=failing,
-            trust=Trust(report.trust.value),
-        )
-    solved = solved_tests(state, report)
-    if not solved:
-        return _still_failing(report, target)
-    return Judgement(
-        verdict=Verdict.PASS,
-        reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
-        state=next_state(state, report, flaky=flaky),
-        unproven=loads_but_fails(state, report, solved),
-        solved=solved,
-        trust=Trust(report.trust.value),
-    )
-
-
-def _unjudged(report: TestReport) -> Judgement | None:
-    if report.status is RunStatus.COMPLETE:
-        return None
-    reason = f"the tests could not be judged: {report.status.value.replace('_', ' ')}"
-    return Judgement(verdict=Verdict.UNKNOWN, reason=reason)
-
-
-def _still_failing(report: TestReport, target: str) -> Judgement:
-    failing = sorted(report.red, key=lambda item: item.id != target)
-    return Judgement(
-        verdict=Verdict.FAIL,
-        reason=f"{target} still fails",
-        failing=tuple(failing[:1]),
-        trust=Trust(report.trust.value),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from agent.fixing.attempts import Judgement, note_after, outcome_of
+from agent.fixing.judging import Judgement, note_after, outcome_of
 from learning.records import Verdict
 from sandbox.report import TestResult
 

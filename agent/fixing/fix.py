@@ -27,11 +27,9 @@ from agent.facts.failure import Fact
 from agent.fixing.attempts import (
     Advise,
     Asked,
-    Judgement,
     Parts,
     Plan,
     ask_for_file,
-    evidence_after,
     fitting_prompt,
     read_edit,
     reply_problem,
@@ -39,6 +37,7 @@ from agent.fixing.attempts import (
     what_it_gives,
 )
 from agent.fixing.course import Course
+from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.sources import Sources
 from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from agent.events import Event, ReplyFinished, TestsFinished
 from agent.fixing.attempts import (
     Asked,
-    Judgement,
     Parts,
     Plan,
     ask_for_file,
-    evidence_after,
     fitting_prompt,
     read_edit,
     try_edit,
 )
 from agent.fixing.context import FixPrompt
+from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.sources import Sources
 from agent.fixing.verify import State
 from agent.history.tasks import RepositoryTask, text_digest

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 from agent.events import Notice, Progress, StageStarted
-from agent.fixing.attempts import note_after
+from agent.fixing.judging import note_after
 from agent.fixing.steps import FixStep, StepRecorder
 from agent.history.attempt import Attempt, attempt
 from agent.history.split import held_out, older_part

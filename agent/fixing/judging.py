@@ -1,0 +1,158 @@
+"""What the tests say of an edit, and in which words the next attempt is told.
+
+A pass counts if nothing broke that passed before and if it holds in a fresh box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent.events import StageStarted, TestsFinished
+from agent.facts.failure import Fact
+from agent.failures import evidence_of
+from agent.fixing.context import one_line
+from agent.fixing.verify import (
+    State,
+    TestRunner,
+    broken_tests,
+    loads_but_fails,
+    next_state,
+    passing_again,
+    passing_alone,
+    run_tests,
+    solved_tests,
+)
+from agent.streaming import Emit
+from learning.records import Evidence, Trust, Verdict
+from sandbox.report import RunStatus, TestReport, TestResult
+
+_SLOW_SUITE_S = 20.0
+"""From this on the failing test alone is run before the whole suite."""
+_EVIDENCE_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the tests said of an edit. The verdict is UNKNOWN if they could not say anything."""
+
+    verdict: Verdict
+    reason: str
+    state: State | None = None
+    """The new best state, after a pass."""
+    unproven: bool = False
+    """Kept as progress, but not a pass to learn from: see `loads_but_fails`."""
+    solved: tuple[str, ...] = ()
+    failing: tuple[TestResult, ...] = ()
+    trust: Trust = Trust.PLAIN
+    """How hard the run that decided is to forge."""
+
+
+async def judge(runner: TestRunner, emit: Emit, state: State, target: str) -> Judgement:
+    """Run the tests on the files as they are, and compare with `state`.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+    """
+    seen_before = frozenset[str]()
+    if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
+        emit(StageStarted(f"running {target}"))
+        alone = await run_tests(runner, emit, only=(target,))
+        if problem := _unjudged(alone):
+            return problem
+        if not solved_tests(state, alone):
+            return _still_failing(alone, target)
+        seen_before = alone.passed_ids
+    emit(StageStarted("running all tests"))
+    report = await run_tests(runner, emit)
+    if problem := _unjudged(report):
+        return problem
+    broken = broken_tests(state, report)
+    flaky = await passing_alone(runner, broken) if broken else frozenset[str]()
+    emit(TestsFinished(report, tuple(sorted(state.flaky | flaky))))
+    judgement = _compared(state, report, target, broken=set(broken) - flaky, flaky=flaky)
+    return await _looked_at_again(runner, emit, judgement, seen_before)
+
+
+def note_after(judgement: Judgement, target: str) -> str:
+    """What an edit that was put back still got wrong, for the next attempt; it is not quoted."""
+    if not judgement.failing:
+        return f"An earlier correction was not kept: {judgement.reason}."
+    first = judgement.failing[0]
+    line = one_line(evidence_of(first), first.message)
+    if first.id == target:
+        return f"An earlier correction did not work. With it this test still failed: {line}"
+    return f"An earlier correction broke another test, {first.id}: {line}"
+
+
+def evidence_after(judgement: Judgement, facts: Sequence[Fact] = ()) -> tuple[Evidence, ...]:
+    """What the tests said against an edit, and what the environment says of the same failure."""
+    said = [evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT]]
+    return (*said, *(fact.as_evidence() for fact in facts if said))
+
+
+def outcome_of(judgement: Judgement) -> str:
+    """What came of an edit, as far as two that come to the same can be told to."""
+    failing = (f"{result.id} {result.message}" for result in judgement.failing)
+    return "\n".join([judgement.verdict.value, *failing])
+
+
+async def _looked_at_again(
+    runner: TestRunner, emit: Emit, judgement: Judgement, seen_before: frozenset[str]
+) -> Judgement:
+    """A pass stands only if it holds in a fresh box: by luck alone, nothing is learned."""
+    if judgement.verdict is not Verdict.PASS or seen_before.issuperset(judgement.solved):
+        return judgement
+    emit(StageStarted("looking at the pass once more"))
+    held = await passing_again(runner, judgement.solved)
+    if held is None or judgement.state is None:
+        return judgement
+    if held:
+        flaky = judgement.state.flaky.union(judgement.solved).difference(held)
+        return replace(judgement, solved=held, state=replace(judgement.state, flaky=flaky))
+    listed = ", ".join(judgement.solved[:_EVIDENCE_KEPT])
+    return Judgement(
+        verdict=Verdict.UNKNOWN, reason=f"{listed} passed once and failed when it was run again"
+    )
+
+
+def _compared(
+    state: State, report: TestReport, target: str, *, broken: set[str], flaky: frozenset[str]
+) -> Judgement:
+    if broken:
+        failing = tuple(item for item in report.red if item.id in broken)
+        listed = ", ".join(sorted(broken)[:_EVIDENCE_KEPT])
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"it broke what passed before: {listed}",
+            failing=failing,
+            trust=Trust(report.trust.value),
+        )
+    solved = solved_tests(state, report)
+    if not solved:
+        return _still_failing(report, target)
+    return Judgement(
+        verdict=Verdict.PASS,
+        reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
+        state=next_state(state, report, flaky=flaky),
+        unproven=loads_but_fails(state, report, solved),
+        solved=solved,
+        trust=Trust(report.trust.value),
+    )
+
+
+def _unjudged(report: TestReport) -> Judgement | None:
+    if report.status is RunStatus.COMPLETE:
+        return None
+    reason = f"the tests could not be judged: {report.status.value.replace('_', ' ')}"
+    return Judgement(verdict=Verdict.UNKNOWN, reason=reason)
+
+
+def _still_failing(report: TestReport, target: str) -> Judgement:
+    failing = sorted(report.red, key=lambda item: item.id != target)
+    return Judgement(
+        verdict=Verdict.FAIL,
+        reason=f"{target} still fails",
+        failing=tuple(failing[:1]),
+        trust=Trust(report.trust.value),
+    )
