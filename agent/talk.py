@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.approval import Approver
-from agent.capture import TurnRecorder
 from agent.events import Event
 from agent.model.protocol import Model
 from agent.prompt_files import Name
@@ -17,6 +16,7 @@ from agent.turn.acting import RunTests
 from agent.turn.best import Checkpoints
 from agent.turn.conversation import Conversation
 from agent.turn.loop import Background, RunCommand, TurnLimits, run_turn
+from agent.turn.steps import TurnRecorder
 from agent.turn.tools import Explain
 from learning.experience.redact import redact
 from learning.records import Message

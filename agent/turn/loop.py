@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
-from agent.capture import TurnRecorder, TurnStep
 from agent.context.compaction import summarised
 from agent.events import (
     ContextCompacted,
@@ -35,6 +34,7 @@ from agent.turn.asking import ask
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.opening import Background, open_turn
+from agent.turn.steps import TurnRecorder, TurnStep
 from agent.turn.stuck import Step, stuck_reason
 from agent.turn.tools import Explain, RunCommand
 from agent.turn.unplaced import unplaced_change

@@ -21,10 +21,11 @@ from typing import Any
 
 from learning.model.torch_engine import load_base
 from learning.records import Experience, Verdict
+from learning.training.heartbeat import Heartbeat
 from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
 from learning.training.progress import ProgressLine
 from learning.training.resources import available_bytes, check_memory, peak_rss_mib
-from learning.training.worker import Heartbeat, main, write_adapter
+from learning.training.worker import main, write_adapter
 
 _REPLY = "reply"
 """Column of a row: the place of its recorded reply."""

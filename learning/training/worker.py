@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 from learning.model.engine import ModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
+from learning.training.heartbeat import Heartbeat
 from learning.training.job import (
     Job,
     Result,
@@ -33,7 +34,7 @@ from learning.training.job import (
     write_result,
 )
 from learning.training.prepare import Format, Prepared, Skipped, prepare
-from learning.training.progress import ProgressLine, append_progress
+from learning.training.progress import ProgressLine
 from learning.training.replay import Anchored, replay
 from learning.training.resources import (
     NotEnoughMemoryError,
@@ -43,7 +44,6 @@ from learning.training.resources import (
     lower_priority,
     peak_rss_mib,
     return_memory_at_once,
-    rss_mib,
 )
 
 if TYPE_CHECKING:
@@ -52,41 +52,11 @@ if TYPE_CHECKING:
     from learning.training.passes import CausalModel
     from learning.training.trainer import RoundReport, StepReport
 
-_HEARTBEAT_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (
     *("id", "model", "base", "parent", "seed", "created_at"),  # the manifest has these itself
     *("model_folder", "parent_folder", "adapter_prefix"),  # places on this machine
 )
-
-
-class Heartbeat:
-    """Tells where the worker is, at every change and every two seconds in between."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._line = ProgressLine(stage="starting")
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def say(self, line: ProgressLine) -> None:
-        with self._lock:
-            append_progress(self._folder, dataclasses.replace(line, rss_mib=rss_mib()))
-            # The loss belongs to the end of one step; the beats that follow only say "still here".
-            self._line = dataclasses.replace(line, loss=None)
-
-    def _beat(self) -> None:
-        while not self._ended.wait(_HEARTBEAT_S):
-            self.say(self._line)
 
 
 def run(folder: Path) -> Result:

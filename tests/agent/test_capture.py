@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import Recorder, TurnStep, observation_tier
+from agent.capture import Recorder, observation_tier
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
 from agent.failures import evidence_of
 from agent.fixing.steps import FixStep
+from agent.turn.steps import TurnStep
 from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
 from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict

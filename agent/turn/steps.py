@@ -1,0 +1,58 @@
+"""What a turn says of one action, and who keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.editing.edits import Accepted
+from agent.events import ExperienceRecorded
+from learning.records import Action, Message
+from sandbox.report import TestReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStep:
+    """One action of a conversation, with all that was done for it."""
+
+    messages: tuple[Message, ...]
+    """The history that the model saw before the action."""
+    action: Action
+    edits: tuple[Accepted, ...] = ()
+    """What was written, as the model meant it; empty if nothing was."""
+    command: str = ""
+    observation: str = ""
+    """What the model was told came of it, or why the turn ended there."""
+
+
+class TurnRecorder(Protocol):
+    """Keeps what happens in a conversation; `agent.capture.Recorder` is the real one."""
+
+    def acted(self, step: TurnStep) -> ExperienceRecorded | None:
+        """Keep one action.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
+
+    def tests_ran(self, report: TestReport) -> Sequence[ExperienceRecorded]:
+        """Judge the edits since the last run of the tests by what this one says.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
+
+    def files_are(self, read: Callable[[str], str | None]) -> Sequence[ExperienceRecorded]:
+        """Find what the user made of the edits, given how to read a file now.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
+
+    def put_back(self, read: Callable[[str], str | None]) -> None:
+        """Forget what was written and is no longer there, given how to read a file now."""
+        ...
