@@ -52,9 +52,9 @@ def _new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def _was_red(test: str, before: Sequence[str]) -> bool:
-    """Whether it was red, or in a file that could not be loaded and so was red as a whole."""
-    return any(test == item or test.startswith(f"{item}::") for item in before)
+def _was_hidden(test: str, red: Sequence[str]) -> bool:
+    """Whether it is in a file that could not be loaded, and so was red as a whole."""
+    return any(test.startswith(f"{item}::") for item in red)
 
 
 class Recorder:
@@ -260,9 +260,10 @@ class Recorder:
         )
         if not decides:
             return known
-        broken = [result for result in report.red if not _was_red(result.id, before)]
+        new = [result for result in report.red if result.id not in before]
+        broken = [result for result in new if not _was_hidden(result.id, before)]
         failing = broken or [r for r in report.red if edit.path in {f.file for f in r.frames}]
-        if solved and not broken:
+        if solved and not new:
             return dataclasses.replace(
                 known,
                 verdict=Verdict.PASS,

@@ -16,7 +16,7 @@ from agent.fixing.verify import (
     State,
     TestRunner,
     broken_tests,
-    loads_but_fails,
+    brought_to_light,
     next_state,
     passing_again,
     passing_alone,
@@ -41,7 +41,7 @@ class Judgement:
     state: State | None = None
     """The new best state, after a pass."""
     unproven: bool = False
-    """Kept as progress, but not a pass to learn from: see `loads_but_fails`."""
+    """Kept as progress, but not a pass to learn from: see `brought_to_light`."""
     solved: tuple[str, ...] = ()
     failing: tuple[TestResult, ...] = ()
     trust: Trust = Trust.PLAIN
@@ -135,7 +135,7 @@ def _compared(
         verdict=Verdict.PASS,
         reason=f"now passing: {', '.join(solved[:_EVIDENCE_KEPT])}",
         state=next_state(state, report, flaky=flaky),
-        unproven=loads_but_fails(state, report, solved),
+        unproven=bool(brought_to_light(state, report)),
         solved=solved,
         trust=Trust(report.trust.value),
     )

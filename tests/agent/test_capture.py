@@ -246,6 +246,14 @@ def test_tests_that_an_edit_brings_to_light_were_not_broken_by_it(store: Experie
     assert [item.verdict for item in store.list()] == [Verdict.UNKNOWN]
 
 
+def test_a_repair_beside_which_red_tests_come_to_light_is_no_pass(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1", "tests/test_shop.py"))
+    recorder.acted(_step(_edit()))
+    recorder.tests_ran(report(passed("t0"), passed("t1"), failed("tests/test_shop.py::test_price")))
+    assert [item.verdict for item in store.list()] == [Verdict.UNKNOWN]
+
+
 def test_of_several_edits_between_two_runs_none_is_called_the_one(store: ExperienceStore) -> None:
     recorder = _recorder(store)
     recorder.tests_ran(_red("t1"))

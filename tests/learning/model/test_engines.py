@@ -45,7 +45,7 @@ def run(
 
 
 def test_greedy_tokens_are_the_most_likely_and_carry_their_logprobs(
-    engine: Engine, torch_engine: TorchEngine, chat: ChatFormat, rounding: float
+    engine: Engine, torch_engine: TorchEngine, chat: ChatFormat
 ) -> None:
     prompt = chat.encode(QUESTION)
     tokens, usage = run(engine, chat, prompt, Sampling(max_tokens=16))
@@ -53,7 +53,7 @@ def test_greedy_tokens_are_the_most_likely_and_carry_their_logprobs(
     scores = torch_engine.score(prompt, [token.id for token in tokens])
     errors = [abs(token.logprob - score) for token, score in zip(tokens, scores, strict=True)]
     # torch against itself differs by rounding only; llama.cpp also quantises activations.
-    assert max(errors) < (rounding if engine is torch_engine else 0.3)
+    assert max(errors) < (1e-3 if engine is torch_engine else 0.3)
 
 
 def test_sampled_logprobs_do_not_depend_on_the_temperature(
@@ -103,9 +103,7 @@ def test_a_cached_prompt_gives_the_same_reply(engine: Engine, chat: ChatFormat) 
     assert [token.id for token in again] == [token.id for token in fresh]
 
 
-def test_the_cache_of_one_adapter_never_serves_another(
-    engine: Engine, chat: ChatFormat, rounding: float
-) -> None:
+def test_the_cache_of_one_adapter_never_serves_another(engine: Engine, chat: ChatFormat) -> None:
     prompt = chat.encode((Message(role="user", content="Write a haiku on tests."),))
     sampling = Sampling(max_tokens=8)
     base, _ = run(engine, chat, prompt, sampling)
@@ -113,9 +111,8 @@ def test_the_cache_of_one_adapter_never_serves_another(
     assert usage.cached_tokens == 0
     base_again, usage = run(engine, chat, prompt, sampling)
     assert usage.cached_tokens == 0
-    told, changed, again = ([t.logprob for t in reply] for reply in (base, adapted, base_again))
-    assert again == pytest.approx(told, abs=rounding)
-    assert changed != pytest.approx(told, abs=2 * rounding)
+    assert [t.logprob for t in base_again] == pytest.approx([t.logprob for t in base], abs=1e-3)
+    assert [t.logprob for t in adapted] != pytest.approx([t.logprob for t in base], abs=1e-2)
 
 
 def test_tokens_inside_a_character_are_all_told(
