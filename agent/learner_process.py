@@ -14,6 +14,7 @@ from agent.events import Event, LearnStep, Progress, StageStarted
 from learning.training import job as job_module
 from learning.training.progress import ProgressLine, ProgressReader
 
+WORKER = "learning.training.worker"
 _LOOK_EVERY_S = 0.2
 _END_WITHIN_S = 2.0
 
@@ -87,7 +88,7 @@ async def run_worker(
     environ: Mapping[str, str],
     python: str,
     switch: LearnerSwitch | None = None,
-    module: str = "learning.training.worker",
+    module: str = WORKER,
 ) -> None:
     """Run the job in `folder` to its end and emit what the worker reports.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.evaluation.humaneval import calibrate, check_task
 from agent.evaluation.judging import EvaluationError, Judge, judge_all
 from agent.events import Event
-from agent.learner_process import run_worker
+from agent.learner_process import WORKER, run_worker
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.baselines import (
     TRL_ARMS,
@@ -34,7 +34,6 @@ from learning.training.job import Job, read_result, write_job
 from sandbox.streams import display_safe
 
 _NOTE_CHARACTERS = 300
-_WORKER = "learning.training.worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +149,7 @@ async def learn_arm(
         )
         write_job(place, job, examples)
     if read_result(place) is None:
-        module = "learning.evaluation.trl_worker" if arm in TRL_ARMS else _WORKER
+        module = "learning.evaluation.trl_worker" if arm in TRL_ARMS else WORKER
         await run_worker(place, on_event, environ=environ, python=python, module=module)
     result = read_result(place)
     if result is None or result.adapter is None:

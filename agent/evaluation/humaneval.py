@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from agent.editing.python_source import parse_python
 from agent.evaluation.judging import Judge, calibrated_limits, judge_all, program_limits
 from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.local import Generated, Generator
@@ -139,20 +138,16 @@ def _numbered(
                 task_id=task_id,
                 index=next(counters[task_id]),
                 raw=completion,
-                sanitised=cleaned(problems[task_id], completion),
+                sanitised=_cleaned(problems[task_id], completion),
                 generated=Generated(text=completion, finish=""),
             )
 
 
-def cleaned(problem: Problem, completion: str) -> str:
+def _cleaned(problem: Problem, completion: str) -> str:
     """A completion of others, sanitised unless it is whole Python as it stands."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            ast.parse(problem.prompt + completion)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return completions(problem, completion, "completion")[1]
-    return completion
+    if parse_python(problem.prompt + completion) is not None:
+        return completion
+    return completions(problem, completion, "completion")[1]
 
 
 async def _judged(

@@ -169,7 +169,7 @@ def _sdpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: 
 
 
 def _sdft(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
-    """SDFT (arXiv 2601.19897): the teacher sees a reply to the same task that passed."""
+    """SDFT (arXiv 2601.19897): the teacher sees a reply that passed; each task has one."""
     from trl.experimental.sdft import (  # type: ignore[import-not-found]  # of the extra
         SDFTConfig,
         SDFTTrainer,
@@ -182,10 +182,7 @@ def _sdft(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: 
     rows = [
         {"prompt": _messages(step), "privileged_context": shown[step.targets[0]], _REPLY: place}
         for place, step in enumerate(steps)
-        if step.targets[0] in shown
     ]
-    if not rows:
-        raise TrainingError("no attempt passed: there is nothing to show to the teacher")
 
     class Replayed(SDFTTrainer):  # type: ignore[misc]  # untyped
         def sample_rollouts(self, inputs: list[dict[str, Any]]) -> object:
