@@ -30,9 +30,10 @@ from learning.evaluation.prompting import prompt_for
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import read_manifest
 from learning.records import Sampling
-from learning.training.job import Job, read_result, write_job
+from learning.training.job import Example, Job, read_result, write_job
 from sandbox.streams import display_safe
 
+TRL_WORKER = "learning.evaluation.trl_worker"
 _NOTE_CHARACTERS = 300
 
 
@@ -46,6 +47,8 @@ class Trained:
     steps: int
     seconds: float
     """In training, loading left out."""
+    tokens: int = 0
+    """Seen in training, where the trainer counts them."""
 
 
 async def attempt(
@@ -126,43 +129,75 @@ async def learn_arm(
     examples = examples_for(arm, experiences, seed=settings.seed)
     if not examples:
         return None
-    training, place = settings.training, folder / arm
-    if place.exists() and not (place / "job.json").exists():
-        shutil.rmtree(place)  # cut off before it began
-    if not place.exists():
-        job = Job(
-            id=arm,
-            model=model.name,
-            model_folder=str(model.hf),
-            base=model.identity,
-            adapter_prefix=f"baseline-{arm}",
-            created_at=0.0,
-            seed=settings.seed,
-            steps=training.steps,
-            batch=training.batch,
-            learning_rate=training.learning_rate,
-            rank=training.rank,
-            alpha=2 * training.rank,
-            max_tokens=training.max_tokens,
-            budget_s=training.budget_s,
-            rule=rule_for(arm),
-        )
-        write_job(place, job, examples)
+    training = settings.training
+    job = Job(
+        id=arm,
+        model=model.name,
+        model_folder=str(model.hf),
+        base=model.identity,
+        adapter_prefix=f"baseline-{arm}",
+        created_at=0.0,
+        seed=settings.seed,
+        steps=training.steps,
+        batch=training.batch,
+        learning_rate=training.learning_rate,
+        rank=training.rank,
+        alpha=2 * training.rank,
+        max_tokens=training.max_tokens,
+        budget_s=training.budget_s,
+        rule=rule_for(arm),
+    )
+    module = TRL_WORKER if arm in TRL_ARMS else WORKER
+    return await trained(
+        folder / arm,
+        job,
+        examples,
+        module=module,
+        environ=environ,
+        python=python,
+        on_event=on_event,
+    )
+
+
+async def trained(
+    place: Path,
+    job: Job,
+    examples: Sequence[Example],
+    *,
+    module: str,
+    environ: Mapping[str, str],
+    python: str,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Trained | None:
+    """What came of a job in `place`, done now or before; None if no example could be used.
+
+    Raises:
+        LearnerFailedError: If the learner ended with an error.
+    """
+    _written(place, job, examples)
     if read_result(place) is None:
-        module = "learning.evaluation.trl_worker" if arm in TRL_ARMS else WORKER
         await run_worker(place, on_event, environ=environ, python=python, module=module)
     result = read_result(place)
     if result is None or result.adapter is None:
         return None
     report = read_manifest(place / "adapter").report
-    losses, seconds = report.get("losses"), report.get("seconds_training")
+    losses, seconds, tokens = (report.get(key) for key in ("losses", "seconds_training", "tokens"))
     return Trained(
         name=result.adapter,
         folder=place / "adapter",
         examples=result.trained,
         steps=len(losses) if isinstance(losses, list) else 0,
         seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+        tokens=tokens if isinstance(tokens, int) else 0,
     )
+
+
+def _written(place: Path, job: Job, examples: Sequence[Example]) -> None:
+    """The job's folder, made now or before."""
+    if place.exists() and not (place / "job.json").exists():
+        shutil.rmtree(place)  # cut off before it began
+    if not place.exists():
+        write_job(place, job, examples)
 
 
 def measured_sampling(settings: BaselineSettings, *, greedy: bool) -> Sampling:

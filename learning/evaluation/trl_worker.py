@@ -1,9 +1,9 @@
 """`python -P -m learning.evaluation.trl_worker JOB_DIR`: one arm by a trainer of TRL, in its own process.
 
-Nothing is sampled here. Where a trainer would ask the model for replies it gets the recorded ones
-with their verdicts, so that every arm learns from the same replies and the same sandbox runs. In
-their usual setting these trainers sample anew after each step; here all replies are those of the bare
-model. Needs the extra `baselines` (TRL 1.16.0). Exit codes as those of `learning.training.worker`.
+The arms of `eval baselines` sample nothing. Where a trainer would ask the model for replies it gets
+the recorded ones with their verdicts, so that every arm learns from the same replies and the same
+sandbox runs; in their usual setting these trainers sample anew after each step. GRPO on word problems
+does that, because its reward runs no code. Needs the extra `baselines` (TRL 1.16.0). Exit codes as those of `learning.training.worker`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from learning.evaluation.gsm8k import final_number
 from learning.model.torch_engine import load_base
 from learning.records import Experience, Verdict
 from learning.training.heartbeat import Heartbeat
@@ -27,6 +29,8 @@ from learning.training.progress import ProgressLine
 from learning.training.resources import available_bytes, check_memory, peak_rss_mib
 from learning.training.worker import main, write_adapter
 
+_GROUP = 8
+"""Replies to one word problem, compared with each other; fewer if a step has fewer."""
 _REPLY = "reply"
 """Column of a row: the place of its recorded reply."""
 
@@ -41,7 +45,9 @@ def run(folder: Path) -> Result:
         raise TrainingError('TRL is not installed: pip install "elagent[baselines]"')
     job = read_job(folder)
     steps = [example.step for example in read_examples(folder)]
-    make = {"trl-grpo": _grpo, "trl-sdpo": _sdpo, "trl-sdft": _sdft}[job.id]
+    make = {"trl-grpo": _grpo, "trl-sdpo": _sdpo, "trl-sdft": _sdft, "grpo-words": _grpo_words}[
+        job.id
+    ]
     with Heartbeat(folder) as heartbeat:
         heartbeat.say(ProgressLine(stage="loading the model"))
         check_memory(Path(job.model_folder), available_bytes=available_bytes())
@@ -55,6 +61,10 @@ def run(folder: Path) -> Result:
         model = trainer.accelerator.unwrap_model(trainer.model)
         for name in [name for name in model.peft_config if name != "default"]:
             model.delete_adapter(name)  # a teacher of the trainer's own
+        if not _moved(model):
+            result = Result(adapter=None, trained=0, skipped={"equal rewards": len(steps)})
+            write_result(folder, result)
+            return result
         heartbeat.say(ProgressLine(stage="writing the adapter"))
         ids = tuple(step.id for step in steps)
         name = write_adapter(folder, job, model, experience_ids=ids, report=report)
@@ -63,16 +73,23 @@ def run(folder: Path) -> Result:
     return result
 
 
+def _moved(model: Any) -> bool:  # noqa: ANN401
+    """Whether the adapter changes the model: not if no two replies of a group differed in reward."""
+    return any(bool(part.any()) for name, part in model.named_parameters() if "lora_B" in name)
+
+
 def _trained(trainer: Any, job: Job, heartbeat: Heartbeat) -> dict[str, object]:  # noqa: ANN401
     """Train within the budget; what is reported of it."""
     from transformers import PrinterCallback, TrainerCallback
 
-    begun, losses = time.monotonic(), list[float]()
+    begun, losses, tokens = time.monotonic(), list[float](), 0
 
     class Watch(TrainerCallback):
         def on_log(self, args: object, state: Any, control: Any, **told: Any) -> None:  # noqa: ANN401
+            nonlocal tokens
             if "loss" not in told["logs"]:
                 return
+            tokens = int(told["logs"].get("num_tokens", 0))
             losses.append(float(told["logs"]["loss"]))
             spent = time.monotonic() - begun
             heartbeat.say(
@@ -93,6 +110,7 @@ def _trained(trainer: Any, job: Job, heartbeat: Heartbeat) -> dict[str, object]:
     trainer.train()
     return {
         "losses": [round(loss, 6) for loss in losses],
+        "tokens": tokens,
         "seconds_training": round(time.monotonic() - begun, 1),
         "peak_rss_mib": peak_rss_mib(),
     }
@@ -127,6 +145,41 @@ def _grpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: 
         train_dataset=_dataset([{"prompt": json.loads(key)} for key in groups]),
         processing_class=_tokenizer(job),
         rollout_func=replies,
+    )
+
+
+def _grpo_words(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+    """GRPO on word problems, sampled as it learns: a reply is right if it ends with the number."""
+    from trl import GRPOConfig, GRPOTrainer
+
+    size = max(2, min(_GROUP, job.batch))
+    tokenizer = _tokenizer(job)
+    longest = max(
+        len(tokenizer.apply_chat_template(_messages(step), add_generation_prompt=True)["input_ids"])
+        for step in steps
+    )
+
+    def right(completions: Sequence[Any], answer: Sequence[str], **_: object) -> list[float]:
+        replies = [completion[-1]["content"] for completion in completions]
+        return [
+            float(final_number(reply) == Fraction(number))
+            for reply, number in zip(replies, answer, strict=True)
+        ]
+
+    return GRPOTrainer(
+        model=_base(job),
+        peft_config=_lora(job),
+        reward_funcs=right,
+        args=GRPOConfig(
+            **_settings(job, scratch, batch=size),
+            num_generations=size,
+            loss_type="grpo",
+            max_completion_length=max(1, job.max_tokens - longest),
+        ),
+        train_dataset=_dataset(
+            [{"prompt": _messages(step), "answer": step.evidence[0].expected} for step in steps]
+        ),
+        processing_class=tokenizer,
     )
 
 

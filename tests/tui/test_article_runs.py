@@ -63,7 +63,10 @@ def test_the_first_experiment_runs_and_goes_on_where_it_stopped(
     assert "learning" not in again.stderr
 
 
-def test_the_third_experiment_says_what_was_not_run(model: Path, tmp_path: Path) -> None:
+def test_the_third_experiment_says_what_was_not_run(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.commands.article.gsm8k.find_spec", lambda _name: None)
     problems = [{"question": f"{n} and 1?", "answer": f"#### {n + 1}"} for n in range(3)]
     data = lines_of(tmp_path / "gsm8k.jsonl", *problems)
     config = settings(
@@ -79,7 +82,7 @@ def test_the_third_experiment_says_what_was_not_run(model: Path, tmp_path: Path)
     _, rows = run("gsm8k", tmp_path / "out", *given)
     assert rows["neutral accuracy"]["tasks"] == "3 of 3"
     assert "no model to explain" in rows["explained accuracy"]["note"]
-    assert "needs an extra" in rows["grpo accuracy"]["note"]
+    assert "TRL is not installed" in rows["grpo accuracy"]["note"]
     again, same = run("gsm8k", tmp_path / "out", *given)
     assert same == rows
     assert "loading" not in again.stderr

@@ -1,7 +1,7 @@
 """Experiment 3: word problems with a chain of thought, learned from explanations of own attempts.
 
 Attempts at the training problems, wrong and right ones, each explained; measured on test problems.
-GRPO stands beside it in the article; here it is a row that says where to run it.
+GRPO, which stands beside it in the article, samples replies to the same training problems itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from learning.evaluation.article.results import Row, paired_row
 from learning.evaluation.article.settings import Gsm8kSettings
 from learning.evaluation.gsm8k import WordProblem, final_number, word_prompt
 from learning.evaluation.local import Generator
-from learning.records import Sampling
+from learning.records import (
+    Action,
+    Evidence,
+    EvidenceKind,
+    Experience,
+    Sampling,
+    Tier,
+    Trust,
+    Verdict,
+)
 
 MEASURE = "accuracy"
 _ARMS = ("neutral", "explained", "grpo")
@@ -74,6 +83,29 @@ async def attempt_all(
             done[problem.task_id, 0] = attempt
         say(number, len(problems))
     return [done[problem.task_id, 0] for problem in problems]
+
+
+def asked_of(problem: WordProblem, *, model: str) -> Experience:
+    """A problem with its number and without an attempt, for a trainer that samples its own."""
+    answer = Evidence(
+        kind=EvidenceKind.TEST_FAILURE,
+        tier=Tier.HARNESS,
+        subject=problem.task_id,
+        expected=str(problem.answer),
+    )
+    return Experience(
+        id=problem.task_id,
+        session="article",
+        created_at=0.0,
+        repository="article",
+        model=model,
+        messages=word_prompt(problem).messages,
+        action=Action(text="", model=model, adapter=None),
+        verdict=Verdict.UNKNOWN,
+        evidence=(answer,),
+        targets=(problem.task_id,),
+        trust=Trust.JUDGE,
+    )
 
 
 def explanation_prompt(problem: WordProblem, attempt: Attempt) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from agent.evaluation.grpo import learn_grpo
 from learning.evaluation import trl_worker
+from learning.evaluation.article.gsm8k import asked_of
+from learning.evaluation.article.settings import Gsm8kSettings, Learning
+from learning.evaluation.gsm8k import WordProblem
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
+from learning.promotion.manifest import read_manifest
 from learning.records import Experience, Message, Trust, Verdict
 from learning.training.job import Example, ExampleKind, Job, TrainingError, read_result, write_job
 from tests.fakes.experiences import make_action, make_evidence, make_experience
@@ -49,7 +57,9 @@ def _attempts(chat: ChatFormat | None = None) -> list[Experience]:
     return [_attempt(chat, task, n) for task in range(_TASKS) for n in range(_REPLIES)]
 
 
-def _job(folder: Path, arm: str, model: InstalledModel, steps: Sequence[Experience]) -> Path:
+def _job(
+    folder: Path, arm: str, model: InstalledModel, steps: Sequence[Experience], *, batch: int = 1
+) -> Path:
     job = Job(
         id=arm,
         model=model.name,
@@ -58,6 +68,7 @@ def _job(folder: Path, arm: str, model: InstalledModel, steps: Sequence[Experien
         adapter_prefix=f"baseline-{arm}",
         created_at=0.0,
         steps=2,
+        batch=batch,
         learning_rate=1e-3,
         rank=4,
         alpha=8,
@@ -108,3 +119,41 @@ def test_each_trainer_leaves_an_adapter_that_changes_the_model(arm: str, tmp_pat
     assert max(moved) > 0
     report = json.loads((job / "adapter" / "elagent.json").read_text())["report"]
     assert len(report["losses"]) == 2
+
+
+_PROBLEMS = [
+    WordProblem(task_id=f"gsm8k/{n}", question=f"{n} and 1?", answer=Fraction(1)) for n in range(3)
+]
+
+
+@needs_trl
+@pytest.mark.slow
+def test_grpo_samples_replies_to_word_problems_and_leaves_an_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trl_worker, "final_number", lambda reply: Fraction(len(reply) % 2))
+    (tmp_path / "model").mkdir()
+    model = build_tiny_model(tmp_path / "model")
+    asked = [asked_of(each, model="m") for each in _PROBLEMS]
+    job = _job(tmp_path, "grpo-words", model, asked, batch=8)
+    result = trl_worker.run(job)
+    assert result.adapter is not None
+    assert result.trained == len(_PROBLEMS)
+    report = read_manifest(job / "adapter").report
+    assert isinstance(report["tokens"], int)
+    assert report["tokens"] > 0
+
+
+@needs_trl
+@pytest.mark.slow
+def test_grpo_learns_nothing_where_no_reply_is_right(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    made = learn_grpo(
+        [replace(each, answer=Fraction(10**25)) for each in _PROBLEMS],
+        tmp_path / "rounds",
+        model=build_tiny_model(tmp_path / "model"),
+        settings=Gsm8kSettings(learning=Learning(steps=2, batch=4, rank=4, max_tokens=400)),
+        environ=os.environ,
+        python=sys.executable,
+    )
+    assert asyncio.run(made) is None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from agent.evaluation.grpo import learn_grpo
+from agent.events import Event, LearnStep
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.article.gsm8k import (
     arms_of,
@@ -30,6 +35,7 @@ from learning.records import Sampling
 from tui.commands.article.shared import (
     NO_EXPLAINER,
     NO_GRPO,
+    NO_REWARD,
     checked_settings,
     common_options,
     cost_of,
@@ -116,21 +122,61 @@ class _Run:
         after: dict[str, dict[str, float]] = {}
         reasons: dict[str, str] = {}
         for arm in arms_of(self.settings):
-            lessons = lessons_of(self.train, attempts, arm, explained) if arm != "grpo" else []
-            if not lessons:
-                reasons[arm] = NO_GRPO if arm == "grpo" else NO_EXPLAINER
+            if arm == "grpo":
+                made = await self._grpo()
+            else:
+                made = await self._learned(arm, attempts, explained)
+            if made is None:
+                reasons[arm] = _reason(arm)
                 continue
-            made = await asyncio.to_thread(
-                learn,
-                *(self.model, lessons, self.settings.learning, self.folder / "rounds"),
-                arm=arm,
-                seed=self.settings.seed,
-                on_step=step_line(arm),
-            )
             self.learned.append(made)
             after[arm] = await self._measured(arm, made)
             write_outcome(self.folder, self._outcome(bare, after, reasons))
         return self._outcome(bare, after, reasons)
+
+    async def _learned(
+        self, arm: str, attempts: Sequence[Attempt], explained: Mapping[str, str]
+    ) -> Learned | None:
+        """A round from notes on the attempts; None without explanations."""
+        if not (lessons := lessons_of(self.train, attempts, arm, explained)):
+            return None
+        return await asyncio.to_thread(
+            learn,
+            *(self.model, lessons, self.settings.learning, self.folder / "rounds"),
+            arm=arm,
+            seed=self.settings.seed,
+            on_step=step_line(arm),
+        )
+
+    async def _grpo(self) -> Learned | None:
+        """GRPO on the training problems; None without TRL or a reward."""
+        if not _has_trl():
+            return None
+        line = step_line("grpo")
+
+        def show(event: Event) -> None:
+            if isinstance(event, LearnStep):
+                line(event.step, event.steps, event.loss)
+
+        made = await learn_grpo(
+            self.train,
+            self.folder / "rounds",
+            model=self.model,
+            settings=self.settings,
+            environ=os.environ,
+            python=sys.executable,
+            on_event=show,
+        )
+        if made is None:
+            return None
+        return Learned(
+            name=made.name,
+            folder=made.folder,
+            steps=made.steps,
+            lessons=made.examples,
+            tokens=made.tokens,
+            seconds=made.seconds,
+        )
 
     def _outcome(
         self,
@@ -185,3 +231,14 @@ class _Run:
             image_id="",
             versions={**versions(), "engine": self.settings.engine},
         )
+
+
+def _reason(arm: str) -> str:
+    """Why an arm has no adapter."""
+    if arm != "grpo":
+        return NO_EXPLAINER
+    return NO_REWARD if _has_trl() else NO_GRPO
+
+
+def _has_trl() -> bool:
+    return find_spec("trl") is not None

@@ -28,7 +28,8 @@ from tui.commands.eval_shared import launcher, say
 from tui.wiring import Context
 
 NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
-NO_GRPO = "not run: needs an extra (TRL); see docs/evaluation.md"
+NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
+NO_REWARD = "nothing learned: no group of replies was partly right"
 _EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "article"
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _Settings = TypeVar("_Settings", bound=Settings)
