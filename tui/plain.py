@@ -21,10 +21,10 @@ from agent.events import (
     to_json,
 )
 from sandbox.streams import display_safe
+from tui.pace import Pace
 from tui.render import render
 
 _SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_BEFORE_ESTIMATE = 2.0
 _MINUTE_S = 60
 _HOUR_S = 3600
 _KILO = 1000
@@ -132,14 +132,13 @@ class _Stage:
         self._name = ""
         self._passed = 0
         self._last_line_at = self._clock()
-        self._first: tuple[float, float] | None = None
-        """When progress was first heard of, and how much was done then."""
+        self._pace = Pace(clock)
 
     def begin(self, name: str) -> None:
         """Say what begins; it may never be heard of again."""
         self.end()
         self._name, self._passed = name, 0
-        self._last_line_at, self._first = self._clock(), None
+        self._last_line_at, self._pace = self._clock(), Pace(self._clock)
         if not self._live:
             self._say(f"-- {name}")
             return
@@ -163,7 +162,7 @@ class _Stage:
     def advance(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
         """Show how far it is and, where that is known, how long it will still take."""
         if eta_s is None and done < total:
-            eta_s = self._estimate(done, total)
+            eta_s = self._pace.seconds_left(done, total)
         left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
         of_total = f" of {amount(total, unit)}" if total else ""
         detail = f"{amount(done, unit)}{of_total}{left}"
@@ -172,16 +171,6 @@ class _Stage:
         elif self._clock() - self._last_line_at >= _SECONDS_BETWEEN_LINES:
             self._last_line_at = self._clock()
             self._say(f"   {self._name}: {detail}")
-
-    def _estimate(self, done: float, total: float) -> float | None:
-        """Seconds left at the rate since progress was first heard of: what came before is set-up."""
-        now = self._clock()
-        if self._first is None:
-            self._first = now, done
-        since, before = self._first
-        if done <= before or now - since < _SECONDS_BEFORE_ESTIMATE:
-            return None
-        return (now - since) * (total - done) / (done - before)
 
     def end(self) -> None:
         """Leave one line behind where the bar was."""

@@ -12,7 +12,7 @@ from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manif
 from learning.evaluation.shifts import ShiftFile
 from learning.records import Sampling
 from tui.cli import cli
-from tui.commands.eval_shared import adapter_folder, show
+from tui.commands.eval_shared import Counted, adapter_folder, show
 from tui.wiring import context
 
 
@@ -166,3 +166,18 @@ def test_arms_of_trl_are_refused_before_anything_runs_where_it_is_not_installed(
     run = CliRunner().invoke(cli, ["eval", "baselines", str(config), "--out", str(out)])
     assert 'trl-grpo: TRL is not installed; pip install "elagent[baselines]"' in str(run.exception)
     assert not out.exists()
+
+
+def test_each_line_of_progress_tells_the_time_that_is_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = 0.0
+    line = Counted(clock=lambda: now)
+    for now, done in ((100.0, 7), (101.0, 8), (120.0, 9), (130.0, 10)):  # noqa: B007 - the clock reads `now`
+        line(done, 10, "asked")
+    assert capsys.readouterr().err.splitlines() == [
+        "[7/10] asked",
+        "[8/10] asked",
+        "[9/10] asked, 10 s left",
+        "[10/10] asked",
+    ]

@@ -151,7 +151,7 @@ def humaneval(
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
             async with judging as judge:
-                await judge_completions(chosen, completions, judge, file, on_sample=progress)
+                await judge_completions(chosen, completions, judge, file, on_sample=progress())
             return file
         async with (
             open_subject(
@@ -183,7 +183,7 @@ def humaneval(
                 file,
                 style=style,
                 samples=samples,
-                on_sample=progress,
+                on_sample=progress(),
             )
         return file
 

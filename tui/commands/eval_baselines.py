@@ -32,7 +32,7 @@ from learning.evaluation.scores import task_means
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from sandbox.image import ensure_base
-from tui.commands.eval_shared import launcher, progress, say, versions
+from tui.commands.eval_shared import counter, launcher, progress, say, step_line, versions
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -144,15 +144,17 @@ class _Run:
                     judge,
                     file,
                     settings=self.settings,
-                    say=lambda done, total: say(f"[{done}/{total}] attempts"),
+                    say=counter("attempts"),
                 )
             done = file.read()
         self.attempts = [done[key] for key in wanted]
 
     async def _learn(self, arm: Arm) -> Trained | None:
+        line = step_line(arm)
+
         def show(event: Event) -> None:
             if isinstance(event, LearnStep):
-                say(f"[{event.step}/{event.steps}] learning {arm}, loss {event.loss:.4f}")
+                line(event.step, event.steps, event.loss)
 
         return await learn_arm(
             arm,
@@ -184,7 +186,7 @@ class _Run:
                             file,
                             style="chat",
                             samples=count,
-                            on_sample=progress,
+                            on_sample=progress(),
                         )
             finally:  # what was measured so far counts with its n
                 scores[arm] = task_means(file.read().values())

@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
@@ -52,7 +52,15 @@ from learning.experience.store import ExperienceStore
 from learning.records import Sampling
 from sandbox.box import DockerSandbox
 from sandbox.image import Image
-from tui.commands.eval_shared import adapter_folder, launcher, result_file, say, show, versions
+from tui.commands.eval_shared import (
+    Counted,
+    adapter_folder,
+    launcher,
+    result_file,
+    say,
+    show,
+    versions,
+)
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -169,7 +177,7 @@ def drift(
                 tell=tell,
                 tries=tries,
                 outdated_errors=errors,
-                on_sample=_progress,
+                on_sample=_progress(),
                 on_attempts=_recorder(store if record else None, subject, sampling),
             )
             return file
@@ -317,10 +325,12 @@ def _stale_line(samples: list[Sample]) -> str:
     )
 
 
-def _progress(sample: Sample, done: int, total: int) -> None:
-    tail = f" ({sample.message})" if not sample.passed else ""
-    click.echo(
-        f"[{done}/{total}] {sample.task_id} {sample.sanitised_verdict}"
-        f" after {sample.attempts}{tail}",
-        err=True,
-    )
+def _progress() -> Callable[[Sample, int, int], None]:
+    line = Counted()
+
+    def say_sample(sample: Sample, done: int, total: int) -> None:
+        tail = f" ({sample.message})" if not sample.passed else ""
+        told = f"{sample.task_id} {sample.sanitised_verdict} after {sample.attempts}{tail}"
+        line(done, total, told)
+
+    return say_sample

@@ -86,7 +86,9 @@ def gsm8k(
             )
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
-            await answer_all(problems, subject.generator, file, samples=samples, on_sample=progress)
+            await answer_all(
+                problems, subject.generator, file, samples=samples, on_sample=progress()
+            )
             return file
 
     with Meter() as meter:

@@ -24,7 +24,7 @@ from learning.evaluation.shifts import ShiftFile
 from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from tui.commands.eval_shared import adapter_folder, result_folder, say, versions
+from tui.commands.eval_shared import Counted, adapter_folder, result_folder, say, versions
 from tui.commands.eval_view import spent_words
 from tui.plain import make_console
 from tui.wiring import context
@@ -76,12 +76,12 @@ def mmlu(
         )
         file = ShiftFile(result_folder(where.paths, manifest, out), manifest)
         meter.folder = file.folder
-        done = file.read()
+        done, line = file.read(), Counted()
         for number, question in enumerate(questions, 1):
             if question.id not in done:
                 done[question.id] = measure(question, local.score, only_wrong=not every)
                 file.append(question.id, done[question.id])
-            say(f"[{number}/{len(questions)}] {question.id}")
+            line(number, len(questions), question.id)
     shifts = [shift for item in questions if (shift := done[item.id]) is not None]
     cost = total_cost(file.folder)
     _show(shifts, cost, asked=len(questions), seed=seed, as_json=as_json)

@@ -116,7 +116,7 @@ class Stages:
             adapter=adapter,
             limit=self._limit,
             budget_s=self._budget_s,
-            on_sample=progress,
+            on_sample=progress(),
         )
 
 

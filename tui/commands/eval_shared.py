@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import is_adapter_name
 from tui.commands.eval_view import print_scores, scores_record
-from tui.plain import make_console
+from tui.pace import Pace
+from tui.plain import format_seconds, make_console
 from tui.wiring import Context
 
 
@@ -87,6 +89,32 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def progress(sample: Sample, done: int, total: int) -> None:
+class Counted:
+    """Numbered lines about what is done, each with the time that is left."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pace = Pace(clock)
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        left = self._pace.seconds_left(done, total) if done < total else None
+        say(f"[{done}/{total}] {text}" + (f", {format_seconds(left)} left" if left else ""))
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """One line for each thing that is done."""
+    line = Counted()
+    return lambda done, total: line(done, total, what)
+
+
+def step_line(arm: str) -> Callable[[int, int, float], None]:
+    """One line for each step of learning."""
+    line = Counted()
+    return lambda step, steps, loss: line(step, steps, f"learning {arm}, loss {loss:.4f}")
+
+
+def progress() -> Callable[[Sample, int, int], None]:
     """One line per finished sample, beside the results."""
-    say(f"[{done}/{total}] {sample.task_id} {sample.sanitised_verdict}")
+    line = Counted()
+    return lambda sample, done, total: line(
+        done, total, f"{sample.task_id} {sample.sanitised_verdict}"
+    )

@@ -176,12 +176,13 @@ def run(
     subject: Subject,
     *,
     explain: Explain = lambda _questions: {},
-    say: Callable[[str], None] = lambda _text: None,
+    counter: Callable[[str], Callable[[int, int], None]] = lambda _arm: lambda _done, _total: None,
     on_rows: Callable[[tuple[Row, ...]], None] = lambda _rows: None,
 ) -> tuple[Row, ...]:
     """The whole experiment; what is on the disk is not made again.
 
-    `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures.
+    `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures;
+    `counter` makes what is called after each question of an arm with those done and all.
 
     Raises:
         ValueError: If an arm is unknown.
@@ -189,12 +190,9 @@ def run(
     """
     arms = variants_of(settings)
 
-    def progress(arm: str) -> Callable[[int, int], None]:
-        return lambda done, total: say(f"[{done}/{total}] {arm}")
-
     file = files.of("bare", None)
     with _loaded(subject.load, None, file, questions) as score:
-        bare = ask_all(questions, score, file, bare=True, say=progress("bare"))
+        bare = ask_all(questions, score, file, bare=True, say=counter("bare"))
     taught = learned_from(bare, questions, settings.learn)
     needs = {"explained", "unlettered"} & set(arms)
     explanations = explain(taught) if needs else {}
@@ -203,7 +201,7 @@ def run(
         learned = subject.teach(lessons_of(taught, bare, arm, subject.chat, explanations), arm)
         file = files.of(arm, learned)
         with _loaded(subject.load, learned, file, questions) as score:
-            after[arm] = ask_all(questions, score, file, bare=False, say=progress(arm))
+            after[arm] = ask_all(questions, score, file, bare=False, say=counter(arm))
         on_rows(rows_of(settings, questions, bare, after))
     return rows_of(settings, questions, bare, after)
 

@@ -39,14 +39,12 @@ from tui.commands.article.shared import (
     checked_settings,
     common_options,
     cost_of,
-    counter,
     explanations,
     folder_of,
-    step_line,
     subject_of,
 )
 from tui.commands.article.view import finish
-from tui.commands.eval_shared import progress, versions
+from tui.commands.eval_shared import counter, progress, step_line, versions
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -213,7 +211,7 @@ class _Run:
             async with subject_of(
                 *(self.where, self.settings.model, self.settings.engine, learned)
             ) as subject:
-                done = await answer_all(self.test, subject.generator, file, on_sample=progress)
+                done = await answer_all(self.test, subject.generator, file, on_sample=progress())
         self.samples += done.values()
         return task_means(done.values())
 

@@ -43,14 +43,12 @@ from tui.commands.article.shared import (
     checked_settings,
     common_options,
     cost_of,
-    counter,
     explanations,
     folder_of,
-    step_line,
     subject_of,
 )
 from tui.commands.article.view import finish
-from tui.commands.eval_shared import progress, say, versions
+from tui.commands.eval_shared import counter, progress, say, step_line, versions
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -202,7 +200,7 @@ class _Run:
                     file,
                     style="chat",
                     samples=samples,
-                    on_sample=progress,
+                    on_sample=progress(),
                 )
         self.samples += done.values()
         means = task_means(done.values())

@@ -42,10 +42,9 @@ from tui.commands.article.shared import (
     common_options,
     explanations,
     folder_of,
-    step_line,
 )
 from tui.commands.article.view import finish
-from tui.commands.eval_shared import say, versions
+from tui.commands.eval_shared import counter, say, step_line, versions
 from tui.wiring import Context, context
 
 
@@ -110,7 +109,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
         _files(model, folder, settings, data_sha256),
         Subject(load=_loader(model, where), teach=teach, chat=ChatFormat.load(model.hf)),
         explain=explain,
-        say=say,
+        counter=counter,
         on_rows=lambda rows: write_outcome(folder, outcome(rows)),
     )
     finish(folder, outcome(rows), html=html, as_json=as_json)

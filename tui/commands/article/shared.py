@@ -24,7 +24,7 @@ from learning.evaluation.article.settings import (
     read_settings,
 )
 from learning.evaluation.samples import Sample
-from tui.commands.eval_shared import launcher, say
+from tui.commands.eval_shared import counter, launcher, say
 from tui.wiring import Context
 
 NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
@@ -126,16 +126,6 @@ async def explanations(
             refused=refused,
             say=counter("explanations"),
         )
-
-
-def counter(what: str) -> Callable[[int, int], None]:
-    """One line for each thing that is done."""
-    return lambda done, total: say(f"[{done}/{total}] {what}")
-
-
-def step_line(arm: str) -> Callable[[int, int, float], None]:
-    """One line for each step of learning."""
-    return lambda step, steps, loss: say(f"[{step}/{steps}] learning {arm}, loss {loss:.4f}")
 
 
 def cost_of(samples: list[Sample], learned: list[Learned]) -> dict[str, float]:
