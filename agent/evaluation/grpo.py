@@ -39,7 +39,7 @@ async def learn_grpo(
         raise EvaluationError(f"{model.name} cannot be trained: only its GGUF file is here")
     asked = [asked_of(problem, model=model.name) for problem in problems]
     learning = settings.learning
-    key = repr((model.identity, learning, settings.seed, [step.id for step in asked]))
+    key = repr((model.identity, learning, settings.seed, asked))
     job = Job(
         id="grpo-words",
         model=model.name,

@@ -3,7 +3,8 @@
 The arms of `eval baselines` sample nothing. Where a trainer would ask the model for replies it gets
 the recorded ones with their verdicts, so that every arm learns from the same replies and the same
 sandbox runs; in their usual setting these trainers sample anew after each step. GRPO on word problems
-does that, because its reward runs no code. Needs the extra `baselines` (TRL 1.16.0). Exit codes as those of `learning.training.worker`.
+does that, because its reward runs no code. Needs the extra `baselines` (TRL 1.16.0). Exit codes as
+those of `learning.training.worker`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ def run(folder: Path) -> Result:
         raise TrainingError('TRL is not installed: pip install "elagent[baselines]"')
     job = read_job(folder)
     steps = [example.step for example in read_examples(folder)]
-    make = {"trl-grpo": _grpo, "trl-sdpo": _sdpo, "trl-sdft": _sdft, "grpo-words": _grpo_words}[
-        job.id
-    ]
+    make = {
+        "trl-grpo": _grpo,
+        "trl-sdpo": _sdpo,
+        "trl-sdft": _sdft,
+        "grpo-words": _grpo_words,
+    }[job.id]
     with Heartbeat(folder) as heartbeat:
         heartbeat.say(ProgressLine(stage="loading the model"))
         check_memory(Path(job.model_folder), available_bytes=available_bytes())
@@ -62,7 +66,7 @@ def run(folder: Path) -> Result:
         for name in [name for name in model.peft_config if name != "default"]:
             model.delete_adapter(name)  # a teacher of the trainer's own
         if not _moved(model):
-            result = Result(adapter=None, trained=0, skipped={"equal rewards": len(steps)})
+            result = Result(adapter=None, trained=0, skipped={"without effect": len(steps)})
             write_result(folder, result)
             return result
         heartbeat.say(ProgressLine(stage="writing the adapter"))
