@@ -86,6 +86,13 @@ def test_the_third_experiment_says_what_was_not_run(
     again, same = run("gsm8k", tmp_path / "out", *given)
     assert same == rows
     assert "loading" not in again.stderr
+    others = lines_of(
+        tmp_path / "others.jsonl", *({**each, "answer": "#### 7"} for each in problems)
+    )
+    run("gsm8k", tmp_path / "out", "--train", others, "--test", data, "--config", config)
+    kept = [path.read_text() for path in (tmp_path / "out").glob("attempts-*.jsonl")]
+    assert sum("is not 7" in text for text in kept) == 1
+    assert len(kept) == 2
 
 
 @pytest.mark.slow

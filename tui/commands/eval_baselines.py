@@ -21,7 +21,7 @@ from agent.evaluation.models import Subject, open_subject
 from agent.events import Event, LearnStep
 from agent.paths import make_private
 from learning.evaluation import prompting
-from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.article.attempts import Attempt, AttemptFile, kept_under
 from learning.evaluation.article.results import Figure
 from learning.evaluation.article.settings import SettingsError, read_settings
 from learning.evaluation.baselines import ABOUT, TRL_ARMS, Arm, BaselineSettings, split
@@ -133,7 +133,15 @@ class _Run:
                     await self._measure(arm, made, [self.problems[id_] for id_ in held_out], judge)
 
     async def _attempt(self, problems: list[Problem], judge: Judge) -> None:
-        file = AttemptFile(self.folder / "attempts.jsonl")
+        file = AttemptFile(
+            kept_under(
+                self.folder,
+                "attempts",
+                weights=self.model.identity.weights_sha256,
+                prompt=prompting.digest("chat"),
+                data=self.data_sha256,
+            )
+        )
         done = file.read()
         wanted = [(p.task_id, index) for p in problems for index in range(self.settings.samples)]
         if any(key not in done for key in wanted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,6 +10,16 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from learning.evaluation.humaneval import read_json_lines
+
+
+def kept_under(folder: Path, kind: str, **made_from: object) -> Path:
+    """The file for attempts or texts that were made from these values.
+
+    Another model, prompt, data file or sampling gives another file, so that nothing that was made
+    from one is ever taken for the other's, in whatever folder. The values are such as JSON knows.
+    """
+    text = json.dumps(made_from, sort_keys=True)
+    return folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

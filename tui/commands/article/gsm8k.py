@@ -14,7 +14,7 @@ import click
 
 from agent.evaluation.grpo import learn_grpo
 from agent.events import Event, LearnStep
-from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.article.attempts import Attempt, AttemptFile, kept_under
 from learning.evaluation.article.gsm8k import (
     arms_of,
     attempt_all,
@@ -70,14 +70,16 @@ def gsm8k(
 ) -> int:
     settings = checked_settings(config, Gsm8kSettings, arms_of)
     where = context(None)
-    folder = folder_of(where, "gsm8k", settings, sha256_file(test), out)
+    train_sha256, test_sha256 = sha256_file(train), sha256_file(test)
+    folder = folder_of(where, "gsm8k", settings, f"{train_sha256[:8]}-{test_sha256[:8]}", out)
     model = resolve(settings.model or where.settings.model.name, where.paths.models)
     run = _Run(
         where=where,
         settings=settings,
         model=model,
         folder=folder,
-        data_sha256=sha256_file(test),
+        train_sha256=train_sha256,
+        data_sha256=test_sha256,
         train=chosen(load_word_problems(train), settings.train, settings.seed),
         test=chosen(load_word_problems(test), settings.test, settings.seed),
     )
@@ -93,7 +95,9 @@ class _Run:
     settings: Gsm8kSettings
     model: InstalledModel
     folder: Path
+    train_sha256: str
     data_sha256: str
+    """Of the file that is measured."""
     train: Sequence[WordProblem]
     test: Sequence[WordProblem]
     samples: list[Sample] = field(default_factory=list)
@@ -114,9 +118,7 @@ class _Run:
             problem.task_id: explanation_prompt(problem, attempt)
             for problem, attempt in zip(self.train, attempts, strict=True)
         }
-        explained = await explanations(
-            *(self.where, self.settings.explainer, asked, self.folder / "explanations.jsonl")
-        )
+        explained = await explanations(*(self.where, self.settings.explainer, asked, self.folder))
         after: dict[str, dict[str, float]] = {}
         reasons: dict[str, str] = {}
         for arm in arms_of(self.settings):
@@ -191,7 +193,17 @@ class _Run:
         )
 
     async def _attempts(self) -> list[Attempt]:
-        file = AttemptFile(self.folder / "attempts.jsonl")
+        file = AttemptFile(
+            kept_under(
+                self.folder,
+                "attempts",
+                weights=self.model.identity.weights_sha256,
+                engine=self.settings.engine,
+                prompt=prompt_digest(),
+                data=self.train_sha256,
+                sampling=asdict(self.sampling),
+            )
+        )
         done = file.read()
         if all((problem.task_id, 0) in done for problem in self.train):
             return [done[problem.task_id, 0] for problem in self.train]

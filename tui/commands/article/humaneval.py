@@ -26,7 +26,7 @@ from agent.evaluation.humaneval import generate_and_judge
 from agent.evaluation.judging import WarmJudge
 from agent.paths import make_private
 from learning.evaluation import prompting
-from learning.evaluation.article.attempts import Attempt, AttemptFile
+from learning.evaluation.article.attempts import Attempt, AttemptFile, kept_under
 from learning.evaluation.article.results import Outcome, Row, write_outcome
 from learning.evaluation.article.rounds import Learned, learn
 from learning.evaluation.article.settings import HumanEvalSettings
@@ -71,7 +71,7 @@ def humaneval(
     problems = (
         load_problems(data) if data else fetch_problems(datasets, environ=os.environ, say=say)
     )
-    folder = folder_of(where, "humaneval", settings, data_sha256, out)
+    folder = folder_of(where, "humaneval", settings, data_sha256[:8], out)
     run = _Run(
         where=where,
         settings=settings,
@@ -124,9 +124,7 @@ class _Run:
                 attempt_key(item): explanation_prompt(self.problems[item.task_id], item)
                 for item in attempts
             }
-            explained = await explanations(
-                *(self.where, settings.explainer, asked, self.folder / "explanations.jsonl")
-            )
+            explained = await explanations(*(self.where, settings.explainer, asked, self.folder))
             after: dict[str, dict[tuple[int, str], float]] = {}
             reasons = {} if explained else {"explained": NO_EXPLAINER}
             for halves in splits:
@@ -149,7 +147,17 @@ class _Run:
         )
 
     async def _attempts(self, warm: WarmSandbox) -> list[Attempt]:
-        file = AttemptFile(self.folder / "attempts.jsonl")
+        file = AttemptFile(
+            kept_under(
+                self.folder,
+                "attempts",
+                weights=self.model.identity.weights_sha256,
+                engine=self.settings.engine,
+                prompt=prompting.digest("chat"),
+                data=self.data_sha256,
+                sampling=asdict(self.sampling),
+            )
+        )
         done = file.read()
         wanted = [(id_, index) for id_ in self.problems for index in range(self.settings.samples)]
         if any(key not in done for key in wanted):

@@ -63,7 +63,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
     settings = checked_settings(config, MmluSettings, variants_of)
     where = context(None)
     data_sha256 = sha256_file(data)
-    folder = folder_of(where, "mmlu", settings, data_sha256, out)
+    folder = folder_of(where, "mmlu", settings, data_sha256[:8], out)
     model = resolve(settings.model or where.settings.model.name, where.paths.models)
     questions = sample_questions(load_questions(data), settings.questions, settings.seed)
     learned: list[Learned] = []
@@ -84,7 +84,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
             explanations(
                 *(where, settings.explainer),
                 {question.id: _asked(question) for question in taught},
-                folder / "explanations.jsonl",
+                folder,
                 refused=tells_a_letter,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import click
 from agent.evaluation.explaining import explain_all, explainer_settings
 from agent.evaluation.models import Subject, open_subject
 from agent.paths import make_private
-from learning.evaluation.article.attempts import TextFile
+from learning.evaluation.article.attempts import TextFile, kept_under
 from learning.evaluation.article.rounds import Learned
 from learning.evaluation.article.settings import (
     Explainer,
@@ -76,7 +76,7 @@ def checked_settings(
 
 def folder_of(where: Context, name: str, settings: Settings, data: str, out: Path | None) -> Path:
     """Where an experiment's results go: other settings or data give another folder."""
-    key = f"article-{name}-{digest(settings)}-{data[:8]}"
+    key = f"article-{name}-{digest(settings)}-{data}"
     folder = out or make_private(where.paths.home / "evaluations") / key
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -101,14 +101,16 @@ async def explanations(
     where: Context,
     chosen: Explainer,
     asked: Mapping[str, str],
-    file: Path,
+    folder: Path,
     *,
     refused: Callable[[str], bool] = lambda _text: False,
 ) -> dict[str, str]:
-    """What the chosen model explains; nothing if none was chosen."""
+    """What the chosen model explains, kept in `folder`; nothing if none was chosen."""
     if not chosen.model:
         return {}
-    store = TextFile(file)
+    store = TextFile(
+        kept_under(folder, "explanations", explainer=asdict(chosen), asked=dict(asked))
+    )
     if asked.keys() <= store.read().keys():
         return {key: store.read()[key] for key in asked}
     async with open_subject(
