@@ -221,7 +221,11 @@ async def _score_check(sandbox: WarmSandbox, task: CheckTask) -> JudgeResult:
 
 
 def _verdict(run: Run, nonce: str) -> tuple[Status, str, int]:
-    """Read the judge's verdict, then ask whether how the candidate ended explains it better."""
+    """Read the judge's verdict, then ask whether how the candidate ended explains it better.
+
+    Both processes are ended together: a judge that outlives its candidate by a moment says that
+    it left, where it was the time or the output that ended it.
+    """
     candidate, why = ended_from_outside(replace(run, ended="exited"), 0)
     said = next((m for m in messages(run.reports[1]) if m.get("nonce") == nonce), None)
     if said is None:
@@ -232,6 +236,8 @@ def _verdict(run: Run, nonce: str) -> tuple[Status, str, int]:
     status, note, calls = Status(said["status"]), str(said["note"]), int(said["calls"])
     if status not in _CHECK_WORDS:
         return Status.SANDBOX_ERROR, "the judge's process left no verdict", calls
+    if candidate is None and run.ended != "exited":
+        candidate, why = ended_from_outside(run, 1)
     if status is not Status.PASS and candidate is not None:
         status, note = candidate, why
     return status, note, calls

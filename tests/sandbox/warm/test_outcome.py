@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
+from sandbox.judge import CheckTask, score
 from sandbox.status import Status
 from sandbox.warm.box import Run
 from sandbox.warm.inside.frames import LENGTH, SETTLED, FrameBuffer, FrameError
 from sandbox.warm.outcome import program_result
-from sandbox.warm.values import NOTHING
+from sandbox.warm.pool import WarmSandbox
+from sandbox.warm.values import NOTHING, ProgramLimits
 
 FAULT = json.dumps({"fault": "OSError: no room"}).encode()
 END = json.dumps({"nonce": "n", "end": True}).encode()
@@ -92,3 +96,42 @@ def test_frames_in_front_of_a_broken_one_are_kept() -> None:
     assert next(found) == SETTLED
     with pytest.raises(FrameError):
         next(found)
+
+
+class _JudgeThatLivesOn:
+    """A run that ended from outside, whose judge still said what became of its candidate."""
+
+    def __init__(self, ended: str, said: str) -> None:
+        self._ended, self._said = ended, said
+
+    async def run_roles(self, roles: Sequence[Mapping[str, Any]], _limits: ProgramLimits) -> Run:
+        verdict = {"nonce": roles[1]["nonce"], "status": self._said, "note": "it left", "calls": 1}
+        return Run(
+            ended=self._ended,
+            statuses=[None, 0],
+            oom_kills=0,
+            seconds=0.1,
+            clean=True,
+            reports=[[SETTLED], [SETTLED, json.dumps(verdict).encode()]],
+            malformed=False,
+            stdout=NOTHING,
+            stderr=NOTHING,
+        )
+
+
+@pytest.mark.parametrize(
+    ("ended", "said", "expected"),
+    [
+        ("output_limit", "fail", Status.OUTPUT_LIMIT),
+        ("timeout", "fail", Status.TIMEOUT),
+        ("timeout", "error", Status.TIMEOUT),
+        ("exited", "fail", Status.FAIL),
+        ("timeout", "pass", Status.PASS),
+    ],
+)
+async def test_a_judge_that_outlives_its_candidate_does_not_hide_what_ended_it(
+    ended: str, said: str, expected: Status
+) -> None:
+    sandbox = cast("WarmSandbox", _JudgeThatLivesOn(ended, said))
+    task = CheckTask(source="", entry_point="add", check="")
+    assert (await score(sandbox, task)).status is expected
