@@ -61,6 +61,15 @@ class Shift:
     probabilities: dict[str, tuple[float, ...]]
     """By variant: of the letters A to D, under the model's whole vocabulary."""
 
+    def probability(self, letter: str, variant: Variant = "none") -> float:
+        """Of one letter under the whole vocabulary: also grows where a model only learns to say letters."""
+        return self.probabilities[variant][LETTERS.index(letter)]
+
+    def share(self, letter: str, variant: Variant = "none") -> float:
+        """Of one letter among the four: 0.25 for a model that knows nothing, or says no letters."""
+        total = sum(self.probabilities[variant])
+        return self.probability(letter, variant) / total if total > 0 else 1 / len(LETTERS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -69,6 +78,8 @@ class Row:
     variant: str
     letter: Literal["correct", "claimed"]
     probability: Bootstrap
+    share: Bootstrap
+    """Of the probability of all four letters."""
 
 
 def load_questions(path: Path) -> tuple[Question, ...]:
@@ -149,13 +160,13 @@ def prompts_digest() -> str:
 def _row(
     shifts: Iterable[Shift], variant: Variant, letter: Literal["correct", "claimed"], seed: int
 ) -> Row:
-    values = [
-        shift.probabilities[variant][
-            LETTERS.index(shift.correct if letter == "correct" else shift.wrong)
-        ]
-        for shift in shifts
-    ]
-    return Row(variant=variant, letter=letter, probability=bootstrap_mean(values, seed=seed))
+    told = [(shift, shift.correct if letter == "correct" else shift.wrong) for shift in shifts]
+    return Row(
+        variant=variant,
+        letter=letter,
+        probability=bootstrap_mean([s.probability(x, variant) for s, x in told], seed=seed),
+        share=bootstrap_mean([s.share(x, variant) for s, x in told], seed=seed),
+    )
 
 
 def _letters(prompt: Prompt, score: Score) -> tuple[float, ...]:

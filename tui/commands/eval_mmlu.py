@@ -21,6 +21,7 @@ from learning.evaluation.mmlu import (
 )
 from learning.evaluation.samples import Manifest
 from learning.evaluation.shifts import ShiftFile
+from learning.evaluation.statistics import Bootstrap
 from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
@@ -97,12 +98,11 @@ def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_j
         click.echo(json.dumps({**record, "rows": [asdict(row) for row in rows]}))
         return
     shown = Table(box=None, pad_edge=False)
-    for column in ("feedback", "letter", "mean p", "95 %"):
+    for column in ("feedback", "letter", "mean p", "95 %", "of A to D", "95 %"):
         shown.add_column(column)
     for row in rows:
-        found = row.probability
-        interval = f"{100 * found.interval.low:.1f} - {100 * found.interval.high:.1f}"
-        shown.add_row(row.variant, row.letter, f"{100 * found.mean:.1f} %", interval)
+        cells = [cell for found in (row.probability, row.share) for cell in _mean_cells(found)]
+        shown.add_row(row.variant, row.letter, *cells)
     console = make_console()
     console.print(shown)
     console.print(
@@ -111,3 +111,8 @@ def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_j
         " (explanation without the letter); the wrong letter 33.2 -> 73.4",
         highlight=False,
     )
+
+
+def _mean_cells(found: Bootstrap) -> tuple[str, str]:
+    interval = f"{100 * found.interval.low:.1f} - {100 * found.interval.high:.1f}"
+    return f"{100 * found.mean:.1f} %", interval

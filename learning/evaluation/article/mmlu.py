@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from learning.evaluation.article.lessons import Lesson
-from learning.evaluation.article.results import OTHERS, Row, paired_row
+from learning.evaluation.article.results import OTHERS, SHARE, Row, paired_row
 from learning.evaluation.article.rounds import Learned
 from learning.evaluation.article.settings import MmluSettings
 from learning.evaluation.mmlu import (
@@ -33,6 +33,12 @@ from learning.evaluation.shifts import ShiftFile
 from learning.training.prepare import Format
 
 ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", f"p(correct), {OTHERS}"
+SHARES = {
+    ANSWER: f"{SHARE}(correct)",
+    CLAIMED: f"{SHARE}(claimed)",
+    OTHER: f"{SHARE}, {OTHERS}",
+}
+"""The same letters among the four: a model that learns to say letters, any letters, gains nothing."""
 _LETTER = re.compile(r"\b(?:answer|choice|option)\s*(?:is|:)?\s*\(?[A-D]\b|\([A-D]\)|^[A-D][.)]")
 
 
@@ -155,13 +161,19 @@ def rows_of(
         found = after.get(arm, {})
         letter = CLAIMED if arm == "wrong" else ANSWER
         note = "" if len(taught) == settings.learn else "fewer wrong answers than asked for"
-        for measured, of in ((letter, taught), (OTHER, _others(bare, questions, taught))):
+        others = _others(bare, questions, taught)
+        for measured, of in (
+            (letter, taught),
+            (SHARES[letter], taught),
+            (OTHER, others),
+            (SHARES[OTHER], others),
+        ):
             rows.append(
                 paired_row(
                     arm,
                     measured,
-                    _probabilities(of, bare, measured),
-                    _probabilities(of, found, measured, claims=bare),
+                    _scores(of, bare, measured),
+                    _scores(of, found, measured, claims=bare),
                     of_tasks=len(of),
                     note=note if measured == letter else "",
                 )
@@ -236,7 +248,7 @@ def _others(
     return [q for q in questions if q.id not in used and bare[q.id] is not None]
 
 
-def _probabilities(
+def _scores(
     questions: Sequence[Question],
     shifts: Mapping[str, Shift | None],
     measured: str,
@@ -247,6 +259,7 @@ def _probabilities(
     for question in questions:
         shift, first = shifts.get(question.id), (claims or shifts).get(question.id)
         if shift is not None and first is not None:
-            letter = first.wrong if measured == CLAIMED else first.correct
-            found[question.id] = shift.probabilities["none"][LETTERS.index(letter)]
+            letter = first.wrong if measured in (CLAIMED, SHARES[CLAIMED]) else first.correct
+            score = shift.share if measured in SHARES.values() else shift.probability
+            found[question.id] = score(letter)
     return found

@@ -16,6 +16,8 @@ _RESULT = "result.json"
 _PERCENT = 100.0
 OTHERS = "others"
 """Ends the name of a measure on tasks that nothing was learned from."""
+SHARE = "share"
+"""Begins the name of a measure that the article does not have: see `Shift.share`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class Outcome:
 
     def published(self, row: Row) -> Published:
         """What the article has in the place of this row."""
-        if row.is_control:
+        if row.is_control or row.measure.startswith(SHARE):
             return Published()
         return PUBLISHED.get((self.experiment, row.arm), Published())
 

@@ -46,6 +46,17 @@ def test_feedback_moves_the_probability_of_the_letter_it_names() -> None:
     assert rows["wrong", "claimed"] == pytest.approx(0.7)
 
 
+def test_a_share_leaves_out_what_is_no_letter() -> None:
+    def spells(_prompt: Prompt, letters: Sequence[str]) -> list[float]:
+        return [math.log(0.02 if letter == "B" else 0.01) for letter in letters]
+
+    shift = measure(QUESTION, spells)
+    assert shift is not None
+    assert shift.probability("A") == pytest.approx(0.01)
+    assert shift.share("A") == pytest.approx(0.2)
+    assert table([shift])[0].share.mean == pytest.approx(0.2)
+
+
 def test_questions_that_are_answered_rightly_are_left_out() -> None:
     right = Question(id="x", subject="s", text="t", choices=QUESTION.choices, answer=1)
     assert measure(right, believes) is None

@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from learning.evaluation.article.published import Published
-from learning.evaluation.article.results import Figure, Outcome, Row, read_outcome, write_outcome
+from learning.evaluation.article.results import (
+    SHARE,
+    Figure,
+    Outcome,
+    Row,
+    read_outcome,
+    write_outcome,
+)
 from tui.page import Span, heading, page, paragraph, spans, table
 from tui.plain import make_console
 
@@ -27,6 +34,11 @@ _CAUTION = (
     "Ours: mean with a 95 % bootstrap interval over tasks, paired where it is a gain. The article's:"
     " Llama-3.2-1B, as printed, without intervals and with a rule that it does not disclose. Rows"
     " with fewer tasks than there are, or with another model, are no replication."
+)
+
+_ABOUT_SHARE = (
+    "share: of the probability of A, B, C and D together. A model that only learns to answer with a"
+    " letter gains in p, for every letter, and not in share."
 )
 
 
@@ -70,6 +82,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     for row in outcome.rows:
         shown.add_row(*_short_cells(outcome, row))
     console.print(shown)
+    if about := _about_measures(outcome):
+        console.print(about, highlight=False)
     for row in outcome.rows:
         article = outcome.published(row).note
         if said := "; ".join(filter(None, (row.note, article and f"the article {article}"))):
@@ -97,6 +111,7 @@ def html_report(outcomes: Sequence[Outcome]) -> str:
             heading(TITLES[outcome.experiment]),
             paragraph(f"Model: {outcome.model}. {_cost_line(outcome)}."),
             table(_HEAD, (_cells(outcome, row) for row in outcome.rows)),
+            paragraph(_about_measures(outcome), soft=True),
             spans(
                 "After learning; hollow: the article",
                 [
@@ -151,12 +166,24 @@ def _short_cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
 
 def _span(row: Row, figure: Figure, published: float | None) -> Span:
     return Span(
-        label=f"{row.arm}, others" if row.is_control else row.arm,
+        label=_label(row),
         value=figure.value,
         low=figure.low,
         high=figure.high,
         published=published,
     )
+
+
+def _about_measures(outcome: Outcome) -> str:
+    """What has to be known of a measure that the article does not have."""
+    return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in outcome.rows) else ""
+
+
+def _label(row: Row) -> str:
+    """The arm, and the measure where it is not what the article has."""
+    if row.measure.startswith(SHARE):
+        return f"{row.arm}, {row.measure}"
+    return f"{row.arm}, others" if row.is_control else row.arm
 
 
 def _gain(published: Published) -> float | None:

@@ -12,6 +12,7 @@ from learning.evaluation.article.mmlu import (
     ANSWER,
     CLAIMED,
     OTHER,
+    SHARES,
     Files,
     Subject,
     run,
@@ -84,6 +85,17 @@ class Believer:
         yield score
 
 
+class Speller(Believer):
+    """Answers with a letter after any lesson, and with a word before; likes B best of the letters."""
+
+    @contextmanager
+    def load(self, learned: Learned | None) -> Iterator[Score]:
+        letter = 0.2 if learned else 0.05
+        yield lambda _prompt, letters: [
+            math.log(2 * letter if each == "B" else letter) for each in letters
+        ]
+
+
 def files(folder: Path) -> Files:
     def opened(place: Path, arm: str, adapter: str | None) -> ShiftFile:
         manifest = Manifest(
@@ -123,6 +135,18 @@ def test_what_was_learned_is_measured_without_feedback(tmp_path: Path) -> None:
     assert other.gain.value == pytest.approx(0)
 
 
+def test_a_model_that_only_learns_to_say_letters_gains_no_share(tmp_path: Path) -> None:
+    found = rows(tmp_path, Speller())
+    probability, share = found["answer", ANSWER], found["answer", SHARES[ANSWER]]
+    assert probability.gain is not None
+    assert share.gain is not None
+    assert probability.gain.value == pytest.approx(15)
+    assert share.gain.value == pytest.approx(0)
+    learned = rows(tmp_path / "believer", Believer())["answer", SHARES[ANSWER]]
+    assert learned.gain is not None
+    assert learned.gain.value > 0
+
+
 def test_the_wrong_letter_is_measured_where_it_was_claimed(tmp_path: Path) -> None:
     row = rows(tmp_path, Believer())["wrong", CLAIMED]
     assert row.after is not None
@@ -153,7 +177,8 @@ def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended(tmp_path:
     subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
     seen: list[tuple[Row, ...]] = []
     run(SETTINGS, QUESTIONS, files(tmp_path), subject, on_rows=seen.append)
-    ended = [[row.arm for row in rows if row.after and row.measure != OTHER] for rows in seen]
+    asked = (ANSWER, CLAIMED)
+    ended = [[row.arm for row in rows if row.after and row.measure in asked] for rows in seen]
     assert ended == [["answer"], ["answer", "unlettered"], ["answer", "unlettered", "wrong"]]
     assert seen[0][-1].note == "not run yet"
 
