@@ -30,7 +30,7 @@ from sandbox.judge import CheckTask, JudgeResult
 from sandbox.status import Status
 from sandbox.streams import display_safe
 
-Arm = Literal["base", "neutral", "errors", "facts", "hints"]
+Arm = Literal["base", "neutral", "errors", "facts", "both", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 RETRY_TEMPERATURE = 0.8
 """Where several retries are wanted: greedy ones would all be the same."""
@@ -199,6 +199,15 @@ def tell_facts(ask: Callable[[Attempt], Awaitable[Sequence[str]]]) -> Tell:
     async def tell(_task: DriftTask, failed: Sequence[Attempt]) -> str:
         facts = [fact for attempt in failed for fact in await ask(attempt)]
         return facts_note(tuple(dict.fromkeys(facts))) if facts else ""
+
+    return tell
+
+
+def tell_both(first: Tell, second: Tell) -> Tell:
+    """The arm `both`: the error and the facts, which is what the fix loop is told."""
+
+    async def tell(task: DriftTask, failed: Sequence[Attempt]) -> str:
+        return "".join([await first(task, failed), await second(task, failed)])
 
     return tell
 

@@ -23,6 +23,7 @@ from agent.evaluation.drift import (
     Tell,
     Verified,
     run_drift,
+    tell_both,
     tell_error,
     tell_facts,
     tell_hints,
@@ -194,7 +195,7 @@ def drift(
 
 def _wording(arm: Arm) -> dict[str, str]:
     """How facts are worded: results of another wording are not gone on with."""
-    return {"facts": str(WORDING)} if arm == "facts" else {}
+    return {"facts": str(WORDING)} if arm in ("facts", "both") else {}
 
 
 def _replies(where: Context, subject: Subject) -> Path:
@@ -241,7 +242,7 @@ async def _tell(
             return tell_neutral
         case "errors":
             return tell_error
-        case "facts":
+        case "facts" | "both":
             sandbox = await stack.enter_async_context(
                 DockerSandbox(
                     image.id,
@@ -250,7 +251,10 @@ async def _tell(
                 )
             )
             cache = make_private(where.paths.home / "facts") / "drift.json"
-            return tell_facts(FactAsker(Environment(sandbox, image=image.id, cache=cache, say=say)))
+            facts = tell_facts(
+                FactAsker(Environment(sandbox, image=image.id, cache=cache, say=say))
+            )
+            return facts if arm == "facts" else tell_both(tell_error, facts)
         case "hints":
             lessons = lessons_of(store.list()) if store else ()
             if not lessons:

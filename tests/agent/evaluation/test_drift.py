@@ -7,6 +7,7 @@ import pytest
 from agent.evaluation.drift import (
     Attempt,
     run_drift,
+    tell_both,
     tell_error,
     tell_facts,
     tell_hints,
@@ -154,6 +155,18 @@ async def test_the_raw_error_arm_tells_the_error_line(tmp_path: Path) -> None:
     found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_error)
     assert found["t", 0].attempts == 2
     assert "has no attribute 'groupby'" in generator.asked[1][0].messages[0].content
+
+
+async def test_an_arm_tells_the_error_and_the_facts_as_the_fix_loop_does(tmp_path: Path) -> None:
+    async def ask(_attempt: Attempt) -> list[str]:
+        return ["polars has group_by(*by)."]
+
+    generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}```")
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    tell = tell_both(tell_error, tell_facts(ask))
+    await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell)
+    note = generator.asked[1][0].messages[0].content
+    assert note.index("has no attribute 'groupby'") < note.index("polars has group_by(*by).")
 
 
 async def test_a_neutral_retry_learns_nothing_but_that_it_is_one(tmp_path: Path) -> None:
