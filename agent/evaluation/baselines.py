@@ -1,4 +1,4 @@
-"""Runs the arms of `learning.evaluation.baselines` on HumanEval-like tasks, each part once.
+"""Runs the arms of `learning.evaluation.baselines` on the tasks of a suite, each part once.
 
 Attempts, adapters and samples stay in the folder: a run that was cut off goes on where it ended.
 """
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.evaluation.humaneval import calibrate, check_task
-from agent.evaluation.judging import EvaluationError, Judge, judge_all
+from agent.evaluation.judging import EvaluationError, Judge, calibrated_limits
+from agent.evaluation.suites import Suite
 from agent.events import Event
 from agent.learner_process import WORKER, run_worker
 from learning.evaluation.article.attempts import Attempt, AttemptFile
@@ -24,17 +24,13 @@ from learning.evaluation.baselines import (
     experience_of,
     rule_for,
 )
-from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.local import Generator
-from learning.evaluation.prompting import prompt_for
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import read_manifest
 from learning.records import Sampling
 from learning.training.job import Example, Job, read_result, write_job
-from sandbox.streams import display_safe
 
 TRL_WORKER = "learning.evaluation.trl_worker"
-_NOTE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +48,8 @@ class Trained:
 
 
 async def attempt(
-    problems: Sequence[Problem],
+    suite: Suite,
+    task_ids: Sequence[str],
     generator: Generator,
     judge: Judge,
     file: AttemptFile,
@@ -60,50 +57,49 @@ async def attempt(
     settings: BaselineSettings,
     say: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Attempt]:
-    """Complete `file`: sampled attempts at every problem, each judged once; returns them all.
+    """Complete `file`: sampled attempts at every task, each judged once; returns them all.
 
     Raises:
         EvaluationError: If the verdicts cannot be had.
         ModelError: If the model does not answer.
     """
     done = file.read()
-    wanted = [(problem, index) for problem in problems for index in range(settings.samples)]
-    missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
-    limits = await calibrate(judge, list({p.task_id: p for p, _ in missing}.values()))
+    wanted = [(task_id, index) for task_id in task_ids for index in range(settings.samples)]
+    missing = [key for key in wanted if key not in done]
+    known = {task_id: suite.known(task_id) for task_id, _ in missing}
+    limits = await calibrated_limits(judge, known)
     sampling = Sampling(
         temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
     )
-    for problem, index in missing:
+    for task_id, index in missing:
         reply = await generator.generate(
-            prompt_for(problem.prompt, "chat"), replace(sampling, seed=sampling.seed + index)
+            suite.prompt(task_id), replace(sampling, seed=sampling.seed + index)
         )
-        _, code = completions(problem, reply.text, "chat")
-        task = check_task(problem, code, timeout_s=limits[problem.task_id])
-        (verdict,) = await judge_all(judge, [task])
+        found = await suite.outcome(judge, task_id, reply, timeout_s=limits[task_id])
         made = Attempt(
-            task_id=problem.task_id,
+            task_id=task_id,
             index=index,
             text=reply.text,
             prompt_ids=reply.prompt_ids,
             token_ids=reply.token_ids,
-            code=code,
-            passed=verdict.passed,
-            said=display_safe(verdict.note)[:_NOTE_CHARACTERS],
+            code=found.code,
+            passed=found.passed,
+            said=found.said,
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             generation_s=reply.duration_s,
-            sandbox_s=verdict.duration_s,
+            sandbox_s=found.sandbox_s,
         )
         file.append(made)
-        done[problem.task_id, index] = made
+        done[task_id, index] = made
         say(len(done), len(wanted))
-    return [done[problem.task_id, index] for problem, index in wanted]
+    return [done[key] for key in wanted]
 
 
 async def learn_arm(
     arm: Arm,
     attempts: Sequence[Attempt],
-    problems: Mapping[str, Problem],
+    suite: Suite,
     folder: Path,
     *,
     model: InstalledModel,
@@ -121,9 +117,7 @@ async def learn_arm(
     if model.hf is None:
         raise EvaluationError(f"{model.name} cannot be trained: only its GGUF file is here")
     experiences = [
-        experience_of(
-            each, prompt_for(problems[each.task_id].prompt, "chat").messages, model=model.name
-        )
+        experience_of(each, suite.prompt(each.task_id).messages, model=model.name)
         for each in attempts
     ]
     examples = examples_for(arm, experiences, seed=settings.seed)

@@ -135,11 +135,12 @@ async def run_drift(
     *,
     tell: Tell | None = None,
     tries: int = 1,
+    samples: int = 1,
     outdated_errors: Mapping[str, str] = MappingProxyType({}),
     on_sample: Callable[[Sample, int, int], None] = lambda _sample, _done, _total: None,
     on_attempts: OnAttempts = lambda _task, _attempts: None,
 ) -> dict[tuple[str, int], Sample]:
-    """Complete `file`: one attempt at each task, and retries that are told what `tell` says.
+    """Complete `file`: `samples` attempts at each task, and retries that are told what `tell` says.
 
     There are up to `tries` retries, up to the first that passes, each told what all failures before it
     have taught; of several, all are sampled at
@@ -150,18 +151,24 @@ async def run_drift(
         ModelError: If the model does not answer.
     """
     done = file.read()
-    missing = [task for task in tasks if (task.id, 0) not in done]
-    for task in missing:
+    wanted = [(task, index) for task in tasks for index in range(samples)]
+    for task, index in [(task, index) for task, index in wanted if (task.id, index) not in done]:
         known = {task.id: check_task(task, task.reference, timeout_s=60.0)}
         limit_s = (await calibrated_limits(judge, known))[task.id]
+        own = replace(
+            file.manifest.sampling, seed=file.manifest.sampling.seed + index * (tries + 1)
+        )
 
         async def attempt(
-            note: str, number: int, task: DriftTask = task, limit_s: float = limit_s
+            note: str,
+            number: int,
+            task: DriftTask = task,
+            limit_s: float = limit_s,
+            own: Sampling = own,
         ) -> Attempt:
             prompt = drift_prompt(task, note=note)
-            sampling = _sampling_of(file.manifest.sampling, number, tries)
-            generated = await generator.generate(prompt, sampling)
-            return await _judged(judge, task, prompt, generated, limit_s)
+            generated = await generator.generate(prompt, _sampling_of(own, number, tries))
+            return await judged(judge, task, prompt, generated, limit_s)
 
         attempts, told = [await attempt("", 0)], ""
         while tell is not None and len(attempts) <= tries and not attempts[-1].passed:
@@ -169,18 +176,42 @@ async def run_drift(
                 break
             attempts.append(await attempt(note, len(attempts)))
             told = note
-        sample = _sample(task, attempts, told, outdated_errors.get(task.id, ""))
+        sample = _sample(task, index, attempts, told, outdated_errors.get(task.id, ""))
         file.append([sample])
         on_attempts(task, attempts)
-        done[task.id, 0] = sample
-        on_sample(sample, len(done), len(tasks))
-    return {(task.id, 0): done[task.id, 0] for task in tasks}
+        done[task.id, index] = sample
+        on_sample(sample, len(done), len(wanted))
+    return {(task.id, index): done[task.id, index] for task, index in wanted}
 
 
 def _sampling_of(own: Sampling, number: int, tries: int) -> Sampling:
     """How an attempt is drawn: the first and a single retry as the manifest says."""
     seeded = replace(own, seed=own.seed + number)
     return replace(seeded, temperature=RETRY_TEMPERATURE) if number and tries > 1 else seeded
+
+
+async def judged(
+    judge: Judge, task: DriftTask, prompt: Prompt, generated: Generated, timeout_s: float
+) -> Attempt:
+    """One reply with its verdicts, as it stands and sanitised.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had.
+    """
+    raw, code = raw_code(generated.text), sanitised_code(generated.text, task.entry_point)
+    raw_result, result = await judge_all(
+        judge, [check_task(task, item, timeout_s=timeout_s) for item in (raw, code)]
+    )
+    return Attempt(
+        prompt=prompt,
+        generated=generated,
+        raw=raw,
+        code=code,
+        raw_status=_status(task, raw, raw_result),
+        status=_status(task, code, result),
+        error=one_line(result.note) if task.uses_library(code) or result.note else _UNUSED,
+        sandbox_s=result.duration_s + (0.0 if raw == code else raw_result.duration_s),
+    )
 
 
 async def tell_neutral(_task: DriftTask, _failed: Sequence[Attempt]) -> str:
@@ -228,34 +259,17 @@ def one_line(note: str) -> str:
     return " ".join(lines).replace("CandidateError: ", "")[:_LINE_CHARACTERS]
 
 
-async def _judged(
-    judge: Judge, task: DriftTask, prompt: Prompt, generated: Generated, timeout_s: float
-) -> Attempt:
-    raw, code = raw_code(generated.text), sanitised_code(generated.text, task.entry_point)
-    raw_result, result = await judge_all(
-        judge, [check_task(task, item, timeout_s=timeout_s) for item in (raw, code)]
-    )
-    return Attempt(
-        prompt=prompt,
-        generated=generated,
-        raw=raw,
-        code=code,
-        raw_status=_status(task, raw, raw_result),
-        status=_status(task, code, result),
-        error=one_line(result.note) if task.uses_library(code) or result.note else _UNUSED,
-        sandbox_s=result.duration_s + (0.0 if raw == code else raw_result.duration_s),
-    )
-
-
 def _status(task: DriftTask, code: str, result: JudgeResult) -> Status:
     return result.status if not result.passed or task.uses_library(code) else Status.FAIL
 
 
-def _sample(task: DriftTask, attempts: Sequence[Attempt], note: str, outdated_error: str) -> Sample:
+def _sample(
+    task: DriftTask, index: int, attempts: Sequence[Attempt], note: str, outdated_error: str
+) -> Sample:
     last = attempts[-1]
     return Sample(
         task_id=task.id,
-        index=0,
+        index=index,
         reply=last.generated.text,
         raw=last.raw,
         sanitised=last.code,

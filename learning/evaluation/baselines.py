@@ -110,6 +110,8 @@ class Training:
 class BaselineSettings:
     """One comparison, read from a file by `learning.evaluation.article.settings.read_settings`."""
 
+    suite: Literal["humaneval", "drift"] = "humaneval"
+    """Whose tasks: of `drift` the experience half is learned from and the other half measured."""
     model: str = ""
     """Empty: the model of elagent's own settings."""
     engine: Literal["auto", "llama", "torch"] = "auto"
@@ -139,11 +141,16 @@ class BaselineSettings:
         return tuple(arm for arm in ARMS if arm == "base" or arm in self.arms)
 
 
+def shuffled(task_ids: Sequence[str], seed: int) -> list[str]:
+    """The tasks in a random order, the same for the same seed."""
+    order = list(task_ids)
+    random.Random(f"{seed}:baselines").shuffle(order)  # noqa: S311 - reproducible
+    return order
+
+
 def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str], list[str]]:
     """Tasks to learn from and tasks to measure on; no task is in both."""
-    order = list(task_ids)
-    random.Random(f"{settings.seed}:baselines").shuffle(order)  # noqa: S311 - reproducible
-    cut = settings.experience
+    order, cut = shuffled(task_ids, settings.seed), settings.experience
     return sorted(order[:cut]), sorted(order[cut : cut + settings.held_out])
 
 

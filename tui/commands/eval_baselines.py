@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
@@ -15,24 +14,33 @@ from pathlib import Path
 import click
 
 from agent.evaluation.baselines import Trained, attempt, learn_arm, measured_sampling
-from agent.evaluation.humaneval import generate_and_judge
+from agent.evaluation.drift_image import drift_image
 from agent.evaluation.judging import Judge, open_judge
 from agent.evaluation.models import Subject, open_subject
+from agent.evaluation.suites import DriftSuite, HumanEvalSuite, Suite
 from agent.events import Event, LearnStep
 from agent.paths import make_private
-from learning.evaluation import prompting
 from learning.evaluation.article.attempts import Attempt, AttemptFile, kept_under
 from learning.evaluation.article.results import Figure
 from learning.evaluation.article.settings import SettingsError, read_settings
-from learning.evaluation.baselines import ABOUT, TRL_ARMS, Arm, BaselineSettings, split
+from learning.evaluation.baselines import ABOUT, TRL_ARMS, Arm, BaselineSettings
 from learning.evaluation.comparison import compare
-from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
+from learning.evaluation.drift import load_tasks, outdated_errors
+from learning.evaluation.humaneval import DATA_SHA256, fetch_problems, load_problems
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.evaluation.scores import task_means
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from sandbox.image import ensure_base
-from tui.commands.eval_shared import counter, launcher, progress, say, step_line, versions
+from tui.commands.eval_shared import (
+    DRIFT_TASKS,
+    counter,
+    launcher,
+    progress,
+    say,
+    step_line,
+    versions,
+)
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -41,9 +49,9 @@ from tui.wiring import Context, context
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A file in HumanEval's format instead of the 164 tasks.",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="A file in HumanEval's format, or a folder of drift tasks, instead of the shipped ones.",
 )
 @click.option(
     "--out",
@@ -65,19 +73,12 @@ def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> i
         )
     where = context(None)
     _keep_settings(out, settings)
-    problems = (
-        load_problems(data)
-        if data
-        else fetch_problems(where.paths.home / "datasets", environ=os.environ, say=say)
-    )
     run = _Run(
         where=where,
         settings=settings,
         model=resolve(settings.model or where.settings.model.name, where.paths.models),
         folder=out,
-        data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
-        problems={problem.task_id: problem for problem in problems},
+        suite=_drift(where, data) if settings.suite == "drift" else _humaneval(where, data),
     )
     try:
         run_async(run.all())
@@ -85,6 +86,33 @@ def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> i
         for line in run.table() if not as_json else [json.dumps(run.record())]:
             click.echo(line)
     return 0
+
+
+def _humaneval(where: Context, data: Path | None) -> Suite:
+    """HumanEval, or a file in its format."""
+    if data is not None and data.is_dir():
+        raise SettingsError(f"{data} is a folder; --data is a file in HumanEval's format here")
+    problems = (
+        load_problems(data)
+        if data
+        else fetch_problems(where.paths.home / "datasets", environ=os.environ, say=say)
+    )
+    return HumanEvalSuite(
+        problems={problem.task_id: problem for problem in problems},
+        data_sha256=sha256_file(data) if data else DATA_SHA256,
+        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
+    )
+
+
+def _drift(where: Context, data: Path | None) -> Suite:
+    """The drift tasks of a folder, the shipped ones without."""
+    folder = data or DRIFT_TASKS
+    tasks, errors = load_tasks(folder), outdated_errors(folder)
+    cache = where.paths.sandbox / "wheels"
+    image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
+    return DriftSuite(
+        tasks={task.id: task for task in tasks}, outdated_errors=errors, image_id=image.id
+    )
 
 
 def _keep_settings(out: Path, settings: BaselineSettings) -> None:
@@ -108,46 +136,50 @@ class _Run:
     settings: BaselineSettings
     model: InstalledModel
     folder: Path
-    data_sha256: str
-    image_id: str
-    problems: Mapping[str, Problem]
+    suite: Suite
     attempts: list[Attempt] = field(default_factory=list)
     trained: dict[Arm, Trained | None] = field(default_factory=dict)
     greedy: dict[Arm, dict[str, float]] = field(default_factory=dict)
     sampled: dict[Arm, dict[str, float]] = field(default_factory=dict)
+    stale: dict[Arm, int] = field(default_factory=dict)
+    """Greedy replies that end in an error of an API that is not there; counted in `drift` alone."""
 
     async def all(self) -> None:
         """Attempts, then one arm after the other: learned, then measured."""
-        learn_from, held_out = split(list(self.problems), self.settings)
+        learn_from, held_out = self.suite.split(self.settings)
         judging = open_judge(
-            self.image_id,
+            self.suite.image_id,
             lock_dir=make_private(self.where.paths.sandbox),
             session=f"eval-{uuid.uuid4().hex[:8]}",
+            limits=self.suite.limits,
         )
         async with judging as judge:
-            await self._attempt([self.problems[id_] for id_ in learn_from], judge)
+            await self._attempt(learn_from, judge)
             for arm in self.settings.checked_arms():
                 made = await self._learn(arm)
                 self.trained[arm] = made
                 if arm == "base" or made is not None:
-                    await self._measure(arm, made, [self.problems[id_] for id_ in held_out], judge)
+                    await self._measure(arm, made, held_out, judge)
 
-    async def _attempt(self, problems: list[Problem], judge: Judge) -> None:
+    async def _attempt(self, task_ids: list[str], judge: Judge) -> None:
         file = AttemptFile(
             kept_under(
                 self.folder,
                 "attempts",
                 weights=self.model.identity.weights_sha256,
-                prompt=prompting.digest("chat"),
-                data=self.data_sha256,
+                prompt=self.suite.prompt_sha256,
+                data=self.suite.data_sha256,
             )
         )
         done = file.read()
-        wanted = [(p.task_id, index) for p in problems for index in range(self.settings.samples)]
+        wanted = [
+            (task_id, index) for task_id in task_ids for index in range(self.settings.samples)
+        ]
         if any(key not in done for key in wanted):
             async with self._subject(None) as subject:
                 await attempt(
-                    problems,
+                    self.suite,
+                    task_ids,
                     subject.generator,
                     judge,
                     file,
@@ -167,7 +199,7 @@ class _Run:
         return await learn_arm(
             arm,
             self.attempts,
-            self.problems,
+            self.suite,
             self.folder / "arms",
             model=self.model,
             settings=self.settings,
@@ -177,7 +209,7 @@ class _Run:
         )
 
     async def _measure(
-        self, arm: Arm, made: Trained | None, problems: list[Problem], judge: Judge
+        self, arm: Arm, made: Trained | None, task_ids: list[str], judge: Judge
     ) -> None:
         for kind, count, scores in (
             ("greedy", 1, self.greedy),
@@ -185,19 +217,21 @@ class _Run:
         ):
             file = self._file(arm, made, kind)
             try:
-                if len(file.read()) < count * len(problems):
+                if len(file.read()) < count * len(task_ids):
                     async with self._subject(made) as subject:
-                        await generate_and_judge(
-                            problems,
+                        await self.suite.measure(
+                            task_ids,
                             subject.generator,
                             judge,
                             file,
-                            style="chat",
                             samples=count,
                             on_sample=progress(),
                         )
             finally:  # what was measured so far counts with its n
-                scores[arm] = task_means(file.read().values())
+                samples = list(file.read().values())
+                scores[arm] = task_means(samples)
+                if kind == "greedy" and self.settings.suite == "drift":
+                    self.stale[arm] = sum(sample.stale for sample in samples)
 
     def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[Subject]:
         own, settings = self.where.settings.model, self.settings
@@ -217,11 +251,11 @@ class _Run:
             weights_sha256=self.model.identity.weights_sha256,
             adapter=made.name if made else None,
             arm=f"{arm}-{kind}",
-            prompt="chat",
-            prompt_sha256=prompting.digest("chat"),
-            data_sha256=self.data_sha256,
+            prompt=self.suite.prompt_name,
+            prompt_sha256=self.suite.prompt_sha256,
+            data_sha256=self.suite.data_sha256,
             sampling=measured_sampling(self.settings, greedy=kind == "greedy"),
-            image_id=self.image_id,
+            image_id=self.suite.image_id,
             versions={**versions(), "engine": self.settings.engine},
         )
         return SampleFile(self.folder / "samples" / f"{arm}-{kind}", manifest)
@@ -236,6 +270,7 @@ class _Run:
                 arm: {
                     "greedy": self.greedy.get(arm, {}),
                     "sampled": self.sampled.get(arm, {}),
+                    "stale_api_errors": self.stale.get(arm),
                     "examples": made.examples if made else 0,
                     "steps": made.steps if made else 0,
                     "seconds_training": made.seconds if made else 0.0,
@@ -256,6 +291,8 @@ class _Run:
             return f"{arm:9} nothing to learn from: {ABOUT[arm]}"
         mean = Figure.of(list(scores.values()), seed=self.settings.seed)
         text = f"{arm:9} {mean.value:5.1f} ({mean.low:.0f} to {mean.high:.0f}), n = {len(scores)}"
+        if arm in self.stale:
+            text += f", {self.stale[arm]} stale-API errors"
         if sampled := self.sampled.get(arm):
             text += f", sampled {Figure.of(list(sampled.values())).value:5.1f}"
         if made is not None:

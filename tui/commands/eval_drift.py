@@ -54,6 +54,7 @@ from learning.records import Sampling
 from sandbox.box import DockerSandbox
 from sandbox.image import Image
 from tui.commands.eval_shared import (
+    DRIFT_TASKS,
     Counted,
     adapter_folder,
     launcher,
@@ -65,7 +66,6 @@ from tui.commands.eval_shared import (
 from tui.running import run_async
 from tui.wiring import Context, context
 
-_TASKS = Path(__file__).resolve().parents[2] / "examples" / "drift"
 _VERIFY_S = 60.0
 _PLACE = re.compile(r" \(/[^)\s]+\)")
 """Where a module lies in the image that was used: no part of what its error says."""
@@ -99,7 +99,7 @@ _PLACE = re.compile(r" \(/[^)\s]+\)")
     "--tasks",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=_TASKS,
+    default=DRIFT_TASKS,
     help="Folder with tasks/*.toml and requirements.txt. [examples/drift]",
 )
 @click.option("--verify", "only_verify", is_flag=True, help="Check the tasks themselves; no model.")

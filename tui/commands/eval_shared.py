@@ -23,6 +23,9 @@ from tui.pace import Pace
 from tui.plain import format_seconds, make_console
 from tui.wiring import Context
 
+DRIFT_TASKS = Path(__file__).resolve().parents[2] / "examples" / "drift"
+"""The library drift tasks that come with elagent."""
+
 
 def adapter_folder(where: Context, name: str | None) -> tuple[str, Path] | None:
     """Name and folder of an adapter of the repository, or of a folder given instead.
