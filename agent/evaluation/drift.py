@@ -5,7 +5,6 @@ A retry is a fresh prompt: the failed attempt is never quoted, since small model
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.sanitise import raw_code, sanitised_code
+from learning.evidence.judge import exception_in
 from learning.records import Sampling
 from sandbox.judge import CheckTask, JudgeResult
 from sandbox.status import Status
@@ -37,10 +37,8 @@ RETRY_TEMPERATURE = 0.8
 MEMORY_MIB = 4096
 """Address space: the libraries reserve far more than they use."""
 _LINE_CHARACTERS = 300
+_KNOWN_S = 60.0
 _UNUSED = "the code does not use the library that the task asks for"
-_EXCEPTION = re.compile(
-    r"\b((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning)): (.*)", re.DOTALL
-)
 
 Tell = Callable[[DriftTask, Sequence["Attempt"]], Awaitable[str]]
 """What a retry is told after failed attempts, the last one last; if it is empty, none is made."""
@@ -70,8 +68,7 @@ class Attempt:
     @property
     def exception(self) -> tuple[str, str]:
         """Name and message of the exception in `error`; both empty without one."""
-        found = _EXCEPTION.search(self.error)
-        return (found[1].rpartition(".")[2], found[2]) if found else ("", "")
+        return exception_in(self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +98,11 @@ def check_task(task: DriftTask, code: str, *, timeout_s: float) -> CheckTask:
         check=task.check,
         limits=program_limits(timeout_s, memory_mib=MEMORY_MIB),
     )
+
+
+def known_task(task: DriftTask) -> CheckTask:
+    """What the judge is asked of the reference, from which the time limit is taken."""
+    return check_task(task, task.reference, timeout_s=_KNOWN_S)
 
 
 async def verify(judge: Judge, tasks: Sequence[DriftTask], *, timeout_s: float) -> list[Verified]:
@@ -153,11 +155,9 @@ async def run_drift(
     done = file.read()
     wanted = [(task, index) for task in tasks for index in range(samples)]
     for task, index in [(task, index) for task, index in wanted if (task.id, index) not in done]:
-        known = {task.id: check_task(task, task.reference, timeout_s=60.0)}
-        limit_s = (await calibrated_limits(judge, known))[task.id]
-        own = replace(
-            file.manifest.sampling, seed=file.manifest.sampling.seed + index * (tries + 1)
-        )
+        limit_s = (await calibrated_limits(judge, {task.id: known_task(task)}))[task.id]
+        given = file.manifest.sampling
+        own = replace(given, seed=given.seed + index * (tries + 1))
 
         async def attempt(
             note: str,

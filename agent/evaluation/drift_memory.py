@@ -12,14 +12,12 @@ from agent.facts.environment import Environment
 from agent.facts.failure import Failure
 from agent.memory.lessons import Lesson, hints_for
 from learning.evaluation.drift import DriftTask
+from learning.evidence.judge import judged_evidence
 from learning.experience.store import ExperienceStore
 from learning.records import (
     Action,
-    Evidence,
-    EvidenceKind,
     Experience,
     Sampling,
-    Tier,
     Trust,
     Verdict,
 )
@@ -98,7 +96,13 @@ def keep(
             messages=attempt.prompt.messages,
             action=_action(attempt, model=model, adapter=adapter, sampling=sampling),
             verdict=Verdict.PASS if attempt.passed else Verdict.FAIL,
-            evidence=() if attempt.passed else (_evidence(task, attempt),),
+            evidence=()
+            if attempt.passed
+            else (
+                judged_evidence(
+                    attempt.error, subject=task.id, file=_FILE, function=task.entry_point
+                ),
+            ),
             targets=(task.id,),
             path=_FILE,
             before=failed.after if failed else "",
@@ -122,17 +126,4 @@ def _action(attempt: Attempt, *, model: str, adapter: str | None, sampling: Samp
         logprobs=generated.logprobs,
         sampling=sampling,
         finish=cast(Literal["stop", "length", "cancelled"], finish),
-    )
-
-
-def _evidence(task: DriftTask, attempt: Attempt) -> Evidence:
-    exception, message = attempt.exception
-    return Evidence(
-        kind=EvidenceKind.TRACEBACK if exception else EvidenceKind.TEST_FAILURE,
-        tier=Tier.HARNESS,
-        subject=task.id,
-        exception=exception,
-        message=message or attempt.error,
-        file=_FILE,
-        function=task.entry_point,
     )

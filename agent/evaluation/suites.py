@@ -26,7 +26,6 @@ from sandbox.streams import display_safe
 from sandbox.warm.values import BOX_LIMITS
 
 _NOTE_CHARACTERS = 300
-_KNOWN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +207,7 @@ class DriftSuite:
 
     def known(self, task_id: str) -> CheckTask:
         """See `Suite.known`."""
-        task = self.tasks[task_id]
-        return drift.check_task(task, task.reference, timeout_s=_KNOWN_S)
+        return drift.known_task(self.tasks[task_id])
 
     async def outcome(
         self, judge: Judge, task_id: str, reply: Generated, *, timeout_s: float

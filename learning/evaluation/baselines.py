@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from learning.evaluation.article.attempts import Attempt
-from learning.evidence.output import parse_output
+from learning.evidence.judge import judged_evidence
 from learning.records import (
     Action,
     Evidence,
-    EvidenceKind,
     Experience,
     Message,
-    Tier,
     Trust,
     Verdict,
 )
@@ -156,17 +154,7 @@ def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str
 
 def experience_of(attempt: Attempt, messages: Sequence[Message], *, model: str) -> Experience:
     """One attempt as the recorder would have kept it; all of its reply counts as written."""
-    facts: tuple[Evidence, ...] = ()
-    if not attempt.passed:
-        facts = parse_output(attempt.said, subject=attempt.task_id, tier=Tier.HARNESS)[-1:] or (
-            Evidence(
-                kind=EvidenceKind.TEST_FAILURE,
-                tier=Tier.HARNESS,
-                subject=attempt.task_id,
-                message=attempt.said,
-                file=_FILE,
-            ),
-        )
+    facts = () if attempt.passed else (_failure(attempt),)
     return Experience(
         id=f"{attempt.task_id}#{attempt.index}",
         session="baselines",
@@ -188,6 +176,10 @@ def experience_of(attempt: Attempt, messages: Sequence[Message], *, model: str) 
         after=attempt.text,
         trust=Trust.JUDGE,
     )
+
+
+def _failure(attempt: Attempt) -> Evidence:
+    return judged_evidence(attempt.said, subject=attempt.task_id, file=_FILE)
 
 
 def examples_for(arm: Arm, experiences: Sequence[Experience], *, seed: int) -> tuple[Example, ...]:

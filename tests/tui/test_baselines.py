@@ -64,6 +64,10 @@ def test_arms_are_learned_and_measured_once_and_taken_up_again(
     assert set(record["arms"]) == {"base", "ssd", "shuffled"}
     assert all(len(arm["greedy"]) == 1 for arm in record["arms"].values())
     assert record["arms"]["ssd"]["examples"] == 4
+    assert record["arms"]["ssd"]["stale_api_errors"] is None, "of drift alone"
+    assert record["arms"]["ssd"]["cost"]["tokens made"] > 0
+    assert record["attempts_cost"]["s in the sandbox"] > 0
+    assert not list((tmp_path / "out" / "samples").glob("*-sampled")), "none were asked for"
 
     kept = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.jsonl")}
     again = _run(tmp_path)

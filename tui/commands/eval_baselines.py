@@ -27,7 +27,7 @@ from learning.evaluation.baselines import ABOUT, TRL_ARMS, Arm, BaselineSettings
 from learning.evaluation.comparison import compare
 from learning.evaluation.drift import load_tasks, outdated_errors
 from learning.evaluation.humaneval import DATA_SHA256, fetch_problems, load_problems
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.scores import task_means
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
@@ -41,6 +41,7 @@ from tui.commands.eval_shared import (
     step_line,
     versions,
 )
+from tui.commands.eval_view import cost_line, cost_of_replies
 from tui.running import run_async
 from tui.wiring import Context, context
 
@@ -139,10 +140,8 @@ class _Run:
     suite: Suite
     attempts: list[Attempt] = field(default_factory=list)
     trained: dict[Arm, Trained | None] = field(default_factory=dict)
-    greedy: dict[Arm, dict[str, float]] = field(default_factory=dict)
-    sampled: dict[Arm, dict[str, float]] = field(default_factory=dict)
-    stale: dict[Arm, int] = field(default_factory=dict)
-    """Greedy replies that end in an error of an API that is not there; counted in `drift` alone."""
+    greedy: dict[Arm, list[Sample]] = field(default_factory=dict)
+    sampled: dict[Arm, list[Sample]] = field(default_factory=dict)
 
     async def all(self) -> None:
         """Attempts, then one arm after the other: learned, then measured."""
@@ -211,10 +210,12 @@ class _Run:
     async def _measure(
         self, arm: Arm, made: Trained | None, task_ids: list[str], judge: Judge
     ) -> None:
-        for kind, count, scores in (
+        for kind, count, samples in (
             ("greedy", 1, self.greedy),
             ("sampled", self.settings.measured, self.sampled),
         ):
+            if not count:
+                continue
             file = self._file(arm, made, kind)
             try:
                 if len(file.read()) < count * len(task_ids):
@@ -228,10 +229,7 @@ class _Run:
                             on_sample=progress(),
                         )
             finally:  # what was measured so far counts with its n
-                samples = list(file.read().values())
-                scores[arm] = task_means(samples)
-                if kind == "greedy" and self.settings.suite == "drift":
-                    self.stale[arm] = sum(sample.stale for sample in samples)
+                samples[arm] = list(file.read().values())
 
     def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[Subject]:
         own, settings = self.where.settings.model, self.settings
@@ -266,11 +264,13 @@ class _Run:
             "settings": asdict(self.settings),
             "sandbox_runs_learned_from": len(self.attempts),
             "attempts_passed": sum(each.passed for each in self.attempts),
+            "attempts_cost": cost_of_replies(self.attempts),
             "arms": {
                 arm: {
-                    "greedy": self.greedy.get(arm, {}),
-                    "sampled": self.sampled.get(arm, {}),
-                    "stale_api_errors": self.stale.get(arm),
+                    "greedy": task_means(self.greedy.get(arm, [])),
+                    "sampled": task_means(self.sampled.get(arm, [])),
+                    "stale_api_errors": self._stale(arm),
+                    "cost": self._cost(arm),
                     "examples": made.examples if made else 0,
                     "steps": made.steps if made else 0,
                     "seconds_training": made.seconds if made else 0.0,
@@ -279,26 +279,39 @@ class _Run:
             },
         }
 
+    def _stale(self, arm: Arm) -> int | None:
+        """Greedy replies that end in an error of an API that is not there; in `drift` alone."""
+        if self.settings.suite != "drift":
+            return None
+        return sum(sample.stale for sample in self.greedy.get(arm, []))
+
+    def _cost(self, arm: Arm) -> dict[str, float]:
+        """What measuring this arm took; its training is told beside it."""
+        return cost_of_replies([*self.greedy.get(arm, []), *self.sampled.get(arm, [])])
+
     def table(self) -> list[str]:
         """One line for each arm that was run, complete or not."""
         passed = sum(each.passed for each in self.attempts)
-        lines = [f"learned from {len(self.attempts)} judged attempts, {passed} of them passes"]
+        lines = [
+            f"learned from {len(self.attempts)} judged attempts, {passed} of them passes",
+            f"{'':9} {cost_line(cost_of_replies(self.attempts))}",
+        ]
         return [*lines, *(self._line(arm, made) for arm, made in self.trained.items())]
 
     def _line(self, arm: Arm, made: Trained | None) -> str:
-        scores = self.greedy.get(arm, {})
+        scores = task_means(self.greedy.get(arm, []))
         if not scores:
             return f"{arm:9} nothing to learn from: {ABOUT[arm]}"
         mean = Figure.of(list(scores.values()), seed=self.settings.seed)
         text = f"{arm:9} {mean.value:5.1f} ({mean.low:.0f} to {mean.high:.0f}), n = {len(scores)}"
-        if arm in self.stale:
-            text += f", {self.stale[arm]} stale-API errors"
-        if sampled := self.sampled.get(arm):
+        if (stale := self._stale(arm)) is not None:
+            text += f", {stale} stale-API errors"
+        if sampled := task_means(self.sampled.get(arm, [])):
             text += f", sampled {Figure.of(list(sampled.values())).value:5.1f}"
         if made is not None:
-            beside = compare(self.greedy["base"], scores, seed=self.settings.seed)
+            beside = compare(task_means(self.greedy["base"]), scores, seed=self.settings.seed)
             text += (
                 f"; {len(beside.won)} won, {len(beside.lost)} lost against the base;"
                 f" {made.steps} steps on {made.examples} examples in {made.seconds:.0f} s"
             )
-        return f"{text}: {ABOUT[arm]}"
+        return f"{text}: {ABOUT[arm]}\n{'':9} {cost_line(self._cost(arm))}"

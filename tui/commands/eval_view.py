@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
+from learning.evaluation.article.attempts import Attempt
 from learning.evaluation.comparison import Comparison
 from learning.evaluation.costs import Cost
-from learning.evaluation.samples import Manifest
+from learning.evaluation.samples import Manifest, Sample
 from learning.evaluation.scores import PassRate, Scores
 from learning.evaluation.statistics import TaskScores
 
@@ -37,6 +39,21 @@ def print_scores(
         highlight=False,
     )
     console.print(cost_words(scores, cost), highlight=False)
+
+
+def cost_of_replies(replies: Sequence[Sample | Attempt]) -> dict[str, float]:
+    """What replies and their verdicts took, by name."""
+    return {
+        "tokens made": sum(reply.completion_tokens for reply in replies),
+        "tokens read": sum(reply.prompt_tokens for reply in replies),
+        "s of generation": sum(reply.generation_s for reply in replies),
+        "s in the sandbox": sum(reply.sandbox_s for reply in replies),
+    }
+
+
+def cost_line(cost: Mapping[str, float]) -> str:
+    """A cost in one line."""
+    return ", ".join(f"{name} {value:,.0f}" for name, value in cost.items())
 
 
 def cost_words(scores: Scores, cost: Cost | None) -> str:

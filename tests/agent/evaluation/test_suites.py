@@ -52,7 +52,9 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
     assert (failed.passed, passed.passed) == (False, True)
     step = experience_of(failed, drift_prompt(TASK).messages, model="m")
     assert step.verdict is Verdict.FAIL
-    assert [fact.message for fact in step.evidence] == [ERROR]
+    (fact,) = step.evidence
+    assert fact.exception == "AttributeError"
+    assert fact.message == "'DataFrame' object has no attribute 'groupby'"
 
 
 async def test_code_without_the_library_is_no_pass(tmp_path: Path) -> None:

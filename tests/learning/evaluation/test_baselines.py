@@ -104,6 +104,18 @@ def test_a_false_account_has_other_numbers_and_another_exception() -> None:
     assert "10 == 11" in message
 
 
+def test_what_the_judge_says_is_read_as_exception_and_message_and_so_can_be_falsified() -> None:
+    said = "the function raised AttributeError: module 'numpy' has no attribute 'trapz'"
+    tried = _tried("a", 0, said)
+    (fact,) = tried.evidence
+    told = "module 'numpy' has no attribute 'trapz'"
+    assert (fact.exception, fact.message) == ("AttributeError", told)
+    (false,) = examples_for("wrong", [tried], seed=0)[0].step.evidence
+    assert false.exception not in ("", "AttributeError")
+    (plain,) = _tried("a", 0, "gave no value: a value of type coroutine cannot be sent").evidence
+    assert (plain.exception, plain.message[:14]) == ("", "gave no value:")
+
+
 def test_no_arm_has_a_term_that_is_not_its_own() -> None:
     assert rule_for("rft") == rule_for("ssd")
     sft, echo = rule_for("rft").loss, rule_for("echo").loss

@@ -25,6 +25,7 @@ from learning.evaluation.article.settings import (
 )
 from learning.evaluation.samples import Sample
 from tui.commands.eval_shared import counter, launcher, say
+from tui.commands.eval_view import cost_of_replies
 from tui.wiring import Context
 
 NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
@@ -133,10 +134,7 @@ async def explanations(
 def cost_of(samples: list[Sample], learned: list[Learned]) -> dict[str, float]:
     """What measuring and learning took."""
     return {
-        "tokens made": sum(sample.completion_tokens for sample in samples),
-        "tokens read": sum(sample.prompt_tokens for sample in samples),
-        "s of generation": sum(sample.generation_s for sample in samples),
-        "s in the sandbox": sum(sample.sandbox_s for sample in samples),
+        **cost_of_replies(samples),
         "tokens learned": sum(item.tokens for item in learned),
         "s of learning": sum(item.seconds for item in learned),
     }

@@ -20,6 +20,7 @@ from learning.evaluation.article.results import (
     read_outcome,
     write_outcome,
 )
+from tui.commands.eval_view import cost_line
 from tui.page import Span, heading, page, paragraph, spans, table
 from tui.plain import make_console
 
@@ -207,4 +208,4 @@ def _figure(figure: Figure | None, *, signed: bool = False) -> str:
 
 
 def _cost_line(outcome: Outcome) -> str:
-    return ", ".join(f"{name} {value:,.0f}" for name, value in outcome.cost.items())
+    return cost_line(outcome.cost)
