@@ -2,8 +2,9 @@
 
 What needs asking is decided here from the mode; how a person is asked is the front end's matter.
 Edits inside the repository and commands inside the sandbox are reversible, so `auto` allows them.
-What leaves the sandbox is asked about in every mode, with the exact command: a dependency that
-cannot be built without a network, and the git hooks of `--commit --hooks`. Nothing else is offered.
+What leaves the sandbox is asked about in every mode, with the exact command or diff: a dependency
+that cannot be built without a network, the git hooks of `--commit --hooks`, and an edit of a file
+that programs on the host run or obey by themselves.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ class Question:
     problem: str = ""
     """Why the last answer could not be carried out, where this is asked again."""
 
+    host_use: str = ""
+    """Which program on the host would run or obey what is written; empty if none is known."""
+
     @property
     def leaves_sandbox(self) -> bool:
-        """Whether a yes lets something out of the box, which no mode allows by itself."""
-        return self.kind in ("network build", "host command")
+        """True if a yes lets something out of the box, which no mode allows by itself."""
+        return self.kind in ("network build", "host command") or bool(self.host_use)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +65,14 @@ class ModeApprover:
     """How to ask the person; without it, `ask` answers no."""
 
     async def decide(self, question: Question) -> Decision:
-        mode: Mode = "ask" if question.leaves_sandbox else self.mode
-        match mode:
-            case "auto":
-                return Decision(allowed=True)
-            case "plan":
+        match self.mode:
+            case "plan" if question.kind in ("edit", "command"):
                 return Decision(allowed=False, reason="plan mode only reads; nothing was changed")
-            case "ask" if self.ask is not None:
-                return await self.ask(question)
-            case "ask":
-                return Decision(allowed=False, reason="nobody is there to approve it")
+            case "auto" if not question.leaves_sandbox:
+                return Decision(allowed=True)
+        if self.ask is not None:
+            return await self.ask(question)
+        if question.host_use:
+            reason = f"{question.host_use}; start elagent in a terminal to be asked"
+            return Decision(allowed=False, reason=reason)
+        return Decision(allowed=False, reason="nobody is there to approve it")

@@ -47,6 +47,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.workspace.committing import Committer
 from agent.workspace.head import read_head
+from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
@@ -65,7 +66,9 @@ class Assistant:
     def __init__(self, parts: Parts, approver: Approver) -> None:
         self._parts = parts
         self._repository = parts.paths.repository(parts.root)
-        self._approver = approver
+        self._approver = approver = HostAware(
+            approver=approver, files=HostFiles(root=parts.root, environ=parts.environ)
+        )
         self.conversation = Conversation()
         self.workspace = Workspace(
             parts.root,
@@ -165,6 +168,7 @@ class Assistant:
                     ),
                     recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
+                    may_write=asks_for_host(self._approver),
                 )
                 await self._note_user_edits(emit)
                 first = True

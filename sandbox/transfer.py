@@ -13,13 +13,13 @@ import os
 import re
 import stat
 import tarfile
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sandbox.contract import SourceFile, TransferError
+from sandbox.host_names import folded, name_that_host_obeys
 
 MAX_PARTS = 32
 MAX_PART_BYTES = 255
@@ -27,14 +27,6 @@ MAX_FILES = 20_000
 
 NEVER_NAMES = frozenset({".git", ".hg", ".svn", ".elagent"})
 """Parts of a path that never enter a box."""
-_NEVER_OUT = frozenset(
-    {
-        *(".git", ".hg", ".svn", ".bzr", "_darcs", "git~1"),
-        *(".gitmodules", ".gitattributes", ".gitconfig", ".githooks", ".husky"),
-        *(".vscode", ".idea", ".envrc", ".env", ".mcp.json", ".claude", ".codex", ".elagent"),
-    }
-)
-"""Names, folded, that make git, editors, shells or agents on the host run or trust something."""
 
 _SECRET_NAMES = re.compile(
     r"""\.env(\..+)? | \.envrc | \.netrc | \.pypirc | \.npmrc | \.pgpass | \.git-credentials
@@ -170,16 +162,9 @@ def check_outgoing(path: str) -> tuple[str, ...]:
         TransferError: If it leads elsewhere, or names something that tools on the host act on.
     """
     parts = check_path(path)
-    if denied := next((part for part in parts if folded(part) in _NEVER_OUT), None):
+    if denied := name_that_host_obeys(parts):
         raise TransferError(f"{denied} never comes out of the box")
     return parts
-
-
-def folded(part: str) -> str:
-    """One name for all spellings that some file system takes for the same."""
-    plain = unicodedata.normalize("NFKC", part).casefold()
-    visible = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Mn"))
-    return visible.partition(":")[0].rstrip(". ")
 
 
 def tar_chunks(files: Iterable[SourceFile]) -> Iterator[bytes]:

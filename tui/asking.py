@@ -20,7 +20,9 @@ def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto
         presenter.close()  # a live progress line would draw over the question
         what = f"Allow the {question.kind} of {display_safe(question.subject)}?"
         session: PromptSession[str] = PromptSession()
-        answer = await session.prompt_async(f"{display_safe(question.detail)}\n{what} [y/N] ")
+        why = f"Asked because {question.host_use}.\n" if question.host_use else ""
+        shown = f"{question.detail}\n{why}"
+        answer = await session.prompt_async(f"{display_safe(shown)}{what} [y/N] ")
         allowed = answer.strip().lower() in ("y", "yes")
         return Decision(allowed=allowed, reason="" if allowed else "the user said no")
 

@@ -232,6 +232,8 @@ class Repl:
 
     def _show_question(self, question: Question) -> int:
         """Print what would happen; of how many parts a change is, where one can choose."""
+        if question.host_use:
+            self._console.print(f"Asked because {display_safe(question.host_use)}.")
         if question.problem:
             self._console.print(display_safe(question.problem))
         if question.kind != "edit":

@@ -44,6 +44,7 @@ from agent.model.protocol import Model
 from agent.reply.parse import FileEdits, Unusable, parse_reply
 from agent.streaming import Emit
 from agent.turn.asking import ReplyProgress, ask
+from agent.workspace.host_files import MayWrite
 from learning.records import Action, Message, Sampling, Verdict
 from sandbox.contract import SandboxError
 from sandbox.report import TestResult
@@ -65,6 +66,8 @@ class Parts:
     emit: Emit
     advise: Advise | None = None
     """Help beside the failure itself; None for none."""
+    may_write: MayWrite | None = None
+    """Decides about each edit before it is written; None allows all."""
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
 
@@ -177,6 +180,14 @@ def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:
     if isinstance(checked, Refused):
         return f"{checked.reason[:1].upper()}{checked.reason[1:]}."
     return checked
+
+
+async def refusal_of(parts: Parts, edit: Accepted | str) -> str:
+    """Ask about an edit if it has to be asked about; why it may not be written, empty if it may."""
+    if isinstance(edit, str) or parts.may_write is None:
+        return ""
+    decision = await parts.may_write(edit.path, unified_diff(edit.path, edit.before, edit.after))
+    return "" if decision.allowed else f"{edit.path} is not written: {decision.reason}"
 
 
 def what_it_gives(asked: Asked, edit: Accepted | str) -> str:

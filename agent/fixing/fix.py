@@ -32,6 +32,7 @@ from agent.fixing.attempts import (
     ask_for_file,
     fitting_prompt,
     read_edit,
+    refusal_of,
     reply_problem,
     try_edit,
     what_it_gives,
@@ -44,6 +45,7 @@ from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
 from agent.model.protocol import ContextLengthError, Model, ModelError
 from agent.streaming import Emit, stream_events
+from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
 from learning.records import Verdict
 from sandbox.contract import SandboxError
@@ -87,11 +89,13 @@ def fix(
     options: FixOptions = FixOptions(),
     recorder: StepRecorder | None = None,
     advise: Advise | None = None,
+    may_write: MayWrite | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
-    lessons of earlier repairs to the prompts. When this iterator is cancelled or closed, an edit
+    lessons of earlier repairs to the prompts. `may_write` decides about each edit before it is
+    written; None allows all. When this iterator is cancelled or closed, an edit
     that is not judged yet is put back first.
 
     Raises:
@@ -106,6 +110,7 @@ def fix(
             model=model,
             emit=emit,
             advise=advise,
+            may_write=may_write,
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
         )
@@ -199,6 +204,8 @@ class _Repair:
             if isinstance(asked, str):
                 return asked
             edit = read_edit(self._parts, asked, plan.path)
+            if refusal := await refusal_of(self._parts, edit):
+                return refusal
             if not course.repeats(what_it_gives(asked, edit)):
                 await self._use(plan, asked, edit, course)
                 return REASKED_ENOUGH if course.unusable > _MOST_REASKS else ""

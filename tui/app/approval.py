@@ -68,6 +68,8 @@ class ApprovalScreen(ModalScreen[Verdict]):
             title = Text(_TITLES.get(question.kind, f"Allow this {question.kind}?"), "bold")
             yield Static(title, markup=False)
             yield Static(Text(display_safe(question.subject)), id="subject", markup=False)
+            if question.host_use:
+                yield Static(Text(f"Asked because {display_safe(question.host_use)}.", "bold"))
             if question.problem:
                 yield Static(Text(display_safe(question.problem), "bold"), markup=False)
             if self._parts is not None:
@@ -86,12 +88,16 @@ class ApprovalScreen(ModalScreen[Verdict]):
 
     def on_mount(self) -> None:
         self.query_one("#reason").display = False
-        self.query_one("#rest").display = self._question.kind == "edit"
+        self.query_one("#rest").display = self._may_accept_rest
         self._draw()
         self.query_one("#yes").focus()
 
     def on_resize(self) -> None:
         self._draw()
+
+    @property
+    def _may_accept_rest(self) -> bool:
+        return self._question.kind == "edit" and not self._question.leaves_sandbox
 
     def _draw(self) -> None:
         if self._parts is not None:
@@ -141,7 +147,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
             self._say_what_is_marked(self._parts)
 
     def action_accept_rest(self) -> None:
-        if self._question.kind == "edit":
+        if self._may_accept_rest:
             self.dismiss(Verdict(allowed=True, rest=True))
 
     def action_say_why(self) -> None:

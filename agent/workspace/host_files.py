@@ -1,0 +1,118 @@
+"""Finds which edits of a repository's files a program on the host would act on by itself.
+
+Reading git's configuration executes nothing. The answer is about files of the repository only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from agent.approval import Approver, Decision, Question
+from agent.errors import WorkspaceError
+from agent.workspace.safegit import Git
+from sandbox.host_names import name_that_host_obeys
+
+_EXECUTABLE = 0o111
+_SAY_WHAT = re.compile(r"branch|remote|submodule|url|user|color|commit\.template|blame|i18n")
+"""Sections of git's configuration whose values name no program and no folder of programs."""
+_WORDS = re.compile(r"[^\s'\"`=;|&()<>!]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFiles:
+    """Knows which files of one repository programs on the host run or obey."""
+
+    root: Path
+    environ: Mapping[str, str]
+
+    def use_of(self, path: str) -> str:
+        """Say in a clause what the host would do with a file of this path; empty if nothing.
+
+        A file that a symbolic link leads to is looked at under both names.
+        """
+        target = self.root / path
+        names = {path, *self._inner(target)}
+        for name in sorted(names):
+            if part := name_that_host_obeys(PurePosixPath(name).parts):
+                return f"programs on this machine run or obey {part} by themselves"
+        settings = tuple(self._git_settings())
+        for key, value in settings:
+            if any(self._is_named(name, value) for name in names):
+                return f"git on this machine uses it ({key})"
+        if dict(settings).get("core.filemode") != "false" and _is_executable(target):
+            return "it is a program that this machine can start"
+        return ""
+
+    def _is_named(self, path: str, value: str) -> bool:
+        """True if a value of git's configuration names the file, or a folder that it is in."""
+        places = {path, *map(str, PurePosixPath(path).parents)} - {"."}
+        return any(self._relative(word) in places for word in (value, *_WORDS.findall(value)))
+
+    def _relative(self, word: str) -> str:
+        """A place in the repository as git's configuration may write it, from its root."""
+        word = word.replace("~/", self.environ.get("HOME", "~") + "/", 1)
+        plain = os.path.normpath(word.removeprefix("../")) if word else ""
+        root = self.root.resolve()
+        return plain.removeprefix(f"{root}/") if plain.startswith(f"{root}/") else plain
+
+    def _inner(self, target: Path) -> Iterator[str]:
+        real = Path(os.path.realpath(target))
+        if real.is_relative_to(home := self.root.resolve()):
+            yield real.relative_to(home).as_posix()
+
+    def _git_settings(self) -> Iterator[tuple[str, str]]:
+        """Every key and value that the user's own git reads here, the system's and user's included."""
+        names = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+        env = {name: self.environ[name] for name in names if self.environ.get(name)}
+        git = Git(cwd=self.root, env=env | {"LC_ALL": "C"}, options=())
+        try:
+            listed = git.attempt("config", "--includes", "--list", "-z")
+        except WorkspaceError:
+            return
+        for entry in listed.stdout.decode("utf-8", "surrogateescape").split("\0"):
+            key, _, value = entry.partition("\n")
+            if key and not _SAY_WHAT.match(key):
+                yield key, value
+
+
+def _is_executable(target: Path) -> bool:
+    try:
+        return target.is_file() and bool(target.stat().st_mode & _EXECUTABLE)
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAware:
+    """Asks an approver with what the host would do with an edit, so that no mode allows it."""
+
+    approver: Approver
+    files: HostFiles
+
+    async def decide(self, question: Question) -> Decision:
+        """Answer like the approver; it also learns what the host would do with an edited file."""
+        if question.kind == "edit":
+            use = await asyncio.to_thread(self.files.use_of, question.subject)
+            question = replace(question, host_use=use)
+        return await self.approver.decide(question)
+
+
+MayWrite = Callable[[str, str], Awaitable[Decision]]
+"""Decides about a file of a path, given the diff."""
+
+
+def asks_for_host(approver: HostAware) -> MayWrite:
+    """Let a job that asks about no edit ask about those that the host would act on."""
+
+    async def may_write(path: str, diff: str) -> Decision:
+        if not (use := await asyncio.to_thread(approver.files.use_of, path)):
+            return Decision(allowed=True)
+        question = Question(kind="edit", subject=path, detail=diff, host_use=use)
+        return await approver.approver.decide(question)
+
+    return may_write
