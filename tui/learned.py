@@ -11,10 +11,10 @@ from learning.promotion.adapters import AdapterStore
 from learning.promotion.gate import from_record
 from learning.promotion.lineage import made_from
 from learning.promotion.report import Learned, html_report
-from tui.wiring import Context
+from tui.wiring import Context, Place
 
 
-def learned_by(where: Context, name: str) -> Learned:
+def learned_by(where: Context | Place, name: str) -> Learned:
     """Everything that is known of an adapter.
 
     Raises:

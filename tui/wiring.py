@@ -14,8 +14,22 @@ from agent.context.instructions import read_instructions
 from agent.paths import Paths, RepositoryPaths, from_environ
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
-from agent.settings.trust import TrustFile, configuration_of
+from agent.settings.trust import TrustFile, configuration_of, digest_of
 from sandbox.streams import display_safe
+
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A repository and where its state is kept: all that commands need which read no settings."""
+
+    root: Path
+    paths: Paths
+
+    @property
+    def repository(self) -> RepositoryPaths:
+        return self.paths.repository(self.root)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +57,12 @@ class Context:
         return self.paths.repository(self.root)
 
 
+def place(path: Path | None = None) -> Place:
+    """The repository that holds `path` (default: the current folder); no file of it is read."""
+    cwd = (path or Path.cwd()).resolve()
+    return Place(root=repository_root(cwd), paths=from_environ(os.environ))
+
+
 def context(path: Path | None = None, overrides: Mapping[str, object] | None = None) -> Context:
     """Settings and paths for the repository that holds `path` (default: the current folder).
 
@@ -50,38 +70,62 @@ def context(path: Path | None = None, overrides: Mapping[str, object] | None = N
         ConfigError: If a setting is wrong; the message names the file and line.
     """
     cwd = (path or Path.cwd()).resolve()
-    root, paths = repository_root(cwd), from_environ(os.environ)
-    trusted = is_trusted(root, cwd, TrustFile(paths.trust_file))
+    where = place(cwd)
+    trusted = is_trusted(where.root, cwd, TrustFile(where.paths.trust_file))
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    loaded = load(root, os.environ, given, trusted=trusted)
-    instructions = read_instructions(root, cwd) if trusted else ""
-    return Context(root=root, loaded=loaded, paths=paths, instructions=instructions)
+    loaded = load(where.root, os.environ, given, trusted=trusted)
+    instructions = read_instructions(where.root, cwd) if trusted else ""
+    return Context(root=where.root, loaded=loaded, paths=where.paths, instructions=instructions)
+
+
+def users_settings() -> Settings:
+    """The settings without those of a project, for commands that no project may stop.
+
+    Raises:
+        ConfigError: If a setting of the user is wrong; the message names the file and line.
+    """
+    return load(Path.cwd(), os.environ, trusted=False).settings
 
 
 def is_trusted(root: Path, cwd: Path, answers: TrustFile) -> bool:
-    """Whether this repository's own configuration is read; asks the person once per repository.
+    """True if this repository's own configuration, as it is now, may be read; asks where needed.
 
-    `--trust` says yes for good. Where nobody can be asked, the answer is no, and that is said.
+    The person is asked once for each content of these files. `--trust` says yes to the present
+    one. Where nobody can be asked, the answer is no, and that is said.
     """
-    files = configuration_of(cwd)
-    if not files:
+    words = configuration_of(cwd)
+    if not words:
         return True
+    digest = digest_of(words)
     current = click.get_current_context(silent=True)
     options = current.find_root().params if current is not None else {}
     if options.get("trust"):
-        answers.remember(root, trusted=True)
+        answers.remember(root, digest, trusted=True)
         return True
-    known = answers.answer(root)
+    known = answers.answer(root, digest)
     if known is not None:
         return known
-    names = display_safe(", ".join(files))
+    names = display_safe(", ".join(words))
+    changed = answers.was_asked(root)
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or options.get("as_json"):
-        click.echo(f"elagent: not trusted, so not read: {names}; --trust reads it", err=True)
+        why = "changed since you were asked" if changed else "not trusted"
+        click.echo(f"elagent: {why}, so not read: {names}; --trust reads it", err=True)
         return False
-    click.echo(f"This repository brings its own configuration for elagent: {names}")
-    trusted = click.confirm("Read it, now and in the future?", default=False)
-    answers.remember(root, trusted=trusted)
+    trusted = _ask_for_trust(words, changed=changed)
+    answers.remember(root, digest, trusted=trusted)
     return trusted
+
+
+def _ask_for_trust(words: Mapping[str, str], *, changed: bool) -> bool:
+    since = ", which changed since you were last asked" if changed else ""
+    click.echo(f"This repository brings its own configuration for elagent{since}.")
+    for name, text in words.items():
+        lines = display_safe(text).splitlines()
+        click.echo(f"-- {display_safe(name)}")
+        click.echo("\n".join(f"   {line}" for line in lines[:_SHOWN_LINES]))
+        if len(lines) > _SHOWN_LINES:
+            click.echo(f"   ({len(lines) - _SHOWN_LINES} more lines; open the file to read them)")
+    return click.confirm("Read it, until it changes?", default=False)
 
 
 def repository_root(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import tomllib
@@ -53,13 +54,22 @@ def read_project(cwd: Path) -> Iterator[tuple[str, Given]]:
         yield from _flattened(_parsed(text, own), text, own, ())
 
 
-def speaks_to_us(pyproject: Path) -> bool:
-    """Whether a `pyproject.toml` has settings of ours, or may have: a broken one that names us has."""
+def own_settings(pyproject: Path) -> str:
+    """The settings of ours in a `pyproject.toml`, as lines; empty if it has none.
+
+    A broken file that names us may have some, so all of it counts then.
+    """
     try:
-        text = _text(pyproject)
-        return text is not None and _own_table(text, pyproject) is not None
+        text = _text(pyproject) or ""
+    except ConfigError as err:
+        return str(err)
+    try:
+        table = _own_table(text, pyproject)
     except ConfigError:
-        return True
+        return text
+    if table is None:
+        return ""
+    return json.dumps(table, indent=1, sort_keys=True, default=str)
 
 
 def project_root(cwd: Path) -> Path:

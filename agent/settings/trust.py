@@ -1,61 +1,95 @@
-"""Whether a repository's own configuration is read: asked once, and remembered for the user.
+"""Remembers which words of a repository the user lets elagent obey.
 
-What counts is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml` and `AGENTS.md`. Without trust
-none of them has any effect.
+What counts is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml` and `AGENTS.md`. An answer holds
+for these files with the bytes that were shown, so a change by a pull, by a person or by a model is
+asked about again. Without trust none of them has any effect.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.paths import make_private
-from agent.settings.files import PROJECT_FILE, project_root, speaks_to_us
+from agent.settings.files import PROJECT_FILE, own_settings, project_root
 
 _INSTRUCTIONS = "AGENTS.md"
 
 
-def configuration_of(cwd: Path) -> tuple[str, ...]:
-    """The files of a repository that would be read with trust, relative to its root."""
+def configuration_of(cwd: Path) -> Mapping[str, str]:
+    """The words of a repository that would be obeyed with trust, by file relative to its root.
+
+    Of a `pyproject.toml` these are the settings of elagent alone.
+    """
     root = project_root(cwd)
     found = [name for name in (PROJECT_FILE, _INSTRUCTIONS) if (root / name).is_file()]
-    if speaks_to_us(root / "pyproject.toml"):
-        found.append("pyproject.toml")
-    here = cwd.resolve()
+    found += _instructions_below(root, cwd.resolve())
+    words = {name: _text(root / name) for name in found}
+    if own := own_settings(root / "pyproject.toml"):
+        words["pyproject.toml"] = own
+    return words
+
+
+def _instructions_below(root: Path, here: Path) -> Iterator[str]:
     for folder in (here, *here.parents):
         if folder == root or not folder.is_relative_to(root):
-            break
+            return
         if (folder / _INSTRUCTIONS).is_file():
-            found.append((folder / _INSTRUCTIONS).relative_to(root).as_posix())
-    return tuple(found)
+            yield (folder / _INSTRUCTIONS).relative_to(root).as_posix()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "backslashreplace")
+    except OSError as err:
+        return f"(cannot be read: {err.strerror})"
+
+
+def digest_of(words: Mapping[str, str]) -> str:
+    """SHA-256 of the names and words that a person is asked about."""
+    text = json.dumps(sorted(words.items()))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class TrustFile:
-    """The user's answers, by repository."""
+    """The user's answers, by repository and by what was shown."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def answer(self, root: Path) -> bool | None:
-        """What the user said about a repository; None if it was never asked.
+    def answer(self, root: Path, digest: str) -> bool | None:
+        """Give the user's answer about files of this digest; None if it was never asked.
 
         Raises:
             ConfigError: If the file is damaged.
         """
-        answer = self._read().get(str(root.resolve()))
-        return answer if isinstance(answer, bool) else None
+        match self._read().get(str(root.resolve())):
+            case {"digest": known, "trusted": bool(trusted)} if known == digest:
+                return trusted
+            case _:
+                return None
 
-    def remember(self, root: Path, *, trusted: bool) -> None:
-        """Keep an answer; the file is replaced as a whole.
+    def was_asked(self, root: Path) -> bool:
+        """True if the user answered about this repository, whatever its files were then.
+
+        Raises:
+            ConfigError: If the file is damaged.
+        """
+        return str(root.resolve()) in self._read()
+
+    def remember(self, root: Path, digest: str, *, trusted: bool) -> None:
+        """Keep an answer about files of this digest; the file is replaced as a whole.
 
         Raises:
             ConfigError: If it is damaged or cannot be written.
         """
-        answers = {**self._read(), str(root.resolve()): trusted}
+        answer = {"digest": digest, "trusted": trusted}
+        answers = {**self._read(), str(root.resolve()): answer}
         make_private(self._path.parent)
         partial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
         try:

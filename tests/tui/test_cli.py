@@ -129,3 +129,23 @@ def test_completion_script_is_printed(shell: str, repository: Path, home: Path) 
     run = elagent("completion", shell, cwd=repository, home=home)
     assert run.returncode == 0
     assert "_ELAGENT_COMPLETE" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("undo",),
+        ("redo",),
+        ("diff",),
+        ("sessions", "ls"),
+        ("experiences", "ls"),
+        ("adapters", "ls"),
+    ],
+)
+def test_no_setting_of_a_repository_stands_in_the_way_back(
+    command: tuple[str, ...], repository: Path, home: Path
+) -> None:
+    (repository / ".elagent.toml").write_text("[sandbox]\ntimeout_s = 6000\n")
+    run = elagent("--trust", *command, cwd=repository, home=home)
+    assert run.returncode != 2
+    assert "timeout_s" not in run.stderr

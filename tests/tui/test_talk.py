@@ -84,6 +84,10 @@ def test_instructions_of_a_repository_are_read_only_when_it_is_trusted(root: Pat
         assert not any("rhymes" in content for content in sent(server, 0))
         assert talk(root, server, "--trust", "-p", "Hi").stderr == ""
         assert any("rhymes" in content for content in sent(server, 1))
+        (root / "AGENTS.md").write_text("Answer in Latin.\n")
+        done = talk(root, server, "-p", "Hi")
+        assert "changed since you were asked, so not read: AGENTS.md" in done.stderr
+        assert not any("Latin" in content for content in sent(server, 2))
 
 
 def test_a_context_that_is_too_small_names_the_setting_of_that_server(root: Path) -> None:

@@ -23,7 +23,7 @@ from tui.commands.learn import Budget
 from tui.learned import learned_by, write_page
 from tui.plain import make_console, make_presenter, show_all
 from tui.running import open_assistant, run_async
-from tui.wiring import Context, context
+from tui.wiring import Context, Place, context, place
 
 
 @click.group(help="Show, use or roll back what was learned in this repository.")
@@ -31,14 +31,14 @@ def adapters() -> None:
     pass
 
 
-def _store(where: Context) -> AdapterStore:
+def _store(where: Context | Place) -> AdapterStore:
     store = AdapterStore(where.repository.adapters)
     if where.repository.adapters.is_dir():
         store.sweep()
     return store
 
 
-def _tainted_names(where: Context, store: AdapterStore) -> frozenset[str]:
+def _tainted_names(where: Place, store: AdapterStore) -> frozenset[str]:
     """Adapters that something forgotten had a part in."""
     if not where.repository.experiences.exists():
         return frozenset()
@@ -51,7 +51,7 @@ def _tainted_names(where: Context, store: AdapterStore) -> frozenset[str]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_adapters(*, as_json: bool) -> None:
     """Oldest first; the one in use is marked."""
-    where = context()
+    where = place()
     store = _store(where)
     active = store.active()
     rows = store.list()
@@ -94,7 +94,7 @@ def _state(row: AdapterManifest, active: AdapterManifest | None, *, tainted: boo
 @click.argument("name")
 def show(*, name: str) -> None:
     """The lineage, settings and report of one adapter."""
-    store = _store(context())
+    store = _store(place())
     manifest = store.get(name)
     click.echo(f"{manifest.name}\nfolder: {store.path(name)}\nmodel: {manifest.model}")
     click.echo(f"parent: {manifest.parent or 'the bare base model'}\nseed: {manifest.seed}")
@@ -115,7 +115,7 @@ def show(*, name: str) -> None:
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 def report(*, name: str, page: Path | None) -> None:
     """What was learned, from what, and how the round went; with --html as one page with plots."""
-    where = context()
+    where = place()
     learned = learned_by(where, name)
     for line in terminal_report(learned):
         click.echo(display_safe(line))
@@ -128,7 +128,7 @@ def report(*, name: str, page: Path | None) -> None:
 @click.argument("other", required=False)
 def diff(*, name: str, other: str | None) -> None:
     """What NAME was made from that OTHER was not; without OTHER, its parent is meant."""
-    store = _store(context())
+    store = _store(place())
     manifest = store.get(name)
     against = other or manifest.parent
     before = made_from(store, against) if against and against != "base" else frozenset()
@@ -148,7 +148,7 @@ def diff(*, name: str, other: str | None) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 def export(*, name: str, target: Path) -> None:
     """Write an adapter to TARGET: a PEFT folder, or one GGUF file where TARGET ends in .gguf."""
-    where = context()
+    where = place()
     store = _store(where)
     store.verify(name, base=store.get(name).base)
     if target.exists():
@@ -202,7 +202,7 @@ def try_adapter(*, name: str, budget: float | None, model: str | None, as_json: 
 @adapters.command("rollback")
 def rollback() -> None:
     """Go back to what was in use before."""
-    manifest = _store(context()).rollback()
+    manifest = _store(place()).rollback()
     click.echo(f"{manifest.name if manifest else 'the bare base model'} is in use")
 
 
@@ -210,5 +210,5 @@ def rollback() -> None:
 @click.argument("name")
 def remove(*, name: str) -> None:
     """Delete an adapter that is not in use."""
-    _store(context()).remove(name)
+    _store(place()).remove(name)
     click.echo(f"removed {name}")

@@ -20,7 +20,7 @@ from sandbox.engine import check_engine
 from sandbox.image import list_images
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import format_bytes
-from tui.wiring import context
+from tui.wiring import users_settings
 
 _MIN_FREE_BYTES = 8 * 10**9
 
@@ -87,12 +87,12 @@ def _sandbox() -> Iterator[Check]:
 
 
 def _model() -> Iterator[Check]:
-    where = context()
-    name = where.settings.model.name
-    if where.settings.model.base_url:
-        yield Check(ok=True, what=f"model {name} from {where.settings.model.base_url}")
+    settings = users_settings().model
+    name = settings.name
+    if settings.base_url:
+        yield Check(ok=True, what=f"model {name} from {settings.base_url}")
         return
-    here = {model.name for model in installed(where.paths.models)}
+    here = {model.name for model in installed(from_environ(os.environ).models)}
     ready = name in here or Path(name).exists()
     hint = "is installed" if ready else f"is not installed; `elagent models pull {name}`"
     yield Check(ready, f"model {name} {hint}", needed=False)

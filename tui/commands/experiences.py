@@ -16,7 +16,7 @@ from learning.promotion.lineage import tainted
 from learning.records import Experience
 from sandbox.streams import display_safe
 from tui.plain import format_bytes, make_console
-from tui.wiring import context
+from tui.wiring import place
 
 
 @click.group(help="Show, forget or export what was captured in this repository.")
@@ -25,7 +25,7 @@ def experiences() -> None:
 
 
 def _open() -> ExperienceStore:
-    return ExperienceStore.open(context().repository.experiences)
+    return ExperienceStore.open(place().repository.experiences)
 
 
 def _find(store: ExperienceStore, given: str) -> Experience:
@@ -122,7 +122,7 @@ def forget(*, ids: tuple[str, ...], everything: bool) -> None:
         gone = sum(store.forget(each) for each in chosen)
         forgotten = store.forgotten()
     click.echo(f"forgot {gone} of {len(chosen)}")
-    for manifest in tainted(AdapterStore(context().repository.adapters), forgotten):
+    for manifest in tainted(AdapterStore(place().repository.adapters), forgotten):
         click.echo(
             f"{manifest.name} is tainted: something forgotten had a part in it;"
             f" `elagent learn --rebuild {manifest.name}` makes it again without that"

@@ -10,7 +10,7 @@ import click
 
 from agent.session import SessionError, list_sessions, read_session
 from sandbox.streams import display_safe
-from tui.wiring import context
+from tui.wiring import place
 
 _SUBJECT_CHARACTERS = 60
 
@@ -23,7 +23,7 @@ def sessions() -> None:
 @sessions.command("ls")
 def list_() -> None:
     """Newest first: id, last change, and what was asked first."""
-    folder = context().repository.sessions
+    folder = place().repository.sessions
     found = list_sessions(folder)
     for each in found:
         when = datetime.fromtimestamp(each.changed_at).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -40,7 +40,7 @@ def list_() -> None:
 @click.argument("id_", metavar="ID")
 def show(*, id_: str) -> None:
     """Print what was asked, answered and done, oldest first."""
-    lines = [_line(record) for record in read_session(context().repository.sessions, id_)]
+    lines = [_line(record) for record in read_session(place().repository.sessions, id_)]
     for line in filter(None, lines):
         click.echo(display_safe(line))
     if not any(lines):
@@ -54,7 +54,7 @@ def show(*, id_: str) -> None:
 )
 def export(*, id_: str, kind: str) -> None:
     """Print everything that is known: all events as JSON lines, or the conversation."""
-    for record in read_session(context().repository.sessions, id_):
+    for record in read_session(place().repository.sessions, id_):
         if kind == "jsonl":
             click.echo(json.dumps(record))
         elif record.get("event") == "message" and record.get("role") != "system":

@@ -10,11 +10,11 @@ import click
 from agent.workspace.workspace import Restored, Workspace
 from sandbox.streams import display_safe
 from tui.undone import left_as_is
-from tui.wiring import context
+from tui.wiring import place
 
 
 def _workspace(path: Path) -> Workspace:
-    where = context(path)
+    where = place(path)
     return Workspace(
         where.root,
         where.repository.shadow_git,
