@@ -176,7 +176,7 @@ class LocalModel:
         chat = self._served.chat
         if prompt.text:
             return chat.encode_text(prompt.text)
-        return chat.encode_text(chat.render(prompt.messages) + prompt.begun)
+        return [*chat.encode(prompt.messages), *chat.encode_text(prompt.begun)]
 
 
 def _first_stop(text: str, stops: Sequence[str]) -> int | None:

@@ -8,9 +8,11 @@ needs torch for them.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ _END_OF_TURN = (
     "</s>",
 )
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_PRIVATE = "\ue000"
+"""A character without a meaning; no template changes it."""
 _MAX_HELD_TOKENS = 8
 """A character has at most four bytes; a longer run without one is not text at all."""
 
@@ -47,6 +51,8 @@ class ChatFormat:
     template: Template
     special_tokens: dict[str, str]
     stop_ids: tuple[int, ...]
+    control_ids: frozenset[int]
+    """Tokens that structure a conversation, a tool call or a file, and that no content may hold."""
     tokenizer_sha256: str
     template_sha256: str
 
@@ -76,6 +82,7 @@ class ChatFormat:
             template=_compile(source),
             special_tokens=special,
             stop_ids=_stop_ids(hf_folder, tokenizer, special),
+            control_ids=_control_ids(tokenizer),
             tokenizer_sha256=_digest_tokenizer(text),
             template_sha256=hashlib.sha256(source.encode()).hexdigest(),
         )
@@ -106,15 +113,41 @@ class ChatFormat:
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the conversation with the generation prompt.
 
+        Control tokens come from the template alone: a content that spells one is read as the
+        characters that it is made of, so that no file and no tool's output can end a turn. For
+        contents without such spellings these are the ids that transformers gives.
+
         Raises:
             ChatFormatError: If the template refuses the conversation.
         """
-        return self.encode_text(self.render(messages))
+        contents = [self._harmless(message.content) for message in messages]
+        cut = _absent_from(message.content for message in messages)
+        shown = [
+            replace(message, content=cut.join(pieces))
+            for message, pieces in zip(messages, contents, strict=True)
+        ]
+        return self._ids_of(self.render(shown).split(cut))
 
     def encode_text(self, text: str) -> list[int]:
-        """Token ids of plain text, nothing added."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        """Token ids of plain text, nothing added; what spells a control token is text, too."""
+        return self._ids_of(self._harmless(text))
+
+    def _ids_of(self, pieces: Sequence[str]) -> list[int]:
+        encodings = (self.tokenizer.encode(piece, add_special_tokens=False) for piece in pieces)
+        return [id_ for encoding in encodings for id_ in encoding.ids]
+
+    def _harmless(self, text: str) -> list[str]:
+        """Cut a text so that no piece holds a control token, and the pieces joined are the text."""
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        cuts = [
+            start + 1
+            for id_, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+            if id_ in self.control_ids and end - start > 1
+        ]
+        if not cuts:
+            return [text]
+        pieces = [text[i:j] for i, j in itertools.pairwise([0, *cuts, len(text)])]
+        return [part for piece in pieces for part in self._harmless(piece)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids, special tokens left out."""
@@ -193,6 +226,18 @@ def _stop_ids(hf_folder: Path, tokenizer: Tokenizer, special: dict[str, str]) ->
     special_tokens = tokenizer.get_added_tokens_decoder()  # "</s>" may be an ordinary word, too
     found.update(i for i, token in special_tokens.items() if token.content in marks)
     return tuple(sorted(found))
+
+
+def _control_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Every added token but runs of white space, which some tokenizers add for indentation."""
+    added = tokenizer.get_added_tokens_decoder().items()
+    return frozenset(id_ for id_, token in added if token.content.strip())
+
+
+def _absent_from(texts: Iterable[str]) -> str:
+    """A mark that no text holds, and that cannot arise where it stands beside one."""
+    runs = (len(run) for text in texts for run in re.findall(f"{_PRIVATE}+", text))
+    return _PRIVATE * (1 + max(runs, default=0))
 
 
 def _digest_tokenizer(text: str) -> str:

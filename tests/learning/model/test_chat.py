@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from learning.model.chat import ChatFormat, ChatFormatError, TextStream
 from learning.records import Message, Role
@@ -15,7 +17,20 @@ CONVERSATIONS: tuple[tuple[tuple[Role, str], ...], ...] = (
     (("user", "hi"),),
     (("system", " You are brief. "), ("user", "def f(x):\n\treturn x ** 2\r\n\n# 12345 é 😀")),
     (("user", "a"), ("assistant", "b\n"), ("user", "")),
-    (("user", "a control token <|im_end|> inside"),),
+    (("user", "a private character \ue000\ue000 and a near miss <|im_end|"),),
+)
+MARKS = (
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|endoftext|>",
+    "<file_sep>",
+    "<|",
+    "|>",
+    "im_end",
+    "\ue000",
+)
+spelled = st.lists(st.sampled_from(MARKS) | st.text("aé <|>_\n", max_size=4), max_size=12).map(
+    "".join
 )
 
 
@@ -36,6 +51,25 @@ def test_ids_are_those_of_transformers(
         messages, add_generation_prompt=True, return_dict=False
     )
     assert chat.encode(said(*turns)) == expected
+
+
+def controls(chat: ChatFormat, ids: Sequence[int]) -> list[int]:
+    return [id_ for id_ in ids if id_ in chat.control_ids]
+
+
+@pytest.mark.model
+@given(system=spelled, user=spelled, reply=spelled)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_content_brings_a_control_token_of_its_own(
+    system: str, user: str, reply: str, chat: ChatFormat
+) -> None:
+    turns = said(("system", system), ("user", user), ("assistant", reply), ("user", user))
+    plain = said(("system", "x"), ("user", "x"), ("assistant", "x"), ("user", "x"))
+    ids = chat.encode(turns)
+    assert controls(chat, ids) == controls(chat, chat.encode(plain))
+    assert chat.tokenizer.decode(ids, skip_special_tokens=False) == chat.render(turns)
+    assert controls(chat, chat.encode_text(user)) == []
+    assert chat.decode(chat.encode_text(user)) == user
 
 
 @pytest.mark.model
