@@ -12,38 +12,42 @@ import re
 from collections import Counter
 from typing import Any
 
+from learning.experience.secret_shapes import ISSUED, PLACED, PRIVATE_KEY
 from learning.records import Action, Evidence, Experience, Message
 
 MARK = "[redacted]"
 
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?"
-    r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)",  # always matches: each character once
-    re.DOTALL,
+_ISSUED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(ISSUED.values())})")
+_PLACED = tuple(map(re.compile, PLACED.values()))
+_PHRASE = r"(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret)"
+_KEY = (
+    r"(?:(?:api|access|private|secret|signing|encryption|account|auth|master)[_-]?key|token"
+    r"|credentials?|connection_?string)"
 )
-_SHAPES = re.compile(
-    r"\b(?:sk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,200}"  # model providers
-    r"|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}"
-    r"|glpat-[A-Za-z0-9_-]{16,100}|hf_[A-Za-z0-9]{20,100}|pypi-[A-Za-z0-9_-]{40,400}"
-    r"|npm_[A-Za-z0-9]{30,60}|xox[abprs]-[A-Za-z0-9-]{10,200}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{35}"
-    r"|[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}"
-    r"|eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{4,4000}\.[A-Za-z0-9_-]{4,1000})"
-)
-_URL_CREDENTIALS = re.compile(r"(?<=://)([^\s/@:'\"<>]{0,200}):([^\s/@'\"<>]{1,200})@")
-_BEARER = re.compile(
-    r"(?i)\b(authorization\s{0,4}:\s{0,4}(?:bearer|basic|token)\s{1,4})[^\s'\"]{4,4000}"
-)
-_PHRASE = r"(?:pass(?:word|wd|phrase)|secret)"
-_KEY = r"(?:api_?key|access_?key|private_?key|secret_?key|token|credentials?)"
 # NAME = "literal": the literal goes; NAME = expression stays, or no code could be learned from.
-_ASSIGNED = r"[\"']?\s{0,8}[:=]\s{0,8}"
+_ASSIGNED = r"[\"']?\s{0,8}(?::=|=>|[:=])\s{0,8}[bfru]{0,2}"
 _QUOTED = (
     re.compile(rf"(?i)(\b[\w.-]{{0,60}}{_PHRASE}{_ASSIGNED})([\"'])([^\"'\n]{{4,4000}})\2"),
-    re.compile(rf"(?i)(\b[\w.-]{{0,60}}{_KEY}{_ASSIGNED})([\"'])([^\"'\s]{{8,4000}})\2"),
+    re.compile(
+        rf"(?i)(\b[\w.-]{{0,60}}{_KEY}{_ASSIGNED})([\"'])(?![A-Za-z_]+\2)([^\"'\s]{{8,4000}})\2"
+    ),
 )
+_STAND_IN = re.compile(
+    r"<.*>|(?:https?:/)?/.*|\{.*\}|\$.*|%.*|.*::.*|[.*x_-]+|\[.*\]", re.IGNORECASE | re.DOTALL
+)
+"""Literals that stand for a value to come, or for a token of a grammar."""
+_PLAIN = re.compile(
+    rf"(?im)((?:^[+-]?[ \t]*(?:-[ ]|export[ ]+|set[ ]+)?|[\s;?&])[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))"
+    r"([ \t]{0,8}[:=][ \t]{0,8})([^\s'\"#,;&(){}\[\]<>$`\\]{4,4000})(?=[;&\s]|$)"
+)
+_CODE_VALUE = re.compile(
+    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[\d.]+|[A-Za-z_]+[!?]?|\w*(?:pass|pwd|token|secret|key|value|str|int|arg)\w*"
+    r"|[A-Za-z_]\w*\|.*|.*[=!]=.*|[/.~].*|https?:.*",
+    re.IGNORECASE,
+)
+"""Values of plain assignments that are code, types, numbers or paths more likely than secrets."""
 _ENVIRONMENT = re.compile(
-    r"(?m)^([ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]{1,60})=)([^\s'\"#]{6,4000})"
+    r"(?m)(?:^|(?<=[\s;]))((?:export[ \t]+)?([A-Z][A-Z0-9_]{1,60})=)([^\s'\"#$]{6,4000})"
 )
 _ENTROPY_BITS_PER_CHARACTER = 3.5
 _ENTROPY_MIN_LENGTH = 20
@@ -54,12 +58,13 @@ def redact(text: str, *, home: str = "") -> str:
 
     Never raises; redacting twice changes nothing more.
     """
-    text = _PRIVATE_KEY.sub(MARK, text)
-    text = _SHAPES.sub(MARK, text)
-    text = _URL_CREDENTIALS.sub(rf"{MARK}@", text)
-    text = _BEARER.sub(rf"\g<1>{MARK}", text)
+    text = PRIVATE_KEY.sub(MARK, text)
+    text = _ISSUED.sub(MARK, text)
+    for place in _PLACED:
+        text = place.sub(rf"\g<1>{MARK}", text)
     for assignment in _QUOTED:
-        text = assignment.sub(rf"\g<1>\g<2>{MARK}\g<2>", text)
+        text = assignment.sub(_literal, text)
+    text = _PLAIN.sub(_plain_value, text)
     text = _ENVIRONMENT.sub(_environment_value, text)
     return text.replace(home, "~") if len(home) > 1 else text
 
@@ -105,6 +110,16 @@ def _clean_evidence(evidence: Evidence, home: str) -> Evidence:
         expected=redact(evidence.expected, home=home),
         got=redact(evidence.got, home=home),
     )
+
+
+def _literal(match: re.Match[str]) -> str:
+    name, quote, value = match.groups()
+    return match.group() if _STAND_IN.fullmatch(value) else f"{name}{quote}{MARK}{quote}"
+
+
+def _plain_value(match: re.Match[str]) -> str:
+    name, assigned, value = match.groups()
+    return match.group() if _CODE_VALUE.fullmatch(value) else f"{name}{assigned}{MARK}"
 
 
 def _environment_value(match: re.Match[str]) -> str:
