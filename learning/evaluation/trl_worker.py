@@ -318,7 +318,9 @@ def _lora(job: Job) -> object:
 def _tokenizer(job: Job) -> Any:  # noqa: ANN401
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(job.model_folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        job.model_folder, local_files_only=True, trust_remote_code=False
+    )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -119,6 +119,7 @@ def _convert_here(gguf: Path, out: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
         local_files_only=True,
+        trust_remote_code=False,
     )
     # A model that still says it is quantised can be neither saved nor trained.
     model.hf_quantizer = None  # type: ignore[assignment]  # typed as a module attribute
@@ -127,7 +128,7 @@ def _convert_here(gguf: Path, out: Path) -> None:
     out.mkdir(parents=True)
     model.save_pretrained(out, max_shard_size="2GB")
     tokenizer = AutoTokenizer.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, local_files_only=True
+        gguf.parent, gguf_file=gguf.name, local_files_only=True, trust_remote_code=False
     )
     tokenizer.save_pretrained(out)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))

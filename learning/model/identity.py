@@ -22,8 +22,10 @@ def describe(*, name: str, gguf: Path | None, gguf_sha256: str, hf: Path) -> Ins
     """Read a model folder; `gguf_sha256` stands for the weights where a GGUF file is served.
 
     Raises:
-        ModelError: If the folder has no configuration, tokenizer, template or weights.
+        ModelError: If the folder has no configuration, tokenizer, template or weights, or brings
+            code of its own.
     """
+    refuse_code(hf)
     chat = ChatFormat.load(hf)
     identity = ModelIdentity(
         weights_sha256=gguf_sha256 or weights_digest(hf),
@@ -33,6 +35,24 @@ def describe(*, name: str, gguf: Path | None, gguf_sha256: str, hf: Path) -> Ins
     return InstalledModel(
         name=name, gguf=gguf, hf=hf, context_length=context_length(hf), identity=identity
     )
+
+
+def refuse_code(hf: Path) -> None:
+    """Refuse a model folder whose configuration names Python code to be run (`auto_map`).
+
+    Raises:
+        ModelError: If one does. Such code is never run and nobody is asked to allow it.
+    """
+    for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
+        try:
+            config = json.loads((hf / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(config, dict) and config.get("auto_map"):
+            raise ModelError(
+                f"{hf} brings Python code of its own (auto_map in {name}), which elagent never "
+                "runs; choose a model whose architecture transformers knows."
+            )
 
 
 def context_length(hf: Path) -> int:

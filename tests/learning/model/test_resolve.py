@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, models: Path) -> N
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, models: Path) -> None:
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 5}')
     with pytest.raises(ModelError, match=r"no readable tokenizer\.json"):
+        resolve(str(tmp_path), models)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_folder_with_code_of_its_own_is_refused_and_nobody_is_asked(
+    tmp_path: Path, models: Path, file: str
+) -> None:
+    build_tiny_model(tmp_path)
+    path = tmp_path / file
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "auto_map": {"AutoConfig": "evil.Config"}}))
+    (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")
+    with pytest.raises(ModelError, match=rf"auto_map in {file}\), which elagent never runs"):
         resolve(str(tmp_path), models)
 
 
