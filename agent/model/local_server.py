@@ -37,6 +37,7 @@ OnProgress = Callable[[str, float], None]
 _LARGEST_LOG_BYTES = 1_000_000
 _LOOK_EVERY_S = 0.1
 _HEALTH_TIMEOUT_S = 20.0
+_STOP_S = 15.0
 _NOT_FOR_SERVERS = frozenset(
     {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "ELAGENT_MODEL_API_KEY", "ELAGENT_MODEL_BASE_URL"}
 )
@@ -145,24 +146,98 @@ async def _read_on(response: httpx.Response) -> None:
             pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A state file of a model server, and whether the server behind it answers."""
+
+    state: ServerState
+    answers: bool
+
+
+async def servers(paths: Paths) -> tuple[Found, ...]:
+    """Every server of this user that has a state file, and that answers or at least still runs."""
+    states = map(_read_state, sorted(paths.servers.glob("*.json")))
+    found = [Found(state=state, answers=await _answers(state)) for state in states if state]
+    return tuple(item for item in found if item.answers or _is_server(item.state.pid))
+
+
+async def stop(found: Found) -> None:
+    """End a server, asked by its API; one that does not answer gets a signal. Waits for its end.
+
+    Raises:
+        ServerUnreachableError: If its process is still there some seconds later.
+    """
+    state = found.state
+    asked = 0
+    if found.answers:
+        async with _client(state) as server:
+            asked, _, _ = await server.call("POST", "/v1/stop")
+    if asked != OK:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGTERM)
+    for _ in range(int(_STOP_S / _LOOK_EVERY_S)):
+        if not _lives(state.pid):
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise ServerUnreachableError(
+        f"the model server for {state.model} (process {state.pid}) does not end; "
+        f"end it with: kill -9 {state.pid}"
+    )
+
+
+def _lives(pid: int) -> bool:
+    """True for a process that has not ended, or whose parent has not noticed yet that it has."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return False
+    except OSError:  # no /proc here
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return False
+        return True
+    return state[:1] != ["Z"]
+
+
+def _is_server(pid: int) -> bool:
+    """True if the process was started as a model server: its number may be another's by now."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"serve" in words and b"--state-file" in words
+
+
 async def _running(state_file: Path) -> ServerState | None:
     """The server of a state file, if it is ours, alive and answers to its token."""
     state = _read_state(state_file)
     if state is None:
         return None
+    return state if await _answers(state) else None
+
+
+async def _answers(state: ServerState) -> bool:
+    """True for a server that takes our token and whose engine lives."""
+    try:
+        async with _client(state) as server, asyncio.timeout(_HEALTH_TIMEOUT_S):
+            health, _, _ = await server.call("GET", "/health")
+            models, _, _ = await server.call("GET", "/v1/models")
+    except (ModelError, TimeoutError):
+        return False
+    return (health, models) == (OK, OK)
+
+
+@contextlib.asynccontextmanager
+async def _client(state: ServerState) -> AsyncIterator[ServerClient]:
     endpoint = Endpoint(
         root=api_root(state.url), name=state.model, context_length=0, api_key=state.token
     )
     server = ServerClient(endpoint)
     try:
-        async with asyncio.timeout(_HEALTH_TIMEOUT_S):
-            health, _, _ = await server.call("GET", "/health")
-            models, _, _ = await server.call("GET", "/v1/models")
-    except (ModelError, TimeoutError):
-        return None
+        yield server
     finally:
         await server.close()
-    return state if (health, models) == (OK, OK) else None
 
 
 def _read_state(path: Path) -> ServerState | None:

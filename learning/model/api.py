@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,21 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 _MAX_BODY_BYTES = 32 * 1024**2
+_BODY_S = 30.0
+"""How long the body of a request may take to arrive."""
 _HEARTBEAT_S = 5.0
 
 
 class Api:
     """Handlers over one served model."""
 
-    def __init__(self, served: ServedModel, thread: EngineThread) -> None:
+    def __init__(
+        self, served: ServedModel, thread: EngineThread, *, finish: Callable[[], None]
+    ) -> None:
+        """`finish` ends the server, for an engine that cannot be started again."""
         self._served = served
         self._thread = thread
+        self._finish = finish
         self._one_adapter_at_a_time = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -39,6 +45,7 @@ class Api:
             Route("/health", self.health, methods=["GET"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/lease", self.lease, methods=["GET"]),
+            Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/score", self.score, methods=["POST"]),
             Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
@@ -46,9 +53,35 @@ class Api:
         ]
 
     async def health(self, _request: Request) -> Response:
+        """Say that the engine lives; one that died is started anew first."""
         from starlette.responses import JSONResponse
 
+        try:
+            await self._engine_lives()
+        except EngineError as err:
+            return JSONResponse({"status": "engine lost", "reason": str(err)}, status_code=503)
         return JSONResponse({"status": "ok"})
+
+    async def _engine_lives(self) -> None:
+        """See that the engine lives, or end the server so that the next client starts another.
+
+        Raises:
+            EngineError: If it died and does not start again.
+        """
+        engine = self._served.engine
+        if engine.alive:
+            return
+        try:
+            await self._thread.call(engine.revive)
+        except EngineError:
+            self._finish()
+            raise
+
+    async def stop(self, _request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        self._finish()
+        return JSONResponse({"status": "ending"})
 
     async def models(self, _request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -132,6 +165,7 @@ class Api:
             self._served.adapter_of(wanted.model)
             prompt_ids = self._served.chat.encode(wanted.messages)
             self._check_length(prompt_ids)
+            await self._engine_lives()
             completion = Completion(self._served, wanted)
             events = self._events(request, wanted, prompt_ids)
             if wanted.stream:
@@ -176,18 +210,36 @@ async def _disconnected(request: Request) -> None:
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise wire.RequestError("The request is larger than 32 MiB.")
     try:
-        value = json.loads(body)
+        async with asyncio.timeout(_BODY_S):
+            body = await _body(request)
+    except TimeoutError as err:
+        raise wire.RequestError(f"The request did not end within {_BODY_S:.0f} s.") from err
+    try:
+        value = json.loads(body, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as err:
+        raise wire.RequestError("The request is nested too deeply.") from err
+    except UnicodeEncodeError as err:
+        raise wire.RequestError("The request has half of a surrogate pair in its text.") from err
     except ValueError as err:
         raise wire.RequestError("The request is not JSON.") from err
     if not isinstance(value, dict):
         raise wire.RequestError("The request must be a JSON object.")
     return value
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise wire.RequestError("The request is larger than 32 MiB.")
+    return bytes(body)
+
+
+def _no_number(name: str) -> object:
+    raise wire.RequestError(f"{name} is no number of JSON.")
 
 
 def _failure(err: ModelError, *, status: int | None = None, **more: int) -> Response:

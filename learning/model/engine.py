@@ -83,6 +83,19 @@ class Engine(Protocol):
         """Largest number of prompt plus completion tokens."""
         ...
 
+    @property
+    def alive(self) -> bool:
+        """False if what computes has died, and `revive` has to be called before it answers."""
+        ...
+
+    def revive(self) -> None:
+        """Start what has died anew, adapters included; nothing if it lives. In its thread.
+
+        Raises:
+            EngineError: If that fails; the engine stays dead.
+        """
+        ...
+
     def generate(
         self,
         prompt_ids: Sequence[int],

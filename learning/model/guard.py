@@ -22,6 +22,7 @@ class Activity:
         self._clock = clock
         self._open = 0
         self._leased = False
+        self._over = False
         self._last = clock()
 
     def begin(self, *, lease: bool = False) -> None:
@@ -32,8 +33,14 @@ class Activity:
         self._open -= 1
         self._last = self._clock()
 
+    def finish(self) -> None:
+        """Have the server end now, whoever still holds a lease."""
+        self._over = True
+
     def remaining_s(self) -> float:
         """Seconds until the server may end, if nothing happens; 0 or less is now."""
+        if self._over:
+            return 0.0
         stay = self._idle_s if self._leased else max(self._idle_s, _START_GRACE_S)
         if self._open:
             return max(stay, 1.0)

@@ -70,6 +70,22 @@ class LlamaEngine:
     def context_length(self) -> int:
         return self._context_length
 
+    @property
+    def alive(self) -> bool:
+        return self._binding is not None and self._binding.alive
+
+    def revive(self) -> None:
+        """Start llama.cpp anew if its process has died, as a memory killer may end it.
+
+        Raises:
+            EngineError: If the model was closed, or does not load.
+        """
+        if self._binding is None:
+            raise EngineError("The model was closed.")
+        if not self._binding.alive:
+            self._binding.close()
+            self._binding = self._start(tuple(self._adapters.values()))
+
     def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
         """Export the adapter and start a second instance with it, which then replaces the first.
 
@@ -121,6 +137,7 @@ class LlamaEngine:
         on_usage: Callable[[Usage], None] = lambda _: None,
     ) -> Iterator[Token]:
         """See `learning.model.engine.Engine.generate`."""
+        self.revive()
         binding = self._check(prompt_ids, adapter)
         generation = _Generation(
             binding=binding,

@@ -85,6 +85,10 @@ class LlamaProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def run(self, job: Job, cancelled: Callable[[], bool]) -> Generator[Piece]:
         """Events of one job.
 
@@ -151,8 +155,8 @@ class LlamaProcess:
             self._process.wait(_END_S)
         code = self._process.returncode
         return EngineError(
-            f"llama.cpp ended unexpectedly (exit code {code}); memory may be short. Ask again, "
-            "or start the server anew."
+            f"llama.cpp ended unexpectedly (exit code {code}); memory may be short. "
+            "The next request starts it anew."
         )
 
 

@@ -16,6 +16,9 @@ from learning.model.engine import Engine, EngineError, Token, Usage
 from learning.model.identity import check_adapter
 from learning.records import Sampling
 
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError)
+"""All that reading somebody else's files can raise."""
+
 
 class UnknownModelError(EngineError):
     """Neither the served model nor a loaded adapter goes by that name."""
@@ -95,14 +98,19 @@ class ServedModel:
         if not force:
             check_adapter(folder, self.model.identity)
         weights = folder / "adapter_model.safetensors"
-        if not weights.is_file():
-            raise EngineError(f"{folder} is not an adapter folder: {weights.name} is missing.")
-        digest = sha256_file(weights)
+        try:
+            digest = sha256_file(weights)
+        except (OSError, ValueError) as err:
+            raise EngineError(f"{weights} cannot be read: not an adapter folder.") from err
         if self._adapters.get(name, digest) != digest:
             raise EngineError(
                 f"Another adapter was loaded as {name} before; names are never used twice."
             )
-        use_in_engine = self.engine.prepare_adapter(name, folder)
+        try:
+            use_in_engine = self.engine.prepare_adapter(name, folder)
+        except _DAMAGE as err:
+            reason = (str(err).strip() or type(err).__name__).splitlines()[0]
+            raise EngineError(f"{folder} is not a usable adapter: {reason}") from err
 
         def use() -> None:
             use_in_engine()

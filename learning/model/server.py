@@ -151,7 +151,7 @@ def build_app(
             _withdraw(info, state_file)
 
     return Starlette(
-        routes=Api(served, thread).routes(),
+        routes=Api(served, thread, finish=activity.finish).routes(),
         middleware=[Middleware(Guard, token=info.token, activity=activity)],
         lifespan=lifespan,
     )
@@ -160,8 +160,11 @@ def build_app(
 async def _run(app: Starlette, listener: socket.socket, activity: Activity) -> None:
     import uvicorn
 
+    from learning.model.http_protocol import ImpatientProtocol
+
     config = uvicorn.Config(
         app,
+        http=ImpatientProtocol,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -48,7 +48,11 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
     dtype = torch.bfloat16 if chosen != "cpu" or computes_bf16() else torch.float32
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            hf_folder, dtype=dtype, local_files_only=True, use_safetensors=True
+            hf_folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
         model.to(chosen)
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as err:
@@ -56,6 +60,22 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
         raise EngineError(f"torch cannot load {hf_folder}: {reason}") from err
     model.eval()
     return model, dtype
+
+
+def _check_header(weights: Path) -> None:
+    """Refuse weights whose header lies, before anything of the model is changed for them.
+
+    Raises:
+        EngineError: If it does, or the file cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="numpy"):
+            pass
+    except (OSError, ValueError, SafetensorError) as err:
+        reason = str(err).strip().partition("\n")[0]
+        raise EngineError(f"{weights} is not the file of an adapter: {reason}") from err
 
 
 def _pick_device(device: str) -> str:
@@ -92,6 +112,13 @@ class TorchEngine:
         self._cached_adapter: str | None = None
 
     @property
+    def alive(self) -> bool:
+        return True
+
+    def revive(self) -> None:
+        """Do nothing: this engine lives and dies with its process."""
+
+    @property
     def capabilities(self) -> Capabilities:
         return Capabilities(token_ids=True, logprobs=True, adapters=True, scoring=True)
 
@@ -114,6 +141,7 @@ class TorchEngine:
         if name in self._adapters:
             return
         inner = f"adapter{len(self._adapters)}"
+        _check_header(folder / "adapter_model.safetensors")
         try:
             with warnings.catch_warnings():
                 # peft 0.21 asks transformers 5 for an attribute that version 6 renames.

@@ -15,6 +15,7 @@ from learning.records import Message, Role, Sampling
 
 _REFUSED = ("tools", "functions", "stop", "logit_bias", "response_format")
 _MAX_SEED = 2**31
+_LARGEST = 2.0**53
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -159,6 +160,8 @@ def _number(body: dict[str, Any], name: str, default: float) -> float:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError(f"{name!r} must be a number.")
+    if not -_LARGEST < value < _LARGEST:
+        raise RequestError(f"{name!r} is too large.")
     return value
 
 

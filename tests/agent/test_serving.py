@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.model.http_model import HttpModel
+from agent.model.local_server import servers, stop
 from agent.model.protocol import (
     AuthenticationError,
     ModelError,
@@ -177,6 +178,36 @@ async def test_the_server_outlives_the_session_and_keeps_no_terminal(world: Worl
         assert os.getsid(pid) == pid != os.getsid(0)
         assert standard_input(pid) == Path("/dev/null")
     os.kill(pid, 0)
+
+
+async def test_servers_of_sessions_are_listed_and_stopped_under_a_lease(world: World) -> None:
+    assert await servers(world.paths) == ()
+    async with world.connect("m"):
+        (found,) = await servers(world.paths)
+        assert (found.answers, found.state.model, found.state.pid) == (True, "m", world.pid())
+        await stop(found)
+        await until_gone(found.state.pid)
+    assert await servers(world.paths) == ()
+
+
+async def test_a_server_that_hangs_is_stopped_and_a_stranger_with_its_number_is_not(
+    world: World,
+) -> None:
+    async with world.connect("m"):
+        pid = world.pid()
+    os.kill(pid, signal.SIGSTOP)
+    (state,) = world.states()
+    stranger = state.with_name("stranger.json")
+    stranger.touch(mode=0o600)
+    data = json.loads(state.read_text())
+    stranger.write_text(json.dumps({**data, "pid": os.getpid(), "url": "http://127.0.0.1:9"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agent.model.local_server._HEALTH_TIMEOUT_S", 0.3)
+        (found,) = await servers(world.paths)
+    assert (found.answers, found.state.pid) == (False, pid)
+    os.kill(pid, signal.SIGCONT)
+    await stop(found)
+    await until_gone(pid)
 
 
 async def test_the_users_python_path_does_not_reach_the_server(world: World) -> None:

@@ -23,6 +23,9 @@ class FakeEngine:
         self.ended = threading.Event()
         self.prepared = threading.Event()
         self.closed = False
+        self.alive = True
+        self.curable = True
+        self.revived = 0
         self._context_length = context_length
 
     @property
@@ -61,6 +64,14 @@ class FakeEngine:
         finally:
             on_usage(Usage(prompt_tokens=len(prompt_ids), cached_tokens=3, completion_tokens=made))
             self.ended.set()
+
+    def revive(self) -> None:
+        if self.alive:
+            return
+        if not self.curable:
+            raise EngineError("there is no memory for it")
+        self.alive = True
+        self.revived += 1
 
     def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
         if not folder.is_dir():

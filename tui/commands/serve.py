@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import click
 
-from tui.wiring import context
+from sandbox.streams import display_safe
+from tui.wiring import context, place
 
 
 @click.command(help="Serve a model on loopback, speaking the OpenAI-compatible API.")
@@ -25,6 +28,9 @@ from tui.wiring import context
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write address and token here when ready.",
 )
+@click.option("--status", is_flag=True, help="Show the servers that sessions started, and end.")
+@click.option("--stop", is_flag=True, help="End the servers that sessions started, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --status: one JSON object per line.")
 def serve(
     *,
     model: str | None,
@@ -33,7 +39,15 @@ def serve(
     idle: float | None,
     context_length: int | None,
     state_file: Path | None,
+    status: bool,
+    stop: bool,
+    as_json: bool,
 ) -> None:
+    if as_json and not status:
+        raise click.UsageError("--json goes with --status")
+    if status or stop:
+        asyncio.run(_about_running(stop=stop, as_json=as_json))
+        return
     from learning.model.server import serve as run_server
 
     where = context()
@@ -49,3 +63,28 @@ def serve(
         token=None,
         context_length=context_length or settings.context_length,
     )
+
+
+async def _about_running(*, stop: bool, as_json: bool) -> None:
+    """Show the servers that sessions started; with `stop`, end each.
+
+    Raises:
+        ServerUnreachableError: If one does not end.
+    """
+    from agent.model import local_server
+
+    found = await local_server.servers(place().paths)
+    for item in found:
+        state = item.state
+        health = "answers" if item.answers else "does not answer"
+        if as_json:
+            row = {"model": state.model, "url": state.url, "pid": state.pid, "health": health}
+            click.echo(json.dumps({**row, "context_length": state.context_length}))
+        else:
+            model, url = display_safe(state.model), display_safe(state.url)
+            click.echo(f"{model}: process {state.pid} at {url}, {health}")
+        if stop:
+            await local_server.stop(item)
+            click.echo(f"{display_safe(state.model)}: ended")
+    if not found and not as_json:
+        click.echo("no model server is running")

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -205,3 +209,23 @@ def test_a_damaged_gguf_is_refused(tiny_model: InstalledModel, hf: Path, tmp_pat
     broken.write_bytes(tiny_model.gguf.read_bytes()[:1_000_000])
     with pytest.raises(EngineError, match=r"cannot load broken\.gguf"):
         LlamaEngine(broken, hf, model_context=512)
+
+
+def test_llama_killed_as_a_memory_killer_does_answers_again_with_its_adapters(
+    tiny_model: InstalledModel, hf: Path, adapter: Path, chat: ChatFormat
+) -> None:
+    assert tiny_model.gguf
+    engine = LlamaEngine(tiny_model.gguf, hf, model_context=8192, context_length=512)
+    with closing(engine):
+        engine.prepare_adapter(ADAPTER, adapter)()
+        prompt = chat.encode_text("one two three")
+        ask = partial(
+            engine.generate, prompt, sampling=Sampling(max_tokens=4), stop_ids=(), adapter=ADAPTER
+        )
+        before = [token.id for token in ask()]
+        assert engine._binding
+        os.kill(engine._binding.pid, signal.SIGKILL)
+        while engine.alive:
+            os.sched_yield()
+        assert [token.id for token in ask()] == before
+        assert engine.alive

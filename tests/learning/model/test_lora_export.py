@@ -14,6 +14,7 @@ from learning.model.engine import EngineError
 from learning.model.llama_binding import Candidate, Job
 from learning.model.llama_engine import LlamaEngine
 from learning.model.lora_export import export_gguf
+from learning.model.replies import ServedModel
 from learning.model.torch_engine import TorchEngine
 from learning.records import Sampling
 from tests.learning.model.conftest import ADAPTER
@@ -104,3 +105,39 @@ def test_a_damaged_adapter_is_refused(adapter: Path, hf: Path, tmp_path: Path) -
     with pytest.raises(EngineError, match="damaged"):
         export_gguf(folder, hf, tmp_path / "out.gguf")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter"]
+
+
+def lying(header: object, data: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        b"",
+        b"\xff" * 8,
+        (2**62).to_bytes(8, "little") + b"{}",
+        lying([]),
+        lying({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 4]}}, bytes(4)),
+        lying({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, bytes(4)),
+        lying({"a": {"dtype": "F32", "shape": [2**60, 2**60], "data_offsets": [0, 4]}}, bytes(4)),
+        lying({"a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]}}, bytes(8)),
+        lying({"a": {"dtype": "Q9", "shape": [1], "data_offsets": [0, 4]}}, bytes(4)),
+        lying({"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}, bytes(4)),
+    ],
+    ids=range(10),
+)
+def test_weights_that_lie_about_themselves_are_refused(
+    weights: bytes, adapter: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = tmp_path / "lying"
+    shutil.copytree(adapter, folder)
+    (folder / "adapter_model.safetensors").write_bytes(weights)
+    model, chat = map(request.getfixturevalue, ("tiny_model", "chat"))
+    for kind in ("llama_engine", "torch_engine"):
+        engine = request.getfixturevalue(kind)
+        with pytest.raises(EngineError, match="lying"):
+            ServedModel(model, chat, engine, kind).prepare_adapter("el-lying", folder)()
+        prompt = chat.encode_text("one")
+        assert len(list(engine.generate(prompt, sampling=Sampling(max_tokens=1), stop_ids=()))) == 1

@@ -268,6 +268,15 @@ async def test_a_prompt_that_does_not_fit_is_an_error_with_the_numbers(server: R
         b'{"messages": [{"role": "user", "content": "x"}], "stop": ["a"]}',
         b'{"messages": [{"role": "user", "content": "x"}], "tools": [{}]}',
         b'{"messages": [{"role": "user", "content": "x"}], "model": 5}',
+        b'{"messages": [{"role": "user", "content": "x"}], "temperature": NaN}',
+        b'{"messages": [{"role": "user", "content": "x"}], "temperature": Infinity}',
+        b'{"messages": [{"role": "user", "content": "x"}], "temperature": 1e999}',
+        b'{"messages": [{"role": "user", "content": "x"}], "seed": 1' + b"0" * 400 + b"}",
+        b'{"messages": [{"role": "user", "content": "x"}], "seed": 1' + b"0" * 9000 + b"}",
+        b'{"messages": [{"role": "user", "content": "half \\ud83d"}]}',
+        b'{"messages": [{"role": "user", "content": "x"}], "user": "\\udc00"}',
+        b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"\xff\xfe",
     ],
 )
 async def test_a_bad_request_is_refused_with_a_reason(body: bytes, server: Running) -> None:
@@ -275,6 +284,62 @@ async def test_a_bad_request_is_refused_with_a_reason(body: bytes, server: Runni
     assert response.status_code == 400
     assert response.json()["error"]["message"]
     assert server.engine.asked == []
+
+
+async def test_an_engine_that_died_is_started_anew_for_the_next_request(server: Running) -> None:
+    server.engine.alive = False
+    assert await chunks(server)
+    assert server.engine.revived == 1
+    server.engine.alive = False
+    assert (await server.client.get("/health")).json() == {"status": "ok"}
+    assert server.engine.revived == 2
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/chat/completions"])
+async def test_a_server_whose_engine_is_lost_says_so_and_ends(path: str, server: Running) -> None:
+    server.engine.alive, server.engine.curable = False, False
+    if path == "/health":
+        answer = await server.client.get(path)
+        assert (answer.status_code, answer.json()["status"]) == (503, "engine lost")
+    else:
+        answer = await server.client.post(path, json=ASK)
+        assert answer.status_code == 500
+    assert "no memory" in answer.text
+    async with asyncio.timeout(10):
+        await server.task
+    assert not server.state_file.exists()
+
+
+async def test_a_server_that_is_asked_to_stop_ends_under_an_open_lease(server: Running) -> None:
+    async with server.client.stream("GET", "/v1/lease"):
+        assert (await server.client.post("/v1/stop")).status_code == 200
+        async with asyncio.timeout(10):
+            await server.task
+    assert not server.state_file.exists()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: 127"])
+async def test_a_request_whose_head_never_ends_is_closed(
+    begun: bytes, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("learning.model.http_protocol.HEAD_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.client.base_url.port)
+    writer.write(begun)
+    async with asyncio.timeout(5):
+        assert b"200" not in await reader.read()
+    writer.close()
+
+
+async def test_a_body_that_never_ends_is_refused(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("learning.model.api._BODY_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.client.base_url.port)
+    head = "POST /tokenize HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer a-token\r\n"
+    writer.write(f"{head}Content-Length: 99\r\n\r\n{{".encode())
+    async with asyncio.timeout(5):
+        assert b"400 Bad Request" in await reader.readline()
+    writer.close()
 
 
 async def test_content_in_parts_is_joined(server: Running) -> None:
