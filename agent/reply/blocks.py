@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.editing.python_source import parse_python
+from agent.reply.words import is_language
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*?)[ \t]*$")
 _INFO_LIKE = re.compile(r"^\{?[\w+#./\\:=\"'-]+(?: +[\w+#./\\:=\"'@-]+){0,2}\}?$")
+_NAMES_A_FILE = re.compile(r"\S*\.\w+[\"'}]*(?:\s+\{[^}]*\})?$")
 _PYTHON = frozenset({"python", "py", "python3", ""})
 _MARKDOWN = frozenset({"markdown", "md"})
 _CLOSERS_TRIED = 8
@@ -62,7 +64,11 @@ class _Fence:
     @property
     def opens(self) -> bool:
         """Whether its text is an info string rather than nothing, or prose on a closing line."""
-        return bool(self.info) and _INFO_LIKE.match(self.info) is not None
+        language, *rest = re.split(r"[\s:]+", self.info, maxsplit=1)
+        is_name = not rest or is_language(language)
+        return _INFO_LIKE.match(self.info) is not None or (
+            is_name and _NAMES_A_FILE.search(self.info) is not None
+        )
 
 
 def scan_blocks(text: str) -> Scan:

@@ -1,120 +1,257 @@
 """Which file a block is meant for: paths in info strings, headings, sentences and comments.
 
 A path that the project does not have counts only where it stands as a label of its own; inside a
-sentence only known paths count, so that `order.net` never becomes a file.
+sentence only known paths count, so that `order.net` never becomes a file. A label is peeled layer
+by layer, and what the project has counts before anything is peeled further: names may have spaces,
+brackets and quotes of their own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from agent.reply.blocks import Block
+from agent.reply.named import Names, Unclear, quoted
+from agent.reply.words import FUNCTION_WORDS, STARTERS, is_language, is_path_like
 
-_TOKEN = re.compile(
-    r"[\w@+.\-/\\]*[\w@+\-]\.[A-Za-z][A-Za-z0-9]{0,7}\b|[\w./\-]*(?:Make|Docker)file\b"
-)
-_LABEL_WORDS = re.compile(
-    r"^(?:[-*+>\d.)\s#]*)(?:(?:the )?(?:updated|new|corrected|fixed|full|complete)?\s*"
-    r"(?:file(?:name)?|path|filepath|title)\s*[:=]?\s*)?",
+_STATE = r"(?:updated|new|corrected|fixed|full|complete|modified|final|revised|changed)"
+_LABEL_WORD = re.compile(
+    rf"\*{{0,2}}(?:the\s+)?(?:{_STATE}\s+)?(?:file(?:\s?name|\s?path)?|path|title)"
+    r"(?:\*{0,2}\s*[:=]\s*\*{0,2}\s*|\s+(?=[`'\"*]))",
     re.IGNORECASE,
 )
+_MARKER = re.compile(r"(?:[-*+>]|\d+[.)]|#{1,6})\s+|(?:\+\+\+|---)\s+[ab]/")
+_STATE_AFTER = re.compile(rf"\s+\((?:{_STATE}|created|unchanged)\b[^()]*\)\s*:?$", re.IGNORECASE)
+_LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^()\s]+)\)")
+_PAIRS = ("****", "**", "````", "``", '""', "''", "“”", "\u2018\u2019", "«»", "<>", "()")
+"""Signs around a path: the first half of each before it, the second half after it."""
+_NO_QUOTES = frozenset("<(")
+_MOST_LAYERS = 12
+_MOST_WORDS = 8
 _COMMENT = re.compile(
     r"^\s*(?:#|//|--|;|%|/\*|<!--|\"\"\")\s*(?P<text>.*?)\s*(?:\*/|-->|\"\"\")?\s*$"
 )
-_EXTENSIONS = re.compile(
-    r"pyi?|md|rst|txt|toml|cfg|ini|json|ya?ml|html|css|jsx?|tsx?|rs|go|[ch]|cc|[ch]pp|java|kt|rb|php"
-    r"|sh|sql|xml|csv|lock|cs|swift|lua|jl|exs?|hs|scala",
-    re.IGNORECASE,
+_ATTRIBUTE = re.compile(
+    r"(?:title|file|filename|path|name)\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s{}\"']+))"
 )
-_WRAPPING = "`*_\"'<>()[]{}:,; \t"
+_OPTIONS = re.compile(r"(?:\s+(?:\{[^}]*\}|[A-Za-z][\w-]*=\S+|showLineNumbers|linenums))+$")
+_DOTTED = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*")
+_DOUBT = "can be a sentence about a file or the name of another one"
 
 
-def normalise(raw: str, known: Collection[str]) -> str:
-    """The known path that `raw` means, else `raw` itself with slashes and without `./`."""
-    path = raw.strip(_WRAPPING).replace("\\", "/").removeprefix("./")
-    if not path or path in known:
-        return path
-    for prefix in ("a/", "b/"):
-        if path.startswith(prefix) and path[2:] in known:
-            return path[2:]
-    tail = "/" + path.lstrip("/")
-    fits = [item for item in known if item.endswith(tail) or tail.endswith("/" + item)]
-    return fits[0] if len(fits) == 1 else path
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What is left of a line after something around it was taken off."""
+
+    text: str
+    is_quoted: bool = False
+    is_explicit: bool = False
+    """Whether a word such as `File:` said that a path follows."""
 
 
-def label_of(block: Block, known: Collection[str]) -> tuple[str, str]:
+def label_of(block: Block, names: Names) -> tuple[str | Unclear, str]:
     """The path that a block is labelled with and its content without the label line.
 
     The path is empty if there is none.
     """
-    content = block.content
-    first, _, rest = content.partition("\n")
-    inside = _path_in_first_line(first, known)
-    for found in (_path_in_info(block.info, known), _path_before(block.before, known), inside):
-        if found:
-            return found, rest if inside == found else content
-    return "", content
+    first, _, rest = block.content.partition("\n")
+    info, before = _path_in_info(block.info, names), _path_before(block.before, names)
+    if isinstance(info, str) and isinstance(before, str) and info and before and info != before:
+        return _conflict(block, names, info), block.content
+    inside = _path_in_first_line(first, names)
+    chosen = _first_sure([item for item in (info, before, inside) if item])
+    is_title = bool(info or before) and block.language in ("markdown", "md")
+    is_label_line = inside == chosen != "" and not is_title
+    return chosen, rest if is_label_line else block.content
 
 
-def sole_path(line: str, known: Collection[str]) -> str:
+def _first_sure(found: Sequence[str | Unclear]) -> str | Unclear:
+    """The first path; else the first that is a label at least; else the first of all."""
+    paths = [item for item in found if isinstance(item, str)]
+    labels = [item for item in found if isinstance(item, Unclear) and item.is_label]
+    return next(iter([*paths, *labels, *found]), "")
+
+
+def sole_path(line: str, names: Names) -> str | Unclear:
     """The path that is all a line says, wrapped in markup or after `File:` or not; else empty."""
-    text = _LABEL_WORDS.sub("", line.strip(), count=1)
-    text = re.sub(r"\((?:new|updated|modified|fixed|full|complete)[^)]*\)\s*:?$", "", text.strip())
-    match = _TOKEN.fullmatch(text.strip(_WRAPPING))
-    return _accepted(match[0], known) if match else ""
+    if "\n" in line.strip():
+        return ""
+    layers = list(_layers(line))
+    for layer in layers:
+        if found := names.existing(layer.text):
+            return found
+    for layer in layers:
+        if names.asks_by_quoting(layer.text) and is_path_like(layer.text):
+            return names.meaning(layer.text)
+    return _new_path(layers[-1], names)
 
 
-def mentioned_paths(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """Known paths that a text names, in order, each once."""
-    found = (normalise(match[0], known) for match in _TOKEN.finditer(text))
-    return tuple(dict.fromkeys(path for path in found if path in known))
+def _layers(line: str) -> Iterator[_Layer]:
+    """The line, and what is left of it as one thing after the other is taken off."""
+    layer = _Layer(line)
+    for _ in range(_MOST_LAYERS):
+        yield layer
+        inner = _peeled(layer)
+        if inner is None:
+            return
+        layer = inner
 
 
-def is_path_like(text: str) -> bool:
-    """Whether a text could be the path of a source file."""
-    name = PurePosixPath(text).name
-    return (
-        name in ("Makefile", "Dockerfile")
-        or _EXTENSIONS.fullmatch(name.rpartition(".")[2]) is not None
-    )
+def _peeled(layer: _Layer) -> _Layer | None:
+    """What is left when the outermost thing around a path is taken off; None if there is none."""
+    text = layer.text
+    if (bare := text.strip()) != text:
+        return replace(layer, text=bare)
+    if (cut := _STATE_AFTER.sub("", text).removesuffix(":")) != text and cut:
+        return replace(layer, text=cut)
+    if match := _LABEL_WORD.match(text):
+        return replace(layer, text=text[match.end() :], is_explicit=True)
+    if link := _LINK.fullmatch(text):
+        return replace(layer, text=link["target"], is_quoted=True)
+    match = _MARKER.match(text)
+    return replace(layer, text=text[match.end() :]) if match else _unwrapped(layer)
 
 
-def _accepted(token: str, known: Collection[str]) -> str:
-    path = normalise(token, known)
-    return path if path in known or is_path_like(path) else ""
+def _unwrapped(layer: _Layer) -> _Layer | None:
+    for pair in _PAIRS:
+        opening, closing = pair[: len(pair) // 2], pair[len(pair) // 2 :]
+        inner = layer.text.removeprefix(opening).removesuffix(closing)
+        is_whole = len(layer.text) == len(inner) + len(pair)
+        if inner and is_whole and opening[0] not in inner and closing[0] not in inner:
+            is_quoted = layer.is_quoted or opening not in _NO_QUOTES
+            return replace(layer, text=inner, is_quoted=is_quoted)
+    return None
 
 
-def _path_in_info(info: str, known: Collection[str]) -> str:
-    for word in re.split(r"[\s:={}]+", info):
-        if (token := word.strip(_WRAPPING)) and _TOKEN.fullmatch(token):
-            return _accepted(token, known)
+def _new_path(layer: _Layer, names: Names) -> str | Unclear:
+    """The path of a file that the project does not have, if that is what a line says."""
+    text = layer.text
+    if not text or "://" in text or len(text.split()) > _MOST_WORDS:
+        return ""
+    is_file = is_path_like(text) or names.asks_for_file(text)
+    if len(text.split()) > 1:
+        return _new_path_with_spaces(layer, names) if is_file else ""
+    if is_file or layer.is_explicit or _is_in_folder(text, names):
+        return names.meaning(text)
+    bare = text.rstrip(".,;!?")
+    if bare != text and (names.existing(bare) or is_path_like(bare)):
+        return Unclear(text, f"ends in {text[len(bare) :]!r}")
+    why = "does not look like a file's name"
+    return Unclear(text, why, is_label=False) if _DOTTED.fullmatch(text) else ""
+
+
+def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
+    text = layer.text
+    words = [word.lower().strip(",.:;") for word in text.split()[:-1]]
+    is_asked_for = names.asks_for(text) and words[0] not in STARTERS
+    if layer.is_quoted or layer.is_explicit or (is_asked_for and len(names.mentioned(text)) < 2):  # noqa: PLR2004
+        return names.meaning(text)
+    if names.mentioned(text):
+        return ""
+    if FUNCTION_WORDS & set(words):
+        return Unclear(text, _DOUBT, is_label=False)
+    return names.meaning(text)
+
+
+def _is_in_folder(text: str, names: Names) -> bool:
+    """Whether a text without an extension that is known is a path in a folder that is."""
+    folder, _, name = text.replace("\\", "/").removeprefix("./").rpartition("/")
+    return bool(folder and name) and (names.has_folder(folder) or "." in name)
+
+
+def _conflict(block: Block, names: Names, info: str) -> str | Unclear:
+    """What to make of an info string and a line before the block that name different files."""
+    last = next((line for line in reversed(block.before) if line.strip()), "")
+    other = sole_path(last, names)
+    if not other or isinstance(other, Unclear):
+        return info
+    return Unclear(last.strip(), f"and the block's own, {info!r}, are different files")
+
+
+def _path_in_info(info: str, names: Names) -> str | Unclear:
+    texts = list(_texts_of_info(info))
+    for text in texts:
+        if found := names.existing(text):
+            return found
+    for text in texts:
+        if is_path_like(text):
+            said = _Layer(text, is_explicit=text in _attributes(info))
+            return _new_path(said, names)
     return ""
 
 
-def _path_before(before: tuple[str, ...], known: Collection[str]) -> str:
+def _texts_of_info(info: str) -> Iterator[str]:
+    """What of an info string can be a path: attributes, all of it, what follows the language."""
+    yield from _attributes(info)
+    bare = _OPTIONS.sub("", info.strip())
+    yield bare
+    bare = bare.strip("{}").strip()
+    for sign in (None, ":"):
+        language, _, rest = bare.partition(sign or " ")
+        if is_language(language):
+            yield rest.strip().strip("`\"'")
+
+
+def _attributes(info: str) -> tuple[str, ...]:
+    return tuple(next(filter(None, groups)) for groups in _ATTRIBUTE.findall(info))
+
+
+def _path_before(before: tuple[str, ...], names: Names) -> str | Unclear:
     lines = [line for line in before if line.strip()]
     if not lines:
         return ""
-    if path := sole_path(lines[-1], known):
-        return path
-    named = mentioned_paths(lines[-1], known) or _quoted_new_path(lines[-1])
-    if named:
-        return named[0] if len(named) == 1 else ""
-    return next((path for line in reversed(lines) if (path := sole_path(line, known))), "")
+    last = lines[-1]
+    sole = sole_path(last, names)
+    if sole and (isinstance(sole, str) or sole.is_label):
+        return sole
+    if named := _named_in_sentence(last, names):
+        return named
+    earlier = (sole_path(line, names) for line in reversed(lines[:-1]))
+    return next((path for path in earlier if path and isinstance(path, str)), sole)
 
 
-def _quoted_new_path(line: str) -> tuple[str, ...]:
-    """Paths of files that do not exist yet, where a sentence that ends in a colon quotes them."""
-    if not line.rstrip().rstrip("*_").endswith(":"):
-        return ()
-    quoted = re.findall(r"[`*]{1,2}([^`*\s]+)[`*]{1,2}", line)
-    return tuple(item for item in quoted if _TOKEN.fullmatch(item) and is_path_like(item))
+def _named_in_sentence(line: str, names: Names) -> str | Unclear:
+    """The one file that a sentence is about, if it says so without doubt."""
+    known = names.mentioned(line)
+    new = tuple(item for item in quoted(line.replace("**", "`")) if is_path_like(item))
+    new = tuple(item for item in new if not names.existing(item))
+    if len(known) + len(new) > 1:
+        return Unclear(line.strip(), "names several files", is_label=False)
+    if new:
+        is_heading = line.rstrip().rstrip("*_").endswith(":")
+        return (
+            names.meaning(new[0])
+            if is_heading
+            else Unclear(new[0], "is in a sentence", is_label=False)
+        )
+    if not known or _is_said(known[0], line, names):
+        return known[0] if known else ""
+    ends = line.rstrip(" :*_").endswith(known[0].rpartition("/")[2])
+    return Unclear(line.strip(), _DOUBT, is_label=ends)
 
 
-def _path_in_first_line(line: str, known: Collection[str]) -> str:
-    if comment := _COMMENT.match(line):
-        return sole_path(comment["text"], known)
-    bare = normalise(line, known)
-    return bare if bare in known else ""
+def _is_said(path: str, line: str, names: Names) -> bool:
+    """Whether the words before a path in a sentence cannot be a part of its name."""
+    before, after = names.around(path, line)
+    words = [word.lower().strip(",.:;") for word in before.split()]
+    if not words or not before[-1].isspace():
+        return True
+    if words[-1] not in FUNCTION_WORDS:
+        return False
+    if after.strip(" :*_"):
+        return True
+    is_long = len(words) > 2  # noqa: PLR2004
+    return words[0] in STARTERS and (is_long or (words[0] != "the" and ":" in after))
+
+
+def _path_in_first_line(line: str, names: Names) -> str | Unclear:
+    comment = _COMMENT.match(line)
+    if comment is None:
+        return names.existing(line)
+    path = sole_path(comment["text"], names)
+    if isinstance(path, Unclear):
+        return path if path.is_label and len(path.label.split()) == 1 else ""
+    is_one = " " not in path or names.existing(path) or names.asks_by_quoting(path)
+    return path if is_one else ""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.editing.python_source import parse_python
-from agent.editing.source_files import is_test_path
 from agent.reply.blocks import Block, scan_blocks
 from agent.reply.calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
-from agent.reply.labels import label_of, normalise, sole_path
+from agent.reply.labels import label_of, sole_path
+from agent.reply.named import Names, Unclear
 from agent.reply.search_replace import Patch, has_patches, read_patches
 
 Finish = Literal["stop", "length", "cancelled"]
@@ -56,13 +56,17 @@ class PlainAnswer:
     """Prose that asks for nothing."""
 
     text: str
+    notes: tuple[str, ...] = ()
+    """Which of its blocks may be meant for a file, for the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
     """A reply that cannot be acted on; the reason can be told to the model."""
 
-    kind: Literal["empty", "cut_off", "no_code", "no_path", "unknown_file", "patch", "broken_call"]
+    kind: Literal[
+        "empty", "cut_off", "no_code", "no_path", "unknown_file", "patch", "broken_call", "label"
+    ]
     reason: str
 
 
@@ -70,6 +74,10 @@ Reading = FileEdits | ShellCommand | PlainAnswer | Unusable
 
 _SHELL = frozenset({"sh", "bash", "shell", "console", "zsh", "terminal", "run", "shell-session"})
 _NOT_CODE = _SHELL | {"text", "txt", "output", "plaintext", "log", "traceback", "diff", "patch"}
+_TEXT = frozenset({"text", "txt", "plaintext"})
+_SHELL_FILES = (".sh", ".bash", ".zsh")
+_TEXT_FILES = (".txt", ".log", ".diff", ".patch")
+_JSON_FILES = (".json", ".jsonc", ".json5", ".ipynb")
 _THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 _SPECIAL = re.compile(r"<\|[a-z_]{2,20}\|>|</s>\s*\Z")
 _MAY_HOLD_PATCHES = (".md", ".rst", ".txt", ".patch", ".diff")
@@ -92,8 +100,11 @@ def parse_reply(
     default_path: str | None = None,
     finish: Finish = "stop",
     take_patches: bool = False,
+    request: str = "",
 ) -> Reading:
     """Read a reply.
+
+    `request` is what the person said: a file that it names may be made under that very name.
 
     With `take_patches`, SEARCH/REPLACE blocks are changes; without, they are not usable.
 
@@ -101,26 +112,27 @@ def parse_reply(
     is then taken as that file, and a reply without code is not usable.
     """
     text = _cleaned(text)
+    names = Names(known_paths, request)
     if not text.strip():
         return Unusable(kind="empty", reason="The reply is empty.")
     if "<think>" in text:
         return _CUT_OFF
     if take_patches and has_patches(text):
-        return _read_patches(text, known_paths, finish)
+        return _read_patches(text, names, finish)
     scan = scan_blocks(text)
     if not scan.blocks:
-        return _read_unfenced(text, known_paths, default_path, finish)
+        return _read_unfenced(text, names, default_path, finish)
     if not all(block.closed for block in scan.blocks):
         return _CUT_OFF
-    return _read_blocks(scan.blocks, scan.prose, known_paths, default_path)
+    return _read_blocks(scan.blocks, scan.prose, names, default_path)
 
 
-def _read_patches(text: str, known: Collection[str], finish: Finish) -> Reading:
+def _read_patches(text: str, names: Names, finish: Finish) -> Reading:
     """Blocks, with the commands and whole files that stand beside them."""
-    found = read_patches(text, known)
+    found = read_patches(text, names)
     if isinstance(found, str):
         return Unusable(kind="patch", reason=found)
-    beside = parse_reply(found.rest, known_paths=known, finish=finish)
+    beside = parse_reply(found.rest, known_paths=names.known, finish=finish, request=names.request)
     match beside:
         case FileEdits(edits=edits, command=command, prose=prose, notes=notes):
             return FileEdits(
@@ -141,18 +153,16 @@ def _cleaned(text: str) -> str:
     return _SPECIAL.sub("", _THINKING.sub("", text))
 
 
-def _read_unfenced(
-    text: str, known: Collection[str], default_path: str | None, finish: Finish
-) -> Reading:
+def _read_unfenced(text: str, names: Names, default_path: str | None, finish: Finish) -> Reading:
     if calls := read_calls(text):
-        return _read_calls(calls, known, default_path)
+        return _read_calls(calls, names, default_path)
     if default_path is None:
         return _patch_or(PlainAnswer(text=text.strip()), text)
     if finish == "length":
         return _CUT_OFF
     label, _, rest = text.strip("\n").partition("\n")
-    path = sole_path(label, known)
-    if _is_bare_code(rest) and path in known:
+    path = sole_path(label, names)
+    if isinstance(path, str) and path in names.known and _is_bare_code(rest):
         return FileEdits(edits=(FileEdit(path=path, content=_whole(rest)),))
     if default_path.endswith(".py") and _is_bare_code(text):
         return FileEdits(edits=(FileEdit(path=default_path, content=_whole(text)),))
@@ -171,70 +181,112 @@ def _patch_or(otherwise: Reading, text: str) -> Reading:
 
 
 def _read_calls(
-    calls: Sequence[Call], known: Collection[str], default_path: str | None, prose: str = ""
+    calls: Sequence[Call], names: Names, default_path: str | None, prose: str = ""
 ) -> Reading:
     if any(isinstance(call, BrokenCall) for call in calls):
         reason = (
             "The call in the reply is broken or cut off. Give the whole file in a fenced block."
         )
         return Unusable(kind="broken_call", reason=reason)
-    writes = [
-        FileEdit(path=normalise(call.path, known), content=_whole(_unwrapped(call.content)))
-        for call in calls
-        if isinstance(call, Write)
-    ]
+    writes: list[FileEdit] = []
+    for call in calls:
+        if isinstance(call, Write):
+            path = names.meaning(call.path)
+            if isinstance(path, Unclear) and default_path is None:
+                return Unusable(kind="label", reason=str(path))
+            path = path.label if isinstance(path, Unclear) else path
+            writes.append(FileEdit(path=path, content=_whole(_unwrapped(call.content))))
     command = "\n".join(call.command for call in calls if isinstance(call, Run))
     if not writes:
         return ShellCommand(command=command, prose=prose)
-    return _resolved(writes, known, default_path, prose=prose, command=command)
+    return _resolved(writes, names, default_path, prose=prose, command=command)
 
 
 def _read_blocks(
-    blocks: Sequence[Block], prose: str, known: Collection[str], default_path: str | None
+    blocks: Sequence[Block], prose: str, names: Names, default_path: str | None
 ) -> Reading:
-    if len(blocks) == 1 and (calls := _calls_in(blocks[0], known)):
-        return _read_calls(calls, known, default_path, prose)
-    labelled, unlabelled = _sorted_by_label(blocks, known)
-    code = [block for block in unlabelled if block.language not in _NOT_CODE]
-    command = "\n".join(_command(block) for block in unlabelled if block.language in _SHELL)
-    if labelled:
-        notes = ("a block without a path was left out",) if code else ()
-        return _resolved(labelled, known, default_path, prose=prose, command=command, notes=notes)
+    if len(blocks) == 1 and (calls := _calls_in(blocks[0], names)):
+        return _read_calls(calls, names, default_path, prose)
+    found = _sorted_by_label(blocks, names, default_path)
+    if unreadable := next((item for item in found.unclear if item.is_label), None):
+        return Unusable(kind="label", reason=str(unreadable))
+    code = [block for block in found.unlabelled if block.language not in _NOT_CODE]
+    shell = [block for block in found.unlabelled if block.language in _SHELL]
+    command = "\n".join(_command(block) for block in shell)
+    notes = tuple(str(item) for item in found.unclear)
+    if found.labelled:
+        notes = notes or (("a block without a path was left out",) if code else ())
+        return _resolved(
+            found.labelled, names, default_path, prose=prose, command=command, notes=notes
+        )
     if default_path is not None:
         return _read_default(code, blocks, default_path, prose, command)
+    return _read_unlabelled(blocks, prose, command, notes)
+
+
+def _read_unlabelled(
+    blocks: Sequence[Block], prose: str, command: str, notes: tuple[str, ...]
+) -> Reading:
     patch = _patch_or(_NO_CODE, "\n".join(block.content for block in blocks))
     if isinstance(patch, Unusable) and patch.kind == "patch":
         return patch
     if command:
         return ShellCommand(command=command, prose=prose)
-    return PlainAnswer(text=prose + "".join(f"\n\n{block.content}" for block in blocks))
+    answer = prose + "".join(f"\n\n{block.content}" for block in blocks)
+    return PlainAnswer(text=answer, notes=notes)
 
 
-def _calls_in(block: Block, known: Collection[str]) -> tuple[Call, ...]:
+def _calls_in(block: Block, names: Names) -> tuple[Call, ...]:
     if block.language in ("json", "tool_call") or block.content.lstrip().startswith("<tool_call>"):
         content = block.content
         found = read_calls(content) if "<tool_call>" in content else read_json_calls(content)
-        return () if label_of(block, known)[0] in known else found
+        path = label_of(block, names)[0]
+        is_file = isinstance(path, str) and (path in names.known or path.endswith(_JSON_FILES))
+        return () if is_file else found
     return only_calls(block.content)
 
 
-def _sorted_by_label(
-    blocks: Sequence[Block], known: Collection[str]
-) -> tuple[list[FileEdit], list[Block]]:
+@dataclass(kw_only=True)
+class _Sorted:
+    """The blocks of a reply, by what their labels say."""
+
+    labelled: list[FileEdit] = field(default_factory=list)
+    unlabelled: list[Block] = field(default_factory=list)
+    unclear: list[Unclear] = field(default_factory=list)
+
+
+def _sorted_by_label(blocks: Sequence[Block], names: Names, default_path: str | None) -> _Sorted:
     """Blocks for files, and the rest. A block that is only a path labels the one after it."""
-    labelled: list[FileEdit] = []
-    unlabelled: list[Block] = []
+    found = _Sorted()
     pending = ""
     for block in blocks:
-        path, content = label_of(block, known)
-        if lone := sole_path(block.content, known):
+        path, content = label_of(block, names)
+        lone = "" if path and content.strip() else sole_path(block.content, names)
+        if isinstance(path, Unclear):
+            if default_path is not None and path.is_label:
+                path = path.label
+            elif block.language not in _NOT_CODE:
+                found.unclear.append(path)
+        if isinstance(lone, str) and lone:
             pending = lone
-        elif (path or pending) and (block.language not in _NOT_CODE or path in known):
-            labelled.append(FileEdit(path=path or pending, content=_whole(content)))
+        elif (
+            isinstance(path, str) and (path or pending) and _may_hold(block, path or pending, names)
+        ):
+            found.labelled.append(FileEdit(path=path or pending, content=_whole(content)))
             pending = ""
         else:
-            unlabelled.append(block)
-    return labelled, unlabelled
+            found.unlabelled.append(block)
+    return found
+
+
+def _may_hold(block: Block, path: str, names: Names) -> bool:
+    """Whether a labelled block can be the file, rather than a command or output about it."""
+    if block.language not in _NOT_CODE or path in names.known:
+        return True
+    name = path.rpartition("/")[2].lower()
+    if block.language in _SHELL:
+        return name.endswith(_SHELL_FILES) or "." not in name
+    return block.language in _TEXT or name.endswith(_TEXT_FILES)
 
 
 def _read_default(
@@ -252,7 +304,7 @@ def _read_default(
 
 def _resolved(
     edits: Sequence[FileEdit],
-    known: Collection[str],
+    names: Names,
     default_path: str | None,
     *,
     prose: str,
@@ -266,9 +318,9 @@ def _resolved(
         for path in by_path
         if sum(edit.path == path for edit in edits) > 1
     )
-    strange = [path for path in by_path if path not in known and path != default_path]
+    strange = [path for path in by_path if path not in names.known and path != default_path]
     if default_path is not None and strange:
-        if len(by_path) > 1 or is_test_path(strange[0]):
+        if len(by_path) > 1 or not _can_mean(strange[0], default_path):
             listed = ", ".join(strange)
             reason = f"There is no file {listed}. Give only the whole file {default_path}."
             return Unusable(kind="unknown_file", reason=reason)
@@ -279,6 +331,14 @@ def _resolved(
     contents = "\n".join(edit.content for edit in checked)
     found = FileEdits(edits=tuple(by_path.values()), prose=prose, command=command, notes=notes)
     return _patch_or(found, contents)
+
+
+def _can_mean(label: str, path: str) -> bool:
+    """Whether a label that names no file can be the one that was asked for, written otherwise."""
+    if path.endswith(f"/{label}") or ("/" in path and label.endswith(f"/{path}")):
+        return True
+    invented = label.startswith("/") or "path/to/" in label
+    return invented and label.rpartition("/")[2] == path.rpartition("/")[2]
 
 
 def _command(block: Block) -> str:

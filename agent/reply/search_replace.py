@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.editing.replacing import Hunk
-from agent.reply.labels import normalise, sole_path
+from agent.reply.labels import sole_path
+from agent.reply.named import Names, Unclear
 
-_START = re.compile(r"^\s*(<{5,9}) ?SEARCH\b[: ]*(?P<path>\S*)\s*$")
+_START = re.compile(r"^\s*(<{5,9}) ?SEARCH\b[: ]*(?P<path>.*?)\s*$")
 _END = re.compile(r"^\s*>{5,9} ?REPLACE\b.*$")
 _DIVIDER = re.compile(r"^\s*(={5,9})\s*$")
 _FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})")
@@ -36,8 +37,10 @@ class Patches:
 class _Reader:
     """How far the reading of a reply is."""
 
-    known: Collection[str]
+    names: Names
     path: str = ""
+    unclear: Unclear | None = None
+    """The label of the next block, if it is one that names no file."""
     label_at: int | None = None
     """Where in `rest` the line with the path stands, until a block has used it."""
     rest: list[str] = field(default_factory=list)
@@ -60,13 +63,25 @@ class _Reader:
     def _outside(self, line: str) -> None:
         start = _START.match(line)
         if start is None:
-            if label := sole_path(line, self.known):
-                self.path, self.label_at = label, len(self.rest)
+            self._beside(line)
             self.rest.append(line)
             return
         self.block, self.width = [], len(start[1])
         if start["path"]:
-            self.path = normalise(start["path"], self.known)
+            self._label(sole_path(start["path"], self.names), None)
+        if self.unclear is not None:
+            self.problem = str(self.unclear)
+
+    def _beside(self, line: str) -> None:
+        """Take note of a line that may be a label: the last one before a block counts."""
+        if not line.strip() or _FENCE.match(line):
+            return
+        self._label(sole_path(line, self.names), len(self.rest))
+
+    def _label(self, found: str | Unclear, line: int | None) -> None:
+        self.unclear = found if isinstance(found, Unclear) and found.is_label else None
+        if isinstance(found, str) and found:
+            self.path, self.label_at = found, line
 
     def _close(self, lines: Sequence[str]) -> None:
         dividers = [n for n, line in enumerate(lines) if _DIVIDER.match(line)]
@@ -89,9 +104,9 @@ def has_patches(text: str) -> bool:
     return any(_START.match(line) for line in text.split("\n"))
 
 
-def read_patches(text: str, known: Collection[str]) -> Patches | str:
+def read_patches(text: str, names: Names) -> Patches | str:
     """The blocks of a reply; a sentence for the model if they cannot be used."""
-    reader = _Reader(known=known)
+    reader = _Reader(names=names)
     for line in text.split("\n"):
         reader.read(line)
         if reader.problem:

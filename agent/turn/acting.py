@@ -22,7 +22,7 @@ from agent.events import (
 )
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
-from agent.reply.labels import mentioned_paths
+from agent.reply.named import Names
 from agent.reply.parse import FileEdit, FileEdits, PlainAnswer, Reading, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
 from agent.streaming import Emit
@@ -95,7 +95,9 @@ class Actions:
         self.edits.clear()
         self.kept_parts.clear()
         match reading:
-            case PlainAnswer():
+            case PlainAnswer(notes=notes):
+                for note in notes:
+                    self.emit(Notice(note, "warning"))
                 return Outcome(end=DONE)
             case Unusable(reason=reason):
                 return self._ask_again(reason)
@@ -271,7 +273,7 @@ class Actions:
             return _no_answer(err)
         digest = command_digest(command, execution)
         if not execution.succeeded:
-            self.conversation.look_at(mentioned_paths(digest, self.sources.files))
+            self.conversation.look_at(Names(self.sources.files).mentioned(digest))
             digest += await self._explained(execution)
         self.emit(OutputChunk(digest))
         return Outcome(observation=digest, failed=not execution.succeeded)

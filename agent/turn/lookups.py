@@ -13,7 +13,7 @@ from typing import Literal
 
 from agent.fixing.context import fenced
 from agent.fixing.sources import Sources
-from agent.reply.labels import normalise
+from agent.reply.named import Names
 
 _LINES_SHOWN = 40
 _LINE_CAP = 200
@@ -118,9 +118,10 @@ def _read(
 ) -> Found:
     parts: list[str] = []
     shown: list[tuple[str, str]] = []
+    names = Names(sources.files)
     for asked in paths:
-        path = normalise(asked, sources.files)
-        text = sources.text(path) if path in sources.files else None
+        path = names.existing(asked)
+        text = sources.text(path) if path else None
         if text is None:
             parts.append(f"There is no text file {asked}.")
             continue

@@ -319,7 +319,11 @@ class _Turn:
         """What a reply asks for. A changed definition without its path is no answer to a request."""
         sources = self.actions.sources
         reading = parse_reply(
-            action.text, known_paths=sources.files, finish=action.finish, take_patches=True
+            action.text,
+            known_paths=sources.files,
+            finish=action.finish,
+            take_patches=True,
+            request="\n".join(self.conversation.requests),
         )
         if isinstance(reading, PlainAnswer) and "?" not in self.user_text:
             path = unplaced_change(action.text, self.conversation.shown_files)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.failures import evidence_of
 from agent.fixing.context import Count, failure_digest, fenced
 from agent.fixing.sources import Sources
-from agent.reply.labels import mentioned_paths
+from agent.reply.named import Names
 from agent.turn.conversation import Conversation
 from sandbox.contract import Ending, Execution
 from sandbox.report import TestReport
@@ -49,7 +49,10 @@ def show_files(
 
     A file that the model has already seen as it is now is not repeated. Marks what it shows.
     """
-    wanted = dict.fromkeys([*conversation.added_files, *mentioned_paths(user_text, sources.files)])
+    names, said = Names(sources.files), user_text.replace(f"{sources.root}/", "./")
+    wanted = dict.fromkeys(
+        [*conversation.added_files, *names.mentioned(said), *names.with_name(said)]
+    )
     parts: list[str] = []
     too_large: list[str] = []
     for path in wanted:

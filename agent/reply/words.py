@@ -1,0 +1,62 @@
+"""Words by which the name of a file, or of a language, is told from prose."""
+
+from __future__ import annotations
+
+import re
+
+_LANGUAGES = """
+asm astro awk bash bat batch c c# c++ cfg clojure cmake conf console cpp cs csharp css csv dart
+diff docker dockerfile dotenv elixir elm env erlang f# fish fortran fsharp git gitignore go
+golang gradle graphql groovy haskell hcl html http ignore ini java javascript jinja jinja2 js
+json json5 jsonc jsx julia kotlin latex less lisp log lua make makefile markdown md mdx nginx
+nim nix objc objective-c ocaml output patch perl php plain plaintext powershell prisma
+properties proto protobuf ps1 py py3 python python3 r rb rs rst ruby rust sass scala scss sh
+shell shell-session sol solidity sql svelte swift tcl terminal terraform tex text tf toml
+traceback ts tsx txt typescript vb vim vue xml yaml yml zig zsh
+"""
+_EXTENSIONS = """
+adoc astro bash bat bib c cc cfg cjs clj cljs cmake cmd conf cpp cs css csv cts cxx dart diff
+dockerfile editorconfig el elm eml env erl ex exs f90 fish fs fsx gemspec gitignore go gql
+gradle graphql groovy h hcl hh hpp hrl hs htm html http hxx ics in ini ipynb j2 java jinja jl js
+json json5 jsonc jsonl jsx kt kts less lisp list lock log lua m4 make mako markdown md mdx mjs
+mk ml mli mm mod mts nim nix nu org patch php pl plist pm po pot prisma properties proto ps1 pth
+pxd py pyi pyx r rake rb rkt rmd rs rst sass sbt scala scm scss service sh sln sol sql sum
+svelte svg swift tcl template tex tf tfvars thrift toml tpl ts tsv tsx txt typ typed v vb vim
+vue wat wsgi xhtml xml xsd xsl xslt yaml yml zig zsh
+"""
+_STARTERS = """
+and below for here here's i i'll i'm i've in let let's now so the then there this to we we'll
+we've
+"""
+_FUNCTION_WORDS = """
+a an are as at be by can changed code content contents corrected do does file files fixed from
+have how if into is it its like modified module of on or script see should that their these
+those updated use uses using was were when where which will with would you
+"""
+LANGUAGES = frozenset(_LANGUAGES.split())
+EXTENSIONS = frozenset(_EXTENSIONS.split())
+"""Endings of text files; others count where the person, or a word such as `File:`, says so."""
+STARTERS = frozenset(_STARTERS.split())
+"""Words with which a sentence about a file begins."""
+FUNCTION_WORDS = STARTERS | frozenset(_FUNCTION_WORDS.split())
+"""Words that stand before a file's name in a sentence and hardly ever in such a name."""
+_NAMES = re.compile(
+    r"(?:GNU)?[Mm]akefile|(?:Docker|Container|Vagrant|Proc|Just|Jenkins|Gem|Rake|Pip|Brew|Caddy|Tilt)"
+    r"file|justfile|LICEN[CS]E|COPYING|NOTICE|AUTHORS|CONTRIBUTORS|CODEOWNERS|README"
+    r"|CHANGELOG|CHANGES|INSTALL|TODO|NEWS|VERSION|MANIFEST|BUILD|WORKSPACE|go\.mod|gradlew"
+    r"|\.[A-Za-z][\w.-]*"
+)
+
+
+def is_path_like(text: str) -> bool:
+    """Whether a text ends in the name of a file as files of projects are named."""
+    name = text.rpartition("/")[2].rpartition("\\")[2]
+    stem, dot, extension = name.rpartition(".")
+    return _NAMES.fullmatch(name) is not None or bool(
+        dot and stem.strip() and extension.lower() in EXTENSIONS
+    )
+
+
+def is_language(word: str) -> bool:
+    """Whether an info string that begins with this word says a language by it."""
+    return word.lower() in LANGUAGES
