@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from agent.reply.named import Names
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlashCommand:
@@ -108,9 +110,7 @@ def nearest(name: str) -> str:
 
 def mentioned(text: str, files: Sequence[str]) -> list[str]:
     """The files that a text names after `@`."""
-    known = frozenset(files)
-    words = (word[1:].rstrip(".,;:!?)") for word in text.split() if word.startswith("@"))
-    return [word for word in words if word in known]
+    return list(Names(files).mentioned(text, mark="@"))
 
 
 def suggest(before_cursor: str, files: Sequence[str]) -> list[Suggestion]:

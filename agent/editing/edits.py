@@ -23,6 +23,7 @@ from agent.editing.source_files import (
     is_test_path,
     read_text_file,
     resolve_inside,
+    twin_of,
     write_atomically,
 )
 from agent.reply.parse import FileEdit
@@ -31,6 +32,7 @@ RefusalKind = Literal[
     "outside",
     "test_file",
     "stale",
+    "namesake",
     "empty",
     "identical",
     "elided",
@@ -98,10 +100,8 @@ def check_edit(
     if not allow_test_edits and (is_test_path(edit.path) or is_test_path(relative)):
         reason = f"{edit.path} is a test; tests are not edited unless that is allowed"
         return Refused(path=edit.path, kind="test_file", reason=reason)
-    if (stored.text if stored else None) != before:
-        how = "exists and was not shown" if before is None else "is not as it was shown"
-        reason = f"{edit.path} {how} to the model; nothing was written"
-        return Refused(path=edit.path, kind="stale", reason=reason)
+    if problem := _other_than_shown(edit, target, stored, before):
+        return problem
     if problem := _content_problem(edit, before) or _loss(edit, before or "", may_vanish):
         return problem
     return Accepted(path=edit.path, target=target, before=before, after=after, data=data)
@@ -156,6 +156,19 @@ def unified_diff(path: str, before: str | None, after: str | None) -> str:
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def _other_than_shown(
+    edit: FileEdit, target: Path, stored: TextFile | None, before: str | None
+) -> Refused | None:
+    if (stored.text if stored else None) != before:
+        how = "exists and was not shown" if before is None else "is not as it was shown"
+        reason = f"{edit.path} {how} to the model; nothing was written"
+        return Refused(path=edit.path, kind="stale", reason=reason)
+    if stored is None and (twin := twin_of(target)):
+        reason = f"{edit.path} looks the same as {twin!a}, which exists; nothing was written"
+        return Refused(path=edit.path, kind="namesake", reason=reason)
+    return None
 
 
 def _content_problem(edit: FileEdit, before: str | None) -> Refused | None:

@@ -12,6 +12,7 @@ import re
 import secrets
 import stat
 import tokenize
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -19,6 +20,9 @@ from typing import Literal
 from agent.errors import AgentError
 
 _NEW_FILE_MODE = 0o666
+_JOINERS = "\u200c\u200d"
+"""Invisible, and letters of their own in Persian, Hindi and in emoji."""
+_LONGEST_NAME = 255
 
 
 class SourceFileError(AgentError):
@@ -77,9 +81,12 @@ def resolve_inside(root: Path, path: str) -> Path:
         OutsideRepositoryError: If that is not a place for a regular file inside the repository.
     """
     parts = PurePosixPath(path).parts
-    bad_text = not path.strip() or any(not c.isprintable() for c in path) or "\\" in path
-    if bad_text or PurePosixPath(path).is_absolute() or ".." in parts:
+    if not path.strip() or "\\" in path or PurePosixPath(path).is_absolute() or ".." in parts:
         raise OutsideRepositoryError(f"{path!a} is not a relative path inside the repository")
+    if hidden := next((c for c in path if not _is_for_names(c)), ""):
+        raise OutsideRepositoryError(f"{path!a} has {hidden!a}, which no file's name should have")
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        raise OutsideRepositoryError(f"{path} has a part that is too long for a file's name")
     home = root.resolve()
     try:
         target = (home / path).resolve()
@@ -93,6 +100,24 @@ def resolve_inside(root: Path, path: str) -> Path:
     if target.exists() and not target.is_file():
         raise OutsideRepositoryError(f"{path} is not a regular file")
     return target
+
+
+def twin_of(target: Path) -> str:
+    """The name of a file beside a new one that is the same but for how its accents are stored."""
+    form = unicodedata.normalize("NFC", target.name)
+    try:
+        names = [entry.name for entry in target.parent.iterdir()]
+    except OSError:
+        return ""
+    fits = (name for name in names if unicodedata.normalize("NFC", name) == form)
+    return next((name for name in fits if name != target.name), "")
+
+
+def _is_for_names(character: str) -> bool:
+    """Whether a character may be in a path: none that controls, reorders or is no text."""
+    if character in _JOINERS:
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def read_text_file(target: Path) -> TextFile:
@@ -138,7 +163,7 @@ def write_atomically(target: Path, data: bytes) -> None:
     Raises:
         SourceFileError: If the file system refuses.
     """
-    partial = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    partial = target.with_name(f".{secrets.token_hex(10)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None

@@ -176,7 +176,7 @@ def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:
     for sentence in (*reading.notes, *unasked):
         parts.emit(Notice(sentence))
     root, allow = parts.sources.root, parts.allow_test_edits
-    checked = check_edit(root, wanted, asked.before, allow_test_edits=allow)
+    checked = check_edit(root, wanted.beside(asked.before), asked.before, allow_test_edits=allow)
     if isinstance(checked, Refused):
         return f"{checked.reason[:1].upper()}{checked.reason[1:]}."
     return checked

@@ -37,7 +37,8 @@ _ATTRIBUTE = re.compile(
     r"(?:title|file|filename|path|name)\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s{}\"']+))"
 )
 _OPTIONS = re.compile(r"(?:\s+(?:\{[^}]*\}|[A-Za-z][\w-]*=\S+|showLineNumbers|linenums))+$")
-_DOTTED = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*")
+_MAY_BE_PATH = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*|/?[\w.@~-]+(?:/[\w.@~-]+)+")
+_NO_NAME = "does not look like a file's name"
 _DOUBT = "can be a sentence about a file or the name of another one"
 
 
@@ -132,14 +133,16 @@ def _new_path(layer: _Layer, names: Names) -> str | Unclear:
         return ""
     is_file = is_path_like(text) or names.asks_for_file(text)
     if len(text.split()) > 1:
+        is_file = is_file or (layer.is_explicit and layer.is_quoted)
+        if not is_file and layer.is_explicit:
+            return Unclear(text, _NO_NAME, is_label=False)
         return _new_path_with_spaces(layer, names) if is_file else ""
     if is_file or layer.is_explicit or _is_in_folder(text, names):
         return names.meaning(text)
     bare = text.rstrip(".,;!?")
     if bare != text and (names.existing(bare) or is_path_like(bare)):
         return Unclear(text, f"ends in {text[len(bare) :]!r}")
-    why = "does not look like a file's name"
-    return Unclear(text, why, is_label=False) if _DOTTED.fullmatch(text) else ""
+    return Unclear(text, _NO_NAME, is_label=False) if _MAY_BE_PATH.fullmatch(text) else ""
 
 
 def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
@@ -172,7 +175,7 @@ def _conflict(block: Block, names: Names, info: str) -> str | Unclear:
 
 def _path_in_info(info: str, names: Names) -> str | Unclear:
     texts = list(_texts_of_info(info))
-    for text in texts:
+    for text in (info.strip(), *texts):
         if found := names.existing(text):
             return found
     for text in texts:
@@ -183,15 +186,15 @@ def _path_in_info(info: str, names: Names) -> str | Unclear:
 
 
 def _texts_of_info(info: str) -> Iterator[str]:
-    """What of an info string can be a path: attributes, all of it, what follows the language."""
+    """What of an info string can be a path: attributes, what follows the language, all of it."""
     yield from _attributes(info)
-    bare = _OPTIONS.sub("", info.strip())
-    yield bare
-    bare = bare.strip("{}").strip()
-    for sign in (None, ":"):
-        language, _, rest = bare.partition(sign or " ")
-        if is_language(language):
+    bare = _OPTIONS.sub("", info.strip()).strip("{}").strip()
+    for sign in (" ", ":"):
+        language, _, rest = bare.partition(sign)
+        if rest and is_language(language):
             yield rest.strip().strip("`\"'")
+            return
+    yield bare
 
 
 def _attributes(info: str) -> tuple[str, ...]:
@@ -215,8 +218,8 @@ def _path_before(before: tuple[str, ...], names: Names) -> str | Unclear:
 def _named_in_sentence(line: str, names: Names) -> str | Unclear:
     """The one file that a sentence is about, if it says so without doubt."""
     known = names.mentioned(line)
-    new = tuple(item for item in quoted(line.replace("**", "`")) if is_path_like(item))
-    new = tuple(item for item in new if not names.existing(item))
+    said = (*quoted(line.replace("**", "`")), *names.asked_for_in(line))
+    new = tuple({item for item in said if is_path_like(item) and not names.existing(item)})
     if len(known) + len(new) > 1:
         return Unclear(line.strip(), "names several files", is_label=False)
     if new:
@@ -253,5 +256,6 @@ def _path_in_first_line(line: str, names: Names) -> str | Unclear:
     path = sole_path(comment["text"], names)
     if isinstance(path, Unclear):
         return path if path.is_label and len(path.label.split()) == 1 else ""
-    is_one = " " not in path or names.existing(path) or names.asks_by_quoting(path)
-    return path if is_one else ""
+    if " " not in path or names.existing(path) or names.asks_by_quoting(path):
+        return path
+    return Unclear(path, _DOUBT, is_label=False)

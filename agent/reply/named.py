@@ -38,8 +38,8 @@ class Unclear:
 
     def __str__(self) -> str:
         return (
-            f"Nothing was written: the label {self.label!r} {self.why}. Write the file's path from"
-            " the root of the repository, in backticks, alone on the line above the block."
+            f"Not written: the label {self.label!r} {self.why}. Write the line File: `PATH` above"
+            " the block, with the file's path from the root of the repository."
         )
 
 
@@ -95,6 +95,17 @@ class Names:
     def asks_by_quoting(self, name: str) -> bool:
         """Whether this is all that stands in some quotes of the person's words."""
         return normalize("NFC", name) in quoted(self.request)
+
+    def asked_for_in(self, text: str) -> tuple[str, ...]:
+        """The names of files that the person's words quote and this text has, too."""
+        names = (name for name in quoted(self.request) if is_path_like(name))
+        return tuple(name for name in names if any(True for _ in occurrences(name, text)))
+
+    def in_other_case(self, path: str) -> str:
+        """A file of the project whose path differs from this one in case alone; empty if none."""
+        form = normalize("NFC", path).casefold()
+        fits = (known for known in self.known if normalize("NFC", known).casefold() == form)
+        return min((known for known in fits if known != path), default="")
 
     def has_folder(self, path: str) -> bool:
         """Whether the project has files in this folder."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent.editing.python_source import parse_python
@@ -27,6 +27,15 @@ class FileEdit:
 
     path: str
     content: str
+    label_line: str = ""
+    """The first line in the fence, where it was taken for the label."""
+
+    def beside(self, before: str | None) -> FileEdit:
+        """The edit of a file whose text begins with the very line that was taken for the label."""
+        first = (before or "").partition("\n")[0].strip()
+        if not first or first != self.label_line.strip():
+            return self
+        return replace(self, content=f"{self.label_line}\n{self.content}", label_line="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,8 @@ class ShellCommand:
 
     command: str
     prose: str = ""
+    notes: tuple[str, ...] = ()
+    """Which blocks beside them may be meant for a file, for the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +149,12 @@ def _read_patches(text: str, names: Names, finish: Finish) -> Reading:
             return FileEdits(
                 edits=edits, patches=found.patches, command=command, prose=prose, notes=notes
             )
-        case ShellCommand(command=command, prose=prose):
-            return FileEdits(edits=(), patches=found.patches, command=command, prose=prose)
-        case PlainAnswer(text=prose):
-            return FileEdits(edits=(), patches=found.patches, prose=prose)
+        case ShellCommand(command=command, prose=prose, notes=notes):
+            return FileEdits(
+                edits=(), patches=found.patches, command=command, prose=prose, notes=notes
+            )
+        case PlainAnswer(text=prose, notes=notes):
+            return FileEdits(edits=(), patches=found.patches, prose=prose, notes=notes)
         case Unusable(kind="empty"):
             return FileEdits(edits=(), patches=found.patches)
         case Unusable():
@@ -231,7 +244,7 @@ def _read_unlabelled(
     if isinstance(patch, Unusable) and patch.kind == "patch":
         return patch
     if command:
-        return ShellCommand(command=command, prose=prose)
+        return ShellCommand(command=command, prose=prose, notes=notes)
     answer = prose + "".join(f"\n\n{block.content}" for block in blocks)
     return PlainAnswer(text=answer, notes=notes)
 
@@ -272,7 +285,9 @@ def _sorted_by_label(blocks: Sequence[Block], names: Names, default_path: str | 
         elif (
             isinstance(path, str) and (path or pending) and _may_hold(block, path or pending, names)
         ):
-            found.labelled.append(FileEdit(path=path or pending, content=_whole(content)))
+            line = "" if content == block.content else block.content.partition("\n")[0]
+            edit = FileEdit(path=path or pending, content=_whole(content), label_line=line)
+            found.labelled.append(edit)
             pending = ""
         else:
             found.unlabelled.append(block)
@@ -324,7 +339,7 @@ def _resolved(
             listed = ", ".join(strange)
             reason = f"There is no file {listed}. Give only the whole file {default_path}."
             return Unusable(kind="unknown_file", reason=reason)
-        edit = FileEdit(path=default_path, content=by_path[strange[0]].content)
+        edit = replace(by_path[strange[0]], path=default_path)
         by_path = {default_path: edit}
         notes += (f"the reply names {strange[0]}; taken as {default_path}",)
     checked = (edit for edit in by_path.values() if not edit.path.endswith(_MAY_HOLD_PATCHES))

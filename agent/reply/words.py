@@ -15,23 +15,25 @@ shell shell-session sol solidity sql svelte swift tcl terminal terraform tex tex
 traceback ts tsx txt typescript vb vim vue xml yaml yml zig zsh
 """
 _EXTENSIONS = """
-adoc astro bash bat bib c cc cfg cjs clj cljs cmake cmd conf cpp cs css csv cts cxx dart diff
-dockerfile editorconfig el elm eml env erl ex exs f90 fish fs fsx gemspec gitignore go gql
-gradle graphql groovy h hcl hh hpp hrl hs htm html http hxx ics in ini ipynb j2 java jinja jl js
-json json5 jsonc jsonl jsx kt kts less lisp list lock log lua m4 make mako markdown md mdx mjs
-mk ml mli mm mod mts nim nix nu org patch php pl plist pm po pot prisma properties proto ps1 pth
-pxd py pyi pyx r rake rb rkt rmd rs rst sass sbt scala scm scss service sh sln sol sql sum
-svelte svg swift tcl template tex tf tfvars thrift toml tpl ts tsv tsx txt typ typed v vb vim
-vue wat wsgi xhtml xml xsd xsl xslt yaml yml zig zsh
+adb adoc ads agda astro bash bat bib bicep c cairo cc cfg cjs clj cljs cmake cmd coffee conf cpp
+cr cs css csv cts cu cue cuh cxx dart diff dockerfile editorconfig ejs el elm eml erb erl ex exs
+f90 f95 fish frag fs fsx gemspec gitignore glsl go gql gradle graphql groovy gv h haml hbs hcl
+hh hpp hrl hs htm html http hxx ics idr in ini ino ipynb j2 java jinja jl js json json5 jsonc
+jsonl jsx kdl kt kts lean less liquid lisp lock lua m4 mako markdown md mdx mjs mk ml mli mm mmd
+mod mts nim nimble nix njk nu pas patch pcss php pl plist pm pot prisma properties proto ps1 pth
+pug puml pxd py pyi pyx rake rb rego rkt rmd ron rs rst sass sbt scala scm scss sh sln snap sol
+sql styl svelte svg swift tcl tex text tf tfvars thrift toml tpl ts tsv tsx ttl twig txt typ vb
+vert vim vue vy wat wgsl wsgi xhtml xml xsd xsl xslt yaml yml zig zsh
 """
 _STARTERS = """
 and below for here here's i i'll i'm i've in let let's now so the then there this to we we'll
 we've
 """
 _FUNCTION_WORDS = """
-a an are as at be by can changed code content contents corrected do does file files fixed from
-have how if into is it its like modified module of on or script see should that their these
-those updated use uses using was were when where which will with would you
+a add an are as at be by can change changed code content contents corrected create do does edit
+execute file files fixed from have how if into is it its like modified modify module of on open
+or replace rewrite run save script see should that their these those try update updated use uses
+using was were when where which will with would write you
 """
 LANGUAGES = frozenset(_LANGUAGES.split())
 EXTENSIONS = frozenset(_EXTENSIONS.split())
@@ -43,7 +45,7 @@ FUNCTION_WORDS = STARTERS | frozenset(_FUNCTION_WORDS.split())
 _NAMES = re.compile(
     r"(?:GNU)?[Mm]akefile|(?:Docker|Container|Vagrant|Proc|Just|Jenkins|Gem|Rake|Pip|Brew|Caddy|Tilt)"
     r"file|justfile|LICEN[CS]E|COPYING|NOTICE|AUTHORS|CONTRIBUTORS|CODEOWNERS|README"
-    r"|CHANGELOG|CHANGES|INSTALL|TODO|NEWS|VERSION|MANIFEST|BUILD|WORKSPACE|go\.mod|gradlew"
+    r"|CHANGELOG|CHANGES|INSTALL|TODO|NEWS|VERSION|MANIFEST|BUILD|WORKSPACE|go\.(?:mod|sum|work)|py\.typed|gradlew"
     r"|\.[A-Za-z][\w.-]*"
 )
 

@@ -30,6 +30,7 @@ from agent.turn.best import BestState
 from agent.turn.conversation import Conversation
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
+from agent.turn.unplaced import repeated_file
 from sandbox.contract import Execution, SandboxError
 from sandbox.report import TestReport
 
@@ -101,7 +102,9 @@ class Actions:
                 return Outcome(end=DONE)
             case Unusable(reason=reason):
                 return self._ask_again(reason)
-            case ShellCommand(command=command):
+            case ShellCommand(command=command, notes=notes):
+                for note in notes:
+                    self.emit(Notice(note, "warning"))
                 return await self._command(command)
             case FileEdits():
                 return await self._edit(reading)
@@ -134,13 +137,22 @@ class Actions:
 
     def _checked(self, edit: FileEdit) -> Accepted | Refused:
         before = self.conversation.shown_text(edit.path)
+        if before is None and (other := self._repeated(edit)):
+            reason = f"{edit.path} would be a new file with the text of {other}; write {other}"
+            return Refused(
+                path=edit.path, kind="namesake", reason=f"{reason} above the block to change that"
+            )
         return check_edit(
             self.sources.root,
-            edit,
+            edit.beside(before),
             before,
             allow_test_edits=self.allow_test_edits,
             may_vanish=frozenset(self.user_text.replace("`", " ").replace(".", " ").split()),
         )
+
+    def _repeated(self, edit: FileEdit) -> str:
+        shown, request = self.conversation.shown_files, "\n".join(self.conversation.requests)
+        return repeated_file(edit.path, edit.content, shown, request)
 
     def _replaced(self, patch: Patch) -> FileEdit | Refused:
         """The whole file that SEARCH/REPLACE blocks make of the text that the model has seen."""
@@ -166,6 +178,11 @@ class Actions:
 
     async def _apply(self, edit: Accepted) -> End | None:
         """Ask and write; None when it is written, else why the turn ends."""
+        if edit.before is None and (other := Names(self.sources.files).in_other_case(edit.path)):
+            note = (
+                f"{edit.path} is a new file; {other}, which differs in case alone, stays as it is"
+            )
+            self.emit(Notice(note, "warning"))
         diff = unified_diff(edit.path, edit.before, edit.after)
         self.emit(EditProposed(edit.path, diff))
         kept = await self._allowed(edit, Question(kind="edit", subject=edit.path, detail=diff))

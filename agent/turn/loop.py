@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +50,8 @@ _NO_PATH = (
     "{path} on a line of its own, then the whole file in a fenced block. If nothing is to be "
     "changed, answer without code."
 )
+_QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", re.IGNORECASE)
+"""A request that code may answer without being meant for a file."""
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
@@ -325,11 +328,11 @@ class _Turn:
             take_patches=True,
             request="\n".join(self.conversation.requests),
         )
-        if isinstance(reading, PlainAnswer) and "?" not in self.user_text:
-            path = unplaced_change(action.text, self.conversation.shown_files)
-            if path:
-                return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
-        return reading
+        if not isinstance(reading, PlainAnswer) or _QUESTION.search(self.user_text):
+            return reading
+        if path := unplaced_change(action.text, self.conversation.shown_files):
+            return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
+        return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
 
     async def _record(
         self, history: Sequence[Message], action: Action, reading: Reading, outcome: Outcome

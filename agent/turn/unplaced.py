@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import textwrap
 from collections.abc import Mapping
 
 from agent.editing.python_source import definitions
 from agent.reply.blocks import scan_blocks
+from agent.reply.named import Names
+
+_ALIKE = 0.5
 
 
 def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
@@ -21,6 +25,27 @@ def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
             if names & _names(text) and not _quotes(block.content, text):
                 return path
     return ""
+
+
+def repeated_file(path: str, content: str, shown: Mapping[str, str], request: str) -> str:
+    """The shown file that a new one, called by a part of its path, gives again; empty if none.
+
+    A small model writes `ops.py` for the `src/ops.py` that it was shown, or `b/ops.py` as a patch
+    would. Where the person names both, both are meant.
+    """
+    names = Names((), request)
+    for other, text in shown.items():
+        is_part = other.endswith(f"/{path}") or path in (f"a/{other}", f"b/{other}")
+        if not is_part or (names.asks_for(path) and names.asks_for(other)):
+            continue
+        if _names(content) & _names(text) or _resemble(content, text):
+            return other
+    return ""
+
+
+def _resemble(new: str, old: str) -> bool:
+    matcher = difflib.SequenceMatcher(None, new.splitlines(), old.splitlines())
+    return bool(old.strip()) and matcher.ratio() >= _ALIKE
 
 
 def _names(source: str) -> set[str]:
