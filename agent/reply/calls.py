@@ -30,7 +30,7 @@ _COMMAND_KEYS = ("command", "cmd", "script")
 _ARGUMENT_KEYS = ("arguments", "args", "parameters", "params", "input")
 _TAGGED_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _TAGGED_FILE = re.compile(
-    r"<(?P<tag>file|write_file|edit)\s+(?:path|name|filename)=[\"'](?P<path>[^\"'\n]+)[\"']\s*>"
+    r"<(?P<tag>file|write_file|edit)\s+(?:path|name|filename)=(?P<q>[\"'])(?P<path>[^\n]+?)(?P=q)\s*>"
     r"\n?(?P<content>.*?)(?:</(?P=tag)>|(?P<cut>\Z))",
     re.DOTALL,
 )

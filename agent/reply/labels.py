@@ -36,7 +36,9 @@ _COMMENT = re.compile(
 _ATTRIBUTE = re.compile(
     r"(?:title|file|filename|path|name)\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s{}\"']+))"
 )
-_OPTIONS = re.compile(r"(?:\s+(?:\{[^}]*\}|[A-Za-z][\w-]*=\S+|showLineNumbers|linenums))+$")
+_OPTIONS = re.compile(
+    r"(?:\s+(?:\{[^}]*\}|[A-Za-z][\w-]*=(?!\S*\.\w+$)\S+|showLineNumbers|linenums))+$"
+)
 _MAY_BE_PATH = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*|/?[\w.@~-]+(?:/[\w.@~-]+)+")
 _NO_NAME = "does not look like a file's name"
 _DOUBT = "can be a sentence about a file or the name of another one"
@@ -192,7 +194,7 @@ def _texts_of_info(info: str) -> Iterator[str]:
     for sign in (" ", ":"):
         language, _, rest = bare.partition(sign)
         if rest and is_language(language):
-            yield rest.strip().strip("`\"'")
+            yield from (layer.text for layer in _layers(rest) if layer.text)
             return
     yield bare
 

@@ -31,9 +31,9 @@ we've
 """
 _FUNCTION_WORDS = """
 a add an are as at be by can change changed code content contents corrected create do does edit
-execute file files fixed from have how if into is it its like modified modify module of on open
-or replace rewrite run save script see should that their these those try update updated use uses
-using was were when where which will with would write you
+execute file files fixed from have how if into is it its modified modify module of on open or
+replace rewrite run save script see should that their these those try update updated use uses
+using was were when where which will with would write
 """
 LANGUAGES = frozenset(_LANGUAGES.split())
 EXTENSIONS = frozenset(_EXTENSIONS.split())
