@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from agent.reply.blocks import Block
 from agent.reply.named import Names, Unclear, quoted
-from agent.reply.words import FUNCTION_WORDS, STARTERS, is_language, is_path_like
+from agent.reply.words import COMMANDS, FUNCTION_WORDS, STARTERS, is_language, is_path_like
 
 _STATE = r"(?:updated|new|corrected|fixed|full|complete|modified|final|revised|changed)"
 _LABEL_WORD = re.compile(
@@ -40,6 +40,7 @@ _OPTIONS = re.compile(
     r"(?:\s+(?:\{[^}]*\}|[A-Za-z][\w-]*=(?!\S*\.\w+$)\S+|showLineNumbers|linenums))+$"
 )
 _MAY_BE_PATH = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*|/?[\w.@~-]+(?:/[\w.@~-]+)+")
+_ENDING = re.compile(r"\.\w+$")
 _NO_NAME = "does not look like a file's name"
 _DOUBT = "can be a sentence about a file or the name of another one"
 
@@ -52,6 +53,8 @@ class _Layer:
     is_quoted: bool = False
     is_explicit: bool = False
     """Whether a word such as `File:` said that a path follows."""
+    is_doubtful: bool = False
+    """Whether the signs around it stand within it, too."""
 
 
 def label_of(block: Block, names: Names) -> tuple[str | Unclear, str]:
@@ -122,23 +125,34 @@ def _unwrapped(layer: _Layer) -> _Layer | None:
         opening, closing = pair[: len(pair) // 2], pair[len(pair) // 2 :]
         inner = layer.text.removeprefix(opening).removesuffix(closing)
         is_whole = len(layer.text) == len(inner) + len(pair)
-        if inner and is_whole and opening[0] not in inner and closing[0] not in inner:
-            is_quoted = layer.is_quoted or opening not in _NO_QUOTES
-            return replace(layer, text=inner, is_quoted=is_quoted)
+        if inner and is_whole:
+            return replace(
+                layer,
+                text=inner,
+                is_quoted=layer.is_quoted or opening not in _NO_QUOTES,
+                is_doubtful=layer.is_doubtful or opening[0] in inner or closing[0] in inner,
+            )
     return None
 
 
 def _new_path(layer: _Layer, names: Names) -> str | Unclear:
     """The path of a file that the project does not have, if that is what a line says."""
-    text = layer.text
-    if not text or "://" in text or len(text.split()) > _MOST_WORDS:
+    words = layer.text.split()
+    if not words or "://" in layer.text or len(words) > _MOST_WORDS:
         return ""
-    is_file = is_path_like(text) or names.asks_for_file(text)
-    if len(text.split()) > 1:
-        is_file = is_file or (layer.is_explicit and layer.is_quoted)
-        if not is_file and layer.is_explicit:
-            return Unclear(text, _NO_NAME, is_label=False)
-        return _new_path_with_spaces(layer, names) if is_file else ""
+    is_file = is_path_like(layer.text) or names.asks_for_file(layer.text)
+    if layer.is_doubtful:
+        is_one = is_file and len(words) == 1
+        return Unclear(layer.text, _DOUBT, is_label=False) if is_one else ""
+    if len(words) == 1:
+        return _new_path_of_one_word(layer, names, is_file=is_file)
+    if is_file or (layer.is_explicit and layer.is_quoted):
+        return _new_path_with_spaces(layer, names)
+    return Unclear(layer.text, _NO_NAME, is_label=False) if layer.is_explicit else ""
+
+
+def _new_path_of_one_word(layer: _Layer, names: Names, *, is_file: bool) -> str | Unclear:
+    text = layer.text
     if is_file or layer.is_explicit or _is_in_folder(text, names):
         return names.meaning(text)
     bare = text.rstrip(".,;!?")
@@ -151,7 +165,11 @@ def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
     text = layer.text
     words = [word.lower().strip(",.:;") for word in text.split()[:-1]]
     is_asked_for = names.asks_for(text) and words[0] not in STARTERS
-    if layer.is_quoted or layer.is_explicit or (is_asked_for and len(names.mentioned(text)) < 2):  # noqa: PLR2004
+    if layer.is_explicit or (is_asked_for and names.mentioned(text)[1:] == ()):
+        return names.meaning(text)
+    if words[0] in COMMANDS:
+        return Unclear(text, "can be a command or the name of a file", is_label=False)
+    if layer.is_quoted:
         return names.meaning(text)
     if names.mentioned(text):
         return ""
@@ -163,7 +181,7 @@ def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
 def _is_in_folder(text: str, names: Names) -> bool:
     """Whether a text without an extension that is known is a path in a folder that is."""
     folder, _, name = text.replace("\\", "/").removeprefix("./").rpartition("/")
-    return bool(folder and name) and (names.has_folder(folder) or "." in name)
+    return bool(folder and name and (names.has_folder(folder) or _ENDING.search(name)))
 
 
 def _conflict(block: Block, names: Names, info: str) -> str | Unclear:

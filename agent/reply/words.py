@@ -35,9 +35,15 @@ execute file files fixed from have how if into is it its modified modify module 
 replace rewrite run save script see should that their these those try update updated use uses
 using was were when where which will with would write
 """
+_COMMANDS = """
+bash bun cargo cat cd cp deno git go java ls make mkdir mv nano node npm npx pip poetry pytest python
+python3 rm ruby sh sudo touch uv vim yarn
+"""
 LANGUAGES = frozenset(_LANGUAGES.split())
 EXTENSIONS = frozenset(_EXTENSIONS.split())
 """Endings of text files; others count where the person, or a word such as `File:`, says so."""
+COMMANDS = frozenset(_COMMANDS.split())
+"""First words of a command line that ends in a file's name."""
 STARTERS = frozenset(_STARTERS.split())
 """Words with which a sentence about a file begins."""
 FUNCTION_WORDS = STARTERS | frozenset(_FUNCTION_WORDS.split())
