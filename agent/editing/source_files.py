@@ -80,13 +80,7 @@ def resolve_inside(root: Path, path: str) -> Path:
     Raises:
         OutsideRepositoryError: If that is not a place for a regular file inside the repository.
     """
-    parts = PurePosixPath(path).parts
-    if not path.strip() or "\\" in path or PurePosixPath(path).is_absolute() or ".." in parts:
-        raise OutsideRepositoryError(f"{path!a} is not a relative path inside the repository")
-    if hidden := next((c for c in path if not _is_for_names(c)), ""):
-        raise OutsideRepositoryError(f"{path!a} has {hidden!a}, which no file's name should have")
-    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
-        raise OutsideRepositoryError(f"{path} has a part that is too long for a file's name")
+    parts = _parts(path)
     home = root.resolve()
     try:
         target = (home / path).resolve()
@@ -97,9 +91,27 @@ def resolve_inside(root: Path, path: str) -> Path:
     inner = target.relative_to(home).parts
     if any(part.casefold() == ".git" for part in (*parts, *inner)):
         raise OutsideRepositoryError(f"{path} belongs to git and is never written")
+    if any(parent.is_file() for parent in target.parents):
+        raise OutsideRepositoryError(f"{path} cannot be made: a file stands where its folder would")
     if target.exists() and not target.is_file():
         raise OutsideRepositoryError(f"{path} is not a regular file")
     return target
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The folders and the name of a relative path.
+
+    Raises:
+        OutsideRepositoryError: If a regular file could not have it.
+    """
+    parts = PurePosixPath(path).parts
+    if not path.strip() or "\\" in path or PurePosixPath(path).is_absolute() or ".." in parts:
+        raise OutsideRepositoryError(f"{path!a} is not a relative path inside the repository")
+    if hidden := next((c for c in path if not _is_for_names(c)), ""):
+        raise OutsideRepositoryError(f"{path!a} has {hidden!a}, which no file's name should have")
+    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+        raise OutsideRepositoryError(f"{path} has a part that is too long for a file's name")
+    return parts
 
 
 def twin_of(target: Path) -> str:

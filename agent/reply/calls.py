@@ -175,7 +175,7 @@ def _from_call(call: Mapping[str, object]) -> Iterator[Call]:
 def _look(name: str, path: str | None, query: str | None) -> str:
     """The command for a call that only looks; empty if it is none."""
     if name in _READS and path:
-        return f"cat {shlex.quote(path)}"
+        return f"cat {'-- ' if path.startswith('-') else ''}{shlex.quote(path)}"
     if name in _LISTS:
         return f"ls {shlex.quote(path)}" if path and path != "." else "ls"
     if name in _SEARCHES and query:

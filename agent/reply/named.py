@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from unicodedata import normalize
@@ -17,7 +17,7 @@ from unicodedata import normalize
 from agent.reply.words import is_path_like
 from sandbox.policy import WORK_DIR
 
-_ESCAPE = re.compile(r"\\([^\w\s]|_| )")
+_ESCAPE = re.compile(r"\\([^\w\s.]|_| )")
 _PLACEHOLDER = re.compile(r"(?:.*/)?path/to/", re.IGNORECASE)
 _FOREIGN = re.compile(r"/|~(?:\w*)/|[A-Za-z]:[\\/]|\\\\")
 QUOTED = re.compile(
@@ -130,8 +130,8 @@ class Names:
                 taken[match.start() : match.end()] = [True] * len(match[0])
         found: dict[int, str] = {}
         texts = {text, text.replace("\\", "/")}
-        for path in sorted(self.known, key=len, reverse=True):
-            form = mark + normalize("NFC", path)
+        for path, bare in self._longest_first:
+            form = mark + bare
             for at in [n for t in texts if form in t for n in occurrences(form, t)]:
                 if not any(taken[at : at + len(form)]):
                     taken[at : at + len(form)] = [True] * len(form)
@@ -155,6 +155,12 @@ class Names:
     @cached_property
     def _files(self) -> Mapping[str, tuple[str, ...]]:
         return _by_form(self.known)
+
+    @cached_property
+    def _longest_first(self) -> Sequence[tuple[str, str]]:
+        """The files, each with the form in which texts are searched for it."""
+        forms = [(path, normalize("NFC", path)) for path in sorted(self.known)]
+        return sorted(forms, key=lambda pair: len(pair[1]), reverse=True)
 
     @cached_property
     def _folders(self) -> Mapping[str, tuple[str, ...]]:

@@ -204,7 +204,7 @@ def _read_calls(
     writes: list[FileEdit] = []
     for call in calls:
         if isinstance(call, Write):
-            path = names.meaning(call.path)
+            path = names.existing(call.path) or names.meaning(call.path.strip())
             if isinstance(path, Unclear) and default_path is None:
                 return Unusable(kind="label", reason=str(path))
             path = path.label if isinstance(path, Unclear) else path

@@ -6,8 +6,9 @@ quicker, and the file then counts as shown, so that an edit of it can be checked
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,7 +98,8 @@ def _as_lookup(line: str) -> Lookup | None:
 
 
 def _words(line: str) -> list[str]:
-    if _NEVER_IN_PLAIN_WORDS & set(line.replace("'", "").replace('"', "")):
+    outside_quotes = re.sub(r"'[^']*'", "", line).replace('"', "")
+    if _NEVER_IN_PLAIN_WORDS & set(outside_quotes):
         return []
     try:
         return shlex.split(line)
@@ -105,12 +107,14 @@ def _words(line: str) -> list[str]:
         return []
 
 
-def _options(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(word for word in words if word.startswith("-") and word != "--")
+def _options(words: Sequence[str]) -> tuple[str, ...]:
+    end = words.index("--") if "--" in words else len(words)
+    return tuple(word for word in words[:end] if word.startswith("-"))
 
 
-def _plain(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(word for word in words if not word.startswith("-"))
+def _plain(words: Sequence[str]) -> tuple[str, ...]:
+    end = words.index("--") if "--" in words else len(words)
+    return (*(word for word in words[:end] if not word.startswith("-")), *words[end + 1 :])
 
 
 def _read(
@@ -123,7 +127,10 @@ def _read(
         path = names.existing(asked)
         text = sources.text(path) if path else None
         if text is None:
-            parts.append(f"There is no text file {asked}.")
+            others = " or ".join(names.with_name(asked))
+            parts.append(
+                f"There is no text file {asked}." + (f" Look at {others}." if others else "")
+            )
             continue
         part = f"{path}\n{fenced(text, _language(path))}"
         if count(part) > budget_tokens:

@@ -10,7 +10,9 @@ from agent.editing.python_source import definitions
 from agent.reply.blocks import scan_blocks
 from agent.reply.named import Names
 
-_ALIKE = 0.5
+_ALIKE = 0.6
+_SHORT = 1000
+"""Characters up to which texts are compared by the letter, and not by the line."""
 
 
 def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
@@ -44,8 +46,9 @@ def repeated_file(path: str, content: str, shown: Mapping[str, str], request: st
 
 
 def _resemble(new: str, old: str) -> bool:
-    matcher = difflib.SequenceMatcher(None, new.splitlines(), old.splitlines())
-    return bool(old.strip()) and matcher.ratio() >= _ALIKE
+    is_short = len(new) < _SHORT and len(old) < _SHORT
+    pair = (new, old) if is_short else (new.splitlines(), old.splitlines())
+    return bool(old.strip()) and difflib.SequenceMatcher(None, *pair).ratio() >= _ALIKE
 
 
 def _names(source: str) -> set[str]:

@@ -36,7 +36,7 @@ def written(reply: str, *, known: Sequence[str] = KNOWN, request: str = "") -> l
     reading = read(reply, known=known, request=request)
     if not isinstance(reading, FileEdits):
         return []
-    return [item.path for item in (*reading.edits, *reading.patches)]
+    return [*(edit.path for edit in reading.edits), *(patch.path for patch in reading.patches)]
 
 
 def said(reading: Reading) -> str:
@@ -249,3 +249,20 @@ def test_a_request_mentions_what_it_names_as_a_whole(text: str, paths: list[str]
 def test_a_request_mentions_a_file_in_either_form_of_its_accents() -> None:
     assert Names((NFD,)).mentioned(f"Set x in {NFC}") == (NFD,)
     assert Names((NFC,)).mentioned(f"Set x in {NFD}") == (NFC,)
+
+
+@pytest.mark.parametrize(
+    "label", ["ops.py", "path/to/ops.py", "/work/calc/ops.py", "b/calc/ops.py", "order.net"]
+)
+def test_the_one_file_that_was_asked_for_may_be_called_less_exactly(label: str) -> None:
+    reading = parse_reply(fenced(label), known_paths=("calc/ops.py",), default_path="calc/ops.py")
+    assert isinstance(reading, FileEdits)
+    assert [edit.path for edit in reading.edits] == ["calc/ops.py"]
+    assert bool(reading.notes) is (label != "order.net")
+
+
+@pytest.mark.parametrize("label", ["src/solution.py", "lib/ops.py", "text.py", "notes.md."])
+def test_another_file_is_never_taken_for_the_one_that_was_asked_for(label: str) -> None:
+    reading = parse_reply(fenced(label), known_paths=("calc/ops.py",), default_path="calc/ops.py")
+    assert isinstance(reading, Unusable)
+    assert label in reading.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,6 +152,21 @@ async def test_a_first_line_that_repeats_the_path_stays_where_the_file_has_it(
     assert files_below(tmp_path) == {"src/a.py": "# src/a.py\nx = 2\n"}
 
 
+async def test_a_file_is_not_made_where_another_one_stands_for_its_folder(tmp_path: Path) -> None:
+    plant(tmp_path, {"README.md": "# A\n"})
+    events = await turn(tmp_path, fenced("README.md/x.py"), text="Write README.md/x.py")
+    assert "a file stands where its folder would" in told(events)
+    assert files_below(tmp_path) == {"README.md": "# A\n"}
+
+
+async def test_a_name_in_the_request_shows_the_one_file_that_has_it(tmp_path: Path) -> None:
+    plant(tmp_path, {"src/a.py": "x = 1\n", "b.py": "y = 1\n"})
+    first, second = fenced("a.py", "x = 2\n"), fenced("src/a.py", "x = 2\n")
+    events = await turn(tmp_path, first, second, text="Set x to 2 in a.py")
+    assert "write src/a.py above the block" in told(events)
+    assert files_below(tmp_path) == {"src/a.py": "x = 2\n", "b.py": "y = 1\n"}
+
+
 WORDS = st.sampled_from(
     ["a", "b", "x", "notes", "release notes", "[id]", "(group)", ".github", "-x", "README", "path",
      "file", "new", "the", "caf\u00e9", "cafe\u0301", "हिन्दी", "日本", "C#", "a&b", "$1", "it's",
@@ -187,6 +203,7 @@ def may_mean(label: str) -> set[str]:
         found |= {text.strip() for text in found} | {text.removesuffix(":") for text in found}
         found |= {text.strip("`'\"*<>()“”«»") for text in found}
         found |= {text.split(" ", 1)[1] for text in found if text[:2] in ("- ", "# ", "> ", "+ ")}
+    found |= {re.sub(r"\\([^\w\s.]|_| )", r"\1", text) for text in found}
     found |= {text.replace("\\", "/") for text in found}
     return {normalize("NFC", text.removeprefix("./")) for text in found}
 
