@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 
 from agent.reply.blocks import Block
 from agent.reply.named import Names, Unclear, quoted
-from agent.reply.words import COMMANDS, FUNCTION_WORDS, STARTERS, is_language, is_path_like
+from agent.reply.words import (
+    COMMANDS,
+    FUNCTION_WORDS,
+    HEADINGS,
+    STARTERS,
+    is_language,
+    is_path_like,
+)
 
 _STATE = r"(?:updated|new|corrected|fixed|full|complete|modified|final|revised|changed)"
 _LABEL_WORD = re.compile(
@@ -158,7 +165,8 @@ def _new_path_of_one_word(layer: _Layer, names: Names, *, is_file: bool) -> str 
     bare = text.rstrip(".,;!?")
     if bare != text and (names.existing(bare) or is_path_like(bare)):
         return Unclear(text, f"ends in {text[len(bare) :]!r}")
-    return Unclear(text, _NO_NAME, is_label=False) if _MAY_BE_PATH.fullmatch(text) else ""
+    may_be = text in HEADINGS or _MAY_BE_PATH.fullmatch(text)
+    return Unclear(text, _NO_NAME, is_label=False) if may_be else ""
 
 
 def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
@@ -272,10 +280,19 @@ def _is_said(path: str, line: str, names: Names) -> bool:
 def _path_in_first_line(line: str, names: Names) -> str | Unclear:
     comment = _COMMENT.match(line)
     if comment is None:
-        return names.existing(line)
+        found = names.existing(line)
+        return found if _is_no_word(found) else ""
     path = sole_path(comment["text"], names)
     if isinstance(path, Unclear):
         return path if path.is_label and len(path.label.split()) == 1 else ""
+    is_explicit = _LABEL_WORD.match(comment["text"]) is not None
+    if not (_is_no_word(path) or is_explicit):
+        return ""
     if " " not in path or names.existing(path) or names.asks_by_quoting(path):
         return path
     return Unclear(path, _DOUBT, is_label=False)
+
+
+def _is_no_word(path: str) -> bool:
+    """Whether a file's path can be told from a word that stands in the file."""
+    return is_path_like(path) or "/" in path

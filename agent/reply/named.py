@@ -120,7 +120,8 @@ class Names:
     def mentioned(self, text: str, *, mark: str = "") -> tuple[str, ...]:
         """The project's files that a text names as a whole, in order; `mark` stands before each.
 
-        A name in quotes that the project does not have is no mention of one that is part of it.
+        A name in quotes that the project does not have is no mention of one that is part of it,
+        and a name that could be any word counts in quotes alone.
         """
         text = normalize("NFC", text)
         taken = [False] * len(text)
@@ -130,8 +131,11 @@ class Names:
                 taken[match.start() : match.end()] = [True] * len(match[0])
         found: dict[int, str] = {}
         texts = {text, text.replace("\\", "/")}
+        said = {self.existing(name) for name in quoted(text)}
         for path, bare in self._longest_first:
             form = mark + bare
+            if not (mark or is_path_like(path) or "/" in path or path in said):
+                continue
             for at in [n for t in texts if form in t for n in occurrences(form, t)]:
                 if not any(taken[at : at + len(form)]):
                     taken[at : at + len(form)] = [True] * len(form)
@@ -144,7 +148,7 @@ class Names:
         for path in self.known:
             by_name.setdefault(normalize("NFC", path.rpartition("/")[2]), []).append(path)
         words = (word.strip("`'\"“”«»()[]<>*,;:!?").rstrip(".") for word in text.split())
-        fits = (by_name.get(normalize("NFC", word), []) for word in words)
+        fits = (by_name.get(normalize("NFC", w), []) for w in words if is_path_like(w))
         return tuple(dict.fromkeys(paths[0] for paths in fits if len(paths) == 1))
 
     def _equal(self, path: str) -> tuple[str, ...]:

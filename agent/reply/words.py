@@ -49,11 +49,14 @@ STARTERS = frozenset(_STARTERS.split())
 FUNCTION_WORDS = STARTERS | frozenset(_FUNCTION_WORDS.split())
 """Words that stand before a file's name in a sentence and hardly ever in such a name."""
 _NAMES = re.compile(
-    r"(?:GNU)?[Mm]akefile|(?:Docker|Container|Vagrant|Proc|Just|Jenkins|Gem|Rake|Pip|Brew|Caddy|Tilt)"
-    r"file|justfile|LICEN[CS]E|COPYING|NOTICE|AUTHORS|CONTRIBUTORS|CODEOWNERS|README"
-    r"|CHANGELOG|CHANGES|INSTALL|TODO|NEWS|VERSION|MANIFEST|BUILD|WORKSPACE|go\.(?:mod|sum|work)|py\.typed|gradlew"
-    r"|\.[A-Za-z][\w.-]*"
+    r"(?:GNU)?[Mm]akefile|(?:Docker|Container|Vagrant|Proc|Just|Jenkins|Gem|Rake|Pip|Brew|Caddy|Tilt)file"
+    r"|justfile|LICEN[CS]E|COPYING|CODEOWNERS|go\.(?:mod|sum|work)|py\.typed|gradlew|\.[A-Za-z][\w.-]*"
 )
+HEADINGS = frozenset(
+    {"AUTHORS", "BUILD", "CHANGELOG", "CHANGES", "CONTRIBUTORS", "INSTALL", "MANIFEST", "NEWS"}
+    | {"NOTICE", "README", "TODO", "VERSION", "WORKSPACE"}
+)
+"""Names of files that stand above code as headings just as well."""
 
 
 def is_path_like(text: str) -> bool:
