@@ -120,7 +120,8 @@ def _peeled(layer: _Layer) -> _Layer | None:
     if (cut := _STATE_AFTER.sub("", text).removesuffix(":")) != text and cut:
         return replace(layer, text=cut)
     if match := _LABEL_WORD.match(text):
-        return replace(layer, text=text[match.end() :], is_explicit=True)
+        is_file = "title" not in match[0].lower()
+        return replace(layer, text=text[match.end() :], is_explicit=is_file)
     if link := _LINK.fullmatch(text):
         return replace(layer, text=link["target"], is_quoted=True)
     match = _MARKER.match(text)

@@ -79,7 +79,8 @@ class Names:
             return "is no path inside the repository"
         if path in ("", ".") or path.endswith("/"):
             return "names no file"
-        if _PLACEHOLDER.match(path) and not self.asks_for(path):
+        is_known = self.has_folder(path.rpartition("/")[0]) or self.asks_for(path)
+        if _PLACEHOLDER.match(path) and not is_known:
             return "is a placeholder, not a path of this project"
         return ""
 
@@ -88,9 +89,15 @@ class Names:
         return any(True for _ in occurrences(normalize("NFC", path), self.request))
 
     def asks_for_file(self, name: str) -> bool:
-        """Whether the person's own words name this as a file: "the file x", "named x", "to x"."""
-        words = rf"(?i:\b(?:file|script|named|called|to|into)\s+)[`'\"]?{re.escape(name)}(?![\w/])"
-        return re.search(words, self.request) is not None
+        """Whether the person's own words call this a file: "the file x", "a file named x".
+
+        With a dot in it, a name is one after "named x" and "to x", too.
+        """
+        words = r"(?:file|script)\s+(?:(?:named|called)\s+)?"
+        if "." in name:
+            words = rf"(?:{words}|(?:named|called|to|into)\s+)"
+        pattern = rf"(?i:\b{words})[`'\"]?{re.escape(normalize('NFC', name))}(?![\w/])"
+        return re.search(pattern, self.request) is not None
 
     def asks_by_quoting(self, name: str) -> bool:
         """Whether this is all that stands in some quotes of the person's words."""

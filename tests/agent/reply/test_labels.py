@@ -285,3 +285,8 @@ def test_another_file_is_never_taken_for_the_one_that_was_asked_for(label: str) 
 )
 def test_a_word_that_is_a_files_name_as_well_is_no_label_in_passing(reply: str) -> None:
     assert written(reply, known=("run", "notes.md", "Usage.md", "main.py")) == []
+
+
+@pytest.mark.parametrize("request_", ["Write a function called add", "Add it to add", "Repair add"])
+def test_a_function_that_was_asked_for_is_no_file(request_: str) -> None:
+    assert written(fenced("`add`:"), request=request_) == []
