@@ -49,6 +49,7 @@ _OPTIONS = re.compile(
 _MAY_BE_PATH = re.compile(r"[^\s()=:;,]*\w\.[A-Za-z_]\w*|/?[\w.@~-]+(?:/[\w.@~-]+)+")
 _ENDING = re.compile(r"\.\w+$")
 _NO_NAME = "does not look like a file's name"
+_WORD = "can be a file's name or any word"
 _DOUBT = "can be a sentence about a file or the name of another one"
 
 
@@ -282,13 +283,13 @@ def _path_in_first_line(line: str, names: Names) -> str | Unclear:
     comment = _COMMENT.match(line)
     if comment is None:
         found = names.existing(line)
-        return found if _is_no_word(found) else ""
+        return found if not found or _is_no_word(found) else Unclear(found, _WORD, is_label=False)
     path = sole_path(comment["text"], names)
     if isinstance(path, Unclear):
         return path if path.is_label and len(path.label.split()) == 1 else ""
     is_explicit = _LABEL_WORD.match(comment["text"]) is not None
-    if not (_is_no_word(path) or is_explicit):
-        return ""
+    if path and not (_is_no_word(path) or is_explicit):
+        return Unclear(path, _WORD, is_label=False)
     if " " not in path or names.existing(path) or names.asks_by_quoting(path):
         return path
     return Unclear(path, _DOUBT, is_label=False)
