@@ -254,7 +254,7 @@ def test_a_request_mentions_a_file_in_either_form_of_its_accents() -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["ops.py", "path/to/ops.py", "/work/calc/ops.py", "b/calc/ops.py", "order.net"]
+    "label", ["ops.py", "path/to/ops.py", "/srv/calc/ops.py", "b/calc/ops.py", "order.net"]
 )
 def test_the_one_file_that_was_asked_for_may_be_called_less_exactly(label: str) -> None:
     reading = parse_reply(fenced(label), known_paths=("calc/ops.py",), default_path="calc/ops.py")
