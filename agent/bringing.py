@@ -16,10 +16,10 @@ from agent.approval import Decision, Question
 from agent.editing.edits import unified_diff
 from agent.editing.source_files import (
     SourceFileError,
-    decode,
     resolve_inside,
     write_atomically,
 )
+from agent.editing.text_file import decode
 from agent.events import EditApplied, EditProposed, Notice
 from agent.streaming import Emit
 from sandbox.staging import stage
@@ -118,8 +118,8 @@ async def _offer(
 def _difference(path: str, before: bytes | None, after: bytes) -> str:
     """A diff of texts; of anything else the sizes."""
     try:
-        old = None if before is None else decode(before, is_python=False).text
-        return unified_diff(path, old, decode(after, is_python=False).text) or "other line ends\n"
+        old = None if before is None else decode(before, is_python=False).stored
+        return unified_diff(path, old, decode(after, is_python=False).stored)
     except UnicodeDecodeError:
         sizes = "new" if before is None else f"{len(before)} bytes before"
         return f"{path}: binary, {len(after)} bytes ({sizes})\n"

@@ -19,13 +19,14 @@ from agent.editing.hunks import diff_lines
 from agent.editing.source_files import (
     OutsideRepositoryError,
     SourceFileError,
-    TextFile,
+    is_python,
     is_test_path,
     read_text_file,
     resolve_inside,
     twin_of,
     write_atomically,
 )
+from agent.editing.text_file import EncodingError, TextFile
 from agent.reply.parse import FileEdit
 
 RefusalKind = Literal[
@@ -50,10 +51,17 @@ class Accepted:
     path: str
     target: Path
     before: str | None
-    """None for a file that does not exist yet."""
+    """With Unix line ends, as the model reads it; None for a file that does not exist yet."""
     after: str
+    stored_before: str | None
+    """With the file's own line ends; a diff of the two stored texts is the one that git shows."""
+    stored_after: str
     data: bytes
-    """`after` as it will be stored."""
+    """`stored_after` in the file's encoding."""
+
+    @property
+    def diff(self) -> str:
+        return unified_diff(self.path, self.stored_before, self.stored_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +98,37 @@ def check_edit(
     try:
         target = resolve_inside(root, edit.path)
         stored = read_text_file(target) if target.exists() else None
-        after = _like_before(edit.content, before)
-        data = (stored or TextFile(text="")).encode(after)
+        revised = _revised(target, stored, edit)
+        data = revised.encode()
     except OutsideRepositoryError as err:
         return Refused(path=edit.path, kind="outside", reason=str(err))
-    except SourceFileError as err:
+    except (SourceFileError, EncodingError) as err:
         return Refused(path=edit.path, kind="encoding", reason=f"{edit.path}: {err}")
     relative = target.relative_to(root.resolve()).as_posix()
     if not allow_test_edits and (is_test_path(edit.path) or is_test_path(relative)):
         reason = f"{edit.path} is a test; tests are not edited unless that is allowed"
         return Refused(path=edit.path, kind="test_file", reason=reason)
-    if problem := _other_than_shown(edit, target, stored, before):
-        return problem
-    if problem := _content_problem(edit, before) or _loss(edit, before or "", may_vanish):
-        return problem
-    return Accepted(path=edit.path, target=target, before=before, after=after, data=data)
+    problem = (
+        _other_than_shown(edit, target, stored, before)
+        or _unchanged(edit, stored, revised)
+        or _content_problem(edit, before)
+        or _loss(edit, before or "", may_vanish)
+    )
+    return problem or Accepted(
+        path=edit.path,
+        target=target,
+        before=before,
+        after=revised.text,
+        stored_before=stored.stored if stored else None,
+        stored_after=revised.stored,
+        data=data,
+    )
+
+
+def _revised(target: Path, stored: TextFile | None, edit: FileEdit) -> TextFile:
+    if stored is None:
+        return TextFile(stored=edit.content, is_python=is_python(target))
+    return stored.revised(edit.content, exact=edit.exact)
 
 
 def apply_edit(accepted: Accepted) -> Applied:
@@ -171,11 +195,15 @@ def _other_than_shown(
     return None
 
 
+def _unchanged(edit: FileEdit, stored: TextFile | None, revised: TextFile) -> Refused | None:
+    if stored is None or revised.stored != stored.stored:
+        return None
+    reason = f"the reply gives {edit.path} back unchanged"
+    return Refused(path=edit.path, kind="identical", reason=reason)
+
+
 def _content_problem(edit: FileEdit, before: str | None) -> Refused | None:
     path, new = edit.path, edit.content
-    if before is not None and new.rstrip("\n") == before.rstrip("\n"):
-        reason = f"the reply gives {path} back unchanged"
-        return Refused(path=path, kind="identical", reason=reason)
     if not new.strip() and PurePosixPath(path).name != "__init__.py":
         return Refused(path=path, kind="empty", reason=f"the reply leaves {path} empty")
     if line := elided_line(before or "", new, path=path):
@@ -200,10 +228,3 @@ def _loss(edit: FileEdit, before: str, may_vanish: Collection[str]) -> Refused |
         reason = f"the reply drops {', '.join(gone)} from {path}"
         return Refused(path=path, kind="vanished", reason=reason)
     return None
-
-
-def _like_before(content: str, before: str | None) -> str:
-    """The content without its last line end where the old file had none."""
-    if before and not before.endswith("\n"):
-        return content.rstrip("\n")
-    return content

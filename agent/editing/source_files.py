@@ -5,18 +5,14 @@ Model output names these paths, so every one is checked to stay inside the repos
 
 from __future__ import annotations
 
-import codecs
-import io
 import os
 import re
 import secrets
 import stat
-import tokenize
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
+from agent.editing.text_file import TextFile, decode
 from agent.errors import AgentError
 
 _NEW_FILE_MODE = 0o666
@@ -31,32 +27,6 @@ class SourceFileError(AgentError):
 
 class OutsideRepositoryError(SourceFileError):
     """A path leads out of the repository, or to where nothing of ours belongs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextFile:
-    """The text of a file with Unix line ends, and how it is stored."""
-
-    text: str
-    encoding: str = "utf-8"
-    bom: bytes = b""
-    newline: Literal["\n", "\r\n"] = "\n"
-
-    def encode(self, text: str) -> bytes:
-        """Other text stored in the same way.
-
-        Raises:
-            SourceFileError: If the encoding has no place for a character.
-        """
-        if self.newline != "\n":
-            text = text.replace("\n", self.newline)
-        try:
-            return self.bom + text.encode(self.encoding)
-        except UnicodeEncodeError as err:
-            character = err.object[err.start]
-            raise SourceFileError(
-                f"the file is stored as {self.encoding}, which has no {character!a}"
-            ) from err
 
 
 _TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
@@ -132,6 +102,11 @@ def _is_for_names(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
+def is_python(target: Path) -> bool:
+    """True for a file whose encoding Python's own rules decide."""
+    return target.suffix in (".py", ".pyi", ".pyw")
+
+
 def read_text_file(target: Path) -> TextFile:
     """A file as text.
 
@@ -139,32 +114,11 @@ def read_text_file(target: Path) -> TextFile:
         SourceFileError: If it cannot be read, or is not text.
     """
     try:
-        return decode(target.read_bytes(), is_python=target.suffix in (".py", ".pyi"))
+        return decode(target.read_bytes(), is_python=is_python(target))
     except OSError as err:
         raise SourceFileError(f"{target.name} cannot be read: {err.strerror}") from err
     except (UnicodeDecodeError, SyntaxError, LookupError) as err:
         raise SourceFileError(f"{target.name} is not text in a known encoding") from err
-
-
-def decode(data: bytes, *, is_python: bool) -> TextFile:
-    """Bytes as text; a byte order mark or a coding line of Python decides, else it is UTF-8.
-
-    Raises:
-        UnicodeDecodeError: If the bytes do not fit that encoding.
-        SyntaxError: If the coding line names none.
-    """
-    encoding, bom = "utf-8", b""
-    for mark, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le")):
-        if data.startswith(mark):
-            encoding, bom = name, mark
-    if is_python and not bom:
-        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
-    text = data[len(bom) :].decode(encoding)
-    if "\0" in text:
-        raise UnicodeDecodeError(encoding, data, 0, 1, "binary data")
-    windows = text.count("\r\n")
-    newline: Literal["\n", "\r\n"] = "\r\n" if windows * 2 > text.count("\n") else "\n"
-    return TextFile(text=text.replace("\r\n", "\n"), encoding=encoding, bom=bom, newline=newline)
 
 
 def write_atomically(target: Path, data: bytes) -> None:

@@ -18,7 +18,6 @@ from agent.editing.edits import (
     apply_edit,
     check_edit,
     revert_edit,
-    unified_diff,
 )
 from agent.editing.python_source import parse_python
 from agent.events import (
@@ -186,7 +185,7 @@ async def refusal_of(parts: Parts, edit: Accepted | str) -> str:
     """Ask about an edit if it has to be asked about; why it may not be written, empty if it may."""
     if isinstance(edit, str) or parts.may_write is None:
         return ""
-    decision = await parts.may_write(edit.path, unified_diff(edit.path, edit.before, edit.after))
+    decision = await parts.may_write(edit.path, edit.diff)
     return "" if decision.allowed else f"{edit.path} is not written: {decision.reason}"
 
 
@@ -204,13 +203,12 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
     Raises:
         SandboxError: If the sandbox gave no answer; the file is put back before.
     """
-    diff = unified_diff(edit.path, edit.before, edit.after)
-    parts.emit(EditProposed(edit.path, diff))
+    parts.emit(EditProposed(edit.path, edit.diff))
     applied = apply_edit(edit)
     reason = "interrupted before the tests could judge it"
     kept = False
     try:
-        parts.emit(EditApplied(edit.path, diff))
+        parts.emit(EditApplied(edit.path, edit.diff))
         judgement = await judge(parts.runner, parts.emit, state, target)
         kept, reason = judgement.verdict is Verdict.PASS, judgement.reason
     except SandboxError as err:

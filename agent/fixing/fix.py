@@ -278,7 +278,7 @@ class _Repair:
             await self._record(plan, asked, unknown, edit)
             raise
         if judgement.state is not None:
-            self._originals.setdefault(edit.path, edit.before)
+            self._originals.setdefault(edit.path, edit.stored_before)
             self._parts.sources.include(edit.path)
             self._state = judgement.state
         await self._record(plan, asked, judgement, edit)
@@ -311,7 +311,7 @@ class _Repair:
             self._emit(recorded)
 
     def _finished(self, before: State, reason: str) -> FixFinished:
-        texts = {path: self._parts.sources.text(path) for path in self._originals}
+        texts = {path: self._parts.sources.stored(path) for path in self._originals}
         diffs = (unified_diff(p, old, texts[p]) for p, old in sorted(self._originals.items()))
         return FixFinished(
             passed_before=len(before.green),

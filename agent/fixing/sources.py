@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from agent.editing.python_source import Imported, bound_names, definitions, imports
 from agent.editing.source_files import SourceFileError, read_text_file, resolve_inside
+from agent.editing.text_file import TextFile
 
 _REEXPORTS_FOLLOWED = 3
 
@@ -30,11 +31,20 @@ class Sources:
 
     def text(self, path: str) -> str | None:
         """The file's text with Unix line ends; None if it is none, or cannot be read."""
+        file = self._file(path)
+        return file.text if file else None
+
+    def _file(self, path: str) -> TextFile | None:
         try:
             target = resolve_inside(self.root, path)
-            return read_text_file(target).text if target.exists() else None
+            return read_text_file(target) if target.exists() else None
         except SourceFileError:
             return None
+
+    def stored(self, path: str) -> str | None:
+        """The file's text with its own line ends; None if it is none, or cannot be read."""
+        file = self._file(path)
+        return file.stored if file else None
 
     def module(self, dotted: str, *, importer: str = "") -> str | None:
         """The file of a module of this project; leading dots are relative to `importer`."""

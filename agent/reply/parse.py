@@ -27,6 +27,8 @@ class FileEdit:
 
     path: str
     content: str
+    exact: bool = False
+    """True if the content is the file to the last character, not a copy that a model made."""
     label_line: str = ""
     """The first line in the fence, where it was taken for the label."""
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from agent.approval import Decision, Question
-from agent.editing.edits import Accepted, Refused, apply_edit, check_edit, unified_diff
+from agent.editing.edits import Accepted, Refused, apply_edit, check_edit
 from agent.editing.hunks import keep_hunks
 from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
 from agent.editing.source_files import SourceFileError
@@ -160,13 +160,13 @@ class Actions:
         if before is None and self.sources.text(patch.path) is not None:
             reason = f"{patch.path} was not shown to the model; nothing was written"
             return Refused(path=patch.path, kind="stale", reason=reason)
-        match replace_hunks(before or "", patch.hunks):
+        match replace_hunks(before or "", patch.hunks, path=patch.path):
             case NotReplaced(reason=reason):
                 return Refused(path=patch.path, kind="no_match", reason=f"{patch.path}: {reason}")
             case Replaced(text=text, notes=notes):
                 for note in notes:
                     self.emit(Notice(f"{patch.path}: {note}"))
-                return FileEdit(path=patch.path, content=text)
+                return FileEdit(path=patch.path, content=text, exact=True)
 
     def _told(self, refused: Refused) -> str:
         """Why an edit was refused; with the file if the model has not seen it as it is."""
@@ -183,9 +183,9 @@ class Actions:
                 f"{edit.path} is a new file; {other}, which differs in case alone, stays as it is"
             )
             self.emit(Notice(note, "warning"))
-        diff = unified_diff(edit.path, edit.before, edit.after)
-        self.emit(EditProposed(edit.path, diff))
-        kept = await self._allowed(edit, Question(kind="edit", subject=edit.path, detail=diff))
+        self.emit(EditProposed(edit.path, edit.diff))
+        question = Question(kind="edit", subject=edit.path, detail=edit.diff)
+        kept = await self._allowed(edit, question)
         if isinstance(kept, Decision):
             reason = kept.reason or DECLINED.reason
             self.emit(Notice(f"{edit.path} was not written: {reason}"))
@@ -204,7 +204,7 @@ class Actions:
         self.sources.include(edit.path)
         if kept is not edit:
             self.kept_parts[edit.path] = kept.after
-        self.emit(EditApplied(edit.path, unified_diff(edit.path, kept.before, kept.after)))
+        self.emit(EditApplied(edit.path, kept.diff))
         return None
 
     async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
@@ -212,10 +212,11 @@ class Actions:
         while (decision := await self.decide(question)).allowed:
             if decision.kept is None:
                 return edit
-            part = keep_hunks(edit.before or "", edit.after, decision.kept)
-            if part == edit.after:
+            part = keep_hunks(edit.stored_before or "", edit.stored_after, decision.kept)
+            if part == edit.stored_after:
                 return edit
-            checked = self._checked(FileEdit(path=edit.path, content=part))
+            text = part.replace("\r\n", "\n")
+            checked = self._checked(FileEdit(path=edit.path, content=text, exact=True))
             if isinstance(checked, Accepted):
                 return checked
             question = replace(question, problem=f"This part cannot be written: {checked.reason}")

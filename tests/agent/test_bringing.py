@@ -49,7 +49,7 @@ async def test_a_file_is_shown_asked_about_and_written_as_it_is(root: Path) -> N
     found = {"a.py": b"x = 2\r\n", "made/new.bin": b"\xff\0"}
     assert (await brought(root, person, found, *found))[0] == ()
     assert {path: (root / path).read_bytes() for path in found} == found
-    assert "-x = 1\n+x = 2\n" in person.asked[0].detail
+    assert "-x = 1\r\n+x = 2\r\n" in person.asked[0].detail
     assert person.asked[1].detail == "made/new.bin: binary, 2 bytes (new)\n"
     assert {question.kind for question in person.asked} == {"edit"}
 

@@ -316,6 +316,8 @@ def test_a_full_disk_leaves_the_old_file(root: Path) -> None:
         target=root / "prices.py" / "below",
         before=None,
         after="x\n",
+        stored_before=None,
+        stored_after="x\n",
         data=b"x\n",
     )
     with pytest.raises(SourceFileError):

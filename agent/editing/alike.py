@@ -1,0 +1,98 @@
+"""Tells lines that differ in white space, quotes or comments from lines that say something else.
+
+A place in a file is the one that was meant only if every name, number, operator and text is the
+same. Where white space or the kind of quote has a meaning of its own, it has to be the same, too.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+_PYTHON = frozenset({".py", ".pyi", ".pyw"})
+_BRACES = frozenset(
+    {".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".java", ".kt", ".scala", ".cs", ".go", ".rs"}
+    | {".swift", ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".json", ".css"}
+)
+_LAID_OUT = frozenset(
+    {".yml", ".yaml", ".mk", ".md", ".rst", ".hs", ".nim", ".coffee", ".pug", ".haml", ".slim"}
+    | {".sass", ".styl", ".diff", ".patch", ".tsv", ".fs", ".elm"}
+)
+"""Languages in which the white space before a line has a meaning."""
+_EITHER_QUOTE = frozenset({".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx"})
+_OPERATOR = (
+    r">>>=|===|!==|\*\*=|//=|<<=|>>=|\.\.\.|->|=>|:=|::|\+\+|--|&&|\|\||\?\?|\?\.|==|!=|<=|>="
+    r"|\+=|-=|\*=|/=|%=|&=|\|=|\^=|@=|<<|>>|\*\*|//"
+)
+_TOKEN = re.compile(
+    r"(?P<text>[rRbBfFuU]{0,2}(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'))"
+    rf"|(?P<word>[\w.]*\w)|(?P<operator>{_OPERATOR})|(?P<other>\S)"
+)
+_MEANS_WHITE_SPACE = re.compile(r"`|(?:^|[=(,:!&|?;{}\[])\s*/(?![/*])")
+"""What begins a template or a regular expression, in which every space counts."""
+
+
+class Lines:
+    """The lines of one file, each in a form in which alike lines are equal."""
+
+    def __init__(self, lines: Sequence[str], path: str) -> None:
+        name = PurePosixPath(path)
+        self._kind = name.suffix.lower()
+        self._exact = self._kind in _LAID_OUT or name.stem.lower() in ("makefile", "gnumakefile")
+        self._lines = lines
+        self._inside = _inside_of_texts(lines) if self._kind in _PYTHON else frozenset()
+
+    def alike(self, number: int, line: str) -> bool:
+        """True if the line, as somebody copied it, is the line of this number from 0."""
+        own = self._lines[number]
+        if own.rstrip() == line.rstrip():
+            return True
+        if number in self._inside:
+            return own.strip() == line.strip()
+        return self._form(own) == self._form(line)
+
+    def _form(self, line: str) -> object:
+        if self._kind in _PYTHON:
+            return _tokens(line, comment="#", either_quote=True)
+        if self._kind in _BRACES and not _MEANS_WHITE_SPACE.search(line):
+            return _tokens(line, comment="//", either_quote=self._kind in _EITHER_QUOTE)
+        return line.rstrip() if self._exact else line.strip()
+
+
+def _tokens(line: str, *, comment: str, either_quote: bool) -> tuple[str, ...]:
+    """The tokens of a line, without its comment; a text by what it holds."""
+    found: list[str] = []
+    at = 0
+    while match := _TOKEN.search(line, at):
+        if line.startswith(comment, match.start()) and match["text"] is None:
+            found.append(comment if not found else "")
+            break
+        text = match["text"]
+        found.append(_plain(text) if text and either_quote else match.group())
+        at = match.end()
+    return tuple(filter(None, found))
+
+
+def _plain(text: str) -> str:
+    """A text in quotes with one kind of quote: its prefix, and what stands between."""
+    quote = text[-1]
+    prefix, _, rest = text.partition(quote)
+    body = rest[:-1]
+    if "\\" not in body and '"' not in body and "'" not in body:
+        return f'{prefix}"{body}"'
+    return text
+
+
+def _inside_of_texts(lines: Sequence[str]) -> frozenset[int]:
+    """The lines of a Python file, from 0, that a text over several lines covers or begins on."""
+    covered: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
+            if token.type == tokenize.STRING and token.start[0] != token.end[0]:
+                covered |= set(range(token.start[0] - 1, token.end[0]))
+    except (tokenize.TokenError, SyntaxError):
+        return frozenset(range(len(lines)))
+    return frozenset(covered)
