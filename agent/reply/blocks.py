@@ -7,7 +7,7 @@ or close on a line of code. This module only finds blocks; `agent.reply.parse` d
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.editing.python_source import parse_python
@@ -74,19 +74,34 @@ class _Fence:
 def scan_blocks(text: str) -> Scan:
     """All fenced blocks of a text with Unix line ends, and the prose around them."""
     lines = text.split("\n")
-    fences = [fence for number, line in enumerate(lines) if (fence := _fence(number, line))]
     blocks: list[Block] = []
     prose: list[str] = []
     position = 0
-    while opener := next((f for f in fences if f.line >= position), None):
+    for opener, end in _spans(lines):
         before = tuple(lines[position : opener.line])
-        end = _closing_line(lines, opener, [f for f in fences if f.line > opener.line])
         content, closed = _content(lines, opener, end)
         blocks.append(Block(info=opener.info, content=content, before=before, closed=closed))
         prose += before
         position = len(lines) if end is None else end + 1
         prose += _text_after_closing(lines, end)
     return Scan(blocks=tuple(blocks), prose="\n".join([*prose, *lines[position:]]).strip())
+
+
+def fenced_lines(text: str) -> frozenset[int]:
+    """The lines of a text, from 0, that stand between the fences of a block."""
+    lines = text.split("\n")
+    spans = ((opener.line + 1, len(lines) if end is None else end) for opener, end in _spans(lines))
+    return frozenset(number for start, end in spans for number in range(start, end))
+
+
+def _spans(lines: Sequence[str]) -> Iterator[tuple[_Fence, int | None]]:
+    """Each block's opening fence, and the line that closes it; None for one that stays open."""
+    fences = [fence for number, line in enumerate(lines) if (fence := _fence(number, line))]
+    position = 0
+    while opener := next((f for f in fences if f.line >= position), None):
+        end = _closing_line(lines, opener, [f for f in fences if f.line > opener.line])
+        yield opener, end
+        position = len(lines) if end is None else end + 1
 
 
 def _fence(number: int, line: str) -> _Fence | None:

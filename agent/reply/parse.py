@@ -16,6 +16,7 @@ from agent.reply.blocks import Block, scan_blocks
 from agent.reply.calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
 from agent.reply.labels import label_of, sole_path
 from agent.reply.named import Names, Unclear
+from agent.reply.reasoning import part_reply
 from agent.reply.search_replace import Patch, has_patches, read_patches
 
 Finish = Literal["stop", "length", "cancelled"]
@@ -91,14 +92,16 @@ _TEXT = frozenset({"text", "txt", "plaintext"})
 _SHELL_FILES = (".sh", ".bash", ".zsh")
 _TEXT_FILES = (".txt", ".log", ".diff", ".patch")
 _JSON_FILES = (".json", ".jsonc", ".json5", ".ipynb")
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_SPECIAL = re.compile(r"<\|[a-z_]{2,20}\|>|</s>\s*\Z")
 _MAY_HOLD_PATCHES = (".md", ".rst", ".txt", ".patch", ".diff")
 _PATCH = re.compile(r"(?m)^(?:<{5,9} SEARCH|@@ -\d+.*@@|\*\*\* (?:Begin Patch|Update File:))")
 _CODE_START = re.compile(r"(?m)^(?:def |class |import |from \w+ import |@\w|async def |\w+ = )")
 
 _CUT_OFF = Unusable(
     kind="cut_off", reason="The reply was cut off before its end. Keep it to the file alone."
+)
+_ONLY_THOUGHT = Unusable(
+    kind="cut_off",
+    reason="The reply ended while the model was still thinking. Answer at once, and be brief.",
 )
 _NO_CODE = Unusable(
     kind="no_code",
@@ -124,12 +127,13 @@ def parse_reply(
     `default_path` is the one file that was asked for, if one was; a single block without a label
     is then taken as that file, and a reply without code is not usable.
     """
-    text = _cleaned(text)
+    parted = part_reply(text.lstrip("\ufeff").replace("\r\n", "\n"))
+    text = parted.answer
     names = Names(known_paths, request)
+    if parted.unfinished:
+        return _ONLY_THOUGHT
     if not text.strip():
         return Unusable(kind="empty", reason="The reply is empty.")
-    if "<think>" in text:
-        return _CUT_OFF
     if take_patches and has_patches(text):
         return _read_patches(text, names, finish)
     scan = scan_blocks(text)
@@ -161,11 +165,6 @@ def _read_patches(text: str, names: Names, finish: Finish) -> Reading:
             return FileEdits(edits=(), patches=found.patches)
         case Unusable():
             return beside
-
-
-def _cleaned(text: str) -> str:
-    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return _SPECIAL.sub("", _THINKING.sub("", text))
 
 
 def _read_unfenced(text: str, names: Names, default_path: str | None, finish: Finish) -> Reading:

@@ -175,7 +175,15 @@ def test_a_verdict_is_stored_with_its_trust(store: ExperienceStore) -> None:
 
 
 def _edit(path: str = "shop.py", before: str = "x = 0\n", after: str = "x = 1\n") -> Accepted:
-    return Accepted(path=path, target=Path(path), before=before, after=after, data=after.encode())
+    return Accepted(
+        path=path,
+        target=Path(path),
+        before=before,
+        after=after,
+        stored_before=before,
+        stored_after=after,
+        data=after.encode(),
+    )
 
 
 def _step(*edits: Accepted, command: str = "", observation: str = "") -> TurnStep:
