@@ -38,6 +38,16 @@ class Canaries:
     plain: frozenset[str] = frozenset()
     """Those of the ids that must have an outcome; a copied file need not load a second time."""
 
+    @property
+    def words(self) -> frozenset[str]:
+        """What stands in their names and in nobody else's."""
+        stems = (PurePosixPath(path).stem for path in self.paths)
+        inside = (
+            test_id.partition("::")[2].split("::") if "::" in test_id else test_id.split(".")[1:]
+            for test_id in self.plain
+        )
+        return frozenset(stems).union(*inside)
+
 
 def make_canaries(runner: Runner, files: Sequence[SourceFile], doubted: Sequence[str]) -> Canaries:
     """Make the canaries of one run; `doubted` are ids of tests whose pass will matter."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from sandbox.hiding import without_names
 from sandbox.network import needs_network
 from sandbox.report import Frame, TestOutcome, TestResult
 
@@ -41,9 +42,12 @@ class RecordReader:
         on_result: Callable[[TestResult], None] | None = None,
         *,
         canaries: Collection[str] = (),
+        hidden: Collection[str] = (),
     ) -> None:
+        """`hidden` are words in the names of canaries; whatever holds one is shown without it."""
         self._key = key.encode()
         self._canaries = canaries
+        self._hidden = hidden
         self._next = 0
         self._root = root.rstrip("/") + "/"
         self._on_result = on_result
@@ -65,6 +69,14 @@ class RecordReader:
         """Tests that were reported more than once, not always with the same outcome."""
         self.canary_outcomes: dict[str, TestOutcome] = {}
         """What became of the tests that must fail; they are not among the results."""
+        self.why = ""
+        """The runner's own words for an end that its exit code does not explain."""
+        self.deselected = 0
+        """Tests that the project's own options left out."""
+        self.listed_only = False
+        """The project's own options only list the tests."""
+        self.uncompiled = ""
+        """The file that declares an extension which nothing in the box could compile."""
         self.setup_note = ""
         self.setup_failed = False
 
@@ -117,17 +129,23 @@ class RecordReader:
     def _record(self, record: dict[str, Any]) -> None:
         match record.get("kind"):
             case "collected" if isinstance(record.get("ids"), list):
-                ids = map(str, record["ids"][:_MAX_RESULTS])
-                self.collected |= dict.fromkeys(i for i in ids if i not in self._canaries)
+                ids = map(_id, record["ids"][:_MAX_RESULTS])
+                self.collected |= dict.fromkeys(i for i in ids if not self._is_canary(i))
             case "start":
-                self.running = str(record.get("id", ""))
+                self.running = _id(record.get("id"))
             case "result" if len(self._results) < _MAX_RESULTS:
                 self._result(record)
             case "setup":
                 self.setup_note = _text(record.get("note"), _TEXT_LIMIT)
                 self.setup_failed = bool(record.get("fatal"))
+                self.uncompiled = _inside(record.get("uncompiled"))
             case "tampered" if len(self.swapped) < _MAX_LISTED:
-                self.swapped.append(_text(record.get("note"), _MESSAGE_LIMIT))
+                note = _text(record.get("note"), _MESSAGE_LIMIT)
+                self.swapped.append(without_names(note, self._hidden))
+            case "ending":
+                self.why = without_names(_text(record.get("why"), _MESSAGE_LIMIT), self._hidden)
+                self.deselected = _number(record.get("deselected"))
+                self.listed_only = record.get("listed_only") is True
             case "end":
                 self.end_code = _number(record.get("exit_code"))
             case _:
@@ -142,18 +160,41 @@ class RecordReader:
         if result.id in self._canaries:
             self.canary_outcomes[result.id] = result.outcome
             return
+        if self._is_canary(result.id):
+            return
+        result = self._shown(result)
         if needs_network(result):
             result = replace(result, outcome=TestOutcome.NEEDS_NETWORK)
-        earlier = self._results.get(result.id)
-        if earlier is not None and earlier.outcome is not result.outcome:
-            self.told_twice.add(result.id)
+        if self._is_outweighed(result):
+            return
         self._results[result.id] = result
         if self._on_result is not None:
             self._on_result(result)
 
+    def _is_canary(self, test_id: str) -> bool:
+        return test_id in self._canaries or any(word in test_id for word in self._hidden)
+
+    def _shown(self, result: TestResult) -> TestResult:
+        """Leave out what names a canary: a fixture that fails may list the tests there are."""
+        return replace(
+            result,
+            message=without_names(result.message, self._hidden),
+            detail=without_names(result.detail, self._hidden),
+            frames=tuple(frame for frame in result.frames if not self._is_canary(frame.file)),
+            file="" if self._is_canary(result.file) else result.file,
+        )
+
+    def _is_outweighed(self, result: TestResult) -> bool:
+        """Of two tests of one name, or of one that ran twice, the worse is the answer."""
+        earlier = self._results.get(result.id)
+        if earlier is None or earlier.outcome is result.outcome:
+            return False
+        self.told_twice.add(result.id)
+        return earlier.outcome.is_red and not result.outcome.is_red
+
     def add_unfinished(self, message: str) -> None:
         """Give the test that was running a result that says why it has no other."""
-        if self.running is None or self.running in self._canaries:
+        if self.running is None or self._is_canary(self.running):
             return
         file = self.running.partition("::")[0] if "::" in self.running else ""
         result = TestResult(
@@ -186,15 +227,15 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 def parse_result(record: dict[str, Any]) -> TestResult | None:
     """Return the result a record describes, None if it describes none."""
-    test_id = record.get("id")
+    test_id = _id(record.get("id"))
     try:
         outcome = TestOutcome(str(record.get("outcome")))
     except ValueError:
         return None
-    if not isinstance(test_id, str) or not test_id:
+    if not test_id:
         return None
     return TestResult(
-        id=test_id[:_MESSAGE_LIMIT],
+        id=test_id,
         outcome=outcome,
         message=_text(record.get("message"), _MESSAGE_LIMIT),
         exception=_text(record.get("exception"), _MESSAGE_LIMIT),
@@ -204,6 +245,11 @@ def parse_result(record: dict[str, Any]) -> TestResult | None:
         detail=_text(record.get("detail"), _TEXT_LIMIT),
         duration_s=_duration(record.get("duration")),
     )
+
+
+def _id(value: object) -> str:
+    """Return an id as the reporter told it; the same cut for each kind of record."""
+    return _text(value, _MESSAGE_LIMIT)
 
 
 def _text(value: object, limit: int) -> str:

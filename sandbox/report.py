@@ -111,6 +111,12 @@ class TestReport:
     """Tail of what the run printed, for people; not display-safe."""
     notes: tuple[str, ...] = ()
     """Why the trust is no higher, or what interfered; one sentence each."""
+    exit_code: int | None = None
+    """What the runner itself ended with; None for a command, or if it did not come to its end."""
+    ending: str = ""
+    """How the run ended, in one sentence; empty where status and counts say it all."""
+    remarks: tuple[str, ...] = ()
+    """What else a person should know of the run; one sentence each."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -133,9 +139,20 @@ class TestReport:
         )
 
     @property
+    def overruled(self) -> bool:
+        """Whether the runner itself ended red although no test is, as with a coverage gate."""
+        if self.status is not RunStatus.COMPLETE or self.exit_code in (None, 0):
+            return False
+        return not any(
+            result.outcome.is_red or result.outcome is TestOutcome.NEEDS_NETWORK
+            for result in self.results
+        )
+
+    @property
     def all_green(self) -> bool:
         """Whether the run is complete, ran at least one test, and nothing is red."""
-        return self.status is RunStatus.COMPLETE and bool(self.results) and not self.red
+        complete = self.status is RunStatus.COMPLETE and not self.overruled
+        return complete and bool(self.results) and not self.red
 
     @property
     def verdict(self) -> Status:
@@ -146,7 +163,7 @@ class TestReport:
         if self.status is not RunStatus.COMPLETE:
             return _VERDICTS[self.status]
         seen = {result.outcome for result in self.results}
-        if TestOutcome.FAILED in seen:
+        if TestOutcome.FAILED in seen or self.overruled:
             return Status.FAIL
         if TestOutcome.ERROR in seen:
             return Status.ERROR

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 
 from sandbox.canaries import Canaries, make_canaries
 from sandbox.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.ending import ENDINGS, ending, remarks, run_status, unfinished_reason
+from sandbox.hiding import HiddenLines, without_lines
 from sandbox.network import wants_network
 from sandbox.policy import HARNESS_DIR, WORK_DIR
 from sandbox.pristine import Footing
@@ -20,28 +21,13 @@ from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 from sandbox.trusting import Evidence, interference, trust_of
 
-_HARNESS = ("launch.py", "pytest_reporter.py", "unittest_reporter.py")
+_HARNESS = ("launch.py", "reporting.py", "pytest_reporter.py", "unittest_reporter.py")
 _DETAIL_CHARACTERS = 12_000
-_NO_TESTS_CODE = 5
-_USAGE_CODE = 4
 _NOT_FOUND_CODES = (126, 127)
 _COMMAND_TAIL = 4_000
 _UNPROVEN = Footing(trust=Trust.PLAIN, notes=("nothing says which tests are the user's",))
-_EARNED_SIGNALS = frozenset(
-    -number
-    for number in (
-        *(signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
-        *(signal.SIGTRAP, signal.SIGSYS),
-    )
-)
-
-_STATUS = {
-    Ending.TIMEOUT: RunStatus.TIMEOUT,
-    Ending.OOM: RunStatus.OOM,
-    Ending.OUTPUT_LIMIT: RunStatus.OUTPUT_LIMIT,
-    Ending.CANCELLED: RunStatus.INCOMPLETE,
-    Ending.EXITED: RunStatus.INCOMPLETE,
-}
+OnOutput = Callable[[bytes], None]
+OnResult = Callable[[TestResult], None]
 
 
 async def run_tests(
@@ -51,8 +37,8 @@ async def run_tests(
     *,
     limits: Limits,
     only: Sequence[str] = (),
-    on_output: Callable[[bytes], None] | None = None,
-    on_result: Callable[[TestResult], None] | None = None,
+    on_output: OnOutput | None = None,
+    on_result: OnResult | None = None,
     footing: Footing = _UNPROVEN,
     expected: Collection[str] | None = None,
     doubted: Sequence[str] = (),
@@ -60,7 +46,8 @@ async def run_tests(
     """Run all tests, or those of the given ids, in a fresh box.
 
     `on_output` gets what the run prints, `on_result` each result as the test ends. A run that ends
-    before its runner said so is never complete, whatever its exit code.
+    before its runner said so is never complete, whatever its exit code. A process that crashes is
+    given a second run, since some do so by chance: that one is the answer.
 
     `footing` says how far the files may be trusted (`sandbox.pristine`), `expected` which tests
     the user's commit has (`collect_tests`), `doubted` whose pass will matter: tests that were red.
@@ -68,23 +55,131 @@ async def run_tests(
     Raises:
         SandboxError: If no answer can be given.
     """
-    canaries = make_canaries(project.runner, files, doubted)
-    key = secrets.token_hex(32)
-    reader = RecordReader(key, WORK_DIR, on_result, canaries=canaries.ids)
-    orders = _orders(project, limits, only, canaries) | {
-        "key": key,
-        "bare": footing.trust is Trust.HARDENED,
-    }
-    job = _job(project, [*files, *canaries.files], canaries.harness, orders, limits)
-    job = replace(job, judged=True)
-    execution = await sandbox.run(job, on_output=on_output, on_stderr=reader.feed)
+    suite = _Suite(
+        sandbox=sandbox,
+        project=project,
+        files=files,
+        limits=limits,
+        only=only,
+        footing=footing,
+        expected=expected,
+        doubted=doubted,
+    )
     if project.runner == "command":
-        report = _command_report(project, execution, reader, on_result)
-    else:
-        evidence = Evidence(reader=reader, canaries=canaries, expected=_named(expected, only))
-        report = _report(project, execution, evidence, limits=limits, footing=footing)
-    execution.note(report.verdict)
-    return report
+        return await suite.run_command(on_output, on_result)
+    show = None if on_result is None else _Once(on_result)
+    report = await suite.run(on_output, show)
+    if report.status is not RunStatus.CRASH_SIGNAL:
+        return report
+    return _after_a_crash(await suite.run(on_output, show))
+
+
+class _Once:
+    """Tells of each outcome of a test once, however often the suite is run."""
+
+    def __init__(self, tell: OnResult) -> None:
+        self._tell = tell
+        self._told: dict[str, TestOutcome] = {}
+
+    def __call__(self, result: TestResult) -> None:
+        if self._told.get(result.id) is not result.outcome:
+            self._told[result.id] = result.outcome
+            self._tell(result)
+
+
+def _after_a_crash(report: TestReport) -> TestReport:
+    """The second run after one that crashed: it counts, and it is not learned from."""
+    if report.status is RunStatus.CRASH_SIGNAL:
+        said = "The test process crashed twice: in this run and in one just before it."
+        return replace(report, remarks=(*report.remarks, said))
+    said = "The test process crashed in a first run and not in a second one, which counts here."
+    note = "the test process crashed in a run just before"
+    return replace(
+        report,
+        remarks=(*report.remarks, said),
+        trust=Trust.PLAIN,
+        notes=(*report.notes, note),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suite:
+    """The tests of one state of the files, to be run in a fresh box each time."""
+
+    sandbox: Sandbox
+    project: Project
+    files: Sequence[SourceFile]
+    limits: Limits
+    only: Sequence[str]
+    footing: Footing
+    expected: Collection[str] | None
+    doubted: Sequence[str]
+
+    async def run(self, on_output: OnOutput | None, on_result: OnResult | None) -> TestReport:
+        """Run them among tests that must fail, which nobody else has seen."""
+        canaries = make_canaries(self.project.runner, self.files, self.doubted)
+        key = secrets.token_hex(32)
+        hidden = canaries.words
+        reader = RecordReader(key, WORK_DIR, on_result, canaries=canaries.ids, hidden=hidden)
+        show = None if on_output is None else HiddenLines(on_output, hidden)
+        execution = await self._execute(reader, key, canaries, show)
+        if show is not None:
+            show.close()
+        wanted = _named(self.expected, self.only)
+        report = self._report(
+            execution, Evidence(reader=reader, canaries=canaries, expected=wanted)
+        )
+        execution.note(report.verdict)
+        return report
+
+    async def run_command(
+        self, on_output: OnOutput | None, on_result: OnResult | None
+    ) -> TestReport:
+        """Run the project's own command, which gives an exit code and no records."""
+        key = secrets.token_hex(32)
+        reader = RecordReader(key, WORK_DIR)
+        execution = await self._execute(reader, key, Canaries(), on_output)
+        report = _command_report(self.project, execution, reader, on_result)
+        execution.note(report.verdict)
+        return report
+
+    async def _execute(
+        self, reader: RecordReader, key: str, canaries: Canaries, on_output: OnOutput | None
+    ) -> Execution:
+        orders = _orders(self.project, self.limits, self.only, canaries) | {
+            "key": key,
+            "bare": self.footing.trust is Trust.HARDENED,
+        }
+        files = [*self.files, *canaries.files]
+        job = _job(self.project, files, canaries.harness, orders, self.limits)
+        return await self.sandbox.run(
+            replace(job, judged=True), on_output=on_output, on_stderr=reader.feed
+        )
+
+    def _report(self, execution: Execution, evidence: Evidence) -> TestReport:
+        reader = evidence.reader
+        status = run_status(execution, reader)
+        tampered = interference(self.footing, evidence, ended=reader.end_code is not None)
+        trust, notes = trust_of(self.footing, evidence)
+        if tampered:
+            status, notes = RunStatus.TAMPERED, tampered
+        if reason := unfinished_reason(status, execution, self.limits):
+            reader.add_unfinished(reason)
+        report = TestReport(
+            status=status,
+            results=reader.results,
+            runner=self.project.runner,
+            trust=trust,
+            duration_s=execution.duration_s,
+            output=without_lines(_output(execution, reader), evidence.canaries.words),
+            notes=notes,
+            exit_code=reader.end_code,
+        )
+        if report.overruled:  # somebody knows of a failure that the records do not have
+            doubt = "the test runner itself ended with an error, though no test failed"
+            report = replace(report, trust=Trust.PLAIN, notes=(*notes, doubt))
+        said = ending(report, reader, execution)
+        return replace(report, ending=said, remarks=remarks(reader))
 
 
 async def collect_tests(
@@ -165,67 +260,6 @@ def _orders(
     }
 
 
-def _report(
-    project: Project,
-    execution: Execution,
-    evidence: Evidence,
-    *,
-    limits: Limits,
-    footing: Footing,
-) -> TestReport:
-    reader = evidence.reader
-    status = _status(execution, reader)
-    tampered = interference(footing, evidence, ended=reader.end_code is not None)
-    trust, notes = trust_of(footing, evidence)
-    if tampered:
-        status, notes = RunStatus.TAMPERED, tampered
-    if reason := _unfinished_reason(status, execution, limits):
-        reader.add_unfinished(reason)
-    return TestReport(
-        status=status,
-        results=reader.results,
-        runner=project.runner,
-        trust=trust,
-        duration_s=execution.duration_s,
-        output=_output(execution, reader),
-        notes=notes,
-    )
-
-
-def _status(execution: Execution, reader: RecordReader) -> RunStatus:
-    if reader.end_code is None:
-        if reader.setup_failed:
-            return RunStatus.SETUP_FAILED
-        crashed = execution.exit_code in _EARNED_SIGNALS
-        return RunStatus.CRASH_SIGNAL if crashed else _STATUS[execution.ending]
-    if reader.end_code == _USAGE_CODE and not reader.collected:
-        return RunStatus.SETUP_FAILED
-    if not reader.results:
-        none = reader.end_code in (0, _NO_TESTS_CODE) and not reader.collected
-        return RunStatus.NO_TESTS if none else RunStatus.INCOMPLETE
-    answered = {result.id for result in reader.results}
-    missing = any(test_id not in answered for test_id in reader.collected)
-    return RunStatus.INCOMPLETE if missing else RunStatus.COMPLETE
-
-
-def _unfinished_reason(status: RunStatus, execution: Execution, limits: Limits) -> str:
-    """Say, of the test that was running, why it has no outcome of its own."""
-    match status:
-        case RunStatus.TIMEOUT:
-            return f"did not finish: the run reached its time limit of {limits.timeout_s:g} s"
-        case RunStatus.OOM:
-            return f"did not finish: the run used more than {limits.memory_mib} MiB of memory"
-        case RunStatus.OUTPUT_LIMIT:
-            return f"did not finish: the run printed more than {limits.output_limit_mib} MiB"
-        case RunStatus.CRASH_SIGNAL:
-            number = -(execution.exit_code or 0)
-            return f"did not finish: the process was killed by signal {number} here"
-        case RunStatus.INCOMPLETE:
-            return f"did not finish: the process ended here with exit code {execution.exit_code}"
-        case _:
-            return ""
-
-
 def _output(execution: Execution, reader: RecordReader) -> str:
     if not reader.setup_note:
         return execution.stdout.text
@@ -255,7 +289,7 @@ def _command_report(
         on_result(result)
     finished = execution.ending is Ending.EXITED
     return TestReport(
-        status=RunStatus.COMPLETE if finished else _STATUS[execution.ending],
+        status=RunStatus.COMPLETE if finished else ENDINGS[execution.ending],
         results=(result,),
         runner=project.runner,
         trust=Trust.PLAIN,

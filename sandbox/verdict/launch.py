@@ -5,122 +5,37 @@ stream, leaves on standard output. Nothing of the project is imported before the
 """
 
 # strings, not Path objects: file names here come out of code objects and node ids
-# ruff: noqa: PTH100, PTH110, PTH118, PTH120, PTH206
+# ruff: noqa: PTH100, PTH118, PTH120
 from __future__ import annotations
 
+import builtins
 import faulthandler
-import hmac
+import fcntl
 import importlib.util
 import json
 import os
+import re
+import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from types import ModuleType, TracebackType
+    from types import ModuleType
+
+    from sandbox.verdict.reporting import Reporter
 
 ENVIRONMENT = "/tmp/elagent-env"  # noqa: S108
-MESSAGE_LIMIT = 2000
-DETAIL_LIMIT = 12000
-FRAME_LIMIT = 40
-_FOREIGN = ("site-packages", "dist-packages", ".venv", "venv", ".tox", ".nox")
-
-
-class Reporter:
-    """Writes one signed and numbered record a line, in the process that made it and no fork of it.
-
-    The key is kept only inside the hash that signs. Code in this process that sets out to find it
-    can: what that means for the verdict is the host's affair.
-    """
-
-    def __init__(self, fd: int, key: str, root: str, count: int = 0) -> None:
-        self._fd = fd
-        self._seal = hmac.new(key.encode(), digestmod="sha256")
-        self._count = count
-        self._dump_at = 0.0
-        self._pid = os.getpid()
-        self.root = os.path.realpath(root)
-
-    def emit(self, kind: str, **fields: object) -> None:
-        """Write a record at once, so that it survives whatever happens next."""
-        if os.getpid() != self._pid:
-            return
-        body = json.dumps({"kind": kind, "n": self._count, **fields}, default=str).encode()
-        self._count += 1
-        seal = self._seal.copy()
-        seal.update(body)
-        # a line of its own, whatever else was written to the stream
-        line = b"\nel1 " + seal.hexdigest().encode() + b" " + body + b"\n"
-        while line:
-            line = line[os.write(self._fd, line) :]
-
-    def end(self, exit_code: int) -> None:
-        """Say that the runner came to its own end."""
-        self.emit("end", exit_code=exit_code)
-
-    def watch(self, dump_at: float) -> None:
-        """Say at that time (monotonic) where every thread is: the record of a hang."""
-        self._dump_at = dump_at
-        left = max(0.05, dump_at - time.monotonic())
-        faulthandler.dump_traceback_later(left, file=self._fd)
-
-    def watch_on(self) -> None:
-        """Set the watch again: pytest takes it off whenever a test fails."""
-        self.watch(self._dump_at)
-
-    def describe(self, error: BaseException) -> dict[str, object]:
-        """Return the exception's name, its message and the frames inside the project."""
-        frames = self.frames(error.__traceback__)
-        if isinstance(error, SyntaxError) and error.filename:
-            path = self.relative(error.filename)
-            if path:
-                frames.append((path, error.lineno or 0, "<module>"))
-        try:
-            text = str(error)
-        except Exception:  # noqa: BLE001  (the project's own __str__)
-            text = "<no message>"
-        name = type(error).__name__
-        message = f"{name}: {text}" if text else name
-        return {
-            "exception": name,
-            "message": message[:MESSAGE_LIMIT],
-            "frames": frames,
-            "file": frames[-1][0] if frames else "",
-            "line": frames[-1][1] if frames else 0,
-        }
-
-    def frames(self, trace: TracebackType | None) -> list[tuple[str, int, str]]:
-        """Return the project's own frames of a traceback, outermost first."""
-        found: list[tuple[str, int, str]] = []
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            path = self.relative(code.co_filename)
-            if path:
-                found.append((path, trace.tb_lineno, code.co_name))
-            trace = trace.tb_next
-        if len(found) > FRAME_LIMIT:  # endless recursion
-            found = found[: FRAME_LIMIT // 2] + found[-FRAME_LIMIT // 2 :]
-        return found
-
-    def relative(self, filename: str) -> str:
-        """Return the path inside the project, empty for files that are not part of it."""
-        path = os.path.realpath(os.path.join(self.root, filename))
-        inside = os.path.relpath(path, self.root)
-        parts = inside.split(os.sep)
-        if parts[0] == os.pardir or any(part in _FOREIGN for part in parts):
-            return ""
-        return inside if os.path.exists(path) else ""
-
-
-def clipped(text: str, limit: int = DETAIL_LIMIT) -> str:
-    """Return both ends of a long text."""
-    if len(text) <= limit:
-        return text
-    return text[: limit // 2] + "\n[...]\n" + text[-limit // 2 :]
+_WATCH_SIGNAL = signal.SIGRTMAX - 3
+"""Nobody's: a test may send itself any signal that has a name."""
+_WATCH_STEP_S = 0.2
+_EXTENSION = re.compile(rb"\bExtension\(|\bext[_-]modules\b|\bcythonize\(|\bcffi_modules\b")
 
 
 def main() -> None:
@@ -130,16 +45,23 @@ def main() -> None:
     os.dup2(null, 0)
     fd = int(config.get("report_fd", 0))
     if not fd:
-        fd = os.dup(2)
+        fd = _out_of_the_way(2)
         os.dup2(1, 2)
     os.set_inheritable(fd, False)
     sys.dont_write_bytecode = True
     key = config.pop("key")
-    reporter = Reporter(fd, key, config["root"], config.get("count", 0))
+    reporting = _load("reporting")
+    reporter = reporting.Reporter(fd, key, config["root"], config.get("count", 0))
     if config.get("install"):
         _install(config, reporter, fd, key)
     del key
-    _hand_over(config, reporter)
+    _hand_over(config, reporter, fd)
+
+
+def _out_of_the_way(fd: int) -> int:
+    """Return a copy of the file above those that a tidy test closes or a new file gets."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(3, min(most, 1024) - 24))
 
 
 def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> None:
@@ -154,9 +76,10 @@ def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> N
         )
         if done.returncode:
             said = done.stdout.decode("utf-8", "backslashreplace")
-            reporter.emit("setup", ok=False, note=clipped(said))
+            missing = _uncompiled(config["root"])
+            reporter.emit("setup", ok=False, note=_tail(said), uncompiled=missing)
             return
-    reporter.emit("setup", ok=True, note="")
+    reporter.emit("setup", ok=True, note="", uncompiled=_uncompiled(config["root"]))
     os.environ["VIRTUAL_ENV"] = ENVIRONMENT
     os.environ["PATH"] = os.path.join(ENVIRONMENT, "bin") + os.pathsep + os.environ["PATH"]
     # the setup record was the first one
@@ -170,31 +93,72 @@ def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> N
     os.execv(python, [python, "-s", os.path.abspath(__file__)])  # noqa: S606
 
 
-def _hand_over(config: dict[str, Any], reporter: Reporter) -> None:
+def _uncompiled(root: str) -> str:
+    """Return the file that declares a C extension, if nothing here could have compiled it.
+
+    An optional one is left out without a word, and tests that want it fail for no fault of theirs.
+    """
+    if any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        return ""
+    for name in ("setup.py", "setup.cfg", "pyproject.toml"):
+        with suppress(OSError), open(os.path.join(root, name), "rb") as file:  # noqa: PTH123
+            if _EXTENSION.search(file.read()):
+                return name
+    return ""
+
+
+def _tail(text: str) -> str:
+    return text[-12000:]
+
+
+def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     root = config["root"]
     paths = [os.path.join(root, "src"), root]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     if config["runner"] == "command":
         os.execvp("sh", ["sh", "-c", config["command"]])  # noqa: S606, S607
-    reporter.watch(time.monotonic() + config["dump_after_s"])
+    _watch(fd, config["dump_after_s"])
     try:
         runner = _load(config["runner"] + "_reporter")
     except ImportError:
-        reporter.emit("setup", ok=False, note=clipped(traceback.format_exc()), fatal=True)
+        reporter.emit("setup", ok=False, note=_tail(traceback.format_exc()), fatal=True)
         sys.exit(3)
     # only now: a project may have a pytest.py or a json.py of its own
     sys.path[0:1] = paths
     sys.modules["__main__"].__dict__.pop("__file__", None)
-    code = int(runner.run(reporter, config))
-    faulthandler.cancel_dump_traceback_later()
+    streams, leave = sys, os._exit  # whatever the tests leave in their places
+    code = runner.run(reporter, config)
     reporter.end(code)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
+    for name in ("stdout", "stderr"):
+        with suppress(Exception):
+            getattr(streams, name).flush()
     # not sys.exit: threads the tests left behind could keep a finished run alive for ever
-    os._exit(code)
+    leave(code)
+
+
+def _watch(fd: int, after_s: float) -> None:
+    """Have every thread's place written down after that time: the record of a hang.
+
+    A signal from another process starts it. faulthandler's own timer is a thread: forked children
+    would wait for it for ever, Python warns of it, and a test may want it for itself.
+    """
+    faulthandler.register(_WATCH_SIGNAL, file=fd, all_threads=True)
+    watched = os.getpid()
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    if os.fork():  # nobody's child, so that no test waits for it
+        os._exit(0)
+    os.setsid()
+    os.closerange(0, fd + 1)
+    end = time.monotonic() + after_s
+    try:
+        while time.monotonic() < end:
+            time.sleep(_WATCH_STEP_S)
+            os.kill(watched, 0)
+        os.kill(watched, _WATCH_SIGNAL)
+    finally:
+        os._exit(0)
 
 
 def _load(name: str) -> ModuleType:
@@ -203,6 +167,8 @@ def _load(name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(name)
     module = importlib.util.module_from_spec(spec)
+    # a test may replace even those
+    vars(module)["__builtins__"] = dict(vars(builtins))
     spec.loader.exec_module(module)
     return module
 

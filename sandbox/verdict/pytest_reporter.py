@@ -4,23 +4,21 @@
 # ruff: noqa: PTH110
 from __future__ import annotations
 
-import importlib.util
 import os
+from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-    from sandbox.verdict.launch import Reporter
+    from sandbox.verdict.reporting import Reporter
 
 # the worst of the phases of a test is its outcome
 _SEVERITY = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 _DETAIL_LIMIT = 12000
 _SECTION_LIMIT = 2000
-_CHUNK = 200
 
 
 def run(reporter: Reporter, orders: dict[str, Any]) -> int:
@@ -36,17 +34,30 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     if orders["bare"]:
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         whole += ["-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"]
-    else:
-        whole += _single_process()
     if orders["collect_only"]:
         whole += ["--collect-only", "--quiet"]
     arguments = ["--rootdir=" + reporter.root, *whole, *files]
     plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"])
-    return int(pytest.main(arguments, plugins=[plugin]))
+    code: Any = pytest.main(arguments, plugins=[plugin])
+    plugin.close()
+    # as sys.exit reads what a plugin has put there
+    return int(code) if isinstance(code, int) else int(code is not None)
 
 
-def _single_process() -> list[str]:
-    return ["-n0"] if importlib.util.find_spec("xdist") else []
+class _Unlogged:
+    """The hooks of a test that is nobody's to look at: all are called, only we hear of its end."""
+
+    def __init__(self, hooks: Any, test_id: str, plugin: Plugin) -> None:  # noqa: ANN401
+        self._hooks = hooks
+        self._own: dict[str, Callable[..., None]] = {
+            "pytest_runtest_logstart": lambda **_: plugin.begin(test_id),
+            "pytest_runtest_logreport": lambda report: plugin.take(report, test_id),
+            "pytest_runtest_logfinish": lambda **_: plugin.finish(test_id),
+            "pytest_exception_interact": lambda **_: None,
+        }
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return self._own.get(name) or getattr(self._hooks, name)
 
 
 class Plugin:
@@ -57,21 +68,36 @@ class Plugin:
     ) -> None:
         self._reporter = reporter
         self._only = only
-        self._canary_files = {os.path.realpath(path): path for path in canary_files}
+        self._canary_files = {realpath(path): path for path in canary_files}
         self._canary_ids = frozenset(canaries)
         self._canaries: dict[str, pytest.Item] = {}
         self._codes: dict[str, tuple[Any, Any]] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._broken: list[str] = []
+        self._why = ""
+        self._deselected = 0
+        self._listed_only = False
 
+    def close(self) -> None:
+        """Say of the session's end what its exit code and the results do not."""
+        self._reporter.emit(
+            "ending", why=self._why, deselected=self._deselected, listed_only=self._listed_only
+        )
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        if hasattr(config.option, "numprocesses"):  # xdist: stay in one process
+            config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+        self._listed_only = bool(config.getoption("collectonly", False))
         # beside the project's own choice of what to collect, which arguments would replace; first,
         # so that whatever code does to the tests when it is imported finds these there as well
         config.args = [*self._canary_files.values(), *config.args]
 
     def _canary(self, node: Any) -> str:  # noqa: ANN401
         """The id of a test that must fail, or of its file; empty for everything else."""
-        path = self._canary_files.get(os.path.realpath(getattr(node, "path", None) or "/"))
+        path = self._canary_files.get(
+            realpath(getattr(node, "path", None) or getattr(node, "fspath", None) or "/")
+        )
         if path is None:
             return ""
         _, mark, inside = node.nodeid.partition("::")
@@ -94,9 +120,7 @@ class Plugin:
     def _error(self, test_id: str, error: BaseException, detail: str) -> None:
         described = self._reporter.describe(error)
         described["file"] = described["file"] or test_id.partition("::")[0]
-        self._reporter.emit(
-            "result", id=test_id, outcome="error", detail=detail, duration=0.0, **described
-        )
+        self._reporter.result(test_id, outcome="error", detail=detail, duration=0.0, **described)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, None]:  # noqa: ANN401
@@ -109,8 +133,8 @@ class Plugin:
             return
         if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-            self._reporter.emit(
-                "result", id=report.nodeid, outcome="skipped", message=str(reason), duration=0.0
+            self._reporter.result(
+                report.nodeid, outcome="skipped", message=str(reason), duration=0.0
             )
         if not report.failed:
             return
@@ -154,12 +178,18 @@ class Plugin:
     ) -> Generator[None, Any, None]:
         # before anybody else deselects, and after
         items[:] = [item for item in items if not self._canary(item)]
+        before = len(items)
         outcome = yield
         outcome.get_result()
+        self._deselected = before - len(items)
         if self._only:
-            only = [item for item in items if any(_matches(item.nodeid, n) for n in self._only)]
+            only = [item for item in items if self._is_asked_for(item.nodeid)]
             config.hook.pytest_deselected(items=[item for item in items if item not in only])
             items[:] = only
+        if self._listed_only:
+            self._canaries.clear()
+        for canary, item in self._canaries.items():
+            item.__class__ = _unlogged(item, _Unlogged(item.ihook, canary, self))
         # at both ends, where no fixture of the project has to be torn down for them
         canaries = list(self._canaries.values())
         items[:] = [*canaries[:1], *items, *canaries[1:]]
@@ -168,33 +198,31 @@ class Plugin:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         session.testscollected -= len(self._canaries)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
-        canary = self._canary(item)
-        if not canary:
-            return None
-        self._reporter.emit("start", id=canary)
-        # not logged: it goes the way of every test but is nobody's to look at
-        for report in runtestprotocol(item, nextitem=nextitem, log=False):
-            self._take(report, canary)
-        return True
-
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        ids = [item.nodeid for item in session.items if not self._canary(item)]
-        for start in range(0, len(ids), _CHUNK):
-            self._reporter.emit("collected", ids=ids[start : start + _CHUNK])
+        items = (item for item in session.items if not self._canary(item))
+        ids = [self._reporter.named(item.nodeid) for item in items]
+        self._reporter.collected(ids)
         for name in self._only:
             found = any(_matches(test_id, name) for test_id in ids)
             if not found and name.partition("::")[0] not in self._broken:
                 self._error(name, LookupError("there is no test of this name any more"), "")
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_exception_interact(self) -> Generator[None, Any, None]:
-        yield
-        self._reporter.watch_on()
+    def _is_asked_for(self, test_id: str) -> bool:
+        told = self._reporter.named(test_id)
+        return any(_matches(told, name) for name in self._only)
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:  # noqa: ANN401
+        self._why = str(getattr(excinfo.value, "msg", None) or excinfo.value) or self._why
+
+    def pytest_internalerror(self, excinfo: Any) -> None:  # noqa: ANN401
+        self._why = str(self._reporter.describe(excinfo.value)["message"])
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        stopped = (session.shouldfail, session.shouldstop)
+        self._why = self._why or next((text for text in stopped if isinstance(text, str)), "")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._reporter.emit("start", id=nodeid)
+        self.begin(nodeid)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:  # noqa: ANN401
@@ -207,9 +235,18 @@ class Plugin:
             report.elagent = self._reporter.describe(call.excinfo.value)
 
     def pytest_runtest_logreport(self, report: Any) -> None:  # noqa: ANN401
-        self._take(report, report.nodeid)
+        self.take(report, report.nodeid)
 
-    def _take(self, report: Any, test_id: str) -> None:  # noqa: ANN401
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.finish(nodeid)
+
+    def begin(self, test_id: str) -> None:
+        """Say that a test starts."""
+        self._reporter.start(test_id)
+
+    def take(self, report: Any, test_id: str) -> None:  # noqa: ANN401
+        """Take in what one phase of a test came to; its tear-down is the last."""
         result = self._results.setdefault(
             test_id, {"outcome": "", "duration": 0.0, "message": "", "detail": ""}
         )
@@ -218,9 +255,20 @@ class Plugin:
         if _is_worse(outcome, result["outcome"]):
             result.update(outcome=outcome, **_evidence(report))
         if report.when == "teardown":
-            del self._results[test_id]
             result["outcome"] = result["outcome"] or "passed"
-            self._reporter.emit("result", id=test_id, **result)
+            self.finish(test_id)
+
+    def finish(self, test_id: str) -> None:
+        """Tell the result of a test that has one: a child that crashed leaves no tear-down."""
+        result = self._results.pop(test_id, None)
+        if result is not None and result["outcome"]:
+            self._reporter.result(test_id, **result)
+
+
+def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
+    """The item's own class, with these hooks."""
+    kind: Any = type(item)
+    return type(kind)(kind.__name__, (kind,), {"ihook": hooks})
 
 
 def _matches(test_id: str, name: str) -> bool:
@@ -229,7 +277,7 @@ def _matches(test_id: str, name: str) -> bool:
 
 def _outcome(report: Any) -> str:  # noqa: ANN401
     if report.failed:
-        return "failed" if report.when == "call" else "error"
+        return "error" if report.when in ("setup", "teardown") else "failed"
     if type(report).__name__.lower() == "subtestreport":
         return ""  # the test's own report says what came of it, unless a subtest failed
     if hasattr(report, "wasxfail"):

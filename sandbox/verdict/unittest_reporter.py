@@ -10,21 +10,23 @@ import io
 import os
 import re
 import sys
-import time
-import traceback
 import unittest
+from time import monotonic
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
+from unittest.util import strclass
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from sandbox.verdict.launch import Reporter
+    from sandbox.verdict.reporting import Reporter
 
     _ExcInfo = tuple[type | None, BaseException | None, TracebackType | None]
 
 _DETAIL_LIMIT = 12000
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)(?:, in (\S+))?')
-_CHUNK = 200
+_FIXTURE = re.compile(r"(setUp|tearDown)(?:Class|Module) \((?P<owner>.+)\)")
+_LOADER = re.compile(r"unittest\.loader\.(?:_FailedTest|ModuleSkipped)\.")
 
 
 def run(reporter: Reporter, orders: dict[str, Any]) -> int:
@@ -32,32 +34,50 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     only: list[str] = orders["only"]
     folders = _loose_folders(reporter.root)
     sys.path[0:0] = folders
+    # as `python -m unittest` does, and in test folders that are not packages too; a loader of
+    # its own for each, since a loader remembers its first top-level directory
+    roots = [reporter.root, *folders]
+    suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+    tests = _flat(suite)
     if only:
-        suite = unittest.TestLoader().loadTestsFromNames(only)
-    else:
-        # as `python -m unittest` does, and in test folders that are not packages too; a loader of
-        # its own for each, since a loader remembers its first top-level directory
-        roots = [reporter.root, *folders]
-        suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
-    ids = [_identity(test) for test in _flat(suite)]
-    for start in range(0, len(ids), _CHUNK):
-        reporter.emit("collected", ids=ids[start : start + _CHUNK])
+        tests = [test for test in tests if _is_asked_for(reporter.named(_identity(test)), only)]
+        suite = unittest.TestSuite(tests)
+    ids = [reporter.named(_identity(test)) for test in tests]
+    reporter.collected(ids)
+    # no reference to a test: unittest lets go of each that has run
+    waiting = {id(test): (_identity(test), _owners(test)) for test in tests}
+    del tests
     if orders["collect_only"]:
         return 0
-
-    def make_result(stream: Any, descriptions: Any, verbosity: Any) -> Result:  # noqa: ANN401
-        return Result(reporter, stream, descriptions, verbosity)
-
-    # the result class is looked up late, so a function that makes one will do
-    runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=make_result)
     canaries = _canaries(orders["canary_files"])
-    quiet = unittest.TextTestRunner(stream=io.StringIO(), resultclass=make_result)
-    quiet.run(unittest.TestSuite(canaries[:1]))
-    result = runner.run(suite)
-    quiet.run(unittest.TestSuite(canaries[1:]))
+    # a copy of its own: a test may close or replace standard output
+    stream = open(os.dup(1), "w", buffering=1, errors="backslashreplace")  # noqa: PTH123, SIM115
+
+    def run_all(suite: unittest.TestSuite, stream: Any) -> unittest.TestResult:  # noqa: ANN401
+        def make_result(*arguments: Any) -> Result:  # noqa: ANN401
+            return Result(reporter, waiting, *arguments)
+
+        # the result class is looked up late, so a function that makes one will do
+        return unittest.TextTestRunner(stream=stream, resultclass=make_result).run(suite)
+
+    run_all(unittest.TestSuite(canaries[:1]), io.StringIO())
+    result = run_all(suite, stream)
+    run_all(unittest.TestSuite(canaries[1:]), io.StringIO())
+    _tell_missing(reporter, only, ids)
     if not ids:
         return 5
     return 0 if result.wasSuccessful() else 1
+
+
+def _is_asked_for(test_id: str, only: list[str]) -> bool:
+    return any(test_id == name or test_id.startswith(name + ".") for name in only)
+
+
+def _tell_missing(reporter: Reporter, only: list[str], ids: list[str]) -> None:
+    for name in only:
+        if not any(_is_asked_for(test_id, [name]) for test_id in ids):
+            gone = LookupError("there is no test of this name any more")
+            reporter.result(name, outcome="error", **reporter.describe(gone))
 
 
 def _canaries(paths: list[str]) -> list[Any]:
@@ -86,7 +106,7 @@ def _loose_folders(root: str) -> list[str]:
 
 
 def _flat(suite: Any) -> list[Any]:  # noqa: ANN401
-    if not isinstance(suite, unittest.TestSuite):
+    if not isinstance(suite, unittest.BaseTestSuite):
         return [suite]
     return [test for part in suite for test in _flat(part)]
 
@@ -94,35 +114,56 @@ def _flat(suite: Any) -> list[Any]:  # noqa: ANN401
 class Result(unittest.TextTestResult):
     """Reports each test once, when it stops, with the worst thing that happened to it."""
 
-    def __init__(self, reporter: Reporter, *arguments: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        reporter: Reporter,
+        waiting: dict[int, tuple[str, tuple[str, str]]],
+        *arguments: Any,  # noqa: ANN401
+    ) -> None:
+        """`waiting` has the id of each test that did not start yet, and whose fixtures it needs."""
         super().__init__(*arguments)
         self._reporter = reporter
+        self._waiting = waiting
         self._current: dict[str, Any] = {}
         self._started = 0.0
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
-        self._started = time.monotonic()
-        self._current = {"id": _identity(test), "outcome": "passed"}
-        self._reporter.emit("start", id=self._current["id"])
+        self._started = monotonic()
+        self._current = {"outcome": "passed"}
+        self._waiting.pop(id(test), None)
+        self._reporter.start(_identity(test))
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
-        duration = time.monotonic() - self._started
-        self._reporter.emit("result", duration=duration, **self._current)
+        duration = monotonic() - self._started
+        self._reporter.result(_identity(test), duration=duration, **self._current)
         self._current = {}
 
     def _note(self, test: Any, outcome: str, **fields: object) -> None:  # noqa: ANN401
         if self._current:
             if self._current["outcome"] not in ("failed", "error"):
                 self._current.update(outcome=outcome, **fields)
-        else:  # setUpClass, setUpModule: no test was started
-            self._reporter.emit("result", id=_identity(test), outcome=outcome, **fields)
+            return
+        # no test was started: it is the set-up or the tear-down of a class or a module
+        for test_id in self._answered_by(test):
+            self._reporter.result(test_id, outcome=outcome, **fields)
+
+    def _answered_by(self, fixture: Any) -> list[str]:  # noqa: ANN401
+        """The tests that never start for what happened here; without any, the class or module."""
+        match = _FIXTURE.fullmatch(_identity(fixture))
+        if match is None:
+            return [_identity(fixture)]
+        owner = match["owner"]
+        missed = [key for key, (_, owners) in self._waiting.items() if owner in owners]
+        if match[1] == "tearDown" or not missed:
+            return [owner]
+        return [self._waiting.pop(key)[0] for key in missed]
 
     def _evidence(self, test: Any, error: _ExcInfo) -> dict[str, Any]:  # noqa: ANN401
         value = error[1] or RuntimeError("unknown error")
         fields: dict[str, Any] = dict(self._reporter.describe(value))
-        text = "".join(traceback.format_exception(*error))
+        text = "".join(format_exception(*error))
         fields["detail"] = text[-_DETAIL_LIMIT:]
         if type(test).__name__ == "_FailedTest":
             fields.update(self._import_failure(str(value)))
@@ -174,6 +215,12 @@ class Result(unittest.TextTestResult):
         self._note(test, "failed", message="unexpected success")
 
 
+def _owners(test: Any) -> tuple[str, str]:  # noqa: ANN401
+    """The names of the class and of the module whose fixtures the test waits for."""
+    kind = type(test)
+    return strclass(kind), kind.__module__
+
+
 def _identity(test: Any) -> str:  # noqa: ANN401
-    """The id; for a module that failed to load, the module's name without the loader's class."""
-    return str(test.id()).replace("unittest.loader._FailedTest.", "")
+    """The id; for a module that was not loaded, the module's name without the loader's class."""
+    return _LOADER.sub("", str(test.id()), count=1)

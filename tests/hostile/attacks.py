@@ -218,7 +218,7 @@ ATTACKS: tuple[Attack, ...] = (
             "for test in ('test_small', 'test_large'):\n"
             "    record = {'kind': 'result', 'n': 1, 'id': 'tests/test_calc.py::' + test,"
             " 'outcome': 'passed'}\n"
-            "    for fd in range(3, 20):\n"
+            "    for fd in range(3, 1100):\n"
             "        for mark in (b'', b'el1 ' + b'0' * 64 + b' '):\n"
             "            try: os.write(fd, b'\\n' + mark + json.dumps(record).encode() + b'\\n')\n"
             "            except OSError: pass"
@@ -240,8 +240,9 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         name="the reporter's own class is changed",
         files=_source(
-            "import sys\n"
-            "Reporter = vars(sys.modules['__main__'])['Reporter']\n"
+            "import gc\n"
+            "kinds = [o for o in gc.get_objects() if isinstance(o, type)]\n"
+            "Reporter = next(o for o in kinds if o.__name__ == 'Reporter')\n"
             "emit = Reporter.emit\n"
             "def better(self, kind, **fields):\n"
             "    if fields.get('outcome') == 'failed': fields['outcome'] = 'passed'\n"
@@ -310,6 +311,7 @@ ADAPTIVE = Attack(
         "        def better(kind, emit=emit, **fields):\n"
         "            if fields.get('id', '').startswith('tests/test_calc.py'):\n"
         "                fields['outcome'] = 'passed'\n"
+        "            if kind == 'end': fields['exit_code'] = 0\n"
         "            emit(kind, **fields)\n"
         "        item.emit = better"
     ),
