@@ -16,6 +16,8 @@ from pathlib import PurePath
 from sandbox.report import TestReport, TestResult
 
 SCHEMA_VERSION = 1
+_COUNTED = {"passed": "passed", "failed": "failed", "errors": "error", "skipped": "skipped"}
+"""What a program wants to know first, beside the full counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class FixFinished:
     diff: str
     reason: str
     """Why it ended: `all green`, `attempts used up`, `stuck: ...`"""
+    overruled: bool = False
+    """No test is red, but the test runner itself ended with an error: see `ending` of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +245,9 @@ def to_json(event: Event) -> dict[str, object]:
     """The event as JSON data: `v`, `event` (snake case), then its fields."""
     fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
     if isinstance(event, TestsFinished):
-        fields |= {"counts": dict(event.report.counts), "all_green": event.report.all_green}
+        counts = event.report.counts
+        fields |= {"counts": dict(counts), "all_green": event.report.all_green}
+        fields |= {told: counts[name] for told, name in _COUNTED.items()}
     return {"v": SCHEMA_VERSION, "event": _snake(type(event).__name__), **fields}
 
 
