@@ -57,6 +57,7 @@ _MOST_REASKS = 2
 _MOST_REPEATS = 2
 _ATTEMPTS_ON_FIRST_TARGET = 2
 ALL_GREEN = "all green"
+OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
@@ -171,7 +172,9 @@ class _Repair:
             if reason != ALL_GREEN:
                 why_red = reason
                 self._emit(Notice(f"{result.id} stays red: {reason}"))
-        return why_red if self._state.red else ALL_GREEN
+        if self._state.red:
+            return why_red
+        return OVERRULED if self._state.report.overruled else ALL_GREEN
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""
@@ -320,6 +323,7 @@ class _Repair:
             red_after=tuple(item.id for item in self._state.red),
             diff="".join(diffs),
             reason=reason,
+            overruled=not self._state.red and self._state.report.overruled,
         )
 
 

@@ -128,7 +128,8 @@ def _passes(test_id: str, report: TestReport, green_before: Collection[str]) -> 
     """Whether a red test passes now.
 
     A file or module that could not be loaded has an id of its own; it counts as solved when that
-    id is not red any more and tests of it pass that nobody had seen.
+    id is not red any more and tests of it pass that nobody had seen. A class of unittest whose
+    tear-down failed is solved when its tests pass and it does not.
     """
     if test_id in report.passed_ids:
         return True
@@ -137,4 +138,4 @@ def _passes(test_id: str, report: TestReport, green_before: Collection[str]) -> 
     appeared = report.passed_ids - frozenset(green_before)
     if test_id.endswith(".py"):
         return any(item.startswith(f"{test_id}::") for item in appeared)
-    return bool(appeared)
+    return bool(appeared) or any(item.startswith(f"{test_id}.") for item in report.passed_ids)

@@ -106,15 +106,20 @@ def tests_digest(report: TestReport, sources: Sources) -> str:
         return f"All tests pass ({counts})."
     if not report.red:
         printed = display_safe(report.output, line_limit=_LINE_CAP).splitlines()[-_OUTPUT_LINES:]
-        text = (
-            f"The test run ended without a verdict ({report.status.value}; {counts or 'no tests'})."
-        )
+        said = (_without_red(report, counts), report.ending, *report.remarks)
+        text = " ".join(filter(None, said))
         return f"{text}\n{fenced(chr(10).join(printed), 'text')}" if printed else text
     first = report.red[:_FAILURES_SHOWN]
     parts = [failure_digest(result, evidence_of(result), sources) for result in first]
     more = len(report.red) - len(first)
     rest = [f"{more} more tests fail."] if more else []
     return "\n\n".join([f"The tests ran: {counts}.", *parts, *rest])
+
+
+def _without_red(report: TestReport, counts: str) -> str:
+    if report.overruled:
+        return f"The tests ran: {counts}."
+    return f"The test run ended without a verdict ({report.status.value}; {counts or 'no tests'})."
 
 
 def failing_files(report: TestReport, sources: Sources) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from agent.events import (
 )
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.steps import FixStep
+from agent.fixing.verify import State, solved_tests
 from agent.model.protocol import ServerUnreachableError
 from learning.experience.store import StoreError
 from learning.records import Verdict
@@ -285,6 +286,28 @@ async def test_tests_are_not_edited(tmp_path: Path) -> None:
     assert (tmp_path / "tests" / "test_flags.py").read_text() == TEST_FILE
     assert of_type(events, EditApplied) == []
     assert finished(events).red_after == (IDS["three"],)
+
+
+async def test_an_end_that_the_runner_itself_calls_an_error_is_not_all_green(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    gate = replace(report(passed(IDS["one"])), exit_code=1)
+    events = await repaired(
+        project, ScriptedModel(script=[]), runner=FakeTestRunner(judge=script(gate))
+    )
+    end = finished(events)
+    assert (end.red_after, end.overruled) == ((), True)
+    assert end.reason == "no test is red, but the test runner itself ended with an error"
+
+
+def test_a_class_whose_tear_down_failed_is_solved_when_it_does_not_any_more() -> None:
+    untidy, ran, other = failed("test_u.T"), passed("test_u.T.test_1"), passed("test_v.T.test_1")
+    before = report(untidy, ran, other)
+    state = State(report=before, green=before.passed_ids, red=(untidy,))
+    assert solved_tests(state, before) == ()
+    assert solved_tests(state, report(ran, other)) == ("test_u.T",)
+    assert solved_tests(state, report(other)) == ()
 
 
 async def test_a_flaky_test_is_labelled_and_not_repaired(tmp_path: Path) -> None:

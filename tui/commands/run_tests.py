@@ -78,7 +78,8 @@ async def _run(
                 case TestsFinished(report):
                     green = report.all_green
                 case FixFinished():
-                    green = not event.red_after and event.passed_after > 0
+                    solved = not event.red_after and not event.overruled
+                    green = solved and event.passed_after > 0
                 case _:
                     pass
     return 0 if green else 1
