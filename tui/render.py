@@ -6,7 +6,7 @@ is shown by colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from rich.console import Group, RenderableType
@@ -36,6 +36,7 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
+from agent.failures import by_cause
 from sandbox.report import RunStatus, TestReport, TestResult
 from sandbox.streams import display_safe
 
@@ -51,6 +52,9 @@ _STATUS_SENTENCES = {
     RunStatus.SETUP_FAILED: "The project could not be built in the sandbox.",
 }
 _UNFINISHED_OUTPUT_LINES = 20
+_NAMES_SHOWN = 3
+_NAME_CHARACTERS = 200
+_STILL_RED_SHOWN = 20
 _MARKDOWN_CHARACTERS = 200_000
 
 
@@ -117,13 +121,8 @@ def summary(report: TestReport) -> str:
 
 def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableType:
     """Red tests with their reason and place, then the counts."""
-    lines: list[RenderableType] = [_red_line(result, flaky) for result in report.red]
-    if sentence := _STATUS_SENTENCES[report.status]:
-        lines.append(Text(sentence, style="yellow"))
-        if report.status is RunStatus.TAMPERED:
-            lines.extend(Text(f"  {display_safe(note)}", style="yellow") for note in report.notes)
-        tail = display_safe(report.output).splitlines()[-_UNFINISHED_OUTPUT_LINES:]
-        lines.extend(Text(f"  | {line}", style="dim") for line in tail)
+    lines: list[RenderableType] = [_red_line(same, flaky) for same in red_by_cause(report, flaky)]
+    lines.extend(ending_lines(report))
     mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
     lines.append(
         Text.assemble(
@@ -134,15 +133,51 @@ def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableTy
     return Group(*lines)
 
 
-def _red_line(result: TestResult, flaky: Sequence[str]) -> Text:
-    place = f" [{result.file}:{result.line}]" if result.file else ""
+def ending_lines(report: TestReport) -> Iterator[Text]:
+    """The last words of a run that did not end well, then how it ended."""
+    sentence = _STATUS_SENTENCES[report.status]
+    if sentence or report.overruled:
+        tail = display_safe(report.output).rstrip().splitlines()[-_UNFINISHED_OUTPUT_LINES:]
+        yield from (Text(f"  | {line}", style="dim") for line in tail)
+    for said in (report.ending or sentence, *report.remarks):
+        if said:
+            yield Text(display_safe(said), style="yellow")
+    if report.status is RunStatus.TAMPERED:
+        yield from (Text(f"  {display_safe(note)}", style="yellow") for note in report.notes)
+
+
+def red_by_cause(report: TestReport, flaky: Sequence[str]) -> list[tuple[TestResult, ...]]:
+    """The red tests, those of one cause together, and the flaky ones each for itself."""
+    known = frozenset(flaky)
+    alone = [(result,) for result in report.red if result.id in known]
+    return [*alone, *by_cause(result for result in report.red if result.id not in known)]
+
+
+def first_names(same: Sequence[TestResult]) -> str:
+    """The first few names of tests that share a cause, and how many more there are."""
+    names = ", ".join(display_safe(result.id)[:_NAME_CHARACTERS] for result in same[:_NAMES_SHOWN])
+    rest = len(same) - _NAMES_SHOWN
+    return f"{names} and {rest} more" if rest > 0 else names
+
+
+def _red_line(same: Sequence[TestResult], flaky: Sequence[str]) -> Text:
+    result = same[0]
+    at_one_place = len({(one.file, one.line) for one in same}) == 1
+    place = f" [{_place(result)}]" if result.file and at_one_place else ""
     label = "flaky " if result.id in flaky else ""
     head = (f"{label}{result.outcome.value}: ", "bold red")
     message = display_safe(result.message).strip().splitlines()
-    text = Text.assemble(head, (display_safe(result.id), "bold"), display_safe(place))
+    who = display_safe(result.id) if len(same) == 1 else f"{len(same)} tests alike"
+    text = Text.assemble(head, (who, "bold"), display_safe(place))
     if message:
         text.append(f"\n  {message[0][:300]}")
+    if len(same) > 1:
+        text.append(f"\n  {first_names(same)}", style="dim")
     return text
+
+
+def _place(result: TestResult) -> str:
+    return f"{result.file}:{result.line}" if result.line else result.file
 
 
 def render_diff(diff: str) -> RenderableType:
@@ -174,7 +209,10 @@ def render_fix(event: FixFinished) -> RenderableType:
             (str(red_after), "bold green" if not red_after else "bold red"),
         )
     )
-    lines.extend(Text(f"still red: {display_safe(test_id)}", "red") for test_id in event.red_after)
+    shown = event.red_after[:_STILL_RED_SHOWN]
+    lines.extend(Text(f"still red: {display_safe(test_id)}", "red") for test_id in shown)
+    if rest := red_after - len(shown):
+        lines.append(Text(f"still red: {rest} more", "red"))
     lines.append(Text(f"ended: {display_safe(event.reason)}", style="dim"))
     return Group(*lines)
 

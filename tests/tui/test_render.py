@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -72,6 +73,45 @@ def test_a_run_that_is_not_complete_is_never_shown_as_ok(status: RunStatus) -> N
     assert "last line of output" in text
 
 
+def test_the_runners_own_verdict_stands_before_the_counts_and_is_not_ok() -> None:
+    said = "No test failed, but pytest itself ended with exit code 1."
+    overruled = replace(report(TestOutcome.PASSED), exit_code=1, ending=said)
+    text = shown(TestsFinished(overruled))
+    assert f"  | last line of output\n{said}\nred: 1 passed" in text
+    data = to_json(TestsFinished(overruled))
+    assert (data["all_green"], overruled.verdict.value) == (False, "fail")
+
+
+def test_red_tests_of_one_cause_are_told_once() -> None:
+    missing = TestResult(
+        id="",
+        outcome=TestOutcome.ERROR,
+        exception="ModuleNotFoundError",
+        message="No module named 'yaml'",
+    )
+    same = [replace(missing, id=f"t.py::test_{n}", file=f"{n}.py") for n in range(182)]
+    other = TestResult(id="t.py::other", outcome=TestOutcome.ERROR, message="bad", file="0.py")
+    run = replace(report(), results=(*same[:90], other, *same[90:]))
+    lines = shown(TestsFinished(run), width=200).splitlines()
+    assert lines == [
+        "error: 182 tests alike",
+        "  No module named 'yaml'",
+        "  t.py::test_0, t.py::test_1, t.py::test_2 and 179 more",
+        "error: t.py::other [0.py]",
+        "  bad",
+        "red: 183 error in 1.2 s (pytest, in the sandbox)",
+    ]
+
+
+def test_failures_that_only_look_alike_stay_apart() -> None:
+    results = [
+        TestResult(id=str(n), outcome=TestOutcome.FAILED, message="assert 0", file="a.py", line=n)
+        for n in range(9)
+    ]
+    text = shown(TestsFinished(replace(report(), results=tuple(results))))
+    assert text.count("assert 0") == 9
+
+
 def test_flaky_tests_are_labelled() -> None:
     text = shown(TestsFinished(report(TestOutcome.FAILED), flaky=("tests/test_a.py::test_0",)))
     assert "flaky failed: tests/test_a.py::test_0" in text
@@ -127,6 +167,7 @@ def test_tests_finished_carries_counts_and_every_result() -> None:
     data = to_json(TestsFinished(report(TestOutcome.PASSED, TestOutcome.FAILED)))
     assert data["v"] == 1
     assert data["event"] == "tests_finished"
+    assert [data[name] for name in ("passed", "failed", "errors", "skipped")] == [1, 1, 0, 0]
     assert data["all_green"] is False
     counts = data["counts"]
     assert isinstance(counts, dict)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.console import Group
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.message import Message
@@ -17,7 +18,7 @@ from sandbox.report import TestResult
 from sandbox.streams import display_safe
 from tui.app.block import Block
 from tui.app.entries import Tests
-from tui.render import render_report, summary
+from tui.render import ending_lines, first_names, red_by_cause, render_report, summary
 
 _MESSAGE_LINES = 6
 _MOST_ROWS = 18
@@ -61,27 +62,31 @@ class TestsBlock(Block):
         label = Text.assemble((mark, style), f": {summary(report)}{place}")
         tree: Tree[Node] = Tree(label)
         tree.root.expand()
-        for result in report.red:
-            self._add_red(tree.root, result)
+        for same in red_by_cause(report, self._event.flaky):
+            self._add_red(tree.root, same)
         rest = [result for result in report.results if not result.outcome.is_red]
         if rest:
             tree.root.add(f"not red ({len(rest)})", data=tuple(rest))
         tree.styles.max_height = _MOST_ROWS
         yield tree
-        if not report.all_green and not report.red:
-            yield Static(render_report(report), markup=False)
+        if ending := list(ending_lines(report)):
+            yield Static(Group(*ending), markup=False)
 
-    def _add_red(self, parent: TreeNode[Node], result: TestResult) -> None:
+    def _add_red(self, parent: TreeNode[Node], same: tuple[TestResult, ...]) -> None:
+        result = same[0]
         flaky = "flaky " if result.id in self._event.flaky else ""
         label = Text.assemble(
             (f"{flaky}{result.outcome.value} ", "bold red"),
-            (_short(result.id), "bold"),
+            (_short(result.id) if len(same) == 1 else f"{len(same)} tests alike", "bold"),
             _where(result.file, result.line),
         )
         place = Place(result.file, result.line) if result.file else None
         node = parent.add(label, data=place, expand=True)
         for line in display_safe(result.message).strip().splitlines()[:_MESSAGE_LINES]:
             node.add_leaf(Text(_short(line)), data=place)
+        if len(same) > 1:
+            node.add(Text(_short(first_names(same))), data=same)
+            return
         for frame in result.frames[:-1]:
             text = Text(f"from {_short(frame.function)}{_where(frame.file, frame.line)}", "dim")
             node.add_leaf(text, data=Place(frame.file, frame.line))
@@ -114,7 +119,8 @@ def _by_file(results: Iterable[TestResult]) -> Mapping[str, Sequence[TestResult]
 
 
 def _where(file: str, line: int) -> str:
-    return f"  {_short(file)}:{line}" if file else ""
+    place = f"{_short(file)}:{line}" if line else _short(file)
+    return f"  {place}" if file else ""
 
 
 def _short(text: str) -> str:
