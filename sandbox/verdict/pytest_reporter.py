@@ -74,6 +74,7 @@ class Plugin:
         self._codes: dict[str, tuple[Any, Any]] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._broken: list[str] = []
+        self._skipped: set[str] = set()
         self._why = ""
         self._deselected = 0
         self._listed_only = False
@@ -132,10 +133,7 @@ class Plugin:
                 report.outcome, report.longrepr, report.result = "passed", None, []
             return
         if report.skipped:
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-            self._reporter.result(
-                report.nodeid, outcome="skipped", message=str(reason), duration=0.0
-            )
+            self._file_skipped(collector, report)
         if not report.failed:
             return
         test_id = report.nodeid or "collection"
@@ -149,6 +147,14 @@ class Plugin:
         if error is None:
             error = RuntimeError("collection failed")
         self._error(test_id, error, _clipped(str(report.longrepr), _DETAIL_LIMIT))
+
+    def _file_skipped(self, collector: Any, report: Any) -> None:  # noqa: ANN401
+        test_id = report.nodeid
+        if test_id in self._skipped:  # a file is collected once more for its doctests
+            test_id += f"::{type(collector).__name__}"
+        self._skipped.add(test_id)
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        self._reporter.result(test_id, outcome="skipped", message=str(reason), duration=0.0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: Any, name: str) -> Any:  # noqa: ANN401

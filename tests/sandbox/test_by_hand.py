@@ -155,6 +155,8 @@ PATCHED = {
             with multiprocessing.get_context("fork").Pool(1) as pool:
                 assert pool.map(abs, [-1]) == [1]
     """,
+    "pytest.ini": "[pytest]\naddopts = --doctest-modules\n",
+    "test_later.py": "import pytest\npytest.skip('later', allow_module_level=True)\n",
     "test_ids.py": """
         import pytest
 
