@@ -89,10 +89,23 @@ def _plain(text: str) -> str:
 def _inside_of_texts(lines: Sequence[str]) -> frozenset[int]:
     """The lines of a Python file, from 0, that a text over several lines covers or begins on."""
     covered: set[int] = set()
+    if any("\r" in line for line in lines):  # Python would count other lines
+        return frozenset(range(len(lines)))
+    opened: list[int] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
-            if token.type == tokenize.STRING and token.start[0] != token.end[0]:
-                covered |= set(range(token.start[0] - 1, token.end[0]))
+            kind = tokenize.tok_name[token.type]
+            if kind in ("FSTRING_START", "TSTRING_START"):  # Python 3.12 takes these apart
+                opened.append(token.start[0])
+            elif kind in ("FSTRING_END", "TSTRING_END"):
+                covered |= _lines_between(opened.pop(), token.end[0])
+            elif kind == "STRING":
+                covered |= _lines_between(token.start[0], token.end[0])
     except (tokenize.TokenError, SyntaxError):
         return frozenset(range(len(lines)))
     return frozenset(covered)
+
+
+def _lines_between(first: int, last: int) -> set[int]:
+    """The lines from 0 that a text covers which begins and ends on these from 1, if on several."""
+    return set(range(first - 1, last)) if first != last else set()

@@ -83,10 +83,15 @@ def _final_channel(text: str, found: re.Match[str]) -> str | None:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the answer begins: behind the first closing tag at the edge of a line, or the first."""
+    """Where the answer begins: behind the first closing tag that is no part of a draft.
+
+    Drafts may be cut off within a fence, so a tag in code counts where there is no other.
+    """
     tags = list(_CLOSE.finditer(text, start))
-    at_edge = (tag for tag in tags if _is_at_edge(text, tag))
-    tag = next(at_edge, tags[0] if tags else None)
+    at_edge = [tag for tag in tags if _is_at_edge(text, tag)]
+    code = _code_lines(text) if len(tags) > 1 else ()
+    outside = (tag for tag in at_edge if text.count("\n", 0, tag.start()) not in code)
+    tag = next(outside, next(iter((*at_edge, *tags)), None))
     return tag.end() if tag else None
 
 

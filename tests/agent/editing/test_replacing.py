@@ -120,6 +120,7 @@ def test_white_space_quotes_and_comments_may_differ_and_it_is_said(
         ("x = /a  b/\n", "x = /a b/\n", "run.js"),
         ('"""\n  a  b\n"""\n', '"""\n  a b\n"""\n', "run.py"),
         ("- a\n  - b\n", "- b\n", "run.md"),
+        ('x = f"""\n  a  {b}  c\n"""\n', 'x = f"""\n  a {b}  c\n"""\n', "run.py"),
     ],
 )
 def test_white_space_and_quotes_that_mean_something_may_not_differ(

@@ -28,6 +28,8 @@ HARMONY = "<|end|><|start|>assistant<|channel|>final<|message|>"
         f"<think>one</think>\n<think>{DRAFT}</think>\n{ANSWER}",
         f"<think>\n\n</think>\n\n{ANSWER}",
         f"<think>\nIt says `</think>` here.\n{DRAFT}</think>\n{ANSWER}",
+        f"<think>\na draft:\n```python\ns = '''\n</think>\n'''\n```\n{DRAFT}</think>\n{ANSWER}",
+        f"<think>\na draft:\n```python\nx = 'cut\n</think>\n{ANSWER}",
         f"{DRAFT}</think>\n{ANSWER}",
         f"{DRAFT}[/THINK]\n{ANSWER}",
         f"{DRAFT}</think>\nmore\n</think>\n\n{ANSWER}",
