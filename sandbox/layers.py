@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,20 +62,31 @@ def ensure_project_image(
     if not base.python:
         return _without_python(base, project)
     requirements = sorted(_needed(base, project))
-    if not requirements:
+    every = sorted({*requirements, *project.optional})
+    if not every:
         return base
-    key = content_key([_RECIPE_VERSION, base.id, requirements])
+    key = content_key([_RECIPE_VERSION, base.id, requirements, every, sorted(project.constraints)])
     url = engine_url()
     with connect(url) as client, _building(cache, key):
         if image := find_by_key(client, key):
             return image
         satisfied = cache / f"{key}.base"
-        if satisfied.exists() or _base_suffices(url, base, requirements):
+        if satisfied.exists() or _base_suffices(url, base, every):
             satisfied.touch()
             return base
         with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=cache) as folder:
-            wheels = _Wheels(url, base.id, Path(folder), network=allow_network, tell=on_progress)
-            files = wheels.fetch(requirements)
+            wheels = _Wheels(
+                url,
+                base.id,
+                Path(folder),
+                constraints=sorted(project.constraints),
+                network=allow_network,
+                tell=on_progress,
+            )
+            files = wheels.fetch_with(requirements, project.optional)
+            if not files:
+                satisfied.touch()
+                return base
             on_progress(f"installing {len(files)} packages into an image layer")
             image_id = _install(url, base, files, key)
         return inspect_image(client, image_id)
@@ -138,6 +149,7 @@ class _Wheels:
         image_id: str,
         folder: Path,
         *,
+        constraints: Sequence[str],
         network: Callable[[str], bool],
         tell: OnProgress,
     ) -> None:
@@ -146,22 +158,55 @@ class _Wheels:
         self._folder = folder
         self._built = folder / "built"
         self._built.mkdir()
+        self._constraints = constraints
         self._network = network
         self._tell = tell
         self._target: Target = image_target(url, image_id)
         self._tried: set[str] = set()
 
-    def fetch(self, requirements: Sequence[str], *, name: str = "wheels") -> list[Path]:
-        """Return wheels of the requirements and of everything these need."""
+    def fetch_with(self, requirements: Sequence[str], optional: Sequence[str]) -> list[Path]:
+        """Return wheels of the requirements, and of those optional ones that can be had with them."""
+        limits = self._constraints
+        if optional:
+            every = sorted({*requirements, *optional})
+            names = {canonicalize_name(Requirement(line).name) for line in optional}
+            try:
+                return self.fetch(every, name="all", constraints=limits, optional=names)
+            except ImageError as error:
+                self._tell(
+                    f"not installed, though the tests import them: {', '.join(optional)} ({error})"
+                )
+        return self.fetch(requirements, constraints=limits) if requirements else []
+
+    def fetch(
+        self,
+        requirements: Sequence[str],
+        *,
+        name: str = "wheels",
+        constraints: Sequence[str] = (),
+        optional: Collection[str] = (),
+    ) -> list[Path]:
+        """Return wheels of the requirements and of everything these need.
+
+        What is optional, by its name, is left out if it has no wheel; anything else is built.
+        """
         folder = self._folder / name
-        self._tell(f"fetching {', '.join(requirements)[:200]}")
+        wanted = list(requirements)
+        self._tell(f"fetching {', '.join(wanted)[:200]}")
         for _ in range(_MAX_BUILDS):
-            missing = download_wheels(requirements, folder, self._target, extra=self._built)
+            missing = download_wheels(
+                wanted, folder, self._target, extra=self._built, constraints=constraints
+            )
             if missing is None:
                 return sorted(folder.glob("*.whl"))
             # pip started over: keep nothing of a half-resolved set
             shutil.rmtree(folder)
-            self._build(missing.requirement)
+            gone = canonicalize_name(missing.requirement.name)
+            if gone in optional:
+                self._tell(f"not installed, though the tests import it: {gone} has no wheel here")
+                wanted = [w for w in wanted if canonicalize_name(Requirement(w).name) != gone]
+            else:
+                self._build(missing.requirement)
         raise ImageError(f"more than {_MAX_BUILDS} packages would have to be built from source")
 
     def _build(self, requirement: Requirement) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from sandbox.declarations import read_text
+from sandbox.declarations.reading import read_text
 from sandbox.requirements import Manifest, read_manifest
 from sandbox.toolchains import find_test_command
 
@@ -56,7 +56,13 @@ class Project:
     """Programs that a command that was found needs in the image."""
     requirements: tuple[str, ...] = ()
     """What the project and its tests need, as requirement lines."""
+    optional: tuple[str, ...] = ()
+    """Requirement lines that the tests can do without, if they cannot be had."""
+    constraints: tuple[str, ...] = ()
+    """Limits on versions, should something need those packages."""
     build_requires: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    """Folders of other projects that are installed with it, relative to its own."""
     installable: bool = False
     """Whether it says how to build it; then it is installed in the box, else only importable."""
     uses_scm_version: bool = False
@@ -90,7 +96,10 @@ def detect(root: Path, *, command: str | None = None) -> Project:
         runner="command" if command else _runner(root, manifest, tests),
         command=command,
         requirements=manifest.requirements,
+        optional=manifest.optional,
+        constraints=manifest.constraints,
         build_requires=manifest.build_requires,
+        members=manifest.members,
         installable=manifest.installable,
         uses_scm_version=uses_scm,
         has_tests=bool(tests) or bool(command),

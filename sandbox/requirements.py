@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import relpath
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from sandbox.declarations import read_ini, read_pyproject, read_text, strings, table
-from sandbox.host_pip import is_from_index
-from sandbox.lockfiles import pin, read_lock
-from sandbox.requirement_files import (
+from sandbox.declarations import conda, uv
+from sandbox.declarations.gathering import Gathering, has_build
+from sandbox.declarations.imports import imported_by_tests, provides
+from sandbox.declarations.items import Folder, Item, Need, Unread
+from sandbox.declarations.locks.model import Lock
+from sandbox.declarations.locks.reading import read_lock
+from sandbox.declarations.package import Package
+from sandbox.declarations.pip_files import local
+from sandbox.declarations.pipenv import read_pipfile
+from sandbox.declarations.pytest_options import implied_plugins, pytest_options
+from sandbox.declarations.reading import Tree
+from sandbox.declarations.tests import (
     DEV_FILES,
+    DEV_NAMES,
     REQUIREMENT_FILES,
     TEST_FILES,
-    file_lines,
-    tox_lines,
+    TEST_NAMES,
+    as_folder,
+    chosen,
+    compatible,
+    file_items,
+    tool_items,
 )
+from sandbox.lockfiles import pin
 
-_TEST_GROUPS = ("test", "tests", "testing", "pytest", "unit-tests")
-_DEV_GROUPS = ("dev", "develop", "development", "all")
-_PLUGIN_OPTIONS: Mapping[str, str] = {
-    "--cov": "pytest-cov",
-    "-n": "pytest-xdist",
-    "--timeout": "pytest-timeout",
-    "--reruns": "pytest-rerunfailures",
-    "--benchmark": "pytest-benchmark",
-    "--asyncio-mode": "pytest-asyncio",
-    "--randomly": "pytest-randomly",
-}
-_PLUGIN_SETTINGS: Mapping[str, str] = {
-    "asyncio_mode": "pytest-asyncio",
-    "timeout": "pytest-timeout",
-    "env": "pytest-env",
-    "DJANGO_SETTINGS_MODULE": "pytest-django",
-}
+Items = tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,228 +43,163 @@ class Manifest:
     """What the declarations add up to."""
 
     requirements: tuple[str, ...]
+    optional: tuple[str, ...]
+    """Declared for some use only, but imported by the tests: done without if they cannot be had."""
+    constraints: tuple[str, ...]
+    """Limits on versions, should something need those packages."""
     build_requires: tuple[str, ...]
     installable: bool
+    members: tuple[str, ...]
+    """Folders of other projects to install with it, relative to its own."""
     configures_pytest: bool
     skipped: tuple[str, ...]
+    """What was not read or followed, each as a sentence."""
 
 
-def read_manifest(root: Path) -> Manifest:
-    """Gather the declarations of one repository, with the versions of its lock file if it has one.
+def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:
+    """Gather the declarations of one project, with the versions of its lock file if it has one.
+
+    `top` is the repository that holds the project, if that is another folder: a workspace may be
+    declared there, and paths may lead through it, but not out of it.
 
     Raises:
-        ProjectError: If pyproject.toml or the lock file is not TOML.
+        ProjectError: If pyproject.toml, a Pipfile or the lock file cannot be read as what it is.
     """
-    pyproject = read_pyproject(root)
-    setup_cfg = read_ini(root / "setup.cfg")
-    options = _pytest_options(root, pyproject, setup_cfg)
-    own_name = _own_name(pyproject, setup_cfg)
-    collected = _Lines(own_name=own_name)
-    collected.add(_project_lines(pyproject))
-    collected.add(_setup_cfg_lines(setup_cfg))
-    collected.add(_setup_py_lines(root / "setup.py"))
-    collected.add(file_lines(root, REQUIREMENT_FILES))
-    collected.add(_test_lines(root, pyproject, setup_cfg))
-    collected.add(_plugins(options or {}))
-    requirements, skipped = tuple(collected.kept), tuple(collected.skipped)
-    if lock := read_lock(root):
-        pinned = pin(requirements, lock, own_name=own_name)
-        requirements, skipped = pinned.lines, (*skipped, *pinned.skipped)
-    build = table(pyproject, "build-system")
+    tree = Tree(top or root)
+    root = root.resolve()
+    lock, folder = _lock(tree, root)
+    gathering = Gathering(tree, root, locked=_locked_folders(tree, lock, folder))
+    pipfile = read_pipfile(tree, root)
+    options = pytest_options(tree, root, gathering.package.pyproject)
+    for items in (
+        [Folder(path=root, place="pyproject.toml")],
+        file_items(tree, root, REQUIREMENT_FILES),
+        conda.environment_items(tree, root),
+        pipfile.get("packages", ()),
+        _test_items(tree, gathering.package, pipfile),
+        _member_items(gathering),
+        implied_plugins(options or {}),
+    ):
+        gathering.take(items)
+    required = gathering.lines()
+    found = _pinned(required, tuple(_optional(tree, gathering, pipfile)), lock, gathering.local)
+    folders = gathering.folders.items()
     return Manifest(
-        requirements=requirements,
-        build_requires=_build_requires(strings(build.get("requires"))),
-        installable="build-system" in pyproject or (root / "setup.py").is_file(),
+        requirements=found.lines,
+        optional=found.optional,
+        constraints=gathering.constraints(),
+        build_requires=tuple(_build_requires(gathering)),
+        installable=has_build(gathering.package),
+        members=tuple(relpath(path, root) for path, package in folders if has_build(package)),
         configures_pytest=options is not None,
-        skipped=skipped,
+        skipped=(*gathering.notes(), *found.skipped),
     )
 
 
-def _build_requires(declared: list[str]) -> tuple[str, ...]:
-    """What the build needs, with what Hatchling asks for only once it builds an editable wheel.
-
-    Lines that name a URL are left out: they would not come from the index.
-    """
-    declared = [line for line in declared if is_from_index(line)]
-    editable = any(re.match(r"hatchling\b", line, re.IGNORECASE) for line in declared)
-    return (*declared, "editables") if editable else tuple(declared)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pinned:
+    lines: tuple[str, ...]
+    optional: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
-def _test_lines(
-    root: Path, pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]
-) -> list[str]:
-    """What the tests need; what developers need stands in for it where tests have no list."""
-    tests = [*_extra_lines(pyproject, _TEST_GROUPS), *_cfg_extra_lines(setup_cfg, _TEST_GROUPS)]
-    tests += file_lines(root, TEST_FILES)
-    tests += tox_lines(root)
-    if tests:
-        return tests
-    dev = [*_extra_lines(pyproject, _DEV_GROUPS), *_cfg_extra_lines(setup_cfg, _DEV_GROUPS)]
-    dev += _poetry_lines(table(pyproject, "tool", "poetry", "dev-dependencies"))
-    dev += strings(table(pyproject, "tool", "uv").get("dev-dependencies"))
-    return dev + file_lines(root, DEV_FILES)
+def _pinned(
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+    lock: Lock | None,
+    local_names: frozenset[str],
+) -> _Pinned:
+    """Apply the lock; what only the optional packages need is optional, too."""
+    if lock is None:
+        return _Pinned(lines=required, optional=optional)
+    pinned = pin(required, lock, local=local_names)
+    faults = (lock.fault,) if lock.fault else ()
+    all_of_it = pin((*required, *optional), lock, local=local_names)
+    more = tuple(line for line in all_of_it.lines if line not in pinned.lines)
+    return _Pinned(lines=pinned.lines, optional=more, skipped=(*faults, *pinned.skipped))
 
 
-class _Lines:
-    """Requirement lines without repetition; the project's own name is not a requirement of it."""
-
-    def __init__(self, own_name: str) -> None:
-        self._own_name = canonicalize_name(own_name) if own_name else ""
-        self.kept: dict[str, None] = {}
-        self.skipped: list[str] = []
-
-    def add(self, lines: Iterable[str]) -> None:
-        """Take in lines, parsed and normalised; what is not a plain requirement is skipped."""
-        for line in lines:
-            try:
-                requirement = Requirement(line)
-            except InvalidRequirement:
-                self.skipped.append(f"{line}: not a plain requirement")
-                continue
-            if canonicalize_name(requirement.name) == self._own_name:
-                continue
-            if requirement.url:
-                self.skipped.append(f"{line}: only releases from the package index are fetched")
-                continue
-            self.kept[str(requirement)] = None
+def _lock(tree: Tree, root: Path) -> tuple[Lock | None, Path]:
+    """Return the project's own lock, or its workspace's, and the folder that has it."""
+    if lock := read_lock(tree, root):
+        return lock, root
+    top = uv.workspace_root(tree, root)
+    return (read_lock(tree, top), top) if top else (None, root)
 
 
-def _own_name(pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]) -> str:
-    name = table(pyproject, "project").get("name") or setup_cfg.get("metadata", {}).get("name")
-    return str(name or table(pyproject, "tool", "poetry").get("name") or "")
+def _locked_folders(tree: Tree, lock: Lock | None, folder: Path) -> dict[str, Folder | Unread]:
+    """Return the packages that the lock takes from folders."""
+    found: dict[str, Folder | Unread] = {}
+    for name, path in lock.folders().items() if lock else ():
+        place = local(tree, folder / path, place=lock.file if lock else "")
+        if isinstance(place, Folder | Unread):
+            found[name] = place
+    return found
 
 
-def _project_lines(pyproject: Mapping[str, Any]) -> list[str]:
-    return [
-        *strings(table(pyproject, "project").get("dependencies")),
-        *_poetry_lines(table(pyproject, "tool", "poetry", "dependencies")),
+def _test_items(tree: Tree, package: Package, pipfile: Mapping[str, Items]) -> Iterator[Item]:
+    """Yield what the tests need; what developers need stands in for it where tests have no list."""
+    tests = [
+        *_lists(package, TEST_NAMES),
+        *file_items(tree, package.folder, TEST_FILES),
+        *(item for name in TEST_NAMES for item in pipfile.get(name, ())),
+        *tool_items(tree, package),
     ]
+    yield from tests
+    if not any(isinstance(item, Need | Folder) for item in tests):
+        yield from _lists(package, DEV_NAMES)
+        yield from file_items(tree, package.folder, DEV_FILES)
+        yield from pipfile.get("dev", ())
 
 
-def _poetry_lines(dependencies: Mapping[str, Any]) -> list[str]:
-    return [_poetry_line(name, spec) for name, spec in dependencies.items() if name != "python"]
+def _lists(package: Package, names: Sequence[str]) -> list[Item]:
+    """Return the project with its lists of those names, of which none exclude each other."""
+    lists = compatible(package, chosen(package, names))
+    return [as_folder(package, lists)] if lists else []
 
 
-def _poetry_line(name: str, spec: object) -> str:
-    """Translate Poetry's own syntax; what comes from elsewhere than the index keeps its address."""
-    if isinstance(spec, dict):
-        if origin := next((spec[key] for key in ("git", "path", "url") if key in spec), None):
-            return f"{name} @ {origin}"
-        if extras := strings(spec.get("extras")):
-            name = f"{name}[{','.join(extras)}]"
-        spec = spec.get("version", "*")
-    text = str(spec).strip()
-    if text in ("*", ""):
-        return name
-    if match := re.fullmatch(r"\^(\d+)(\.\d+)?(.*)", text):
-        major, minor, rest = int(match[1]), match[2] or "", match[3]
-        ceiling = f"{major + 1}" if major else f"0.{int(minor[1:] or 0) + 1}"
-        return f"{name}>={major}{minor}{rest},<{ceiling}"
-    if match := re.fullmatch(r"~(\d+(?:\.\d+)*)", text):
-        return f"{name}~={match[1]}" if "." in match[1] else f"{name}=={match[1]}.*"
-    return f"{name}=={text}" if text[0].isdigit() else f"{name}{text}"
-
-
-def _extra_lines(pyproject: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    extras = table(pyproject, "project", "optional-dependencies")
-    groups = table(pyproject, "dependency-groups")
-    poetry = table(pyproject, "tool", "poetry", "group")
-    lines: list[str] = []
-    for name in names:
-        lines += strings(extras.get(name))
-        lines += _group_lines(groups, name, depth=0)
-        lines += _poetry_lines(table(poetry, name, "dependencies"))
-    return _expand_self(lines, pyproject, extras)
-
-
-def _group_lines(groups: Mapping[str, Any], name: str, *, depth: int) -> list[str]:
-    lines: list[str] = []
-    entries = groups.get(name)
-    for entry in entries if isinstance(entries, list) and depth < 8 else []:  # noqa: PLR2004
-        match entry:
-            case str(line):
-                lines.append(line)
-            case {"include-group": str(other)}:
-                lines += _group_lines(groups, other, depth=depth + 1)
-            case _:
-                continue
-    return lines
-
-
-def _expand_self(
-    lines: list[str], pyproject: Mapping[str, Any], extras: Mapping[str, Any]
-) -> list[str]:
-    """Replace `name[extra]`, where name is the project itself, by what that extra lists."""
-    own = canonicalize_name(str(table(pyproject, "project").get("name", "")))
-    expanded: list[str] = []
-    for line in lines:
-        match = re.fullmatch(r"([\w.-]+)\[([^\]]+)\]", line.strip())
-        if match and canonicalize_name(match[1]) == own:
-            for extra in match[2].split(","):
-                expanded += strings(extras.get(extra.strip()))
-        else:
-            expanded.append(line)
-    return expanded
-
-
-def _setup_cfg_lines(setup_cfg: Mapping[str, Mapping[str, str]]) -> list[str]:
-    options = setup_cfg.get("options", {})
-    return [*_block(options.get("install_requires")), *_block(options.get("tests_require"))]
-
-
-def _cfg_extra_lines(
-    setup_cfg: Mapping[str, Mapping[str, str]], names: tuple[str, ...]
-) -> list[str]:
-    extras = setup_cfg.get("options.extras_require", {})
-    return [line for name in names for line in _block(extras.get(name))]
-
-
-def _block(text: str | None) -> list[str]:
-    return [line.strip() for line in (text or "").splitlines() if line.strip()]
-
-
-def _setup_py_lines(path: Path) -> Iterator[str]:
-    """Yield literal `install_requires` and `tests_require` lists; anything computed is not seen."""
-    try:
-        tree = ast.parse(read_text(path) or "")
-    except (SyntaxError, ValueError, RecursionError):
+def _member_items(gathering: Gathering) -> Iterator[Item]:
+    """Yield the members of the workspace whose top this is, with what their tests need."""
+    if gathering.workspace is not gathering.package:
         return
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.keyword) or node.arg not in (
-            "install_requires",
-            "tests_require",
-        ):
-            continue
-        for item in getattr(node.value, "elts", ()):
-            if isinstance(item, ast.Constant) and isinstance(item.value, str):
-                yield item.value
+    for path in gathering.members.values():
+        member = gathering.read(path)
+        if member is not gathering.package:
+            yield Folder(path=path, place="pyproject.toml")
+            yield from _lists(member, TEST_NAMES) or _lists(member, DEV_NAMES)
 
 
-def _pytest_options(
-    root: Path, pyproject: Mapping[str, Any], setup_cfg: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any] | None:
-    """Return pytest's settings, None if the project has none."""
-    tool = table(pyproject, "tool", "pytest")
-    if tool:
-        return table(tool, "ini_options") or tool
-    for name in ("pytest.ini", ".pytest.ini"):
-        if (root / name).is_file():
-            return dict(read_ini(root / name).get("pytest", {}))
-    for section in (read_ini(root / "tox.ini").get("pytest"), setup_cfg.get("tool:pytest")):
-        if section is not None:
-            return dict(section)
-    return None
-
-
-def _plugins(options: Mapping[str, Any]) -> list[str]:
-    """Name the plugins that the options imply: without them pytest would refuse to start."""
-    addopts = options.get("addopts", "")
-    words = addopts.split() if isinstance(addopts, str) else strings(addopts)
-    implied = [
-        package
-        for option, package in _PLUGIN_OPTIONS.items()
-        if any(word == option or word.startswith((f"{option}=", f"{option}-")) for word in words)
+def _optional(tree: Tree, gathering: Gathering, pipfile: Mapping[str, Items]) -> Iterator[str]:
+    """Yield what is declared in other lists, if a test file imports it."""
+    package = gathering.package
+    wanted = (*chosen(package, TEST_NAMES), *chosen(package, DEV_NAMES))
+    every = [*wanted, *chosen(package, [*package.extras, *package.groups])]
+    items = [
+        item
+        for kind, name in compatible(package, dict.fromkeys(every))
+        for item in (package.extras if kind == "extra" else package.groups)[name]
     ]
-    return implied + [
-        package for setting, package in _PLUGIN_SETTINGS.items() if setting in options
-    ]
+    items += [*file_items(tree, package.folder, DEV_FILES), *pipfile.get("dev", ())]
+    imported = imported_by_tests(tree, package.folder) if items else frozenset()
+    for requirement in filter(None, map(_plain, items)):
+        name = canonicalize_name(requirement.name)
+        if not gathering.has(name) and provides(name, imported):
+            yield str(requirement)
+
+
+def _plain(item: Item) -> Requirement | None:
+    """Return a requirement of the index, None for anything else."""
+    try:
+        requirement = Requirement(item.line) if isinstance(item, Need) else None
+    except InvalidRequirement:
+        return None
+    return requirement if requirement and requirement.url is None else None
+
+
+def _build_requires(gathering: Gathering) -> Iterator[str]:
+    """Yield what the builds of the project and of its neighbours need of the index."""
+    packages = [gathering.package, *gathering.folders.values()]
+    lines = (line for each in packages if has_build(each) for line in each.build_requires)
+    for line in dict.fromkeys(lines):
+        if canonicalize_name(Requirement(line).name) not in gathering.local:
+            yield line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -212,7 +213,7 @@ def _job(
     orders: dict[str, object],
     limits: Limits,
 ) -> Job:
-    if project.runner == "command" and not project.installable:
+    if project.runner == "command" and not _installed(project):
         # without our launcher: this image may have no Python at all
         paths = {"PYTHONPATH": f"{WORK_DIR}/src:{WORK_DIR}"}
         argv = ["sh", "-c", 'exec 2>&1; eval "$1"', "sh", project.command or ""]
@@ -251,13 +252,19 @@ def _orders(
         "root": WORK_DIR,
         "runner": project.runner,
         "command": project.command,
-        "install": project.installable,
+        "install": _installed(project),
         "only": list(only),
         "collect_only": False,
         "canaries": sorted(canaries.ids),
         "canary_files": list(canaries.paths),
         "dump_after_s": max(limits.timeout_s - 1.5, limits.timeout_s * 0.7),
     }
+
+
+def _installed(project: Project) -> list[str]:
+    """The folders in the box that are installed before the tests: neighbours, then the project."""
+    members = [posixpath.normpath(f"{WORK_DIR}/{member}") for member in project.members]
+    return [*members, WORK_DIR] if project.installable else members
 
 
 def _output(execution: Execution, reader: RecordReader) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from sandbox.declarations import read_text
+from sandbox.declarations.reading import read_text
 
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _MAKE_TARGET = re.compile(r"^(?P<name>test|tests|check)\s*:(?!=)", re.MULTILINE)

@@ -74,9 +74,16 @@ def image_target(url: str, image_id: str) -> Target:
 
 
 def download_wheels(
-    requirements: Sequence[str], folder: Path, target: Target, *, extra: Path
+    requirements: Sequence[str],
+    folder: Path,
+    target: Target,
+    *,
+    extra: Path,
+    constraints: Sequence[str] = (),
 ) -> Missing | None:
     """Fetch the requirements and all they need into a folder; `extra` holds wheels we built.
+
+    `constraints` limit the versions of what is needed, and ask for nothing themselves.
 
     Returns the first requirement for which there is no wheel, None when everything is there.
     Markers such as `python_version` are judged by pip for the Python it runs in, the host's.
@@ -84,13 +91,14 @@ def download_wheels(
     Raises:
         ImageError: If pip fails for another reason, or a line names a URL or an option.
     """
-    if strange := [line for line in requirements if not is_from_index(line)]:
+    if strange := [line for line in (*requirements, *constraints) if not is_from_index(line)]:
         raise ImageError(
             f"not fetched: {strange[0]!r} is no plain requirement of the package index"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = folder / "requirements.txt"
-    wanted.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
+    wanted, limits = folder / "requirements.txt", folder / "constraints.txt"
+    for file, lines in ((wanted, requirements), (limits, constraints)):
+        file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     tags = [f"--abi={abi}" for abi in target.abis]
     tags += [f"--platform={platform}" for platform in target.platforms]
     command = [
@@ -100,6 +108,7 @@ def download_wheels(
         *tags,
         f"--find-links={extra}",
         f"--requirement={wanted}",
+        f"--constraint={limits}",
     ]
     try:
         done = subprocess.run(
@@ -114,6 +123,7 @@ def download_wheels(
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"pip did not finish fetching in {_DOWNLOAD_S:.0f} s") from error
     wanted.unlink()
+    limits.unlink()
     if done.returncode == 0:
         return None
     return _explain(done.stderr)

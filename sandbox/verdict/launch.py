@@ -65,12 +65,14 @@ def _out_of_the_way(fd: int) -> int:
 
 
 def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> None:
-    """Install the project into an environment of its own and start again in there."""
+    """Install the project, and its neighbours, into an environment and start again in there."""
     python = os.path.join(ENVIRONMENT, "bin", "python")
     make = [sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", ENVIRONMENT]
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     pip += ["--no-index", "--no-deps", "--no-build-isolation", "--no-warn-script-location"]
-    for step in (make, [*pip, "--editable", config["root"]]):
+    for folder in config["install"]:
+        pip += ["--editable", folder]
+    for step in (make, pip):
         done = subprocess.run(
             step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=config["root"]
         )
@@ -83,7 +85,7 @@ def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> N
     os.environ["VIRTUAL_ENV"] = ENVIRONMENT
     os.environ["PATH"] = os.path.join(ENVIRONMENT, "bin") + os.pathsep + os.environ["PATH"]
     # the setup record was the first one
-    config = dict(config, install=False, report_fd=fd, key=key, count=1)
+    config = dict(config, install=[], report_fd=fd, key=key, count=1)
     with tempfile.TemporaryFile() as orders:
         orders.write(json.dumps(config).encode())
         orders.flush()
@@ -113,7 +115,9 @@ def _tail(text: str) -> str:
 
 def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     root = config["root"]
-    paths = [os.path.join(root, "src"), root]
+    # what is still to be installed could not be: then its folder must do
+    folders = [root, *(folder for folder in config["install"] if folder != root)]
+    paths = [path for folder in folders for path in (os.path.join(folder, "src"), folder)]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     if config["runner"] == "command":
         os.execvp("sh", ["sh", "-c", config["command"]])  # noqa: S606, S607

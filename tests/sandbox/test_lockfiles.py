@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 from packaging.requirements import Requirement
 
-from sandbox.declarations import ProjectError
-from sandbox.lockfiles import pin, read_lock
+from sandbox.declarations.locks.reading import read_lock
+from sandbox.declarations.reading import ProjectError, Tree
+from sandbox.lockfiles import pin
 from sandbox.project import detect
 
 PROJECT = """
@@ -206,7 +207,7 @@ def test_a_lock_that_is_behind_the_declaration_gives_way_and_says_so(tmp_path: P
 def test_the_standard_lock_comes_first(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text(UV)
     (tmp_path / "pylock.toml").write_text(PYLOCK)
-    lock = read_lock(tmp_path)
+    lock = read_lock(Tree(tmp_path), tmp_path)
     assert lock is not None
     assert lock.file == "pylock.toml"
 
@@ -262,13 +263,13 @@ def test_whatever_a_lock_says_only_plain_requirements_come_out(
     for name in ("pylock.toml", "uv.lock", "poetry.lock"):
         (root / name).write_text(text, "utf-8")
         try:
-            lock = read_lock(root)
+            lock = read_lock(Tree(root), root)
         except ProjectError:
             continue
         finally:
             (root / name).unlink()
         assert lock is not None
-        for line in pin(wanted, lock, own_name="mine").lines:
+        for line in pin(wanted, lock, local=["mine"]).lines:
             requirement = Requirement(line)
             assert requirement.url is None
             assert "\n" not in line

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.declarations import ProjectError
+from sandbox.declarations.reading import ProjectError
 from sandbox.project import detect
 
 
@@ -192,11 +192,23 @@ def test_setup_files_are_read_but_never_run(tmp_path: Path) -> None:
     [
         ('"^1.2.3"', "a<2,>=1.2.3"),
         ('"^0.4"', "a<0.5,>=0.4"),
-        ('"~1.4"', "a~=1.4"),
+        ('"^0.0.3"', "a<0.0.4,>=0.0.3"),
+        ('"^0.0"', "a<0.1,>=0.0"),
+        ('"^0"', "a<1,>=0"),
+        ('"^0.2.3"', "a<0.3,>=0.2.3"),
+        ('"^3.0a3"', "a<4,>=3.0a3"),
+        ('"~1.4"', "a<1.5,>=1.4"),
+        ('"~1.4.2"', "a<1.5,>=1.4.2"),
+        ('"~1"', "a<2,>=1"),
+        ('"1.*"', "a==1.*"),
+        ('"!=1.2.*"', "a!=1.2.*"),
+        ('">= 2.0, < 3"', "a<3,>=2.0"),
+        ('">=2 <3"', "a<3,>=2"),
+        ('"^1.2 || ^2.0"', "a<3,>=2.0"),
         ('"*"', "a"),
         ('"1.0"', "a==1.0"),
         ('">=2,<3"', "a<3,>=2"),
-        ('{version = "^2.0", optional = true}', "a<3,>=2.0"),
+        ('{version = "^2.0", allow-prereleases = true}', "a<3,>=0.dev0,>=2.0"),
         ('{version = "^2.0", extras = ["x", "y"]}', "a[x,y]<3,>=2.0"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Lock files: `reading` finds and reads one, `model` is what it says, one file for each format."""
