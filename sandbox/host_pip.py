@@ -29,5 +29,5 @@ def is_from_index(line: object) -> bool:
     """Whether a line is a plain requirement: no URL, no option of pip, nothing unreadable."""
     try:
         return Requirement(str(line)).url is None
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return False

@@ -7,21 +7,11 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations import conda, uv
-from sandbox.declarations.gathering import Gathering, has_build
-from sandbox.declarations.imports import imported_by_tests, provides
-from sandbox.declarations.items import Folder, Item, Need, Unread
-from sandbox.declarations.locks.model import Lock
-from sandbox.declarations.locks.reading import read_lock
-from sandbox.declarations.package import Package
-from sandbox.declarations.pip_files import local
-from sandbox.declarations.pipenv import read_pipfile
-from sandbox.declarations.pytest_options import implied_plugins, pytest_options
-from sandbox.declarations.reading import Tree
-from sandbox.declarations.tests import (
+from sandbox.declarations.choosing import (
     DEV_FILES,
     DEV_NAMES,
     REQUIREMENT_FILES,
@@ -33,6 +23,16 @@ from sandbox.declarations.tests import (
     file_items,
     tool_items,
 )
+from sandbox.declarations.gathering import Gathering, has_build
+from sandbox.declarations.imports import imported_by_tests, provides
+from sandbox.declarations.items import Folder, Item, Need, Unread, parsed
+from sandbox.declarations.locks.model import Lock
+from sandbox.declarations.locks.reading import read_lock
+from sandbox.declarations.package import Package
+from sandbox.declarations.pip_files import local
+from sandbox.declarations.pipenv import read_pipfile
+from sandbox.declarations.pytest_options import implied_plugins, pytest_options
+from sandbox.declarations.reading import Tree
 from sandbox.lockfiles import pin
 
 Items = tuple[Item, ...]
@@ -189,10 +189,7 @@ def _optional(tree: Tree, gathering: Gathering, pipfile: Mapping[str, Items]) ->
 
 def _plain(item: Item) -> Requirement | None:
     """Return a requirement of the index, None for anything else."""
-    try:
-        requirement = Requirement(item.line) if isinstance(item, Need) else None
-    except InvalidRequirement:
-        return None
+    requirement = parsed(item.line) if isinstance(item, Need) else None
     return requirement if requirement and requirement.url is None else None
 
 

@@ -6,11 +6,20 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations import uv
-from sandbox.declarations.items import Constraint, Folder, Item, Need, Unread, elsewhere, shortened
+from sandbox.declarations.items import (
+    Constraint,
+    Folder,
+    Item,
+    Need,
+    Unread,
+    elsewhere,
+    parsed,
+    shortened,
+)
 from sandbox.declarations.package import Package, read_package
 from sandbox.declarations.reading import ProjectError, Tree
 from sandbox.lockfiles import box_environment, holds
@@ -129,9 +138,8 @@ class Gathering:
         return tuple(found)
 
     def _need(self, item: Need, owner: Package) -> None:
-        try:
-            requirement = Requirement(item.line)
-        except (InvalidRequirement, RecursionError):
+        requirement = parsed(item.line)
+        if requirement is None:
             self.note(f"{item.place}: {shortened(item.line)} is not a plain requirement")
             return
         name = canonicalize_name(requirement.name)
@@ -197,9 +205,8 @@ class Gathering:
             self._queue.extend((_with(folder, req), owner) for req, owner in self._kept.pop(name))
 
     def _constrain(self, item: Constraint) -> None:
-        try:
-            requirement = Requirement(item.line)
-        except InvalidRequirement:
+        requirement = parsed(item.line)
+        if requirement is None:
             self.note(f"{item.place}: {shortened(item.line)} is not a plain constraint")
             return
         if requirement.url or requirement.extras:

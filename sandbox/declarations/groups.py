@@ -10,6 +10,7 @@ from sandbox.declarations.items import Item, Unread
 from sandbox.declarations.reading import table
 
 PLACE = "pyproject.toml"
+_DEEPEST = 50
 ReadLines = Callable[[object, str], tuple[Item, ...]]
 
 
@@ -28,27 +29,39 @@ def _lines(
     seen: set[str],
     read: ReadLines,
 ) -> Iterator[Item]:
-    if name in above:
-        listed = " and ".join(dict.fromkeys((*above[above.index(name) :], name)))
-        yield Unread(
-            reason=f"{PLACE}: the dependency groups {listed} include each other in a circle"
-        )
-    if name in seen:
+    if fault := _fault(declared, name, above):
+        yield Unread(reason=f"{PLACE}: {fault}")
+    if name in seen or len(above) > _DEEPEST:
         return
     seen.add(name)
+    entries = [each for listed in declared.get(name, ()) for each in _entries(listed)]
+    for entry in entries:
+        match entry:
+            case {"include-group": str(other), **rest} if not rest:
+                inner = canonicalize_name(other)
+                yield from _lines(declared, inner, (*above, name), seen, read)
+            case _:
+                yield from read(entry, f"dependency-groups.{name}")
+
+
+def _entries(listed: object) -> list[object]:
+    """Return the entries of a list, each fit to be read alone; what is no list stays as it is."""
+    if not isinstance(listed, list):
+        return [listed]
+    return [entry if _is_include(entry) else [entry] for entry in listed]
+
+
+def _is_include(entry: object) -> bool:
+    return isinstance(entry, dict) and "include-group" in entry
+
+
+def _fault(declared: Mapping[str, object], name: str, above: tuple[str, ...]) -> str:
+    """Say what is wrong with a group that is included where it is."""
+    if name in above:
+        listed = " and ".join(above[above.index(name) :])
+        return f"the dependency groups {listed} include each other in a circle"
+    if len(above) > _DEEPEST:
+        return f"the dependency groups of {above[0]} are nested too deeply"
     if name not in declared:
-        yield Unread(
-            reason=f"{PLACE}: the dependency group {above[-1]} includes {name}: there is none"
-        )
-    for entries in declared.get(name, ()):
-        if not isinstance(entries, list):
-            yield from read(entries, f"dependency-groups.{name}")
-            continue
-        for entry in entries:
-            match entry:
-                case {"include-group": str(other), **rest} if not rest:
-                    yield from _lines(
-                        declared, canonicalize_name(other), (*above, name), seen, read
-                    )
-                case _:
-                    yield from read([entry], f"dependency-groups.{name}")
+        return f"the dependency group {above[-1]} includes {name}: there is none"
+    return ""

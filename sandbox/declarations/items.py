@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from packaging.requirements import InvalidRequirement, Requirement
+
+_MOST_LINES = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
@@ -53,11 +57,21 @@ def needs(value: object, *, place: str, key: str) -> Iterator[Item]:
     if not isinstance(value, list):
         yield Unread(reason=f"{place}: {key} is not a list, so nothing of it was read")
         return
-    for line in value:
+    if len(value) > _MOST_LINES:
+        yield Unread(reason=f"{place}: {key} has more than {_MOST_LINES} lines: only those count")
+    for line in value[:_MOST_LINES]:
         if isinstance(line, str):
             yield Need(line=line, place=place)
         else:
             yield Unread(reason=f"{place}: {key} holds {shortened(line)}, which is no requirement")
+
+
+def parsed(line: str) -> Requirement | None:
+    """Return a requirement, None if the line is none."""
+    try:
+        return Requirement(line)
+    except (InvalidRequirement, RecursionError):
+        return None
 
 
 def limited(item: Item, marker: str) -> Item:

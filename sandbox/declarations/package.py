@@ -77,7 +77,10 @@ def read_package(tree: Tree, folder: Path) -> Package:
         extras=lists.extras,
         groups=lists.groups,
         sources=lists.sources,
-        build_requires=_build_requires(pyproject, sections, script.build),
+        build_requires=_build_requires(
+            pyproject,
+            (*setup_cfg.option(tree, folder, sections, "setup_requires"), *script.build),
+        ),
         installable="build-system" in pyproject or tree.is_file(folder / "setup.py"),
     )
 
@@ -209,16 +212,14 @@ def _files(tree: Tree, folder: Path, directive: object) -> Iterator[Item]:
 
 def _build_requires(
     pyproject: Mapping[str, Any],
-    sections: Mapping[str, Mapping[str, str]],
-    asked_by_script: tuple[Item, ...],
+    asked_by_setup: tuple[Item, ...],
 ) -> tuple[str, ...]:
     """Return what the build needs, with what Hatchling asks for only once it builds editable.
 
     Lines that name a URL are left out: they would not come from the index.
     """
     declared = strings(table(pyproject, "build-system").get("requires"))
-    declared += sections.get("options", {}).get("setup_requires", "").split("\n")
-    declared += [item.line for item in asked_by_script if isinstance(item, Need)]
-    plain = [line.strip() for line in declared if is_from_index(line.strip())]
+    declared += [item.line for item in asked_by_setup if isinstance(item, Need)]
+    plain = [line for line in declared if is_from_index(line)]
     editable = any(re.match(r"hatchling\b", line, re.IGNORECASE) for line in plain)
     return (*plain, "editables") if editable else tuple(plain)

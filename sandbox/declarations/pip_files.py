@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from sandbox.declarations.items import (
     Constraint,
     Folder,
@@ -20,6 +18,7 @@ from sandbox.declarations.items import (
     Need,
     Unread,
     elsewhere,
+    parsed,
     shortened,
     shown,
 )
@@ -77,14 +76,17 @@ def requirement_text(tree: Tree, text: str, *, place: Path) -> Iterator[Item]:
     yield from _File(tree, place, "", (), set(), constrains=False).lines(text)
 
 
-def requirement_line(tree: Tree, line: str, *, folder: Path, place: str) -> Iterator[Item]:
-    """Yield what one line says that is no option; paths in it begin at `folder`."""
-    try:
-        requirement = Requirement(line)
-    except InvalidRequirement:
+def requirement_line(
+    tree: Tree, line: str, *, folder: Path, place: str, is_path: bool = False
+) -> Iterator[Item]:
+    """Yield what one line says that is no option; paths in it begin at `folder`.
+
+    A lone name is a package's, unless the line `is_path`, as what follows `-e`.
+    """
+    requirement = parsed(line)
+    if requirement is None or (requirement.url is None and is_path):
         yield _unnamed(tree, line, folder, place)
-        return
-    if requirement.url is None:
+    elif requirement.url is None:
         yield Need(line=line, place=place)
     elif (path := file_path(requirement.url, folder)) is not None:
         marker = str(requirement.marker or "")
@@ -178,7 +180,9 @@ class _File:
             for name in names:
                 yield from self._include(name, constrains=constrains or self.constrains)
         for line in options.editable:
-            yield from requirement_line(self.tree, line, folder=self.path.parent, place=place)
+            yield from requirement_line(
+                self.tree, line, folder=self.path.parent, place=place, is_path=True
+            )
         for url in filter(None, (options.index_url, *options.extra_index_url)):
             if not is_public(url):
                 yield Unread(

@@ -17,6 +17,7 @@ from sandbox.declarations.pip_files import is_public, local
 from sandbox.declarations.reading import Tree, strings, table, tables, text_of
 
 PLACE = "pyproject.toml"
+_MOST_INCLUDED = 100
 _CARET = re.compile(r"\^\s*v?(\d+(?:\.\d+)*)(.*)")
 _TILDE = re.compile(r"~\s*v?(\d+(?:\.\d+)*)(.*)")
 _WILDCARD = re.compile(r"(==|!=)?\s*v?(\d+(?:\.\d+)*)(?:\.\*)+")
@@ -80,7 +81,7 @@ def _included(
     declared: Mapping[str, object], name: str, seen: dict[str, None]
 ) -> Iterator[Mapping[str, Any]]:
     """Yield a group and those that it includes, each once."""
-    if name in seen:
+    if name in seen or len(seen) > _MOST_INCLUDED:
         return
     seen[name] = None
     group = table(declared.get(name))

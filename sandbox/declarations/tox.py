@@ -33,8 +33,8 @@ _THIS_PYTHON = frozenset(
         f"cpython3.{_MINOR}",
     }
 )
-_UNSETTLED = frozenset(
-    {"main", "master", "dev", "nightly", "latest", "min", "lowest", "oldest", "edge"}
+_UNSETTLED = re.compile(
+    r"(?:^|-)\w*(?:main|master|dev|nightly|latest|head|trunk|min|lowest|oldest)(?:-|$)"
 )
 _FACTORS = re.compile(r"([\w.{},!-]+):\s+(.*)")
 _REFERENCE = re.compile(r"\{\[([^\]]+)\]([\w-]+)\}")
@@ -140,8 +140,9 @@ def _chosen(config: _Config) -> str:
         if _fits(name.split("-")) and _RUNNERS.search(config.value(name, "commands") or name)
     ]
     plain = [name for name in fitting if set(name.split("-")) <= _THIS_PYTHON]
-    settled = [name for name in fitting if not _UNSETTLED & set(name.split("-"))]
-    for names in (plain[-1:], settled[-1:], fitting[-1:]):
+    settled = [name for name in fitting if not _UNSETTLED.search(name)]
+    versioned = [name for name in settled if _THIS_PYTHON & set(name.split("-"))]
+    for names in (plain[-1:], versioned[-1:], settled[-1:], fitting[-1:]):
         if names:
             return names[0]
     return "py"

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sandbox.declarations.items import Constraint, Folder, Need, Unread, elsewhere
+from sandbox.declarations.items import Constraint, Folder, Need, Unread, elsewhere, parsed
 from sandbox.declarations.pip_files import is_public, local
 from sandbox.declarations.reading import ProjectError, Tree, strings, table, tables, text_of
 
@@ -119,11 +119,8 @@ def overrides(pyproject: Mapping[str, Any]) -> dict[str, Requirement]:
     ]
     found: dict[str, Requirement] = {}
     for line in lines:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if requirement.url is None:
+        requirement = parsed(line)
+        if requirement is not None and requirement.url is None:
             found[canonicalize_name(requirement.name)] = requirement
     return found
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from sandbox.declarations.items import parsed
 from sandbox.declarations.reading import text_of
 
 
@@ -69,16 +69,13 @@ def name_of(entry: Mapping[str, Any]) -> str:
 def needed_by(lines: Iterator[str] | list[str]) -> Iterator[Needed]:
     """Turn requirement lines into edges; a line that cannot be read is none."""
     for line in lines:
-        try:
-            wanted = Requirement(line)
-        except InvalidRequirement:
-            continue
-        yield Needed(
-            name=canonicalize_name(wanted.name),
-            extras=tuple(sorted(wanted.extras)),
-            marker=str(wanted.marker or ""),
-            versions=str(wanted.specifier),
-        )
+        if wanted := parsed(line):
+            yield Needed(
+                name=canonicalize_name(wanted.name),
+                extras=tuple(sorted(wanted.extras)),
+                marker=str(wanted.marker or ""),
+                versions=str(wanted.specifier),
+            )
 
 
 def python_marker(versions: str) -> str:

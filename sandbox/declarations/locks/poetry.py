@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from sandbox.declarations.items import parsed
 from sandbox.declarations.locks.model import Locked, Needed, name_of, python_marker
 from sandbox.declarations.reading import strings, table, tables, text_of
 
@@ -68,9 +68,8 @@ def _needs(
 
 def _extra(lines: Sequence[str], optional: Mapping[str, Needed]) -> Iterator[Needed]:
     for line in lines:
-        try:
-            wanted = Requirement(line)
-        except InvalidRequirement:
+        wanted = parsed(line)
+        if wanted is None:
             continue
         name = canonicalize_name(wanted.name)
         known = optional.get(name, Needed(name=name))

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from sandbox.declarations.items import shown
+from sandbox.declarations.items import parsed, shown
 from sandbox.declarations.locks.model import Lock, Locked
 from sandbox.declarations.locks.pdm import read_pdm
 from sandbox.declarations.locks.pipenv import read_pipenv
@@ -85,6 +84,7 @@ def _is_release(locked: Locked) -> bool:
     """Whether name and version are what they claim to be; they end up in requirement lines."""
     try:
         Version(locked.version)
-        return Requirement(f"{locked.name}=={locked.version}").name == locked.name
-    except (InvalidVersion, InvalidRequirement):
+    except InvalidVersion:
         return False
+    requirement = parsed(f"{locked.name}=={locked.version}")
+    return requirement is not None and requirement.name == locked.name
