@@ -1,0 +1,49 @@
+"""A workspace in the real box: its members are there, by path, and so is what cannot be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.box import DockerSandbox
+from sandbox.contract import Limits
+from sandbox.project import detect
+from sandbox.suite import run_tests
+from sandbox.transfer import collect_files
+from tests.fakes.declared import Files, declared
+
+pytestmark = pytest.mark.docker
+
+BUILD = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+WORKSPACE: Files = {
+    "pyproject.toml": '[project]\nname = "top"\nversion = "1"\ndependencies = ["lib-a"]\n'
+    '[tool.uv.workspace]\nmembers = ["packages/*"]\n[tool.uv.sources]\nlib-a = { workspace = true }\n',
+    "packages/a/pyproject.toml": f'[project]\nname = "lib-a"\nversion = "3"\n{BUILD}',
+    "packages/a/src/lib_a/__init__.py": "VALUE = 1\n",
+    "tests/test_top.py": "import lib_a\nfrom importlib.metadata import version\n"
+    "def test_value(): assert lib_a.VALUE == 1\n"
+    "def test_installed(): assert version('lib-a') == '3'\n",
+}
+
+
+async def outcomes(box: DockerSandbox, root: Path, files: Files) -> dict[str, str]:
+    declared(root, files)
+    sources, _ = collect_files(root, list(files), max_bytes=2**24)
+    report = await run_tests(box, detect(root), sources, limits=Limits(timeout_s=60))
+    return {result.id.rpartition("::")[2]: result.outcome.value for result in report.results}
+
+
+async def test_members_are_installed_without_being_asked_for(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    found = await outcomes(box, tmp_path / "repo", WORKSPACE)
+    assert found == {"test_value": "passed", "test_installed": "passed"}
+
+
+async def test_a_member_that_cannot_be_built_can_still_be_imported(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    files = {**WORKSPACE, "packages/a/setup.py": "raise SystemExit('no')\n"}
+    found = await outcomes(box, tmp_path / "repo", files)
+    assert found == {"test_value": "passed", "test_installed": "failed"}
