@@ -24,7 +24,7 @@ from sandbox.declarations.choosing import (
     tool_items,
 )
 from sandbox.declarations.gathering import Gathering, has_build
-from sandbox.declarations.imports import imported_by_tests, provides
+from sandbox.declarations.imports import GIANTS, imported_by_tests, provides
 from sandbox.declarations.items import Folder, Item, Need, Unread, parsed
 from sandbox.declarations.locks.model import Lock
 from sandbox.declarations.locks.reading import read_lock
@@ -170,7 +170,7 @@ def _member_items(gathering: Gathering) -> Iterator[Item]:
 
 
 def _optional(tree: Tree, gathering: Gathering, pipfile: Mapping[str, Items]) -> Iterator[str]:
-    """Yield what is declared in other lists, if a test file imports it."""
+    """Yield what is declared in other lists, if a test file imports it or it is a pytest plugin."""
     package = gathering.package
     wanted = (*chosen(package, TEST_NAMES), *chosen(package, DEV_NAMES))
     every = [*wanted, *chosen(package, [*package.extras, *package.groups])]
@@ -183,7 +183,11 @@ def _optional(tree: Tree, gathering: Gathering, pipfile: Mapping[str, Items]) ->
     imported = imported_by_tests(tree, package.folder) if items else frozenset()
     for requirement in filter(None, map(_plain, items)):
         name = canonicalize_name(requirement.name)
-        if not gathering.has(name) and provides(name, imported):
+        if gathering.has(name) or not (provides(name, imported) or name.startswith("pytest-")):
+            continue
+        if name in GIANTS:
+            gathering.note(f"{name}, which tests import, is optional and very large: not installed")
+        else:
             yield str(requirement)
 
 

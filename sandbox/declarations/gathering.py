@@ -21,7 +21,7 @@ from sandbox.declarations.items import (
     shortened,
 )
 from sandbox.declarations.package import Package, read_package
-from sandbox.declarations.reading import ProjectError, Tree
+from sandbox.declarations.reading import ProjectError, Tree, table
 from sandbox.lockfiles import box_environment, holds
 
 _MOST_NOTES = 30
@@ -226,5 +226,11 @@ def _with(folder: Folder, requirement: Requirement) -> Folder:
 
 
 def has_build(package: Package) -> bool:
-    """Whether a project can be installed: it says how, and uv is not told that it is no package."""
-    return package.installable and uv.is_package(package.pyproject)
+    """Whether a project can be installed: it says how, and its tool is not told otherwise."""
+    tool = table(package.pyproject, "tool")
+    switches = (
+        table(tool, "uv").get("package"),
+        table(tool, "poetry").get("package-mode"),
+        table(tool, "pdm").get("distribution"),
+    )
+    return package.installable and not any(switch is False for switch in switches)

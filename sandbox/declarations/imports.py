@@ -19,6 +19,8 @@ _SKIP_WITHOUT = re.compile(r"\bimportorskip\(\s*[\"']([\w.]+)[\"']")
 _MOST_FILES = 3_000
 _MOST_ENTRIES = 50_000
 _MOST_BYTES = 32 * 1024 * 1024
+GIANTS = frozenset({"torch", "tensorflow", "jax", "jaxlib", "pyspark", "mxnet", "paddlepaddle"})
+"""Packages of gigabytes, which nobody gets who did not ask for them."""
 _OTHER_NAMES: Mapping[str, str] = {
     "attrs": "attr",
     "beautifulsoup4": "bs4",

@@ -145,11 +145,6 @@ def conflicts(pyproject: Mapping[str, Any]) -> list[frozenset[tuple[str, str]]]:
     ]
 
 
-def is_package(pyproject: Mapping[str, Any]) -> bool:
-    """Whether the project itself may be installed, as far as uv is asked."""
-    return table(pyproject, "tool", "uv").get("package") is not False
-
-
 def _matching(tree: Tree, root: Path, pattern: str) -> list[Path]:
     """Return the folders that a pattern names, inside the repository."""
     try:

@@ -152,6 +152,57 @@ async def test_wheels_and_a_built_source_become_a_layer_once(
 
 
 @pytest.mark.docker
+async def test_constraints_choose_versions_and_what_is_optional_may_be_missing(
+    base: Image, tmp_path: Path, index: Path
+) -> None:
+    suffix = f"x{secrets.token_hex(6)}"  # a layer of an earlier run must not serve
+    for version in ("1.0", "2.0"):
+        make_wheel(index, f"limited{suffix}", version, {f"limited{suffix}.py": f"V = {version}\n"})
+    make_wheel(index, f"extra{suffix}", "1.0", {f"extra{suffix}.py": "V = 3\n"})
+    wanted = Project(
+        root=tmp_path,
+        runner="pytest",
+        requirements=(f"limited{suffix}",),
+        optional=(f"extra{suffix}", "no-such-package>=3"),
+        constraints=(f"limited{suffix}<2", "unused==1"),
+    )
+    told: list[str] = []
+    image = make_layer(base, wanted, tmp_path / "cache", told)
+    try:
+        script = f"import limited{suffix} as a, extra{suffix} as b; print(a.V, b.V)"
+        assert await output_of(image, tmp_path, script) == "1.0 3\n"
+        assert any("no-such-package has no wheel here" in line for line in told)
+    finally:
+        with connect() as client:
+            client.remove_image(image.id)
+
+
+@pytest.mark.docker
+async def test_optional_packages_that_contradict_the_rest_are_left_out(
+    base: Image, tmp_path: Path, index: Path
+) -> None:
+    suffix = f"x{secrets.token_hex(6)}"
+    for version in ("1.0", "2.0"):
+        make_wheel(index, f"strict{suffix}", version, {f"strict{suffix}.py": f"V = {version}\n"})
+    wanted = Project(
+        root=tmp_path,
+        runner="pytest",
+        requirements=(f"strict{suffix}==1.0",),
+        optional=(f"strict{suffix}==2.0",),
+    )
+    told: list[str] = []
+    image = make_layer(base, wanted, tmp_path / "cache", told)
+    try:
+        assert (
+            await output_of(image, tmp_path, f"import strict{suffix} as a; print(a.V)") == "1.0\n"
+        )
+        assert any("not installed, though the tests import" in line for line in told)
+    finally:
+        with connect() as client:
+            client.remove_image(image.id)
+
+
+@pytest.mark.docker
 def test_a_build_that_needs_the_network_asks_first(
     base: Image, tmp_path: Path, index: Path
 ) -> None:

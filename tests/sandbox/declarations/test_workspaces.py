@@ -10,7 +10,7 @@ from sandbox.requirements import read_manifest
 from tests.fakes.declared import LIB, check, declared
 
 WORKSPACE = {
-    "pyproject.toml": '[project]\nname = "top"\ndependencies = ["lib-a", "web>=2"]\n[build-system]\nrequires = ["hatchling", "lib-b"]\n[tool.uv.workspace]\nmembers = ["packages/*"]\nexclude = ["packages/old"]\n[tool.uv.sources]\nlib-a = { workspace = true }\nweb = { git = "https://example.com/web" }\n[dependency-groups]\ntest = ["pytest"]\n',
+    "pyproject.toml": '[project]\nname = "top"\ndependencies = ["lib-a", "web>=2"]\n[build-system]\nrequires = ["hatchling", "lib-b"]\n[tool.uv.workspace]\nmembers = ["packages/*"]\nexclude = ["packages/old"]\n[tool.uv.sources]\nlib-a = { workspace = true }\nweb = { git = "https://example.com/web" }\n[dependency-groups]\ntest = ["pytest"]\ndev = ["pytest-mock", "black"]\n',
     "packages/lib_a/pyproject.toml": '[project]\nname = "Lib.A"\ndependencies = ["lib_b[fast]", "idna"]\n[project.optional-dependencies]\ntest = ["a-test"]\n[build-system]\nrequires = ["hatchling"]\n',
     "packages/lib_b/pyproject.toml": '[project]\nname = "lib-b"\ndependencies = ["attrs", "top"]\n[project.optional-dependencies]\nfast = ["orjson"]\n[build-system]\nrequires = ["flit_core"]\n',
     "packages/old/pyproject.toml": '[project]\nname = "old"\ndependencies = ["never"]\n',
@@ -88,10 +88,123 @@ def test_a_name_that_is_found_to_be_a_folder_later_is_not_asked_for(tmp_path: Pa
 
 
 def test_what_is_optional_comes_along_if_the_tests_import_it(tmp_path: Path) -> None:
-    text = '[project]\nname = "x"\n[project.optional-dependencies]\nwide = ["wcwidth>=0.2"]\nyaml = ["PyYAML"]\ndocs = ["sphinx"]\ncloud = ["google-cloud-storage"]\ntest = ["pytest"]\n'
-    tests = 'def test_a():\n    import wcwidth  # noqa\ndef test_b():\n    pytest.importorskip("yaml")\nfrom google.cloud import storage\nimport google.cloud.storage as s\n'
+    text = '[project]\nname = "x"\n[project.optional-dependencies]\nwide = ["wcwidth>=0.2"]\nyaml = ["PyYAML"]\ndocs = ["sphinx", "torch"]\ncloud = ["google-cloud-storage"]\ntest = ["pytest"]\ndev = ["pytest-mock", "black"]\n'
+    tests = 'def test_a():\n    import wcwidth  # noqa\ndef test_b():\n    pytest.importorskip("yaml")\nfrom google.cloud import storage\nimport google.cloud.storage as s\nimport torch\n'
     found = declared(
         tmp_path, {"pyproject.toml": text, "tests/test_a.py": tests, "src/x.py": "import sphinx\n"}
     )
-    check(found, "pytest")
-    assert set(found.optional) == {"wcwidth>=0.2", "PyYAML", "google-cloud-storage"}
+    check(found, "pytest", ("torch, which tests import, is optional and very large",))
+    assert set(found.optional) == {"wcwidth>=0.2", "PyYAML", "google-cloud-storage", "pytest-mock"}
+
+
+UV_LOCK = """
+version = 1
+[manifest]
+members = ["top", "lib-a", "lib-b", "virtual"]
+[[package]]
+name = "top"
+version = "1"
+source = { virtual = "." }
+dependencies = [{ name = "lib-a" }, { name = "public" }]
+[[package]]
+name = "lib-a"
+version = "1"
+source = { editable = "packages/lib_a" }
+dependencies = [{ name = "lib-b", extra = ["fast"] }, { name = "idna" }]
+[[package]]
+name = "lib-b"
+version = "1"
+source = { editable = "packages/lib_b" }
+dependencies = [{ name = "attrs" }]
+[package.optional-dependencies]
+fast = [{ name = "orjson" }]
+[[package]]
+name = "idna"
+version = "3.4"
+source = { registry = "https://pypi.org/simple" }
+[[package]]
+name = "attrs"
+version = "23.1.0"
+source = { registry = "https://pypi.org/simple" }
+[[package]]
+name = "orjson"
+version = "3.9"
+source = { registry = "https://pypi.org/simple" }
+[[package]]
+name = "secret-thing"
+version = "3.9"
+source = { registry = "https://me:geheim@packages.example.com/simple" }
+"""
+
+
+@pytest.mark.parametrize("folder", ["", "packages/lib_a"])
+def test_a_lock_of_the_workspace_holds_for_every_member(tmp_path: Path, folder: str) -> None:
+    found = declared(tmp_path, {**WORKSPACE, "uv.lock": UV_LOCK}, folder=folder)
+    assert {"idna==3.4", "attrs==23.1.0", "orjson==3.9"} <= set(found.requirements)
+    assert not [line for line in found.requirements if line.startswith(("lib", "top"))]
+    assert len(found.members) == 2
+
+
+def test_what_a_lock_takes_from_an_index_of_its_own_is_not_asked_for_at_another(
+    tmp_path: Path,
+) -> None:
+    text = '[project]\nname = "x"\ndependencies = ["secret-thing", "idna"]\n'
+    found = declared(tmp_path, {"pyproject.toml": text, "uv.lock": UV_LOCK})
+    check(
+        found,
+        "idna==3.4",
+        (
+            "secret-thing 3.9: uv.lock takes it from the index https://packages.example.com/simple; "
+            "only releases from the package index are fetched",
+        ),
+    )
+
+
+LOCKED_BY_PDM = """
+[metadata]
+groups = ["default", "test"]
+[[package]]
+name = "web"
+version = "2.3"
+groups = ["default"]
+dependencies = ["split>=1; python_version < '3'", "idna"]
+[[package]]
+name = "web"
+version = "2.3"
+extras = ["fast"]
+dependencies = ["orjson", "web==2.3"]
+[[package]]
+name = "idna"
+version = "3.4"
+[[package]]
+name = "orjson"
+version = "3.9"
+[[package]]
+name = "my-lib"
+version = "1"
+path = "./lib"
+"""
+LOCKED_BY_PIPENV = """
+{"_meta": {"sources": [{"name": "pypi", "url": "https://pypi.org/simple"},
+  {"name": "inner", "url": "https://packages.example.com/simple"}]},
+ "default": {"web": {"version": "==2.3", "index": "pypi"}, "my-lib": {"path": "./lib"},
+  "inside": {"version": "==1", "index": "inner"},
+  "win": {"version": "==1", "markers": "sys_platform == 'win32'"}},
+ "develop": {"orjson": {"version": "==3.9"}, "idna": {"version": "==3.4"}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "lock", "notes"),
+    [
+        ("pdm.lock", LOCKED_BY_PDM, ()),
+        ("Pipfile.lock", LOCKED_BY_PIPENV, ("inside 1: Pipfile.lock takes it from the index",)),
+    ],
+)
+def test_locks_of_pdm_and_pipenv_decide_the_versions(
+    tmp_path: Path, name: str, lock: str, notes: tuple[str, ...]
+) -> None:
+    text = '[project]\nname = "x"\ndependencies = ["web[fast]>=2", "my-lib"]\n'
+    found = declared(tmp_path, {"pyproject.toml": text, name: lock, **LIB})
+    check(found, "web==2.3\nidna==3.4\norjson==3.9", notes)
+    assert found.members == ("lib",)
