@@ -245,7 +245,7 @@ async def prepare(
     for refusal in refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
     for reason in project.skipped:
-        say(f"not installed: {reason}")
+        say(reason)
     base = await asyncio.to_thread(
         ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
     )

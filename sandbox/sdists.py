@@ -5,13 +5,10 @@ Nothing of the source runs on the host, not even to ask for its metadata: `pip d
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import re
 import ssl
-import subprocess
-import sys
 import tarfile
 import tomllib
 import zipfile
@@ -25,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from sandbox.contract import ImageError, Job, Limits, NeedsNetworkError, SourceFile
-from sandbox.host_pip import is_from_index
+from sandbox.host_pip import is_from_index, pip_config
 from sandbox.oneshot import run_job
 from sandbox.policy import BoxSpec
 
@@ -37,7 +34,6 @@ _MAX_SDIST_BYTES = 200 * 1024 * 1024
 _MAX_PYPROJECT_BYTES = 1024 * 1024
 _DEFAULT_BUILD_REQUIRES = ("setuptools>=40.8",)
 _BUILD_LIMITS = Limits(timeout_s=900, memory_mib=3072, work_mib=1536, pids=512)
-_CONFIG_LINE = re.compile(r"(?P<section>[^.\s]+)\.(?P<name>[\w-]+)=(?P<value>.+)")
 _BUILD = """
 python3 -m pip wheel --no-index --find-links wheels --no-deps --no-cache-dir --no-input \
   --disable-pip-version-check --wheel-dir out "$1" || exit 1
@@ -115,7 +111,7 @@ def _finder(name: str, extra: Path) -> Iterator[tuple[PackageFinder, PyPIClient]
     from unearth.auth import MultiDomainBasicAuth
     from unearth.fetchers.sync import PyPIClient
 
-    config = _pip_config()
+    config = pip_config()
     indexes = [] if config.get("no-index") else [config.get("index-url") or _default_index()]
     if indexes:
         indexes += config.get("extra-index-url", "").split()
@@ -145,35 +141,6 @@ def _default_index() -> str:
     from pip._internal.models.index import PyPI
 
     return PyPI.simple_url
-
-
-def _pip_config() -> dict[str, str]:
-    """Return pip's effective settings: the environment wins over files, as it does in pip."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "pip", "config", "list"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return parse_pip_config(done.stdout)
-
-
-def parse_pip_config(text: str) -> dict[str, str]:
-    """Parse `pip config list`: lines of section, name, and a quoted value."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
-    for line in text.splitlines():
-        match = _CONFIG_LINE.fullmatch(line.strip())
-        if match and match["section"] in sections:
-            try:
-                value = str(ast.literal_eval(match["value"]))
-            except (ValueError, SyntaxError):
-                value = match["value"]
-            sections[match["section"]][match["name"]] = value
-    merged = {**sections["global"], **sections["download"], **sections[":env:"]}
-    if merged.get("no-index", "").lower() in ("", "0", "false", "no", "off"):
-        merged.pop("no-index", None)
-    return merged
 
 
 def _download(client: PyPIClient, url: str) -> bytes:

@@ -18,6 +18,7 @@ REQUIREMENT_FILES = (
     "requirements/base.txt",
     "requirements/main.txt",
     "requirements/requirements.txt",
+    "requirements.in",
 )
 TEST_FILES = (
     "requirements-test.txt",
@@ -35,6 +36,8 @@ TEST_FILES = (
     "requirements/requirements-test.txt",
     "tests/requirements.txt",
     "test/requirements.txt",
+    "requirements-test.in",
+    "test-requirements.in",
 )
 DEV_FILES = (
     "requirements-dev.txt",
@@ -45,6 +48,8 @@ DEV_FILES = (
     "requirements/dev.txt",
     "requirements/development.txt",
     "requirements/requirements-dev.txt",
+    "requirements-dev.in",
+    "dev-requirements.in",
 )
 TEST_NAMES = (
     *("test", "tests", "testing", "pytest", "unittest", "unit", "unit-test", "unit-tests"),

@@ -131,7 +131,7 @@ class Gathering:
 
     def notes(self) -> tuple[str, ...]:
         """Return what was not read or followed, each as a sentence; of very many only the first."""
-        found = [*self._notes, *self._tree.refused]
+        found = [*self._notes, *self._tree.refused.values()]
         if len(found) > _MOST_NOTES:
             rest = len(found) - _MOST_NOTES
             found = [*found[:_MOST_NOTES], f"{rest} more lines of the declarations were not read"]

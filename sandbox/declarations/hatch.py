@@ -74,6 +74,8 @@ def _items(
                 yield from _line(tree, folder, item)
             else:
                 yield item
+    if "workspace" in environment:
+        yield Unread(reason=f"{place}: the workspace of the environment {name} is not followed")
     extras = tuple(strings(environment.get("features")))
     groups = tuple(strings(environment.get("dependency-groups")))
     if extras or groups:

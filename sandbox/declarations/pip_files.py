@@ -23,6 +23,7 @@ from sandbox.declarations.items import (
     shown,
 )
 from sandbox.declarations.reading import Tree
+from sandbox.host_pip import asked_indexes, bare_address
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
@@ -30,6 +31,9 @@ _LOCAL = re.compile(r"(?P<path>[^\[\];]+?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?:;(
 _SCHEME = re.compile(r"(?:git|hg|svn|bzr)\+|[a-z][a-z+.-]*://|file:", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _ARCHIVE = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+_PUBLIC = frozenset(
+    {"pypi.org", "pypi.python.org", "files.pythonhosted.org", "download.pytorch.org"}
+)
 _MOST_LINES = 20_000
 _LONGEST = 2_000
 _DEEPEST = 20
@@ -184,7 +188,7 @@ class _File:
                 self.tree, line, folder=self.path.parent, place=place, is_path=True
             )
         for url in filter(None, (options.index_url, *options.extra_index_url)):
-            if not is_public(url):
+            if not is_asked(url):
                 yield Unread(
                     reason=f"{place}: the package index {shown(url)} is not asked; "
                     "set it in pip's own configuration if you trust it"
@@ -263,13 +267,13 @@ def file_path(url: str, folder: Path) -> Path | None:
     return folder / unquote(parts.path)
 
 
-def is_public(url: str) -> bool:
-    """Whether an index has only what the public one has, under the same names."""
+def is_asked(url: str) -> bool:
+    """Whether an index is asked: the public one, one with the same packages, or pip's own here."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    return host in ("pypi.org", "pypi.python.org", "files.pythonhosted.org", "download.pytorch.org")
+    return host in _PUBLIC or bare_address(url) in asked_indexes()
 
 
 def _is_there(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations.items import Item, Need, Unread, elsewhere, limited
-from sandbox.declarations.pip_files import is_public, local
+from sandbox.declarations.pip_files import is_asked, local
 from sandbox.declarations.reading import Tree, strings, table, tables, text_of
 
 PLACE = "Pipfile"
@@ -29,7 +29,7 @@ def read_pipfile(tree: Tree, folder: Path) -> dict[str, tuple[Item, ...]]:
     named = {
         text_of(each.get("name")): text_of(each.get("url")) for each in tables(data.get("source"))
     }
-    private = {name: url for name, url in named.items() if not is_public(url)}
+    private = {name: url for name, url in named.items() if not is_asked(url)}
     return {
         "dev" if name == "dev-packages" else name: tuple(
             item

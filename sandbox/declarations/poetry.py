@@ -13,7 +13,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations.items import Folder, Item, Need, Unread, elsewhere, limited
-from sandbox.declarations.pip_files import is_public, local
+from sandbox.declarations.pip_files import is_asked, local
 from sandbox.declarations.reading import Tree, strings, table, tables, text_of
 
 PLACE = "pyproject.toml"
@@ -96,7 +96,7 @@ def private_indexes(poetry: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: text_of(entry.get("url"))
         for name, entry in found.items()
-        if name.lower() != "pypi" and not is_public(text_of(entry.get("url")))
+        if name.lower() != "pypi" and not is_asked(text_of(entry.get("url")))
     }
 
 
@@ -169,11 +169,15 @@ def _python_marker(versions: str) -> str:
     for text in versions.split("||"):
         specifier = _specifier(text)
         parts = [part for part in specifier.split(",") if part]
-        markers = [_compare("python_full_version", part) for part in parts]
+        markers = [_compare(_variable(part), part) for part in parts]
         alternatives.append(" and ".join(markers))
     if not all(alternatives):
         return ""
     return " or ".join(f"({each})" if len(alternatives) > 1 else each for each in alternatives)
+
+
+def _variable(part: str) -> str:
+    return "python_version" if re.fullmatch(r"[!=]=\d+\.\d+", part) else "python_full_version"
 
 
 def _platform_marker(platforms: str) -> str:

@@ -35,7 +35,7 @@ def pytest_options(tree: Tree, root: Path, pyproject: Mapping[str, Any]) -> dict
         if tree.is_file(root / name):
             return dict(tree.ini(root / name).get("pytest", {}))
     for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
-        sections = tree.ini(root / name, delimiters=("=",))
+        sections = tree.ini(root / name)
         if section in sections:
             return dict(sections[section])
     return None

@@ -50,8 +50,8 @@ class Tree:
 
     def __init__(self, top: Path) -> None:
         self.top = top.resolve()
-        self.refused: dict[str, None] = {}
-        """Sentences about files that are there but were not read."""
+        self.refused: dict[Path, str] = {}
+        """A sentence about each file that is there but was not read."""
 
     def holds(self, path: Path) -> bool:
         """Whether a path, links followed, is inside."""
@@ -81,14 +81,15 @@ class Tree:
         try:
             size = path.stat().st_size
             if size > max_bytes:
-                self.refused[
-                    f"{self.name(path)} was not read: it has {size} bytes, more than {max_bytes}"
-                ] = None
+                self._refuse(path, f"it has {size} bytes, more than {max_bytes}")
                 return None
             return path.read_bytes()
         except OSError as error:
-            self.refused[f"{self.name(path)} was not read: {error.strerror or error}"] = None
+            self._refuse(path, error.strerror or str(error))
             return None
+
+    def _refuse(self, path: Path, why: str) -> None:
+        self.refused[path] = f"{self.name(path)} was not read: {why}"
 
     def text(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> str | None:
         """Return a file's text in the encoding that it says, as pip reads it: else UTF-8."""
@@ -98,7 +99,7 @@ class Tree:
         try:
             return decoded(data)
         except (LookupError, UnicodeError, ValueError) as error:
-            self.refused[f"{self.name(path)} was not read: {_why(error)}"] = None
+            self._refuse(path, _why(error))
             return None
 
     def toml(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Tree:
         data = self.read(path, max_bytes=max_bytes)
         if data is None:
             if self.is_file(path):
-                raise ProjectError(list(self.refused)[-1])
+                raise ProjectError(self.refused[path])
             return {}
         try:
             return tomllib.loads(data.removeprefix(codecs.BOM_UTF8).decode())
@@ -134,27 +135,25 @@ class Tree:
             raise ProjectError(f"{self.name(path)} is not valid JSON: it is not an object")
         return value
 
-    def ini(
-        self, path: Path, *, delimiters: tuple[str, ...] = ("=", ":")
-    ) -> dict[str, dict[str, str]]:
+    def ini(self, path: Path) -> dict[str, dict[str, str]]:
         """Return the sections of an INI file; one that cannot be parsed is named and empty."""
         text = self.text(path)
         if text is None:
             return {}
         try:
-            return parse_ini(text, delimiters=delimiters)
+            return parse_ini(text)
         except ProjectError as error:
-            self.refused[f"{self.name(path)} was not read: {error}"] = None
+            self._refuse(path, str(error))
             return {}
 
 
-def parse_ini(text: str, *, delimiters: tuple[str, ...] = ("=", ":")) -> dict[str, dict[str, str]]:
+def parse_ini(text: str) -> dict[str, dict[str, str]]:
     """Return the sections of an INI file's text.
 
     Raises:
         ProjectError: If it is not such a text.
     """
-    parser = configparser.RawConfigParser(strict=False, delimiters=delimiters)
+    parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
         return {name: dict(parser.items(name)) for name in parser.sections()}

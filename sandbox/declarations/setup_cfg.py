@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sandbox.declarations.items import Item, Need, limited
+from sandbox.declarations.items import Item, Need
 from sandbox.declarations.pip_files import requirement_file
 from sandbox.declarations.reading import Tree
 
-_DELIMITERS = ("=",)
 Sections = Mapping[str, Mapping[str, str]]
 
 
 def read_sections(tree: Tree, folder: Path) -> Sections:
-    """Return the file's sections; a colon belongs to a key there, as in `test:sys_platform`."""
-    return tree.ini(folder / "setup.cfg", delimiters=_DELIMITERS)
+    """Return the file's sections."""
+    return tree.ini(folder / "setup.cfg")
 
 
 def option(tree: Tree, folder: Path, sections: Sections, name: str) -> tuple[Item, ...]:
@@ -24,13 +23,9 @@ def option(tree: Tree, folder: Path, sections: Sections, name: str) -> tuple[Ite
 
 
 def extras(tree: Tree, folder: Path, sections: Sections) -> dict[str, tuple[Item, ...]]:
-    """Return the requirements of each extra; `name:marker` counts where the marker holds."""
-    found: dict[str, tuple[Item, ...]] = {}
-    for key, value in sections.get("options.extras_require", {}).items():
-        name, _, marker = key.partition(":")
-        items = (limited(item, marker) for item in _lines(tree, folder, value))
-        found[name] = (*found.get(name, ()), *items)
-    return found
+    """Return the requirements of each extra."""
+    listed = sections.get("options.extras_require", {})
+    return {name: tuple(_lines(tree, folder, value)) for name, value in listed.items()}
 
 
 def _lines(tree: Tree, folder: Path, text: str | None) -> Iterator[Item]:

@@ -86,7 +86,7 @@ def _find(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> _Config:
     """Return the configuration that tox would take: it looks at these places in this order."""
     if tree.is_file(folder / "tox.ini"):
         return _from_ini(folder / "tox.ini", tree.ini(folder / "tox.ini"))
-    sections = tree.ini(folder / "setup.cfg", delimiters=("=",))
+    sections = tree.ini(folder / "setup.cfg")
     if "tox:tox" in sections:
         return _from_ini(folder / "setup.cfg", {**sections, "tox": sections["tox:tox"]})
     own = table(pyproject, "tool", "tox")

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations.items import Constraint, Folder, Need, Unread, elsewhere, parsed
-from sandbox.declarations.pip_files import is_public, local
+from sandbox.declarations.pip_files import is_asked, local
 from sandbox.declarations.reading import ProjectError, Tree, strings, table, tables, text_of
 
 PLACE = "pyproject.toml"
@@ -99,7 +99,7 @@ def _source(
 def _private_indexes(pyproject: Mapping[str, Any]) -> dict[str, str]:
     entries = tables(table(pyproject, "tool", "uv").get("index"))
     named = {text_of(entry.get("name")): text_of(entry.get("url")) for entry in entries}
-    return {name: url for name, url in named.items() if not is_public(url)}
+    return {name: url for name, url in named.items() if not is_asked(url)}
 
 
 def limits(pyproject: Mapping[str, Any]) -> Iterator[Constraint]:
@@ -126,8 +126,9 @@ def overrides(pyproject: Mapping[str, Any]) -> dict[str, Requirement]:
 
 
 def development(pyproject: Mapping[str, Any]) -> tuple[Need, ...]:
-    """Return the development dependencies as uv wrote them before there were groups."""
-    listed = strings(table(pyproject, "tool", "uv").get("dev-dependencies"))
+    """Return the development dependencies as uv, and Rye, wrote them before there were groups."""
+    tools = (table(pyproject, "tool", name) for name in ("uv", "rye"))
+    listed = [line for tool in tools for line in strings(tool.get("dev-dependencies"))]
     return tuple(Need(line=line, place=PLACE) for line in listed)
 
 
@@ -163,5 +164,5 @@ def _read(tree: Tree, folder: Path) -> dict[str, Any]:
     try:
         return tree.toml(folder / "pyproject.toml")
     except ProjectError as error:
-        tree.refused[str(error)] = None
+        tree.refused[folder / "pyproject.toml"] = str(error)
         return {}

@@ -17,10 +17,10 @@ import pytest
 from sandbox.box import DockerSandbox
 from sandbox.contract import ImageError, Job, NeedsNetworkError
 from sandbox.engine import connect
+from sandbox.host_pip import parse_pip_config
 from sandbox.image import Image, ensure_base, list_images
 from sandbox.layers import ensure_project_image
 from sandbox.project import Project
-from sandbox.sdists import parse_pip_config
 
 SETUP = "from setuptools import setup\n"
 

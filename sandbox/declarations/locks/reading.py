@@ -17,7 +17,7 @@ from sandbox.declarations.locks.pipenv import read_pipenv
 from sandbox.declarations.locks.poetry import read_poetry
 from sandbox.declarations.locks.pylock import check_pylock, read_pylock
 from sandbox.declarations.locks.uv import read_uv
-from sandbox.declarations.pip_files import is_public
+from sandbox.declarations.pip_files import is_asked
 from sandbox.declarations.reading import ProjectError, Tree
 
 _MAX_BYTES = 32 * 1024 * 1024
@@ -74,7 +74,7 @@ def _with_private_indexes(found: list[Locked]) -> Iterator[Locked]:
     A lock that names one index only, whichever, was made with a mirror of the public one.
     """
     indexes = {locked.index for locked in found if not locked.origin}
-    public = {index for index in indexes if not index or is_public(index)}
+    public = {index for index in indexes if not index or is_asked(index)}
     for locked in found:
         is_private = bool(public) and not locked.origin and locked.index not in public
         yield replace(locked, origin=f"the index {shown(locked.index)}") if is_private else locked

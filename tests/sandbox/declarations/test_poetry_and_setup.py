@@ -231,7 +231,6 @@ setup_requires = c; d
 tests_require = file: tests-needed.txt
 [options.extras_require]
 test = e; f
-test:python_version < "4" = g
 docs = sphinx
 all = my-app[test,docs]
 """
@@ -244,7 +243,7 @@ all = my-app[test,docs]
             "more.txt": "i\n",
         },
     )
-    check(found, 'a>=1\nb; python_version < "4"\ne\nf\ng; python_version < "4"\nh\ni')
+    check(found, 'a>=1\nb; python_version < "4"\ne\nf\nh\ni')
     assert found.build_requires == ("c", "d")
 
 

@@ -208,3 +208,12 @@ def test_locks_of_pdm_and_pipenv_decide_the_versions(
     found = declared(tmp_path, {"pyproject.toml": text, name: lock, **LIB})
     check(found, "web==2.3\nidna==3.4\norjson==3.9", notes)
     assert found.members == ("lib",)
+
+
+def test_an_index_that_pip_itself_is_told_to_ask_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://packages.example.com/simple/")
+    text = '[project]\nname = "x"\ndependencies = ["secret-thing", "idna"]\n'
+    found = declared(tmp_path, {"pyproject.toml": text, "uv.lock": UV_LOCK})
+    check(found, "idna==3.4\nsecret-thing==3.9")
