@@ -275,3 +275,20 @@ def test_setup_py_counts_only_for_what_the_project_table_calls_dynamic(tmp_path:
     script = "setup(install_requires=['ignored'], extras_require={'test': ['t']})"
     text = '[project]\nname = "x"\ndependencies = ["a"]\ndynamic = ["optional-dependencies"]\n'
     check(declared(tmp_path, {"setup.py": script, "pyproject.toml": text}), "a\nt")
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "[tool.poetry]\npackage-mode = false\n",
+        "[tool.uv]\npackage = false\n",
+        "[tool.pdm]\ndistribution = false\n",
+    ],
+)
+def test_a_project_that_its_tool_is_told_not_to_install_is_not_installed(
+    tmp_path: Path, switch: str
+) -> None:
+    build = '[build-system]\nrequires = ["poetry-core"]\n'
+    found = declared(tmp_path, {"pyproject.toml": switch + build})
+    assert not found.installable
+    assert found.build_requires == ()
