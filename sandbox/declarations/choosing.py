@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from sandbox.declarations import hatch, nox, tox, uv
-from sandbox.declarations.items import Folder, Item, Need
+from sandbox.declarations.items import Folder, Item, Need, parsed
 from sandbox.declarations.package import Package
 from sandbox.declarations.pip_files import requirement_file
 from sandbox.declarations.reading import Tree
@@ -78,10 +78,8 @@ def tool_items(tree: Tree, package: Package) -> list[Item]:
 
 
 def _is_launcher(item: Item) -> bool:
-    if not isinstance(item, Need):
-        return False
-    name = item.line.split(";")[0].split("=")[0].rstrip("<>~!= ").split("[")[0]
-    return canonicalize_name(name.split("<")[0].split(">")[0].strip()) in _LAUNCHERS
+    requirement = parsed(item.line) if isinstance(item, Need) else None
+    return requirement is not None and canonicalize_name(requirement.name) in _LAUNCHERS
 
 
 def chosen(package: Package, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -20,6 +20,12 @@ _INSTALLING = ("install", "run_install", "run_always")
 _WITH_FILE = ("-r", "-c", "-e", "--requirement", "--constraint", "--editable")
 _WITH_GROUP = ("--group", "--only-group", "--with", "--only", "-G")
 _WITH_EXTRA = ("--extra", "--extras", "-E")
+_WITH_VALUE = (
+    *("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--python", "--target"),
+    *("-C", "--config-settings", "--no-binary", "--only-binary", "--upgrade-strategy"),
+)
+_ATTACHED = ("-r", "-c", "-e")
+_TOOLS = ("uv", "poetry", "pdm", "hatch")
 
 
 def session_items(tree: Tree, folder: Path) -> Iterator[Item]:
@@ -75,7 +81,7 @@ class _Session:
                 case ast.Call(func=ast.Attribute(value=value, attr=name)) if (
                     name in _INSTALLING and ast.unparse(value).split(".")[0] == own
                 ):
-                    yield from self._call(node.args)
+                    yield from self._call(node.args, installs=name == "install")
                 case _:
                     continue
 
@@ -103,7 +109,7 @@ class _Session:
             path=self.path.parent, place=self._place, extras=tuple(extras), groups=tuple(groups)
         )
 
-    def _call(self, arguments: Sequence[ast.expr]) -> Iterator[Item]:
+    def _call(self, arguments: Sequence[ast.expr], *, installs: bool) -> Iterator[Item]:
         words: list[str] = []
         for argument in arguments:
             try:
@@ -114,7 +120,7 @@ class _Session:
                         yield from self._computed(value)
             except UnknownValueError:
                 yield self._unknown(argument)
-        lines, extras, groups = _sorted_out(words)
+        lines, extras, groups = _sorted_out(_asked_for(words, installs=installs))
         yield from requirement_text(self.tree, "\n".join(lines), place=self.path)
         if extras or groups:
             yield self._own(extras, groups)
@@ -132,30 +138,36 @@ class _Session:
         return Unread(reason=f"{self._place}: {text} is computed as it runs, so it was not read")
 
 
+def _asked_for(words: Sequence[str], *, installs: bool) -> list[str]:
+    """Return the words that pip gets, or of another tool's command its options and their values.
+
+    `installs` says that all of the words are pip's; `uv pip install` says so, too.
+    """
+    if installs:
+        return list(words)
+    if "pip" in words and "install" in words:
+        return list(words[words.index("install") + 1 :])
+    if words[:1] and words[0] in _TOOLS:
+        takes = (*_WITH_FILE, *_WITH_GROUP, *_WITH_EXTRA)
+        values = {after for before, after in pairwise(words) if before in takes}
+        return [word for word in words if word.startswith("-") or word in values]
+    return []
+
+
 def _sorted_out(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Return the lines for pip, the extras and the groups that a command's words ask for."""
+    """Return the lines for pip, the extras and the groups that these words ask for."""
     lines: list[str] = []
     extras: list[str] = []
     groups: list[str] = []
     rest = iter(words)
-    if words[:1] and words[0] in ("uv", "poetry", "pdm", "hatch", "pip"):
-        rest = iter(
-            [word for word in words if word.startswith("-") or word in _after_options(words)]
-        )
     for word in rest:
         option, equals, value = word.partition("=")
-        if option in (*_WITH_FILE, *_WITH_GROUP, *_WITH_EXTRA):
+        if option in (*_WITH_FILE, *_WITH_GROUP, *_WITH_EXTRA, *_WITH_VALUE):
             value = value if equals else next(rest, "")
-            if option in _WITH_FILE:
-                lines.append(f"{option} {value}")
-            else:
-                (groups if option in _WITH_GROUP else extras).extend(value.split(","))
-        elif not word.startswith("-") or word.startswith(("-r", "-c", "-e")):
+        if option in _WITH_FILE:
+            lines.append(f"{option} {value}")
+        elif option in (*_WITH_GROUP, *_WITH_EXTRA):
+            (groups if option in _WITH_GROUP else extras).extend(filter(None, value.split(",")))
+        elif not word.startswith("-") or word.startswith(_ATTACHED):
             lines.append(word)
     return lines, extras, groups
-
-
-def _after_options(words: Sequence[str]) -> set[str]:
-    """Return the words of a tool's command that are values of its options, not its subcommands."""
-    takes = (*_WITH_FILE, *_WITH_GROUP, *_WITH_EXTRA)
-    return {word for before, word in pairwise(words) if before in takes}

@@ -58,6 +58,11 @@ def read_package(tree: Tree, folder: Path) -> Package:
         lists.needs += _dynamic(tree, folder, pyproject)
         lists.needs += setup_cfg.option(tree, folder, sections, "install_requires")
         lists.needs += script.install
+    elif script.install:
+        said = (
+            "its install_requires does not count, as [project] does not call dependencies dynamic"
+        )
+        lists.needs.append(Unread(reason=f"{tree.name(folder / 'setup.py')}: {said}"))
     if not project or "optional-dependencies" in dynamic:
         lists.add(lists.extras, _dynamic_extras(tree, folder, pyproject))
         lists.add(lists.extras, setup_cfg.extras(tree, folder, sections))

@@ -178,6 +178,9 @@ def tests(session):
     session.install(*nox.project.dependency_groups(PYPROJECT, "mocks"))
     session.run_install("uv", "sync", "--group", "other", f"--python={session.python}")
     session.install(name_of(session))
+    session.install("--index-url", "https://example.com/simple", "-U", "i")
+    session.run_always("make", "build")
+    session.run_install("uv", "pip", "install", "u", "-e", ".")
     session.run("pytest", *session.posargs)
 """
 
@@ -194,7 +197,7 @@ def test_nox_says_what_its_session_for_tests_installs(tmp_path: Path) -> None:
     found = declared(tmp_path, files)
     check(
         found,
-        "own\nm\npytest\na\nb\ne\nf\ng\no",
+        "own\nm\npytest\na\nb\ne\nf\ng\no\ni\nu",
         ("noxfile.py: name_of(session) is computed as it runs",),
     )
     assert found.constraints == ("a<9",)
