@@ -19,7 +19,7 @@ from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox
 from sandbox.contract import Execution, Job, Limits, NeedsNetworkError, Sandbox, SourceFile
 from sandbox.engine import check_runtime, engine_url
-from sandbox.foreign import fit
+from sandbox.foreign import fit, missing_compiler
 from sandbox.guarded import GuardedSandbox
 from sandbox.image import Image, ensure_base
 from sandbox.layers import ensure_project_image
@@ -250,6 +250,8 @@ async def prepare(
         ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
     )
     project = await asyncio.to_thread(fit, project, base, url=engine_url())
+    if note := await asyncio.to_thread(missing_compiler, project, base, url=engine_url()):
+        say(note)
     layers = _Layers(base, project, settings, state_dir / "wheels", say)
     return project, await layers.ready(approver)
 

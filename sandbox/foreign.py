@@ -7,6 +7,7 @@ hold, whatever the image says about its user, its entry point or its volumes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.contract import ImageError, Job, Limits, SandboxError
@@ -91,6 +92,16 @@ def _unfit(name: str) -> ImageError:
     )
 
 
+def missing_compiler(project: Project, image: Image, *, url: str) -> str:
+    """Return a sentence if the project's extensions cannot be built in this image, else nothing."""
+    if not project.compiles or _missing(url, image, ["cc"], project) == []:
+        return ""
+    return (
+        f"this project builds extensions, and the image {image.name} has no C compiler: what needs "
+        "them fails or is left out; set sandbox.image to debian, or to an image that has one"
+    )
+
+
 def fit(project: Project, image: Image, *, url: str) -> Project:
     """Return the project as it runs in this image, after a look whether its tools are there.
 
@@ -103,17 +114,22 @@ def fit(project: Project, image: Image, *, url: str) -> Project:
         )
     if not project.tools:
         return project
-    script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done'
-    job = Job(
-        argv=["sh", "-c", script, "sh", *project.tools],
-        env=project.environment,
-        limits=Limits(timeout_s=60),
-    )
-    execution = run_job(url, job, BoxSpec(image_id=image.id, labels={"kind": "check"}))
-    if missing := execution.stdout.text.split():
+    if missing := _missing(url, image, project.tools, project):
         raise ImageError(
             f"the tests of this project run with `{project.command}`, but the image {image.name} "
             f"has no {' and no '.join(missing)}: name an image that has it in sandbox.image, or "
             "add Debian packages with sandbox.apt_packages"
         )
     return project
+
+
+def _missing(url: str, image: Image, tools: Sequence[str], project: Project) -> list[str]:
+    """Return those programs that are not in the image."""
+    script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done'
+    job = Job(
+        argv=["sh", "-c", script, "sh", *tools],
+        env=project.environment,
+        limits=Limits(timeout_s=60),
+    )
+    execution = run_job(url, job, BoxSpec(image_id=image.id, labels={"kind": "check"}))
+    return execution.stdout.text.split()

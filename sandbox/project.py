@@ -65,6 +65,8 @@ class Project:
     """Folders of other projects that are installed with it, relative to its own."""
     installable: bool = False
     """Whether it says how to build it; then it is installed in the box, else only importable."""
+    compiles: bool = False
+    """Whether installing it needs a compiler of C."""
     uses_scm_version: bool = False
     """Its version comes from version control, which never enters the box: it gets a pretend one."""
     has_tests: bool = True
@@ -101,6 +103,7 @@ def detect(root: Path, *, command: str | None = None) -> Project:
         build_requires=manifest.build_requires,
         members=manifest.members,
         installable=manifest.installable,
+        compiles=manifest.compiles,
         uses_scm_version=uses_scm,
         has_tests=bool(tests) or bool(command),
         skipped=manifest.skipped,

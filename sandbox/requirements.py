@@ -51,6 +51,8 @@ class Manifest:
     installable: bool
     members: tuple[str, ...]
     """Folders of other projects to install with it, relative to its own."""
+    compiles: bool
+    """Whether one of their builds needs a compiler of C."""
     configures_pytest: bool
     skipped: tuple[str, ...]
     """What was not read or followed, each as a sentence."""
@@ -91,6 +93,7 @@ def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:
         build_requires=tuple(_build_requires(gathering)),
         installable=has_build(gathering.package),
         members=tuple(relpath(path, root) for path, package in folders if has_build(package)),
+        compiles=any(each.compiles for each in (gathering.package, *gathering.folders.values())),
         configures_pytest=options is not None,
         skipped=(*gathering.notes(), *found.skipped),
     )

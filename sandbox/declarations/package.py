@@ -19,6 +19,7 @@ from sandbox.declarations.setup_py import read_setup_script
 from sandbox.host_pip import is_from_index
 
 PLACE = "pyproject.toml"
+_COMPILING = re.compile(r"(?:cython|meson-python|scikit-build(?:-core)?|pybind11)\b", re.IGNORECASE)
 Lists = dict[str, tuple[Item, ...]]
 
 
@@ -38,6 +39,8 @@ class Package:
     """Packages that do not come from the index."""
     build_requires: tuple[str, ...] = ()
     installable: bool = False
+    compiles: bool = False
+    """Whether its build needs a compiler of C."""
 
 
 def read_package(tree: Tree, folder: Path) -> Package:
@@ -87,6 +90,7 @@ def read_package(tree: Tree, folder: Path) -> Package:
             (*setup_cfg.option(tree, folder, sections, "setup_requires"), *script.build),
         ),
         installable="build-system" in pyproject or tree.is_file(folder / "setup.py"),
+        compiles=script.compiles or _compiles(pyproject),
     )
 
 
@@ -213,6 +217,13 @@ def _files(tree: Tree, folder: Path, directive: object) -> Iterator[Item]:
         yield from requirement_file(tree, folder / name, asked_by=PLACE)
     if directive is not None and files is None:
         yield Unread(reason=f"{PLACE}: {shortened(directive)} is computed by the build: not read")
+
+
+def _compiles(pyproject: Mapping[str, Any]) -> bool:
+    """Whether extensions are declared, or a backend that is made for them."""
+    required = strings(table(pyproject, "build-system").get("requires"))
+    declared = "ext-modules" in table(pyproject, "tool", "setuptools")
+    return declared or any(_COMPILING.match(line) for line in required)
 
 
 def _build_requires(

@@ -16,6 +16,7 @@ from sandbox.declarations.pip_files import requirement_file
 from sandbox.declarations.reading import ProjectError, Tree, parse_python
 from sandbox.declarations.scripts import UnknownValueError, Values, is_name_of_file
 
+_EXTENSIONS = frozenset({"ext_modules", "cffi_modules"})
 _KEYWORDS = ("install_requires", "tests_require", "extras_require", "setup_requires")
 
 
@@ -28,6 +29,8 @@ class SetupScript:
     tests: tuple[Item, ...] = ()
     build: tuple[Item, ...] = ()
     extras: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    compiles: bool = False
+    """Whether it builds extensions, as most do in C."""
 
 
 def read_setup_script(tree: Tree, path: Path) -> SetupScript:
@@ -48,6 +51,7 @@ def read_setup_script(tree: Tree, path: Path) -> SetupScript:
         tests=tuple(script.needs("tests_require", arguments.get("tests_require"))),
         build=tuple(script.needs("setup_requires", arguments.get("setup_requires"))),
         extras=script.extras(arguments.get("extras_require")),
+        compiles=not _EXTENSIONS.isdisjoint(arguments),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from sandbox.box import DockerSandbox
 from sandbox.contract import ImageError, Limits, SandboxError, SourceFile
 from sandbox.engine import check_runtime, connect, engine_url
-from sandbox.foreign import fit
+from sandbox.foreign import fit, missing_compiler
 from sandbox.image import apt_names, ensure_base
 from sandbox.layers import ensure_project_image
 from sandbox.making import build_dockerfile, content_key, image_name
@@ -84,6 +84,15 @@ def test_a_missing_toolchain_is_one_sentence(sandbox_image: str, tmp_path: Path)
     base = ensure_base(source=sandbox_image, on_progress=quiet)
     with pytest.raises(ImageError, match=r"run with `go test ./...`, but the image .* has no go:"):
         fit(detect(tmp_path), base, url=engine_url())
+
+
+def test_extensions_without_a_compiler_are_named_before_the_tests_run(tmp_path: Path) -> None:
+    base = ensure_base(source="lite", on_progress=quiet)
+    (tmp_path / "setup.py").write_text("setup(ext_modules=[Extension('x', ['x.c'])])\n")
+    said = missing_compiler(detect(tmp_path), base, url=engine_url())
+    assert said.startswith("this project builds extensions, and the image")
+    (tmp_path / "setup.py").write_text("setup(py_modules=['x'])\n")
+    assert missing_compiler(detect(tmp_path), base, url=engine_url()) == ""
 
 
 def test_an_image_with_volumes_is_refused(with_volume: str) -> None:
