@@ -98,7 +98,7 @@ def missing_compiler(project: Project, image: Image, *, url: str) -> str:
         return ""
     return (
         f"this project builds extensions, and the image {image.name} has no C compiler: what needs "
-        "them fails or is left out; set sandbox.image to debian, or to an image that has one"
+        "them fails or is left out; set sandbox.image to debian or dockerfile"
     )
 
 
