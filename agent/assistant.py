@@ -39,7 +39,7 @@ from agent.model.protocol import Model
 from agent.practice import PracticeOptions
 from agent.resources import Parts, Resources
 from agent.session import SessionLog, read_session
-from agent.settings.schema import Settings
+from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit, stream_events
 from agent.study import Study
 from agent.talk import Means, Talk
@@ -165,6 +165,7 @@ class Assistant:
                     options=FixOptions(
                         max_attempts=settings.fix.max_attempts,
                         allow_test_edits=settings.fix.allow_test_edits,
+                        least_reply_tokens=_asked_for(settings),
                     ),
                     recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
@@ -345,6 +346,12 @@ async def _recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _
         return
     for event in events:
         emit(event)
+
+
+def _asked_for(settings: Settings) -> int:
+    """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
+    tokens = settings.turn.max_reply_tokens
+    return tokens if tokens > TurnSettings().max_reply_tokens else 0
 
 
 def _ending(execution: Execution) -> str:

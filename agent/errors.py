@@ -7,11 +7,13 @@
       SessionError                  a session file cannot be read or written
       ModelError                    the model gave no answer
         ServerUnreachableError      nobody answers, or the connection was lost
+        ServerLoadingError          it is there, and its model is not yet
         ServerStartError            our own model server did not start
         ModelMissingError           the server does not have that model
         ContextLengthError          the prompt does not fit
         AuthenticationError         the server refuses the API key
         ReplyTimeoutError           no token came in time
+        ReplyRefusedError           the model, or a filter before it, does not answer this
         AdapterRefusedError         the server cannot or will not load an adapter
 
 Every message is one or two sentences for the person: what happened, to what, and what to do next.
@@ -60,6 +62,10 @@ class ServerUnreachableError(ModelError):
     """Nobody answers at the address, or the connection was lost."""
 
 
+class ServerLoadingError(ModelError):
+    """The server answers, and its model is not loaded yet."""
+
+
 class ServerStartError(ModelError):
     """Our own model server did not start."""
 
@@ -84,6 +90,10 @@ class AuthenticationError(ModelError):
 
 class ReplyTimeoutError(ModelError):
     """No token came within the time limit."""
+
+
+class ReplyRefusedError(ModelError):
+    """The model, or a filter before it, does not answer this; other requests it may."""
 
 
 class AdapterRefusedError(ModelError):

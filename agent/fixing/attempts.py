@@ -42,7 +42,7 @@ from agent.fixing.verify import State, TestRunner
 from agent.model.protocol import Model
 from agent.reply.parse import FileEdits, Unusable, parse_reply
 from agent.streaming import Emit
-from agent.turn.asking import ReplyProgress, ask
+from agent.turn.asking import ONLY_THOUGHT, ReplyProgress, ask, unsaid
 from agent.workspace.host_files import MayWrite
 from learning.records import Action, Message, Sampling, Verdict
 from sandbox.contract import SandboxError
@@ -69,6 +69,7 @@ class Parts:
     """Decides about each edit before it is written; None allows all."""
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
+    least_reply_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ class Asked:
     action: Action
     before: str | None
     """The file as it stood in the prompt; None if it did not exist."""
+    only_thought: str = ""
+    """What the model thought, where it gave no answer."""
 
 
 async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixPrompt, int] | str:
@@ -108,7 +111,8 @@ async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixProm
         room = parts.model.context_length - used
         if room >= needed:
             _say_what_is_in(parts, plan, prompt, hinted=bool(optional_tokens))
-            return prompt, min(room, max(needed, min(2 * needed, parts.max_reply_tokens)))
+            usual = max(needed, min(2 * needed, parts.max_reply_tokens))
+            return prompt, min(room, max(usual, parts.least_reply_tokens))
     return (
         f"{plan.path} is too large for {parts.model.name}: the prompt has {used} tokens and the"
         f" reply needs about {needed}, but the context has {parts.model.context_length};"
@@ -152,11 +156,15 @@ async def ask_for_file(
     reply = await ask(
         parts.model, prompt.messages, sampling=sampling, emit=parts.emit, on_text=watch.add
     )
-    return Asked(messages=prompt.messages, action=reply.action, before=before)
+    return Asked(
+        messages=prompt.messages, action=reply.action, before=before, only_thought=unsaid(reply)
+    )
 
 
 def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:
     """The edit of `path` that the reply gives, checked; or why it cannot be used."""
+    if asked.only_thought:
+        return ONLY_THOUGHT
     reading = parse_reply(
         asked.action.text,
         known_paths=parts.sources.files | {path},
@@ -192,7 +200,7 @@ async def refusal_of(parts: Parts, edit: Accepted | str) -> str:
 def what_it_gives(asked: Asked, edit: Accepted | str) -> str:
     """The edit of a reply as a program, comments and layout aside; of another reply its text."""
     if isinstance(edit, str):
-        return asked.action.text.strip()
+        return asked.only_thought or asked.action.text.strip()
     tree = parse_python(edit.after) if edit.path.endswith(".py") else None
     return f"{edit.path}\n{ast.dump(tree) if tree is not None else edit.after.strip()}"
 

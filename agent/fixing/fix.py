@@ -43,7 +43,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
-from agent.model.protocol import ContextLengthError, Model, ModelError
+from agent.model.protocol import ContextLengthError, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
@@ -77,6 +77,8 @@ class FixOptions:
     """For an attempt after the model repeated itself; it is asked in other words, too."""
     seed: int = 0
     max_reply_tokens: int = 2048
+    least_reply_tokens: int = 0
+    """A reply gets so many where there is room: who thinks first needs more than the file has."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""
 
@@ -114,6 +116,7 @@ def fix(
             may_write=may_write,
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
+            least_reply_tokens=options.least_reply_tokens,
         )
         await _Repair(parts, options, recorder).run()
 
@@ -264,7 +267,7 @@ class _Repair:
         prompt, room = fitting
         try:
             return await ask_for_file(self._parts, plan, prompt, before=before, max_tokens=room)
-        except ContextLengthError as err:
+        except (ContextLengthError, ReplyRefusedError) as err:
             return str(err)
 
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:

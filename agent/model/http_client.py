@@ -15,14 +15,9 @@ from agent.errors import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
-from agent.model.openai_api import (
-    ServedModel,
-    as_mapping,
-    error_of,
-    harmless,
-    is_loopback,
-    served_models,
-)
+from agent.model.openai_api import V1, ServedModel, is_loopback, served_models
+from agent.model.server_errors import Failure, error_of, read_failure, unreachable_reason
+from agent.model.values import as_mapping, harmless
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +33,8 @@ class Endpoint:
 
     root: str
     """The address without `/v1`."""
+    api: str = V1
+    """What stands between the root and the names of the API's places."""
     name: str
     context_length: int
     api_key: str | None = field(default=None, repr=False)
@@ -48,6 +45,8 @@ class Endpoint:
     """What to do about a context that is too small."""
     when_lost: str = "check that it runs and that model.base_url is right"
     """What to do when nobody answers."""
+    pid: int | None = None
+    """The server's process, where it is ours."""
 
 
 class ServerClient:
@@ -74,13 +73,14 @@ class ServerClient:
         """The models and adapters that the server offers; empty if it does not list them.
 
         Raises:
-            ModelError: If nobody answers, or the API key is refused.
+            ModelError: If nobody answers, the API key is refused, or it is no API.
         """
-        status, data, body = await self.call("GET", "/v1/models")
+        status, data, body = await self.call("GET", f"{self.endpoint.api}/models")
         if status in _NOT_THERE:
             return ()
-        if status != OK:
-            raise self.error(status, body)
+        failure = self.failure(status, body)
+        if status != OK or failure.page:
+            raise self.error(failure)
         return served_models(data)
 
     async def load_adapter(self, name: str, folder: Path) -> None:
@@ -127,23 +127,23 @@ class ServerClient:
         except TimeoutError as err:
             message = f"the server at {self.endpoint.root} does not answer {path}; try again"
             raise ReplyTimeoutError(message) from err
-        except httpx.TransportError as err:
+        except httpx.RequestError as err:
             raise self.unreachable(err) from err
-        try:
-            data = as_mapping(json.loads(response.content))
-        except ValueError:
-            data = {}
-        return response.status_code, data, response.content
+        return response.status_code, _object(response.content), response.content
 
-    def error(self, status: int, body: bytes) -> ModelError:
+    def failure(self, status: int, body: bytes, *, location: str = "") -> Failure:
+        """An error response, without the API key, which some servers repeat."""
+        if key := self.endpoint.api_key:
+            body = body.replace(key.encode(), b"***")
+        return read_failure(status, body, location=location)
+
+    def error(self, failure: Failure) -> ModelError:
         """What an error response means for the person."""
         place = self.endpoint
-        if place.api_key:
-            body = body.replace(place.api_key.encode(), b"***")
         return error_of(
-            status,
-            body,
+            failure,
             root=place.root,
+            api=place.api,
             model=place.adapter or place.name,
             context_length=place.context_length,
             remedy=place.remedy,
@@ -151,11 +151,20 @@ class ServerClient:
 
     def unreachable(self, err: Exception) -> ServerUnreachableError:
         """What a lost connection means for the person."""
-        reason = harmless(str(err)) or type(err).__name__
+        reason, remedy = unreachable_reason(err)
         return ServerUnreachableError(
             f"no answer from the model server at {self.endpoint.root} ({reason}); "
-            f"{self.endpoint.when_lost}"
+            f"{remedy or self.endpoint.when_lost}"
         )
+
+
+def _object(body: bytes) -> Mapping[str, object]:
+    """The JSON object of a body, empty if it is none; a bare list is what Together answers."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return {"data": value} if isinstance(value, list) else as_mapping(value)
 
 
 def _new_client(endpoint: Endpoint, connect_s: float) -> httpx.AsyncClient:
@@ -164,9 +173,17 @@ def _new_client(endpoint: Endpoint, connect_s: float) -> httpx.AsyncClient:
     key = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     # Time limits on replies are ours: reading a long prompt is silent for minutes.
     timeout = httpx.Timeout(None, connect=connect_s)
-    return httpx.AsyncClient(
-        base_url=endpoint.root,
-        headers=key,
-        timeout=timeout,
-        trust_env=not is_loopback(endpoint.root),
-    )
+    try:
+        return httpx.AsyncClient(
+            base_url=endpoint.root,
+            headers=key,
+            timeout=timeout,
+            trust_env=not is_loopback(endpoint.root),
+        )
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as err:
+        # A proxy of an unknown kind, a key with line ends, a file of certificates that is missing.
+        reason = harmless(str(err))
+        raise ServerUnreachableError(
+            f"no connection to {endpoint.root} can be made ({reason}); check model.api_key, "
+            "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and SSL_CERT_FILE"
+        ) from err

@@ -7,13 +7,12 @@ yields actions that can be learned from token by token.
 from __future__ import annotations
 
 import asyncio
-import itertools
+import email.utils
 import json
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,36 +20,34 @@ from agent.errors import (
     ContextLengthError,
     ModelError,
     ModelMissingError,
+    ReplyRefusedError,
     ReplyTimeoutError,
+    ServerLoadingError,
     ServerUnreachableError,
 )
+from agent.model.answer import Answer
+from agent.model.asking_anew import asked_otherwise
+from agent.model.event_stream import DONE, NoJsonError, Value, read_values
 from agent.model.http_client import OK, Endpoint, ServerClient
-from agent.model.openai_api import Answer, as_mapping, as_number, event_data, harmless, request_body
-from agent.model.protocol import Reply
+from agent.model.openai_api import request_body
+from agent.model.protocol import Reply, Waiting
+from agent.model.server_errors import Failure, error_in
+from agent.model.values import as_number, harmless
+from agent.model.waiting import Patience, Watch, with_waits
 from learning.records import Message, Sampling
 
 if TYPE_CHECKING:
     import httpx
 
-_FAILED_INSIDE = 500
-_WORTH_RETRYING = frozenset({408, 429, 500, 502, 503, 504, 529})
+__all__ = ["HttpModel", "Patience"]
+
+_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_REWORDABLE = frozenset({400, 422})
 _LONGEST_WAIT_S = 30.0
 # No tokenizer makes fewer tokens of a text than this, whatever its language.
 _MOST_BYTES_PER_TOKEN = 8
 _USUAL_BYTES_PER_TOKEN = 3
 _TOKENS_PER_MESSAGE = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait, and how often to ask again before the first token."""
-
-    connect_s: float = 5.0
-    first_token_s: float = 900.0
-    """Reading a long prompt takes minutes without a GPU."""
-    next_token_s: float = 120.0
-    attempts: int = 4
-    backoff_s: float = 0.5
 
 
 class _TransientError(Exception):
@@ -60,6 +57,10 @@ class _TransientError(Exception):
         super().__init__(str(error))
         self.error = error
         self.wait_s = wait_s
+
+
+class _NotTakenError(Exception):
+    """The server does not take a parameter of the request; it can be asked without."""
 
 
 class HttpModel:
@@ -80,6 +81,8 @@ class HttpModel:
         self.server = server or ServerClient(endpoint, connect_s=self._patience.connect_s)
         self.endpoint = endpoint
         self._counts_tokens = True
+        self._not_taken: list[str] = []
+        """What the server said of parameters that it does not take."""
 
     @property
     def name(self) -> str:
@@ -119,7 +122,7 @@ class HttpModel:
 
     async def stream(
         self, messages: Sequence[Message], *, sampling: Sampling
-    ) -> AsyncGenerator[str | Reply, None]:
+    ) -> AsyncGenerator[str | Reply | Waiting, None]:
         """See `Model.stream`.
 
         Asks again after 429, 5xx and lost connections, but never once something was received.
@@ -128,16 +131,25 @@ class HttpModel:
         served = self.adapter or self.name
         body = request_body(messages, sampling, model=served, token_ids=self.endpoint.token_ids)
         started = time.perf_counter()
-        for attempt in itertools.count(1):
+        attempt = 1
+        while True:
             answer = Answer(model=self.name, adapter=self.adapter, sampling=sampling)
             try:
-                async with aclosing(self._ask(body, answer)) as pieces:
+                async with aclosing(self._watched(self._body(body), answer)) as pieces:
                     async for piece in pieces:
                         yield piece
+            except _NotTakenError as err:
+                self._not_taken.append(str(err))
             except _TransientError as err:
-                if answer.began or attempt == self._patience.attempts:
+                waited_s = time.perf_counter() - started
+                loading = isinstance(err.error, ServerLoadingError)
+                patient = loading and waited_s < self._patience.loading_s
+                if answer.began or (attempt == self._patience.attempts and not patient):
                     raise err.error from err
-                await self._sleep(self._wait_s(attempt, err.wait_s))
+                wait_s = self._wait_s(attempt, err.wait_s)
+                yield Waiting(reason=f"{err}; asking again", elapsed_s=waited_s)
+                await self._sleep(wait_s)
+                attempt = min(attempt + 1, self._patience.attempts)
             else:
                 yield _reply(answer, time.perf_counter() - started)
                 return
@@ -153,17 +165,25 @@ class HttpModel:
             self._counts_tokens = False
         return _size_bytes(messages) // _USUAL_BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * len(said)
 
+    def _watched(
+        self, body: Mapping[str, object], answer: Answer
+    ) -> AsyncGenerator[str | Waiting, None]:
+        """One attempt, with a word whenever nothing came for a while."""
+        watch = Watch(endpoint=self.endpoint, answer=answer, patience=self._patience)
+        return with_waits(self._ask(body, answer), watch)
+
     async def _ask(self, body: Mapping[str, object], answer: Answer) -> AsyncGenerator[str, None]:
         """One attempt. Leaving it in any way closes the connection, which ends the generation."""
         import httpx
 
-        request = self.server.http.build_request("POST", "/v1/chat/completions", json=body)
+        place = f"{self.endpoint.api}/chat/completions"
+        request = self.server.http.build_request("POST", place, json=body)
         try:
             async with asyncio.timeout(self._patience.first_token_s):
                 response = await self.server.http.send(request, stream=True)
             try:
                 if response.status_code != OK:
-                    raise await self._refusal(response)
+                    raise await self._refusal(response, body)
                 async with aclosing(self._pieces(response, answer)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -174,51 +194,106 @@ class HttpModel:
                 f"the model at {self.endpoint.root} sent nothing for "
                 f"{self._limit_s(answer):.0f} s; it may be overloaded, try again"
             ) from err
-        except httpx.TransportError as err:
+        except httpx.RequestError as err:
             raise _TransientError(self.server.unreachable(err)) from err
 
     async def _pieces(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[str, None]:
-        if "json" in response.headers.get("content-type", ""):
-            # The server does not stream; it sent the whole completion.
-            text = answer.add(self._decoded(await response.aread()))
-            yield text
-            return
-        async with aclosing(event_data(response.aiter_bytes())) as events:
-            while True:
-                async with asyncio.timeout(self._limit_s(answer)):
-                    data = await anext(events, None)
-                if data is None or data == "[DONE]":
-                    break
-                text = answer.add(self._decoded(data.encode()))
-                if text:
-                    yield text
-        if answer.finish is None:
-            lost = ServerUnreachableError(
-                f"the server at {self.endpoint.root} ended in the middle of a reply; "
-                f"{self.endpoint.when_lost}"
-            )
-            raise _TransientError(lost)
-
-    def _decoded(self, data: bytes) -> Mapping[str, object]:
+        first: Value | None = None
         try:
-            chunk = as_mapping(json.loads(data))
-        except ValueError as err:
-            message = f"the server at {self.endpoint.root} sent no JSON: {harmless(str(err))}"
-            raise ModelError(message) from err
-        if chunk.get("error"):
-            raise self.server.error(_FAILED_INSIDE, data)
-        return chunk
+            async with aclosing(read_values(response.aiter_bytes())) as values:
+                while True:
+                    async with asyncio.timeout(self._limit_s(answer)):
+                        value = await anext(values, None)
+                    first = first or value
+                    if value is None:
+                        break
+                    if value == DONE:
+                        answer.whole = True
+                        break
+                    if text := answer.add(self._without_error(value)):
+                        yield text
+        except NoJsonError as err:
+            raise self._no_json(err.text) from err
+        self._refuse_unusable(answer, first)
+        if text := answer.end():
+            yield text
 
-    async def _refusal(self, response: httpx.Response) -> Exception:
-        body = await response.aread()
-        error = self.server.error(response.status_code, body)
+    def _without_error(self, chunk: dict[str, object]) -> dict[str, object]:
+        """The chunk, unless it tells of an error."""
+        if (error := error_in(chunk)) is None:
+            return chunk
+        failure = self.server.failure(0, json.dumps(error).encode())
+        raise self._meant(failure, failure.wait_s)
+
+    def _no_json(self, text: str) -> ModelError:
+        failure = self.server.failure(0, text.encode("utf-8", "replace"))
+        if failure.page:
+            return self.server.error(failure)
+        return ModelError(
+            f"the server at {self.endpoint.root} sent no JSON: {failure.reason or 'nothing at all'}"
+        )
+
+    def _refuse_unusable(self, answer: Answer, first: Value | None) -> None:
+        """Raise what is wrong with a reply that came without an error."""
+        root = self.endpoint.root
+        if first is not None and first != DONE and not answer.chosen:
+            said = harmless(json.dumps(first))
+            raise ModelError(
+                f"the server at {root} did not answer in the OpenAI-compatible way ({said}); "
+                "check model.base_url, which usually ends in /v1"
+            )
+        if not answer.whole:
+            raise _TransientError(
+                ServerUnreachableError(
+                    f"the server at {root} ended in the middle of a reply; {self.endpoint.when_lost}"
+                )
+            )
+        match answer.ending:
+            case "filtered":
+                raise ReplyRefusedError(
+                    f"a content filter of the server at {root} ended the reply of {self.name}; "
+                    "ask in other words, or use another model"
+                )
+            case "failed":
+                broken = f"the server at {root} broke the reply off ({answer.finish}); try again"
+                raise _TransientError(ModelError(broken))
+        if answer.refusal and not answer.text.strip():
+            raise ReplyRefusedError(
+                f"{self.name} refuses to answer ({harmless(answer.refusal)}); ask in other words, "
+                "or use another model"
+            )
+        if answer.other and not answer.text.strip():
+            kinds = ", ".join(sorted(answer.other))
+            raise ModelError(f"{self.name} answered with {harmless(kinds)} and no text; ask again")
+
+    async def _refusal(self, response: httpx.Response, body: Mapping[str, object]) -> Exception:
+        status, headers = response.status_code, response.headers
+        failure = self.server.failure(
+            status, await response.aread(), location=headers.get("location", "")
+        )
+        rewordable = status in _REWORDABLE and not failure.is_too_long
+        if rewordable and asked_otherwise(body, failure.reason) is not None:
+            return _NotTakenError(failure.reason)
+        error = self._meant(failure, _retry_after_s(headers) or failure.wait_s)
         if isinstance(error, ModelMissingError):
             names = ", ".join(item.id for item in await self.server.served())
             return ModelMissingError(f"{error}; it has: {names or 'none'}. Set model.name to one")
-        # A prompt that is too long stays too long, whatever the status is.
-        if response.status_code in _WORTH_RETRYING and not isinstance(error, ContextLengthError):
-            return _TransientError(error, wait_s=_seconds(response.headers.get("retry-after", "")))
         return error
+
+    def _meant(self, failure: Failure, wait_s: float) -> Exception:
+        """What a failure means; one that may pass is worth asking again."""
+        error = self.server.error(failure)
+        # A prompt that is too long stays too long, whatever the status is.
+        hopeless = failure.is_spent or isinstance(error, ContextLengthError)
+        if failure.status not in _WORTH_RETRYING or hopeless:
+            return error
+        return _TransientError(error, wait_s=wait_s)
+
+    def _body(self, body: dict[str, object]) -> dict[str, object]:
+        """The request in the words that this server takes, as far as it has said so."""
+        for reason in self._not_taken:
+            body = asked_otherwise(body, reason) or body
+        return body
 
     def _refuse_hopeless(self, messages: Sequence[Message]) -> None:
         """Some servers cut a prompt that is too long without a word; this catches the clear case."""
@@ -246,6 +321,7 @@ def _reply(answer: Answer, duration_s: float) -> Reply:
         cached_tokens=answer.cached_tokens,
         completion_tokens=answer.completion_tokens,
         duration_s=duration_s,
+        thought=answer.thought,
     )
 
 
@@ -253,5 +329,15 @@ def _size_bytes(messages: Sequence[Message]) -> int:
     return sum(len(item.content.encode("utf-8", "surrogatepass")) for item in messages)
 
 
-def _seconds(text: str) -> float:
-    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """How long the server asks to wait; given in milliseconds, seconds, or as a date."""
+    milliseconds, text = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
+    try:
+        if milliseconds:
+            return max(0.0, float(milliseconds) / 1000)
+        if text.replace(".", "", 1).isdigit():
+            return float(text)
+        until = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    return max(0.0, until.timestamp() - time.time())

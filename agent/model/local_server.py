@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Literal
 from agent.errors import ConfigError, ModelError, ServerStartError, ServerUnreachableError
 from agent.locks import try_lock
 from agent.model.http_client import OK, Endpoint, ServerClient
-from agent.model.openai_api import api_root, as_mapping, as_number, as_text, harmless, is_loopback
+from agent.model.openai_api import api_root, is_loopback
+from agent.model.values import as_mapping, as_number, as_text, harmless
 from agent.paths import Paths, make_private
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from agent.errors import (
     ContextLengthError,
     ModelError,
     ModelMissingError,
+    ReplyRefusedError,
     ReplyTimeoutError,
     ServerStartError,
     ServerUnreachableError,
@@ -29,9 +30,11 @@ __all__ = [
     "ModelError",
     "ModelMissingError",
     "Reply",
+    "ReplyRefusedError",
     "ReplyTimeoutError",
     "ServerStartError",
     "ServerUnreachableError",
+    "Waiting",
 ]
 
 
@@ -46,6 +49,17 @@ class Reply:
     """Prompt tokens that the server did not have to read again."""
     completion_tokens: int = 0
     duration_s: float = 0.0
+    thought: str = ""
+    """What the model thought before, where the server tells that apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing came for a while."""
+
+    reason: str
+    """For what is waited; the same words as long as it is the same."""
+    elapsed_s: float
 
 
 class Model(Protocol):
@@ -68,9 +82,10 @@ class Model(Protocol):
 
     def stream(
         self, messages: Sequence[Message], *, sampling: Sampling
-    ) -> AsyncIterator[str | Reply]:
+    ) -> AsyncIterator[str | Reply | Waiting]:
         """Yield pieces of text as they come, then exactly one Reply, then end.
 
+        In between may come any number of words about what is waited for.
         Cancelling the task that iterates ends the generation on the server at once.
 
         Raises:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.errors import AdapterRefusedError, ModelMissingError, ServerUnreachableError
+from agent.errors import (
+    AdapterRefusedError,
+    ModelMissingError,
+    ServerLoadingError,
+    ServerUnreachableError,
+)
 from agent.model.http_client import Endpoint
-from agent.model.http_model import HttpModel, Patience
+from agent.model.http_model import HttpModel
 from agent.model.local_server import OnProgress, Wanted, find_or_start, lease, log_of
-from agent.model.openai_api import ServedModel, api_root, as_list, as_mapping, as_number, as_text
+from agent.model.openai_api import Address, ServedModel, address, api_root
+from agent.model.values import as_list, as_mapping, as_number, as_text
+from agent.model.waiting import Patience
 from agent.paths import Paths
 from agent.settings.schema import ModelSettings
 
 ASSUMED_CONTEXT_LENGTH = 4096
 """What Ollama gives a model unless told otherwise, and little enough for others."""
 _ATTEMPTS = 3
+_LOOK_EVERY_S = 1.0
 # A server on this machine that refuses a connection is dead, not busy.
 _OWN = Patience(attempts=2)
 
@@ -60,7 +70,7 @@ async def connect(
     """
     async with contextlib.AsyncExitStack() as stack:
         if settings.base_url:
-            model = await _remote(stack, settings.base_url, model_name, settings, on_notice)
+            model = await _remote(stack, model_name, settings, on_progress, on_notice)
         else:
             wanted = Wanted(
                 model=_absolute(model_name),
@@ -86,6 +96,7 @@ async def _own(
             context_length=state.context_length,
             api_key=state.token,
             token_ids=True,
+            pid=state.pid,
             remedy=_own_remedy(wanted.context_length),
             when_lost="it has stopped; run the command again to start it anew "
             f"(its log is {log_of(paths, wanted)})",
@@ -112,14 +123,16 @@ def _completed(endpoint: Endpoint, served: Sequence[ServedModel]) -> Endpoint:
 
 async def _remote(
     stack: contextlib.AsyncExitStack,
-    base_url: str,
     name: str,
     settings: ModelSettings,
+    on_progress: OnProgress,
     on_notice: Callable[[str], None],
 ) -> HttpModel:
-    asked = Endpoint(root=api_root(base_url), name=name, context_length=0, api_key=settings.api_key)
+    place = address(settings.base_url or "")
+    asked = Endpoint(root=place.root, name=name, context_length=0, api_key=settings.api_key)
     model = await stack.enter_async_context(HttpModel(asked))
-    served = await model.server.served()
+    model, served = await _listed(model, place, on_progress)
+    asked = model.endpoint
     found = _chosen(served, name, asked.root, on_notice)
     if found is None:
         endpoint = replace(asked, context_length=settings.context_length or 0)
@@ -134,6 +147,46 @@ async def _remote(
     return model.at(_limited(endpoint, settings.context_length, on_notice))
 
 
+async def _listed(
+    model: HttpModel, place: Address, on_progress: OnProgress
+) -> tuple[HttpModel, Sequence[ServedModel]]:
+    """The models, and the model at that of the possible places where they are listed.
+
+    Where none lists anything, the likeliest place is taken: some servers have no list.
+
+    Raises:
+        ModelError: If nobody answers anywhere, or somebody else does.
+    """
+    failure: ServerUnreachableError | None = None
+    silent: HttpModel | None = None
+    for api in place.apis:
+        here = model.at(replace(model.endpoint, api=api))
+        try:
+            if served := await _loaded(here, on_progress):
+                return here, served
+        except ServerUnreachableError as err:
+            failure = failure or err
+        else:
+            silent = silent or here
+    if silent is None and failure is not None:
+        raise failure
+    return silent or model, ()
+
+
+async def _loaded(model: HttpModel, on_progress: OnProgress) -> Sequence[ServedModel]:
+    """The models, once the server has loaded one."""
+    started = time.monotonic()
+    while True:
+        try:
+            return await model.server.served()
+        except ServerLoadingError:
+            elapsed_s = time.monotonic() - started
+            if elapsed_s > Patience().loading_s:
+                raise
+            on_progress(f"{model.endpoint.root} loads its model", elapsed_s)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
 def _chosen(
     served: Sequence[ServedModel], name: str, root: str, on_notice: Callable[[str], None]
 ) -> ServedModel | None:
@@ -143,7 +196,8 @@ def _chosen(
         ModelMissingError: If the server has other models only.
     """
     for item in served:
-        if item.id in {name, f"{name}:latest"}:
+        # Google lists `models/gemini-...`.
+        if item.id in {name, f"{name}:latest", f"models/{name}"}:
             return item
     # llama-server has one model and takes any name for it.
     if len(served) == 1 and served[0].owner == "llamacpp":

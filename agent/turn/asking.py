@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 
-from agent.events import Progress, ReplyFinished, TextDelta
-from agent.model.protocol import Model, ModelError, Reply
+from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelta
+from agent.model.protocol import Model, ModelError, Reply, Waiting
 from agent.streaming import Emit
 from learning.records import Message, Sampling
+
+ONLY_THOUGHT = (
+    "You only thought, and the reply ended without an answer. Think in one sentence or not at all, "
+    "and give the answer at once."
+)
+_OPENED_THOUGHT = re.compile(r"\s*[<\[](think|thinking|thought|seed:think)[>\]]", re.IGNORECASE)
 
 
 class ReplyProgress:
@@ -38,6 +45,25 @@ class ReplyProgress:
         self._emit(Progress(self._characters, total, "characters", left / rate))
 
 
+class _Wait:
+    """Shows what is waited for, as a stage of its own."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._reason = ""
+
+    def goes_on(self, waiting: Waiting) -> None:
+        if waiting.reason != self._reason:
+            self._emit(StageStarted(waiting.reason))
+        self._reason = waiting.reason
+        self._emit(Progress(waiting.elapsed_s, 0, "s"))
+
+    def ends(self, name: str) -> None:
+        if self._reason:
+            self._emit(StageStarted(f"{name} answers"))
+        self._reason = ""
+
+
 async def ask(
     model: Model,
     messages: Sequence[Message],
@@ -46,18 +72,23 @@ async def ask(
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
 ) -> Reply:
-    """One whole reply.
+    """One whole reply, with a word about what is waited for while nothing comes.
 
     Raises:
         ModelError: If there is no answer.
     """
     reply: Reply | None = None
+    wait = _Wait(emit)
     async for item in model.stream(messages, sampling=sampling):
-        if isinstance(item, Reply):
-            reply = item
-        else:
-            on_text(item)
-            emit(TextDelta(item))
+        match item:
+            case Reply():
+                reply = item
+            case Waiting():
+                wait.goes_on(item)
+            case str():
+                wait.ends(model.name)
+                on_text(item)
+                emit(TextDelta(item))
     if reply is None:
         raise ModelError(f"{model.name} ended its answer without saying so; ask again")
     action = reply.action
@@ -73,4 +104,28 @@ async def ask(
             duration_s=reply.duration_s,
         )
     )
+    if unsaid(reply):
+        emit(Notice(_only_thought(reply, sampling), "warning"))
     return reply
+
+
+def unsaid(reply: Reply) -> str:
+    """The model's thought, where it only thought and gave no answer; else nothing."""
+    text = reply.action.text
+    if not text.strip():
+        return reply.thought.strip()
+    opened = _OPENED_THOUGHT.match(text)
+    if opened is None or f"[/{opened[1]}]" in text or f"</{opened[1]}>" in text:
+        return ""
+    return text.strip()
+
+
+def _only_thought(reply: Reply, sampling: Sampling) -> str:
+    name, limit = reply.action.model, sampling.max_tokens
+    off = "switch its thinking off where it is served"
+    if reply.action.finish != "length":
+        return f"{name} only thought and gave no answer: {off}, or use another model"
+    return (
+        f"{name} used up all {limit} tokens of its reply by thinking and gave no answer: raise "
+        f"turn.max_reply_tokens (this reply had {limit}), or {off}"
+    )

@@ -19,7 +19,7 @@ from agent.events import (
     TurnFinished,
 )
 from agent.fixing.sources import Sources
-from agent.model.protocol import ContextLengthError, Model
+from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.prompt_files import Name, prompt
 from agent.reply.parse import (
     FileEdits,
@@ -31,7 +31,7 @@ from agent.reply.parse import (
 )
 from agent.streaming import Emit, stream_events
 from agent.turn.acting import Actions, End, Outcome, RunTests
-from agent.turn.asking import ask
+from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.opening import Background, open_turn
@@ -148,6 +148,8 @@ class _Turn:
     clock: asyncio.Timeout = field(init=False)
     steps: list[Step] = field(default_factory=list)
     used_tokens: int = 0
+    only_thought: bool = False
+    """Whether the last reply held thoughts and no answer."""
     compacted: bool = False
     """Whether this turn went on in a new history already."""
 
@@ -210,6 +212,8 @@ class _Turn:
         )
         self.steps.append(step)
         if reason := stuck_reason(self.steps):
+            thinks = f"{self.model.name} only thinks and gives no answer"
+            reason = thinks if self.only_thought else reason
             return End(ending=TurnEnding.STUCK, reason=f"stuck: {reason}")
         if not left:
             return _limit(f"the limit of {self.limits.max_replies} replies is reached")
@@ -309,17 +313,22 @@ class _Turn:
             said = reply.action.text
         except ContextLengthError as err:
             return End(ending=TurnEnding.CONTEXT_FULL, reason=str(err))
+        except ReplyRefusedError as err:
+            return End(ending=TurnEnding.UNUSABLE, reason=str(err))
         finally:
             # Whatever happened, roles go on alternating, and what was said stays said.
             self.conversation.say("assistant", said or f"{''.join(heard)}{INTERRUPTED}")
         self.used_tokens += reply.prompt_tokens - reply.cached_tokens + reply.completion_tokens
         self.actions.room_tokens = max(0, (room - reply.completion_tokens) // 2)
-        if reply.action.finish == "length":
+        self.only_thought = bool(unsaid(reply))
+        if reply.action.finish == "length" and not self.only_thought:
             self.emit(Notice(f"the reply was cut off at {sampling.max_tokens} tokens", "warning"))
         return reply.action
 
     def _read(self, action: Action) -> Reading:
         """What a reply asks for. A changed definition without its path is no answer to a request."""
+        if self.only_thought:
+            return Unusable(kind="empty", reason=ONLY_THOUGHT)
         sources = self.actions.sources
         reading = parse_reply(
             action.text,

@@ -11,8 +11,8 @@ import pytest
 
 from agent.errors import ConfigError
 from agent.model.http_client import Endpoint
-from agent.model.http_model import HttpModel, Patience
-from agent.model.openai_api import api_root, harmless
+from agent.model.http_model import HttpModel
+from agent.model.openai_api import api_root
 from agent.model.protocol import (
     AdapterRefusedError,
     AuthenticationError,
@@ -24,6 +24,8 @@ from agent.model.protocol import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
+from agent.model.values import harmless
+from agent.model.waiting import Patience
 from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, Scripted, failure, serve, text
 
@@ -63,7 +65,7 @@ async def ask(model: Model, messages: tuple[Message, ...] = HELLO) -> tuple[list
     async for item in model.stream(messages, sampling=SAMPLING):
         if isinstance(item, str):
             pieces.append(item)
-        else:
+        elif isinstance(item, Reply):
             assert reply is None
             reply = item
     assert reply is not None

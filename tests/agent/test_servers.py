@@ -15,9 +15,10 @@ from agent.errors import (
     ModelMissingError,
     ServerUnreachableError,
 )
-from agent.model.http_model import HttpModel, Patience
-from agent.model.protocol import Reply
+from agent.model.http_model import HttpModel
+from agent.model.protocol import Reply, Waiting
 from agent.model.serving import connect
+from agent.model.waiting import Patience
 from agent.paths import Paths
 from agent.settings.schema import ModelSettings
 from learning.records import Message, Sampling
@@ -68,7 +69,8 @@ LLAMA_SERVER = Kind(
     entry={"id": "m", "object": "model", "owned_by": "llamacpp", "meta": {"n_ctx_train": 32768}},
     extra={"/props": {"default_generation_settings": {"n_ctx": 4096}}},
     missing=said(
-        404, {"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}}
+        400,
+        {"error": {"code": 400, "message": "model 'm' not found", "type": "invalid_request_error"}},
     ),
     too_long=said(
         400,
@@ -164,13 +166,16 @@ class Talk:
                 environ={},
                 on_notice=self.notices.append,
             ) as found:
-                model = HttpModel(found.endpoint, patience=Patience(backoff_s=0.0, attempts=3))
+                model = HttpModel(
+                    found.endpoint, patience=Patience(backoff_s=0.0, attempts=3, loading_s=0.0)
+                )
                 async with model:
                     return await asked(model)
 
 
 async def asked(model: HttpModel) -> tuple[list[str], Reply, HttpModel]:
-    items = [item async for item in model.stream(QUESTION, sampling=Sampling())]
+    stream = model.stream(QUESTION, sampling=Sampling())
+    items = [item async for item in stream if not isinstance(item, Waiting)]
     *pieces, reply = items
     assert isinstance(reply, Reply)
     return [piece for piece in pieces if isinstance(piece, str)], reply, model
