@@ -40,7 +40,6 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 """Commands that show texts which others wrote: documents, the web, the code of dependencies."""
-_TAKEN_BACK = "the user took this edit back"
 
 
 def observation_tier(command: str) -> Tier:
@@ -194,8 +193,8 @@ class Recorder:
     def files_are(self, read: Callable[[str], str | None]) -> tuple[ExperienceRecorded, ...]:
         """Find what the user did to the agent's edits since, given how to read a file now.
 
-        A changed text is an action of the user, linked to the one it corrects; an edit that was
-        taken back counts as wrong.
+        A changed text is an action of the user, linked to the one it corrects. An edit that was
+        taken back is neither right nor wrong by that: only `wrong` and the tests say so.
 
         Raises:
             StoreError: If the store cannot be written.
@@ -208,7 +207,7 @@ class Recorder:
             del self._written[path]
             if (now or "") == agents.before:
                 self._red = None  # what is repaired by that is no later edit's merit
-                events.append(self._corrected(agents, _TAKEN_BACK))
+                self._waiting = [item for item in self._waiting if item.id != agents.id]
             else:
                 events.append(self._edited_by_user(agents, now or ""))
         return tuple(event for event in events if event is not None)

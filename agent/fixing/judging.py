@@ -24,12 +24,23 @@ from agent.fixing.verify import (
     solved_tests,
 )
 from agent.streaming import Emit
+from learning.evidence.output import parse_output
 from learning.records import Evidence, Trust, Verdict
 from sandbox.report import RunStatus, TestReport, TestResult
 
 _SLOW_SUITE_S = 20.0
 """From this on the failing test alone is run before the whole suite."""
 _EVIDENCE_KEPT = 3
+_UNJUDGED = {
+    RunStatus.NO_TESTS: "no test is found any more",
+    RunStatus.INCOMPLETE: "the test process ended before all tests had run",
+    RunStatus.TIMEOUT: "the tests ran into their time limit",
+    RunStatus.OOM: "the tests ran out of memory",
+    RunStatus.OUTPUT_LIMIT: "the tests printed more than is kept",
+    RunStatus.CRASH_SIGNAL: "the test process crashed",
+    RunStatus.TAMPERED: "something interfered with the verdict of the tests",
+    RunStatus.SETUP_FAILED: "the project could not be set up for its tests",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +69,14 @@ async def judge(runner: TestRunner, emit: Emit, state: State, target: str) -> Ju
     if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
         emit(StageStarted(f"running {target}"))
         alone = await run_tests(runner, emit, only=(target,))
-        if problem := _unjudged(alone):
+        if problem := _unjudged(alone, f"{target} alone ran before"):
             return problem
         if not solved_tests(state, alone):
             return _still_failing(alone, target)
         seen_before = alone.passed_ids
     emit(StageStarted("running all tests"))
     report = await run_tests(runner, emit)
-    if problem := _unjudged(report):
+    if problem := _unjudged(report, f"{len(state.report.results)} ran before"):
         return problem
     broken = broken_tests(state, report)
     flaky = await passing_alone(runner, broken) if broken else frozenset[str]()
@@ -141,10 +152,17 @@ def _compared(
     )
 
 
-def _unjudged(report: TestReport) -> Judgement | None:
+def _unjudged(report: TestReport, before: str) -> Judgement | None:
+    """Why a run says nothing of an edit; `before` is what ran without it."""
     if report.status is RunStatus.COMPLETE:
         return None
-    reason = f"the tests could not be judged: {report.status.value.replace('_', ' ')}"
+    reason = f"with it, {_UNJUDGED[report.status]}"
+    if report.status is RunStatus.NO_TESTS:
+        reason += f", while {before}"
+    if facts := parse_output(report.output, subject=""):
+        reason += f" ({one_line(facts[-1], facts[-1].message)})"
+    elif report.notes and report.status is RunStatus.TAMPERED:
+        reason += f" ({report.notes[0]})"
     return Judgement(verdict=Verdict.UNKNOWN, reason=reason)
 
 

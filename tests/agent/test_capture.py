@@ -392,10 +392,31 @@ def test_an_edit_by_the_user_is_linked_to_the_action_that_it_corrects(
     assert store.list()[0].fixes == agents.id
 
 
-def test_an_edit_that_the_user_took_back_was_wrong(store: ExperienceStore) -> None:
+def test_an_edit_that_was_taken_back_keeps_what_the_tests_said(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit()))
+    recorder.tests_ran(_green("t1"))
+    assert recorder.files_are({"shop.py": "x = 0\n"}.get) == ()
+    (stored,) = store.list()
+    assert stored.verdict is Verdict.PASS
+    assert stored.evidence == ()
+
+
+def test_an_edit_that_was_taken_back_unjudged_stays_so(store: ExperienceStore) -> None:
+    recorder = _recorder(store)
+    recorder.tests_ran(_red("t1"))
+    recorder.acted(_step(_edit()))
+    assert recorder.files_are({"shop.py": "x = 0\n"}.get) == ()
+    recorder.tests_ran(_red("t1"))
+    assert store.list()[0].verdict is Verdict.UNKNOWN
+
+
+def test_an_edit_that_was_taken_back_may_still_be_called_wrong(store: ExperienceStore) -> None:
     recorder = _recorder(store)
     recorder.acted(_step(_edit()))
     recorder.files_are({"shop.py": "x = 0\n"}.get)
+    recorder.wrong("it is the other way round")
     (stored,) = store.list()
     assert stored.verdict is Verdict.FAIL
     assert stored.evidence[0].kind is EvidenceKind.USER_CORRECTION

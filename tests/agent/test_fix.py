@@ -24,7 +24,7 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.steps import FixStep
 from agent.fixing.verify import State, solved_tests
-from agent.model.protocol import ServerUnreachableError
+from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from learning.experience.store import StoreError
 from learning.records import Verdict
 from sandbox.contract import EngineUnavailableError
@@ -588,3 +588,69 @@ async def test_it_never_ends_worse_than_it_began(
     assert set(finished(events).red_after) == {item.id for item in after.red}
     assert (finished(events).reason == "all green") == after.all_green
     assert bool(finished(events).diff) == (project.module.read_text() != flags(**start))
+
+
+async def test_a_model_that_only_thought_is_asked_again_to_be_brief(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    thoughts = [Scripted(text="", thought=f"Hm {n}.", finish="length") for n in range(2)]
+    good = reply(flags(one=True, two=True, three=True))
+    model = ScriptedModel(script=[*thoughts, good])
+    events = await repaired(project, model)
+    assert finished(events).reason == "all green"
+    assert all("Think in one sentence" in r.messages[-1].content for r in model.requests[1:])
+    assert "raise turn.max_reply_tokens" in of_type(events, Notice)[0].text
+
+
+async def test_a_raised_limit_leaves_room_to_think(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    model = ScriptedModel(script=[reply(flags(one=True, two=True, three=True))])
+    options = FixOptions(least_reply_tokens=4000)
+    runner = project.runner()
+    async for _ in fix(
+        root=project.root, files=project.files, runner=runner, model=model, options=options
+    ):
+        pass
+    assert model.requests[0].sampling.max_tokens == 4000
+
+
+async def test_a_refusal_leaves_the_other_tests_to_be_repaired(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True))
+    good = reply(flags(one=True, three=True))
+    model = ScriptedModel(script=[ReplyRefusedError("a filter ended the reply"), good])
+    events = await repaired(project, model, max_attempts=1)
+    assert finished(events).red_after == (IDS["two"],)
+    assert any("a filter ended the reply" in notice.text for notice in of_type(events, Notice))
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "said"),
+    [
+        (RunStatus.NO_TESTS, "", "with it, no test is found any more, while 3 ran before"),
+        (RunStatus.TIMEOUT, "", "with it, the tests ran into their time limit"),
+        (
+            RunStatus.SETUP_FAILED,
+            "Traceback (most recent call last):\n"
+            '  File "/home/conftest.py", line 1, in <module>\n    import flags\n'
+            "NameError: name 'tru' is not defined\n",
+            "with it, the project could not be set up for its tests (",
+        ),
+    ],
+)
+async def test_an_edit_that_cannot_be_judged_says_why(
+    tmp_path: Path, status: RunStatus, output: str, said: str
+) -> None:
+    start = flags(one=True, two=True)
+    project = Project(tmp_path, start)
+
+    def judge(only: Sequence[str]) -> TestReport:
+        unchanged = project.module.read_text() == start
+        whole = only_of(project.report(), only)
+        return whole if unchanged else replace(report(status=status), output=output)
+
+    model = ScriptedModel(script=[reply(flags(three=True))])
+    runner = FakeTestRunner(judge=judge)
+    events = await repaired(project, model, runner=runner, max_attempts=1)
+    (reverted,) = of_type(events, EditReverted)
+    assert reverted.reason.startswith(said)
+    assert ("NameError" in reverted.reason) == bool(output)
+    assert project.module.read_text() == start

@@ -21,7 +21,7 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
-from agent.model.protocol import ServerUnreachableError
+from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
 from agent.turn.loop import TurnLimits, run_turn
@@ -352,3 +352,31 @@ def test_the_digest_of_a_command_keeps_the_end_and_counts_the_rest() -> None:
 def test_long_lists_of_files_say_how_many_more_there_are() -> None:
     listed = file_names([f"m{n}.py" for n in range(80)])
     assert listed.endswith("and 20 more")
+
+
+async def test_a_model_that_only_thought_is_told_to_be_brief(root: Path) -> None:
+    thought = Scripted(text="", thought="Hm, let me see.", finish="length")
+    model = ScriptedModel(script=[thought, FIX_REPLY])
+    events = await turn(root, model)
+    assert (root / "ops.py").read_text() == FIXED
+    assert "Think in one sentence" in model.requests[1].messages[-1].content
+    (notice,) = of_type(events, Notice)
+    assert "raise turn.max_reply_tokens" in notice.text
+
+
+async def test_a_model_that_goes_on_thinking_is_named_at_the_end(root: Path) -> None:
+    thought = Scripted(text="", thought="Hm.", finish="length")
+    events = await turn(root, ScriptedModel(script=[thought, thought]))
+    end = events[-1]
+    assert isinstance(end, TurnFinished)
+    assert end.reason == "stuck: scripted only thinks and gives no answer"
+
+
+async def test_a_refusal_ends_the_turn_with_its_words(root: Path) -> None:
+    refusal = ReplyRefusedError("scripted refuses to answer (No.); ask in other words")
+    conversation = Conversation()
+    events = await turn(root, ScriptedModel(script=[refusal]), conversation=conversation)
+    end = events[-1]
+    assert isinstance(end, TurnFinished)
+    assert end.reason == str(refusal)
+    assert conversation.messages[-1].role == "assistant", "roles go on alternating"

@@ -17,6 +17,7 @@ class Scripted:
 
     text: str
     finish: Literal["stop", "length", "cancelled"] = "stop"
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class ScriptedModel:
             await asyncio.Event().wait()
             return
         scripted = Scripted(text=item) if isinstance(item, str) else item
-        for word in scripted.text.split(" "):
+        for word in scripted.text.split(" ") if scripted.text else ():
             yield word
             await asyncio.sleep(0)
         yield Reply(
@@ -65,6 +66,7 @@ class ScriptedModel:
             ),
             prompt_tokens=await self.count_tokens(messages),
             completion_tokens=len(scripted.text) // 4,
+            thought=scripted.thought,
         )
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:

@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             error_body: object = {"error": reply.error} if reply.body is None else reply.body
             self._json(reply.status, error_body, reply.headers)
             return
-        self._start(200, {"content-type": reply.content_type})
+        self._start(200, {"content-type": reply.content_type, **reply.headers})
         try:
             if reply.raw is not None:
                 for start in range(0, len(reply.raw), 7):
