@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.events import Notice
 from learning.promotion.capability import Capability
 from learning.records import EvidenceKind
-from learning.training.job import ExampleKind
-from learning.training.resources import estimated_s
-from learning.training.rules import Rule
+from learning.training.job import ExampleKind, Job
+from learning.training.prepare import Prepared
+from learning.training.resources import (
+    NotEnoughMemoryError,
+    available_bytes,
+    check_memory,
+    estimated_s,
+)
 from learning.training.selection import ALL_KINDS, Selection
 
 _MAX_EPOCHS = 2
@@ -92,22 +97,22 @@ def what_is_learned(
         yield Notice(f"{capability.words}: {rest}", level="warning" if learned else "info")
 
 
-def what_it_costs(selection: Selection, options: LearnOptions, hf_folder: Path) -> Notice:
-    """Steps, sizes and a rough time on this CPU."""
-    limit = options.max_tokens
-    sizes = [min(limit, example.tokens) for example in selection.examples]
-    batch, steps = batches(len(sizes), options.steps)
-    read = sum(s for s, e in zip(sizes, selection.examples, strict=True) if e.read_evidence)
-    rule = Rule()
+def what_it_costs(prepared: Sequence[Prepared], job: Job, hf_folder: Path) -> Notice:
+    """Steps, sizes and a rough time on this CPU; or that there is not enough memory for it now."""
+    try:
+        check_memory(hf_folder, available_bytes=available_bytes())
+    except NotEnoughMemoryError as err:
+        return Notice(f"this would not begin: {err}", level="warning")
+    sizes = [len(example.ids) for example in prepared]
+    noted = (ids for example in prepared for ids in (*example.views, *example.controls))
     seconds = estimated_s(
         hf_folder,
-        # Each view and each control reads its note and the action again, about half a window.
-        read=read * (2 + rule.views + rule.controls) // 2,
-        trained=steps * (batch * sum(sizes) // len(sizes) + _ANCHOR_TOKENS),
+        read=sum(map(len, noted)),
+        trained=job.steps * (job.batch * sum(sizes) // len(sizes) + _ANCHOR_TOKENS),
         cores=os.cpu_count() or 1,
     )
-    size = f" of {batch}" if batch > 1 else ""
+    size = f" of {job.batch}" if job.batch > 1 else ""
     return Notice(
-        f"this would take {steps} steps{size} over {len(sizes)} examples of at most {limit} tokens,"
-        f" about {max(1, round(seconds / 60))} min on this CPU"
+        f"this would take at most {job.steps} steps{size} over {len(sizes)} examples of at most "
+        f"{max(sizes)} tokens, about {max(1, round(seconds / 60))} min on this CPU"
     )

@@ -81,19 +81,16 @@ def reason_of(reply: str, entry_point: str, ours: str, theirs: str) -> str:
     mine, other = _tree(ours), _tree(theirs)
     if mine is not None and other is not None and _kept(mine) == _kept(other):
         return SAME
+    ours_has, theirs_has = _defines(mine, entry_point), _defines(other, entry_point)
     checks = (
-        (mine is None and other is None, "neither is code: both give the reply as it stands"),
-        (other is None, "theirs is no code"),
-        (_defines(mine, entry_point) and not _defines(other, entry_point), "theirs lacks the function"),
-        (not _defines(mine, entry_point), "ours lacks the function"),
-        (_defined(mine) == _defined(other) and _imports(mine) != _imports(other),
-         "imports differ: of other parts of the reply"),
+        (not ours_has and not theirs_has,
+         "neither has the function (syntax error, or not written): ours gives the reply as it stands"),
+        (not ours_has, "cut off in the middle: theirs keeps the half that parses, ours judges it whole"),
         (_without_return(mine, other), "theirs drops functions without a `return`"),
+        (not theirs_has, "theirs lacks the function"),
+        (_examples(other, mine, entry_point), "theirs keeps the values of an example"),
         (_decorated(mine), "theirs drops decorators"),
-        (_several(reply), "the reply has several blocks: they take the longest run of lines"),
-        (_twice(mine), "defined twice: ours keeps the last meaning, theirs the first"),
         (_defined(mine) > _defined(other), "ours keeps more that the function reads"),
-        (_defined(mine) < _defined(other), "theirs keeps names that are only called alike"),
         (_body(mine) == _body(other), "ours keeps statements that change what the function reads"),
     )  # fmt: skip
     return next((reason for holds, reason in checks if holds), UNKNOWN)
@@ -132,11 +129,6 @@ def _defines(tree: ast.Module | None, name: str) -> bool:
     return name in _defined(tree)
 
 
-def _imports(tree: ast.Module | None) -> set[str]:
-    body = tree.body if tree else []
-    return {ast.dump(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)}
-
-
 def _functions(tree: ast.Module | None) -> list[ast.FunctionDef]:
     return [node for node in (tree.body if tree else []) if isinstance(node, ast.FunctionDef)]
 
@@ -153,8 +145,11 @@ def _decorated(tree: ast.Module | None) -> bool:
     return any(node.decorator_list for node in _functions(tree))
 
 
-def _several(reply: str) -> bool:
-    return reply.count("```") > 2  # noqa: PLR2004 - one block has two
+def _examples(more: ast.Module | None, less: ast.Module | None, entry_point: str) -> bool:
+    """Whether all that is more are values, none of which ours found the function to read."""
+    extra = _defined(more) - _defined(less)
+    functions = {node.name for node in _functions(more)}
+    return bool(extra or _twice(more)) and entry_point not in extra and not extra & functions
 
 
 def _twice(tree: ast.Module | None) -> bool:
@@ -193,7 +188,7 @@ def main() -> int:
 def _entry_points() -> dict[str, str]:
     tasks: list[DriftTask] = []
     for folder in ("drift", "drift-tools"):
-        tasks += load_tasks(ROOT / "examples" / folder / "tasks")
+        tasks += load_tasks(ROOT / "examples" / folder)
     with tempfile.TemporaryDirectory() as scratch:
         problems = fetch_problems(Path(scratch), environ=os.environ)
     return {item.id: item.entry_point for item in tasks} | {

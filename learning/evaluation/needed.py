@@ -47,6 +47,11 @@ class Part:
     def is_definition(self) -> bool:
         return isinstance(self.node, _DEFINITIONS)
 
+    def is_example(self, entry_point: str) -> bool:
+        """Whether it takes the function's name for a result: `total = total([1, 2])`."""
+        named = not self.is_definition and entry_point in self.binds
+        return named and entry_point in self.calls
+
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -84,7 +89,7 @@ def needed_parts(parts: Sequence[Part], entry_point: str) -> list[Part]:
     while waiting:
         name = waiting.pop()
         for part in [*by_name.get(name, ()), *by_change.get(name, ())]:
-            if part.node in kept or _is_main(part.node):
+            if part.node in kept or _is_main(part.node) or part.is_example(entry_point):
                 continue
             kept.add(part.node)
             waiting += part.uses - needed

@@ -78,7 +78,11 @@ class _Code:
 
     def written(self, name: str, *, after_line: int) -> Part | None:
         """The last statement that gives the name a meaning, if the model wrote at least its end."""
-        found = [part for part in self.parts if name in part.binds and not part.is_import]
+        found = [
+            part
+            for part in self.parts
+            if name in part.binds and not part.is_import and not part.is_example(name)
+        ]
         return found[-1] if found and (found[-1].node.end_lineno or 0) > after_line else None
 
     def with_helpers(self, blocks: Sequence[str], entry_point: str) -> str:

@@ -33,7 +33,7 @@ from learning.training.job import (
     read_unseen,
     write_result,
 )
-from learning.training.prepare import Format, Prepared, Skipped, prepare
+from learning.training.prepare import Format, Prepared, prepare
 from learning.training.progress import ProgressLine
 from learning.training.replay import Anchored, replay
 from learning.training.resources import (
@@ -45,6 +45,7 @@ from learning.training.resources import (
     peak_rss_mib,
     return_memory_at_once,
 )
+from learning.training.usable import Usable, prepare_all
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -70,7 +71,7 @@ def run(folder: Path) -> Result:
     with Heartbeat(folder) as heartbeat:
         heartbeat.say(ProgressLine(stage="preparing the examples"))
         chat = _chat(job)
-        usable = _prepare_all(folder, job, chat)
+        usable = prepare_all(read_examples(folder), chat, job)
         adapter = None
         if usable.prepared:
             unseen = _unseen(folder, job, chat)
@@ -89,48 +90,10 @@ def run(folder: Path) -> Result:
     return result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Usable:
-    prepared: tuple[Prepared, ...]
-    experience_ids: tuple[str, ...]
-    """What the prepared examples were made from."""
-    skipped_ids: tuple[str, ...]
-    skipped: Mapping[str, int]
-
-
 def _chat(job: Job) -> Format:
     from learning.model.chat import ChatFormat
 
     return ChatFormat.load(Path(job.model_folder))
-
-
-def _prepare_all(folder: Path, job: Job, chat: Format) -> _Usable:
-    prepared: list[Prepared] = []
-    used: list[str] = []
-    unused: list[str] = []
-    skipped: Counter[str] = Counter()
-    examples = read_examples(folder)
-    for example in examples:
-        made = prepare(
-            *(example, chat),
-            max_tokens=job.max_tokens,
-            note_tokens=job.note_tokens,
-            rule=job.rule,
-            others=[f for e in examples if e.step.id != example.step.id for f in e.step.evidence],
-        )
-        match made:
-            case Prepared() as tokens:
-                prepared.append(tokens)
-                used += example.experience_ids
-            case Skipped(reason=reason):
-                skipped[reason] += 1
-                unused += example.experience_ids
-    return _Usable(
-        prepared=tuple(prepared),
-        experience_ids=tuple(dict.fromkeys(used)),
-        skipped_ids=tuple(dict.fromkeys(id_ for id_ in unused if id_ not in used)),
-        skipped=dict(skipped),
-    )
 
 
 def _unseen(folder: Path, job: Job, chat: Format) -> list[Prepared]:
@@ -254,7 +217,7 @@ def write_adapter(
     return manifest.name
 
 
-def _report(done: RoundReport, usable: _Usable) -> dict[str, object]:
+def _report(done: RoundReport, usable: Usable) -> dict[str, object]:
     prepared = usable.prepared
     return {
         "examples": dict(Counter(example.kind.value for example in prepared)),

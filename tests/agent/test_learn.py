@@ -197,8 +197,48 @@ async def test_a_dry_run_says_the_cost_and_leaves_nothing(place: _Place) -> None
     _fill(place)
     events = await place.all_events(replace(_QUICK, dry_run=True))
     assert {type(event) for event in events} == {Notice}
-    assert "3 steps over 2 examples of at most 512 tokens" in _texts(events)[-1]
+    assert "at most 3 steps over 2 examples of at most " in _texts(events)[-1]
     assert [path for path in place.jobs.iterdir() if path.is_dir()] == []
+
+
+async def test_a_dry_run_counts_only_what_a_run_can_use(place: _Place) -> None:
+    _fill(place)
+    place.store.add(make_experience())  # its prompt ids are not those of its messages
+    promised = _texts(await place.all_events(replace(_QUICK, dry_run=True)))
+    events = await place.all_events()
+    assert "left out: 1 its prompt cannot be rebuilt token by token" in promised
+    assert promised[:-1] == _texts(events)[: len(promised) - 1], "the run says the same"
+    assert "at most 3 steps over 2 examples" in promised[-1]
+    assert [e.step for e in events if isinstance(e, LearnStep)] == [1, 2, 3]
+
+
+async def test_a_dry_run_over_nothing_usable_ends_as_the_run_does(place: _Place) -> None:
+    place.store.add(make_experience())
+    dry = await place.all_events(replace(_QUICK, dry_run=True))
+    assert dry == await place.all_events()
+    assert isinstance(dry[-1], LearnFinished)
+
+
+@pytest.mark.parametrize("discard", [False, True])
+async def test_a_dry_run_tells_of_an_interrupted_round_and_leaves_it(
+    place: _Place, discard: bool
+) -> None:
+    _fill(place)
+    folder = _interrupted(place)
+    events = await place.all_events(replace(_QUICK, dry_run=True, discard=discard))
+    assert folder.exists()
+    if discard:
+        assert _texts(events)[0] == "an interrupted round would be thrown away: as you asked"
+    else:
+        (said,) = _texts(events)
+        assert "over 1 examples was interrupted: it would be gone on with first" in said
+
+
+async def test_a_dry_run_says_that_the_memory_is_too_small(place: _Place, tmp_path: Path) -> None:
+    _fill(place)
+    there = replace(place, model=replace(place.model, hf=_huge(place, tmp_path)))
+    events = await there.all_events(replace(_QUICK, dry_run=True))
+    assert _texts(events)[-1].startswith("this would not begin: training this model needs ")
 
 
 async def _until_first_step(events: AsyncIterator[Event]) -> None:
@@ -311,13 +351,22 @@ async def test_a_worker_that_fails_says_why_and_leaves_no_job_to_fail_again(
     assert [path for path in place.jobs.iterdir() if path.is_dir()] == []
 
 
-async def test_too_little_memory_is_the_machine_s_fault(place: _Place, tmp_path: Path) -> None:
-    _fill(place)
+def _huge(place: _Place, tmp_path: Path) -> Path:
+    """The model's folder with weights that no machine has room for."""
     huge = tmp_path / "huge"
     huge.mkdir()
+    assert place.model.hf
+    for file in place.model.hf.iterdir():
+        if file.suffix != ".safetensors":
+            (huge / file.name).write_bytes(file.read_bytes())
     header = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 1000000000000000]}}'
     (huge / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    there = replace(place, model=replace(place.model, hf=huge))
+    return huge
+
+
+async def test_too_little_memory_is_the_machine_s_fault(place: _Place, tmp_path: Path) -> None:
+    _fill(place)
+    there = replace(place, model=replace(place.model, hf=_huge(place, tmp_path)))
     with pytest.raises(CannotTrainError, match=r"needs \d+\.\d GiB of memory"):
         await there.all_events()
 

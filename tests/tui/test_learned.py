@@ -102,6 +102,31 @@ def test_a_report_is_told_and_written_as_a_page(names: _Names, tmp_path: Path) -
     assert "<svg" in page.read_text()
 
 
+def test_a_report_of_learning_runs_no_round(names: _Names, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    told = _run(learn, "--report", "--html", str(page))
+    assert told.exit_code == 0
+    assert told.output.splitlines()[0].startswith(names[1]), "the last one"
+    assert "nothing to learn" not in told.output
+    assert "<svg" in page.read_text()
+
+
+def test_a_report_before_the_first_round_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ELAGENT_HOME", str(tmp_path / "home"))
+    told = _run(learn, "--report")
+    assert told.exit_code == 0
+    assert told.output == "nothing was learned here yet; `elagent learn` runs a round\n"
+
+
+def test_a_report_beside_a_round_is_refused() -> None:
+    told = _run(learn, "--report", "--dry-run")
+    assert told.exit_code == 2
+    assert "only shows the last round" in told.output
+
+
 def test_what_the_gates_said_is_shown_with_the_adapter(names: _Names) -> None:
     assert "gates: it was not tried yet" in _run(adapters, "show", names[0]).output
     store = AdapterStore(from_environ(os.environ).repository(Path.cwd()).adapters)

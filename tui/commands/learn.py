@@ -12,6 +12,7 @@ from agent.events import LearnFinished
 from agent.learn import LearnOptions
 from agent.practice import PracticeOptions
 from agent.settings.schema import LearnSettings
+from learning.promotion.adapters import AdapterStore
 from learning.promotion.report import terminal_report
 from learning.training.job import ExampleKind
 from learning.training.selection import ALL_KINDS
@@ -78,8 +79,14 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 @click.option("--types", type=Types(), metavar="LIST", help=f"Any of {','.join(_TYPES)}. [all]")
 @click.option("--practise", is_flag=True, help="First retry failures that nobody fixed, in a copy.")
 @click.option("--rebuild", metavar="NAME", help="Make a tainted adapter again, without the rest.")
-@click.option("--report", is_flag=True, help="Afterwards, show what was learned, and from what.")
-@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--report", is_flag=True, help="Only show what the last round learned; none is run.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what was learned as a page.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="[0]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be learned and its cost.")
 @click.option("--discard", is_flag=True, help="Throw an interrupted round away first.")
@@ -104,6 +111,8 @@ def learn(
     model: str | None,
     as_json: bool,
 ) -> int:
+    if report and (dry_run or practise or discard or rebuild or rounds > 1):
+        raise click.UsageError("--report only shows the last round; leave the other options away")
     where = context(
         path,
         {
@@ -113,6 +122,8 @@ def learn(
             "learn.seed": seed,
         },
     )
+    if report:
+        return _report_last(where, page)
     settings = where.settings.learn
     options = dataclasses.replace(
         learn_options(settings, budget_s=budget),
@@ -144,8 +155,8 @@ def learn(
         run_async(run())
     finally:
         presenter.close()
-    if made:
-        _show_learned(where, made[-1], report=report, page=page)
+    if made and page is not None:
+        write_page(page, learned_by(where, made[-1]))
     return 0
 
 
@@ -163,12 +174,15 @@ def learn_options(settings: LearnSettings, *, budget_s: float | None = None) -> 
     )
 
 
-def _show_learned(where: Context, name: str, *, report: bool, page: Path | None) -> None:
-    if not (report or page):
-        return
-    learned = learned_by(where, name)
-    if report:
-        for line in terminal_report(learned):
-            click.echo(display_safe(line))
+def _report_last(where: Context, page: Path | None) -> int:
+    """Show what the newest adapter learned, and from what."""
+    made = AdapterStore(where.repository.adapters).list()
+    if not made:
+        click.echo("nothing was learned here yet; `elagent learn` runs a round")
+        return 0
+    learned = learned_by(where, made[-1].name)
+    for line in terminal_report(learned):
+        click.echo(display_safe(line))
     if page is not None:
         write_page(page, learned)
+    return 0
