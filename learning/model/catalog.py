@@ -16,7 +16,8 @@ from learning.model.engine import ModelError
 
 GIB = 1024**3
 _USABLE = 0.85
-"""Share of a machine's memory that a model may take; the rest is for everything else."""
+_Q4_BITS = 485
+"""Hundredths of a bit for each weight in Q4_K_M, which keeps some of them in six bits."""
 MANIFEST = "manifest.json"
 
 
@@ -60,11 +61,17 @@ class ModelEntry:
         """Upper bound of the converted folder: bf16 weights plus the tokenizer."""
         return 2 * self.parameters + 32 * 1024**2
 
-    def serve_bytes(self, *, gpu: bool) -> int:
-        """Memory to serve it: weights as the engine holds them, cache and buffers."""
+    @property
+    def serve_q4_bytes(self) -> int:
+        """Memory to serve it from a file in Q4_K_M, which llama.cpp reads: weights and cache."""
+        weights = self.gguf_bytes or self.parameters * _Q4_BITS // 800
+        return weights + GIB
+
+    def serve_bytes(self, *, gpu: bool, bf16: bool = False) -> int:
+        """Memory to serve what `pull` fetches: weights as the engine holds them, cache and buffers."""
         if self.parts and not gpu:
-            return self.gguf_bytes + GIB
-        return (2 if gpu else 4) * self.parameters + 3 * GIB // 2
+            return self.serve_q4_bytes
+        return (2 if gpu or bf16 else 4) * self.parameters + 3 * GIB // 2
 
     def train_bytes(self, *, bf16: bool) -> int:
         """Memory to train a LoRA adapter: weights as bf16 or as float32, and activations."""
@@ -205,14 +212,19 @@ def find(name: str) -> ModelEntry | None:
     return next((entry for entry in CATALOG if name in (entry.name, entry.hub_id)), None)
 
 
+def usable(memory_bytes: int) -> int:
+    """What a model may take of a memory; the rest is for everything else."""
+    return int(memory_bytes * _USABLE)
+
+
 def fit(entry: ModelEntry, *, ram_bytes: int, gpu_bytes: int = 0, bf16: bool = False) -> Fit:
     """What a machine with that memory can do; `gpu_bytes` is the largest single GPU, or 0.
 
     `bf16`: whether its CPU computes in it, see `learning.model.processor`.
     """
-    ram, gpu = int(ram_bytes * _USABLE), int(gpu_bytes * _USABLE)
+    ram, gpu = usable(ram_bytes), usable(gpu_bytes)
     return Fit(
-        serve=entry.serve_bytes(gpu=False) <= ram or entry.serve_bytes(gpu=True) <= gpu,
+        serve=entry.serve_bytes(gpu=False, bf16=bf16) <= ram or entry.serve_bytes(gpu=True) <= gpu,
         train=entry.train_bytes(bf16=bf16) <= ram or entry.train_bytes(bf16=True) <= gpu,
     )
 

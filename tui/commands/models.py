@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 
 import click
 from rich.table import Table
 
 from agent.events import Progress, StageStarted
 from agent.paths import Paths, from_environ
-from learning.model.catalog import CATALOG, ModelEntry, find, fit, installed
+from learning.model.catalog import CATALOG, ModelEntry, find, fit, installed, usable
 from learning.model.fetch import pull as fetch_model
 from learning.model.processor import computes_bf16
 from learning.model.resolve import disk_usage, remove as remove_model, resolve
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import TextPresenter, format_bytes, make_console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What there is for models."""
+
+    ram: int
+    gpu: int
+    bf16: bool
+
+    @property
+    def numbers(self) -> str:
+        """What weights are held in where they are not quantised."""
+        return "bf16" if self.bf16 else "float32"
 
 
 @click.group(help="Show, fetch or remove models.")
@@ -33,11 +48,11 @@ def list_models(*, as_json: bool) -> None:
     """The catalog, what is installed, and what this machine can do with each."""
     here = {model.name: model for model in installed(_paths().models)}
     names = [*(entry.name for entry in CATALOG), *(n for n in here if find(n) is None)]
-    ram, gpu = memory_bytes(), gpu_memory_bytes()
+    machine = Machine(ram=memory_bytes(), gpu=gpu_memory_bytes(), bf16=computes_bf16())
     rows = []
     for name in names:
         size = disk_usage(name, _paths().models) if name in here else 0
-        rows.append(_row(name, find(name), size=size, ram=ram, gpu=gpu))
+        rows.append(model_row(name, find(name), size=size, machine=machine))
     if as_json:
         for row in rows:
             click.echo(json.dumps({"v": 1, **row}))
@@ -51,30 +66,66 @@ def list_models(*, as_json: bool) -> None:
             str(row["licence"]),
             str(row["context_length"] or "-"),
             format_bytes(int(str(row["size_bytes"]))) if row["size_bytes"] else "-",
-            str(row["serves"]),
-            str(row["trains"]),
+            str(row["serving"]),
+            str(row["training"]),
         )
     console = make_console()
     console.print(table)
+    gpu = f"{format_bytes(machine.gpu)} on the GPU" if machine.gpu else "no GPU"
     console.print(
-        f"This machine: {format_bytes(ram)} of memory,"
-        f" {format_bytes(gpu) + ' on the GPU' if gpu else 'no GPU'}."
+        f"This machine: {format_bytes(machine.ram)} of memory, {gpu}; a model may take"
+        f" {format_bytes(usable(machine.ram))}. Its processor computes in {machine.numbers}"
+        f"{'' if machine.bf16 else ', twice as large as bf16'}."
         " Any local folder, GGUF file or hub id works as a name, too."
     )
 
 
-def _row(
-    name: str, entry: ModelEntry | None, *, size: int, ram: int, gpu: int
+def model_row(
+    name: str, entry: ModelEntry | None, *, size: int, machine: Machine
 ) -> dict[str, object]:
-    can = fit(entry, ram_bytes=ram, gpu_bytes=gpu, bf16=computes_bf16()) if entry else None
-    return {
+    row: dict[str, object] = {
         "name": name,
         "licence": entry.licence if entry else "-",
         "context_length": entry.context_length if entry else None,
         "size_bytes": size,
-        "serves": _word(can.serve) if can else "-",
-        "trains": _word(can.train) if can else "-",
     }
+    if entry is None:
+        return row | {"serves": "-", "trains": "-", "serving": "-", "training": "-"}
+    can = fit(entry, ram_bytes=machine.ram, gpu_bytes=machine.gpu, bf16=machine.bf16)
+    return row | {
+        "serves": _word(can.serve),
+        "trains": _word(can.train),
+        "serve_bytes": entry.serve_bytes(gpu=False, bf16=machine.bf16),
+        "serve_q4_bytes": entry.serve_q4_bytes,
+        "train_bytes": entry.train_bytes(bf16=machine.bf16),
+        "serving": _serving(entry, machine, can=can.serve),
+        "training": _training(entry, machine, can=can.train),
+    }
+
+
+def _serving(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
+    """How it is served here and what that takes; where it is not, what is missing."""
+    in_ram = entry.serve_bytes(gpu=False, bf16=machine.bf16)
+    if can and in_ram <= usable(machine.ram):
+        if entry.parts:
+            return f"yes: {format_bytes(in_ram)} as Q4"
+        q4 = format_bytes(entry.serve_q4_bytes)
+        return f"yes: {format_bytes(in_ram)} as {machine.numbers}, {q4} as a Q4 file of yours"
+    if can:
+        return f"yes: {format_bytes(entry.serve_bytes(gpu=True))} on the GPU"
+    q4 = format_bytes(entry.serve_q4_bytes)
+    if entry.serve_q4_bytes <= usable(machine.ram):
+        return f"only as a Q4 file of yours: {q4} (as {machine.numbers}: {format_bytes(in_ram)})"
+    return f"no: needs {q4} even as Q4"
+
+
+def _training(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
+    in_ram = entry.train_bytes(bf16=machine.bf16)
+    if can and in_ram <= usable(machine.ram):
+        return f"yes: {format_bytes(in_ram)} as {machine.numbers}"
+    if can:
+        return f"yes: {format_bytes(entry.train_bytes(bf16=True))} on the GPU"
+    return f"no: needs {format_bytes(in_ram)} as {machine.numbers}"
 
 
 def _word(yes: bool) -> str:
