@@ -112,7 +112,12 @@ class ServerClient:
         return data if status == OK else {}
 
     async def call(
-        self, method: str, path: str, body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        timeout_s: float = _ANSWER_TIMEOUT_S,
     ) -> tuple[int, Mapping[str, object], bytes]:
         """Status, JSON object (empty if it is none) and body of one request.
 
@@ -122,7 +127,7 @@ class ServerClient:
         import httpx
 
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 response = await self.http.request(method, path, json=body)
         except TimeoutError as err:
             message = f"the server at {self.endpoint.root} does not answer {path}; try again"

@@ -159,11 +159,16 @@ class HttpModel:
         said = [{"role": item.role, "content": item.content} for item in messages]
         if self._counts_tokens:
             body = {"model": self.name, "messages": said}
-            status, data, _ = await self.server.call("POST", "/tokenize", body)
+            try:
+                status, data, _ = await self.server.call(
+                    "POST", "/tokenize", body, timeout_s=self._patience.count_s
+                )
+            except ReplyTimeoutError:
+                return _estimated(messages)  # it is busy, and can count another time
             if status == OK and as_number(data.get("count")):
                 return as_number(data["count"])
             self._counts_tokens = False
-        return _size_bytes(messages) // _USUAL_BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * len(said)
+        return _estimated(messages)
 
     def _watched(
         self, body: Mapping[str, object], answer: Answer
@@ -323,6 +328,10 @@ def _reply(answer: Answer, duration_s: float) -> Reply:
         duration_s=duration_s,
         thought=answer.thought,
     )
+
+
+def _estimated(messages: Sequence[Message]) -> int:
+    return _size_bytes(messages) // _USUAL_BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages)
 
 
 def _size_bytes(messages: Sequence[Message]) -> int:

@@ -32,6 +32,8 @@ class Patience:
     backoff_s: float = 0.5
     loading_s: float = 600.0
     """A server that says that it loads its model is asked again for so long."""
+    count_s: float = 20.0
+    """A prompt that is not counted by then is estimated."""
     tell_s: float = 10.0
     """After so long without a token it is told what is waited for, and then again and again."""
     idle_s: float = 60.0

@@ -59,7 +59,7 @@ def list_models(*, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "licence", "context", "installed", "serves here", "trains here"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(
             str(row["name"]),
@@ -71,12 +71,17 @@ def list_models(*, as_json: bool) -> None:
         )
     console = make_console()
     console.print(table)
+    console.print(_footer(machine))
+
+
+def _footer(machine: Machine) -> str:
     gpu = f"{format_bytes(machine.gpu)} on the GPU" if machine.gpu else "no GPU"
-    console.print(
+    return (
         f"This machine: {format_bytes(machine.ram)} of memory, {gpu}; a model may take"
-        f" {format_bytes(usable(machine.ram))}. Its processor computes in {machine.numbers}"
-        f"{'' if machine.bf16 else ', twice as large as bf16'}."
-        " Any local folder, GGUF file or hub id works as a name, too."
+        f" {format_bytes(usable(machine.ram))}. The sizes are the memory that is needed, weights as"
+        f" Q4 or, as its processor computes, in {machine.numbers}."
+        " Of the larger models `pull` fetches the whole weights; a Q4 GGUF file of your own needs"
+        " about a third of bf16. Any local folder, GGUF file or hub id works as a name, too."
     )
 
 
@@ -107,25 +112,22 @@ def _serving(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
     """How it is served here and what that takes; where it is not, what is missing."""
     in_ram = entry.serve_bytes(gpu=False, bf16=machine.bf16)
     if can and in_ram <= usable(machine.ram):
-        if entry.parts:
-            return f"yes: {format_bytes(in_ram)} as Q4"
-        q4 = format_bytes(entry.serve_q4_bytes)
-        return f"yes: {format_bytes(in_ram)} as {machine.numbers}, {q4} as a Q4 file of yours"
+        return f"yes: {format_bytes(in_ram)} {'Q4' if entry.parts else machine.numbers}"
     if can:
-        return f"yes: {format_bytes(entry.serve_bytes(gpu=True))} on the GPU"
-    q4 = format_bytes(entry.serve_q4_bytes)
-    if entry.serve_q4_bytes <= usable(machine.ram):
-        return f"only as a Q4 file of yours: {q4} (as {machine.numbers}: {format_bytes(in_ram)})"
-    return f"no: needs {q4} even as Q4"
+        return f"yes: {format_bytes(entry.serve_bytes(gpu=True))} GPU"
+    fits = entry.serve_q4_bytes <= usable(machine.ram)
+    return (
+        f"{'own Q4' if fits else 'no'}: {format_bytes(entry.serve_q4_bytes)}{'' if fits else ' Q4'}"
+    )
 
 
 def _training(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
     in_ram = entry.train_bytes(bf16=machine.bf16)
     if can and in_ram <= usable(machine.ram):
-        return f"yes: {format_bytes(in_ram)} as {machine.numbers}"
+        return f"yes: {format_bytes(in_ram)} {machine.numbers}"
     if can:
-        return f"yes: {format_bytes(entry.train_bytes(bf16=True))} on the GPU"
-    return f"no: needs {format_bytes(in_ram)} as {machine.numbers}"
+        return f"yes: {format_bytes(entry.train_bytes(bf16=True))} GPU"
+    return f"no: {format_bytes(in_ram)} {machine.numbers}"
 
 
 def _word(yes: bool) -> str:
