@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from agent.errors import (
     AdapterRefusedError,
@@ -16,7 +20,13 @@ from agent.errors import (
     ServerUnreachableError,
 )
 from agent.model.openai_api import V1, ServedModel, is_loopback, served_models
-from agent.model.server_errors import Failure, error_of, read_failure, unreachable_reason
+from agent.model.server_errors import (
+    BEHIND_A_PROXY,
+    Failure,
+    error_of,
+    read_failure,
+    unreachable_reason,
+)
 from agent.model.values import as_mapping, harmless
 
 if TYPE_CHECKING:
@@ -43,7 +53,7 @@ class Endpoint:
     """Whether the server tells token ids and log-probabilities."""
     remedy: str = "shorten the conversation, or serve the model with a longer context"
     """What to do about a context that is too small."""
-    when_lost: str = "check that it runs and that model.base_url is right"
+    when_lost: str = "check that it runs and that model.base_url is right, http or https included"
     """What to do when nobody answers."""
     pid: int | None = None
     """The server's process, where it is ours."""
@@ -122,7 +132,7 @@ class ServerClient:
         """Status, JSON object (empty if it is none) and body of one request.
 
         Raises:
-            ModelError: If nobody answers.
+            ModelError: If nobody answers, or only where to go instead.
         """
         import httpx
 
@@ -134,6 +144,9 @@ class ServerClient:
             raise ReplyTimeoutError(message) from err
         except httpx.RequestError as err:
             raise self.unreachable(err) from err
+        if location := response.headers.get("location", ""):
+            failure = self.failure(response.status_code, response.content, location=location)
+            raise self.error(failure)
         return response.status_code, _object(response.content), response.content
 
     def failure(self, status: int, body: bytes, *, location: str = "") -> Failure:
@@ -156,11 +169,19 @@ class ServerClient:
 
     def unreachable(self, err: Exception) -> ServerUnreachableError:
         """What a lost connection means for the person."""
+        root = self.endpoint.root
         reason, remedy = unreachable_reason(err)
+        between = f"; {BEHIND_A_PROXY}" if not remedy and _has_proxy(root) else ""
         return ServerUnreachableError(
-            f"no answer from the model server at {self.endpoint.root} ({reason}); "
-            f"{remedy or self.endpoint.when_lost}"
+            f"no answer from the model server at {root} ({reason}); "
+            f"{remedy or self.endpoint.when_lost}{between}"
         )
+
+
+def _has_proxy(root: str) -> bool:
+    parts = urlsplit(root)
+    beside = is_loopback(root) or urllib.request.proxy_bypass(parts.hostname or "")
+    return not beside and not {parts.scheme, "all"}.isdisjoint(urllib.request.getproxies())
 
 
 def _object(body: bytes) -> Mapping[str, object]:
@@ -183,6 +204,7 @@ def _new_client(endpoint: Endpoint, connect_s: float) -> httpx.AsyncClient:
             base_url=endpoint.root,
             headers=key,
             timeout=timeout,
+            verify=_trusted(endpoint.root),
             trust_env=not is_loopback(endpoint.root),
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as err:
@@ -192,3 +214,11 @@ def _new_client(endpoint: Endpoint, connect_s: float) -> httpx.AsyncClient:
             f"no connection to {endpoint.root} can be made ({reason}); check model.api_key, "
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and SSL_CERT_FILE"
         ) from err
+
+
+def _trusted(root: str) -> ssl.SSLContext | bool:
+    """Whose certificates are trusted; on this machine, where proxies count for nothing, too."""
+    authorities = os.environ.get("SSL_CERT_FILE")
+    if not authorities or not is_loopback(root) or not root.startswith("https:"):
+        return True
+    return ssl.create_default_context(cafile=authorities)

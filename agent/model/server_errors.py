@@ -230,7 +230,10 @@ def _failed(failure: Failure, root: str) -> ModelError:
                 "use another model"
             )
         case status:
-            said = f"the model server at {root} failed with HTTP {status}: {reason}"
+            said = (
+                f"the model server at {root} failed with HTTP {status}: {reason}; try again, or look "
+                "into the server's own log"
+            )
     return ModelError(said)
 
 
@@ -256,6 +259,10 @@ def unreachable_reason(err: Exception) -> tuple[str, str]:
     return said, ""
 
 
+BEHIND_A_PROXY = (
+    "a proxy stands between: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the server in "
+    "NO_PROXY"
+)
 _CONNECTIONS = (
     (
         re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify", re.IGNORECASE),
@@ -268,8 +275,7 @@ _CONNECTIONS = (
     ),
     (
         re.compile(r"ProxyError|SOCKS|proxy", re.IGNORECASE),
-        "a proxy stands between: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or name the server "
-        "in NO_PROXY",
+        BEHIND_A_PROXY,
     ),
     (
         re.compile(r"DecodingError", re.IGNORECASE),
