@@ -93,8 +93,8 @@ class Watch:
     def _hangs(self, idle_s: float) -> str:
         return (
             f"the model server (process {self.endpoint.pid}) hangs: it has done no work for "
-            f"{idle_s:.0f} s and sent nothing. End it with `kill {self.endpoint.pid}`, then run the "
-            "command again; a new one is started"
+            f"{idle_s:.0f} s and sent nothing. End it with `kill -9 {self.endpoint.pid}`, then "
+            "run the command again; a new one is started"
         )
 
 

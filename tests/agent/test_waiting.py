@@ -86,7 +86,7 @@ async def test_a_server_whose_process_does_nothing_is_given_up(
 ) -> None:
     server.script = [Scripted(pieces=("late",), delay_s=30)]
     async with connect(server, stopped) as model:
-        with pytest.raises(ReplyTimeoutError, match=f"hangs.*kill {stopped}"):
+        with pytest.raises(ReplyTimeoutError, match=f"hangs.*kill -9 {stopped}"):
             await told(model)
 
 
