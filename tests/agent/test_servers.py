@@ -263,3 +263,18 @@ async def test_a_server_that_wants_a_key_says_which_setting_is_missing(tmp_path:
                 "m", paths=Paths(tmp_path), settings=settings, launcher=[], environ={}
             ):
                 pass
+
+
+@pytest.mark.parametrize(("api", "given"), [("/v1", ""), ("/v1beta/openai", "/v1beta/openai/")])
+async def test_an_api_is_found_whether_or_not_it_is_under_v1(
+    tmp_path: Path, api: str, given: str
+) -> None:
+    entry: dict[str, object] = {"id": "models/m", "context_length": "4096"}
+    with serve(FakeServer(models=[entry], api=api, script=[text("Hello")])) as server:
+        settings = ModelSettings(base_url=server.url + given)
+        async with connect(
+            "m", paths=Paths(tmp_path), settings=settings, launcher=[], environ={}
+        ) as model:
+            _, reply, _ = await asked(model)
+    assert reply.action.text == "Hello"
+    assert (model.name, model.context_length) == ("models/m", 4096)

@@ -53,6 +53,8 @@ class FakeServer:
     models: list[dict[str, object]] = field(
         default_factory=lambda: [{"id": "fake", "max_model_len": 4096}]
     )
+    api: str = "/v1"
+    """Where the list of models and the chat are."""
     api_key: str | None = None
     token_ids: bool = False
     """Whether chunks carry token ids and log-probabilities: one token per piece."""
@@ -116,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"status": "ok"})
         elif not self._allowed():
             self._json(401, {"error": {"message": f"bad key {self.fake.api_key}"}})
-        elif self.path == "/v1/models":
+        elif self.path == f"{self.fake.api}/models":
             self._json(200, {"object": "list", "data": self.fake.models})
         elif self.path == "/v1/lease":
             self._lease()
@@ -131,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length) or b"{}")
         if not self._allowed():
             self._json(401, {"error": {"message": f"bad key {self.fake.api_key}"}})
-        elif self.path == "/v1/chat/completions":
+        elif self.path == f"{self.fake.api}/chat/completions":
             self.fake.requests.append(body)
             self._complete(self.fake.next_reply(), body)
         elif self.path == "/tokenize" and self.fake.counts_tokens:
