@@ -248,11 +248,10 @@ class HttpModel:
                 "check model.base_url, which usually ends in /v1"
             )
         if not answer.whole:
-            raise _TransientError(
-                ServerUnreachableError(
-                    f"the server at {root} ended in the middle of a reply; {self.endpoint.when_lost}"
-                )
-            )
+            cut = answer.began or answer.thought
+            said = "ended in the middle of a reply" if cut else "ended without a reply"
+            lost = ServerUnreachableError(f"the server at {root} {said}; {self.endpoint.when_lost}")
+            raise _TransientError(lost)
         match answer.ending:
             case "filtered":
                 raise ReplyRefusedError(
