@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 
 from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelta
 from agent.model.protocol import Model, ModelError, Reply, Waiting
+from agent.reply.reasoning import part_reply
 from agent.streaming import Emit
 from learning.records import Message, Sampling
 
@@ -15,7 +15,6 @@ ONLY_THOUGHT = (
     "You only thought, and the reply ended without an answer. Think in one sentence or not at all, "
     "and give the answer at once."
 )
-_OPENED_THOUGHT = re.compile(r"\s*[<\[](think|thinking|thought|seed:think)[>\]]", re.IGNORECASE)
 
 
 class ReplyProgress:
@@ -114,10 +113,8 @@ def unsaid(reply: Reply) -> str:
     text = reply.action.text
     if not text.strip():
         return reply.thought.strip()
-    opened = _OPENED_THOUGHT.match(text)
-    if opened is None or f"[/{opened[1]}]" in text or f"</{opened[1]}>" in text:
-        return ""
-    return text.strip()
+    unfinished = part_reply(text.replace("\r\n", "\n")).unfinished
+    return text.strip() if unfinished else ""
 
 
 def _only_thought(reply: Reply, sampling: Sampling) -> str:
