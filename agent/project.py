@@ -172,7 +172,7 @@ class FolderTests:
         return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
 
     def _files(self) -> tuple[list[SourceFile], list[Refusal]]:
-        paths = (path for path in self.folder.rglob("*") if path.is_file())
+        paths = (path for path in self.folder.rglob("*") if path.is_symlink() or path.is_file())
         names = sorted(str(path.relative_to(self.folder)) for path in paths)
         return collect_files(self.folder, names, max_bytes=MAX_PROJECT_BYTES)
 

@@ -79,12 +79,15 @@ class Captured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One regular file to be copied into the box."""
+    """One regular file, or one link between such files, to be copied into the box."""
 
     path: str
     """Relative POSIX path inside the box's work directory, without `..`."""
     content: bytes | Path
+    """Of a link: what it holds on the host, as version control keeps it."""
     executable: bool = False
+    link: str = ""
+    """Where a symbolic link leads in the box, relative to its folder; empty for a regular file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from sandbox.contract import SourceFile
+from sandbox.links import behind_links
 from sandbox.project import Project
 from sandbox.status import Trust
 from sandbox.tampering import sign_of_tampering
@@ -48,6 +50,8 @@ class Pristine:
     """Git's blob id of every regular file in it, by path relative to the project's root."""
     read: Callable[[str], bytes]
     """Gives the content of one of these files."""
+    links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Git's blob id of what every symbolic link in it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +77,13 @@ def footing(project: Project, files: Sequence[SourceFile], pristine: Pristine | 
     if pristine is None:
         return Footing(trust=Trust.PLAIN, notes=("there is no commit to take the tests from",))
     contents = {file.path: content_of(file) for file in files}
+    committed = {**pristine.hashes, **pristine.links}
     changed = frozenset(
         path
         for path, content in contents.items()
-        if blob_id(content, like=pristine.hashes.get(path, "")) != pristine.hashes.get(path)
+        if blob_id(content, like=committed.get(path, "")) != committed.get(path)
     )
-    plugins = _plugin_files(contents)
+    plugins = _plugin_files(contents) | _pinned_by_links(files)
     notes = [*_pinned_notes(changed, contents, pristine, plugins)]
     for path in sorted(path for path in changed if not is_pinned(path, plugins)):
         known = path in pristine.hashes
@@ -103,7 +108,9 @@ def committed_files(files: Sequence[SourceFile], pristine: Pristine) -> list[Sou
             executable = file is not None and file.executable
             file = SourceFile(path=path, content=pristine.read(path), executable=executable)
         found.append(file)
-    return found
+    links = (file for file in files if file.link and file.path in pristine.links)
+    same = [f for f in links if _is_blob(content_of(f), pristine.links[f.path])]
+    return found + same
 
 
 def is_test_file(path: str) -> bool:
@@ -129,6 +136,10 @@ def blob_id(content: bytes, *, like: str = "") -> str:
     return hashlib.new(
         kind, b"blob %d\0" % len(content) + content, usedforsecurity=False
     ).hexdigest()
+
+
+def _is_blob(content: bytes, digest: str) -> bool:
+    return blob_id(content, like=digest) == digest
 
 
 def content_of(file: SourceFile) -> bytes:
@@ -173,6 +184,19 @@ def _plugin_files(contents: Mapping[str, bytes]) -> frozenset[str]:
         for path in (f"{stem}.py", f"{stem}/__init__.py"):
             found.update(prefix + path for prefix in ("", "src/"))
     return frozenset(found)
+
+
+def _pinned_by_links(files: Sequence[SourceFile]) -> frozenset[str]:
+    """Files that verdicts rest on under another name: a link among the tests leads to them."""
+    present = {file.path: file for file in files}
+    ends = [
+        end
+        for link, end in behind_links(present).items()
+        # what is below a link that is a folder has the link's name among its folders
+        if is_pinned(link) or is_pinned(f"{link}/x")
+    ]
+    inside = tuple(f"{end}/" for end in ends)
+    return frozenset(p for p in present if p in ends or "." in ends or p.startswith(inside))
 
 
 def _needs_configuration(project: Project, contents: Mapping[str, bytes]) -> bool:

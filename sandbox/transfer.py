@@ -1,7 +1,7 @@
 """What may enter a box and what may come out of it, file by file.
 
-In: regular files only, no link followed, no secret, never `.git`; they travel as a tar archive
-that is written here and unpacked inside the box. Out: declared regular files, read member by
+In: regular files, links between them made anew and none followed, no secret, never `.git`; they
+travel as a tar archive that is written here and unpacked inside the box. Out: declared regular files, read member by
 member from a stream; nothing here ever unpacks an archive onto the host.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from sandbox.contract import SourceFile, TransferError
 from sandbox.host_names import folded, name_that_host_obeys
+from sandbox.links import link_file, with_folders
 
 MAX_PARTS = 32
 MAX_PART_BYTES = 255
@@ -67,6 +68,7 @@ def collect_files(
     """
     files: list[SourceFile] = []
     refusals: list[Refusal] = []
+    links: dict[str, str] = {}
     left = max_bytes
     root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -75,6 +77,9 @@ def collect_files(
                 file = _collect_one(root_fd, path, left, room_for=MAX_FILES - len(files))
             except FileNotFoundError:
                 continue
+            except _LinkError as link:
+                links[path] = link.text
+                continue
             except (TransferError, OSError) as error:
                 refusals.append(Refusal(path=path, reason=_why(error)))
                 continue
@@ -82,7 +87,31 @@ def collect_files(
             files.append(file)
     finally:
         os.close(root_fd)
-    return files, refusals
+    made, dangling = _make_links(root, links, files)
+    return files + made, sorted(refusals + dangling, key=lambda refusal: refusal.path)
+
+
+class _LinkError(Exception):
+    """A symbolic link stands where a regular file was looked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def _make_links(
+    root: Path, links: Mapping[str, str], files: Sequence[SourceFile]
+) -> tuple[list[SourceFile], list[Refusal]]:
+    """The links that can be made in the box, and those that cannot: files must be known by then."""
+    made: list[SourceFile] = []
+    refusals: list[Refusal] = []
+    entering = with_folders([file.path for file in files])
+    for path, text in links.items():
+        try:
+            made.append(link_file(root, path, text, entering=entering))
+        except TransferError as error:
+            refusals.append(Refusal(path=path, reason=str(error)))
+    return made, refusals
 
 
 def _collect_one(root_fd: int, path: str, left_bytes: int, *, room_for: int) -> SourceFile:
@@ -110,7 +139,12 @@ def _read_regular(root_fd: int, parts: Sequence[str], limit: int) -> tuple[bytes
             directory = os.open(part, flags | os.O_DIRECTORY, dir_fd=directory)
             stack.callback(os.close, directory)
         # non-blocking: opening a FIFO must not wait for its writer
-        file = os.open(parts[-1], flags | os.O_NONBLOCK, dir_fd=directory)
+        try:
+            file = os.open(parts[-1], flags | os.O_NONBLOCK, dir_fd=directory)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise _LinkError(os.readlink(parts[-1], dir_fd=directory)) from error
         stack.callback(os.close, file)
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
@@ -128,7 +162,7 @@ def _why(error: TransferError | OSError) -> str:
     if isinstance(error, TransferError):
         return str(error)
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return "a symbolic link"
+        return "behind a symbolic link"
     return (error.strerror or str(error)).lower()
 
 
@@ -180,6 +214,10 @@ def tar_chunks(files: Iterable[SourceFile]) -> Iterator[bytes]:
         except (TransferError, OSError) as error:
             raise TransferError(f"{file.path} cannot be copied into the box: {error}") from error
         info = tarfile.TarInfo(file.path)
+        if file.link:
+            info.type, info.linkname = tarfile.SYMTYPE, file.link
+            yield info.tobuf(format=tarfile.GNU_FORMAT)
+            continue
         info.size = len(content)
         info.mode = 0o755 if file.executable else 0o644
         yield info.tobuf(format=tarfile.GNU_FORMAT)

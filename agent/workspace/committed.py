@@ -15,6 +15,7 @@ from agent.workspace.safegit import user_git
 from sandbox.pristine import Pristine
 
 _REGULAR = (b"100644", b"100755")
+_LINK = b"120000"
 _ENTRY_FIELDS = 3
 
 
@@ -23,7 +24,7 @@ def read_commit(
 ) -> Pristine | None:
     """A commit of the repository around `root`, the last one if none is named; None without it.
 
-    Links and submodules are not among its files, nor names that are not UTF-8.
+    Links are told apart from its files; submodules are not among them, nor names that are not UTF-8.
     """
     git = user_git(root, environ)
     try:
@@ -32,17 +33,19 @@ def read_commit(
     except (WorkspaceError, UnicodeDecodeError):
         return None
     hashes: dict[str, str] = {}
+    links: dict[str, str] = {}
     for entry in listed.split(b"\0"):
         fields, _, name = entry.partition(b"\t")
         parts = fields.split()
-        if len(parts) != _ENTRY_FIELDS or parts[0] not in _REGULAR:
+        if len(parts) != _ENTRY_FIELDS or parts[0] not in (*_REGULAR, _LINK):
             continue
+        kept = links if parts[0] == _LINK else hashes
         try:
-            hashes[name.decode("utf-8")] = parts[2].decode("ascii")
+            kept[name.decode("utf-8")] = parts[2].decode("ascii")
         except UnicodeDecodeError:
             continue
 
     def read(path: str) -> bytes:
         return next(iter(git.blobs([hashes[path]])))
 
-    return Pristine(commit=found, hashes=hashes, read=read)
+    return Pristine(commit=found, hashes=hashes, read=read, links=links)

@@ -209,3 +209,21 @@ def test_any_content_can_be_looked_at(before: bytes, after: bytes) -> None:
 @given(st.from_regex(r"[a-c_]{1,5}(/[a-c_]{1,5}){0,3}", fullmatch=True))
 def test_everything_in_a_test_folder_is_pinned(name: str) -> None:
     assert is_pinned(f"tests/{name}")
+
+
+def test_what_a_link_among_the_tests_leads_to_is_pinned_as_well() -> None:
+    link = SourceFile(path="tests/helpers", content=b"../src", link="../src")
+    files = [
+        link,
+        SourceFile(path="tests/test_a.py", content=b"x"),
+        SourceFile(path="src/helper.py", content=b"changed"),
+    ]
+    commit = Pristine(
+        commit="c1",
+        hashes={"tests/test_a.py": blob_id(b"x"), "src/helper.py": blob_id(b"before")},
+        read=lambda path: b"before",
+        links={"tests/helpers": blob_id(b"../src")},
+    )
+    found = footing(Project(root=Path("/nowhere"), runner="pytest"), files, commit)
+    assert found.trust is Trust.PLAIN
+    assert "src/helper.py differs from the last commit" in found.notes

@@ -99,9 +99,42 @@ def test_links_are_never_followed(tmp_path: Path) -> None:
     (root / "file").symlink_to(outside / "passwd")
     (root / "dir").symlink_to(outside)
     (root / "loop").symlink_to("loop")
-    files, refused = collect_files(root, ["file", "dir/passwd", "loop"], max_bytes=MIB)
+    (root / "gone").symlink_to("nothing")
+    paths = ["file", "dir", "dir/passwd", "loop", "gone"]
+    files, refused = collect_files(root, paths, max_bytes=MIB)
     assert files == []
-    assert [refusal.reason for refusal in refused] == ["a symbolic link"] * 3
+    assert {refusal.path: refusal.reason for refusal in refused} == {
+        "file": "a symbolic link that leads out of the project",
+        "dir": "a symbolic link that leads out of the project",
+        "dir/passwd": "behind a symbolic link",
+        "loop": "a symbolic link that leads in a circle",
+        "gone": "a symbolic link that leads nowhere",
+    }
+
+
+def test_links_inside_the_project_are_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "deep" / "x.txt").write_text("hello")
+    (tmp_path / "data" / ".env").write_text("TOKEN=1")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "data").symlink_to("../data")
+    (tmp_path / "tests" / "chain").symlink_to("data")
+    (tmp_path / "tests" / "x.txt").symlink_to("chain/deep/x.txt")
+    (tmp_path / "tests" / "absolute").symlink_to(tmp_path / "data" / "deep")
+    (tmp_path / "tests" / "settings").symlink_to("../data/.env")
+    paths = ["data/deep/x.txt", "data/.env"]
+    links = ["tests/data", "tests/chain", "tests/x.txt", "tests/absolute", "tests/settings"]
+    files, refused = collect_files(tmp_path, [*paths, *links], max_bytes=MIB)
+    assert {file.path: file.link for file in files} == {
+        "data/deep/x.txt": "",
+        "tests/data": "../data",
+        "tests/chain": "../data",
+        "tests/x.txt": "../data/deep/x.txt",
+        "tests/absolute": "../data/deep",
+    }
+    assert [refusal.path for refusal in refused] == ["data/.env", "tests/settings"]
+    with tarfile.open(fileobj=io.BytesIO(b"".join(tar_chunks(files)))) as archive:
+        assert archive.getmember("tests/x.txt").issym()
 
 
 def test_a_fifo_neither_enters_nor_blocks(tmp_path: Path) -> None:
