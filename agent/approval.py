@@ -20,7 +20,7 @@ Mode = Literal["ask", "auto", "plan"]
 class Question:
     """What the model wants to do, shown exactly."""
 
-    kind: Literal["edit", "command", "network build", "host command"]
+    kind: Literal["edit", "command", "network build", "host command", "masked copy"]
     subject: str
     """The path of the file, the command line, or the source archive that would be built."""
     detail: str = ""
@@ -34,7 +34,7 @@ class Question:
     @property
     def leaves_sandbox(self) -> bool:
         """True if a yes lets something out of the box, which no mode allows by itself."""
-        return self.kind in ("network build", "host command") or bool(self.host_use)
+        return self.kind not in ("edit", "command") or bool(self.host_use)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

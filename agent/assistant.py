@@ -7,6 +7,7 @@ together; nothing here prints.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -51,13 +52,15 @@ from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
-from sandbox.contract import Execution
+from sandbox.contract import Ending, Execution
 from sandbox.report import TestReport
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials
 
 _T = TypeVar("_T")
+_EXIT_TIMEOUT = 124
+_EXIT_KILLED = 137
 
 
 class Assistant:
@@ -242,13 +245,14 @@ class Assistant:
         return self._logged(stream_events(work))
 
     def run_command(
-        self, command: str, *, bring: Sequence[str] = ()
+        self, command: str | Sequence[str], *, bring: Sequence[str] = ()
     ) -> AsyncGenerator[Event, None]:
-        """Run one shell command in the sandbox, on a copy of the files.
+        """Run a command in the sandbox, on a copy of the files: a shell's text, or arguments.
 
         If it succeeds, the files that `bring` declares come back, each after a question; the turn
         has failed if one of them does not.
         """
+        shown = command if isinstance(command, str) else shlex.join(command)
 
         async def work(emit: Emit) -> None:
             entering = await asyncio.to_thread(self.workspace.list_files)
@@ -261,14 +265,15 @@ class Assistant:
             )
             left: tuple[str, ...] = ()
             if declared and execution.succeeded:
-                async with self._turn(f"files of {command[:60]}"):
+                async with self._turn(f"files of {shown[:60]}"):
                     for item in declared:
                         await asyncio.to_thread(self.workspace.will_write, item.target)
                     decide, found = self._approver.decide, execution.collected
                     left = await bring_back(declared, found, decide=decide, emit=emit)
             complete = execution.succeeded and not left
             message = f"did not come back: {', '.join(left)}" if left else _ending(execution)
-            emit(TurnFinished(message, TurnEnding.DONE if complete else TurnEnding.FAILED))
+            ending = TurnEnding.DONE if complete else TurnEnding.FAILED
+            emit(TurnFinished(message, ending, exit_code_of(execution) or int(bool(left))))
 
         return self._logged(stream_events(work))
 
@@ -352,6 +357,13 @@ def _asked_for(settings: Settings) -> int:
     """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
     tokens = settings.turn.max_reply_tokens
     return tokens if tokens > TurnSettings().max_reply_tokens else 0
+
+
+def exit_code_of(execution: Execution) -> int:
+    """The exit code that a shell would give for it: 128 and the signal, 124 after a time limit."""
+    if execution.exit_code is None:
+        return _EXIT_TIMEOUT if execution.ending is Ending.TIMEOUT else _EXIT_KILLED
+    return execution.exit_code if execution.exit_code >= 0 else 128 - execution.exit_code
 
 
 def _ending(execution: Execution) -> str:

@@ -147,6 +147,10 @@ class FixFinished:
     """Why it ended: `all green`, `attempts used up`, `stuck: ...`"""
     overruled: bool = False
     """No test is red, but the test runner itself ended with an error: see `ending` of the run."""
+    left_out: Sequence[str] = ()
+    """Tests, and files that tests rest on, which were never in the sandbox: not judged."""
+    lacking: Sequence[str] = ()
+    """Libraries and programs that the image lacks: the tests that use them were not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,8 @@ class TurnFinished:
 
     reason: str
     ending: TurnEnding = TurnEnding.DONE
+    exit_code: int | None = None
+    """Of a command that was all of the turn, as a shell would give it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,31 +6,34 @@ The only place where the workspace (which files) meets the sandbox (where they r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.approval import Approver, ModeApprover, Question
+from agent.entering import Entering, ask_to_mask, files_below, project_files, run_whole
 from agent.facts.environment import Environment
 from agent.settings.schema import SandboxSettings
 from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox
-from sandbox.contract import Execution, Job, Limits, NeedsNetworkError, Sandbox, SourceFile
+from sandbox.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
 from sandbox.engine import check_runtime, engine_url
+from sandbox.focus import WHOLE, Focus
 from sandbox.foreign import fit, missing_compiler
 from sandbox.guarded import GuardedSandbox
 from sandbox.image import Image, ensure_base
 from sandbox.layers import ensure_project_image
+from sandbox.leaving_out import missed
 from sandbox.ledger import RunLedger
 from sandbox.leftovers import reaping
 from sandbox.project import Project, detect
 from sandbox.pruning import sweep_layers
+from sandbox.pythons import check_python
 from sandbox.report import TestReport, TestResult
-from sandbox.transfer import Refusal, collect_files
+from sandbox.suite import command_job
 
-MAX_PROJECT_BYTES = 256 * 2**20
 _MOST_QUESTIONS = 20
 _NETWORK_BUILD = (
     "Its build failed without a network. With one it can fetch and send anything; it runs in a box "
@@ -51,7 +54,10 @@ class ProjectTests:
         project: Project,
         limits: Limits,
         image_id: str = "",
+        maskable: Collection[str] | None = frozenset(),
     ) -> None:
+        """Of the files in `maskable` a masked copy may enter; None: of all."""
+        self._maskable = maskable
         self._workspace = workspace
         self._sandbox = sandbox
         self._project = project
@@ -82,8 +88,19 @@ class ProjectTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        files, _ = await asyncio.to_thread(project_files, self._workspace)
-        return await self._verified.run(files, only=only, on_output=on_output, on_result=on_result)
+        entering = await asyncio.to_thread(self._entering)
+        return await run_whole(
+            self._verified,
+            entering,
+            folder=self._project.folder,
+            only=only,
+            on_output=on_output,
+            on_result=on_result,
+        )
+
+    def _entering(self) -> Entering:
+        names = self._workspace.list_files()
+        return files_below(self._workspace.root, names, maskable=self._maskable)
 
     def on_copy(self, copy: Path) -> CopyTests:
         """The same tests on the files as they are in a copy of the project."""
@@ -105,21 +122,25 @@ class ProjectTests:
 
     async def run_command(
         self,
-        command: str,
+        command: str | Sequence[str],
         *,
         on_output: Callable[[bytes], None] | None = None,
         collect: Sequence[str] = (),
     ) -> Execution:
-        """Run one shell command in a fresh box that holds the project's files.
+        """Run a command in a fresh box as the tests would run: a shell's text, or its arguments.
 
         Files named in `collect` come back with the execution, as bytes.
 
         Raises:
-            SandboxError: If no answer can be given.
+            SandboxError: If no answer can be given, or a masked copy is to come back.
         """
-        files, _ = await asyncio.to_thread(project_files, self._workspace)
-        job = Job(argv=["sh", "-c", command], files=files, limits=self._limits, collect=collect)
-        return await self._sandbox.run(job, on_output=on_output)
+        entering = await asyncio.to_thread(self._entering)
+        if masked := next((path for path in collect if path in entering.masked), None):
+            raise TransferError(
+                f"{masked} cannot come back: placeholders stand for its secrets in the sandbox"
+            )
+        job = command_job(self._project, entering.files, command, limits=self._limits)
+        return await self._sandbox.run(replace(job, collect=collect), on_output=on_output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +164,10 @@ class CopyTests:
             SandboxError: If no answer can be given.
         """
         names = await asyncio.to_thread(self.workspace.list_files)
-        files, _ = await asyncio.to_thread(
-            collect_files, self.copy, names, max_bytes=MAX_PROJECT_BYTES
+        entering = await asyncio.to_thread(files_below, self.copy, names)
+        return await run_whole(
+            self.verified, entering, only=only, on_output=on_output, on_result=on_result
         )
-        return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,18 +189,15 @@ class FolderTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        files, _ = await asyncio.to_thread(self._files)
-        return await self.verified.run(files, only=only, on_output=on_output, on_result=on_result)
+        entering = await asyncio.to_thread(self._entering)
+        return await run_whole(
+            self.verified, entering, only=only, on_output=on_output, on_result=on_result
+        )
 
-    def _files(self) -> tuple[list[SourceFile], list[Refusal]]:
+    def _entering(self) -> Entering:
         paths = (path for path in self.folder.rglob("*") if path.is_symlink() or path.is_file())
         names = sorted(str(path.relative_to(self.folder)) for path in paths)
-        return collect_files(self.folder, names, max_bytes=MAX_PROJECT_BYTES)
-
-
-def project_files(workspace: Workspace) -> tuple[list[SourceFile], list[Refusal]]:
-    """What is copied into the box, and what is not with the reason."""
-    return collect_files(workspace.root, workspace.list_files(), max_bytes=MAX_PROJECT_BYTES)
+        return files_below(self.folder, names)
 
 
 @asynccontextmanager
@@ -190,6 +208,7 @@ async def open_project(
     state_dir: Path,
     session: str,
     command: str | None = None,
+    focus: Focus = WHOLE,
     say: Say = lambda _: None,
     approver: Approver = _NOBODY,
 ) -> AsyncIterator[ProjectTests]:
@@ -203,11 +222,14 @@ async def open_project(
         SandboxError: If there is no engine, no image, or a dependency cannot be had.
     """
     async with reaping(state_dir):
+        maskable = await _maskable(workspace, settings, approver)
         project, image = await prepare(
             workspace,
             settings=settings,
             state_dir=state_dir,
             command=command,
+            focus=focus,
+            maskable=maskable,
             say=say,
             approver=approver,
         )
@@ -222,6 +244,7 @@ async def open_project(
                     project=project,
                     limits=limits_of(settings),
                     image_id=image.id,
+                    maskable=maskable,
                 )
 
 
@@ -231,6 +254,8 @@ async def prepare(
     settings: SandboxSettings,
     state_dir: Path,
     command: str | None = None,
+    focus: Focus = WHOLE,
+    maskable: Collection[str] | None = frozenset(),
     say: Say = lambda _: None,
     approver: Approver = _NOBODY,
 ) -> tuple[Project, Image]:
@@ -240,8 +265,11 @@ async def prepare(
         SandboxError: If there is no engine, no image, or a dependency cannot be had.
     """
     await asyncio.to_thread(check_runtime, settings.runtime)
-    project = await asyncio.to_thread(detect, workspace.root, command=command)
-    _, refused = await asyncio.to_thread(project_files, workspace)
+    project = await asyncio.to_thread(
+        detect, workspace.root / focus.folder, command=command, within=workspace.root
+    )
+    project = replace(project, targets=focus.targets)
+    _, refused = await asyncio.to_thread(project_files, workspace, maskable=maskable)
     for refusal in refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
     for reason in project.skipped:
@@ -249,11 +277,23 @@ async def prepare(
     base = await asyncio.to_thread(
         ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
     )
+    if not project.tools:
+        check_python(project.root, base)
     project = await asyncio.to_thread(fit, project, base, url=engine_url())
     if note := await asyncio.to_thread(missing_compiler, project, base, url=engine_url()):
         say(note)
     layers = _Layers(base, project, settings, state_dir / "wheels", say)
     return project, await layers.ready(approver)
+
+
+async def _maskable(
+    workspace: Workspace, settings: SandboxSettings, approver: Approver
+) -> frozenset[str] | None:
+    """Of which files a masked copy may enter; None: of all."""
+    if settings.mask_secrets:
+        return None
+    files, refused = await asyncio.to_thread(project_files, workspace)
+    return await ask_to_mask(approver, missed(refused, files))
 
 
 class _Layers:

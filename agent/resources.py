@@ -25,6 +25,7 @@ from agent.streaming import Emit
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore
+from sandbox.focus import WHOLE, Focus
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials
@@ -48,6 +49,8 @@ class Parts:
     """Whether each accepted turn becomes a commit."""
     hooks: bool = False
     """Whether git hooks shall run then; the person is asked."""
+    focus: Focus = WHOLE
+    """The project of the repository whose tests are meant, and which of them."""
 
 
 class Resources:
@@ -109,6 +112,7 @@ class Resources:
                     state_dir=make_private(self.parts.paths.sandbox),
                     session=self._session,
                     command=command,
+                    focus=self.parts.focus,
                     say=lambda line: emit(Notice(line)),
                     approver=self._approver,
                 )

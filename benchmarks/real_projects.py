@@ -27,8 +27,9 @@ from pathlib import Path, PurePosixPath
 
 from packaging.requirements import Requirement
 
+from agent.entering import project_files
 from agent.paths import from_environ, make_private
-from agent.project import limits_of, prepare, project_files
+from agent.project import limits_of, prepare
 from agent.settings.schema import SandboxSettings
 from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -50,6 +50,10 @@ class Project:
 
     root: Path
     runner: Runner
+    folder: str = ""
+    """Where its top folder is in the repository; empty if it is the repository's own."""
+    targets: tuple[str, ...] = ()
+    """Files, folders and node ids to which its tests are narrowed, relative to the repository."""
     command: str | None = None
     """Given by a person, or found where the project is not one of Python: replaces the runner."""
     tools: tuple[str, ...] = ()
@@ -75,12 +79,20 @@ class Project:
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def detect(root: Path, *, command: str | None = None) -> Project:
+def detect(root: Path, *, command: str | None = None, within: Path | None = None) -> Project:
     """Read the project's own declarations and test files.
+
+    `within` is the repository around it, whose files enter the box as well.
 
     Raises:
         ProjectError: If a file that decides is not readable as what it should be.
     """
+    project = _detected(root, command)
+    place = "" if within is None else root.relative_to(within).as_posix()
+    return replace(project, folder="" if place == "." else place)
+
+
+def _detected(root: Path, command: str | None) -> Project:
     manifest = read_manifest(root)
     files = list(_files(root))
     tests = [path for path in files if _TEST_FILE.fullmatch(path.name)]

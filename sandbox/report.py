@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sandbox.status import Status, Trust
+from sandbox.transfer import Refusal
 
 
 class TestOutcome(StrEnum):
@@ -23,6 +24,8 @@ class TestOutcome(StrEnum):
     XPASSED = "xpassed"
     NEEDS_NETWORK = "needs_network"
     """It wanted something that only a network can give; nothing is known about the code."""
+    NEEDS_ENVIRONMENT = "needs_environment"
+    """The image lacks a library or a program that it uses; nothing is known about the code."""
 
     @property
     def is_red(self) -> bool:
@@ -117,6 +120,12 @@ class TestReport:
     """How the run ended, in one sentence; empty where status and counts say it all."""
     remarks: tuple[str, ...] = ()
     """What else a person should know of the run; one sentence each."""
+    left_out: tuple[Refusal, ...] = ()
+    """Tests, and files that tests rest on, which did not enter the box."""
+    masked: tuple[str, ...] = ()
+    """Files of which a copy entered in which placeholders stand for secrets."""
+    lacking: tuple[str, ...] = ()
+    """Libraries and programs that the image lacks, by name."""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -143,16 +152,15 @@ class TestReport:
         """Whether the runner itself ended red although no test is, as with a coverage gate."""
         if self.status is not RunStatus.COMPLETE or self.exit_code in (None, 0):
             return False
-        return not any(
-            result.outcome.is_red or result.outcome is TestOutcome.NEEDS_NETWORK
-            for result in self.results
-        )
+        known = (TestOutcome.NEEDS_NETWORK, TestOutcome.NEEDS_ENVIRONMENT)
+        return not any(result.outcome.is_red or result.outcome in known for result in self.results)
 
     @property
     def all_green(self) -> bool:
-        """Whether the run is complete, ran at least one test, and nothing is red."""
-        complete = self.status is RunStatus.COMPLETE and not self.overruled
-        return complete and bool(self.results) and not self.red
+        """Whether every test could run, there is at least one, and nothing is red."""
+        whole = self.status is RunStatus.COMPLETE and not self.overruled
+        unjudged = self.left_out or self.lacking
+        return whole and not unjudged and bool(self.results) and not self.red
 
     @property
     def verdict(self) -> Status:
@@ -167,6 +175,8 @@ class TestReport:
             return Status.FAIL
         if TestOutcome.ERROR in seen:
             return Status.ERROR
+        if TestOutcome.NEEDS_ENVIRONMENT in seen or self.left_out:
+            return Status.SANDBOX_ERROR
         if TestOutcome.NEEDS_NETWORK in seen:
             return Status.NEEDS_NETWORK
         answered = {TestOutcome.PASSED, TestOutcome.XFAILED, TestOutcome.XPASSED}

@@ -118,7 +118,9 @@ class _Suite:
 
     async def run(self, on_output: OnOutput | None, on_result: OnResult | None) -> TestReport:
         """Run them among tests that must fail, which nobody else has seen."""
-        canaries = make_canaries(self.project.runner, self.files, self.doubted)
+        folder = f"{self.project.folder}/" if self.project.folder else ""
+        own = [file for file in self.files if file.path.startswith(folder)]
+        canaries = make_canaries(self.project.runner, own, self.doubted)
         key = secrets.token_hex(32)
         hidden = canaries.words
         reader = RecordReader(key, WORK_DIR, on_result, canaries=canaries.ids, hidden=hidden)
@@ -215,8 +217,9 @@ def _job(
 ) -> Job:
     if project.runner == "command" and not _installed(project):
         # without our launcher: this image may have no Python at all
-        paths = {"PYTHONPATH": f"{WORK_DIR}/src:{WORK_DIR}"}
-        argv = ["sh", "-c", 'exec 2>&1; eval "$1"', "sh", project.command or ""]
+        paths = {"PYTHONPATH": f"{_top(project)}/src:{_top(project)}"}
+        script = 'exec 2>&1; cd "$2" && eval "$1"'
+        argv = ["sh", "-c", script, "sh", project.command or "", _top(project)]
         return Job(argv=argv, files=files, env=paths | dict(project.environment), limits=limits)
     return Job(
         # no user site: its folder can be written to while the project is built
@@ -227,6 +230,32 @@ def _job(
         stdin=json.dumps(orders).encode(),
         limits=limits,
     )
+
+
+def _top(project: Project) -> str:
+    return f"{WORK_DIR}/{project.folder}".rstrip("/")
+
+
+def command_job(
+    project: Project, files: Sequence[SourceFile], command: str | Sequence[str], *, limits: Limits
+) -> Job:
+    """One command in the environment of the tests: the project installed, its folder current.
+
+    A text is run by a shell; of arguments the first is the program.
+    """
+    argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    if project.runner == "command" and not project.installable:
+        paths = {"PYTHONPATH": f"{_top(project)}/src:{_top(project)}"}
+        script = 'cd "$1" && shift && exec "$@"'
+        env = paths | dict(project.environment)
+        return Job(
+            argv=["sh", "-c", script, "sh", _top(project), *argv],
+            files=files,
+            env=env,
+            limits=limits,
+        )
+    orders = _orders(project, limits, (), Canaries()) | {"runner": "argv", "argv": argv, "key": ""}
+    return replace(_job(project, files, (), orders, limits), env=project.environment)
 
 
 def _named(expected: Collection[str] | None, only: Sequence[str]) -> frozenset[str] | None:
@@ -250,6 +279,8 @@ def _orders(
 ) -> dict[str, object]:
     return {
         "root": WORK_DIR,
+        "folder": project.folder,
+        "targets": list(project.targets),
         "runner": project.runner,
         "command": project.command,
         "install": _installed(project),
@@ -263,8 +294,9 @@ def _orders(
 
 def _installed(project: Project) -> list[str]:
     """The folders in the box that are installed before the tests: neighbours, then the project."""
-    members = [posixpath.normpath(f"{WORK_DIR}/{member}") for member in project.members]
-    return [*members, WORK_DIR] if project.installable else members
+    top = _top(project)
+    members = [posixpath.normpath(f"{top}/{member}") for member in project.members]
+    return [*members, top] if project.installable else members
 
 
 def _output(execution: Execution, reader: RecordReader) -> str:

@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -36,7 +36,7 @@ _SECRET_NAMES = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _HARMLESS_NAMES = re.compile(r"\.env\.(example|sample|template|dist|test)", re.IGNORECASE)
-_SECRET_CONTENTS: Mapping[str, re.Pattern[bytes]] = {
+SECRET_CONTENTS: Mapping[str, re.Pattern[bytes]] = {
     "a private key": re.compile(
         rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+(?:[A-Za-z0-9+/=:,\- ]+\s+){2,}"
     ),
@@ -56,10 +56,24 @@ class Refusal:
 
     path: str
     reason: str
+    maskable: bool = False
+    """It may enter once placeholders stand for its secrets."""
+
+
+class SecretError(TransferError):
+    """A file seems to hold a secret."""
+
+
+Mask = Callable[[str, bytes], bytes | None]
+"""Gives what of a file with secrets may enter in its place, by path and content; None: nothing."""
+
+
+def never_masked(_path: str, _content: bytes) -> None:
+    """Let nothing in that seems to hold a secret."""
 
 
 def collect_files(
-    root: Path, paths: Sequence[str], *, max_bytes: int
+    root: Path, paths: Sequence[str], *, max_bytes: int, mask: Mask = never_masked
 ) -> tuple[list[SourceFile], list[Refusal]]:
     """Read the given files below `root`; what may not enter the box comes back as a refusal.
 
@@ -74,14 +88,15 @@ def collect_files(
     try:
         for path in sorted(set(paths)):
             try:
-                file = _collect_one(root_fd, path, left, room_for=MAX_FILES - len(files))
+                file = _collect_one(root_fd, path, left, mask, room_for=MAX_FILES - len(files))
             except FileNotFoundError:
                 continue
             except _LinkError as link:
                 links[path] = link.text
                 continue
             except (TransferError, OSError) as error:
-                refusals.append(Refusal(path=path, reason=_why(error)))
+                secret = isinstance(error, SecretError)
+                refusals.append(Refusal(path=path, reason=_why(error), maskable=secret))
                 continue
             left -= len(file.content) if isinstance(file.content, bytes) else 0
             files.append(file)
@@ -114,7 +129,9 @@ def _make_links(
     return made, refusals
 
 
-def _collect_one(root_fd: int, path: str, left_bytes: int, *, room_for: int) -> SourceFile:
+def _collect_one(
+    root_fd: int, path: str, left_bytes: int, mask: Mask, *, room_for: int
+) -> SourceFile:
     parts = check_path(path)
     if forbidden := next((part for part in parts if folded(part) in NEVER_NAMES), None):
         raise TransferError(f"{forbidden} never enters the box")
@@ -124,10 +141,11 @@ def _collect_one(root_fd: int, path: str, left_bytes: int, *, room_for: int) -> 
     if room_for <= 0:
         raise TransferError(f"more than {MAX_FILES} files")
     content, executable = _read_regular(root_fd, parts, left_bytes)
-    for kind, pattern in _SECRET_CONTENTS.items():
-        if pattern.search(content):
-            raise TransferError(f"it seems to hold {kind}")
-    return SourceFile(path=path, content=content, executable=executable)
+    kinds = [kind for kind, pattern in SECRET_CONTENTS.items() if pattern.search(content)]
+    masked = mask(path, content) if kinds else content
+    if masked is None:
+        raise SecretError(f"it seems to hold {kinds[0]}")
+    return SourceFile(path=path, content=masked, executable=executable)
 
 
 def _read_regular(root_fd: int, parts: Sequence[str], limit: int) -> tuple[bytes, bool]:

@@ -37,6 +37,7 @@ from agent.events import (
     TurnFinished,
 )
 from agent.failures import by_cause
+from sandbox.lacking import what_to_set
 from sandbox.report import RunStatus, TestReport, TestResult
 from sandbox.streams import display_safe
 
@@ -113,7 +114,16 @@ def reply_line(event: ReplyFinished) -> str:
 
 def summary(report: TestReport) -> str:
     """The counts that are not zero, worst first, e.g. `3 failed, 25 passed`."""
-    order = ("failed", "error", "needs_network", "passed", "skipped", "xfailed", "xpassed")
+    order = (
+        "failed",
+        "error",
+        "needs_environment",
+        "needs_network",
+        "passed",
+        "skipped",
+        "xfailed",
+        "xpassed",
+    )
     counts = report.counts
     parts = [f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name]]
     return ", ".join(parts) or "no tests ran"
@@ -123,14 +133,39 @@ def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableTy
     """Red tests with their reason and place, then the counts."""
     lines: list[RenderableType] = [_red_line(same, flaky) for same in red_by_cause(report, flaky)]
     lines.extend(ending_lines(report))
-    mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
+    lines.extend(Text(sentence, style="yellow") for sentence in _gaps(report))
     lines.append(
         Text.assemble(
-            (mark, style),
+            _mark(report),
             f": {summary(report)} in {report.duration_s:.1f} s ({report.runner}, in the sandbox)",
         )
     )
     return Group(*lines)
+
+
+def _mark(report: TestReport) -> tuple[str, str]:
+    if report.all_green:
+        return "ok", "bold green"
+    partly = report.status is RunStatus.COMPLETE and not report.red
+    unjudged = report.left_out or report.lacking
+    return ("incomplete", "bold yellow") if partly and unjudged else ("red", "bold red")
+
+
+def _gaps(report: TestReport) -> list[str]:
+    """What was not judged, and what ran in another form; one sentence each."""
+    lines = [
+        f"not run: {display_safe(item.path)} does not enter the sandbox:"
+        f" {display_safe(item.reason)}"
+        for item in report.left_out
+    ]
+    if any("seems to hold" in item.reason for item in report.left_out):
+        lines.append("--mask-secrets lets a copy in, with placeholders for what seems secret.")
+    if report.masked:
+        names = display_safe(", ".join(report.masked))
+        lines.append(f"placeholders stood for the secrets of {names}")
+    if report.lacking:
+        lines.append(display_safe(what_to_set(report.lacking)))
+    return lines
 
 
 def ending_lines(report: TestReport) -> Iterator[Text]:

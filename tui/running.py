@@ -30,6 +30,7 @@ def open_assistant(where: Context, approver: Approver | None = None) -> Assistan
         resume=where.resume,
         commit=where.commit,
         hooks=where.hooks,
+        focus=where.focus,
     )
     return Assistant(parts, approver or ModeApprover("auto"))
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from agent.context.instructions import read_instructions
+from agent.errors import ConfigError
 from agent.paths import Paths, RepositoryPaths, from_environ
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
+from sandbox.focus import WHOLE, Focus, PathError, find_focuses, project_folder
 from sandbox.streams import display_safe
 
 _SHOWN_LINES = 20
@@ -47,6 +49,8 @@ class Context:
     """Whether each accepted turn becomes a commit."""
     hooks: bool = False
     """Whether git hooks shall run then."""
+    focus: Focus = WHOLE
+    """The project of the repository whose tests are meant, and which of them."""
 
     @property
     def settings(self) -> Settings:
@@ -63,8 +67,15 @@ def place(path: Path | None = None) -> Place:
     return Place(root=repository_root(cwd), paths=from_environ(os.environ))
 
 
-def context(path: Path | None = None, overrides: Mapping[str, object] | None = None) -> Context:
+def context(
+    path: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    focused: bool = False,
+) -> Context:
     """Settings and paths for the repository that holds `path` (default: the current folder).
+
+    `focused` takes the project around `path` for the one that is meant, not the whole repository.
 
     Raises:
         ConfigError: If a setting is wrong; the message names the file and line.
@@ -75,7 +86,44 @@ def context(path: Path | None = None, overrides: Mapping[str, object] | None = N
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     loaded = load(where.root, os.environ, given, trusted=trusted)
     instructions = read_instructions(where.root, cwd) if trusted else ""
-    return Context(root=where.root, loaded=loaded, paths=where.paths, instructions=instructions)
+    focus = Focus(folder=project_folder(where.root, cwd)) if focused else WHOLE
+    return Context(
+        root=where.root, loaded=loaded, paths=where.paths, instructions=instructions, focus=focus
+    )
+
+
+def contexts(
+    paths: Sequence[str], overrides: Mapping[str, object] | None = None
+) -> tuple[Context, ...]:
+    """One context for each project that the paths belong to (default: the current folder).
+
+    The first path says which repository is meant.
+
+    Raises:
+        ConfigError: If a setting is wrong, or a path is not there or elsewhere.
+    """
+    cwd = Path.cwd()
+    named = [path.partition("::")[0] for path in paths] or ["."]
+    first = Path(os.path.normpath(cwd / named[0]))
+    root = root_for(first, cwd) if first.exists() else cwd
+    try:
+        focuses = find_focuses(root, cwd, paths or ["."])
+    except PathError as err:
+        raise ConfigError(str(err)) from err
+    one = context(root, overrides)
+    return tuple(replace(one, focus=focus) for focus in focuses)
+
+
+def root_for(path: Path, cwd: Path) -> Path:
+    """The repository around a path; where there is none, the project around it, below `cwd`."""
+    folder = (path if path.is_dir() else path.parent).resolve()
+    root = repository_root(folder)
+    if (root / ".git").exists():
+        return root
+    top = cwd if folder.is_relative_to(cwd) else folder
+    if inside := project_folder(top, folder):
+        return top / inside
+    return folder if path.is_dir() else top
 
 
 def users_settings() -> Settings:

@@ -56,6 +56,7 @@ __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 _MOST_REASKS = 2
 _MOST_REPEATS = 2
 _ATTEMPTS_ON_FIRST_TARGET = 2
+_MOST_NAMED = 5
 ALL_GREEN = "all green"
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
@@ -325,8 +326,10 @@ class _Repair:
             red_before=tuple(item.id for item in before.red),
             red_after=tuple(item.id for item in self._state.red),
             diff="".join(diffs),
-            reason=reason,
+            reason=_whole_reason(reason, self._state.report),
             overruled=not self._state.red and self._state.report.overruled,
+            left_out=tuple(refusal.path for refusal in self._state.report.left_out),
+            lacking=self._state.report.lacking,
         )
 
 
@@ -346,5 +349,19 @@ def _not_started(report: TestReport) -> FixFinished:
         red_before=red,
         red_after=red,
         diff="",
-        reason=reason,
+        reason=_whole_reason(reason, report),
+        left_out=tuple(refusal.path for refusal in report.left_out),
+        lacking=report.lacking,
     )
+
+
+def _whole_reason(reason: str, report: TestReport) -> str:
+    """Why it ended, with what nobody could judge: a part of the tests is never called all."""
+    unjudged = [
+        *(f"{item.path} did not run, {item.reason}" for item in report.left_out[:_MOST_NAMED]),
+        *(f"the image lacks {name}" for name in report.lacking[:_MOST_NAMED]),
+    ]
+    if not unjudged:
+        return reason
+    said = "no red test that can be judged is left" if reason == ALL_GREEN else reason
+    return f"{said}; not judged: {'; '.join(unjudged)}"

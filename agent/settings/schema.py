@@ -100,6 +100,8 @@ class SandboxSettings:
     memory_mib: int = _setting(2048, project=ProjectMay.LOWER, low=64)
     cpus: float = _setting(2.0, project=ProjectMay.LOWER, low=0.1)
     pids: int = _setting(256, project=ProjectMay.LOWER, low=8)
+    mask_secrets: bool = _setting(False)
+    """Whether a copy of a file that seems to hold a secret enters, with placeholders for it."""
     allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
     """Whether a dependency that needs the network to build may have it without asking."""
 

@@ -44,7 +44,9 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     fd = int(config.get("report_fd", 0))
-    if not fd:
+    if not fd and config["runner"] == "argv":
+        fd = os.open(os.devnull, os.O_WRONLY)
+    elif not fd:
         fd = _out_of_the_way(2)
         os.dup2(1, 2)
     os.set_inheritable(fd, False)
@@ -52,6 +54,8 @@ def main() -> None:
     key = config.pop("key")
     reporting = _load("reporting")
     reporter = reporting.Reporter(fd, key, config["root"], config.get("count", 0))
+    config["top"] = os.path.join(config["root"], config.get("folder", "")).rstrip("/")
+    os.chdir(config["top"])
     if config.get("install"):
         _install(config, reporter, fd, key)
     del key
@@ -74,14 +78,14 @@ def _install(config: dict[str, Any], reporter: Reporter, fd: int, key: str) -> N
         pip += ["--editable", folder]
     for step in (make, pip):
         done = subprocess.run(
-            step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=config["root"]
+            step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=config["top"]
         )
         if done.returncode:
             said = done.stdout.decode("utf-8", "backslashreplace")
-            missing = _uncompiled(config["root"])
+            missing = _uncompiled(config["top"])
             reporter.emit("setup", ok=False, note=_tail(said), uncompiled=missing)
             return
-    reporter.emit("setup", ok=True, note="", uncompiled=_uncompiled(config["root"]))
+    reporter.emit("setup", ok=True, note="", uncompiled=_uncompiled(config["top"]))
     os.environ["VIRTUAL_ENV"] = ENVIRONMENT
     os.environ["PATH"] = os.path.join(ENVIRONMENT, "bin") + os.pathsep + os.environ["PATH"]
     # the setup record was the first one
@@ -114,11 +118,13 @@ def _tail(text: str) -> str:
 
 
 def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
-    root = config["root"]
+    top = config["top"]
     # what is still to be installed could not be: then its folder must do
-    folders = [root, *(folder for folder in config["install"] if folder != root)]
+    folders = [top, *(folder for folder in config["install"] if folder != top)]
     paths = [path for folder in folders for path in (os.path.join(folder, "src"), folder)]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    if config["runner"] == "argv":
+        _become(config["argv"])
     if config["runner"] == "command":
         os.execvp("sh", ["sh", "-c", config["command"]])  # noqa: S606, S607
     _watch(fd, config["dump_after_s"])
@@ -163,6 +169,14 @@ def _watch(fd: int, after_s: float) -> None:
         os.kill(watched, _WATCH_SIGNAL)
     finally:
         os._exit(0)
+
+
+def _become(argv: list[str]) -> None:
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606
+    except OSError as error:
+        sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
+        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
 def _load(name: str) -> ModuleType:

@@ -1,9 +1,10 @@
 """Runs pytest inside the box and reports every test as it ends. Loaded by launch.py."""
 
 # strings, not Path objects: file names here come out of code objects and node ids
-# ruff: noqa: PTH110
+# ruff: noqa: PTH110, PTH118, PTH207
 from __future__ import annotations
 
+import glob
 import os
 from os.path import realpath
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,11 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     files = []
     for test_id in only:
         path = test_id.partition("::")[0]
-        if path not in files and os.path.exists(path):
-            files.append(path)
+        place = os.path.join(reporter.root, path)
+        if place not in files and os.path.exists(place):
+            files.append(place)
+    if not only:
+        files = [os.path.join(reporter.root, target) for target in orders["targets"]]
     # after the project's own options: stop at nothing, stay in one process
     whole = ["--maxfail=0", "--continue-on-collection-errors"]
     if orders["bare"]:
@@ -38,6 +42,7 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
         whole += ["--collect-only", "--quiet"]
     arguments = ["--rootdir=" + reporter.root, *whole, *files]
     plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"])
+    plugin.asked = bool(files)
     code: Any = pytest.main(arguments, plugins=[plugin])
     plugin.close()
     # as sys.exit reads what a plugin has put there
@@ -68,7 +73,11 @@ class Plugin:
     ) -> None:
         self._reporter = reporter
         self._only = only
-        self._canary_files = {realpath(path): path for path in canary_files}
+        self.asked = False
+        """Whether the arguments name tests, so that the project's own choice does not count."""
+        self._canary_files = {
+            realpath(os.path.join(reporter.root, path)): path for path in canary_files
+        }
         self._canary_ids = frozenset(canaries)
         self._canaries: dict[str, pytest.Item] = {}
         self._codes: dict[str, tuple[Any, Any]] = {}
@@ -92,7 +101,9 @@ class Plugin:
         self._listed_only = bool(config.getoption("collectonly", False))
         # beside the project's own choice of what to collect, which arguments would replace; first,
         # so that whatever code does to the tests when it is imported finds these there as well
-        config.args = [*self._canary_files.values(), *config.args]
+        args = config.args if self.asked else _own_choice(config)
+        hidden = (os.path.join(self._reporter.root, path) for path in self._canary_files.values())
+        config.args = [*hidden, *args]
 
     def _canary(self, node: Any) -> str:  # noqa: ANN401
         """The id of a test that must fail, or of its file; empty for everything else."""
@@ -275,6 +286,20 @@ def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
     """The item's own class, with these hooks."""
     kind: Any = type(item)
     return type(kind)(kind.__name__, (kind,), {"ihook": hooks})
+
+
+def _own_choice(config: pytest.Config) -> list[str]:
+    """The project's `testpaths`, which pytest itself heeds only in the root folder of the run."""
+    if config.inipath is None or config.inipath.parent != config.invocation_params.dir:
+        return config.args
+    if config.args != [str(config.invocation_params.dir)]:
+        return config.args
+    found = [
+        p
+        for pattern in config.getini("testpaths")
+        for p in sorted(glob.glob(pattern, recursive=True))
+    ]
+    return found or config.args
 
 
 def _matches(test_id: str, name: str) -> bool:

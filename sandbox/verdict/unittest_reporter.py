@@ -1,7 +1,7 @@
 """Runs unittest inside the box and reports every test as it ends. Loaded by launch.py."""
 
 # strings, not Path objects: file names come out of code objects; N802: unittest names its methods
-# ruff: noqa: N802, PTH100, PTH110, PTH118, PTH119, PTH120, PTH122, PTH207
+# ruff: noqa: N802, PTH100, PTH109, PTH113, PTH110, PTH118, PTH119, PTH120, PTH122, PTH207
 from __future__ import annotations
 
 import glob
@@ -32,12 +32,17 @@ _LOADER = re.compile(r"unittest\.loader\.(?:_FailedTest|ModuleSkipped)\.")
 def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
     only: list[str] = orders["only"]
-    folders = _loose_folders(reporter.root)
+    top = os.getcwd()
+    folders = _loose_folders(top)
     sys.path[0:0] = folders
-    # as `python -m unittest` does, and in test folders that are not packages too; a loader of
-    # its own for each, since a loader remembers its first top-level directory
-    roots = [reporter.root, *folders]
-    suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+    targets = [os.path.join(reporter.root, target) for target in orders["targets"]]
+    if targets and not only:
+        suite = unittest.TestSuite(_named(top, folders, target) for target in targets)
+    else:
+        # as `python -m unittest` does, and in test folders that are not packages too; a loader of
+        # its own for each, since a loader remembers its first top-level directory
+        roots = [top, *folders]
+        suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
     tests = _flat(suite)
     if only:
         tests = [test for test in tests if _is_asked_for(reporter.named(_identity(test)), only)]
@@ -93,6 +98,21 @@ def _canaries(paths: list[str]) -> list[Any]:
         spec.loader.exec_module(module)
         found.extend(_flat(unittest.TestLoader().loadTestsFromModule(module)))
     return found
+
+
+def _named(top: str, loose: list[str], target: str) -> Any:  # noqa: ANN401
+    """The tests in a file or below a folder, or one that a node id names."""
+    place, _, inside = target.partition("::")
+    base = next((folder for folder in loose if _is_below(place, folder)), top)
+    if inside or os.path.isfile(place):
+        module = os.path.splitext(os.path.relpath(place, base))[0].replace(os.sep, ".")
+        names = [module, *inside.split("::")] if inside else [module]
+        return unittest.TestLoader().loadTestsFromName(".".join(names))
+    return unittest.TestLoader().discover(place, top_level_dir=base if base != place else None)
+
+
+def _is_below(place: str, folder: str) -> bool:
+    return os.path.commonpath([place, folder]) == folder
 
 
 def _loose_folders(root: str) -> list[str]:

@@ -56,7 +56,7 @@ def test_only_what_was_declared_and_allowed_comes_back(tmp_path: Path) -> None:
     failed = sandbox(
         "run", "--mode", "auto", *options, f"{command}; exit 3", home=tmp_path, cwd=root
     )
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert "exit code 3" in failed.stdout
     assert (root / "a.txt").read_text() == "one\n"
     done = sandbox("run", "--mode", "auto", *options, command, home=tmp_path, cwd=root)

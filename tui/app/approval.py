@@ -25,6 +25,7 @@ _TITLES = {
     "edit": "Write this change?",
     "command": "Run this command in the sandbox?",
     "network build": "Let this be built with a network?",
+    "masked copy": "Let a copy without the secrets into the sandbox?",
 }
 _NO = "the user said no"
 

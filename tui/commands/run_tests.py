@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from agent.approval import Approver
-from agent.events import FixFinished, TestsFinished
+from agent.events import FixFinished, Notice, TestsFinished
+from sandbox.report import RunStatus
 from tui.asking import terminal_approver
 from tui.plain import Presenter, make_presenter
 from tui.running import open_assistant, run_async
-from tui.wiring import Context, context
+from tui.wiring import Context, contexts
+
+_RED = 1
+_ENVIRONMENT = 3
+_WORST_FIRST = (_RED, _ENVIRONMENT)
 
 
-@click.command(help="Run the tests of PATH in the sandbox; with --fix, repair what fails.")
-@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.command(
+    help="""Run the tests of PATH in the sandbox; with --fix, repair what fails.
+
+    PATH is a project, a folder or file of its tests, or FILE::TEST; several are run one project
+    after the other. Without one it is the project around the current folder.
+
+    \b
+    Exit codes beside the common ones:
+      1   tests fail, or could not all run: some did not enter the sandbox
+      3   nothing failed, but the image lacks what some tests need
+    """
+)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--fix", "repair", is_flag=True, help="Let the model repair what fails.")
 @click.option("--max-attempts", type=click.IntRange(1, 50), help="For each failing test. [3]")
 @click.option("--command", metavar="CMD", help="The test command, if it is not detected.")
@@ -28,10 +42,15 @@ from tui.wiring import Context, context
 @click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
 @click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
 @click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="For one run. [120]")
+@click.option(
+    "--mask-secrets",
+    is_flag=True,
+    help="Let copies of test files in that seem to hold secrets, with placeholders for these.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON lines.")
 def run_tests(
     *,
-    path: Path,
+    paths: tuple[str, ...],
     repair: bool,
     max_attempts: int | None,
     command: str | None,
@@ -40,10 +59,11 @@ def run_tests(
     model: str | None,
     base_url: str | None,
     timeout: float | None,
+    mask_secrets: bool,
     as_json: bool,
 ) -> int:
-    where = context(
-        path,
+    projects = contexts(
+        paths,
         {
             "model.name": model,
             "model.base_url": base_url,
@@ -51,12 +71,19 @@ def run_tests(
             "fix.allow_test_edits": True if allow_test_edits else None,
             "agent.memory": memory,
             "sandbox.timeout_s": timeout,
+            "sandbox.mask_secrets": True if mask_secrets else None,
         },
     )
     presenter = make_presenter(as_json=as_json, stream=False)
     try:
         approver = terminal_approver(presenter, as_json=as_json)
-        return run_async(_run(where, presenter, approver, repair=repair, command=command))
+        codes = []
+        for where in projects:
+            if len(projects) > 1:
+                presenter.show(Notice(f"the tests of {where.focus.folder or where.root.name}"))
+            work = _run(where, presenter, approver, repair=repair, command=command)
+            codes.append(run_async(work))
+        return next((code for code in _WORST_FIRST if code in codes), 0)
     finally:
         presenter.close()
 
@@ -69,17 +96,26 @@ async def _run(
     repair: bool,
     command: str | None,
 ) -> int:
-    green = False
+    code = _RED
     async with open_assistant(where, approver) as assistant:
         work = assistant.fix if repair else assistant.test
         async for event in work(command=command):
             presenter.show(event)
             match event:
                 case TestsFinished(report):
-                    green = report.all_green
+                    whole = report.status is RunStatus.COMPLETE
+                    red = bool(report.red or report.left_out or report.overruled) or not whole
+                    code = _code(green=report.all_green, red=red, lacking=bool(report.lacking))
                 case FixFinished():
-                    solved = not event.red_after and not event.overruled
-                    green = solved and event.passed_after > 0
+                    red = bool(event.red_after or event.left_out or event.overruled)
+                    green = not red and event.passed_after > 0 and not event.lacking
+                    code = _code(green=green, red=red, lacking=bool(event.lacking))
                 case _:
                     pass
-    return 0 if green else 1
+    return code
+
+
+def _code(*, green: bool, red: bool, lacking: bool) -> int:
+    if green:
+        return 0
+    return _ENVIRONMENT if lacking and not red else _RED

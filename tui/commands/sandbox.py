@@ -12,9 +12,10 @@ import click
 from rich.table import Table
 
 from agent.approval import Approver, Mode
+from agent.entering import project_files
 from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
-from agent.project import limits_of, prepare, project_files
+from agent.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from sandbox.contract import SandboxError
 from sandbox.image import ensure_base, list_images
@@ -91,7 +92,9 @@ def prune(*, keep: int) -> None:
     click.echo(f"removed {boxes} boxes and {len(images)} images (up to {freed})")
 
 
-@sandbox.command("run")
+@sandbox.command(
+    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
 @click.option(
     "--bring",
     multiple=True,
@@ -105,9 +108,13 @@ def prune(*, keep: int) -> None:
     show_default=True,
     help="Ask before each file is written, or write all of them.",
 )
-@click.argument("command")
-def run(*, command: str, bring: tuple[str, ...], mode: Mode) -> int:
-    """Run the shell command COMMAND in a box, on a copy of this repository's files.
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode) -> int:
+    """Run COMMAND in a box, on a copy of this repository's files, as its tests would run.
+
+    One argument is a command line for a shell; several are a program and its arguments, as they
+    are. The exit code is that of the command, 124 after the time limit, 128 and the number of the
+    signal that ended it; 1 if a file of --bring did not come back.
 
     Whatever it changes there is discarded, but for the files named by --bring (relative to the
     root of the repository); `elagent undo` takes those back.
@@ -115,21 +122,27 @@ def run(*, command: str, bring: tuple[str, ...], mode: Mode) -> int:
     presenter = TextPresenter(make_console())
     try:
         approver = terminal_approver(presenter, as_json=False, mode=mode)
-        return run_async(_run(command, bring, presenter, approver))
+        return run_async(
+            _run(command if len(command) > 1 else command[0], bring, presenter, approver)
+        )
     finally:
         presenter.close()
 
 
 async def _run(
-    command: str, bring: tuple[str, ...], presenter: TextPresenter, approver: Approver
+    command: str | tuple[str, ...],
+    bring: tuple[str, ...],
+    presenter: TextPresenter,
+    approver: Approver,
 ) -> int:
-    succeeded = False
-    async with open_assistant(context(), approver) as assistant:
+    code = 1
+    async with open_assistant(context(focused=True), approver) as assistant:
         async for event in assistant.run_command(command, bring=bring):
             presenter.show(event)
             if isinstance(event, TurnFinished):
-                succeeded = event.ending is TurnEnding.DONE
-    return 0 if succeeded else 1
+                failed = event.ending is not TurnEnding.DONE
+                code = event.exit_code or int(failed)
+    return code
 
 
 @sandbox.command("shell")
