@@ -28,7 +28,7 @@ from sandbox.layers import ensure_project_image
 from sandbox.leaving_out import missed
 from sandbox.ledger import RunLedger
 from sandbox.leftovers import reaping
-from sandbox.project import Project, detect
+from sandbox.project import Project, aimed, detect
 from sandbox.pruning import sweep_layers
 from sandbox.pythons import check_python
 from sandbox.report import TestReport, TestResult
@@ -268,7 +268,7 @@ async def prepare(
     project = await asyncio.to_thread(
         detect, workspace.root / focus.folder, command=command, within=workspace.root
     )
-    project = replace(project, targets=focus.targets)
+    project = aimed(project, workspace.root, focus.targets)
     _, refused = await asyncio.to_thread(project_files, workspace, maskable=maskable)
     for refusal in refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
@@ -334,7 +334,7 @@ class _Layers:
             on_progress=self._say,
         )
         for old in sweep_layers(self._cache, keep_last=self._settings.keep_layers):
-            self._say(f"removed the image {old.name}, which was not used for long")
+            self._say(f"removed the image {old.name}, which was not used for a week or more")
         return image
 
     def _may_use_network(self, build: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import Literal
 
 from sandbox.declarations.reading import read_text
 from sandbox.requirements import Manifest, read_manifest
-from sandbox.toolchains import find_test_command
+from sandbox.toolchains import django_command, find_django, find_test_command
 
 Runner = Literal["pytest", "unittest", "command"]
 
@@ -104,10 +104,13 @@ def _detected(root: Path, command: str | None) -> Project:
             tools=found.tools,
             environment=found.environment,
         )
+    runner: Runner = "command" if command else _runner(root, manifest, tests)
+    if not command and (manage := _manage_py(root, manifest, files, tests)):
+        runner, command = "command", django_command(root, manage)
     uses_scm = any(_VERSION_TOOLS.match(line) for line in manifest.build_requires)
     return Project(
         root=root,
-        runner="command" if command else _runner(root, manifest, tests),
+        runner=runner,
         command=command,
         requirements=manifest.requirements,
         optional=manifest.optional,
@@ -121,6 +124,16 @@ def _detected(root: Path, command: str | None) -> Project:
         skipped=manifest.skipped,
         environment=_PRETEND_ENVIRONMENT if uses_scm else MappingProxyType({}),
     )
+
+
+def aimed(project: Project, repository: Path, targets: Sequence[str]) -> Project:
+    """Return the project with its tests narrowed to files, folders and node ids of a repository."""
+    manage = find_django(project.root, list(_files(project.root))) if targets else None
+    if manage is None or project.runner != "command" or "manage.py" not in (project.command or ""):
+        return replace(project, targets=tuple(targets))
+    places = [repository / target.partition("::")[0] for target in targets]
+    command = django_command(project.root, manage, places)
+    return replace(project, targets=tuple(targets), command=command)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -146,6 +159,18 @@ def _runner(root: Path, manifest: Manifest, tests: list[Path]) -> Runner:
     if any(_PYTEST_IMPORT.search(text) or _TOP_LEVEL_TEST.search(text) for text in texts):
         return "pytest"
     return "unittest" if any(_UNITTEST_IMPORT.search(text) for text in texts) else "pytest"
+
+
+def _manage_py(root: Path, manifest: Manifest, files: list[Path], tests: list[Path]) -> Path | None:
+    """Return what runs all tests of a Django project that has not chosen pytest."""
+    manage = find_django(root, files)
+    plugin = any(re.match(r"pytest[-_.]django\b", line) for line in manifest.requirements)
+    chosen = plugin or manifest.configures_pytest or (root / "conftest.py").is_file()
+    # of a library with an example site, the tests are elsewhere
+    if manage is None or chosen or not all(test.is_relative_to(manage.parent) for test in tests):
+        return None
+    texts = (read_text(path) or "" for path in tests[:_MAX_READ_TESTS])
+    return None if any(_PYTEST_IMPORT.search(text) for text in texts) else manage
 
 
 def _mentions_pytest(manifest: Manifest) -> bool:

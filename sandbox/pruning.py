@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 SCRATCH_PREFIX = "wheels-"
-_HOUR_S = 3600.0
-_DAY_S = 24 * _HOUR_S
+_DAY_S = 24 * 3600.0
+_UNUSED_S = 7 * _DAY_S
+_ELSEWHERE_S = 30 * _DAY_S
+"""For layers that were never asked for from this home folder: others share the engine, and when
+they last asked is not known here."""
 
 
 def layer_stamp(cache: Path, key: str) -> Path:
@@ -34,8 +37,9 @@ def layer_stamp(cache: Path, key: str) -> Path:
 def sweep_layers(cache: Path, *, keep_last: int) -> list[Image]:
     """Remove the layers that were not asked for the longest, beyond `keep_last`; cheap if none are.
 
-    Layers of the last hour stay: another session may be about to use one. Also removes scratch
-    folders that a killed process left in the cache. Returns the images that were removed.
+    Layers that were asked for within a week stay, and those of other home folders for a month
+    after they were made. Also removes scratch folders that a killed process left in the cache.
+    Returns the images that were removed.
 
     Raises:
         SandboxError: If the engine cannot be asked.
@@ -51,7 +55,13 @@ def sweep_layers(cache: Path, *, keep_last: int) -> list[Image]:
         return []
     layers = [image for image in list_images() if image.source == PROJECT]
     old = prunable(_latest_first(layers, cache), keep_last)
-    return _remove([image for image in old if last_use(image, cache) < now - _HOUR_S], cache)
+    return _remove([image for image in old if is_long_unused(image, cache, now=now)], cache)
+
+
+def is_long_unused(image: Image, cache: Path, *, now: float) -> bool:
+    """Tell whether nobody will miss a layer, as far as that is known; `now` in epoch seconds."""
+    known = layer_stamp(cache, image.key).exists()
+    return last_use(image, cache) < now - (_UNUSED_S if known else _ELSEWHERE_S)
 
 
 def prune_images(cache: Path, *, keep_last: int) -> list[Image]:

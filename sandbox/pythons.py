@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sandbox.contract import ImageError
-from sandbox.declarations.reading import read_ini, read_pyproject, read_text, table
+from sandbox.declarations.reading import Tree, read_text, table
 from sandbox.image import Image
 
 _PATCHES = 40
@@ -31,10 +31,11 @@ class WantedPython:
 
 def wanted_pythons(folder: Path) -> Iterator[WantedPython]:
     """Read every declaration of a project that says which Python it needs."""
-    pyproject = read_pyproject(folder)
+    tree = Tree(folder)
+    pyproject = tree.toml(folder / "pyproject.toml")
     project = table(pyproject, "project").get("requires-python")
     poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")
-    setup_cfg = read_ini(folder / "setup.cfg").get("options", {}).get("python_requires")
+    setup_cfg = tree.ini(folder / "setup.cfg").get("options", {}).get("python_requires")
     found = [
         (project, "pyproject.toml"),
         (poetry, "pyproject.toml"),

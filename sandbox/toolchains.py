@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _MAKE_TARGET = re.compile(r"^(?P<name>test|tests|check)\s*:(?!=)", re.MULTILINE)
 _CTEST = re.compile(r"\b(?:enable_testing\s*\(|include\s*\(\s*CTest\s*\))", re.IGNORECASE)
 _C_SOURCES = frozenset({".c", ".cc", ".cpp", ".cxx"})
+_DJANGO_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE")
 _NODE_TEST = re.compile(r".*[.-]test\.[cm]?js|test-.*\.[cm]?js")
 _NO_NODE_TESTS = "no test specified"
 _BUILD = "/tmp/build"  # noqa: S108 - a folder inside the box
@@ -50,6 +52,30 @@ def find_test_command(root: Path, files: Sequence[Path]) -> TestCommand | None:
     if read_text(root / "go.mod") is not None:
         return TestCommand(command="go test ./...", tools=("go",), environment=_OFFLINE_GO)
     return _node(root, files) or _cmake(root) or _make(root, files)
+
+
+def find_django(root: Path, files: Sequence[Path]) -> Path | None:
+    """Return the nearest `manage.py` of a Django project, None if there is none."""
+    found = [
+        file
+        for file in files
+        if file.name == "manage.py" and _DJANGO_SETTINGS.search(read_text(file) or "")
+    ]
+    return min(found, key=lambda file: (len(file.relative_to(root).parts), str(file)), default=None)
+
+
+def django_command(root: Path, manage: Path, targets: Sequence[Path] = ()) -> str:
+    """Return the command that runs a Django project's tests, or those of the given places.
+
+    Files and folders are named as Django does, by module, seen from the folder of `manage.py`.
+    """
+    folder = manage.parent.relative_to(root).as_posix()
+    inside = [
+        place.relative_to(manage.parent) for place in targets if place.is_relative_to(manage.parent)
+    ]
+    labels = [".".join(place.with_suffix("").parts) for place in inside if place.parts]
+    go = "" if folder == "." else f"cd {shlex.quote(folder)} && "
+    return f"{go}python3 manage.py test --noinput {shlex.join(labels)}".rstrip()
 
 
 def _node(root: Path, files: Sequence[Path]) -> TestCommand | None:

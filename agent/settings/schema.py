@@ -93,7 +93,8 @@ class SandboxSettings:
     apt_packages: str | None = _setting(None)
     """Debian packages to be in the base image, separated by spaces."""
     keep_layers: int = _setting(10, low=1)
-    """Images with project dependencies that are kept; those not used the longest are removed."""
+    """Images with project dependencies that are kept; of more, those go that nobody used for a
+    week."""
     runtime: str | None = _setting(None)
     """A container runtime that the engine knows, e.g. `runsc`."""
     timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)

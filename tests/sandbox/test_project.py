@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.declarations.reading import ProjectError
-from sandbox.project import detect
+from sandbox.project import aimed, detect
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -234,4 +234,28 @@ def test_odd_files_in_place_of_declarations_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_bytes(b"\xff\xfe\x00ok==1\n")
     (tmp_path / "setup.py").write_text("def broken(:\n")
     (tmp_path / "loop").symlink_to(tmp_path)
+    assert detect(tmp_path).runner == "pytest"
+
+
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings")\n'
+
+
+@pytest.mark.parametrize(
+    ("manage", "command"),
+    [
+        ("manage.py", "python3 manage.py test --noinput"),
+        ("backend/manage.py", "cd backend && python3 manage.py test --noinput"),
+    ],
+)
+def test_a_django_project_is_tested_by_its_manage_py(
+    tmp_path: Path, manage: str, command: str
+) -> None:
+    folder = str(Path(manage).parent)
+    tests = f"{folder}/shop/tests.py"
+    write(tmp_path, {manage: MANAGE, tests: "from django.test import TestCase\n"})
+    project = detect(tmp_path)
+    assert (project.runner, project.command) == ("command", command)
+    aim = aimed(project, tmp_path, [str(Path(tests))])
+    assert aim.command == f"{command} shop.tests"
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     assert detect(tmp_path).runner == "pytest"

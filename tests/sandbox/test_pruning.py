@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ import pytest
 from sandbox.engine import connect
 from sandbox.image import Image, list_images
 from sandbox.making import build_dockerfile, content_key, image_labels
-from sandbox.pruning import _latest_first, last_use, layer_stamp, prunable, sweep_layers
+from sandbox.pruning import (
+    _latest_first,
+    is_long_unused,
+    last_use,
+    layer_stamp,
+    prunable,
+    sweep_layers,
+)
 
 OLD = "2020-01-01T00:00:00.123456789Z"
 
@@ -38,6 +46,29 @@ def test_the_last_use_is_at_least_the_making(tmp_path: Path) -> None:
     os.utime(stamp, (1, 1))
     assert last_use(layer("x"), tmp_path) == pytest.approx(1577836800.12, abs=1)
     assert last_use(replace(layer("y"), created="nonsense"), tmp_path) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("stamp_age_days", "made_days_ago", "unused"),
+    [
+        (0, 40, False),
+        (6, 40, False),
+        (8, 40, True),
+        (None, 0.1, False),
+        (None, 29, False),
+        (None, 31, True),
+    ],
+)
+def test_a_layer_is_long_unused_after_a_week_and_after_a_month_if_others_may_use_it(
+    tmp_path: Path, stamp_age_days: float | None, made_days_ago: float, unused: bool
+) -> None:
+    now, day = 1_800_000_000.0, 86_400.0
+    made = datetime.fromtimestamp(now - made_days_ago * day, tz=UTC).isoformat()
+    if stamp_age_days is not None:
+        stamp = layer_stamp(tmp_path, "x")
+        stamp.touch()
+        os.utime(stamp, (now - stamp_age_days * day,) * 2)
+    assert is_long_unused(layer("x", made), tmp_path, now=now) is unused
 
 
 @pytest.fixture
