@@ -52,6 +52,7 @@ from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
+from sandbox.children import in_thread
 from sandbox.contract import Ending, Execution
 from sandbox.report import TestReport
 
@@ -99,7 +100,7 @@ class Assistant:
         if self._parts.resume:
             records = read_session(self._repository.sessions, self._parts.resume)
             self._talk.resume(self.conversation, records)
-        head = await asyncio.to_thread(read_head, self._parts.root)
+        head = await in_thread(read_head, self._parts.root)
         self._log.append(
             {
                 "event": "session_started",
@@ -108,7 +109,7 @@ class Assistant:
                 "commit": head.commit if head else "",
             }
         )
-        await asyncio.to_thread(
+        await in_thread(
             sweep,
             self._repository,
             self.workspace,
@@ -162,7 +163,7 @@ class Assistant:
             async with self._turn("run-tests --fix"):
                 repair = fix(
                     root=self._parts.root,
-                    files=await asyncio.to_thread(self.workspace.list_files),
+                    files=await in_thread(self.workspace.list_files),
                     runner=project,
                     model=model,
                     options=FixOptions(
@@ -211,7 +212,7 @@ class Assistant:
                 await self._commits.turn_begins()
             async with self._turn(text[:60]) as before:
                 means = Means(
-                    files=await asyncio.to_thread(self.workspace.list_files),
+                    files=await in_thread(self.workspace.list_files),
                     model=model,
                     approver=self._approver,
                     checkpoints=self.workspace,
@@ -255,8 +256,8 @@ class Assistant:
         shown = command if isinstance(command, str) else shlex.join(command)
 
         async def work(emit: Emit) -> None:
-            entering = await asyncio.to_thread(self.workspace.list_files)
-            declared = await asyncio.to_thread(declare, self._parts.root, entering, bring)
+            entering = await in_thread(self.workspace.list_files)
+            declared = await in_thread(declare, self._parts.root, entering, bring)
             project = await self._resources.project(emit, None)
             execution = await project.run_command(
                 command,
@@ -312,7 +313,7 @@ class Assistant:
 
     async def _commit(self, request: str, before: str, model: Model, emit: Emit) -> None:
         if self._parts.commit:
-            paths = await asyncio.to_thread(self.workspace.changed, before)
+            paths = await in_thread(self.workspace.changed, before)
             said = await self._commits.turn_accepted(
                 request, paths, model=model.name, adapter=model.adapter
             )
@@ -323,18 +324,12 @@ class Assistant:
     async def _turn(self, label: str) -> AsyncIterator[str]:
         """Everything inside becomes one step of `undo`; yields the state before."""
         turn = self.workspace.turn(label)
-        entering = asyncio.create_task(asyncio.to_thread(turn.__enter__))
-
-        async def leave() -> None:
-            await asyncio.wait([entering])
-            if entering.exception() is None:
-                await asyncio.to_thread(turn.__exit__, None, None, None)
-
+        # Stopped while it begins, it has not begun: what it does then takes back what it did.
+        before = await in_thread(turn.__enter__)
         try:
-            # A turn that was stopped while it began has begun all the same.
-            yield await asyncio.shield(entering)
+            yield before
         finally:
-            await asyncio.shield(leave())
+            await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
 
     async def _note_user_edits(self, emit: Emit) -> None:
         """Record what the user made of the agent's edits since they were written."""

@@ -11,6 +11,7 @@ from agent.approval import Approver, Question
 from agent.errors import WorkspaceError
 from agent.events import Notice
 from agent.workspace.committing import Committer, commit_message
+from sandbox.children import in_thread
 
 _HOOKS_RUN = "These hooks would run on this machine, outside of the sandbox:"
 
@@ -36,7 +37,7 @@ class Commits:
         Raises:
             WorkspaceError: If no commit can be made here.
         """
-        self._not_ours = await asyncio.to_thread(self.committer.uncommitted)
+        self._not_ours = await in_thread(self.committer.uncommitted)
 
     async def turn_accepted(
         self, request: str, paths: Sequence[str], *, model: str, adapter: str | None
@@ -46,7 +47,7 @@ class Commits:
         What git ignores and what belongs to a repository inside this one is never committed here.
         """
         if paths:
-            candidates = await asyncio.to_thread(self.committer.uncommitted)
+            candidates = await in_thread(self.committer.uncommitted)
             paths = [path for path in paths if path in candidates]
         if not paths:
             return None
@@ -65,13 +66,13 @@ class Commits:
         return Notice(f"committed {commit}: {message.splitlines()[0]}")
 
     async def _ask_about_hooks(self, paths: Sequence[str]) -> bool:
-        state = await asyncio.to_thread(self.committer.state_of_hooks)
+        state = await in_thread(self.committer.state_of_hooks)
         if self._hooks_allowed is None or self._hooks_allowed[0] != state:  # a turn may edit one
             self._hooks_allowed = state, await self._decided(paths)
         return self._hooks_allowed[1]
 
     async def _decided(self, paths: Sequence[str]) -> bool:
-        hooks = await asyncio.to_thread(self.committer.hooks)
+        hooks = await in_thread(self.committer.hooks)
         if not hooks or not self.allow_host:
             return False
         command = shlex.join(["git", "commit", "--only", "-m", "...", "--", *paths])

@@ -2,6 +2,7 @@
 
     AgentError
       ConfigError                   a setting is unknown, malformed or not allowed where it stands
+      PlaceError                    the folder is none to work in, and nobody said that it is
       WorkspaceError                no snapshot, diff or undo can be given
         UndoRefusedError            undoing would overwrite work that came later
       SessionError                  a session file cannot be read or written
@@ -28,6 +29,10 @@ class AgentError(Exception):
 
 class ConfigError(AgentError):
     """A setting is unknown, malformed or not allowed where it stands; names the file and line."""
+
+
+class PlaceError(AgentError):
+    """The folder is a home, of the system, or no project, and nobody said to work there."""
 
 
 class WorkspaceError(AgentError):

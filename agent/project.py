@@ -5,7 +5,6 @@ The only place where the workspace (which files) meets the sandbox (where they r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from agent.settings.schema import SandboxSettings
 from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
 from sandbox.box import DockerSandbox
+from sandbox.children import in_thread
 from sandbox.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
 from sandbox.engine import check_runtime, engine_url
 from sandbox.focus import WHOLE, Focus
@@ -88,7 +88,7 @@ class ProjectTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        entering = await asyncio.to_thread(self._entering)
+        entering = await in_thread(self._entering)
         return await run_whole(
             self._verified,
             entering,
@@ -134,7 +134,7 @@ class ProjectTests:
         Raises:
             SandboxError: If no answer can be given, or a masked copy is to come back.
         """
-        entering = await asyncio.to_thread(self._entering)
+        entering = await in_thread(self._entering)
         if masked := next((path for path in collect if path in entering.masked), None):
             raise TransferError(
                 f"{masked} cannot come back: placeholders stand for its secrets in the sandbox"
@@ -163,8 +163,8 @@ class CopyTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        names = await asyncio.to_thread(self.workspace.list_files)
-        entering = await asyncio.to_thread(files_below, self.copy, names)
+        names = await in_thread(self.workspace.list_files)
+        entering = await in_thread(files_below, self.copy, names)
         return await run_whole(
             self.verified, entering, only=only, on_output=on_output, on_result=on_result
         )
@@ -189,7 +189,7 @@ class FolderTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        entering = await asyncio.to_thread(self._entering)
+        entering = await in_thread(self._entering)
         return await run_whole(
             self.verified, entering, only=only, on_output=on_output, on_result=on_result
         )
@@ -237,7 +237,7 @@ async def open_project(
             image.id, session=session, lock_dir=state_dir, runtime=settings.runtime
         ) as sandbox:
             with RunLedger(state_dir / "runs.sqlite3") as ledger:
-                await asyncio.to_thread(ledger.settle, state_dir)
+                await in_thread(ledger.settle, state_dir)
                 yield ProjectTests(
                     workspace=workspace,
                     sandbox=GuardedSandbox(sandbox, ledger, session=session),
@@ -264,23 +264,23 @@ async def prepare(
     Raises:
         SandboxError: If there is no engine, no image, or a dependency cannot be had.
     """
-    await asyncio.to_thread(check_runtime, settings.runtime)
-    project = await asyncio.to_thread(
+    await in_thread(check_runtime, settings.runtime)
+    project = await in_thread(
         detect, workspace.root / focus.folder, command=command, within=workspace.root
     )
     project = aimed(project, workspace.root, focus.targets)
-    _, refused = await asyncio.to_thread(project_files, workspace, maskable=maskable)
+    _, refused = await in_thread(project_files, workspace, maskable=maskable)
     for refusal in refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
     for reason in project.skipped:
         say(reason)
-    base = await asyncio.to_thread(
+    base = await in_thread(
         ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
     )
     if not project.tools:
         check_python(project.root, base)
-    project = await asyncio.to_thread(fit, project, base, url=engine_url())
-    if note := await asyncio.to_thread(missing_compiler, project, base, url=engine_url()):
+    project = await in_thread(fit, project, base, url=engine_url())
+    if note := await in_thread(missing_compiler, project, base, url=engine_url()):
         say(note)
     layers = _Layers(base, project, settings, state_dir / "wheels", say)
     return project, await layers.ready(approver)
@@ -292,7 +292,7 @@ async def _maskable(
     """Of which files a masked copy may enter; None: of all."""
     if settings.mask_secrets:
         return None
-    files, refused = await asyncio.to_thread(project_files, workspace)
+    files, refused = await in_thread(project_files, workspace)
     return await ask_to_mask(approver, missed(refused, files))
 
 
@@ -313,7 +313,7 @@ class _Layers:
         """Return the image; a build that nobody allows ends with the error that names it."""
         for _ in range(_MOST_QUESTIONS):
             try:
-                return await asyncio.to_thread(self._make)
+                return await in_thread(self._make)
             except NeedsNetworkError as error:
                 question = Question(
                     kind="network build", subject=error.build, detail=_NETWORK_BUILD
@@ -323,7 +323,7 @@ class _Layers:
                 if not (await approver.decide(question)).allowed:
                     raise
                 self._allowed.add(error.build)
-        return await asyncio.to_thread(self._make)
+        return await in_thread(self._make)
 
     def _make(self) -> Image:
         image = ensure_project_image(

@@ -24,6 +24,7 @@ from agent.workspace.workspace import Workspace
 from agent.yields import append_yield
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterStore
+from sandbox.children import in_thread
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials
@@ -89,10 +90,10 @@ class Study:
         async def work(emit: Emit) -> None:
             project = await self._resources.project(emit, None)
             model = await self._resources.model(emit)
-            files = await asyncio.to_thread(self._workspace.list_files)
+            files = await in_thread(self._workspace.list_files)
             with tempfile.TemporaryDirectory(prefix="elagent-practice-") as folder:
                 copy = Path(folder)
-                await asyncio.to_thread(copy_project, self._workspace.root, files, copy)
+                await in_thread(copy_project, self._workspace.root, files, copy)
                 events = practise(
                     copy=copy,
                     files=files,

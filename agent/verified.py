@@ -6,12 +6,12 @@ and which were red earlier in the session, so that their pass is looked at twice
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.errors import WorkspaceError
 from agent.workspace.committed import read_commit
+from sandbox.children import in_thread
 from sandbox.contract import Limits, Sandbox, SourceFile
 from sandbox.pristine import Footing, Pristine, committed_files, footing
 from sandbox.project import Project
@@ -54,8 +54,8 @@ class VerifiedTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        pristine = await asyncio.to_thread(read_commit, self._root, commit=self._commit)
-        basis = await asyncio.to_thread(self._footing, files, pristine)
+        pristine = await in_thread(read_commit, self._root, commit=self._commit)
+        basis = await in_thread(self._footing, files, pristine)
         expected = None
         if pristine is not None and basis.trust.may_train:
             expected = await self._expected(files, pristine, basis)
@@ -87,7 +87,7 @@ class VerifiedTests:
         """The tests that the commit itself has: found once for each commit."""
         key = (pristine.commit, basis.trust)
         if key not in self._collected:
-            committed = await asyncio.to_thread(committed_files, files, pristine)
+            committed = await in_thread(committed_files, files, pristine)
             self._collected[key] = await collect_tests(
                 self._sandbox,
                 self._project,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from sandbox import children
 from sandbox.contract import ImageError
 
 SUITE = "bookworm"
@@ -93,11 +94,11 @@ def debian_root(
 
 def _run(argv: list[str], what: str) -> None:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = children.run(argv, timeout_s=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"{what}: no end after {_TIMEOUT_S:.0f} s") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace").splitlines()
         raise ImageError(f"{what}: {said[-1] if said else f'exit {done.returncode}'}")
 
 

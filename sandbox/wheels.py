@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from sandbox import children
 from sandbox.contract import ImageError, Job, Limits
 from sandbox.host_pip import PIP, is_from_index
 from sandbox.oneshot import run_job
@@ -111,22 +112,14 @@ def download_wheels(
         f"--constraint={limits}",
     ]
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_DOWNLOAD_S,
-            check=False,
-        )
+        done = children.run(command, cwd=folder, timeout_s=_DOWNLOAD_S)
     except subprocess.TimeoutExpired as error:
         raise ImageError(f"pip did not finish fetching in {_DOWNLOAD_S:.0f} s") from error
     wanted.unlink()
     limits.unlink()
     if done.returncode == 0:
         return None
-    return _explain(done.stderr)
+    return _explain(done.stderr.decode("utf-8", "replace"))
 
 
 def _explain(stderr: str) -> Missing:

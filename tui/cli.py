@@ -100,6 +100,7 @@ class LazyGroup(click.Group):
 @click.option("--commit", is_flag=True, help="Make a commit of each accepted turn.")
 @click.option("--hooks", is_flag=True, help="With --commit: let hooks run, after one question.")
 @click.option("--trust", is_flag=True, help="Read this repository's own settings and AGENTS.md.")
+@click.option("--here", is_flag=True, help="Work here, even if this is a home or no project.")
 @click.version_option(package_name="elagent", message="elagent %(version)s")
 @click.pass_context
 def cli(
@@ -116,6 +117,7 @@ def cli(
     commit: bool,
     hooks: bool,
     trust: bool,
+    here: bool,
 ) -> None:
     """A terminal coding assistant that learns from tool output.
 
@@ -142,18 +144,22 @@ def cli(
             resume=resume,
             commit=commit,
             hooks=hooks,
+            here=here,
         )
     )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with a documented exit code."""
-    sys.exit(run(argv))
+    from tui.leaving import end_on_signals, leave
+
+    end_on_signals()
+    leave(run(argv))
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line to its exit code; every failure has become one clear sentence."""
-    from agent.errors import AgentError, ConfigError
+    from agent.errors import AgentError, ConfigError, PlaceError
     from learning.errors import LearningError
     from sandbox.contract import SandboxError
 
@@ -167,7 +173,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         result = _say("interrupted", EXIT_INTERRUPTED)
     except (AgentError, LearningError, SandboxError) as err:
-        code = EXIT_USAGE if isinstance(err, ConfigError) else EXIT_ENVIRONMENT
+        code = EXIT_USAGE if isinstance(err, ConfigError | PlaceError) else EXIT_ENVIRONMENT
         result = _say(f"elagent: {err}", code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,6 +17,7 @@ from agent.learn import LearnOptions
 from agent.paths import make_private
 from agent.turn.conversation import Conversation
 from learning.errors import LearningError
+from sandbox.children import in_thread
 from sandbox.contract import SandboxError
 from sandbox.streams import display_safe
 from tui import reports
@@ -80,10 +81,10 @@ class Repl:
             if self._where.resume:
                 count = len(self._assistant.conversation.messages)
                 self._console.print(f"going on with {self._where.resume}: {count} messages")
-            self._start = await asyncio.to_thread(
+            self._start = await in_thread(
                 self._assistant.workspace.snapshot, "start of the conversation"
             )
-            self._file_names = await asyncio.to_thread(self._assistant.workspace.list_files)
+            self._file_names = await in_thread(self._assistant.workspace.list_files)
             await self._prompt.run(self._handled, on_interrupt=self._interrupted)
         return 0
 
@@ -188,7 +189,7 @@ class Repl:
         workspace = self._assistant.workspace
         if name == "/diff":
             assert self._start is not None  # noqa: S101 - set before the first prompt
-            diff = await asyncio.to_thread(workspace.diff, self._start)
+            diff = await in_thread(workspace.diff, self._start)
             self._console.print(render_diff(diff) if diff else "nothing changed")
             return
         self._console.print(await asyncio.to_thread(undo_or_redo, workspace, name, rest))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from agent.approval import Approver, ModeApprover
 from agent.assistant import Assistant
 from agent.resources import Parts
+from tui.leaving import Threads
 from tui.wiring import Context
 
 _T = TypeVar("_T")
@@ -36,7 +37,7 @@ def open_assistant(where: Context, approver: Approver | None = None) -> Assistan
 
 
 def run_async(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run to the end; SIGINT and SIGTERM cancel it, so that its clean-up runs, then interrupt.
+    """Run to the end; SIGINT, SIGTERM and SIGHUP cancel it, so that its clean-up runs, then interrupt.
 
     Raises:
         KeyboardInterrupt: If a signal ended it.
@@ -45,8 +46,10 @@ def run_async(main: Coroutine[Any, Any, _T]) -> _T:
     async def guarded() -> _T:
         task = asyncio.ensure_future(main)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+        loop.set_default_executor(Threads())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                loop.add_signal_handler(number, task.cancel)
         return await task
 
     try:

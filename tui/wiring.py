@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from agent.context.instructions import read_instructions
-from agent.errors import ConfigError
+from agent.errors import ConfigError, PlaceError
 from agent.paths import Paths, RepositoryPaths, from_environ
+from agent.place import trouble_with
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
@@ -93,14 +94,19 @@ def context(
 
 
 def contexts(
-    paths: Sequence[str], overrides: Mapping[str, object] | None = None
+    paths: Sequence[str],
+    overrides: Mapping[str, object] | None = None,
+    *,
+    here: bool = False,
+    may_ask: bool = True,
 ) -> tuple[Context, ...]:
     """One context for each project that the paths belong to (default: the current folder).
 
-    The first path says which repository is meant.
+    The first path says which repository is meant; `here` and `may_ask` as in `place_to_work`.
 
     Raises:
         ConfigError: If a setting is wrong, or a path is not there or elsewhere.
+        PlaceError: If nobody allows to work there.
     """
     cwd = Path.cwd()
     named = [path.partition("::")[0] for path in paths] or ["."]
@@ -110,7 +116,7 @@ def contexts(
         focuses = find_focuses(root, cwd, paths or ["."])
     except PathError as err:
         raise ConfigError(str(err)) from err
-    one = context(root, overrides)
+    one = place_to_work(root, overrides, here=here, may_ask=may_ask)
     return tuple(replace(one, focus=focus) for focus in focuses)
 
 
@@ -135,6 +141,35 @@ def users_settings() -> Settings:
     return load(Path.cwd(), os.environ, trusted=False).settings
 
 
+def place_to_work(
+    path: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    here: bool = False,
+    may_ask: bool = True,
+    focused: bool = False,
+) -> Context:
+    """As `context`, for a command that keeps copies of the files: the folder must be a project.
+
+    A person at a terminal is asked about any other folder, unless `here` or a setting allows it.
+
+    Raises:
+        PlaceError: If nobody allows it.
+        ConfigError: If a setting is wrong.
+    """
+    allowed = True if here or _program_options().get("here") else None
+    where = context(path, {**(overrides or {}), "session.here": allowed}, focused=focused)
+    trouble = trouble_with(where.root, os.environ)
+    if not trouble or where.settings.session.here:
+        return where
+    said = f"{display_safe(str(where.root))} {trouble}"
+    if may_ask and sys.stdin.isatty() and sys.stdout.isatty():
+        click.echo(f"{said}. Its files would be copied to have undo, and be open to the model.")
+        if click.confirm("Work here all the same?", default=False):
+            return where
+    raise PlaceError(f"{said}; start in a project's own folder, or add --here to work here")
+
+
 def is_trusted(root: Path, cwd: Path, answers: TrustFile) -> bool:
     """True if this repository's own configuration, as it is now, may be read; asks where needed.
 
@@ -145,8 +180,7 @@ def is_trusted(root: Path, cwd: Path, answers: TrustFile) -> bool:
     if not words:
         return True
     digest = digest_of(words)
-    current = click.get_current_context(silent=True)
-    options = current.find_root().params if current is not None else {}
+    options = _program_options()
     if options.get("trust"):
         answers.remember(root, digest, trusted=True)
         return True
@@ -174,6 +208,12 @@ def _ask_for_trust(words: Mapping[str, str], *, changed: bool) -> bool:
         if len(lines) > _SHOWN_LINES:
             click.echo(f"   ({len(lines) - _SHOWN_LINES} more lines; open the file to read them)")
     return click.confirm("Read it, until it changes?", default=False)
+
+
+def _program_options() -> Mapping[str, object]:
+    """The options that stand before a command."""
+    current = click.get_current_context(silent=True)
+    return current.find_root().params if current is not None else {}
 
 
 def repository_root(path: Path) -> Path:

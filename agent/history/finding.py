@@ -7,7 +7,6 @@ the fix loop to the file, as it would lead it for a user.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from agent.history.trees import Tree, Trees
 from agent.learner_process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
+from sandbox.children import in_thread
 from sandbox.report import RunStatus, TestReport
 
 _MOST_UNFIT = 5
@@ -78,7 +78,7 @@ async def find_tasks(
         WorkspaceError: If the files of a commit cannot be written.
     """
     started = clock()
-    line = await asyncio.to_thread(commits, root, environ)
+    line = await in_thread(commits, root, environ)
     todo = [commit for commit in line if commit.id not in known.examined]
     search = _Search(
         History(root, environ),
@@ -135,7 +135,7 @@ class _Search:
 
     async def examine(self, commit: Commit, on_part: Callable[[float], None]) -> bool:
         """Try every candidate of a commit, saying which share is done; whether all were tried."""
-        touched = await asyncio.to_thread(self._history.candidates, commit)
+        touched = await in_thread(self._history.candidates, commit)
         new = [each for each in touched if self._is_new(each)]
         for number, candidate in enumerate(new, 1):
             if self.late():

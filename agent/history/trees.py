@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from agent.errors import WorkspaceError
 from agent.fixing.verify import TestRunner
 from agent.workspace.committed import read_commit
 from agent.workspace.safegit import user_git
+from sandbox.children import in_thread
 from sandbox.pristine import Pristine
 
 _MOST_BYTES = 256 * 2**20
@@ -73,7 +73,7 @@ class Trees:
         if self._now is None or self._now.commit != commit:
             self._now = None
             place = self._folder / "tree"
-            names = await asyncio.to_thread(self._write, commit, place)
+            names = await in_thread(self._write, commit, place)
             runner = self._runners.at_commit(commit, place)
             self._now = Tree(commit=commit, folder=place, files=names, runner=runner)
         return self._now

@@ -128,6 +128,13 @@ class SessionSettings:
     capture: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """Whether experiences are recorded to learn from."""
     retention_days: int = _setting(30, low=0)
+    here: bool = _setting(False)
+    """Whether a home, a folder of the system, and a folder without a project are entered without a
+    question, as with `--here`."""
+    snapshot_files: int = _setting(50_000, low=100)
+    """So many files at most are in a snapshot; of what is more, whole folders are left out."""
+    snapshot_mib: int = _setting(1024, low=1)
+    """So large may they be together; the largest files are left out first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ from learning.promotion.gate import Trial
 from learning.promotion.guard import guard_problems
 from learning.promotion.lineage import tainted
 from learning.records import Origin, Verdict
+from sandbox.children import in_thread
 from sandbox.image import ensure_base
 from sandbox.judge import CheckTask, JudgeResult
 
@@ -125,9 +126,7 @@ class Trials:
         def say(text: str) -> None:
             emit(Notice(text))
 
-        image = await asyncio.to_thread(
-            ensure_base, source=self.settings.sandbox.image, on_progress=say
-        )
+        image = await in_thread(ensure_base, source=self.settings.sandbox.image, on_progress=say)
         async with (
             open_trees(self.root, self.environ, project) as trees,
             LateJudge(image.id, lock_dir=make_private(self.paths.sandbox)) as judge,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.children import in_thread
 from sandbox.report import RunStatus, TestReport
 
 
@@ -60,7 +61,7 @@ class BestState:
         self._now = passed
         if self._best is None or passed > self._best[0]:
             label = f"{passed} tests pass"
-            self._best = passed, await asyncio.to_thread(self._checkpoints.snapshot, label)
+            self._best = passed, await in_thread(self._checkpoints.snapshot, label)
 
     async def go_back(self) -> str:
         """Restore the best state if the tests say that the present one is worse; what was done.

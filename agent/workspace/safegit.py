@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from agent.errors import WorkspaceError
+from sandbox import children
 
 _HEADER_FIELDS = 3
 _SHA1_DIGITS = 40
@@ -78,15 +79,15 @@ class Git:
         """
         flags = [part for option in self.options for part in ("-c", option)]
         try:
-            return subprocess.run(
-                ["git", *flags, *args],  # noqa: S607 - found on the PATH of the given environment
+            return children.run(
+                ["git", *flags, *args],
                 cwd=self.cwd,
-                env=dict(self.env),
-                input=stdin,
-                capture_output=True,
-                check=False,
+                env=self.env,
+                stdin=stdin,
                 pass_fds=self.inherit,
             )
+        except children.StoppedError as err:
+            raise WorkspaceError(f"git was stopped in {self.cwd}; nothing was changed") from err
         except FileNotFoundError as err:
             if self.cwd.is_dir():
                 raise WorkspaceError("git is not installed; install it to have undo") from err
@@ -101,12 +102,10 @@ class Git:
             WorkspaceError: If one is missing or damaged.
         """
         flags = [part for option in self.options for part in ("-c", option)]
-        with subprocess.Popen(
-            ["git", *flags, "cat-file", "--batch"],  # noqa: S607 - as above
+        with children.opened(
+            ["git", *flags, "cat-file", "--batch"],
             cwd=self.cwd,
-            env=dict(self.env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            env=self.env,
             stderr=subprocess.DEVNULL,
             pass_fds=self.inherit,
         ) as process:

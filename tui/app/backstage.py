@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sandbox.children import in_thread
 from tui.app.entries import Failure
 from tui.app.standing import read_git
 
@@ -51,7 +52,7 @@ class Backstage:
             await app.add(Failure(self.fault(err)))
             return
         self._start = asyncio.create_task(
-            asyncio.to_thread(self._agent.workspace.snapshot, "start of the conversation")
+            in_thread(self._agent.workspace.snapshot, "start of the conversation")
         )
         self.opened.set()
         app.learner.begin()
@@ -87,10 +88,10 @@ class Backstage:
 
     async def _look_at_files(self) -> None:
         app = self._app
-        branch, dirty = await asyncio.to_thread(read_git, app.where.root, os.environ)
+        branch, dirty = await in_thread(read_git, app.where.root, os.environ)
         app.status.show(replace(app.standing, branch=branch, dirty=dirty))
         await self.opened.wait()
-        self.files = await asyncio.to_thread(self.agent.workspace.list_files)
+        self.files = await in_thread(self.agent.workspace.list_files)
 
     def switch_when_idle(self) -> None:
         """Another adapter is in use: connect again, but never under a reply in flight."""

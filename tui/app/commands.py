@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from sandbox.children import in_thread
 from tui.app.entries import Answer, Change, Said
 from tui.app.jobs import Job
 from tui.slash import find, mentioned, nearest, split
@@ -106,7 +107,7 @@ class Commands:
         app = self._app
         workspace = app.backstage.agent.workspace
         if name == "/diff":
-            diff = await asyncio.to_thread(workspace.diff, await app.backstage.start_snapshot())
+            diff = await in_thread(workspace.diff, await app.backstage.start_snapshot())
             await app.add(
                 Change("changed since the beginning", diff) if diff else Answer("nothing changed")
             )

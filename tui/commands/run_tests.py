@@ -47,6 +47,7 @@ _WORST_FIRST = (_RED, _ENVIRONMENT)
     is_flag=True,
     help="Let copies of test files in that seem to hold secrets, with placeholders for these.",
 )
+@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON lines.")
 def run_tests(
     *,
@@ -60,6 +61,7 @@ def run_tests(
     base_url: str | None,
     timeout: float | None,
     mask_secrets: bool,
+    here: bool,
     as_json: bool,
 ) -> int:
     projects = contexts(
@@ -73,6 +75,8 @@ def run_tests(
             "sandbox.timeout_s": timeout,
             "sandbox.mask_secrets": True if mask_secrets else None,
         },
+        here=here,
+        may_ask=not as_json,
     )
     presenter = make_presenter(as_json=as_json, stream=False)
     try:

@@ -25,7 +25,7 @@ from sandbox.terminal import run_shell
 from tui.asking import terminal_approver
 from tui.plain import TextPresenter, format_bytes, format_seconds, make_console
 from tui.running import open_assistant, run_async
-from tui.wiring import context
+from tui.wiring import Context, context, place_to_work
 
 _SHELL_S = 8 * 3600.0
 
@@ -108,8 +108,9 @@ def prune(*, keep: int) -> None:
     show_default=True,
     help="Ask before each file is written, or write all of them.",
 )
+@click.option("--here", is_flag=True, help="Even if this is a home or no project.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode) -> int:
+def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode, here: bool) -> int:
     """Run COMMAND in a box, on a copy of this repository's files, as its tests would run.
 
     One argument is a command line for a shell; several are a program and its arguments, as they
@@ -122,21 +123,22 @@ def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode) -> int:
     presenter = TextPresenter(make_console())
     try:
         approver = terminal_approver(presenter, as_json=False, mode=mode)
-        return run_async(
-            _run(command if len(command) > 1 else command[0], bring, presenter, approver)
-        )
+        where = place_to_work(here=here, focused=True)
+        shown = command if len(command) > 1 else command[0]
+        return run_async(_run(where, shown, bring, presenter, approver))
     finally:
         presenter.close()
 
 
 async def _run(
+    where: Context,
     command: str | tuple[str, ...],
     bring: tuple[str, ...],
     presenter: TextPresenter,
     approver: Approver,
 ) -> int:
     code = 1
-    async with open_assistant(context(focused=True), approver) as assistant:
+    async with open_assistant(where, approver) as assistant:
         async for event in assistant.run_command(command, bring=bring):
             presenter.show(event)
             if isinstance(event, TurnFinished):
@@ -147,11 +149,12 @@ async def _run(
 
 @sandbox.command("shell")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-def shell(*, path: Path) -> int:
+@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
+def shell(*, path: Path, here: bool) -> int:
     """Open a shell in a box that holds a copy of the files of PATH; changes are discarded."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise SandboxError("a shell needs a terminal; for one command use `elagent sandbox run`")
-    where = context(path)
+    where = place_to_work(path, here=here)
     settings = where.settings.sandbox
     state_dir = make_private(where.paths.sandbox)
     workspace = Workspace(

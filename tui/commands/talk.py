@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from tui.wiring import Context, context
+from tui.wiring import Context, place_to_work
 
 if TYPE_CHECKING:  # the app opens the assistant only after its first paint
     from agent.approval import Approver
@@ -33,12 +33,13 @@ def talk(
     resume: str | None = None,
     commit: bool = False,
     hooks: bool = False,
+    here: bool = False,
 ) -> int:
     """Run the conversation to its exit code."""
     if hooks and not commit:
         raise click.UsageError("--hooks belongs to --commit")
     given = {"model.name": model_name, "model.base_url": base_url, "agent.memory": memory}
-    where = context(None, given)
+    where = place_to_work(None, given, here=here, may_ask=not as_json)
     session = _session(where, resume) if resume else None
     where = replace(where, resume=session, commit=commit, hooks=hooks)
     if task is None and sys.stdin.isatty():
