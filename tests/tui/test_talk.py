@@ -22,6 +22,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "ops.py").write_text("def add(a, b):\n    return a - b\n")
+    (folder / "pyproject.toml").touch()
     return folder
 
 
