@@ -49,6 +49,7 @@ from agent.turn.opening import Background
 from agent.workspace.committing import Committer
 from agent.workspace.head import read_head
 from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
+from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
@@ -74,11 +75,16 @@ class Assistant:
             approver=approver, files=HostFiles(root=parts.root, environ=parts.environ)
         )
         self.conversation = Conversation()
+        self._told_left_out = False
         self.workspace = Workspace(
             parts.root,
             self._repository.shadow_git,
             environ=parts.environ,
             excluded=(parts.paths.home,),
+            limits=SnapshotLimits(
+                files=parts.settings.session.snapshot_files,
+                size_mib=parts.settings.session.snapshot_mib,
+            ),
         )
         sessions, resume = self._repository.sessions, parts.resume
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
@@ -143,6 +149,7 @@ class Assistant:
 
         async def work(emit: Emit) -> None:
             project = await self._resources.project(emit, command)
+            self._say_what_is_left_out(emit)
             emit(StageStarted("running all tests"))
             await self._note_user_edits(emit)
             report = await project.run(on_result=lambda result: emit(TestFinished(result)))
@@ -160,7 +167,7 @@ class Assistant:
             model = await self._resources.model(emit)
             settings = self._settings
             recorder = await self._resources.recorder(emit)
-            async with self._turn("run-tests --fix"):
+            async with self._turn("run-tests --fix", emit):
                 repair = fix(
                     root=self._parts.root,
                     files=await in_thread(self.workspace.list_files),
@@ -210,7 +217,7 @@ class Assistant:
             await self._note_user_edits(emit)
             if self._parts.commit:
                 await self._commits.turn_begins()
-            async with self._turn(text[:60]) as before:
+            async with self._turn(text[:60], emit) as before:
                 means = Means(
                     files=await in_thread(self.workspace.list_files),
                     model=model,
@@ -266,7 +273,7 @@ class Assistant:
             )
             left: tuple[str, ...] = ()
             if declared and execution.succeeded:
-                async with self._turn(f"files of {shown[:60]}"):
+                async with self._turn(f"files of {shown[:60]}", emit):
                     for item in declared:
                         await asyncio.to_thread(self.workspace.will_write, item.target)
                     decide, found = self._approver.decide, execution.collected
@@ -321,15 +328,21 @@ class Assistant:
                 emit(said)
 
     @asynccontextmanager
-    async def _turn(self, label: str) -> AsyncIterator[str]:
+    async def _turn(self, label: str, emit: Emit) -> AsyncIterator[str]:
         """Everything inside becomes one step of `undo`; yields the state before."""
         turn = self.workspace.turn(label)
-        # Stopped while it begins, it has not begun: what it does then takes back what it did.
         before = await in_thread(turn.__enter__)
+        self._say_what_is_left_out(emit)
         try:
             yield before
         finally:
             await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
+
+    def _say_what_is_left_out(self, emit: Emit) -> None:
+        """Tell once what no snapshot of this session holds."""
+        if (said := self.workspace.left_out) and not self._told_left_out:
+            self._told_left_out = True
+            emit(Notice(said, "warning"))
 
     async def _note_user_edits(self, emit: Emit) -> None:
         """Record what the user made of the agent's edits since they were written."""

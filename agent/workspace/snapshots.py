@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent.errors import UndoRefusedError, WorkspaceError
 from agent.workspace.coverage import Coverage
+from agent.workspace.limits import DEFAULT_LIMITS, LeftOut, SnapshotLimits, beyond
 from agent.workspace.safegit import shadow_git
 from agent.workspace.worktree import Tree, parents
 
@@ -41,7 +42,6 @@ _NO_BLOB = b"0" * 40
 ABSENT = "absent"
 """Instead of a stamp: stands for a file that is known not to be there, though its folder is left out."""
 
-MAX_FILES = 200_000
 # Flushing thousands of files takes a minute, and the snapshot holds their contents anyway.
 _MOST_SYNCED = 100
 
@@ -84,8 +84,17 @@ class Snapshots:
     """The states of one folder. One caller at a time: `agent.workspace.workspace` holds the lock."""
 
     def __init__(
-        self, root: Path, git_dir: Path, environ: Mapping[str, str], *, excluded: Sequence[Path]
+        self,
+        root: Path,
+        git_dir: Path,
+        environ: Mapping[str, str],
+        *,
+        excluded: Sequence[Path],
+        limits: SnapshotLimits = DEFAULT_LIMITS,
     ) -> None:
+        self.left_out: LeftOut | None = None
+        """What the last snapshot left out since it would be too much."""
+        self._limits = limits
         self.root = root.resolve()
         self._excluded = excluded
         self._git_dir = git_dir
@@ -117,28 +126,29 @@ class Snapshots:
         Files of the state `also` that still exist are held even if they would not be by now, and
         so are those `written` by the agent, wherever they are.
         """
+        written = frozenset(written)
         covered = self._coverage().now()
         for path in covered.leftovers:  # whoever wrote it is gone: its lock is free
             self._tree.remove(path)
         # What is once held stays held, as in git itself, even if it is ignored later.
         indexed = self._indexed()
-        before = indexed.union(self._contents(also)) if also else indexed
-        extra = before.difference(covered.left_out).union(written)
-        kept = covered.files | self._tree.covered(extra - covered.files)
-        if len(kept) > MAX_FILES:
-            raise WorkspaceError(
-                f"{self.root} holds more than {MAX_FILES} files that are not ignored; "
-                "start in the project's own folder, or list what is generated in .gitignore"
-            )
+        asked = frozenset(self._contents(also)) if also else frozenset()
+        before = indexed | asked
+        extra = before - covered.left_out.keys() | written
+        wanted = covered.files | self._tree.covered(extra - covered.files)
+        self.left_out = beyond(self._tree, wanted, self._limits, always=asked | written)
+        too_much = self.left_out.files if self.left_out else frozenset()
+        kept = wanted - too_much
         try:
             tree = self._tree_of(gone=indexed - kept, kept=kept)
         except WorkspaceError:
             # The index is only a cache, and a power cut may have torn it or lost stored files.
             (self._git_dir / "index").unlink(missing_ok=True)
             tree = self._tree_of(gone=set(), kept=kept)
-        left_out = {path: why for path, why in covered.left_out.items() if path not in kept}
+        reasons = {**covered.left_out, **(self.left_out.reasons if self.left_out else {})}
+        left_out = {path: why for path, why in reasons.items() if path not in kept}
         note = Note(label=label, left_out=left_out, ignored=covered.ignored)
-        gone = before.union(written) - kept - left_out.keys()
+        gone = (before | written) - kept - left_out.keys() - too_much
         known = dict.fromkeys(filter(note.is_silent_on, gone), ABSENT)
         return self._commit(tree, replace(note, left_out={**left_out, **known}))
 

@@ -19,6 +19,7 @@ from agent.errors import UndoRefusedError, WorkspaceError
 from agent.locks import hold, try_lock
 from agent.paths import make_private
 from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
+from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
 from agent.workspace.snapshots import Change, Snapshots
 from agent.workspace.steps import Restored, decoded, move, step_of
 
@@ -41,11 +42,12 @@ class Workspace:
         *,
         environ: Mapping[str, str] = MappingProxyType({}),
         excluded: Sequence[Path] = (),
+        limits: SnapshotLimits = DEFAULT_LIMITS,
     ) -> None:
         self.root = root.resolve()
         self._git_dir = git_dir
         self._snapshots = Snapshots(
-            self.root, git_dir, environ, excluded=(*excluded, git_dir.parent)
+            self.root, git_dir, environ, excluded=(*excluded, git_dir.parent), limits=limits
         )
         self._turn: str | None = None
 
@@ -69,6 +71,11 @@ class Workspace:
         """
         with self._locked():
             return self._taken(label)
+
+    @property
+    def left_out(self) -> str:
+        """What the last snapshot left out since it would be too much; empty if nothing."""
+        return str(self._snapshots.left_out or "")
 
     def will_write(self, target: Path) -> None:
         """Hold a file that the agent is about to write, wherever it is, so that `undo` can go back.

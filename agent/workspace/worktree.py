@@ -8,6 +8,7 @@ Names are bytes here, since file names need not be UTF-8. Nothing follows a symb
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
@@ -54,6 +55,14 @@ class Tree:
         """The paths where a file or link stands, judged by the disk as it is now."""
         self._real_folders.clear()
         return {path for path in paths if self.covers(path)}
+
+    def sizes(self, paths: Iterable[bytes]) -> dict[bytes, int]:
+        """The sizes of those files that are there, in bytes."""
+        found = {}
+        for path in paths:
+            with contextlib.suppress(OSError):
+                found[path] = os.lstat(self.place(path)).st_size
+        return found
 
     def folders(self, paths: Iterable[bytes]) -> set[bytes]:
         """The paths where a folder stands."""

@@ -87,9 +87,11 @@ def hang_at(verb: str, environ: dict[str, str]) -> None:
 
 
 def nothing_left(environ: dict[str, str]) -> Callable[[], bool]:
-    return lambda: not any(
-        "elagent.py" in words or "git" in words or "sleep 600" in words
-        for words in commands(environ).values()
+    return lambda: (
+        not any(
+            "elagent.py" in words or "git" in words or "sleep 600" in words
+            for words in commands(environ).values()
+        )
     )
 
 
@@ -102,7 +104,11 @@ def send(number: signal.Signals) -> Callable[[Terminal, dict[str, str]], None]:
 
 
 def press(*keys: str) -> Callable[[Terminal, dict[str, str]], None]:
-    return lambda terminal, _: [terminal.press(key) for key in keys] and None
+    def leave(terminal: Terminal, environ: dict[str, str]) -> None:
+        for key in keys:
+            terminal.press(key)
+
+    return leave
 
 
 def close(terminal: Terminal, environ: dict[str, str]) -> None:

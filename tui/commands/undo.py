@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Restored, Workspace
 from sandbox.streams import display_safe
 from tui.undone import left_as_is
@@ -20,6 +21,10 @@ def _workspace(path: Path) -> Workspace:
         where.repository.shadow_git,
         environ=os.environ,
         excluded=(where.paths.home,),
+        limits=SnapshotLimits(
+            files=where.settings.session.snapshot_files,
+            size_mib=where.settings.session.snapshot_mib,
+        ),
     )
 
 
