@@ -76,6 +76,7 @@ class Assistant:
         )
         self.conversation = Conversation()
         self._told_left_out = False
+        self._unsaid: list[str] = []
         self.workspace = Workspace(
             parts.root,
             self._repository.shadow_git,
@@ -106,6 +107,7 @@ class Assistant:
         if self._parts.resume:
             records = read_session(self._repository.sessions, self._parts.resume)
             self._talk.resume(self.conversation, records)
+        self._unsaid = list(await asyncio.to_thread(self.workspace.put_back))
         head = await in_thread(read_head, self._parts.root)
         self._log.append(
             {
@@ -134,6 +136,11 @@ class Assistant:
             await self._resources.close()
         finally:
             self._log.close()
+
+    def news(self) -> list[str]:
+        """What happened to the files when the repository was opened, until somebody was told."""
+        said, self._unsaid = self._unsaid, []
+        return said
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""
@@ -181,6 +188,7 @@ class Assistant:
                     recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
                     may_write=asks_for_host(self._approver),
+                    note=self.workspace.will_judge,
                 )
                 await self._note_user_edits(emit)
                 first = True
@@ -313,7 +321,7 @@ class Assistant:
     async def _logged(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """Every event also goes to the session file, except the pieces of longer ones."""
         async with aclosing(events) as closing:
-            async for event in closing:
+            async for event in _after([Notice(said) for said in self.news()], closing):
                 if not isinstance(event, (TextDelta, OutputChunk, Progress)):
                     self._log.append(redact_data(to_json(event)))
                 yield event
@@ -348,6 +356,13 @@ class Assistant:
         """Record what the user made of the agent's edits since they were written."""
         if recorder := self._resources.recorded:
             await _recorded(emit, recorder.files_are, Sources(self._parts.root, ()).text)
+
+
+async def _after(first: Iterable[Event], events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    for event in first:
+        yield event
+    async for event in events:
+        yield event
 
 
 async def _recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _T) -> None:

@@ -78,6 +78,8 @@ class Repl:
             f" mode {self._mode}. /help shows the commands, Ctrl-D ends."
         )
         async with self._assistant:
+            for said in self._assistant.news():
+                self._console.print(display_safe(said))
             if self._where.resume:
                 count = len(self._assistant.conversation.messages)
                 self._console.print(f"going on with {self._where.resume}: {count} messages")

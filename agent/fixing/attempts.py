@@ -7,8 +7,11 @@ tests say so, or is put back byte for byte.
 from __future__ import annotations
 
 import ast
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from agent.advice import Advice
 from agent.editing.edits import (
@@ -20,6 +23,7 @@ from agent.editing.edits import (
     revert_edit,
 )
 from agent.editing.python_source import parse_python
+from agent.editing.source_files import SourceFileError
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -55,6 +59,17 @@ Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
 """Facts and hints about a red test."""
 
 
+class Judging(Protocol):
+    """A note of an edit that is being judged."""
+
+    def done(self) -> None:
+        """Forget the note: the edit was judged, or put back."""
+
+
+Note = Callable[[Path, bytes], Judging]
+"""Takes the file and what will be in it; blocks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What an attempt works with."""
@@ -70,6 +85,9 @@ class Parts:
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
     least_reply_tokens: int = 0
+    note: Note | None = None
+    """Notes an edit before it is written, so that a kill leaves none unjudged; None where nothing
+    of the user's is edited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +230,10 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
         SandboxError: If the sandbox gave no answer; the file is put back before.
     """
     parts.emit(EditProposed(edit.path, edit.diff))
-    applied = apply_edit(edit)
+    note = None
+    if parts.note is not None:
+        note = await asyncio.to_thread(parts.note, edit.target, edit.data)
+    applied = _applied(edit, note)
     reason = "interrupted before the tests could judge it"
     kept = False
     try:
@@ -225,7 +246,18 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
     finally:
         if not kept:
             _put_back(parts, applied, reason)
+        if note is not None:
+            note.done()
     return judgement
+
+
+def _applied(edit: Accepted, note: Judging | None) -> Applied:
+    try:
+        return apply_edit(edit)
+    except SourceFileError:
+        if note is not None:
+            note.done()
+        raise
 
 
 def reply_problem(parts: Parts, reason: str) -> str:

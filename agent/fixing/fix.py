@@ -27,6 +27,7 @@ from agent.facts.failure import Fact
 from agent.fixing.attempts import (
     Advise,
     Asked,
+    Note,
     Parts,
     Plan,
     ask_for_file,
@@ -94,13 +95,14 @@ def fix(
     recorder: StepRecorder | None = None,
     advise: Advise | None = None,
     may_write: MayWrite | None = None,
+    note: Note | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
     lessons of earlier repairs to the prompts. `may_write` decides about each edit before it is
-    written; None allows all. When this iterator is cancelled or closed, an edit
-    that is not judged yet is put back first.
+    written; None allows all. `note` takes down each edit before it is written. When this iterator
+    is cancelled or closed, an edit that is not judged yet is put back first.
 
     Raises:
         SandboxError: If the sandbox gives no answer; `FixFinished` comes before if tests ran.
@@ -118,6 +120,7 @@ def fix(
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
             least_reply_tokens=options.least_reply_tokens,
+            note=note,
         )
         await _Repair(parts, options, recorder).run()
 

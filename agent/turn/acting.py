@@ -190,7 +190,7 @@ class Actions:
             reason = kept.reason or DECLINED.reason
             self.emit(Notice(f"{edit.path} was not written: {reason}"))
             return DECLINED
-        await self.best.will_write(edit.target)
+        await self.best.will_write(kept.target, kept.data)
         try:
             apply_edit(kept)
         except SourceFileError as err:

@@ -16,7 +16,7 @@ class Checkpoints(Protocol):
 
     def snapshot(self, label: str) -> str: ...
 
-    def will_write(self, target: Path) -> None: ...
+    def will_write(self, target: Path, content: bytes | None = None) -> None: ...
 
     def restore(self, state: str, *, only: Collection[str]) -> object: ...
 
@@ -34,14 +34,14 @@ class BestState:
         self._best: tuple[int, str] | None = None
         self._now: int | None = None
 
-    async def will_write(self, target: Path) -> None:
+    async def will_write(self, target: Path, content: bytes) -> None:
         """A file is about to be written: what is there now must be held first.
 
         Raises:
             WorkspaceError: If it cannot be.
         """
         if self._checkpoints is not None:
-            await asyncio.to_thread(self._checkpoints.will_write, target)
+            await asyncio.to_thread(self._checkpoints.will_write, target, content)
 
     def edited(self, path: str, text: str) -> None:
         """A file was written: what the tests say about it is not known."""

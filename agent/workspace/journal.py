@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,20 @@ class OpenTurn:
     label: str
     written: tuple[str, ...] = ()
     """What the agent wrote, or is about to, wherever it is."""
+    contents: Mapping[str, Sequence[str]] | None = None
+    """By path the digests of all that was written there; None if that was not noted."""
+
+    def writing(self, path: str, content: bytes | None) -> OpenTurn:
+        """With one more file that is about to be written; None stands for what is not known yet."""
+        written = self.written if path in self.written else (*self.written, path)
+        contents = dict(self.contents or {})
+        if content is not None:
+            contents[path] = [*contents.get(path, ()), digest(content)]
+        return replace(self, written=written, contents=contents)
+
+    def wrote(self, path: str, content: bytes) -> bool:
+        """Whether this is, byte for byte, something that was written there."""
+        return digest(content) in (self.contents or {}).get(path, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +96,11 @@ class Journal:
         """The snapshots that undo and redo still need."""
         ends = {state for step in self.steps for state in (step.before, step.after)}
         return ends | {turn.before for turn in self.open}
+
+
+def digest(content: bytes) -> str:
+    """What a content is known by."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_journal(path: Path) -> Journal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -254,6 +254,10 @@ class Snapshots:
         for path in sorted(leaving - blocking):
             self._tree.remove(path)
         return tuple(sorted(changes))
+
+    def contents(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """The contents of files by their ids, in order."""
+        return self._git.blobs(blobs)
 
     def forget(self, keep: set[str], *, older_than: float) -> int:
         """Drop snapshots from before the time `older_than` that are not in `keep`; counts them."""

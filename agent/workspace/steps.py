@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent.errors import UndoRefusedError
 from agent.workspace.journal import OpenTurn, Step
-from agent.workspace.snapshots import ABSENT, Snapshots
+from agent.workspace.snapshots import ABSENT, Change, Snapshots
 
 _NAMES_SHOWN = 3
 
@@ -47,6 +47,8 @@ def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | No
     } - written
     if not changed.keys() - bystanders:
         return None
+    if cut_off and _is_known(turn):
+        return _own_part(snapshots, turn, after, changed)
     return Step(
         before=turn.before,
         after=after,
@@ -55,6 +57,27 @@ def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | No
         bystanders=decoded(bystanders),
         not_held=decoded(_moved(old.left_out, new.left_out)),
     )
+
+
+def _is_known(turn: OpenTurn) -> bool:
+    """Whether all that the agent wrote in a turn can be told from what others did."""
+    return turn.contents is not None and set(turn.written) <= turn.contents.keys()
+
+
+def _own_part(
+    snapshots: Snapshots, turn: OpenTurn, after: str, changed: Mapping[bytes, Change]
+) -> Step | None:
+    """Of a turn that was killed: the files that are still, byte for byte, as the agent wrote them."""
+    held = [path for path, change in changed.items() if change.new.mode]
+    contents = snapshots.contents([changed[path].new.blob for path in held])
+    own = {
+        path
+        for path, content in zip(held, contents, strict=True)
+        if turn.wrote(os.fsdecode(path), content)
+    }
+    if not own:
+        return None
+    return Step(before=turn.before, after=after, label=turn.label, only=decoded(own))
 
 
 def move(

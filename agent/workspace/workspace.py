@@ -22,6 +22,7 @@ from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write
 from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
 from agent.workspace.snapshots import Change, Snapshots
 from agent.workspace.steps import Restored, decoded, move, step_of
+from agent.workspace.unjudged import Noted, Unjudged
 
 __all__ = ["Restored", "UndoRefusedError", "Workspace", "WorkspaceError"]
 
@@ -49,6 +50,7 @@ class Workspace:
         self._snapshots = Snapshots(
             self.root, git_dir, environ, excluded=(*excluded, git_dir.parent), limits=limits
         )
+        self._unjudged = Unjudged(self.root, git_dir.with_name("unjudged"))
         self._turn: str | None = None
 
     def list_files(self) -> list[str]:
@@ -77,11 +79,12 @@ class Workspace:
         """What the last snapshot left out since it would be too much; empty if nothing."""
         return str(self._snapshots.left_out or "")
 
-    def will_write(self, target: Path) -> None:
+    def will_write(self, target: Path, content: bytes | None = None) -> None:
         """Hold a file that the agent is about to write, wherever it is, so that `undo` can go back.
 
         Without it, what is written into a cache or a large ignored folder would be in no snapshot.
-        Outside of a turn, and for a place outside of the folder, this does nothing.
+        By the `content`, if it is known, the agent's own work can be told from later edits even
+        after a kill. Outside of a turn, and for a place outside of the folder, this does nothing.
         """
         if self._turn is None or not target.is_relative_to(self.root):
             return
@@ -89,11 +92,37 @@ class Workspace:
         with self._locked():
             journal = self._read()
             turn = journal.turn(self._turn)
-            if turn is None or str(path) in turn.written:
+            if turn is None or (content is None and str(path) in turn.written):
                 return
-            before = self._snapshots.with_file(turn.before, os.fsencode(path))
-            turn = replace(turn, before=before, written=(*turn.written, str(path)))
+            before = turn.before
+            if str(path) not in turn.written:
+                before = self._snapshots.with_file(before, os.fsencode(path))
+            turn = replace(turn.writing(str(path), content), before=before)
             self._write(journal.wrote(turn))
+
+    def will_judge(self, target: Path, content: bytes) -> Noted:
+        """As `will_write`, for a file that is put back unless the tests are for it.
+
+        If this process is killed before the note is done, `put_back` does it.
+
+        Raises:
+            WorkspaceError: If it cannot be noted; then it must not be written.
+        """
+        self.will_write(target, content)
+        try:
+            return self._unjudged.note(target, content)
+        except OSError as err:
+            raise WorkspaceError(
+                f"{target.name} was not changed: it cannot be noted: {err}"
+            ) from err
+
+    def put_back(self) -> tuple[str, ...]:
+        """Put back edits that a process which was killed had not judged; a sentence for each.
+
+        Raises:
+            SourceFileError: If the file system refuses.
+        """
+        return self._unjudged.put_back()
 
     def diff(self, old: str, new: str | None = None) -> str:
         """A unified diff between two snapshots, or from one to now."""
@@ -139,8 +168,8 @@ class Workspace:
     def turn(self, label: str) -> Iterator[str]:
         """Everything that changes inside becomes one step of `undo`; yields the state before.
 
-        Ends the step on every way out; a process that is killed leaves a step that only
-        `undo(force=True)` takes back, since later edits cannot be told apart from it.
+        Ends the step on every way out; of a process that is killed the step is what is, byte for
+        byte, as the agent wrote it. Only if that is not known, `undo` has to be forced.
         """
         key = uuid.uuid4().hex
         alive = try_lock(self._turn_lock(key, create=True))
@@ -150,7 +179,8 @@ class Workspace:
             with self._locked():
                 before = self._taken(label)
                 journal = self._settled()
-                self._write(journal.opened(OpenTurn(key=key, before=before, label=label)))
+                turn = OpenTurn(key=key, before=before, label=label, contents={})
+                self._write(journal.opened(turn))
             self._turn = key
             try:
                 yield before

@@ -23,7 +23,7 @@ class NoFiles:
     def snapshot(self, label: str) -> str:
         return ""
 
-    def will_write(self, target: Path) -> None:
+    def will_write(self, target: Path, content: bytes | None = None) -> None:
         pass
 
     def restore(self, state: str, *, only: Collection[str]) -> None:

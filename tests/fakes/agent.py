@@ -100,6 +100,9 @@ class ScriptedAgent:
     ) -> None:
         self.closed = True
 
+    def news(self) -> list[str]:
+        return []
+
     def turn(self, text: str) -> AsyncGenerator[Event, None]:
         return self._job(text)
 

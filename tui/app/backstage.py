@@ -51,6 +51,8 @@ class Backstage:
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             await app.add(Failure(self.fault(err)))
             return
+        for said in self._agent.news():
+            await app.answer(said)
         self._start = asyncio.create_task(
             in_thread(self._agent.workspace.snapshot, "start of the conversation")
         )

@@ -38,6 +38,9 @@ class Agent(Protocol):
     @property
     def workspace(self) -> Files: ...
 
+    def news(self) -> list[str]:
+        """What happened to the files when the repository was opened, until somebody was told."""
+
     def turn(self, text: str) -> AsyncGenerator[Event, None]: ...
 
     def test(self) -> AsyncGenerator[Event, None]: ...

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Restored, Workspace
 from sandbox.streams import display_safe
 from tui.undone import left_as_is
@@ -16,16 +15,15 @@ from tui.wiring import place
 
 def _workspace(path: Path) -> Workspace:
     where = place(path)
-    return Workspace(
+    workspace = Workspace(
         where.root,
         where.repository.shadow_git,
         environ=os.environ,
         excluded=(where.paths.home,),
-        limits=SnapshotLimits(
-            files=where.settings.session.snapshot_files,
-            size_mib=where.settings.session.snapshot_mib,
-        ),
     )
+    for sentence in workspace.put_back():
+        click.echo(display_safe(sentence), err=True)
+    return workspace
 
 
 def _report(what: str, done: Restored) -> None:

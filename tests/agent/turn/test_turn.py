@@ -81,7 +81,7 @@ class Files:
         self.states.append(self.path.read_text())
         return str(len(self.states) - 1)
 
-    def will_write(self, target: Path) -> None:
+    def will_write(self, target: Path, content: bytes | None = None) -> None:
         pass
 
     def restore(self, state: str, *, only: Collection[str]) -> None:
