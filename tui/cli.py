@@ -42,6 +42,7 @@ COMMANDS = {
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
     "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),
     "sessions": ("sessions", "Show past sessions."),
+    "purge": ("purge", "Show what is kept of each repository, and remove it."),
     "config": ("config", "Show the settings and where each one comes from."),
     "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,12 +17,14 @@ from learning.model.catalog import find, fit, installed
 from learning.model.processor import computes_bf16
 from sandbox.contract import SandboxError
 from sandbox.engine import check_engine
-from sandbox.image import list_images
+from sandbox.image import PROJECT, Image, list_images
+from sandbox.pruning import last_use, prunable
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import format_bytes
 from tui.wiring import users_settings
 
 _MIN_FREE_BYTES = 8 * 10**9
+_KEPT_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,38 @@ def _sandbox() -> Iterator[Check]:
     yield Check(ok=True, what=f"Docker engine {engine.version}, cgroup v{engine.cgroup_version}")
     if "runsc" in engine.runtimes:
         yield Check(ok=True, what='gVisor is available: sandbox.runtime = "runsc"')
-    names = ", ".join(image.name for image in images) or "none yet; `elagent sandbox build`"
-    yield Check(bool(images), f"sandbox images: {names}", needed=False)
+    if not images:
+        yield Check(False, "sandbox images: none yet; `elagent sandbox build`", needed=False)
+        return
+    for line in _image_lines(images):
+        yield Check(ok=True, what=line)
+
+
+def _image_lines(images: Sequence[Image]) -> Iterator[str]:
+    """The images by kind, and which of them can go by which command."""
+    bases = [image for image in images if image.source != PROJECT]
+    layers = [image for image in images if image.source == PROJECT]
+    for image in bases:
+        yield f"base image {image.name}, {format_bytes(image.size_bytes)}"
+    # The size of a layer counts the base below it, which is there only once.
+    below = max((image.size_bytes for image in bases), default=0)
+    if layers:
+        noun = "image" if len(layers) == 1 else "images"
+        yield (
+            f"{len(layers)} {noun} with dependencies of projects, {_beside(layers, below)} beside"
+            " the base; `elagent sandbox ls` names them"
+        )
+    cache = context().paths.sandbox / "wheels"
+    latest_first = sorted(images, key=lambda image: last_use(image, cache), reverse=True)
+    if doomed := prunable(latest_first, _KEPT_LAYERS):
+        yield (
+            f"{len(doomed)} of the images, {_beside(doomed, below)}, can go:"
+            f" `elagent sandbox prune --keep {_KEPT_LAYERS}` keeps those used last"
+        )
+
+
+def _beside(images: Sequence[Image], below: int) -> str:
+    return f"about {format_bytes(sum(max(0, image.size_bytes - below) for image in images))}"
 
 
 def _model() -> Iterator[Check]:
