@@ -26,6 +26,7 @@ _LOCKED = (
 )
 _UNJUDGED = "unjudged/*.json"
 _GONE = ".purged-"
+_UNREADABLE = (OSError, ValueError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _kind(name: str) -> str:
 def _root(repository: RepositoryPaths) -> str:
     """The folder as its last session named it."""
     for path in sorted(repository.sessions.glob("*.jsonl"), reverse=True):
-        with contextlib.suppress(OSError, ValueError, AttributeError), path.open("rb") as file:
+        with contextlib.suppress(*_UNREADABLE), path.open("rb") as file:
             root = json.loads(file.readline()).get("root")
             if isinstance(root, str) and root:
                 return root

@@ -100,7 +100,10 @@ class SessionLog:
             SessionError: If there is none, or another process has it open.
         """
         path = _path(folder, session)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as err:
+            raise SessionError(f"cannot write the session {path}: {err.strerror}") from err
         log = cls(path, _locked(descriptor, path), clock)
         os.ftruncate(descriptor, _whole_bytes(path.read_bytes()))
         return log
@@ -174,7 +177,10 @@ def list_sessions(folder: Path) -> list[SessionFile]:
     """All sessions of a repository, the newest first."""
     found = []
     for path in folder.glob(f"*{_SUFFIX}"):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError:  # gone meanwhile, or a link that leads nowhere
+            continue
         found.append(
             SessionFile(
                 id=path.stem, path=path, size_bytes=status.st_size, changed_at=status.st_mtime
@@ -190,7 +196,10 @@ def read_session(folder: Path, session: str) -> list[dict[str, object]]:
         SessionError: If there is no such session, or a line in its middle is damaged.
     """
     path = _path(folder, session)
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise SessionError(f"cannot read the session {path}: {err.strerror}") from err
     records = []
     for number, line in enumerate(data[: _whole_bytes(data)].splitlines(), start=1):
         record = _record(line)
@@ -241,7 +250,7 @@ def _path(folder: Path, session: str) -> Path:
     """The file of a session, named by its id or by the beginning of only one id."""
     if _ID.fullmatch(session):
         exact = folder / f"{session}{_SUFFIX}"
-        begin_so = [exact] if exact.is_file() else list(folder.glob(f"{session}*{_SUFFIX}"))
+        begin_so = [exact] if exact.exists() else list(folder.glob(f"{session}*{_SUFFIX}"))
         if len(begin_so) == 1:
             return begin_so[0]
         if begin_so:
@@ -276,6 +285,6 @@ def _whole_bytes(data: bytes) -> int:
 def _record(line: bytes) -> dict[str, object] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

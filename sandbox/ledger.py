@@ -32,6 +32,8 @@ _UNFINISHED = ("created", "running")
 _RUNNING = "running"
 _KEPT_S = 30 * 24 * 3600.0
 _BUSY_S = 10.0
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 
 
 class RunLedger:
@@ -143,8 +145,21 @@ class RunLedger:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            raise SandboxError(
-                f"the run cannot be noted in {self._path}: {error}; "
-                "nothing is run that could not be accounted for (is the disk full?)"
-            ) from error
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            raise SandboxError(_what_is_wrong(self._path, error)) from error
+
+
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    """Name what is damaged, full or busy, and what to do about it."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_BUSY):
+        return f"another process keeps the list of runs {path} busy ({error}); try again"
+    if isinstance(error, OSError) or name.startswith(_NO_ROOM):
+        return (
+            f"the run cannot be noted in {path}: {error}; nothing is run that could not be"
+            " accounted for: see that the disk has room and the folder can be written to"
+        )
+    return (
+        f"the list of runs {path} is damaged ({error}); move the file away, and the next run begins"
+        " a new one: it holds no work of yours, only which runs were begun"
+    )

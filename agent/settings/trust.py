@@ -107,7 +107,7 @@ class TrustFile:
             answers = json.loads(self._path.read_text("utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, RecursionError) as err:
             raise ConfigError(
                 f"{self._path} cannot be read; remove it to be asked again about each repository"
             ) from err

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,16 +112,40 @@ def read_journal(path: Path) -> Journal:
     """
     try:
         data = json.loads(path.read_text("utf-8"))
-        return Journal(
+        journal = Journal(
             steps=tuple(Step(**_frozen(step)) for step in data["steps"]),
             cursor=int(data["cursor"]),
             open=tuple(OpenTurn(**_frozen(turn)) for turn in data["open"]),
         )
+        _check(journal)
     except FileNotFoundError:
         return Journal()
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        message = f"the list of turns {path} is damaged; remove it to start a new one"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as err:
+        message = (
+            f"the list of turns {path} is damaged ({err}); your files are as they are. Move it"
+            " away to begin a new one: only undo of earlier turns goes with it"
+        )
         raise WorkspaceError(message) from err
+    return journal
+
+
+def _check(journal: Journal) -> None:
+    """Raise a ValueError if something is there that this program never wrote."""
+    named = [*(s.label for s in journal.steps), *(t.label for t in journal.open)]
+    named += [state for s in journal.steps for state in (s.before, s.after)]
+    named += [path for s in journal.steps for path in (*s.only, *s.bystanders, *s.not_held)]
+    named += [path for t in journal.open for path in (t.before, *t.written)]
+    keys = [turn.key for turn in journal.open]
+    for name in (*named, *keys):
+        # JSON may hold anything, whatever the types say.
+        if "\0" in name or os.fsencode(name) == b"":
+            raise ValueError("a name is none")
+    if not all(re.fullmatch(r"[0-9a-f]{32}", key) for key in keys):
+        raise ValueError("a turn has no key of ours")
+    if not 0 <= journal.cursor <= len(journal.steps):
+        raise ValueError("the position is not in the list")
+    for turn in journal.open:
+        _ = {path: list(digests) for path, digests in (turn.contents or {}).items()}
 
 
 def write_journal(path: Path, journal: Journal) -> None:

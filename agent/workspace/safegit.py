@@ -55,6 +55,8 @@ class Git:
     cwd: Path
     env: Mapping[str, str]
     options: tuple[str, ...] = _OPTIONS
+    snapshots: Path | None = None
+    """Our own git directory, if that is what this git works on."""
     inherit: tuple[int, ...] = ()
     """Descriptors (locks) that live on in a child that outlives us."""
 
@@ -68,8 +70,17 @@ class Git:
         if finished.returncode != 0:
             reason = finished.stderr.decode("utf-8", "backslashreplace").strip()
             lines = reason.splitlines() or [f"exit code {finished.returncode}"]
-            raise WorkspaceError(f"git {args[0]} failed in {self.cwd}: {lines[0]}")
+            raise WorkspaceError(self._failure(f"git {args[0]}", lines[0]))
         return finished.stdout
+
+    def _failure(self, what: str, reason: str) -> str:
+        if self.snapshots is None:
+            return f"{what} failed in {self.cwd}: {reason}"
+        return (
+            f"the snapshots of {self.cwd} in {self.snapshots} cannot be used ({what}: {reason});"
+            " your files are as they are. If the disk has room, the snapshots are damaged: move"
+            " that folder away to begin new ones; only undo of earlier turns goes with it"
+        )
 
     def attempt(self, *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """A finished git command whose exit code the caller judges.
@@ -112,12 +123,17 @@ class Git:
             if process.stdin is None or process.stdout is None:
                 raise WorkspaceError("git cat-file has no pipes")
             for blob in ids:
-                process.stdin.write(f"{blob}\n".encode())
-                process.stdin.flush()
-                yield _read_blob(process.stdout, blob)
+                try:
+                    process.stdin.write(f"{blob}\n".encode())
+                    process.stdin.flush()
+                    content = _read_blob(process.stdout, blob)
+                except (ValueError, OSError) as err:
+                    raise WorkspaceError(self._failure("git cat-file", str(err))) from err
+                yield content
 
 
 def _read_blob(stream: IO[bytes], blob: str) -> bytes:
+    """The content; a ValueError if it is not what its name says."""
     header = stream.readline().split()
     content = b""
     if len(header) == _HEADER_FIELDS and header[1] == b"blob":
@@ -126,7 +142,7 @@ def _read_blob(stream: IO[bytes], blob: str) -> bytes:
     digest = hashlib.new("sha1" if len(blob) == _SHA1_DIGITS else "sha256", usedforsecurity=False)
     digest.update(b"blob %d\0" % len(content) + content)
     if digest.hexdigest() != blob:
-        raise WorkspaceError(f"the stored file {blob} is missing or damaged")
+        raise ValueError(f"the stored file {blob} is missing or damaged")
     return content
 
 
@@ -142,7 +158,8 @@ def shadow_git(root: Path, git_dir: Path, environ: Mapping[str, str]) -> Git:
         "GIT_WORK_TREE": str(root),
         "GIT_INDEX_FILE": str(git_dir / "index"),
     }
-    return Git(cwd=root, env=env, options=_OPTIONS + _SHADOW_OPTIONS)
+    options = _OPTIONS + _SHADOW_OPTIONS
+    return Git(cwd=root, env=env, options=options, snapshots=git_dir)
 
 
 def excludes_file(environ: Mapping[str, str]) -> str | None:

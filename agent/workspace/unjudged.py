@@ -95,13 +95,14 @@ class Unjudged:
                 if not held:
                     continue  # it is being judged just now
                 said.append(self._settle(place))
-                place.unlink(missing_ok=True)
+                if place.is_file():
+                    place.unlink()
         return tuple(sentence for sentence in said if sentence)
 
     def _settle(self, place: Path) -> str:
         try:
             edit = _read(place)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             aside = place.with_suffix(".damaged")
             place.replace(aside)
             return (
@@ -129,7 +130,11 @@ class Unjudged:
 
 @contextlib.contextmanager
 def _held(place: Path) -> Iterator[bool]:
-    lock = try_lock(place)
+    try:
+        lock = try_lock(place)
+    except OSError:  # it is no file, so nobody holds it
+        yield True
+        return
     try:
         yield lock is not None
     finally:

@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from learning.model.catalog import ModelIdentity
@@ -172,7 +173,24 @@ class AdapterStore:
             AdapterError: If the adapter in use is gone or its manifest unreadable.
         """
         name = self._pointer().name
-        return None if name is None else self.get(name)
+        try:
+            return None if name is None else self.get(name)
+        except AdapterMissingError as err:
+            raise AdapterMissingError(
+                f"adapter {name} is in use and its folder {self._folder / str(name)} is gone:"
+                " `elagent adapters use NAME` uses another one, `elagent adapters use base` the"
+                " bare model, `elagent adapters rollback` what was used before"
+            ) from err
+        except AdapterDamagedError as err:
+            raise AdapterDamagedError(
+                f"{err}; it is in use: `elagent adapters use NAME` or `use base` chooses another"
+            ) from err
+
+    def trouble(self) -> Sequence[str]:
+        """What is wrong with the pointer and with single adapters, in sentences."""
+        checks: list[Callable[[], object]] = [self.active]
+        checks += [partial(read_manifest, folder) for folder in self._folders()]
+        return [sentence for check in checks if (sentence := _trouble_of(check))]
 
     def used_before(self) -> tuple[bool, str | None]:
         """Whether anything was in use before, and its name; None is the bare base model."""
@@ -241,13 +259,15 @@ class AdapterStore:
     def _pointer(self) -> _Pointer:
         try:
             record = json.loads((self._folder / _POINTER).read_text(encoding="utf-8"))
-            return _Pointer(name=record["name"], history=tuple(record["history"]))
+            history = tuple(map(_name, record["history"]))
+            return _Pointer(name=_name(record["name"]), history=history)
         except FileNotFoundError:
             return _Pointer()
-        except (OSError, ValueError, KeyError, TypeError) as err:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
             raise AdapterDamagedError(
-                f"{self._folder / _POINTER} cannot be read ({err}): choose an adapter again"
-                " with `elagent adapters use`"
+                f"{self._folder / _POINTER}, which says what adapter is in use, is damaged ({err}):"
+                " choose again with `elagent adapters use NAME` or `use base`; the adapters"
+                " themselves are as they were"
             ) from err
 
     def _point_at(self, name: str | None) -> None:
@@ -267,6 +287,20 @@ class AdapterStore:
         sync(temporary)
         temporary.replace(self._folder / _POINTER)
         sync(self._folder)
+
+
+def _trouble_of(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except AdapterError as err:
+        return str(err)
+    return ""
+
+
+def _name(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and is_adapter_name(value)):
+        return value
+    raise ValueError(f"{value!r} is not a name for an adapter")
 
 
 def _verify_files(folder: Path, manifest: AdapterManifest) -> None:

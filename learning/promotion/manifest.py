@@ -16,6 +16,8 @@ from learning.model.catalog import ModelIdentity
 
 MANIFEST = "elagent.json"
 FORMAT_VERSION = 1
+_LATEST_S = 250_000_000_000
+"""The year 9892; later times have no date."""
 _NAME = re.compile(r"el-[a-z0-9-]{1,40}-v\d{4,6}-[0-9a-f]{8}")
 
 
@@ -122,13 +124,25 @@ def read_manifest(folder: Path) -> AdapterManifest:
         for ids in ("experience_ids", "skipped_ids"):
             record[ids] = tuple(record[ids])
         manifest = AdapterManifest(**record)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        _check(manifest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         raise AdapterDamagedError(
-            f"the manifest of adapter {folder.name} cannot be read ({err}): remove the adapter"
+            f"the manifest {folder / MANIFEST} of an adapter is damaged ({err}):"
+            f" `elagent adapters rm {folder.name}` removes the adapter"
         ) from err
     if version != FORMAT_VERSION:
         raise AdapterDamagedError(f"adapter {folder.name} was made by a newer elagent: update it")
     return manifest
+
+
+def _check(manifest: AdapterManifest) -> None:
+    """Raise an error if a field is not what this program wrote there: JSON may hold anything."""
+    base = dataclasses.astuple(manifest.base)
+    "".join((manifest.name, manifest.model, *manifest.selected_ids, manifest.parent or "", *base))
+    for table in (manifest.config, manifest.files, manifest.report, manifest.decision):
+        table.keys()
+    if not 0 <= manifest.created_at < _LATEST_S:
+        raise ValueError("the time is none")
 
 
 def sync(path: Path) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from learning.experience.store import ExperienceStore
 from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
-from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import from_record, in_words
 from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import made_from, tainted
@@ -53,10 +53,13 @@ def list_adapters(*, as_json: bool) -> None:
     """Oldest first; the one in use is marked."""
     where = place()
     store = _store(where)
-    active = store.active()
+    trouble = store.trouble()
+    active = _active(store)
     rows = store.list()
     spoilt = _tainted_names(where, store)
     states = [_state(row, active, tainted=row.name in spoilt) for row in rows]
+    for sentence in trouble:
+        click.echo(f"elagent: {display_safe(sentence)}", err=True)
     if as_json:
         for row, state in zip(rows, states, strict=True):
             record = {
@@ -70,6 +73,8 @@ def list_adapters(*, as_json: bool) -> None:
             click.echo(json.dumps(record))
         return
     console = make_console()
+    if not rows and trouble:
+        return
     if not rows:
         console.print("Nothing was learned here yet; `elagent learn` does it.")
         return
@@ -80,6 +85,14 @@ def list_adapters(*, as_json: bool) -> None:
         made = datetime.fromtimestamp(row.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(row.name, made, row.parent or row.model, str(len(row.experience_ids)), state)
     console.print(table)
+
+
+def _active(store: AdapterStore) -> AdapterManifest | None:
+    """The adapter in use, as far as it can be told."""
+    try:
+        return store.active()
+    except AdapterError:
+        return None
 
 
 def _state(row: AdapterManifest, active: AdapterManifest | None, *, tainted: bool) -> str:
