@@ -5,10 +5,13 @@ The ordinary run tries a few inputs of each kind, the slow one ten thousand.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +19,30 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from agent.approval import ModeApprover
+from agent.errors import AgentError
+from agent.events import EditApplied, Event
 from agent.paths import RepositoryPaths, from_environ
 from agent.session import SessionLog
+from agent.settings.trust import TrustFile
+from agent.turn.conversation import Conversation
+from agent.turn.loop import run_turn
+from agent.workspace.committed import read_commit
+from agent.workspace.committing import Committer
+from agent.workspace.dirtiness import is_dirty
+from agent.workspace.head import read_head
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import AdapterManifest, hash_files, write_manifest
 from sandbox.contract import SandboxError
 from sandbox.ledger import RunLedger
+from sandbox.project import detect
+from sandbox.transfer import collect_files
 from tests.fakes.experiences import make_experience
+from tests.fakes.model import ScriptedModel
 from tui.cli import EXIT_FAULT, run
+from tui.wiring import context
 
 FEW, MANY = 20, 2_500
 FILES = (
@@ -258,5 +275,166 @@ def test_a_damaged_list_of_runs_is_named(tmp_path: Path, count: int) -> None:
             said = str(err)
         assert str(path) in said
         assert "damaged" in said or path.is_dir() or path.is_symlink()
+
+    check()
+
+
+NAMES = (
+    *(
+        "pyproject.toml",
+        ".elagent.toml",
+        "AGENTS.md",
+        "setup.cfg",
+        "setup.py",
+        "tox.ini",
+        "uv.lock",
+    ),
+    *("poetry.lock", "pdm.lock", "Pipfile", "Pipfile.lock", "pylock.toml", "requirements.txt"),
+    *("requirements-dev.txt", "pytest.ini", "package.json", "Makefile", "CMakeLists.txt"),
+    *(".git/config", ".git/HEAD", ".git/index", ".git/info/exclude", ".gitignore", ".gitmodules"),
+    *(".gitattributes", "conftest.py", "test_a.py", "Cargo.toml", "noxfile.py", "a.py"),
+)
+WORDS = st.sampled_from(
+    [
+        "[project]\n", "[tool.poetry]\n", "[tool.elagent]\n", "[tool.elagent.model]\n", "[tool]\n",
+        "[metadata]\n", "[options]\n", "[testenv]\n", "[tool.poetry.dependencies]\n", "[[package]]\n",
+        "[build-system]\n", "[project.optional-dependencies]\n", "[dependency-groups]\n", "[core]\n",
+        "[sandbox]\n", "[model]\n", "[tool.uv.sources]\n", "[tool.pdm]\n", "[packages]\n", "[alias]\n",
+        "dependencies = ", "requires = ", "name = ", "python = ", "version = ", "dynamic = ", "deps = ",
+        "install_requires = ", "test = ", "markers = ", "temperature = ", "timeout_s = ", "worktree = ",
+        "excludesFile = ", "include.path = ", "bare = true\n", "repositoryformatversion = 99\n",
+        '"', "'", "'''", '"""', "[", "]", "{", "}", "= ", "1\n", "-1\n", "true\n", "nan\n", "1e400\n",
+        "1979-05-27\n", '["a>=1"]\n', "a; python_version<'3' and extra=='x\"y'\n", "-r requirements.txt\n",
+        "-e .\n", "--hash=sha256:0\n", "a @ file:///etc/passwd\n", "\\\n", "%(x)s\n", "${x}\n", "\0", "\r",
+        "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "ü" * 3, "x" * 300, "*" * 50 + "\n",
+        "a/" * 500 + "\n", "# -*- coding: nope -*-\n", "def test_a(): pass\n", "import a\n", "(" * 300,
+    ]
+)  # fmt: skip
+
+
+def spoiled(data: st.DataObject, path: Path) -> None:
+    """Write something that is nearly a file of this name."""
+    text = "".join(data.draw(st.lists(WORDS, max_size=12), label="words"))
+    content = text.encode("utf-8", "surrogateescape")
+    match data.draw(st.sampled_from(["words", "words", "more", "bytes", "deep", "folder", "link"])):
+        case "words":
+            path.write_bytes(content)
+        case "more":
+            path.write_bytes((path.read_bytes() if path.is_file() else b"") + content)
+        case "bytes":
+            path.write_bytes(data.draw(st.binary(max_size=80)))
+        case "deep":
+            path.write_bytes(b"a = " + b"[" * 5_000 + b"]" * 5_000)
+        case "folder":
+            path.unlink(missing_ok=True)
+            path.mkdir()
+        case _:
+            path.unlink(missing_ok=True)
+            path.symlink_to(
+                data.draw(st.sampled_from([path.name, "a.py", "..", "/dev/null", "nope"]))
+            )
+
+
+def looked_at(root: Path, state: Path) -> None:
+    """Everything that is read of a repository before a command of it runs in a box."""
+    workspace = Workspace(root, state / "shadow.git", environ=os.environ)
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: read_head(root),
+        lambda: is_dirty(root, os.environ),
+        lambda: read_commit(root),
+        lambda: detect(root),
+        workspace.list_files,
+        lambda: workspace.undo() if workspace.snapshot("one") else None,
+        lambda: collect_files(root, workspace.list_files(), max_bytes=2**20),
+        lambda: context(root, {}),
+        lambda: Committer(root, os.environ).uncommitted(),
+    )
+    for check in checks:
+        with contextlib.suppress(AgentError, SandboxError):
+            check()
+
+
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_no_file_of_a_repository_ends_in_a_fault(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELAGENT_HOME", str(tmp_path / "home"))
+    root, state = tmp_path / "project", tmp_path / "state"
+
+    @fuzzed(count)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        for folder in (root, state):
+            shutil.rmtree(folder, ignore_errors=True)
+        root.mkdir()
+        if data.draw(st.booleans(), label="git"):
+            subprocess.run(["git", "init", "-q", root], check=True)  # noqa: S607
+        trust = TrustFile(tmp_path / "home" / "trusted.json")
+        trust.remember(root, trusted=True)
+        wanted = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+        for name in data.draw(wanted, label="files"):
+            if (root / name).parent.is_dir():
+                spoiled(data, root / name)
+        before = picture(root)
+        looked_at(root, state)
+        assert picture(root) == before
+
+    check()
+
+
+def picture(root: Path) -> dict[str, object]:
+    return {
+        str(p.relative_to(root)): str(p.readlink()) if p.is_symlink() else p.is_file() and p.read_bytes()
+        for p in root.rglob("*")
+    }  # fmt: skip
+
+
+PIECES = st.sampled_from(
+    [
+        "a.py", "b.py\n", "src/new.py\n", "../out.py\n", "/etc/passwd\n", ".git/config\n", "x" * 300 + ".py\n",
+        "a/" * 2000 + "b.py\n", "d" * 260 + "/e.py\n", "it's \"both\".py\n", "**a.py**\n", "`a.py`\n", "a.py:\n",
+        "```", "````", "~~~", "\n", "python\n", "diff\n", "sh\n", "json\n", "```python\n", "```\n", "```sh\nls\n```\n",
+        "def add(a, b):\n    return a + b\n", "x = 1\n", "x = 2\n", "<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\n",
+        "--- a/a.py\n", "+++ b/a.py\n", "@@ -1 +1 @@\n", "-x = 1\n", "+x = 2\n", "*** Begin Patch\n", "*** End Patch\n",
+        "*** Update File: a.py\n", "<think>", "</think>", "<tool_call>", "</tool_call>", "<|im_end|>", "<|channel|>",
+        '{"name": "write_file", "arguments": {"path": "a.py", "content": "x"}}', '{"name": ', "<function=run>", "[TOOL_CALLS]",
+        "<invoke name=\"edit\">", "<parameter=path>", "pytest\n", "cat a.py | head -n x\n", "sed -n '1,", "grep -rn '(' .\n",
+        "\0", "\ud800", "\u202e", "\x1b[31m", "\r\n", "\f", "é", "e\u0301", "(" * 200, "[" * 2000, "{" * 2000, " " * 5000, "9" * 5000,
+        '"""', "'''", "# ... rest unchanged\n", "# -*- coding: utf-16 -*-\n",
+    ]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [5 * FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_no_reply_ends_in_a_fault_or_changes_another_file(tmp_path: Path, count: int) -> None:
+    root, state = tmp_path / "project", tmp_path / "state"
+
+    @fuzzed(count)
+    @given(st.lists(st.lists(PIECES, max_size=14), min_size=1, max_size=3), st.text(max_size=30))
+    def check(replies: list[list[str]], extra: str) -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        (root / "a.py").write_text("x = 1\n")
+        (root / "other.py").write_text("untouched = 1\n")
+        said = ["".join(pieces) + extra for pieces in replies]
+        model = ScriptedModel(script=[*said, *["done"] * 12])
+        conversation = Conversation()
+        conversation.add_file("a.py")
+
+        async def talk() -> list[Event]:
+            turn = run_turn(
+                conversation, "Change a.py", root=root, files=["a.py", "other.py"], model=model,
+                approver=ModeApprover("auto"), run_command=None,
+            )  # fmt: skip
+            return [event async for event in turn]
+
+        events = asyncio.run(talk())
+        written = {event.path for event in events if isinstance(event, EditApplied)}
+        for path, content in files(root).items():
+            known = {"a.py": b"x = 1\n", "other.py": b"untouched = 1\n"}.get(path)
+            assert content == known or path in written, path
+            assert path in ("a.py", "other.py") or any(path in reply for reply in said), path
+        assert {p.name for p in tmp_path.iterdir()} <= {"project", "state"}
+        assert not state.exists()
 
     check()

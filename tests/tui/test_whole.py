@@ -112,6 +112,6 @@ def test_two_sessions_in_one_repository_do_not_disturb_each_other(tmp_path: Path
 
 
 def test_an_empty_repository_is_said_to_have_no_tests(tmp_path: Path) -> None:
-    done = run(tmp_path, tmp_path / ".." / f"{tmp_path.name}-home", "run-tests")
+    done = run(tmp_path, tmp_path / ".." / f"{tmp_path.name}-home", "run-tests", "--here")
     assert done.returncode == 1
     assert "No tests were found" in done.stdout

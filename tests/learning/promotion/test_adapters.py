@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_a_half_made_folder_is_not_adopted(tmp_path: Path) -> None:
     with pytest.raises(AdapterDamagedError):
         store.adopt(folder)
     (folder / "elagent.json").write_text('{"v": 1')
-    with pytest.raises(AdapterDamagedError, match="cannot be read"):
+    with pytest.raises(AdapterDamagedError, match="is damaged"):
         store.adopt(folder)
     assert store.list() == ()
 
@@ -164,6 +165,33 @@ def test_a_missing_adapter_is_named(tmp_path: Path, name: str) -> None:
     for use in (store.get, store.activate, store.remove):
         with pytest.raises(AdapterMissingError, match="elagent adapters ls"):
             use(name)
+
+
+def test_a_pointer_to_an_adapter_that_is_gone_says_the_ways_out(tmp_path: Path) -> None:
+    store, (one, two) = _with_adapters(tmp_path, 2)
+    store.activate(one)
+    shutil.rmtree(store.path(one))
+    (said,) = store.trouble()
+    assert one in said
+    assert "elagent adapters use base" in said
+    assert [manifest.name for manifest in store.list()] == [two]
+    with pytest.raises(AdapterMissingError, match="rollback"):
+        store.active()
+    store.activate(two)
+    assert list(store.trouble()) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"name": 5, "history": []}', '{"name": "../x"}', "[" * 9999]
+)
+def test_a_damaged_pointer_is_named_and_can_be_set_again(tmp_path: Path, text: str) -> None:
+    store, (one,) = _with_adapters(tmp_path, 1)
+    folder = store.path(one).parent
+    (folder / "active").write_text(text)
+    (said,) = store.trouble()
+    assert str(folder / "active") in said
+    store.activate(one)
+    assert store.active() == store.get(one)
 
 
 def test_the_adapter_in_use_cannot_be_removed(tmp_path: Path) -> None:
@@ -198,7 +226,7 @@ def test_what_an_interrupted_writer_left_is_swept_when_it_is_old(tmp_path: Path)
 def test_a_damaged_pointer_is_told_and_mended_by_choosing_again(tmp_path: Path) -> None:
     store, (name,) = _with_adapters(tmp_path, 1)
     (tmp_path / "adapters" / "active").write_text("garbage")
-    with pytest.raises(AdapterDamagedError, match="choose an adapter again"):
+    with pytest.raises(AdapterDamagedError, match="choose again"):
         store.active()
     store.activate(name)
     assert store.active() == store.get(name)

@@ -80,7 +80,8 @@ def test_the_real_tiny_model_streams_and_its_reply_is_labelled(
     root = tmp_path / "empty"
     root.mkdir()
     socket = f"elagent-tiny-{os.getpid()}"
-    with elagent(root, "--model", tiny_model.name, environ=environ, socket=socket) as terminal:
+    model = ("--here", "--model", tiny_model.name)
+    with elagent(root, *model, environ=environ, socket=socket) as terminal:
         terminal.wait_for("Ask for a change")
         terminal.type("Say hello.")
         terminal.press("Enter")
