@@ -188,7 +188,7 @@ class Assistant:
                     recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
                     may_write=asks_for_host(self._approver),
-                    note=self.workspace.will_judge,
+                    will_judge=self.workspace.will_judge,
                 )
                 await self._note_user_edits(emit)
                 first = True

@@ -66,7 +66,7 @@ class Judging(Protocol):
         """Forget the note: the edit was judged, or put back."""
 
 
-Note = Callable[[Path, bytes], Judging]
+WillJudge = Callable[[Path, bytes], Judging]
 """Takes the file and what will be in it; blocks."""
 
 
@@ -85,7 +85,7 @@ class Parts:
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
     least_reply_tokens: int = 0
-    note: Note | None = None
+    will_judge: WillJudge | None = None
     """Notes an edit before it is written, so that a kill leaves none unjudged; None where nothing
     of the user's is edited."""
 
@@ -230,10 +230,10 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
         SandboxError: If the sandbox gave no answer; the file is put back before.
     """
     parts.emit(EditProposed(edit.path, edit.diff))
-    note = None
-    if parts.note is not None:
-        note = await asyncio.to_thread(parts.note, edit.target, edit.data)
-    applied = _applied(edit, note)
+    judging = None
+    if parts.will_judge is not None:
+        judging = await asyncio.to_thread(parts.will_judge, edit.target, edit.data)
+    applied = _applied(edit, judging)
     reason = "interrupted before the tests could judge it"
     kept = False
     try:
@@ -246,17 +246,17 @@ async def try_edit(parts: Parts, edit: Accepted, state: State, target: str) -> J
     finally:
         if not kept:
             _put_back(parts, applied, reason)
-        if note is not None:
-            note.done()
+        if judging is not None:
+            judging.done()
     return judgement
 
 
-def _applied(edit: Accepted, note: Judging | None) -> Applied:
+def _applied(edit: Accepted, judging: Judging | None) -> Applied:
     try:
         return apply_edit(edit)
     except SourceFileError:
-        if note is not None:
-            note.done()
+        if judging is not None:
+            judging.done()
         raise
 
 

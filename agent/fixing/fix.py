@@ -27,9 +27,9 @@ from agent.facts.failure import Fact
 from agent.fixing.attempts import (
     Advise,
     Asked,
-    Note,
     Parts,
     Plan,
+    WillJudge,
     ask_for_file,
     fitting_prompt,
     read_edit,
@@ -95,13 +95,13 @@ def fix(
     recorder: StepRecorder | None = None,
     advise: Advise | None = None,
     may_write: MayWrite | None = None,
-    note: Note | None = None,
+    will_judge: WillJudge | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
     lessons of earlier repairs to the prompts. `may_write` decides about each edit before it is
-    written; None allows all. `note` takes down each edit before it is written. When this iterator
+    written; None allows all. `will_judge` notes each edit before it is written. When this iterator
     is cancelled or closed, an edit that is not judged yet is put back first.
 
     Raises:
@@ -120,7 +120,7 @@ def fix(
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
             least_reply_tokens=options.least_reply_tokens,
-            note=note,
+            will_judge=will_judge,
         )
         await _Repair(parts, options, recorder).run()
 

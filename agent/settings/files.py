@@ -104,6 +104,8 @@ def _text(path: Path) -> str | None:
 def _parsed(text: str, path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text)
+    except RecursionError as err:
+        raise ConfigError(f"{path}: nested too deep to be read as TOML") from err
     except tomllib.TOMLDecodeError as err:
         found = re.search(r" \(at line (\d+), column \d+\)", str(err))
         line = int(found[1]) if found else len(text.splitlines())

@@ -182,5 +182,5 @@ async def test_the_verdict_on_a_suite_is_what_the_ledger_keeps(
 
 def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs.sqlite3").write_text("something else " * 100)
-    with pytest.raises(SandboxError, match=r"cannot be noted in .*runs.sqlite3: file is not a"):
+    with pytest.raises(SandboxError, match=r"runs.sqlite3 is damaged \(file is not a"):
         RunLedger(tmp_path / "runs.sqlite3")

@@ -24,7 +24,7 @@ from agent.errors import AgentError
 from agent.events import EditApplied, Event
 from agent.paths import RepositoryPaths, from_environ
 from agent.session import SessionLog
-from agent.settings.trust import TrustFile
+from agent.settings.trust import TrustFile, configuration_of, digest_of
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
 from agent.workspace.committed import read_commit
@@ -214,7 +214,8 @@ def odd(data: st.DataObject, value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def odd_row(data: st.DataObject, path: Path) -> None:
     with sqlite3.connect(path) as database:
-        columns = [row[1] for row in database.execute("PRAGMA table_info(experiences)")]
+        table = "experiences" if path.stem == "experiences" else "steps"
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         column = data.draw(st.sampled_from(columns))
         values = [None, 0, -1, 1.5, 10**18, float("inf"), "", "x", "{}", "[]", b"", b"abc"]
         if column == "body" and data.draw(st.booleans()):
@@ -222,7 +223,7 @@ def odd_row(data: st.DataObject, path: Path) -> None:
             values = [json.dumps(odd(data, json.loads(body)))]
         try:
             value = data.draw(st.sampled_from(values))
-            database.execute(f"UPDATE experiences SET {column} = ?", (value,))  # noqa: S608
+            database.execute(f"UPDATE {table} SET {column} = ?", (value,))  # noqa: S608
         except (sqlite3.Error, UnicodeError):
             return
 
@@ -369,12 +370,13 @@ def test_no_file_of_a_repository_ends_in_a_fault(
         root.mkdir()
         if data.draw(st.booleans(), label="git"):
             subprocess.run(["git", "init", "-q", root], check=True)  # noqa: S607
-        trust = TrustFile(tmp_path / "home" / "trusted.json")
-        trust.remember(root, trusted=True)
         wanted = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
         for name in data.draw(wanted, label="files"):
             if (root / name).parent.is_dir():
                 spoiled(data, root / name)
+        trust = TrustFile(tmp_path / "home" / "trusted.json")
+        words = configuration_of(root)
+        trust.remember(root, digest_of(words), trusted=True)
         before = picture(root)
         looked_at(root, state)
         assert picture(root) == before

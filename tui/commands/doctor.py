@@ -105,7 +105,7 @@ def _image_lines(images: Sequence[Image]) -> Iterator[str]:
             f"{len(layers)} {noun} with dependencies of projects, {_beside(layers, below)} beside"
             " the base; `elagent sandbox ls` names them"
         )
-    cache = context().paths.sandbox / "wheels"
+    cache = from_environ(os.environ).sandbox / "wheels"
     latest_first = sorted(images, key=lambda image: last_use(image, cache), reverse=True)
     if doomed := prunable(latest_first, _KEPT_LAYERS):
         yield (
