@@ -61,6 +61,6 @@ def read_yields(folder: Path) -> tuple[YieldRow, ...]:
     for line in lines:
         try:
             rows.append(YieldRow(**json.loads(line)))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
     return tuple(rows)

@@ -38,6 +38,7 @@ _SKIPPED_DIRECTORIES = frozenset(
     {"node_modules", "venv", "env", "build", "dist", "site-packages", "__pycache__"}
 )
 _MAX_ENTRIES = 50_000
+_DEEPEST = 100
 _MAX_READ_TESTS = 50
 _TOP_LEVEL_TEST = re.compile(r"^(?:async )?def test_", re.MULTILINE)
 _PYTEST_IMPORT = re.compile(r"^\s*(?:import pytest|from pytest)", re.MULTILINE)
@@ -143,6 +144,8 @@ def _files(root: Path) -> Iterator[Path]:
         names[:] = sorted(
             name for name in names if not name.startswith(".") and name not in _SKIPPED_DIRECTORIES
         )
+        if directory.count(os.sep) - os.fspath(root).count(os.sep) >= _DEEPEST:
+            names.clear()  # each folder is a call inside a call
         for name in sorted(files):
             seen += 1
             if seen > _MAX_ENTRIES:

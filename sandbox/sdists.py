@@ -83,17 +83,16 @@ def fetch_sdist(requirement: Requirement, extra: Path) -> Sdist:
         ImageError: If there is none, or it cannot be fetched, or its hash is wrong.
     """
     with _finder(requirement.name, extra) as (finder, client):
-        try:
+        with _fetching(f"cannot look for the source of {requirement}"):
             best = finder.find_best_match(requirement).best
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ImageError(f"cannot look for the source of {requirement}: {error}") from error
         if best is None or best.link.is_wheel:
             raise ImageError(
                 f"{requirement} is neither available as a wheel for this image nor as source: "
                 "check the name and version, or the package index that pip is configured with"
             )
         link = best.link
-        content = link.file_path.read_bytes() if link.is_file else _download(client, link.url)
+        with _fetching(f"cannot fetch the source of {requirement} from {link.redacted}"):
+            content = link.file_path.read_bytes() if link.is_file else _download(client, link.url)
         hashes = link.hash_option or {}
     _check_hashes(link.filename, content, hashes)
     return Sdist(
@@ -102,6 +101,17 @@ def fetch_sdist(requirement: Requirement, extra: Path) -> Sdist:
         content=content,
         build_requires=_build_requires(link.filename, content),
     )
+
+
+@contextmanager
+def _fetching(what: str) -> Iterator[None]:
+    """Say in one sentence what an index that refuses, breaks off or talks nonsense kept us from."""
+    from httpx2 import HTTPError, InvalidURL
+
+    try:
+        yield
+    except (HTTPError, InvalidURL, OSError, ValueError, RuntimeError) as error:
+        raise ImageError(f"{what}: {error}; see the index that pip is configured with") from error
 
 
 @contextmanager
@@ -169,7 +179,7 @@ def _build_requires(filename: str, content: bytes) -> tuple[str, ...]:
         return _DEFAULT_BUILD_REQUIRES
     try:
         requires: Any = tomllib.loads(text).get("build-system", {}).get("requires")
-    except (tomllib.TOMLDecodeError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, AttributeError, RecursionError) as error:
         raise ImageError(f"{filename} has an unreadable pyproject.toml: {error}") from error
     if not isinstance(requires, list):
         return _DEFAULT_BUILD_REQUIRES

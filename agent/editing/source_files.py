@@ -19,6 +19,7 @@ _NEW_FILE_MODE = 0o666
 _JOINERS = "\u200c\u200d"
 """Invisible, and letters of their own in Persian, Hindi and in emoji."""
 _LONGEST_NAME = 255
+_MOST_FOLDERS = 200
 
 
 class SourceFileError(AgentError):
@@ -51,6 +52,8 @@ def resolve_inside(root: Path, path: str) -> Path:
         OutsideRepositoryError: If that is not a place for a regular file inside the repository.
     """
     parts = _parts(path)
+    if len(parts) > _MOST_FOLDERS:
+        raise OutsideRepositoryError(f"{path[:60]}... has more than {_MOST_FOLDERS} folders")
     home = root.resolve()
     try:
         target = (home / path).resolve()

@@ -76,7 +76,7 @@ class Environment:
                 str(key): [(str(subject), str(text)) for subject, text in facts]
                 for key, facts in data.items()
             }
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return {}  # a cache that cannot be read is asked again
 
     def _write(self, known: dict[str, list[tuple[str, str]]]) -> None:

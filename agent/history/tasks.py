@@ -158,7 +158,7 @@ def _records(path: Path) -> Iterable[dict[str, object]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and record.get("rules") == RULES:
             yield record

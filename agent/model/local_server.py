@@ -258,7 +258,7 @@ def _read_state(path: Path) -> ServerState | None:
         if state.pid <= 0 or not is_loopback(api_root(state.url)):
             return None
         os.kill(state.pid, 0)
-    except (OSError, ValueError, ConfigError):
+    except (OSError, ValueError, ConfigError, RecursionError):
         return None
     return state
 

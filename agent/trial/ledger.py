@@ -91,7 +91,7 @@ class Ledger:
                 for name in ("held_out", "confirming"):
                     record[name] = tuple(record[name])
                 yield Plan(**record)
-            except (OSError, ValueError, KeyError, TypeError) as err:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
                 raise LedgerError(f"{path} cannot be read ({err}): remove it") from err
 
 

@@ -183,7 +183,7 @@ class Snapshots:
             data = json.loads(said)
             left_out: dict[str, str] = data["left_out"]
             ignored: list[str] = data["ignored"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return Note(label=label, left_out={})
         return Note(
             label=label,

@@ -4,7 +4,7 @@ Names are bytes here, since file names need not be UTF-8. Nothing follows a symb
 """
 
 # Names are bytes, which pathlib does not take.
-# ruff: noqa: PTH103, PTH105, PTH106, PTH108, PTH112, PTH114, PTH118, PTH120, PTH211
+# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH112, PTH114, PTH118, PTH120, PTH211
 
 from __future__ import annotations
 
@@ -73,8 +73,9 @@ class Tree:
         if not parent:
             return True
         if parent not in self._real_folders:
-            mode = os.lstat(self.place(parent)).st_mode
-            self._real_folders[parent] = stat.S_ISDIR(mode) and self._reached_directly(parent)
+            self._real_folders[parent] = all(
+                stat.S_ISDIR(os.lstat(self.place(folder)).st_mode) for folder in parents(path)
+            )
         return self._real_folders[parent]
 
     def obstacle(self, path: bytes, *, leaving: set[bytes]) -> bytes | None:
@@ -108,8 +109,10 @@ class Tree:
         Without `sync` a power cut may lose it.
         """
         target = self.place(path)
-        folder = os.path.dirname(target)
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(os.path.dirname(target)):
+            for folder in parents(path):  # a thousand of them would be too much for makedirs
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.place(folder))
         if os.path.isdir(target) and not os.path.islink(target):
             self._remove_empty_folders(target)
         if mode == LINK:

@@ -46,7 +46,7 @@ def decode(line: str) -> Experience:
     """
     try:
         return _experience(json.loads(line))
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as err:
         raise CodecError(f"this is not an experience that can be read: {err!r}") from err
 
 

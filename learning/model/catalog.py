@@ -263,7 +263,7 @@ def read_manifest(folder: Path) -> InstalledModel | None:
             context_length=int(record["context_length"]),
             identity=identity,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

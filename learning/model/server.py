@@ -230,6 +230,6 @@ def _withdraw(info: ServerInfo, state_file: Path | None) -> None:
     """Remove the state file unless another server has taken its place."""
     if state_file is None:
         return
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, RecursionError):
         if json.loads(state_file.read_text(encoding="utf-8"))["token"] == info.token:
             state_file.unlink()

@@ -35,9 +35,10 @@ from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import AdapterManifest, hash_files, write_manifest
-from sandbox.contract import SandboxError
+from sandbox.contract import ImageError, SandboxError
 from sandbox.ledger import RunLedger
 from sandbox.project import detect
+from sandbox.sdists import fetch_sdist
 from sandbox.transfer import collect_files
 from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
@@ -394,7 +395,7 @@ def picture(root: Path) -> dict[str, object]:
 PIECES = st.sampled_from(
     [
         "a.py", "b.py\n", "src/new.py\n", "../out.py\n", "/etc/passwd\n", ".git/config\n", "x" * 300 + ".py\n",
-        "a/" * 2000 + "b.py\n", "d" * 260 + "/e.py\n", "it's \"both\".py\n", "**a.py**\n", "`a.py`\n", "a.py:\n",
+        "a/" * 2000 + "b.py\n", "a/" * 1500 + "b.py\n", "d" * 260 + "/e.py\n", "it's \"both\".py\n", "**a.py**\n", "`a.py`\n", "a.py:\n",
         "```", "````", "~~~", "\n", "python\n", "diff\n", "sh\n", "json\n", "```python\n", "```\n", "```sh\nls\n```\n",
         "def add(a, b):\n    return a + b\n", "x = 1\n", "x = 2\n", "<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\n",
         "--- a/a.py\n", "+++ b/a.py\n", "@@ -1 +1 @@\n", "-x = 1\n", "+x = 2\n", "*** Begin Patch\n", "*** End Patch\n",
@@ -440,3 +441,32 @@ def test_no_reply_ends_in_a_fault_or_changes_another_file(tmp_path: Path, count:
         assert not state.exists()
 
     check()
+
+
+def test_a_path_of_more_folders_than_python_has_calls_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELAGENT_HOME", str(tmp_path / "home"))
+    root = tmp_path / "project"
+    root.mkdir()
+    deep = "/".join(["d"] * 1_200)
+    subprocess.run(["mkdir", "-p", deep], cwd=root, check=True)  # noqa: S607
+    (root / deep / "x.py").write_text("x = 1\n")
+    try:
+        looked_at(root, tmp_path / "state")
+        workspace = Workspace(root, tmp_path / "state" / "shadow.git")
+        state = workspace.snapshot("start")
+        subprocess.run(["rm", "-r", "d"], cwd=root, check=True)  # noqa: S607
+        workspace.restore(state)
+        assert (root / deep / "x.py").read_text() == "x = 1\n"
+    finally:
+        # neither Python nor pytest can remove it
+        subprocess.run(["rm", "-rf", "d"], cwd=root, check=True)  # noqa: S607
+
+
+def test_an_index_that_refuses_the_connection_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    with pytest.raises(ImageError, match="cannot look for the source of nothing"):
+        fetch_sdist(Requirement("nothing>=1"), tmp_path)
