@@ -604,6 +604,8 @@ from agent.workspace.workspace import Workspace
 root = Path(sys.argv[1])
 workspace = Workspace(root, root.parent / "state" / "shadow.git", environ=os.environ)
 with workspace.turn("killed"):
+    workspace.will_write(root / "a.py")  # what will be in it is not said
+    workspace.will_write(root / "made.py")
     (root / "a.py").write_text("a = 'half")
     (root / "made.py").write_text("x")
     print("ready", flush=True)
@@ -624,7 +626,7 @@ def start_turn(root: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_turn_cut_off_by_kill_is_only_taken_back_by_force(repository: Path) -> None:
+def test_a_killed_turn_of_unknown_contents_is_only_taken_back_by_force(repository: Path) -> None:
     workspace = open_workspace(repository)
     before = picture(repository)
     with start_turn(repository) as process:

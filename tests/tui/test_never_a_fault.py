@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from packaging.requirements import Requirement
 
 from agent.approval import ModeApprover
 from agent.errors import AgentError
