@@ -398,3 +398,35 @@ async def test_an_argument_that_cannot_be_sent_is_one_clear_error(warm: WarmSand
 async def test_no_call_is_no_evidence(warm: WarmSandbox) -> None:
     result = await score(warm, CallTask(source=RIGHT, entry_point="add", calls=[]))
     assert result.status is Status.SANDBOX_ERROR
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "said"),
+    [
+        ("x = 1\n", "KeyError", "NameError: name 'add' is not defined"),
+        ("x = 1\n", "NameError", "NameError: name 'add' is not defined"),
+        ("add = None\n", "TypeError", "TypeError: 'add' is of type NoneType and cannot be called"),
+        ("def __getattr__(name): raise KeyError(name)\n", "KeyError", "KeyError: 'add'"),
+    ],
+)
+async def test_a_missing_function_passes_no_check_that_wants_an_exception(
+    source: str, wanted: str, said: str, warm: WarmSandbox
+) -> None:
+    check = (
+        f"def check(candidate):\n    try:\n        candidate({{}})\n    except {wanted}:\n"
+        "        return\n    assert False\n"
+    )
+    checked = await score(
+        warm, CheckTask(source=source, entry_point="add", check=check, limits=QUICK)
+    )
+    called = await score(
+        warm, CallTask(source=source, entry_point="add", calls=CALLS, limits=QUICK)
+    )
+    for result in (checked, called):
+        assert (result.status, result.note, result.calls_made) == (Status.ERROR, said, 0)
+
+
+async def test_a_function_may_come_from_the_modules_own_getattr(warm: WarmSandbox) -> None:
+    source = "def __getattr__(name):\n    return lambda a, b: a + b\n"
+    task = CheckTask(source=source, entry_point="add", check=CHECK, limits=QUICK)
+    assert (await score(warm, task)).passed

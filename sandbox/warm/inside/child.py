@@ -117,25 +117,42 @@ class _Program:
 
     def answer(self, orders: dict[str, Any]) -> None:
         """Load it, then answer questions about its function until there are no more; then leave."""
-        code = self._load(report_to=LINE_FD if orders["line"] else CONTROL_FD)
+        fd = LINE_FD if orders["line"] else CONTROL_FD
+        code = self._load(report_to=fd)
         if code is not None:
             self._leave(code)
+        function = self._entry_point(fd, orders["entry_point"])
+        self._send(fd, {"ready": True})
         if orders["line"]:
-            self._send(LINE_FD, {"ready": True})
             while (data := frames.read_frame(LINE_FD)) is not None:
-                self._reply(LINE_FD, orders["entry_point"], codec.load(data))
+                self._reply(LINE_FD, function, codec.load(data))
         else:
-            self._send(CONTROL_FD, {"ready": True})
             for question in orders["questions"]:
-                self._reply(CONTROL_FD, orders["entry_point"], question)
+                self._reply(CONTROL_FD, function, question)
         self._leave(0)
 
-    def _reply(self, fd: int, name: str, question: dict[str, Any]) -> None:
+    def _entry_point(self, fd: int, name: str) -> Any:  # noqa: ANN401
+        """Look the function up once: that it is missing is no answer to any question."""
+        try:
+            function = getattr(self._module, name)
+            if callable(function):
+                return function
+            kind = type(function).__name__
+            error: BaseException = TypeError(f"{name!r} is of type {kind} and cannot be called")
+        except AttributeError:
+            error = NameError(f"name {name!r} is not defined")
+        except BaseException as raised:  # noqa: BLE001  (a `__getattr__` of the module)
+            error = raised
+        self._report(fd=fd, raised=_described(error))
+        self._leave(1)
+        return None
+
+    def _reply(self, fd: int, function: Any, question: dict[str, Any]) -> None:  # noqa: ANN401
         answer: dict[str, Any] = {"id": question["id"]}
         try:
             args = [codec.decode(item) for item in question["args"]]
             kwargs = {key: codec.decode(item) for key, item in question["kwargs"].items()}
-            value = self._module.__dict__[name](*args, **kwargs)
+            value = function(*args, **kwargs)
             answer["value"] = codec.encode(value)
         except codec.CodecError as error:
             answer["unsendable"] = str(error)
