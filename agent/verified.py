@@ -7,6 +7,7 @@ and which were red earlier in the session, so that their pass is looked at twice
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import WorkspaceError
@@ -15,9 +16,16 @@ from sandbox.children import in_thread
 from sandbox.contract import Limits, Sandbox, SourceFile
 from sandbox.pristine import Footing, Pristine, committed_files, footing
 from sandbox.project import Project
-from sandbox.report import TestReport, TestResult
+from sandbox.report import TestOutcome, TestReport, TestResult
 from sandbox.status import Trust
 from sandbox.suite import collect_tests, run_tests
+from sandbox.twins.trying import with_twins
+
+_SAYS_NOTHING = {
+    TestOutcome.SKIPPED: "is skipped",
+    TestOutcome.XFAILED: "is expected to fail",
+    TestOutcome.NEEDS_NETWORK: "asks for a network",
+}
 
 
 class VerifiedTests:
@@ -39,7 +47,7 @@ class VerifiedTests:
         self._project = project
         self._limits = limits
         self._collected: dict[tuple[str, Trust], frozenset[str] | None] = {}
-        self._were_red: dict[str, None] = {}
+        self._were_red: dict[str, TestResult] = {}
 
     async def run(
         self,
@@ -67,13 +75,31 @@ class VerifiedTests:
             limits=self._limits,
             only=only,
             on_output=on_output,
-            on_result=on_result,
+            on_result=None if on_result is None else lambda r: on_result(self._still_red(r)),
             footing=basis,
             expected=expected,
             doubted=doubted,
         )
-        self._were_red |= dict.fromkeys(result.id for result in report.red)
+        report = replace(report, results=tuple(map(self._still_red, report.results)))
+        report = await with_twins(
+            self._sandbox,
+            self._project,
+            files,
+            report,
+            limits=self._limits,
+            footing=basis,
+            were_red=self._were_red,
+        )
+        self._were_red |= {result.id: result for result in report.red}
         return report
+
+    def _still_red(self, result: TestResult) -> TestResult:
+        """A test that was red and says nothing now has not been repaired."""
+        if result.id not in self._were_red or result.outcome not in _SAYS_NOTHING:
+            return result
+        how = _SAYS_NOTHING[result.outcome]
+        said = f"it was red before, and now it {how}: {result.message}".rstrip(": ")
+        return replace(result, outcome=TestOutcome.FAILED, message=said)
 
     def _footing(self, files: Sequence[SourceFile], pristine: Pristine | None) -> Footing:
         try:

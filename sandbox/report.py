@@ -157,10 +157,8 @@ class TestReport:
 
     @property
     def all_green(self) -> bool:
-        """Whether every test could run, there is at least one, and nothing is red."""
-        whole = self.status is RunStatus.COMPLETE and not self.overruled
-        unjudged = self.left_out or self.lacking
-        return whole and not unjudged and bool(self.results) and not self.red
+        """True for a pass that the runner agrees with, of tests that could all be run."""
+        return self.verdict is Status.PASS and not self.overruled and not self.lacking
 
     @property
     def verdict(self) -> Status:
@@ -179,5 +177,4 @@ class TestReport:
             return Status.SANDBOX_ERROR
         if TestOutcome.NEEDS_NETWORK in seen:
             return Status.NEEDS_NETWORK
-        answered = {TestOutcome.PASSED, TestOutcome.XFAILED, TestOutcome.XPASSED}
-        return Status.PASS if seen & answered else Status.ERROR
+        return Status.PASS if TestOutcome.PASSED in seen else Status.ERROR

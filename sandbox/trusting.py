@@ -12,6 +12,7 @@ from sandbox.report import TestOutcome
 from sandbox.status import Trust
 
 _NAMES_SHOWN = 3
+_MUST_END = (TestOutcome.FAILED, TestOutcome.ERROR)
 _PASSES = (TestOutcome.PASSED, TestOutcome.XPASSED)
 
 
@@ -39,8 +40,11 @@ def interference(footing: Footing, evidence: Evidence, *, ended: bool) -> tuple[
     passed = [name for name, outcome in reader.canary_outcomes.items() if outcome in _PASSES]
     if passed:
         found.append(f"{len(passed)} of {len(evidence.canaries.ids)} tests that must fail passed")
-    if ended and footing.trust is Trust.HARDENED and _silent(evidence):
-        found.append("tests that must fail vanished, and no configuration could have done that")
+    if ended and footing.trust is Trust.HARDENED:
+        if _silent(evidence):
+            found.append("tests that must fail vanished, and no configuration could have done that")
+        if avoided := _avoided(evidence):
+            found.append(f"tests that must fail were {avoided}, and nothing of the tests does that")
     return tuple(found)
 
 
@@ -70,12 +74,19 @@ def _doubtful_canaries(evidence: Evidence) -> Iterator[str]:
         yield "no test that must fail could be put among the tests"
     elif _silent(evidence):
         yield "tests that must fail did not run"
-    if TestOutcome.SKIPPED in evidence.reader.canary_outcomes.values():
-        yield "tests that must fail were skipped"
+    if avoided := _avoided(evidence):
+        yield f"tests that must fail were {avoided}"
 
 
 def _silent(evidence: Evidence) -> frozenset[str]:
     return evidence.canaries.plain - evidence.reader.canary_outcomes.keys()
+
+
+def _avoided(evidence: Evidence) -> str:
+    """How tests that must fail ended instead, where they neither failed nor passed."""
+    ends = {outcome.value for outcome in evidence.reader.canary_outcomes.values()}
+    others = ends.difference(_MUST_END, _PASSES)
+    return " or ".join(sorted(others))
 
 
 def _few(names: frozenset[str] | set[str]) -> str:
