@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from sandbox.contract import SourceFile
+from sandbox.instruments import Instruments
 from sandbox.links import behind_links
 from sandbox.project import Project
 from sandbox.status import Trust
@@ -33,10 +34,14 @@ _CONFIGURATION = _PYTEST_FILES | {
     "sitecustomize.py",
     "usercustomize.py",
 }
+_METADATA = (".dist-info", ".egg-info", ".egg-link")
+_DECLARING = frozenset({"pyproject.toml", "setup.cfg", "setup.py"})
+_READ = (".py", ".toml", ".cfg", ".ini")
 _PYTEST_SECTION = re.compile(rb"^\[(?:tool:pytest|pytest|tool\.pytest[\w.]*)\]", re.MULTILINE)
 _NAMED_PLUGINS = re.compile(rb"pytest_plugins\s*(?::[^=\n]+)?=\s*(\[[^\]]*\]|\([^)]*\)|[^\n]+)")
 _PLUGIN_OPTION = re.compile(rb"-p[ \t\"',]+(?!no:)([A-Za-z_][\w.]*)")
 _STRING = re.compile(rb"[\"']([A-Za-z_][\w.]*)[\"']")
+_ENTRY_POINT = re.compile(rb"=[ \t\"']*([A-Za-z_][\w.]*)")
 _PLUGIN_REQUIREMENT = re.compile(r"pytest[-_.]\w|hypothesis\b|anyio\b|syrupy\b", re.IGNORECASE)
 
 
@@ -83,8 +88,10 @@ def footing(project: Project, files: Sequence[SourceFile], pristine: Pristine | 
         for path, content in contents.items()
         if blob_id(content, like=committed.get(path, "")) != committed.get(path)
     )
-    plugins = _plugin_files(contents) | _pinned_by_links(files)
+    before_edits = _committed(contents, changed, pristine)
+    plugins = _plugin_files(contents) | _plugin_files(before_edits) | _pinned_by_links(files)
     notes = [*_pinned_notes(changed, contents, pristine, plugins)]
+    notes += _instrument_notes(changed, before_edits, plugins)
     for path in sorted(path for path in changed if not is_pinned(path, plugins)):
         known = path in pristine.hashes
         before = pristine.read(path) if known and not notes else b""
@@ -125,6 +132,7 @@ def is_pinned(path: str, plugins: Iterable[str] = ()) -> bool:
         is_test_file(path)
         or name in _CONFIGURATION
         or name.endswith(".pth")
+        or _is_metadata(path)
         or not _TEST_FOLDERS.isdisjoint(folders)
         or path in plugins
     )
@@ -163,17 +171,49 @@ def _pinned_notes(
     return notes
 
 
+def _committed(
+    contents: Mapping[str, bytes], changed: frozenset[str], pristine: Pristine
+) -> dict[str, bytes]:
+    """The project's code as the commit has it, as far as it is still there."""
+    return {
+        path: pristine.read(path) if path in changed else content
+        for path, content in contents.items()
+        if path in pristine.hashes and (path not in changed or path.endswith(_READ))
+    }
+
+
+def _instrument_notes(
+    changed: frozenset[str], committed: Mapping[str, bytes], plugins: frozenset[str]
+) -> list[str]:
+    instruments = Instruments(committed, lambda path: is_pinned(path, plugins))
+    return [
+        f"{path}, which only the tests use, differs from the last commit"
+        for path in sorted(changed)
+        if not is_pinned(path, plugins) and path in instruments
+    ]
+
+
 def _steers(path: str) -> bool:
     """Whether the absence of a file can change what the tests do; data may be refused on its way."""
-    return path.endswith((".py", ".pth")) or PurePosixPath(path).name in _CONFIGURATION
+    name = PurePosixPath(path).name
+    return path.endswith((".py", ".pth")) or name in _CONFIGURATION or _is_metadata(path)
+
+
+def _is_metadata(path: str) -> bool:
+    """Whether it belongs to a package's metadata, by which plugins of the runner are found."""
+    pure = PurePosixPath(path)
+    return pure.name == "entry_points.txt" or any(part.endswith(_METADATA) for part in pure.parts)
 
 
 def _plugin_files(contents: Mapping[str, bytes]) -> frozenset[str]:
-    """Files of the project that its own configuration loads as plugins of the test runner."""
+    """Files of the project that its tests or its configuration load as plugins of the test runner."""
     names: set[str] = set()
     for path, content in contents.items():
         name = PurePosixPath(path).name
-        if name == "conftest.py":
+        if name in _DECLARING and b"pytest11" in content:
+            declared = content.partition(b"pytest11")[2]
+            names.update(item.decode() for item in _ENTRY_POINT.findall(declared))
+        if is_test_file(path) or name == "conftest.py":
             for listed in _NAMED_PLUGINS.findall(content):
                 names.update(item.decode() for item in _STRING.findall(listed))
         elif name in _CONFIGURATION:

@@ -1,18 +1,20 @@
 """Runs pytest inside the box and reports every test as it ends. Loaded by launch.py."""
 
 # strings, not Path objects: file names here come out of code objects and node ids
-# ruff: noqa: PTH110, PTH118, PTH207
+# ruff: noqa: PTH110, PTH113, PTH118, PTH123, PTH207
 from __future__ import annotations
 
 import glob
+import importlib.metadata
 import os
+import sys
 from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from sandbox.verdict.reporting import Reporter
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _SEVERITY = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 _DETAIL_LIMIT = 12000
 _SECTION_LIMIT = 2000
+INSTALLED = "/tmp/elagent-env"  # noqa: S108
 
 
 def run(reporter: Reporter, orders: dict[str, Any]) -> int:
@@ -35,15 +38,16 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
         files = [os.path.join(reporter.root, target) for target in orders["targets"]]
     # after the project's own options: stop at nothing, stay in one process
     whole = ["--maxfail=0", "--continue-on-collection-errors"]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plugins = ImagePlugins(reporter.root, none=orders["bare"])
     if orders["bare"]:
-        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         whole += ["-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"]
     if orders["collect_only"]:
         whole += ["--collect-only", "--quiet"]
     arguments = ["--rootdir=" + reporter.root, *whole, *files]
     plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"])
     plugin.asked = bool(files)
-    code: Any = pytest.main(arguments, plugins=[plugin])
+    code: Any = pytest.main(arguments, plugins=[plugin, plugins, *plugins.names])
     plugin.close()
     # as sys.exit reads what a plugin has put there
     return int(code) if isinstance(code, int) else int(code is not None)
@@ -63,6 +67,48 @@ class _Unlogged:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return self._own.get(name) or getattr(self._hooks, name)
+
+
+class ImagePlugins:
+    """The plugins that the image's own packages declare: loaded by name, nothing else is looked for.
+
+    Until they are, nothing of the project is on the path: a folder that looks like the metadata of
+    an installed package would name a plugin, too.
+    """
+
+    def __init__(self, root: str, *, none: bool) -> None:
+        self._none = none
+        self._path = list(sys.path)
+        sys.path[:] = [entry for entry in sys.path if not _below(entry, root)]
+        found = [] if none else list(importlib.metadata.distributions())
+        # what was made while the project was installed has plugins only if its configuration says so
+        own = [dist for dist in found if _below(str(dist.locate_file("")), INSTALLED)]
+        self.names = _declared(dist for dist in found if dist not in own)
+        self._own = _declared(own) if _declares_plugins(root) else []
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_cmdline_parse(self, pluginmanager: Any) -> Generator[None, Any, None]:  # noqa: ANN401
+        sys.path[:] = self._path
+        for name in self._own:
+            pluginmanager.import_plugin(name, consider_entry_points=True)
+        yield
+        if not self._none:  # for runs of pytest that the tests start
+            os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
+
+
+def _declared(distributions: Iterable[Any]) -> list[str]:
+    points = [point for dist in distributions for point in dist.entry_points]
+    return list(dict.fromkeys(point.name for point in points if point.group == "pytest11"))
+
+
+def _declares_plugins(root: str) -> bool:
+    files = [os.path.join(root, name) for name in ("pyproject.toml", "setup.cfg", "setup.py")]
+    texts = [open(path, "rb").read() for path in files if os.path.isfile(path)]  # noqa: SIM115
+    return any(b"pytest11" in text for text in texts)
+
+
+def _below(path: str, folder: str) -> bool:
+    return (realpath(path or ".") + os.sep).startswith(folder + os.sep)
 
 
 class Plugin:
