@@ -47,6 +47,7 @@ from agent.talk import Means, Talk
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.workspace.committing import Committer
+from agent.workspace.editing import editing
 from agent.workspace.head import read_head
 from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
 from agent.workspace.limits import SnapshotLimits
@@ -170,6 +171,8 @@ class Assistant:
         """Run the tests and repair what fails; the last event is `FixFinished`."""
 
         async def work(emit: Emit) -> None:
+            with editing(self._parts.root):
+                pass  # rather now than when everything is loaded
             project = await self._resources.project(emit, command)
             model = await self._resources.model(emit)
             settings = self._settings
@@ -337,7 +340,16 @@ class Assistant:
 
     @asynccontextmanager
     async def _turn(self, label: str, emit: Emit) -> AsyncIterator[str]:
-        """Everything inside becomes one step of `undo`; yields the state before."""
+        """Everything inside becomes one step of `undo`; yields the state before.
+
+        Nobody else edits in this worktree meanwhile.
+        """
+        with editing(self._parts.root):
+            async with self._step(label, emit) as before:
+                yield before
+
+    @asynccontextmanager
+    async def _step(self, label: str, emit: Emit) -> AsyncIterator[str]:
         turn = self.workspace.turn(label)
         before = await in_thread(turn.__enter__)
         self._say_what_is_left_out(emit)

@@ -4,6 +4,7 @@
       ConfigError                   a setting is unknown, malformed or not allowed where it stands
       PlaceError                    the folder is none to work in, and nobody said that it is
       WorkspaceError                no snapshot, diff or undo can be given
+        BusyError                   another elagent is editing the same files
         UndoRefusedError            undoing would overwrite work that came later
       SessionError                  a session file cannot be read or written
       ModelError                    the model gave no answer
@@ -37,6 +38,10 @@ class PlaceError(AgentError):
 
 class WorkspaceError(AgentError):
     """No snapshot, diff or undo can be given."""
+
+
+class BusyError(WorkspaceError):
+    """Another elagent is editing in the same worktree."""
 
 
 class UndoRefusedError(WorkspaceError):

@@ -19,7 +19,8 @@ Exit codes:
   0    done: the tests pass, the round ended with a decision
   1    not solved: tests fail
   2    wrong usage or configuration
-  3    the environment is not usable: no Docker, no model, too little memory
+  3    the environment is not usable: no Docker, no model, too little memory,
+      or another elagent is editing the same files
   70   a fault in elagent itself; the log file says more
   130  interrupted
 """

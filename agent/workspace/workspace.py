@@ -18,6 +18,7 @@ from types import MappingProxyType
 from agent.errors import UndoRefusedError, WorkspaceError
 from agent.locks import hold, try_lock
 from agent.paths import make_private
+from agent.workspace.editing import editing
 from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
 from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
 from agent.workspace.snapshots import Change, Snapshots
@@ -156,7 +157,8 @@ class Workspace:
             if only is not None:
                 own = set(map(os.fsencode, only))
                 wanted = {path: change for path, change in wanted.items() if path in own}
-            paths = self._snapshots.apply(wanted)
+            with editing(self.root) if self._turn is None else contextlib.nullcontext():
+                paths = self._snapshots.apply(wanted)
             label = f"going back to {state[:8]}"
             if self._turn is None and paths:
                 after = self._taken(label)
@@ -218,7 +220,8 @@ class Workspace:
                     "from later ones",
                     forced="takes back everything since it began",
                 )
-            restored, edited = move(self._snapshots, step, step.after, step.before, force=force)
+            with editing(self.root):
+                restored, edited = move(self._snapshots, step, step.after, step.before, force=force)
             if edited or step.cut_off:
                 # Redo shall bring back also what was edited after the turn.
                 step = replace(edited or step, cut_off=False)
@@ -233,7 +236,8 @@ class Workspace:
             if journal.cursor >= len(journal.steps):
                 raise UndoRefusedError("there is nothing to redo")
             step = journal.steps[journal.cursor]
-            restored, edited = move(self._snapshots, step, step.before, step.after, force=force)
+            with editing(self.root):
+                restored, edited = move(self._snapshots, step, step.before, step.after, force=force)
             if edited:
                 edited = replace(edited, before=restored.safety)
                 journal = journal.amended(journal.cursor, edited)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.approval import ModeApprover
 from agent.assistant import Assistant
-from agent.errors import UndoRefusedError
+from agent.errors import BusyError, UndoRefusedError
 from agent.paths import Paths
 from agent.session import list_sessions, read_session
 from agent.settings.load import load
@@ -31,9 +31,16 @@ def window(root: Path, server: FakeServer) -> Context:
 
 
 async def talk(assistant: Assistant, path: str) -> None:
-    for _ in range(TURNS):
-        async for _event in assistant.turn(f"Change {path}"):
-            pass
+    """Take turns; one that finds the other window editing says so, and is tried again."""
+    done = 0
+    while done < TURNS:
+        try:
+            async for _event in assistant.turn(f"Change {path}"):
+                pass
+        except BusyError:
+            await asyncio.sleep(0)
+        else:
+            done += 1
 
 
 def texts(root: Path, names: Sequence[str]) -> list[str]:
