@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from agent.fixing.context import estimate_tokens
 from agent.memory.signature import ErrorSignature, likeness, signature_of
+from learning.evidence.words import own_words
 from learning.records import Evidence, EvidenceKind, Experience, Tier, Verdict
 
 MOST_EXPERIENCES = 500
@@ -99,7 +100,7 @@ def _lesson(item: Experience, failed: Experience | None) -> Lesson | None:
         return None
     return Lesson(
         id=item.id,
-        error=error,
+        error=_in_own_words(error),
         signature=signature_of("", error),
         path=item.path,
         change=change,
@@ -118,6 +119,15 @@ def _error(item: Experience, failed: Experience | None) -> str:
     line = said.message.split("\n", 1)[0]
     text = line if line.startswith(said.exception) else f"{said.exception}: {line}"
     return text[:_ERROR_CAP]
+
+
+def _in_own_words(error: str) -> str:
+    """The exception, and of its message what the interpreter or the harness itself says."""
+    exception, mark, message = error.partition(": ")
+    if not mark or not exception.isidentifier():
+        exception, message = "", error
+    said = Evidence(kind=EvidenceKind.TEST_FAILURE, tier=Tier.HARNESS, subject="", message=message)
+    return ": ".join(part for part in (exception, own_words(said)) if part) or "A test failed"
 
 
 def _is_error(fact: Evidence) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from learning.evidence.words import own_value, own_words
 from learning.records import Evidence, Message, Tier
 
 _HERE = Path(__file__).parent
@@ -20,6 +21,7 @@ _LEARNABLE = (Tier.HARNESS, Tier.USER)
 _MIN_QUOTED = 8
 """Shorter lines (`else:`, `return x`) prove nothing when they occur in both texts."""
 _MIN_MESSAGE = 40
+_NAME = re.compile(r"[A-Za-z_][\w.-]{0,60}", re.ASCII)
 _VALUE = re.compile(r"'[^'\n]{1,80}'|\"[^\"\n]{1,80}\"|(?<![\w.])-?\d[\d_]*(?:\.\d+)?(?![\w.])")
 
 _VOLATILE = (
@@ -142,13 +144,29 @@ def _clean(fact: Evidence, attempt: str) -> Evidence | None:
     quoted = {line.strip() for line in attempt.splitlines() if len(line.strip()) >= _MIN_QUOTED}
     lines = [line for line in fact.message.splitlines() if not _quotes(line, quoted)]
     said = (*lines, fact.subject, fact.expected, fact.got)
-    if fact.tier is not Tier.USER and any(map(_INSTRUCTION.search, said)):
-        return None
+    fact = dataclasses.replace(fact, message="\n".join(lines))
+    if fact.tier is not Tier.USER:
+        if any(map(_INSTRUCTION.search, said)):
+            return None
+        fact = _in_own_words(fact)
     return dataclasses.replace(
         fact,
         subject=_stable(fact.subject),
-        message=_stable("\n".join(lines)).strip(),
+        message=_stable(fact.message).strip(),
         file=_stable(fact.file),
+    )
+
+
+def _in_own_words(fact: Evidence) -> Evidence:
+    """What the tool itself says: what the code that it ran raised is no more than a name and a place."""
+    test, mark, parameters = fact.subject.partition("[")
+    return dataclasses.replace(
+        fact,
+        subject=f"{test}{mark}{parameters}" if own_value(parameters[:-1]) else test,
+        exception=fact.exception if _NAME.fullmatch(fact.exception) else "",
+        message=own_words(fact),
+        expected=own_value(fact.expected),
+        got=own_value(fact.got),
     )
 
 

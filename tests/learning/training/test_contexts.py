@@ -58,7 +58,7 @@ def test_lines_of_the_failing_attempt_are_left_out() -> None:
     ],
 )
 def test_what_changes_from_run_to_run_is_left_out(message: str, kept: str, dropped: str) -> None:
-    note = _note(make_evidence(message=message))
+    note = _note(make_evidence(message=message, tier=Tier.USER))
     assert kept in note
     assert dropped not in note
 
@@ -74,7 +74,9 @@ def test_evidence_without_a_reason_says_nothing() -> None:
 
 
 def test_at_most_the_two_shortest_facts_are_told() -> None:
-    facts = [make_evidence(subject=f"test_{n}", message="x" * n) for n in (300, 5, 100)]
+    facts = [
+        make_evidence(subject=f"test_{n}", message="x" * n, tier=Tier.USER) for n in (300, 5, 100)
+    ]
     note = _note(*facts)
     assert "test_5 " in note
     assert "test_100 " in note
@@ -82,7 +84,8 @@ def test_at_most_the_two_shortest_facts_are_told() -> None:
 
 
 def test_a_long_message_loses_its_middle_and_keeps_its_end() -> None:
-    note = _note(make_evidence(message="start " + "x" * 900 + " the end"), budget=500)
+    long = "start " + "x" * 900 + " the end"
+    note = _note(make_evidence(message=long, tier=Tier.USER), budget=500)
     assert len(note) <= 500
     assert "start " in note
     assert " ... " in note
