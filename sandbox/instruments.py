@@ -19,6 +19,9 @@ _HELPER = re.compile(
     r"|testing|testutils?|support|fakes?|mocks?|stubs?|factories|matchers?|cases|golden)(?:_.*)?"
 )
 
+_CHECK = re.compile(r"(?:assert|check|expect|verify|ensure|should)", re.IGNORECASE)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 class Instruments:
     """The imports of a project's Python files, as they are in the user's commit."""
@@ -65,9 +68,21 @@ class Instruments:
         if _HELPER.fullmatch(_stem(path)) or self._speaks_to_the_runner(path):
             return True
         tree = self._tree(file)
+        checks = self._checking(path)
         return tree is not None and any(
-            _as_instrument(node, own, subjects) for node in ast.walk(tree)
+            _as_instrument(node, own, subjects, checks) for node in ast.walk(tree)
         )
+
+    def _checking(self, path: str) -> set[str]:
+        """Names of a file's functions that assert something, and of those that are called so."""
+        tree = self._tree(path) if path in self._contents else None
+        functions = [n for n in ast.walk(tree or ast.Module([], [])) if isinstance(n, _FUNCTIONS)]
+        return {
+            function.name
+            for function in functions
+            if _CHECK.match(function.name)
+            or any(isinstance(n, ast.Assert) for n in ast.walk(function))
+        }
 
     def _speaks_to_the_runner(self, path: str) -> bool:
         if path not in self._contents:
@@ -112,27 +127,34 @@ def _imported_from(path: str, node: ast.ImportFrom) -> Iterator[tuple[str, str]]
         yield alias.asname or alias.name, inner
 
 
-def _as_instrument(node: ast.AST, own: set[str], subjects: set[str]) -> bool:
+def _as_instrument(node: ast.AST, own: set[str], subjects: set[str], checks: set[str]) -> bool:
     match node:
-        case ast.ClassDef(bases=bases, decorator_list=decorators):
-            return any(_mentions(base, own) for base in (*bases, *decorators))
-        case ast.FunctionDef(decorator_list=decorators):
-            return any(_decorates(decorator, own) for decorator in decorators)
+        case ast.ClassDef(name=name, bases=bases):
+            return name.startswith("Test") and any(_mentions(base, own) for base in bases)
+        case ast.FunctionDef(name=name, decorator_list=decorators):
+            return name.startswith("test") and any(_decorates(d, own) for d in decorators)
         case ast.Expr(value=ast.Call(func=func, args=args)):
-            return _mentions(func, own) and any(_mentions(arg, subjects) for arg in args)
+            checking = any(_mentions(func, {name}) for name in own & checks)
+            return checking and any(_mentions(arg, subjects) for arg in args)
         case ast.Compare(left=left, comparators=[right]):
-            return any(
-                _mentions(got, subjects)
-                and not _mentions(got, own)
-                and _mentions(wanted, own)
-                and not _mentions(wanted, subjects)
-                for got, wanted in ((left, right), (right, left))
+            return _wants(left, right, own, subjects) or (
+                not _calls(right, own) and _wants(right, left, own, subjects)
             )
         case ast.Call(func=ast.Attribute(attr=attr), args=[got, wanted, *_]):
-            equal = attr.startswith("assert") and _mentions(got, subjects)
-            return equal and _mentions(wanted, own) and not _mentions(wanted, subjects)
+            return attr.startswith("assert") and _wants(got, wanted, own, subjects)
         case _:
             return False
+
+
+def _wants(got: ast.expr, wanted: ast.expr, own: set[str], subjects: set[str]) -> bool:
+    """Whether what another module gave is held against what this one says."""
+    gave = _calls(got, subjects) and not _mentions(got, own)
+    return gave and _mentions(wanted, own) and not _mentions(wanted, subjects)
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+    return any(_mentions(func, names) for func in calls)
 
 
 def _decorates(decorator: ast.expr, own: set[str]) -> bool:

@@ -39,6 +39,7 @@ from agent.events import (
 from agent.failures import by_cause
 from sandbox.lacking import what_to_set
 from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.status import Status
 from sandbox.streams import display_safe
 
 _STATUS_SENTENCES = {
@@ -129,6 +130,21 @@ def summary(report: TestReport) -> str:
     return ", ".join(parts) or "no tests ran"
 
 
+def mark(report: TestReport) -> tuple[str, str]:
+    """Say in a word or two what a run came to, and in which style."""
+    if report.all_green:
+        return "ok", "bold green"
+    if report.status is not RunStatus.COMPLETE or report.red:
+        return "red", "bold red"
+    if report.left_out or report.lacking:
+        return "incomplete", "bold yellow"
+    if not report.passed_ids:
+        return "nothing passed", "bold red"
+    if report.verdict is Status.NEEDS_NETWORK:
+        return "not all could run", "bold yellow"
+    return "red", "bold red"
+
+
 def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableType:
     """Red tests with their reason and place, then the counts."""
     lines: list[RenderableType] = [_red_line(same, flaky) for same in red_by_cause(report, flaky)]
@@ -136,19 +152,11 @@ def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableTy
     lines.extend(Text(sentence, style="yellow") for sentence in _gaps(report))
     lines.append(
         Text.assemble(
-            _mark(report),
+            mark(report),
             f": {summary(report)} in {report.duration_s:.1f} s ({report.runner}, in the sandbox)",
         )
     )
     return Group(*lines)
-
-
-def _mark(report: TestReport) -> tuple[str, str]:
-    if report.all_green:
-        return "ok", "bold green"
-    partly = report.status is RunStatus.COMPLETE and not report.red
-    unjudged = report.left_out or report.lacking
-    return ("incomplete", "bold yellow") if partly and unjudged else ("red", "bold red")
 
 
 def _gaps(report: TestReport) -> list[str]:

@@ -48,7 +48,12 @@ async def with_twins(
 
     failed = twins.ids.intersection(*await asyncio.gather(*map(failing, twins.rounds)))
     if doubts := tuple(_doubts(twins, failed)):
-        return replace(report, trust=Trust.PLAIN, notes=(*report.notes, *doubts))
+        return replace(
+            report,
+            trust=Trust.PLAIN,
+            notes=(*report.notes, *doubts),
+            remarks=(*report.remarks, *map(_sentence, doubts)),
+        )
     return report
 
 
@@ -57,6 +62,10 @@ def _doubts(twins: Twins, failed: frozenset[str]) -> Iterator[str]:
         yield f"not believed: {_few(held)} passed, too, when something else was expected"
     if twins.unmade:
         yield f"not believed: {_few(twins.unmade)} expects nothing that could be changed to try it"
+
+
+def _sentence(doubt: str) -> str:
+    return f"{doubt[:1].upper()}{doubt[1:]}; nothing is learned from this pass."
 
 
 def _few(names: frozenset[str]) -> str:

@@ -18,7 +18,7 @@ from sandbox.report import TestResult
 from sandbox.streams import display_safe
 from tui.app.block import Block
 from tui.app.entries import Tests
-from tui.render import ending_lines, first_names, red_by_cause, render_report, summary
+from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
 
 _MESSAGE_LINES = 6
 _MOST_ROWS = 18
@@ -57,9 +57,8 @@ class TestsBlock(Block):
         if not report.results:
             yield Static(render_report(report), markup=False)
             return
-        mark, style = ("ok", "bold green") if report.all_green else ("red", "bold red")
         place = f" in {report.duration_s:.1f} s ({report.runner}, in the sandbox)"
-        label = Text.assemble((mark, style), f": {summary(report)}{place}")
+        label = Text.assemble(mark(report), f": {summary(report)}{place}")
         tree: Tree[Node] = Tree(label)
         tree.root.expand()
         for same in red_by_cause(report, self._event.flaky):
