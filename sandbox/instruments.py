@@ -138,7 +138,7 @@ def _as_instrument(node: ast.AST, own: set[str], subjects: set[str], checks: set
             return checking and any(_mentions(arg, subjects) for arg in args)
         case ast.Compare(left=left, comparators=[right]):
             return _wants(left, right, own, subjects) or (
-                not _calls(right, own) and _wants(right, left, own, subjects)
+                not _calls(left, own) and _wants(right, left, own, subjects)
             )
         case ast.Call(func=ast.Attribute(attr=attr), args=[got, wanted, *_]):
             return attr.startswith("assert") and _wants(got, wanted, own, subjects)

@@ -138,3 +138,47 @@ async def test_without_a_commit_a_pass_is_plain(root: Path, box: DockerSandbox) 
     report = await run(runs_of(root, box), root)
     assert (report.verdict, report.trust) == (Status.PASS, Trust.PLAIN)
     assert report.notes == ("there is no commit to take the tests from",)
+
+
+@pytest.mark.docker
+async def test_a_pass_of_whatever_the_test_demands_is_not_believed(
+    root: Path, box: DockerSandbox
+) -> None:
+    commit(root)
+    tests = runs_of(root, box)
+    await run(tests, root)
+    equal = "class N(int):\n    def __eq__(self, other): return isinstance(other, int)\n"
+    equal += "    __hash__ = int.__hash__\n\n\ndef add(a, b):\n    return N(a - b)\n"
+    write(root, {"calc.py": equal})
+    report = await run(tests, root)
+    assert (report.verdict, report.trust) == (Status.PASS, Trust.PLAIN)
+    assert report.notes == (
+        "not believed: tests/test_calc.py::test_add passed, too, when something else was expected",
+    )
+    assert "nothing is learned from this pass" in report.remarks[0]
+
+
+@pytest.mark.docker
+async def test_a_red_test_that_is_skipped_or_wants_a_network_stays_red(
+    root: Path, box: DockerSandbox
+) -> None:
+    commit(root)
+    tests = runs_of(root, box)
+    await run(tests, root)
+    for raised in ("OSError(101, 'Network is unreachable')", "unittest.SkipTest('later')"):
+        write(root, {"calc.py": f"import unittest\n\n\ndef add(a, b):\n    raise {raised}\n"})
+        report = await run(tests, root)
+        assert [result.outcome.value for result in report.results] == ["failed"]
+        assert "it was red before, and now it" in report.results[0].message
+        assert not report.all_green
+
+
+@pytest.mark.docker
+async def test_skipped_tests_alone_are_not_green(root: Path, box: DockerSandbox) -> None:
+    write(
+        root,
+        {"tests/test_calc.py": f"import pytest\n{TEST}".replace("def", "@pytest.mark.skip\ndef")},
+    )
+    commit(root)
+    report = await run(runs_of(root, box), root)
+    assert (report.verdict, report.all_green, report.red) == (Status.ERROR, False, ())

@@ -233,3 +233,10 @@ def test_above_a_prompt_only_whole_lines_are_written() -> None:
     assert written == ["", "", "It adds.\n", "It adds.\n"]
     presenter.close()
     assert stream.getvalue() == "It adds.\nAnd ends\n"
+
+
+def test_a_run_in_which_nothing_passed_says_so() -> None:
+    last = shown(TestsFinished(report(TestOutcome.SKIPPED, TestOutcome.SKIPPED))).splitlines()[-1]
+    assert last.startswith("nothing passed: 2 skipped")
+    mixed = shown(TestsFinished(report(TestOutcome.PASSED, TestOutcome.NEEDS_NETWORK)))
+    assert "not all could run: 1 needs network, 1 passed" in mixed
