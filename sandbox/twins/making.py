@@ -8,6 +8,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from sandbox.contract import SourceFile
 from sandbox.pristine import content_of, is_pinned
@@ -42,8 +43,9 @@ class _Found:
 class _Sources:
     """The test side's Python files, parsed when first needed."""
 
-    def __init__(self, files: Sequence[SourceFile]) -> None:
+    def __init__(self, files: Sequence[SourceFile], changed: Collection[str]) -> None:
         self._files = {file.path: file for file in files}
+        self._changed = changed
         self._trees: dict[str, ast.Module | None] = {}
         self.helper = f"{secrets.choice(_WORDS)}_{secrets.token_hex(2)}"
 
@@ -56,10 +58,12 @@ class _Sources:
         return self._trees[path]
 
     def others(self, path: str) -> Iterator[str]:
-        """Files that a test may take its own functions from: those of the test side."""
+        """Files that a test may take functions from that assert for it: none that an edit changed."""
+        text = content_of(self._files[path])
         for name in self._files:
-            if name != path and name.endswith(".py") and is_pinned(name):
-                yield name
+            if name != path and name.endswith(".py") and name not in self._changed:
+                if is_pinned(name) or PurePosixPath(name).stem.encode() in text:
+                    yield name
 
     def of(self, test_id: str) -> tuple[str, list[str]]:
         """The file of a test, and the names of its classes and function."""
@@ -88,7 +92,7 @@ def make_twins(
     are files that differ from the user's commit; in them nothing is looked for.
     """
     draw = draw or random.SystemRandom()
-    sources = _Sources(files)
+    sources = _Sources(files, changed)
     functions: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for test_id in tests:
         path, names = sources.of(test_id)
