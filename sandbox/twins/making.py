@@ -61,9 +61,10 @@ class _Sources:
         """Files that a test may take functions from that assert for it: none that an edit changed."""
         text = content_of(self._files[path])
         for name in self._files:
-            if name != path and name.endswith(".py") and name not in self._changed:
-                if is_pinned(name) or PurePosixPath(name).stem.encode() in text:
-                    yield name
+            if name == path or not name.endswith(".py") or name in self._changed:
+                continue
+            if is_pinned(name) or PurePosixPath(name).stem.encode() in text:
+                yield name
 
     def of(self, test_id: str) -> tuple[str, list[str]]:
         """The file of a test, and the names of its classes and function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ async def with_twins(
     Raises:
         SandboxError: If no answer can be given.
     """
-    turned = {name: red for name, red in were_red.items() if name in report.passed_ids}
+    turned = _turned(report.passed_ids, were_red)
     if not turned or not report.trust.may_train or report.status is not RunStatus.COMPLETE:
         return report
     twins = await asyncio.to_thread(make_twins, files, turned, changed=footing.changed)
@@ -55,6 +56,19 @@ async def with_twins(
             remarks=(*report.remarks, *map(_sentence, doubts)),
         )
     return report
+
+
+def _turned(passed: frozenset[str], were_red: Mapping[str, TestResult]) -> Mapping[str, TestResult]:
+    """Tests that pass and were red, those included whose file or class could not be loaded."""
+    found = {}
+    for name in sorted(passed):
+        parts = re.split(r"(::|\.)", name) if "::" not in name else re.split(r"(::)", name)
+        owners = ("".join(parts[:end]) for end in range(len(parts), 0, -2))
+        if (
+            red := next((were_red[owner] for owner in owners if owner in were_red), None)
+        ) is not None:
+            found[name] = red
+    return found
 
 
 def _doubts(twins: Twins, failed: frozenset[str]) -> Iterator[str]:
