@@ -11,7 +11,7 @@ from agent.fixing.sources import Sources
 from agent.reply.named import Names
 from agent.turn.conversation import Conversation
 from sandbox.contract import Ending, Execution
-from sandbox.report import TestReport
+from sandbox.report import RunStatus, TestReport
 from sandbox.streams import display_safe
 
 RunCommand = Callable[[str], Awaitable[Execution]]
@@ -119,6 +119,8 @@ def tests_digest(report: TestReport, sources: Sources) -> str:
 def _without_red(report: TestReport, counts: str) -> str:
     if report.overruled:
         return f"The tests ran: {counts}."
+    if report.status is RunStatus.COMPLETE:
+        return f"No verdict: not all tests could run, or none passed ({counts})."
     return f"The test run ended without a verdict ({report.status.value}; {counts or 'no tests'})."
 
 

@@ -113,7 +113,7 @@ def test_the_place_is_drawn_among_those_that_did_not_hold_before() -> None:
     source = FRAME.format(
         body="assert 1 == 1\n    assert add(1, 2) == 3\n    assert add(2, 2) == 4"
     )
-    seen = set()
+    seen: set[int] = set()
     for seed in range(20):
         draw = random.Random(seed)  # noqa: S311
         (twin,), _ = make_twins(files(source), red(line=13), draw=draw).rounds
