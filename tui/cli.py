@@ -17,10 +17,10 @@ import click
 EXIT_CODES = """\b
 Exit codes:
   0    done: the tests pass, the round ended with a decision
-  1    not solved: tests fail
-  2    wrong usage or configuration
+  1    not solved: tests fail, none passed, or not all could run
+  2    wrong usage or configuration, or a folder that needs --here
   3    the environment is not usable: no Docker, no model, too little memory,
-      or another elagent is editing the same files
+      an image without what tests need, another elagent that edits here
   70   a fault in elagent itself; the log file says more
   130  interrupted
 """
