@@ -25,8 +25,9 @@ class Ended:
     output: str
 
     @property
-    def last_line(self) -> str:
-        return self.output.rstrip().rpartition("\n")[2]
+    def verdict(self) -> str:
+        """The last line, without the time that the tests took."""
+        return self.output.rstrip().rpartition("\n")[2].partition(" in ")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

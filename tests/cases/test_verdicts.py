@@ -44,7 +44,7 @@ def test_a_test_file_that_stays_outside_makes_no_ok(repository: Repository) -> N
     done = repository.elagent("run-tests")
     assert done.code != 0
     assert "tests/test_scan.py" in done.output
-    assert not done.last_line.startswith("ok")
+    assert not done.verdict.startswith("ok")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_a_fixture_skips_is_skipped(repository: Repository, skips: str) -> 
     passes = "import unittest\n\n\nclass D(unittest.TestCase):\n    def test_d(self): pass\n"
     repository.commit({"test_u.py": f"import unittest\n\n\n{skips}", "test_d.py": passes})
     done = repository.elagent("run-tests")
-    assert (done.code, done.last_line) == (0, "ok: 1 passed, 1 skipped")
+    assert (done.code, done.verdict) == (0, "ok: 1 passed, 1 skipped")
 
 
 def test_code_for_a_newer_python_is_not_repaired_away(repository: Repository) -> None:
@@ -84,7 +84,7 @@ def test_a_forked_child_that_leaves_does_not_hang_the_run(repository: Repository
     )
     repository.commit({"test_fork.py": forks})
     done = repository.elagent("run-tests", "--timeout", "20")
-    assert (done.code, done.last_line) == (0, "ok: 2 passed")
+    assert (done.code, done.verdict) == (0, "ok: 2 passed")
 
 
 def test_an_id_of_any_length_is_one_test(repository: Repository) -> None:
@@ -95,7 +95,7 @@ def test_an_id_of_any_length_is_one_test(repository: Repository) -> None:
     )
     repository.commit({"test_long.py": long})
     done = repository.elagent("run-tests")
-    assert (done.code, done.last_line) == (0, "ok: 2 passed")
+    assert (done.code, done.verdict) == (0, "ok: 2 passed")
 
 
 def test_a_link_inside_the_project_leads_to_its_target(repository: Repository) -> None:
@@ -108,7 +108,7 @@ def test_a_link_inside_the_project_leads_to_its_target(repository: Repository) -
     (repository.root / "tests" / "data").symlink_to(Path("../data"))
     repository.commit({})
     done = repository.elagent("run-tests")
-    assert (done.code, done.last_line) == (0, "ok: 1 passed")
+    assert (done.code, done.verdict) == (0, "ok: 1 passed")
 
 
 def test_a_gate_that_fails_a_green_suite_is_named(repository: Repository) -> None:
@@ -121,7 +121,7 @@ def test_a_gate_that_fails_a_green_suite_is_named(repository: Repository) -> Non
     repository.commit({"conftest.py": gate, "test_m.py": "def test_a(): assert 1\n"})
     done = repository.elagent("run-tests")
     assert done.code != 0 or "coverage" in done.output
-    assert done.last_line != "ok: 1 passed"
+    assert done.verdict != "ok: 1 passed"
 
 
 def test_a_sanitised_completion_is_judged_by_what_the_model_wrote(repository: Repository) -> None:
