@@ -43,7 +43,8 @@ class Lines:
         self._kind = name.suffix.lower()
         self._exact = self._kind in _LAID_OUT or name.stem.lower() in ("makefile", "gnumakefile")
         self._lines = lines
-        self._inside = _inside_of_texts(lines) if self._kind in _PYTHON else frozenset()
+        inside = _inside_of_texts if self._kind in _PYTHON else _between_open_texts
+        self._inside = inside(lines)
 
     def alike(self, number: int, line: str) -> bool:
         """True if the line, as somebody copied it, is the line of this number from 0."""
@@ -53,6 +54,10 @@ class Lines:
         if number in self._inside:
             return own.strip() == line.strip()
         return self._form(own) == self._form(line)
+
+    def is_comment(self, line: str) -> bool:
+        """True if a line says nothing but what may differ, so that it stands for no place."""
+        return self._form(line) in ((), ("#",), ("//",), "")
 
     def _form(self, line: str) -> object:
         if self._kind in _PYTHON:
@@ -109,3 +114,13 @@ def _inside_of_texts(lines: Sequence[str]) -> frozenset[int]:
 def _lines_between(first: int, last: int) -> set[int]:
     """The lines from 0 that a text covers which begins and ends on these from 1, if on several."""
     return set(range(first - 1, last)) if first != last else set()
+
+
+def _between_open_texts(lines: Sequence[str]) -> frozenset[int]:
+    """The lines of another language, from 0, that may stand in a text over several lines.
+
+    Those are all from the first to the last line with an odd number of the signs that open one.
+    """
+    signs = ("`", '"""')
+    odd = [n for n, line in enumerate(lines) if any(line.count(sign) % 2 for sign in signs)]
+    return frozenset(range(odd[0], odd[-1] + 1)) if odd else frozenset()

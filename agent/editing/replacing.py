@@ -84,8 +84,10 @@ def _find(lines: Sequence[str], search: Sequence[str], path: str) -> _Place | st
         return _Place(exact[0], len(search))
     if len(exact) > 1:
         return f"occurs {len(exact)} times in the file; add lines around it so that it occurs once"
-    core = _trimmed(search)
-    loose = _matches(len(lines), core, Lines(lines, path).alike)
+    core, known = _trimmed(search), Lines(lines, path)
+    if all(map(known.is_comment, core)):
+        return _MISSING
+    loose = _matches(len(lines), core, known.alike)
     if len(loose) == 1:
         where = f"matches line {loose[0] + 1} but for white space, quotes or comments"
         return _Place(loose[0], len(core), where)

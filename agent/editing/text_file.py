@@ -48,10 +48,11 @@ class TextFile:
         """This file with another text, given with Unix line ends.
 
         Lines that are repeated keep their bytes. An `exact` text says where the file begins and
-        ends and what white space is in it; any other is a copy, in which that is not meant.
+        ends and what white space is in it; any other is a copy, in which that is not meant. A byte
+        order mark is the file's own, whatever the text says.
         """
         old = [_split(line, "\r\n", "\n") for line in _lines(self.stored)]
-        new = [_split(line, "\n") for line in _lines(text)]
+        new = [_split(line, "\n") for line in _lines(text.removeprefix("\ufeff"))]
         if not exact:
             new = _with_edges(old, _with_carriage_returns(old, new))
         stored = _overlaid(old, new, key=_exactly if exact else _visibly)

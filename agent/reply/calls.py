@@ -30,9 +30,7 @@ _COMMAND_KEYS = ("command", "cmd", "script")
 _ARGUMENT_KEYS = ("arguments", "args", "parameters", "params", "input")
 _TAGGED_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _TAGGED_FILE = re.compile(
-    r"<(?P<tag>file|write_file|edit)\s+(?:path|name|filename)=(?P<q>[\"'])(?P<path>[^\n]+?)(?P=q)\s*>"
-    r"\n?(?P<content>.*?)(?:</(?P=tag)>|(?P<cut>\Z))",
-    re.DOTALL,
+    r"<(?P<tag>file|write_file|edit)\s+(?:path|name|filename)=(?P<q>[\"'])(?P<path>[^\n]+?)(?P=q)\s*>\n?"
 )
 _CALL_START = re.compile(
     rf"(?m)^[ \t]*(?:\w+\.)?(?:{'|'.join(sorted(_WRITES | _RUNS | _LOOKS))})\("
@@ -108,11 +106,24 @@ def _from_text(text: str) -> tuple[Call, ...]:
 
 
 def _from_tags(text: str) -> Iterator[Call]:
-    for match in _TAGGED_FILE.finditer(text):
-        if match["cut"] is not None:
+    """Files in tags, each up to its last closing tag: one before that is the file's own."""
+    opened = _outer(list(_TAGGED_FILE.finditer(text)), text)
+    ends = [*(match.start() for match in opened), len(text)][1:]
+    for match, limit in zip(opened, ends, strict=True):
+        end = text.rfind(f"</{match['tag']}>", match.end(), limit)
+        if end < 0:
             yield BrokenCall()
         else:
-            yield Write(path=match["path"], content=match["content"])
+            yield Write(path=match["path"], content=text[match.end() : end])
+
+
+def _outer(tags: Sequence[re.Match[str]], text: str) -> list[re.Match[str]]:
+    """Opening tags without those that stand in a file that is not closed before them."""
+    found: list[re.Match[str]] = []
+    for tag in tags:
+        if not found or f"</{found[-1]['tag']}>" in text[found[-1].end() : tag.start()]:
+            found.append(tag)
+    return found
 
 
 def _decoded(text: str) -> object:
@@ -199,7 +210,7 @@ def _end_of_call(text: str) -> int | None:
     """How many characters the call that the text begins with has; None if it does not end."""
     depth = 0
     offsets = [0]
-    for line in text.splitlines(keepends=True):
+    for line in io.StringIO(text):
         offsets.append(offsets[-1] + len(line))
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

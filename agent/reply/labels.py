@@ -18,6 +18,7 @@ from agent.reply.words import (
     COMMANDS,
     FUNCTION_WORDS,
     HEADINGS,
+    LANGUAGES,
     STARTERS,
     is_language,
     is_path_like,
@@ -204,6 +205,8 @@ def _conflict(block: Block, names: Names, info: str) -> str | Unclear:
 
 
 def _path_in_info(info: str, names: Names) -> str | Unclear:
+    if info.strip() in LANGUAGES:  # `makefile` says how to colour the block
+        return ""
     texts = list(_texts_of_info(info))
     for text in (info.strip(), *texts):
         if found := names.existing(text):

@@ -19,6 +19,8 @@ from sandbox.policy import WORK_DIR
 
 _ESCAPE = re.compile(r"\\([^\w\s.]|_| )")
 _PLACEHOLDER = re.compile(r"(?:.*/)?path/to/", re.IGNORECASE)
+_CITED = re.compile(r"\d+:\d+:")
+"""The first and last line of a part of a file, as editors cite it."""
 _FOREIGN = re.compile(r"/|~(?:\w*)/|[A-Za-z]:[\\/]|\\\\")
 QUOTED = re.compile(
     r"(?<!\w)(?:`([^`\n]+)`|\"([^\"\n]+)\"|'([^'\n]+)'|“([^”\n]+)”|«([^»\n]+)»)(?!\w)"
@@ -77,6 +79,8 @@ class Names:
             return "fits several files"
         if _FOREIGN.match(path) or ".." in path.split("/"):
             return "is no path inside the repository"
+        if _CITED.match(path):
+            return "cites some lines of a file"
         if path in ("", ".") or path.endswith("/"):
             return "names no file"
         is_known = self.has_folder(path.rpartition("/")[0]) or self.asks_for(path)

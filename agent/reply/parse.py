@@ -92,6 +92,8 @@ _TEXT = frozenset({"text", "txt", "plaintext"})
 _SHELL_FILES = (".sh", ".bash", ".zsh")
 _TEXT_FILES = (".txt", ".log", ".diff", ".patch")
 _JSON_FILES = (".json", ".jsonc", ".json5", ".ipynb")
+_MARKDOWN = frozenset({"md", "markdown", "mdx"})
+_MARKDOWN_FILES = (".md", ".markdown", ".mdx")
 _MAY_HOLD_PATCHES = (".md", ".rst", ".txt", ".patch", ".diff")
 _PATCH = re.compile(r"(?m)^(?:<{5,9} SEARCH|@@ -\d+.*@@|\*\*\* (?:Begin Patch|Update File:))")
 _CODE_START = re.compile(r"(?m)^(?:def |class |import |from \w+ import |@\w|async def |\w+ = )")
@@ -209,7 +211,7 @@ def _read_calls(
             if isinstance(path, Unclear) and default_path is None:
                 return Unusable(kind="label", reason=str(path))
             path = path.label if isinstance(path, Unclear) else path
-            writes.append(FileEdit(path=path, content=_whole(_unwrapped(call.content))))
+            writes.append(FileEdit(path=path, content=_whole(_unwrapped(call.content, path))))
     command = "\n".join(call.command for call in calls if isinstance(call, Run))
     if not writes:
         return ShellCommand(command=command, prose=prose)
@@ -364,12 +366,16 @@ def _command(block: Block) -> str:
     return "\n".join(typed or lines)
 
 
-def _unwrapped(content: str) -> str:
-    """The content of a call without the fence that some models put around it."""
+def _unwrapped(content: str, path: str) -> str:
+    """The content of a call without the fence that some models put around it.
+
+    A Markdown file may be a fence and no more.
+    """
     stripped = content.strip()
     if stripped.startswith("```") and stripped.endswith("```"):
         scan = scan_blocks(stripped)
-        if len(scan.blocks) == 1 and scan.blocks[0].closed:
+        is_own = path.endswith(_MARKDOWN_FILES) and scan.blocks[0].language not in _MARKDOWN
+        if len(scan.blocks) == 1 and scan.blocks[0].closed and not is_own:
             return scan.blocks[0].content
     return content
 

@@ -91,7 +91,7 @@ def test_a_place_that_says_something_else_is_another_place(
         ("x = f( 'a',b )", 'x = f("a", b)', "conf.py"),
         ("x=-1", "x = -1", "conf.py"),
         ("x = 1  # why", "x = 1", "conf.py"),
-        ("# one reason", "# another reason", "conf.py"),
+        ("x = 1  # one reason", "x = 1  # another reason", "conf.py"),
         ("let x = f('a' ,b);  // why", 'let x = f("a", b);', "conf.ts"),
         ("  int x=1;", "int x = 1;", "conf.c"),
         ("\techo one", "echo one", "conf.sh"),
@@ -128,6 +128,30 @@ def test_white_space_and_quotes_that_mean_something_may_not_differ(
 ) -> None:
     found = replace_hunks(text, [Hunk(search=search, replace="x\n")], path=path)
     assert isinstance(found, NotReplaced)
+
+
+@pytest.mark.parametrize("path", ["a.py", "a.js"])
+def test_a_block_of_comments_alone_is_found_only_as_it_stands(path: str) -> None:
+    mark = "#" if path == "a.py" else "//"
+    text = f"{mark} one\ny = 1\n"
+    hunk = Hunk(search=f"{mark} other\n\n", replace="x\n")
+    assert isinstance(replace_hunks(text, [hunk], path=path), NotReplaced)
+    assert replace_hunks(text, [Hunk(search=f"{mark} one\n", replace="")], path=path) == Replaced(
+        text="y = 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.js", "a = `\n  x  y\n`;\n"),
+        ("A.java", 'a = """\n  x  y\n  """;\n'),
+        ("a.go", "a := `\nx  y`\n"),
+    ],
+)
+def test_white_space_within_a_text_over_several_lines_may_not_differ(path: str, text: str) -> None:
+    hunk = Hunk(search="  x y\n", replace="z\n")
+    assert isinstance(replace_hunks(text, [hunk], path=path), NotReplaced)
 
 
 def test_a_file_without_a_last_line_end_keeps_none_and_one_with_blank_lines_keeps_them() -> None:

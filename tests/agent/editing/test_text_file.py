@@ -176,6 +176,13 @@ def test_a_byte_order_mark_stays(encoding: str) -> None:
     assert made == "a\r\nè\n".encode(encoding)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("data", [b"a\r\nb\r\n", b"\xef\xbb\xbfa\r\nb\r\n"])
+def test_a_byte_order_mark_in_a_reply_adds_none(data: bytes, exact: bool) -> None:
+    revised = decode(data, is_python=False).revised("\ufeffa\nc\n", exact=exact)
+    assert revised.encode() == data.replace(b"b", b"c")
+
+
 def test_big_endian_text_stays_so() -> None:
     data = b"\xfe\xff" + "a\né\n".encode("utf-16-be")
     assert decode(data, is_python=False).revised("a\nb\n", exact=False).encode() == (

@@ -155,6 +155,7 @@ def test_a_label_never_becomes_another_file(label: str, known: Sequence[str]) ->
         ("~/x.py", KNOWN),
         ("../x.py", KNOWN),
         ("C:\\x\\a.py", KNOWN),
+        ("12:15:src/a.py", KNOWN),
         ("pkg\\_new.py", KNOWN),
         ("notes.md.", KNOWN),
         ("Updated src/a.py:", KNOWN),
@@ -212,10 +213,20 @@ def test_a_fence_with_brackets_in_its_path_opens_a_block_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("label", "info"),
-    [("requirements.txt", "text"), ("scripts/run.sh", "bash"), ("Dockerfile", "dockerfile")],
+    [
+        ("requirements.txt", "text"),
+        ("scripts/run.sh", "bash"),
+        ("Dockerfile", "dockerfile"),
+        ("Makefile", "makefile"),
+        ("sub/Makefile", "makefile"),
+    ],
 )
 def test_a_file_of_text_or_of_shell_is_a_file_where_it_is_labelled(label: str, info: str) -> None:
     assert written(fenced(label, info)) == [label]
+
+
+def test_a_language_is_no_label_where_a_file_could_have_its_name() -> None:
+    assert written(f"So it could look:\n```makefile\n{CODE}```\n") == []
 
 
 def test_a_file_of_one_line_that_is_a_path_is_written() -> None:
