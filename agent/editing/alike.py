@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 _PYTHON = frozenset({".py", ".pyi", ".pyw"})
 _BRACES = frozenset(
     {".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".java", ".kt", ".scala", ".cs", ".go", ".rs"}
-    | {".swift", ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".json", ".css"}
+    | {".swift", ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".json"}
 )
 _LAID_OUT = frozenset(
     {".yml", ".yaml", ".mk", ".md", ".rst", ".hs", ".nim", ".coffee", ".pug", ".haml", ".slim"}
@@ -31,8 +31,13 @@ _TOKEN = re.compile(
     r"(?P<text>[rRbBfFuU]{0,2}(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'))"
     rf"|(?P<word>[\w.]*\w)|(?P<operator>{_OPERATOR})|(?P<other>\S)"
 )
-_MEANS_WHITE_SPACE = re.compile(r"`|(?:^|[=(,:!&|?;{}\[])\s*/(?![/*])")
-"""What begins a template or a regular expression, in which every space counts."""
+_MEANS_WHITE_SPACE = re.compile(
+    r"`|(?:^|[=(,:!&|?;{}\[]|\b(?:return|case|typeof|yield|await))\s*/(?![/*])"
+    r"|</|/>|://|^\s*#\s*define\b"
+)
+"""What begins a template, a regular expression, a text in tags, an address or a macro: there every
+space counts, and two slashes are no comment.
+"""
 
 
 class Lines:
@@ -121,6 +126,6 @@ def _between_open_texts(lines: Sequence[str]) -> frozenset[int]:
 
     Those are all from the first to the last line with an odd number of the signs that open one.
     """
-    signs = ("`", '"""')
-    odd = [n for n, line in enumerate(lines) if any(line.count(sign) % 2 for sign in signs)]
+    plain = [line.replace('\\"', "") for line in lines]
+    odd = [n for n, line in enumerate(plain) if line.count('"') % 2 or line.count("`") % 2]
     return frozenset(range(odd[0], odd[-1] + 1)) if odd else frozenset()

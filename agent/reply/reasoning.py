@@ -11,13 +11,19 @@ from dataclasses import dataclass
 
 from agent.reply.blocks import fenced_lines
 
-_NAME = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|seed:think|mm:think|scratchpad)"
+_NAME = (
+    r"(?:think(?:ing)?|thoughts?|inner_thoughts?|reason(?:ing)?|reflection|analysis|seed:think"
+    r"|mm:think|scratchpad)\s*"
+)
 _OPEN = re.compile(
-    rf"\s*(?:<{_NAME}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>)",
+    rf"\s*(?:<{_NAME}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>"
+    r"|<\|channel>thought\b|<unused94>thought\b)",
     re.IGNORECASE,
 )
 _CLOSE = re.compile(
-    rf"</{_NAME}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>", re.IGNORECASE
+    rf"</{_NAME}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>"
+    r"|<channel\|>|<unused95>",
+    re.IGNORECASE,
 )
 _CHANNEL = re.compile(
     r"\s*(?:<\|start\|>assistant\s*)?<\|channel\|>(?P<name>\w+)[^<]*<\|message\|>"

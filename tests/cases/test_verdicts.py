@@ -120,8 +120,8 @@ def test_a_gate_that_fails_a_green_suite_is_named(repository: Repository) -> Non
     )
     repository.commit({"conftest.py": gate, "test_m.py": "def test_a(): assert 1\n"})
     done = repository.elagent("run-tests")
-    assert done.code != 0 or "coverage" in done.output
-    assert done.verdict != "ok: 1 passed"
+    assert (done.code, done.verdict.startswith("ok")) == (1, False)
+    assert "Required test coverage of 95% not reached" in done.output
 
 
 def test_a_sanitised_completion_is_judged_by_what_the_model_wrote(repository: Repository) -> None:

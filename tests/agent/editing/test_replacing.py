@@ -118,6 +118,11 @@ def test_white_space_quotes_and_comments_may_differ_and_it_is_said(
         ("char c = 'a';\n", 'char c = "a";\n', "run.c"),
         ("x = `a  b`\n", "x = `a b`\n", "run.js"),
         ("x = /a  b/\n", "x = /a b/\n", "run.js"),
+        ("return /a  b/\n", "return /a b/\n", "run.js"),
+        ("<p>a // b</p>\n", "<p>a // c</p>\n", "run.tsx"),
+        ("see https://x/a\n", "see https://x/b\n", "run.tsx"),
+        ("a { b: url(//x/a.png) }\n", "a { b: url(//x/b.png) }\n", "run.css"),
+        ("#define A (1)\n", "#define A(1)\n", "run.h"),
         ('"""\n  a  b\n"""\n', '"""\n  a b\n"""\n', "run.py"),
         ("- a\n  - b\n", "- b\n", "run.md"),
         ('x = f"""\n  a  {b}  c\n"""\n', 'x = f"""\n  a {b}  c\n"""\n', "run.py"),
@@ -147,6 +152,8 @@ def test_a_block_of_comments_alone_is_found_only_as_it_stands(path: str) -> None
         ("a.js", "a = `\n  x  y\n`;\n"),
         ("A.java", 'a = """\n  x  y\n  """;\n'),
         ("a.go", "a := `\nx  y`\n"),
+        ("a.rs", 'a = r#"\n  x  y\n"#;\n'),
+        ("a.cpp", 'a = R"(\n  x  y\n)";\n'),
     ],
 )
 def test_white_space_within_a_text_over_several_lines_may_not_differ(path: str, text: str) -> None:
