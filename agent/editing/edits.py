@@ -127,7 +127,7 @@ def check_edit(
 
 def _revised(target: Path, stored: TextFile | None, edit: FileEdit) -> TextFile:
     if stored is None:
-        return TextFile(stored=edit.content, is_python=is_python(target))
+        return TextFile.new(edit.content, is_python=is_python(target))
     return stored.revised(edit.content, exact=edit.exact)
 
 

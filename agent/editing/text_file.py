@@ -15,6 +15,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -23,6 +24,19 @@ _MARKS = (
 )
 _INVISIBLE = re.compile(r"[ \t\f\v\r]+$|\f")
 """White space that a model leaves out when it copies a line."""
+
+
+_DECLARED = re.compile(
+    rb"\A\s*<\?xml[^>]*?\bencoding\s*=\s*[\"'](?P<xml>[\w.-]+)"
+    rb"|\A@charset \"(?P<css>[\w.-]+)\""
+    rb"|\A\s*<(?:[^\0]{0,1000}?<)?meta\b[^>]*?\bcharset\s*=\s*[\"']?(?P<html>[\w.-]+)"
+    rb"|\A(?:[^\n]*\n)?[ \t]*(?:#|//|--|%|;)[^\n]*?coding[:=][ \t]*(?P<comment>[\w.-]+)",
+    re.IGNORECASE,
+)
+"""How XML, style sheets, HTML and languages with comments say how they are stored."""
+_HEAD_BYTES = 4096
+_PROBE = "<a> \\u0041 " + "x" * 80
+"""What every encoding that a text can name in its own first lines stores as ASCII does."""
 
 
 class EncodingError(ValueError):
@@ -38,6 +52,12 @@ class TextFile:
     encoding: str = "utf-8"
     bom: bytes = b""
     is_python: bool = False
+
+    @classmethod
+    def new(cls, text: str, *, is_python: bool) -> Self:
+        """A text that is not stored yet: as it says itself, else in UTF-8."""
+        encoding = "utf-8" if is_python else _declared_in(text.encode("ascii", "replace"))
+        return cls(stored=text, encoding=encoding, is_python=is_python)
 
     @property
     def text(self) -> str:
@@ -91,19 +111,39 @@ class TextFile:
 
 
 def decode(data: bytes, *, is_python: bool) -> TextFile:
-    """Bytes as text; a byte order mark or a coding line of Python decides, else it is UTF-8.
+    """Bytes as text; a byte order mark decides, else what the text says of itself, else it is UTF-8.
 
     Raises:
         UnicodeDecodeError: If the bytes do not fit that encoding, or are no text.
         SyntaxError: If the coding line names none.
     """
     bom, encoding = next((found for found in _MARKS if data.startswith(found[0])), (b"", "utf-8"))
-    if is_python and not bom:
-        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    if not bom:
+        encoding = (
+            tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+            if is_python
+            else _declared_in(data)
+        )
     text = data[len(bom) :].decode(encoding)
     if "\0" in text:
         raise UnicodeDecodeError(encoding, data, 0, 1, "binary data")
     return TextFile(stored=text, encoding=encoding, bom=bom, is_python=is_python)
+
+
+def _declared_in(data: bytes) -> str:
+    """The encoding that a text without a byte order mark names, unless it is UTF-8 all the same."""
+    found = _DECLARED.search(data[:_HEAD_BYTES])
+    try:
+        if found is None or (not data.isascii() and data.decode()):
+            return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    name = next(filter(None, found.groups())).decode() if found else ""
+    try:
+        is_for_text = _PROBE.encode(name).decode() == _PROBE == _PROBE.encode().decode(name)
+    except (LookupError, UnicodeError):
+        return "utf-8"
+    return codecs.lookup(name).name if is_for_text else "utf-8"
 
 
 def _read(data: bytes, *, is_python: bool) -> str | None:

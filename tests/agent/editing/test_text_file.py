@@ -169,6 +169,33 @@ def test_what_python_could_not_read_again_is_refused(data: bytes, text: str, rea
         decode(data, is_python=True).revised(text, exact=False).encode()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<?xml version="1.0" encoding="ISO-8859-1"?>',
+        '@charset "iso-8859-1";',
+        "<html><head><meta charset=iso-8859-1>",
+        "#!/usr/bin/ruby\n# -*- coding: latin-1 -*-",
+    ],
+)
+def test_other_languages_are_stored_as_they_say_of_themselves(head: str) -> None:
+    wanted = f"{head}\nJosé\n"
+    for stored in (f"{head}\nx\n".encode(), wanted.replace("J", "R").encode("latin-1")):
+        revised = decode(stored, is_python=False).revised(wanted, exact=True)
+        assert revised.encode() == wanted.encode("latin-1")
+    assert TextFile.new(wanted, is_python=False).encode() == wanted.encode("latin-1")
+    mislabelled = decode(wanted.replace("J", "R").encode(), is_python=False)
+    assert mislabelled.revised(wanted, exact=True).encode() == wanted.encode()
+
+
+@pytest.mark.parametrize(
+    "name", ["utf-16", "utf-8-unix", "hex", "idna", "undefined", "punycode", "raw_unicode_escape"]
+)
+def test_a_declaration_that_cannot_be_meant_is_not_followed(name: str) -> None:
+    text = f'<?xml version="1.0" encoding="{name}"?>\n<é/>\n'
+    assert TextFile.new(text, is_python=False).encode() == text.encode()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_stays(encoding: str) -> None:
     data = "a\r\né\n".encode(encoding)
