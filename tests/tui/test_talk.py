@@ -54,7 +54,8 @@ def test_a_task_from_standard_input_ends_with_0_and_json_lines(root: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["v"] for event in events} == {1}
-    assert events[-1] == {"v": 1, "event": "turn_finished", "reason": "done", "ending": "done"}
+    done_event = {"v": 1, "event": "turn_finished", "reason": "done", "ending": "done"}
+    assert events[-1] == done_event | {"exit_code": None}
     assert (root / "ops.py").read_text() == "def add(a, b):\n    return a + b\n"
 
 
