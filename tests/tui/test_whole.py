@@ -106,7 +106,7 @@ def test_two_sessions_in_one_repository_do_not_disturb_each_other(tmp_path: Path
         (finished,) = events(output, "tests_finished")
         assert finished["counts"] == {
             "passed": 25, "failed": 3, "error": 0, "skipped": 0, "xfailed": 0, "xpassed": 0,
-            "needs_network": 0,
+            "needs_network": 0, "needs_environment": 0,
         }  # fmt: skip
     assert contents(root) == before
 
