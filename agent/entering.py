@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from agent.approval import Approver, Question
 from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
 from sandbox.contract import SourceFile
+from sandbox.ignored import chosen, globs
 from sandbox.lacking import told_apart, without_lacking
 from sandbox.leaving_out import missed
 from sandbox.masking import Masker
+from sandbox.pristine import content_of
 from sandbox.report import TestReport, TestResult
 from sandbox.status import Trust
 from sandbox.transfer import Refusal, collect_files
@@ -33,14 +36,38 @@ class Entering:
     refused: Sequence[Refusal]
     masked: tuple[str, ...] = ()
     """Those of the files in which placeholders stand for secrets."""
+    ignored: tuple[str, ...] = ()
+    """Git-ignored files, and folders with their slash, that stay outside."""
 
 
 def project_files(
-    workspace: Workspace, *, maskable: Collection[str] | None = _NOTHING
-) -> tuple[list[SourceFile], list[Refusal]]:
-    """What is copied into the box, and what is not with the reason."""
-    entering = files_below(workspace.root, workspace.list_files(), maskable=maskable)
-    return list(entering.files), list(entering.refused)
+    workspace: Workspace,
+    *,
+    root: Path | None = None,
+    maskable: Collection[str] | None = _NOTHING,
+    include: str | None = None,
+) -> Entering:
+    """Read what is copied into the box, from `root` if that is a copy of the project.
+
+    Git-ignored files come along if tests need them, or if a pattern of `include` names them.
+    """
+    names = workspace.list_files()
+    entering = files_below(root or workspace.root, names, maskable=maskable)
+    ignored = workspace.list_ignored(globs(include))
+    asked = {*map(os.fsdecode, ignored.asked)}.difference(names)
+    others = {*map(os.fsdecode, ignored.files | ignored.large)} - asked
+    needed = chosen(others, entering.files)
+    known = sum(len(content_of(file)) for file in entering.files)
+    left = max(0, MAX_PROJECT_BYTES - known)
+    files, refused = collect_files(workspace.root, [*asked, *needed], max_bytes=left)
+    refused = [refusal for refusal in refused if refusal.path in asked]
+    came = {file.path for file in files}
+    return replace(
+        entering,
+        files=[*entering.files, *files],
+        refused=[*entering.refused, *refused],
+        ignored=tuple(sorted(others - came)),
+    )
 
 
 def files_below(

@@ -23,6 +23,7 @@ from sandbox.engine import check_runtime, engine_url
 from sandbox.focus import WHOLE, Focus
 from sandbox.foreign import fit, missing_compiler
 from sandbox.guarded import GuardedSandbox
+from sandbox.ignored import staying_out
 from sandbox.image import Image, ensure_base
 from sandbox.layers import ensure_project_image
 from sandbox.leaving_out import missed
@@ -55,9 +56,14 @@ class ProjectTests:
         limits: Limits,
         image_id: str = "",
         maskable: Collection[str] | None = frozenset(),
+        include: str | None = None,
     ) -> None:
-        """Of the files in `maskable` a masked copy may enter; None: of all."""
+        """Of the files in `maskable` a masked copy may enter; None: of all.
+
+        `include` names git-ignored files that enter.
+        """
         self._maskable = maskable
+        self._include = include
         self._workspace = workspace
         self._sandbox = sandbox
         self._project = project
@@ -99,12 +105,13 @@ class ProjectTests:
         )
 
     def _entering(self) -> Entering:
-        names = self._workspace.list_files()
-        return files_below(self._workspace.root, names, maskable=self._maskable)
+        return project_files(self._workspace, maskable=self._maskable, include=self._include)
 
     def on_copy(self, copy: Path) -> CopyTests:
         """The same tests on the files as they are in a copy of the project."""
-        return CopyTests(workspace=self._workspace, verified=self._verified, copy=copy)
+        return CopyTests(
+            workspace=self._workspace, verified=self._verified, copy=copy, include=self._include
+        )
 
     def at_commit(self, commit: str, folder: Path) -> FolderTests:
         """The tests as they are in a commit whose files are in `folder`, on what is there now.
@@ -150,6 +157,7 @@ class CopyTests:
     workspace: Workspace
     verified: VerifiedTests
     copy: Path
+    include: str | None = None
 
     async def run(
         self,
@@ -163,8 +171,9 @@ class CopyTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        names = await in_thread(self.workspace.list_files)
-        entering = await in_thread(files_below, self.copy, names)
+        entering = await in_thread(
+            project_files, self.workspace, root=self.copy, include=self.include
+        )
         return await run_whole(
             self.verified, entering, only=only, on_output=on_output, on_result=on_result
         )
@@ -245,6 +254,7 @@ async def open_project(
                     limits=limits_of(settings),
                     image_id=image.id,
                     maskable=maskable,
+                    include=settings.include,
                 )
 
 
@@ -269,9 +279,13 @@ async def prepare(
         detect, workspace.root / focus.folder, command=command, within=workspace.root
     )
     project = aimed(project, workspace.root, focus.targets)
-    _, refused = await in_thread(project_files, workspace, maskable=maskable)
-    for refusal in refused:
+    entering = await in_thread(
+        project_files, workspace, maskable=maskable, include=settings.include
+    )
+    for refusal in entering.refused:
         say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
+    if note := staying_out(entering.ignored):
+        say(note)
     for reason in project.skipped:
         say(reason)
     base = await in_thread(
@@ -292,8 +306,8 @@ async def _maskable(
     """Of which files a masked copy may enter; None: of all."""
     if settings.mask_secrets:
         return None
-    files, refused = await in_thread(project_files, workspace)
-    return await ask_to_mask(approver, missed(refused, files))
+    entering = await in_thread(project_files, workspace)
+    return await ask_to_mask(approver, missed(entering.refused, entering.files))
 
 
 class _Layers:

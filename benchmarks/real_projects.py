@@ -183,7 +183,7 @@ async def compare(sample: Sample, image: str) -> Row:
         project, layer = await prepare(workspace, settings=settings, state_dir=state_dir)
         prepare_s = time.perf_counter() - started
         counts, elagent_s, note = await asyncio.to_thread(with_elagent, folder, image)
-        files, _ = project_files(workspace)
+        files = project_files(workspace).files
         job = Job(
             argv=["sh", "-c", f"{INSTALL}; {sample.by_hand}"],
             files=files,

@@ -12,7 +12,7 @@ from sandbox.pristine import content_of, is_pinned
 from sandbox.transfer import NEVER_NAMES, Refusal
 
 _TEST_WORD = re.compile(r"(?:^|[._-])(?:tests?|specs?)(?:[._-]|$)", re.IGNORECASE)
-_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs"})
+TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs"})
 _CODE = frozenset(
     ".py .pyi .pyx .js .mjs .cjs .ts .jsx .tsx .go .rs .c .cc .cpp .cxx .h .hpp".split()  # noqa: SIM905
 )
@@ -34,10 +34,8 @@ def missed(
     decided = [refusal for refusal in open_ if _decides(refusal.path)]
     asked = [refusal for refusal in open_ if refusal not in decided and _name(refusal.path)]
     if asked:
-        text = b"\n".join(
-            content_of(file) for file in files if PurePosixPath(file.path).suffix in _READ
-        )
-        decided += [refusal for refusal in asked if _is_named(refusal.path, text)]
+        text = read_together(files)
+        decided += [refusal for refusal in asked if is_named(refusal.path, text)]
     return tuple(sorted(decided, key=lambda refusal: refusal.path))
 
 
@@ -49,7 +47,7 @@ def _decides(path: str) -> bool:
     *folders, name = PurePosixPath(path).parts
     # a link has no ending of its own: it may be a folder of tests
     is_code = PurePosixPath(name).suffix in _CODE or not PurePosixPath(name).suffix
-    among_tests = not _TEST_FOLDERS.isdisjoint(folders)
+    among_tests = not TEST_FOLDERS.isdisjoint(folders)
     if is_code and (among_tests or _TEST_WORD.search(PurePosixPath(name).stem)):
         return True
     return is_pinned(path) and not among_tests
@@ -64,6 +62,14 @@ def _name(path: str) -> str:
     return name if len(name) >= _LEAST_NAME else place.name
 
 
-def _is_named(path: str, text: bytes) -> bool:
+def read_together(files: Sequence[SourceFile]) -> bytes:
+    """Return the text of all code and configuration among the files."""
+    return b"\n".join(
+        content_of(file) for file in files if PurePosixPath(file.path).suffix in _READ
+    )
+
+
+def is_named(path: str, text: bytes) -> bool:
+    """Whether a text calls the file by its name, or by its module's."""
     name = re.escape(_name(path).encode("utf-8", "surrogateescape"))
     return re.search(rb"(?<![\w-])" + name + rb"(?![\w-])", text) is not None

@@ -136,7 +136,7 @@ def _collect_one(
     if forbidden := next((part for part in parts if folded(part) in NEVER_NAMES), None):
         raise TransferError(f"{forbidden} never enters the box")
     name = parts[-1]
-    if _SECRET_NAMES.fullmatch(name) and not _HARMLESS_NAMES.fullmatch(name):
+    if is_secret_name(name):
         raise TransferError("files of this name usually hold secrets")
     if room_for <= 0:
         raise TransferError(f"more than {MAX_FILES} files")
@@ -146,6 +146,11 @@ def _collect_one(
     if masked is None:
         raise SecretError(f"it seems to hold {kinds[0]}")
     return SourceFile(path=path, content=masked, executable=executable)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether files of this name usually hold secrets."""
+    return bool(_SECRET_NAMES.fullmatch(name)) and not _HARMLESS_NAMES.fullmatch(name)
 
 
 def _read_regular(root_fd: int, parts: Sequence[str], limit: int) -> tuple[bytes, bool]:

@@ -101,6 +101,9 @@ class SandboxSettings:
     memory_mib: int = _setting(2048, project=ProjectMay.LOWER, low=64)
     cpus: float = _setting(2.0, project=ProjectMay.LOWER, low=0.1)
     pids: int = _setting(256, project=ProjectMay.LOWER, low=8)
+    include: str | None = _setting(None, project=ProjectMay.SET)
+    """Git-ignored files that tests need and that enter: patterns as in .gitignore, separated by
+    spaces."""
     mask_secrets: bool = _setting(False)
     """Whether a copy of a file that seems to hold a secret enters, with placeholders for it."""
     allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)

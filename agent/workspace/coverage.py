@@ -63,6 +63,12 @@ class Coverage:
         names = self._names(b"", self._git(), "-co")
         return self._tree.covered(path for path in names if not is_leftover(path))
 
+    def ignored(self, patterns: Sequence[str]) -> set[bytes]:
+        """The ignored files of the repository that git's glob patterns match, wherever they are."""
+        specs = [f":(glob){pattern}" for pattern in patterns]
+        names = self._names(b"", self._git(), "-oi", paths=specs) if specs else []
+        return self._tree.covered(path for path in names if not is_leftover(path))
+
     def now(self) -> Covered:
         """What a snapshot of this moment holds."""
         found = _Found(kept=Kept(tree=self._tree, excluded=self._excluded))
@@ -96,10 +102,14 @@ class Coverage:
             else:  # a submodule that was not fetched: git has no opinion on what is in it
                 found.kept.add(inner)
 
-    def _names(self, prefix: bytes, git: Git, *which: str) -> list[bytes]:
-        names = git.run("ls-files", *which, "--exclude-standard", "-z").split(b"\0")[:-1]
-        paths = (prefix + name for name in names)
-        return [path for path in paths if not path.startswith(self._excluded)]
+    def _names(
+        self, prefix: bytes, git: Git, *which: str, paths: Sequence[str] = ()
+    ) -> list[bytes]:
+        """Names of `which` kinds, of all or of those that the patterns in `paths` match."""
+        said = git.run("ls-files", *which, "--exclude-standard", "-z", "--", *paths)
+        names = said.split(b"\0")[:-1]
+        found = (prefix + name for name in names)
+        return [path for path in found if not path.startswith(self._excluded)]
 
     def _repository(self, folder: bytes) -> Git | None:
         """The git of a repository inside ours; None if there is none that can be read."""

@@ -47,6 +47,17 @@ _MOST_SYNCED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """The files of a folder that git ignores, other than caches."""
+
+    files: frozenset[bytes]
+    large: frozenset[bytes]
+    """Too much for a snapshot: files, and folders, whose names end with a slash."""
+    asked: frozenset[bytes]
+    """Those that a pattern names, whatever they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One file of a state: its mode and content hash; mode 0 where there is none."""
 
@@ -119,6 +130,17 @@ class Snapshots:
     def files(self) -> set[bytes]:
         """The project's files now: tracked, or untracked and not ignored."""
         return self._coverage().listed()
+
+    def ignored(self, patterns: Sequence[str]) -> Ignored:
+        """The files that git ignores, as far as a snapshot holds them, and those of the patterns."""
+        coverage = self._coverage()
+        covered = coverage.now()
+        large = {path for path, why in covered.left_out.items() if why}
+        return Ignored(
+            files=covered.ignored,
+            large=frozenset(large),
+            asked=frozenset(coverage.ignored(patterns)),
+        )
 
     def take(self, label: str, *, also: str | None = None, written: Iterable[bytes] = ()) -> str:
         """Record the state of the folder now.

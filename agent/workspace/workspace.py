@@ -21,7 +21,7 @@ from agent.paths import make_private
 from agent.workspace.editing import editing
 from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
 from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
-from agent.workspace.snapshots import Change, Snapshots
+from agent.workspace.snapshots import Change, Ignored, Snapshots
 from agent.workspace.steps import Restored, decoded, move, step_of
 from agent.workspace.unjudged import Noted, Unjudged
 
@@ -65,6 +65,15 @@ class Workspace:
         """
         with self._locked():
             return sorted(os.fsdecode(path) for path in self._snapshots.files())
+
+    def list_ignored(self, patterns: Sequence[str] = ()) -> Ignored:
+        """Files that git ignores; those of `patterns` (git's globs) wherever they are.
+
+        Raises:
+            WorkspaceError: If the folder or its git repository cannot be read.
+        """
+        with self._locked():
+            return self._snapshots.ignored(patterns)
 
     def snapshot(self, label: str) -> str:
         """Record the state of all files now; gives an id for `diff` and `restore`.

@@ -174,7 +174,7 @@ def shell(*, path: Path, here: bool) -> int:
         )
     finally:
         presenter.close()
-    files, _ = project_files(workspace)
+    files = project_files(workspace, include=settings.include).files
     click.echo(
         f"A shell in {image.name}, without a network, on a copy of {len(files)} files: whatever"
         " changes here is discarded. `exit` ends it.",
