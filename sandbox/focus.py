@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_DEPENDENCIES = ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt")
 _MANIFESTS = (
-    *("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "Pipfile"),
-    *("requirements.txt", "manage.py", "Cargo.toml", "go.mod", "package.json"),
+    *(*_DEPENDENCIES, "pytest.ini", "tox.ini", "manage.py"),
+    *("Cargo.toml", "go.mod", "package.json"),
 )
 
 
@@ -68,16 +69,19 @@ def project_folder(root: Path, place: Path) -> str:
     for folder in (start, *start.parents):
         if folder == root or not folder.is_relative_to(root):
             return ""
-        if _declares(folder):
+        if declares(folder):
             return folder.relative_to(root).as_posix()
     return ""
 
 
-def _declares(folder: Path) -> bool:
-    """A folder of tests often has a configuration of its own, and is no project for that."""
-    if folder.name in ("test", "tests") and not _has(folder, _MANIFESTS[:2]):
+def declares(folder: Path, *, dependencies: bool = False) -> bool:
+    """Whether a folder is a project's by its files; with `dependencies`, by those of Python's.
+
+    A folder of tests often has a configuration of its own, and is no project for that.
+    """
+    if folder.name in ("test", "tests") and not _has(folder, _DEPENDENCIES[:2]):
         return False
-    return _has(folder, _MANIFESTS)
+    return _has(folder, _DEPENDENCIES if dependencies else _MANIFESTS)
 
 
 def _has(folder: Path, names: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from sandbox.declarations.reading import read_text
+from sandbox.focus import declares
 from sandbox.requirements import Manifest, read_manifest
 from sandbox.toolchains import django_command, find_django, find_test_command
 
@@ -88,13 +89,30 @@ def detect(root: Path, *, command: str | None = None, within: Path | None = None
     Raises:
         ProjectError: If a file that decides is not readable as what it should be.
     """
-    project = _detected(root, command)
-    place = "" if within is None else root.relative_to(within).as_posix()
+    repository = within or root
+    if root == repository and not command:
+        root = _only_project(root)
+    project = _detected(root, repository, command)
+    place = root.relative_to(repository).as_posix()
     return replace(project, folder="" if place == "." else place)
 
 
-def _detected(root: Path, command: str | None) -> Project:
+def _only_project(root: Path) -> Path:
+    """Return the one folder with a project and all tests in a repository that declares nothing."""
+    if declares(root) or (root / "conftest.py").is_file():
+        return root
+    inside = [folder for folder in sorted(root.iterdir()) if declares(folder, dependencies=True)]
+    if len(inside) != 1 or inside[0].is_symlink():
+        return root
+    tests = [path for path in _files(root) if _TEST_FILE.fullmatch(path.name)]
+    if not tests or not all(path.is_relative_to(inside[0]) for path in tests):
+        return root
     manifest = read_manifest(root)
+    return root if manifest.requirements or manifest.installable else inside[0]
+
+
+def _detected(root: Path, repository: Path, command: str | None) -> Project:
+    manifest = read_manifest(root, top=repository)
     files = list(_files(root))
     tests = [path for path in files if _TEST_FILE.fullmatch(path.name)]
     if not command and not tests and (found := find_test_command(root, files)):

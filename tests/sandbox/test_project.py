@@ -259,3 +259,25 @@ def test_a_django_project_is_tested_by_its_manage_py(
     assert aim.command == f"{command} shop.tests"
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     assert detect(tmp_path).runner == "pytest"
+
+
+def test_the_only_project_of_a_repository_that_declares_nothing_is_meant(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "README.md": "",
+            "backend/requirements.txt": "Django\n",
+            "backend/manage.py": MANAGE,
+            "backend/shop/tests.py": "from django.test import TestCase\n",
+        },
+    )
+    project = detect(tmp_path)
+    assert (project.folder, project.requirements) == ("backend", ("Django",))
+    assert project.command == "python3 manage.py test --noinput"
+
+
+@pytest.mark.parametrize("other", ["tests/test_b.py", "requirements.txt", "web/pyproject.toml"])
+def test_a_repository_with_more_than_one_project_means_itself(tmp_path: Path, other: str) -> None:
+    files = {"backend/requirements.txt": "Django\n", "backend/test_a.py": "def test_a(): pass\n"}
+    write(tmp_path, {**files, other: ""})
+    assert detect(tmp_path).folder == ""
