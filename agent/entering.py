@@ -15,6 +15,7 @@ from sandbox.ignored import chosen, globs
 from sandbox.lacking import told_apart, without_lacking
 from sandbox.leaving_out import missed
 from sandbox.masking import Masker
+from sandbox.missing import missing_packages
 from sandbox.pristine import content_of
 from sandbox.report import TestReport, TestResult
 from sandbox.status import Trust
@@ -113,7 +114,13 @@ async def run_whole(
     report = await verified.run(entering.files, only=only, on_output=on_output, on_result=tell)
     report = without_lacking(report)
     left_out = missed(entering.refused, entering.files, folder=folder)
-    report = replace(report, left_out=left_out, masked=entering.masked)
+    absent = missing_packages(report, entering.files, folder=folder)
+    report = replace(
+        report,
+        left_out=left_out,
+        masked=entering.masked,
+        remarks=(*report.remarks, *absent),
+    )
     if not (left_out or report.masked or report.lacking):
         return report
     return replace(report, trust=Trust.PLAIN, notes=(*report.notes, *_why_plain(report)))
