@@ -19,26 +19,56 @@ MARK = "[redacted]"
 
 _ISSUED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(ISSUED.values())})")
 _PLACED = tuple(map(re.compile, PLACED.values()))
-_PHRASE = r"(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret)"
+_PHRASE = (
+    r"(?:pass(?:word|wd|phrase|code|wort|ord)?|pwd|psk|secret|(?:bind|root|user|admin)pw|(?<![a-z])pw"
+    r"|mot_?de_?passe|contrase[ñn]a|senha|wachtwoord|пароль|密码|パスワード)"
+)
 _KEY = (
-    r"(?:(?:api|access|private|secret|signing|encryption|account|auth|master)[_-]?key|token"
-    r"|credentials?|connection_?string)"
+    r"(?:(?:api|access|private|secret|signing|encryption|account|auth|master|app|aes|hmac|jwt|fernet)"
+    r"[_-]?key(?:[_-]?base)?|token|session_?id|credentials?|connection_?string)"
 )
 # NAME = "literal": the literal goes; NAME = expression stays, or no code could be learned from.
-_ASSIGNED = r"[\"']?\s{0,8}(?::=|=>|[:=])\s{0,8}[bfru]{0,2}"
+_ASSIGNED = (
+    r"(?:\\{0,3}[\"'])?\]?\s{0,8}(?::=|=>|:\s{0,4}[\w.\[\] |]{1,40}=|[:=])\s{0,8}"
+    r"(?:Secret(?:Str|Bytes)?\(|\(\s{0,4}\n)?\s{0,40}[bfru]{0,2}"
+)
+_QUOTE = r"(\\{0,3}(?:\"{3}|'{3}|[\"'`]))"
 _QUOTED = (
-    re.compile(rf"(?i)(\b[\w.-]{{0,60}}{_PHRASE}{_ASSIGNED})([\"'])([^\"'\n]{{4,4000}})\2"),
     re.compile(
-        rf"(?i)(\b[\w.-]{{0,60}}{_KEY}{_ASSIGNED})([\"'])(?![A-Za-z_]+\2)([^\"'\s]{{8,4000}})\2"
+        rf"(?i)(\b[\w.-]{{0,60}}{_PHRASE}{_ASSIGNED}){_QUOTE}"
+        r"((?:(?!\2)(?:\\\S|[^\\\s])){4,4000}|(?:(?!\2)[^\"'\n]){4,4000})\2"
+    ),
+    re.compile(
+        rf"(?i)(\b[\w.-]{{0,60}}{_KEY}{_ASSIGNED}){_QUOTE}(?![A-Za-z_]+\2)"
+        r"((?:(?!\2)(?:\\\S|[^\\\s])){8,4000})\2"
     ),
 )
+_BESIDE = re.compile(
+    rf"(?i)([\"'][\w.-]{{0,60}}(?:{_PHRASE}|{_KEY})[\"'],\s{{0,8}}[bfru]?)([\"'])([^\"'\s]{{8,4000}})\2"
+)
+"""A name and its value as arguments: `getenv("TOKEN", "…")`, `define('KEY', '…')`, a pair."""
 _STAND_IN = re.compile(
     r"<.*>|(?:https?:/)?/.*|\{.*\}|\$.*|%.*|.*::.*|[.*x_-]+|\[.*\]", re.IGNORECASE | re.DOTALL
 )
 """Literals that stand for a value to come, or for a token of a grammar."""
-_PLAIN = re.compile(
-    rf"(?im)((?:^[+-]?[ \t]*(?:-[ ]|export[ ]+|set[ ]+)?|[\s;?&])[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))"
-    r"([ \t]{0,8}[:=][ \t]{0,8})([^\s'\"#,;&(){}\[\]<>$`\\]{4,4000})(?=[;&\s]|$)"
+_PLAIN = (
+    re.compile(
+        rf"(?im)((?:^[+-]?[ \t]*(?:-[ ]|export[ ]+|set[ ]+|:)?|[\s;?&])[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))"
+        r"([ \t]{0,8}[:=][ \t]{0,8}(?:[|>][+-]?[ \t]{0,4}\n[ \t]{1,40}|&\w{1,40}[ \t]{1,4})?)"
+        r"([^\s'\"#,;&(){}\[\]<>$`\\]{4,4000})(?=[;&\s]|$)"
+    ),
+    re.compile(  # a bold word of Markdown, or code behind a word
+        rf"(?i)((?:\*\*|\b)(?:[\w-]{{1,20}} )?(?:{_PHRASE}|{_KEY}))"
+        r"(:?\*\*:?[ \t]{0,4}`?|:[ \t]{0,4}`)([^\s|`'\"(){}\[\]<>$\\]{4,200})(?=[`\s]|$)"
+    ),
+    re.compile(  # a row of a table
+        rf"(?i)(\|[ \t]{{0,20}}(?:[\w-]{{1,20}} )?(?:{_PHRASE}|{_KEY}))"
+        r"([ \t]{0,20}\|[ \t]{0,20}`?)([^\s|`'\"(){}\[\]<>$\\]{4,200})(?=[` \t]{0,20}\|)"
+    ),
+    re.compile(  # a field of an object as a debugger shows it
+        rf"(?i)([(,][ \t]{{0,4}}[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))(=)"
+        r"(?=[A-Za-z_-]{0,60}\d[\w!@%^*~+-]{0,60}[A-Za-z])([\w!@%^*~+-]{8,4000})(?=[),])"
+    ),
 )
 _CODE_VALUE = re.compile(
     r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[\d.]+|[A-Za-z_]+[!?]?|\w*(?:pass|pwd|token|secret|key|value|str|int|arg)\w*"
@@ -46,11 +76,19 @@ _CODE_VALUE = re.compile(
     re.IGNORECASE,
 )
 """Values of plain assignments that are code, types, numbers or paths more likely than secrets."""
+_WORD = re.compile(
+    r"[A-Za-z_.:/-]+\d{0,3}|(?-i:[A-Z0-9_]+)|[\d.,:-]+|.*[{}\[\]<>%$].*|(?:https?:/)?/.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Arguments that are names, numbers or patterns more likely than secrets."""
 _ENVIRONMENT = re.compile(
-    r"(?m)(?:^|(?<=[\s;]))((?:export[ \t]+)?([A-Z][A-Z0-9_]{1,60})=)([^\s'\"#$]{6,4000})"
+    r"(?m)(?:^|(?<=[\s;\"']))((?:export[ \t]+)?([A-Z][A-Z0-9_]{1,60})=)([^\s'\"#$]{6,4000})"
 )
 _ENTROPY_BITS_PER_CHARACTER = 3.5
 _ENTROPY_MIN_LENGTH = 20
+
+
+_SAYS_SECRET = re.compile(rf"(?i)[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY})")
 
 
 def redact(text: str, *, home: str = "") -> str:
@@ -64,7 +102,9 @@ def redact(text: str, *, home: str = "") -> str:
         text = place.sub(rf"\g<1>{MARK}", text)
     for assignment in _QUOTED:
         text = assignment.sub(_literal, text)
-    text = _PLAIN.sub(_plain_value, text)
+    text = _BESIDE.sub(_argument, text)
+    for assignment in _PLAIN:
+        text = assignment.sub(_plain_value, text)
     text = _ENVIRONMENT.sub(_environment_value, text)
     return text.replace(home, "~") if len(home) > 1 else text
 
@@ -117,6 +157,11 @@ def _literal(match: re.Match[str]) -> str:
     return match.group() if _STAND_IN.fullmatch(value) else f"{name}{quote}{MARK}{quote}"
 
 
+def _argument(match: re.Match[str]) -> str:
+    name, quote, value = match.groups()
+    return match.group() if _WORD.fullmatch(value) else f"{name}{quote}{MARK}{quote}"
+
+
 def _plain_value(match: re.Match[str]) -> str:
     name, assigned, value = match.groups()
     return match.group() if _CODE_VALUE.fullmatch(value) else f"{name}{assigned}{MARK}"
@@ -138,13 +183,23 @@ def _is_random(value: str) -> bool:
 
 
 def redact_data(value: Any) -> Any:  # noqa: ANN401 - JSON data
-    """The same JSON data without secrets in its texts."""
+    """The same JSON data without secrets in its texts, in keys, and under keys that say so."""
     match value:
         case str():
             return redact(value)
         case dict():
-            return {key: redact_data(item) for key, item in value.items()}
+            return {_text_of(key): _field(key, item) for key, item in value.items()}
         case list():
             return [redact_data(item) for item in value]
         case _:
             return value
+
+
+def _text_of(key: Any) -> Any:  # noqa: ANN401 - JSON data
+    return redact(key) if isinstance(key, str) else key
+
+
+def _field(key: Any, item: Any) -> Any:  # noqa: ANN401 - JSON data
+    if isinstance(key, str) and isinstance(item, str) and _SAYS_SECRET.fullmatch(key):
+        return item if _STAND_IN.fullmatch(item) else MARK
+    return redact_data(item)

@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from learning.experience.redact import MARK, redact, redact_experience
+from learning.experience.redact import MARK, redact, redact_data, redact_experience
 from learning.records import Message
 from tests.fakes.experiences import make_action, make_evidence, make_experience
 
@@ -108,7 +108,7 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["password", "=", '"', "://", "-----BEGIN PRIVATE KEY-----", "A_", "eyJ", "a."]
+    "piece", ["password", "**password", "|token|", "(token=1", "password=\\", "=", '"', "://", "-----BEGIN PRIVATE KEY-----", "A_", "eyJ", "a."]
 )
 def test_hostile_repetition_takes_bounded_time(piece: str) -> None:
     started = time.process_time()
@@ -137,3 +137,17 @@ def test_every_text_of_an_experience_is_cleaned() -> None:
 
 def test_an_experience_without_secrets_is_not_changed() -> None:
     assert redact_experience(make_experience()) == make_experience()
+
+
+@given(st.text(max_size=60))
+def test_data_holds_no_value_under_a_name_that_says_secret(text: str) -> None:
+    data = {"db_password": f"x{text}!", "nested": [{"apiKey": "abc!def9", "file": "calc.py"}]}
+    assert redact_data(data) == {
+        "db_password": MARK,
+        "nested": [{"apiKey": MARK, "file": "calc.py"}],
+    }
+
+
+def test_data_keeps_what_stands_for_a_value_and_loses_secrets_in_keys() -> None:
+    data = {"token": "${TOKEN}", _OPENAI: 1, "tokens": 5, "password": None}
+    assert redact_data(data) == {"token": "${TOKEN}", MARK: 1, "tokens": 5, "password": None}

@@ -115,6 +115,59 @@ PLAIN: dict[str, tuple[str, str | None]] = {
     "refresh": (f'"refresh_token": "{w(60)}"', None),
     "hex secret": (f"secret: {h(32)}", None),
     "encryption key": (f"encryption_key = '{h(64)}'", None),
+    "annotation": (f'password: str = "{U}"', U),
+    "item": (f"config['SECRET_KEY'] = '{U}'", U),
+    "item of the environment": (f'os.environ["DB_PASSWORD"] = "{U}"', U),
+    "default": (f'os.getenv("API_TOKEN", "{U}")', U),
+    "define": (f"define('DB_PASSWORD', '{U}');", U),
+    "pair": (f"('password', '{U}')", U),
+    "wrapper": (f'Settings(password=SecretStr("{U}"))', U),
+    "shown object": (f"User(name=bob, password=9{U}z)", U),
+    "backticks": (f"const apiKey = `{U}`;", U),
+    "three quotes": (f'password = """{U}"""', U),
+    "other quote": (f'password = "it\'s{U}"', U),
+    "escaped quote": (f"password = 'it\\'s{U}'", U),
+    "next line": (f'password = (\n    "{U}"\n)', U),
+    "JSON in JSON": (f'{{\\"password\\":\\"{U}\\"}}', U),
+    "YAML folded": (f"password: >-\n  {U}\n", U),
+    "YAML anchor": (f"password: &pw {U}", U),
+    "YAML name and value": (f"- name: DB_PASSWORD\n  value: {U}", U),
+    "JSON name and value": (f'{{"name": "DB_PASSWORD", "value": "{U}"}}', U),
+    "XML name and value": (f'<add key="DbPassword" value="{U}"/>', U),
+    "HTML": (f'<input type="password" value="{U}">', U),
+    "Terraform": (f'variable "db_password" {{\n  default = "{U}"\n}}', U),
+    "fish": (f"set -gx API_TOKEN {U}", U),
+    "csh": (f"setenv DB_PASSWORD {U}", U),
+    "quoted environment": (f'docker run -e "DB_PASSWORD={U}" x', U),
+    "setter": (f'source.setPassword("{U}");', U),
+    "auth pair": (f"get(url, auth=('bob', '{U}'))", U),
+    "login": (f'server.login("bob@x.com", "{U}")', U),
+    "bindpw": (f"bindpw: {U}", U),
+    "ldapsearch": (f"ldapsearch -D cn=x -w {U}", U),
+    "pscp": (f"pscp -pw {U} x y", U),
+    "aws configure": (f"aws configure set aws_secret_access_key {w(40)}", None),
+    "net use": (f"net use z: \\\\h\\s /user:bob {U}", U),
+    "Oracle": (f"jdbc:oracle:thin:scott/{U}@//h:1521/x", U),
+    "German": (f"passwort: {U}", U),
+    "French": (f"mot_de_passe: {U}", U),
+    "Russian": (f"пароль: {U}", U),
+    "Rails": (f"secret_key_base: {h(128)}", None),
+    "Laravel": (f"APP_KEY=base64:{w(43)}=", None),
+    "Vault header": (f"X-Vault-Token: s.{w(24)}", None),
+    "header of an f-string": (f"headers={{'Authorization': f'token {w(24)}'}}", None),
+    "bearer": (f"bearer 1{w(40)}", None),
+    "JWK": (f'{{"kty":"RSA","d":"{w(86)}","p":"{w(60)}"}}', None),
+    "bold": (f"**Password**: {U}", U),
+    "code of Markdown": (f"- Password: `{U}`", U),
+    "table of Markdown": (f"| password | {U} |", U),
+    "sentence": (f"the password is {U}", U),
+    "SSH2": (
+        "---- BEGIN SSH2 ENCRYPTED PRIVATE "
+        + "KEY ----\nxyz\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+        "xyz",
+    ),
+    "Django's hash": (f"pbkdf2_sha256$600000${w(22)}${w(43)}=", None),
+    "Argon": (f"$argon2id$v=19$m=65536,t=3,p=4${w(22)}${w(43)}", None),
     "webhook secret": (f"webhook_secret: {w(24)}", None),
 }
 
@@ -137,6 +190,31 @@ def test_what_an_issuer_hands_out_goes_wherever_it_stands(kind: str) -> None:
         assert secret not in redact(f"x='{secret}'")
 
     goes()
+
+
+CODE = """
+token = tokens[0]
+self.password = password
+def login(user, password: str = "", token: str | None = None): ...
+password = getpass("Password: ")
+names = ["password", "username", "api_key"]
+key = os.environ["API_TOKEN"]
+kinds = ('SECRET_KEY', 'PKCS7_ISSUER_AND_SERIAL')
+connect(user=user, password=password, token=token2)
+struct.pack('>BBB', token | 0xF, 0x10, size)
+topics = {'pass': ('pass', '')}
+| token | string | optional |
+Password: the one of your account
+<input type="password" name="password">
+auth = (user, password)
+server.login(user, password)
+set -e
+"""
+
+
+@pytest.mark.parametrize("line", CODE.strip().splitlines())
+def test_code_that_only_speaks_of_secrets_stays(line: str) -> None:
+    assert redact(line) == line
 
 
 @pytest.mark.slow
