@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +18,9 @@ from agent.workspace.safegit import Git
 from sandbox.host_names import name_that_host_obeys
 
 _EXECUTABLE = 0o111
-_SAY_WHAT = re.compile(r"branch|remote|submodule|url|user|color|commit\.template|blame|i18n")
+_SAY_WHAT = re.compile(
+    r"(?:branch|url|user|color|blame|i18n)\.|commit\.template$|remote\..*\.(?:fetch|push)$"
+)
 """Sections of git's configuration whose values name no program and no folder of programs."""
 _WORDS = re.compile(r"[^\s'\"`=;|&()<>!]+")
 
@@ -42,23 +44,51 @@ class HostFiles:
                 return f"programs on this machine run or obey {part} by themselves"
         settings = tuple(self._git_settings())
         for key, value in settings:
-            if any(self._is_named(name, value) for name in names):
+            if any(self._is_named(name, key, value) for name in names):
                 return f"git on this machine uses it ({key})"
+        if any(self._is_in(self._git_folders(), name) for name in names):
+            return "git on this machine keeps its own files there"
         if dict(settings).get("core.filemode") != "false" and _is_executable(target):
             return "it is a program that this machine can start"
         return ""
 
-    def _is_named(self, path: str, value: str) -> bool:
+    def _is_named(self, path: str, key: str, value: str) -> bool:
         """True if a value of git's configuration names the file, or a folder that it is in."""
         places = {path, *map(str, PurePosixPath(path).parents)} - {"."}
-        return any(self._relative(word) in places for word in (value, *_WORDS.findall(value)))
+        if key == "core.hookspath":
+            places.add(str(PurePosixPath(path).parent))
+        words = dict.fromkeys((value, *_WORDS.findall(value)))
+        return any(not places.isdisjoint(self._relative(word)) for word in words if word)
 
-    def _relative(self, word: str) -> str:
-        """A place in the repository as git's configuration may write it, from its root."""
+    def _relative(self, word: str) -> Iterator[str]:
+        """A place in the repository as git's configuration may write it, from its root.
+
+        As it is written, and where symbolic links lead it.
+        """
         word = word.replace("~/", self.environ.get("HOME", "~") + "/", 1)
-        plain = os.path.normpath(word.removeprefix("../")) if word else ""
-        root = self.root.resolve()
-        return plain.removeprefix(f"{root}/") if plain.startswith(f"{root}/") else plain
+        inner = self.root / word.removeprefix("../")
+        yield from self._from(self.root, os.path.normpath(inner))
+        yield from self._from(self.root.resolve(), os.path.realpath(inner))
+
+    @staticmethod
+    def _from(root: Path, place: str) -> Iterator[str]:
+        if Path(place).is_relative_to(root):
+            yield Path(place).relative_to(root).as_posix()
+
+    @staticmethod
+    def _is_in(folders: Collection[str], path: str) -> bool:
+        return not {path, *map(str, PurePosixPath(path).parents)}.isdisjoint(folders)
+
+    def _git_folders(self) -> frozenset[str]:
+        """Git's own folders in the repository that have other names than `.git`."""
+        git = Git(cwd=self.root, env=self._env(), options=())
+        try:
+            said = git.attempt("rev-parse", "--absolute-git-dir", "--git-common-dir").stdout
+        except WorkspaceError:
+            return frozenset()
+        lines = said.decode("utf-8", "surrogateescape").splitlines()
+        found = {place for line in lines for place in self._relative(line)}
+        return frozenset(found - {"."})
 
     def _inner(self, target: Path) -> Iterator[str]:
         real = Path(os.path.realpath(target))
@@ -67,9 +97,7 @@ class HostFiles:
 
     def _git_settings(self) -> Iterator[tuple[str, str]]:
         """Every key and value that the user's own git reads here, the system's and user's included."""
-        names = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
-        env = {name: self.environ[name] for name in names if self.environ.get(name)}
-        git = Git(cwd=self.root, env=env | {"LC_ALL": "C"}, options=())
+        git = Git(cwd=self.root, env=self._env(), options=())
         try:
             listed = git.attempt("config", "--includes", "--list", "-z")
         except WorkspaceError:
@@ -78,6 +106,16 @@ class HostFiles:
             key, _, value = entry.partition("\n")
             if key and not _SAY_WHAT.match(key):
                 yield key, value
+
+    def _env(self) -> Mapping[str, str]:
+        """What tells the user's own git where it finds its configuration."""
+        names = ("PATH", "HOME", "XDG_CONFIG_HOME")
+        own = {
+            name: value
+            for name, value in self.environ.items()
+            if value and (name in names or name.startswith("GIT_CONFIG"))
+        }
+        return own | {"LC_ALL": "C"}
 
 
 def _is_executable(target: Path) -> bool:

@@ -24,11 +24,18 @@ OBEYED = [
     *("AGENTS.md", "docs/AGENTS.md", ".elagent.toml", ".elagent/state"),
     *(".env", ".env.local", ".envrc", "deploy/.envrc", ".bashrc", "mise.toml", ".config/mise.toml"),
     *(".github/workflows/ci.yml", ".github/actions/x/action.yml", ".gitlab-ci.yml", "Jenkinsfile"),
+    *(".lefthook-local.yml", "lefthook.json", "lint-staged.config.js", "captainhook.json"),
+    *(".Rprofile", ".ghci", ".ycm_extra_conf.py", ".vs/tasks.vs.json", ".emacs.d/init.el"),
+    *(".kiro/hooks/x", "QWEN.md", "CLAUDE.local.md", ".agents/skills/x/SKILL.md", ".aider.x.yml"),
+    *(".gitlab-ci.yaml", ".build.yml", "ci/Jenkinsfile.deploy", ".mise.local.toml", ".envrc.local"),
+    *("bare/HEAD", "pnpmfile.cjs", "src/x.egg-link", "flake.nix", ".pnp.cjs", ".jj/repo/config"),
     *("sitecustomize.py", "src/usercustomize.py", "evil.pth", ".npmrc", ".cargo/config.toml"),
 ]
 ORDINARY = [
     *("calc.py", "README.md", "tests/test_env.py", "src/env/config.py", "environment.yml"),
     *(".gitignore", ".env.example", "docs/github/workflows.md", "git/hooks.py", "agents.py"),
+    *("src/head/model.py", "head.py", "build.yml", "config", "hooks/use_state.py", "mise.py"),
+    *("tests/data/gradle.properties", "src/rules.py", "agent/loop.py", "docs/settings.md"),
     *("Makefile", "pyproject.toml", "conftest.py", "package.json", "site.py", "vscode.md"),
 ]
 
@@ -63,6 +70,12 @@ def test_ordinary_files_are_not_asked_about(tmp_path: Path) -> None:
         ("diff.x.textconv", "sh -c 'tools/text.sh \"$1\"'", "tools/text.sh"),
         ("alias.deploy", "!./deploy now", "deploy"),
         ("include.path", "../shared.gitconfig", "shared.gitconfig"),
+        ("core.hooksPath", ".", "pre-commit"),
+        ("core.hooksPath", "ROOT", "pre-commit"),
+        ("core.hooksPath", "ROOT/../link/tools", "tools/pre-commit"),
+        ("core.hooksPath", "linked", "tools/pre-commit"),
+        ("remote.up.uploadpack", "./tools/pack", "tools/pack"),
+        ("submodule.x.update", "!tools/update.sh", "tools/update.sh"),
     ],
 )
 def test_what_git_is_set_up_to_run_is_known(
@@ -70,8 +83,25 @@ def test_what_git_is_set_up_to_run_is_known(
 ) -> None:
     root = tmp_path / "r"
     files = repository(root, (key, value.replace("ROOT", str(root))))
+    (root / "tools").mkdir()
+    (root / "linked").symlink_to("tools")
+    (tmp_path / "link").symlink_to("r")
     assert key.lower() in files.use_of(path).lower()
-    assert files.use_of("other.py") == ""
+    assert files.use_of("src/other.py") == ""
+
+
+def test_the_environment_may_set_git_up_too(tmp_path: Path) -> None:
+    files = repository(tmp_path / "r")
+    setting = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath"}
+    environ = {**files.environ, **setting, "GIT_CONFIG_VALUE_0": "tools"}
+    assert HostFiles(root=files.root, environ=environ).use_of("tools/pre-push")
+
+
+def test_a_folder_of_git_under_another_name_is_known(tmp_path: Path) -> None:
+    files = repository(tmp_path / "r")
+    git(files.root, "init", "-q", "--separate-git-dir", str(files.root / "meta"))
+    assert files.use_of("meta/hooks/pre-commit")
+    assert files.use_of("metal.py") == ""
 
 
 def test_a_program_that_can_be_started_is_known_where_git_keeps_that_bit(tmp_path: Path) -> None:
