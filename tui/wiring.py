@@ -83,10 +83,16 @@ def context(
     """
     cwd = (path or Path.cwd()).resolve()
     where = place(cwd)
-    trusted = is_trusted(where.root, cwd, TrustFile(where.paths.trust_file))
+    words = configuration_of(cwd)
+    trusted = is_trusted(where.root, words, TrustFile(where.paths.trust_file))
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     loaded = load(where.root, os.environ, given, trusted=trusted)
     instructions = read_instructions(where.root, cwd) if trusted else ""
+    if trusted and digest_of(configuration_of(cwd)) != digest_of(words):
+        raise ConfigError(
+            "the configuration that this repository brings changed while it was read; "
+            "start again to be shown what it says now"
+        )
     focus = Focus(folder=project_folder(where.root, cwd)) if focused else WHOLE
     return Context(
         root=where.root, loaded=loaded, paths=where.paths, instructions=instructions, focus=focus
@@ -170,13 +176,12 @@ def place_to_work(
     raise PlaceError(f"{said}; start in a project's own folder, or add --here to work here")
 
 
-def is_trusted(root: Path, cwd: Path, answers: TrustFile) -> bool:
-    """True if this repository's own configuration, as it is now, may be read; asks where needed.
+def is_trusted(root: Path, words: Mapping[str, str], answers: TrustFile) -> bool:
+    """True if a repository may be obeyed in these words of its own; asks where needed.
 
-    The person is asked once for each content of these files. `--trust` says yes to the present
+    The person is asked once for each content of its files. `--trust` says yes to the present
     one. Where nobody can be asked, the answer is no, and that is said.
     """
-    words = configuration_of(cwd)
     if not words:
         return True
     digest = digest_of(words)
