@@ -75,6 +75,21 @@ def weights_digest(hf: Path) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def check_adapter_files(folder: Path) -> None:
+    """Refuse a folder that lacks a file of an adapter, or has something else in its place.
+
+    Raises:
+        EngineError: The message names the file.
+    """
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        try:
+            is_file = (folder / name).is_file()
+        except OSError as err:
+            raise EngineError(f"{name} of the adapter cannot be read: {err.strerror}.") from err
+        if not is_file:
+            raise EngineError(f"{folder} is not an adapter folder: {name} is missing.")
+
+
 def check_adapter(folder: Path, identity: ModelIdentity) -> None:
     """Refuse an adapter that was not made for exactly this model.
 
@@ -82,13 +97,11 @@ def check_adapter(folder: Path, identity: ModelIdentity) -> None:
         AdapterMismatchError: If a digest differs; the message says which.
         EngineError: If the folder is not an adapter, or does not say what it was made for.
     """
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            raise EngineError(f"{folder} is not an adapter folder: {name} is missing.")
+    check_adapter_files(folder)
     try:
         base = json.loads((folder / ADAPTER_MANIFEST).read_text(encoding="utf-8"))["base"]
         claimed = {part: str(base[part]) for part in _PARTS}
-    except (OSError, ValueError, KeyError, TypeError) as err:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise EngineError(
             f"{folder} does not say which base model it was made for "
             f"({ADAPTER_MANIFEST} is missing or damaged); it is not used."

@@ -13,7 +13,7 @@ from typing import Literal
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.chat import ChatFormat, TextStream
 from learning.model.engine import Engine, EngineError, Token, Usage
-from learning.model.identity import check_adapter
+from learning.model.identity import check_adapter, check_adapter_files
 from learning.records import Sampling
 
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError)
@@ -95,6 +95,7 @@ class ServedModel:
         """
         if name == self.model.name:
             raise EngineError(f"{name} is the name of the model; an adapter needs another.")
+        check_adapter_files(folder)
         if not force:
             check_adapter(folder, self.model.identity)
         weights = folder / "adapter_model.safetensors"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from learning.model.catalog import ModelIdentity
 from learning.model.engine import AdapterMismatchError, EngineError
-from learning.model.identity import check_adapter
+from learning.model.identity import check_adapter, check_adapter_files
 
 SERVED = ModelIdentity(weights_sha256="a" * 64, tokenizer_sha256="b" * 64, template_sha256="c" * 64)
 
@@ -60,3 +61,26 @@ def test_a_folder_without_weights_is_no_adapter(folder: Path) -> None:
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(EngineError, match=r"adapter_model\.safetensors is missing"):
         check_adapter(folder, SERVED)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "/".join(["a" * 200] * 40)])
+def test_a_path_that_no_file_system_takes_is_refused_with_a_reason(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(EngineError, match=r"cannot be read|missing"):
+        check_adapter(tmp_path / name, SERVED)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    os.mkfifo(tmp_path / "adapter_model.safetensors")
+    with pytest.raises(EngineError, match="is missing"):
+        check_adapter_files(tmp_path)
+
+
+def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    (tmp_path / "elagent.json").write_text("[" * 100_000)
+    with pytest.raises(EngineError, match="does not say which base model"):
+        check_adapter(tmp_path, SERVED)
