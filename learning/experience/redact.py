@@ -53,9 +53,9 @@ _STAND_IN = re.compile(
 """Literals that stand for a value to come, or for a token of a grammar."""
 _PLAIN = (
     re.compile(
-        rf"(?im)((?:^[+-]?[ \t]*(?:-[ ]|export[ ]+|set[ ]+|:)?|[\s;?&])[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))"
+        rf"(?im)((?:^[+-]?[ \t]*(?:-[ ]|export[ ]+|set[ ]+|:)?|[\s;?&\"'])[\w.-]{{0,60}}(?:{_PHRASE}|{_KEY}))"
         r"([ \t]{0,8}[:=][ \t]{0,8}(?:[|>][+-]?[ \t]{0,4}\n[ \t]{1,40}|&\w{1,40}[ \t]{1,4})?)"
-        r"([^\s'\"#,;&(){}\[\]<>$`\\]{4,4000})(?=[;&\s]|$)"
+        r"([^\s'\"#,;&(){}\[\]<>$`\\]{4,4000})(?=[;&\s\"']|$)"
     ),
     re.compile(  # a bold word of Markdown, or code behind a word
         rf"(?i)((?:\*\*|\b)(?:[\w-]{{1,20}} )?(?:{_PHRASE}|{_KEY}))"

@@ -108,7 +108,21 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["password", "**password", "|token|", "(token=1", "password=\\", "=", '"', "://", "-----BEGIN PRIVATE KEY-----", "A_", "eyJ", "a."]
+    "piece",
+    [
+        "password",
+        "**password",
+        "|token|",
+        "(token=1",
+        "password=\\",
+        "=",
+        '"',
+        "://",
+        "-----BEGIN PRIVATE KEY-----",
+        "A_",
+        "eyJ",
+        "a.",
+    ],
 )
 def test_hostile_repetition_takes_bounded_time(piece: str) -> None:
     started = time.process_time()

@@ -115,6 +115,7 @@ PLAIN: dict[str, tuple[str, str | None]] = {
     "refresh": (f'"refresh_token": "{w(60)}"', None),
     "hex secret": (f"secret: {h(32)}", None),
     "encryption key": (f"encryption_key = '{h(64)}'", None),
+    "in a string": (f'print("password: {U}")', U),
     "annotation": (f'password: str = "{U}"', U),
     "item": (f"config['SECRET_KEY'] = '{U}'", U),
     "item of the environment": (f'os.environ["DB_PASSWORD"] = "{U}"', U),
