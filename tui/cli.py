@@ -6,6 +6,7 @@ here for the same reason. This is one of the three places where a broad `except`
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -190,8 +191,22 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
+_IMPOSSIBLE_NAMES = {
+    errno.ENAMETOOLONG: "a name is longer than this file system takes; give a shorter one",
+    errno.ELOOP: "a symbolic link leads back to itself; give another path, or remove the link",
+}
+"""Names that were given on the command line or in a setting, and that no file can have."""
+_SHOWN_CHARACTERS = 200
+
+
 def _report_fault(err: Exception) -> int:
     import traceback
+
+    if isinstance(err, OSError) and (reason := _IMPOSSIBLE_NAMES.get(err.errno or 0)):
+        from sandbox.streams import display_safe
+
+        name = display_safe(str(err.filename))[-_SHOWN_CHARACTERS:]
+        return _say(f"elagent: {reason} (…{name})", EXIT_USAGE)
 
     from agent.logs import append_fault
     from agent.paths import from_environ

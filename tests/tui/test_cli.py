@@ -90,6 +90,28 @@ def test_a_repository_with_packages_of_our_names_does_not_get_imported(
     assert (run.returncode, run.stdout.strip()) == (0, str(home))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run-tests", "a" * 300],
+        ["run-tests", "a::" + "b" * 300],
+        ["sessions", "show", "a" * 300],
+        ["--resume", "a" * 300, "-p", "x"],
+        ["purge", "a" * 300],
+        ["purge", "a/" * 3000],
+        ["serve", "--model", "a" * 300],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_no_fault(
+    command: list[str], repository: Path, home: Path
+) -> None:
+    (repository / "tests").mkdir()
+    run = elagent(*command, cwd=repository, home=home)
+    assert run.returncode in (1, 2, 3), run.stderr
+    assert len(run.stderr) < 1000
+    assert "fault" not in run.stderr
+
+
 def test_empty_task_is_wrong_usage(repository: Path, home: Path) -> None:
     assert elagent(cwd=repository, home=home, stdin="  \n").returncode == 2
 
