@@ -147,14 +147,14 @@ def state(template: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
     def fresh() -> State:
         os.chdir(template.folder.parent)
-        shutil.rmtree(template.folder)
+        shutil.rmtree(template.folder, ignore_errors=True)
         shutil.copytree(copy, template.folder, symlinks=True)
         os.chdir(template.root)
         return template
 
     yield fresh
     fresh()
-    shutil.rmtree(copy)
+    shutil.rmtree(copy, ignore_errors=True)
 
 
 def fuzzed(count: int) -> settings:
