@@ -1,11 +1,13 @@
 """Real projects: `elagent run-tests` against their tests run by hand in the same image.
 
-Run: `.venv/bin/python -P benchmarks/real_projects.py [--image debian] [NAME ...]`. The projects are
+Run: `.venv/bin/python -P benchmarks/real_projects.py [--image debian] [--out FILE]
+[NAME ...]`. The projects are
 source distributions of the package index, pinned by version. They are fetched as files, unpacked
 without running anything, and committed to a fresh git repository each. "By hand" is what a person
 would type, in a box of the very image that elagent made for the project: install it, run the
 runner, and read the counts off the last line. Prints one row per project and, last, all of them as
-one JSON line; ends with 1 if any two counts differ.
+one JSON line; ends with 1 if any two counts differ. With `--out`, each row is appended to a file as
+it is made, and projects that have one there, of the same version and base image, are not run again.
 """
 
 from __future__ import annotations
@@ -32,8 +34,10 @@ from agent.paths import from_environ, make_private
 from agent.project import limits_of, prepare
 from agent.settings.schema import SandboxSettings
 from agent.workspace.workspace import Workspace
+from learning.evaluation.humaneval import read_json_lines
+from learning.evaluation.samples import mend
 from sandbox.box import DockerSandbox
-from sandbox.contract import Job
+from sandbox.contract import Job, SandboxError
 from sandbox.sdists import fetch_sdist
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +60,21 @@ class Sample:
     requirement: str
     kind: str
     by_hand: str = PYTEST
+    source: str = ""
+    """Folder put on the path by hand instead of an install, where the image cannot build it."""
+
+    @property
+    def project(self) -> str:
+        """Its name and version, apart."""
+        return self.requirement.replace("==", " ")
+
+    @property
+    def typed(self) -> str:
+        """Shell text that a person would type in the project's folder."""
+        if not self.source:
+            return f"{INSTALL}; {self.by_hand}"
+        made = "python3 -m venv --system-site-packages --without-pip /tmp/by-hand"
+        return f"{made}; export PYTHONPATH=$PWD/{self.source}; {self.by_hand}"
 
 
 SAMPLES = (
@@ -66,6 +85,40 @@ SAMPLES = (
     Sample(requirement="tabulate==0.10.0", kind="tox-style, setuptools-scm"),
     Sample(requirement="humanize==4.17.0", kind="src layout, hatch-vcs"),
     Sample(requirement="aiofiles==25.1.0", kind="async, src layout, uv.lock"),
+    Sample(requirement="itsdangerous==2.2.0", kind="Flit, freezegun", source="src"),
+    Sample(requirement="tomlkit==0.15.2", kind="Poetry"),
+    Sample(requirement="dep-logic==0.7.2", kind="PDM"),
+    Sample(requirement="zope.event==6.2", kind="namespace package, doctests, unittest"),
+    Sample(requirement="django-appconf==1.2.0", kind="Django, a settings module of its own"),
+    Sample(
+        requirement="simplejson==4.3.0",
+        kind="C extension (optional), unittest",
+        by_hand=UNITTEST,
+        source=".",
+    ),
+    Sample(requirement="structlog==26.1.0", kind="pytest-asyncio, dependency groups"),
+    Sample(requirement="jaraco.functools==4.6.0", kind="namespace package, doctests of modules"),
+    Sample(
+        requirement="more-itertools==11.2.1",
+        kind="unittest, doctests",
+        source=".",
+        by_hand=UNITTEST,
+    ),
+    Sample(requirement="responses==0.26.3", kind="pytest-cov, pytest-asyncio"),
+    Sample(requirement="inflection==0.5.1", kind="setup.py, one module"),
+    Sample(requirement="parse==1.22.4", kind="one module, pyproject.toml"),
+    Sample(requirement="h11==0.16.0", kind="tests inside the package"),
+    Sample(requirement="sqlparse==0.6.1", kind="uv.lock, Hatch"),
+    Sample(requirement="freezegun==1.5.5", kind="patches time"),
+    Sample(requirement="cachetools==8.0.2", kind="unittest, tox", by_hand=UNITTEST),
+    Sample(requirement="findpython==0.9.0", kind="PDM, runs interpreters"),
+    Sample(requirement="defusedxml==0.7.1", kind="unittest, one file", by_hand=UNITTEST),
+    Sample(requirement="asgiref==3.13.0", kind="pytest-asyncio, setup.cfg extras"),
+    Sample(requirement="pytest-timeout==2.4.0", kind="a plugin that tests itself"),
+    Sample(requirement="wcwidth==0.9.4", kind="C extension, pytest-cov"),
+    Sample(requirement="marshmallow==4.4.0", kind="Flit", source="src"),
+    Sample(requirement="boltons==26.2.0", kind="Flit, doctests", source="."),
+    Sample(requirement="mcp==2.3.0", kind="uv workspace, pytest-xdist"),
 )
 
 
@@ -79,6 +132,8 @@ class Row:
     by_hand: dict[str, int]
     prepare_s: float
     elagent_s: float
+    image: str
+    """The base image it ran in."""
     note: str = ""
 
     @property
@@ -185,7 +240,7 @@ async def compare(sample: Sample, image: str) -> Row:
         counts, elagent_s, note = await asyncio.to_thread(with_elagent, folder, image)
         files = project_files(workspace).files
         job = Job(
-            argv=["sh", "-c", f"{INSTALL}; {sample.by_hand}"],
+            argv=["sh", "-c", sample.typed],
             files=files,
             env=project.environment,
             limits=limits_of(settings),
@@ -198,13 +253,53 @@ async def compare(sample: Sample, image: str) -> Row:
     if counts != by_hand and not note:
         note = " / ".join(said.strip().splitlines()[-2:])
     return Row(
-        project=sample.requirement.replace("==", " "),
+        project=sample.project,
         kind=sample.kind,
         elagent=counts,
         by_hand=by_hand,
         prepare_s=prepare_s,
         elagent_s=elagent_s,
+        image=image,
         note=note,
+    )
+
+
+def read_rows(path: Path, image: str) -> dict[str, Row]:
+    """The rows that an earlier run in this base image left, by project."""
+    if not path.exists():
+        return {}
+    mend(path)
+    rows = [Row(**record) for record in read_json_lines(path)]  # type: ignore[arg-type]
+    return {row.project: row for row in rows if row.image == image}
+
+
+def append(path: Path, row: Row) -> None:
+    """Add a row and see it onto the disk."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(dataclasses.asdict(row)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def run(sample: Sample, image: str) -> Row:
+    """Compare one project; one that cannot be prepared is a row, too."""
+    try:
+        return asyncio.run(compare(sample, image))
+    except SandboxError as error:
+        return without_layer(sample, image, error)
+
+
+def without_layer(sample: Sample, image: str, error: SandboxError) -> Row:
+    """A project for which no image could be made, and why."""
+    return Row(
+        project=sample.project,
+        kind=sample.kind,
+        elagent={},
+        by_hand={},
+        prepare_s=0.0,
+        elagent_s=0.0,
+        image=image,
+        note=f"not run: {error}",
     )
 
 
@@ -218,13 +313,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--image", default="debian", help="base image; the C extension needs gcc")
+    parser.add_argument("--out", type=Path, help="append each row to this file, and resume from it")
     options = parser.parse_args()
     chosen = [
         s for s in SAMPLES if not options.names or s.requirement.split("==")[0] in options.names
     ]
+    known = read_rows(options.out, options.image) if options.out else {}
     rows = []
     for sample in chosen:
-        row = asyncio.run(compare(sample, options.image))
+        row = known.get(sample.project) or run(sample, options.image)
+        if options.out and sample.project not in known:
+            append(options.out, row)
         rows.append(row)
         verdict = "same" if row.same else f"DIFFERENT: by hand {brief(row.by_hand)} ({row.note})"
         print(
