@@ -5,7 +5,8 @@ Run: `.venv/bin/python -P benchmarks/real_projects.py [--image debian] [--out FI
 source distributions of the package index, pinned by version. They are fetched as files, unpacked
 without running anything, and committed to a fresh git repository each. "By hand" is what a person
 would type, in a box of the very image that elagent made for the project: install it, run the
-runner, and read the counts off the last line. Prints one row per project and, last, all of them as
+runner, and read the counts off the last line. Where the image lacks the build backend or a
+compiler, the source is put on the path instead. Prints one row per project and, last, all of them as
 one JSON line; ends with 1 if any two counts differ. With `--out`, each row is appended to a file as
 it is made, and projects that have one there, of the same version and base image, are not run again.
 """
@@ -51,6 +52,7 @@ INSTALL = (
 )
 PYTEST = f"{PYTHON} -m pytest -q -rs --color=no -p no:cacheprovider 2>&1 | tail -60"
 UNITTEST = f"{PYTHON} -m unittest 2>&1 | tail -5"
+DJANGO = f"DJANGO_SETTINGS_MODULE=tests.test_settings {PYTHON} -m django test 2>&1 | tail -5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,9 @@ SAMPLES = (
     Sample(requirement="tomlkit==0.15.2", kind="Poetry"),
     Sample(requirement="dep-logic==0.7.2", kind="PDM"),
     Sample(requirement="zope.event==6.2", kind="namespace package, doctests, unittest"),
-    Sample(requirement="django-appconf==1.2.0", kind="Django, a settings module of its own"),
+    Sample(
+        requirement="django-appconf==1.2.0", kind="Django, settings named nowhere", by_hand=DJANGO
+    ),
     Sample(
         requirement="simplejson==4.3.0",
         kind="C extension (optional), unittest",
@@ -248,7 +252,7 @@ async def compare(sample: Sample, image: str) -> Row:
         async with DockerSandbox(layer.id, session="by-hand", lock_dir=state_dir) as box:
             execution = await box.run(job)
     said = execution.stdout.text
-    read = counted_by_unittest if sample.by_hand is UNITTEST else counted_by_pytest
+    read = counted_by_pytest if sample.by_hand == PYTEST else counted_by_unittest
     by_hand = read(said)
     if counts != by_hand and not note:
         note = " / ".join(said.strip().splitlines()[-2:])
