@@ -52,6 +52,7 @@ INSTALL = (
 )
 PYTEST = f"{PYTHON} -m pytest -q -rs --color=no -p no:cacheprovider 2>&1 | tail -60"
 UNITTEST = f"{PYTHON} -m unittest 2>&1 | tail -5"
+ZOPE = f"{PYTHON} -m unittest zope.event.tests 2>&1 | tail -5"
 DJANGO = f"DJANGO_SETTINGS_MODULE=tests.test_settings {PYTHON} -m django test 2>&1 | tail -5"
 
 
@@ -90,7 +91,9 @@ SAMPLES = (
     Sample(requirement="itsdangerous==2.2.0", kind="Flit, freezegun", source="src"),
     Sample(requirement="tomlkit==0.15.2", kind="Poetry"),
     Sample(requirement="dep-logic==0.7.2", kind="PDM"),
-    Sample(requirement="zope.event==6.2", kind="namespace package, doctests, unittest"),
+    Sample(
+        requirement="zope.event==6.2", kind="namespace package, tests in its tests.py", by_hand=ZOPE
+    ),
     Sample(
         requirement="django-appconf==1.2.0", kind="Django, settings named nowhere", by_hand=DJANGO
     ),
