@@ -119,7 +119,7 @@ SAMPLES = (
     Sample(requirement="freezegun==1.5.5", kind="patches time"),
     Sample(requirement="cachetools==8.0.2", kind="unittest, tox", by_hand=UNITTEST),
     Sample(requirement="findpython==0.9.0", kind="PDM, runs interpreters"),
-    Sample(requirement="defusedxml==0.7.1", kind="unittest, one file", by_hand=UNITTEST),
+    Sample(requirement="defusedxml==0.7.1", kind="unittest classes, python_files in tox.ini"),
     Sample(requirement="asgiref==3.13.0", kind="pytest-asyncio, setup.cfg extras"),
     Sample(requirement="pytest-timeout==2.4.0", kind="a plugin that tests itself"),
     Sample(requirement="wcwidth==0.9.4", kind="C extension, pytest-cov"),

@@ -130,7 +130,7 @@ class RunLedger:
             row = self._database.execute(
                 "SELECT MAX(step) FROM steps WHERE session = ?", (session,)
             ).fetchone()
-        return int(row[0] or 0)
+            return int(row[0] or 0)
 
     def state(self, session: str, step: int) -> str | None:
         """The state of a row, None if there is none."""
@@ -145,7 +145,7 @@ class RunLedger:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
             raise SandboxError(_what_is_wrong(self._path, error)) from error
 
 

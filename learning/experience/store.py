@@ -265,15 +265,12 @@ class ExperienceStore:
                 f"SELECT body, prompt_ids, token_ids, logprobs FROM experiences {clause}",  # noqa: S608 - clauses are constants of this class
                 values,
             ).fetchall()
-        for body, prompt_ids, token_ids, logprobs in rows:
-            bare = decode(body)
-            action = dataclasses.replace(
-                bare.action,
-                prompt_ids=_unpack(prompt_ids),
-                token_ids=_unpack(token_ids),
-                logprobs=None if logprobs is None else tuple(array("d", logprobs)),
-            )
-            yield dataclasses.replace(bare, action=action)
+        for row in rows:
+            try:
+                experience = _decoded(*row)
+            except (TypeError, ValueError, AttributeError, OverflowError) as err:
+                raise StoreError(f"{self._path}: {_advice('malformed')}") from err
+            yield experience
 
 
 def _prepare(db: sqlite3.Connection, path: Path, *, max_mib: int | None) -> None:
@@ -328,6 +325,17 @@ def _advice(message: str) -> str:
     if "readonly" in message or "unable to open" in message:
         return "the file cannot be written: check its owner and permissions"
     return f"the experience store failed: {message}"
+
+
+def _decoded(body: str, prompt_ids: bytes, token_ids: bytes, logprobs: bytes | None) -> Experience:
+    bare = decode(body)
+    action = dataclasses.replace(
+        bare.action,
+        prompt_ids=_unpack(prompt_ids),
+        token_ids=_unpack(token_ids),
+        logprobs=None if logprobs is None else tuple(array("d", logprobs)),
+    )
+    return dataclasses.replace(bare, action=action)
 
 
 def _pack(ids: tuple[int, ...]) -> bytes:
