@@ -29,6 +29,7 @@ from learning.promotion.manifest import (
     read_manifest,
     replace_manifest,
     sync,
+    version_of,
 )
 
 __all__ = [
@@ -106,7 +107,7 @@ class AdapterStore:
         pointer = self._pointer()
         names += [name for name in (pointer.name, *pointer.history) if name]
         names += [folder.name for folder in (self._folder / _GONE).glob("*")]
-        return 1 + max((int(name.split("-v")[-1].split("-")[0]) for name in names), default=0)
+        return 1 + max(map(version_of, names), default=0)
 
     def adopt(self, folder: Path) -> AdapterManifest:
         """Move a finished adapter folder in, under the name in its manifest.

@@ -68,13 +68,19 @@ class AdapterManifest:
 
     @property
     def version(self) -> int:
-        return int(self.name.split("-v")[-1].split("-")[0])
+        return version_of(self.name)
 
 
 def adapter_prefix(repository: str, version: int) -> str:
     """The readable part of an adapter's name, before the digest of its weights."""
     readable = re.sub(r"[^a-z0-9]+", "-", repository.lower()).strip("-")[:32].strip("-")
     return f"el-{readable or 'repository'}-v{version:04d}"
+
+
+def version_of(name: str) -> int:
+    """The number in an adapter's name; 0 in a name that has none."""
+    found = re.search(r"-v(\d{1,9})-[^-]*$", name)
+    return int(found[1]) if found else 0
 
 
 def is_adapter_name(name: str) -> bool:
