@@ -6,7 +6,6 @@ replaced atomically, so a reader sees the old adapter or the new one, never some
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -224,7 +223,7 @@ class AdapterStore:
         if self._pointer().name == name:
             raise AdapterError(f"adapter {name} is in use: use another one first")
         folder, doomed = self.path(name), self._folder / f"{_TEMPORARY}{name}"
-        with contextlib.suppress(FileNotFoundError):  # a damaged one may be removed, too
+        if (folder / MANIFEST).is_file():  # a damaged one may be removed, too
             gone = self._folder / _GONE / name
             gone.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.copyfile(folder / MANIFEST, gone / MANIFEST)
