@@ -31,9 +31,7 @@ _LOCAL = re.compile(r"(?P<path>[^\[\];]+?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?:;(
 _SCHEME = re.compile(r"(?:git|hg|svn|bzr)\+|[a-z][a-z+.-]*://|file:", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _ARCHIVE = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
-_PUBLIC = frozenset(
-    {"pypi.org", "pypi.python.org", "files.pythonhosted.org", "download.pytorch.org"}
-)
+_PYTORCH = "download.pytorch.org"
 _MOST_LINES = 20_000
 _LONGEST = 2_000
 _DEEPEST = 20
@@ -273,7 +271,14 @@ def is_asked(url: str) -> bool:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    return host in _PUBLIC or bare_address(url) in asked_indexes()
+    return host in _public_hosts() or bare_address(url) in asked_indexes()
+
+
+def _public_hosts() -> frozenset[str]:
+    """Where the public packages are that pip asks for unless told otherwise, and PyTorch's own."""
+    from pip._internal.models.index import PyPI
+
+    return frozenset({PyPI.netloc, PyPI.file_storage_domain, _PYTORCH})
 
 
 def _is_there(path: Path) -> bool:

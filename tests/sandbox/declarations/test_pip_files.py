@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 import pytest
+from pip._internal.models.index import PyPI
 
 from tests.fakes.declared import LIB, check, declared
 
@@ -50,7 +51,7 @@ PIP = [
     ),
     (
         "an index",
-        "--index-url https://me:geheim@example.com/simple\n-i https://pypi.org/simple\n--extra-index-url=https://download.pytorch.org/whl/cpu\na\n",
+        f"--index-url https://me:geheim@example.com/simple\n-i {PyPI.simple_url}\n--extra-index-url=https://download.pytorch.org/whl/cpu\na\n",
         "a",
         ("the package index https://example.com/simple is not asked",),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pip._internal.models.index import PyPI
 
 from sandbox.declarations.reading import ProjectError
 from tests.fakes.declared import LIB, Files, check, declared
@@ -48,7 +49,9 @@ OTHERS = [
     (
         "Pipenv",
         {
-            "Pipfile": '[[source]]\nname = "pypi"\nurl = "https://pypi.org/simple"\n[[source]]\nname = "inner"\nurl = "https://me:x@packages.example.com/simple"\n[packages]\na = "*"\nb = "==1.0"\nc = { version = "~=2.0", extras = ["x"], markers = "python_version < \'4\'" }\nd = { version = "*", sys_platform = "== \'win32\'" }\ne = { git = "https://example.com/e.git", ref = "main" }\nf = { version = "*", index = "inner" }\nmy-lib = { path = "./lib", editable = true }\n[dev-packages]\npytest = ">=7"\n[docs]\nsphinx = "*"\n[requires]\npython_version = "3.11"\n',
+            "Pipfile": '[[source]]\nname = "pypi"\nurl = "'
+            + PyPI.simple_url
+            + '"\n[[source]]\nname = "inner"\nurl = "https://me:x@packages.example.com/simple"\n[packages]\na = "*"\nb = "==1.0"\nc = { version = "~=2.0", extras = ["x"], markers = "python_version < \'4\'" }\nd = { version = "*", sys_platform = "== \'win32\'" }\ne = { git = "https://example.com/e.git", ref = "main" }\nf = { version = "*", index = "inner" }\nmy-lib = { path = "./lib", editable = true }\n[dev-packages]\npytest = ">=7"\n[docs]\nsphinx = "*"\n[requires]\npython_version = "3.11"\n',
             **LIB,
         },
         'a\nb==1.0\nc[x]~=2.0; python_version < "4"\nd; sys_platform == "win32"\nidna\npytest>=7',

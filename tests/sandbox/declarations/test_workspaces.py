@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pip._internal.models.index import PyPI
 
 from sandbox.requirements import read_manifest
 from tests.fakes.declared import LIB, check, declared
@@ -121,20 +122,20 @@ fast = [{ name = "orjson" }]
 [[package]]
 name = "idna"
 version = "3.4"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "PUBLIC_INDEX" }
 [[package]]
 name = "attrs"
 version = "23.1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "PUBLIC_INDEX" }
 [[package]]
 name = "orjson"
 version = "3.9"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "PUBLIC_INDEX" }
 [[package]]
 name = "secret-thing"
 version = "3.9"
 source = { registry = "https://me:geheim@packages.example.com/simple" }
-"""
+""".replace("PUBLIC_INDEX", PyPI.simple_url)
 
 
 @pytest.mark.parametrize("folder", ["", "packages/lib_a"])
@@ -185,13 +186,13 @@ version = "1"
 path = "./lib"
 """
 LOCKED_BY_PIPENV = """
-{"_meta": {"sources": [{"name": "pypi", "url": "https://pypi.org/simple"},
+{"_meta": {"sources": [{"name": "pypi", "url": "PUBLIC_INDEX"},
   {"name": "inner", "url": "https://packages.example.com/simple"}]},
  "default": {"web": {"version": "==2.3", "index": "pypi"}, "my-lib": {"path": "./lib"},
   "inside": {"version": "==1", "index": "inner"},
   "win": {"version": "==1", "markers": "sys_platform == 'win32'"}},
  "develop": {"orjson": {"version": "==3.9"}, "idna": {"version": "==3.4"}}}
-"""
+""".replace("PUBLIC_INDEX", PyPI.simple_url)
 
 
 @pytest.mark.parametrize(
