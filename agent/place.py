@@ -1,4 +1,4 @@
-"""Whether a folder is one to work in: a project, and no home or part of the system.
+"""True if a folder is one to work in: a project, and no home or part of the system.
 
 Elagent keeps copies of the files of the folder that it works in, and shows them to a model. In a
 home that would be everything that somebody has.
@@ -74,7 +74,7 @@ def _homes(environ: Mapping[str, str]) -> frozenset[Path]:
 
 
 def _is_service(entry: pwd.struct_passwd) -> bool:
-    """Whether an account is one of the system's, whose folder is not where a person lives."""
+    """True if an account is one of the system's, whose folder is not where a person lives."""
     return entry.pw_uid != 0 and entry.pw_shell.endswith(("/nologin", "/false", "/sync"))
 
 

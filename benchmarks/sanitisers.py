@@ -146,7 +146,7 @@ def _decorated(tree: ast.Module | None) -> bool:
 
 
 def _examples(more: ast.Module | None, less: ast.Module | None, entry_point: str) -> bool:
-    """Whether all that is more are values, none of which ours found the function to read."""
+    """True if all that is more are values, none of which ours found the function to read."""
     extra = _defined(more) - _defined(less)
     functions = {node.name for node in _functions(more)}
     return bool(extra or _twice(more)) and entry_point not in extra and not extra & functions

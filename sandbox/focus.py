@@ -75,7 +75,7 @@ def project_folder(root: Path, place: Path) -> str:
 
 
 def declares(folder: Path, *, dependencies: bool = False) -> bool:
-    """Whether a folder is a project's by its files; with `dependencies`, by those of Python's.
+    """True if a folder is a project's by its files; with `dependencies`, by those of Python's.
 
     A folder of tests often has a configuration of its own, and is no project for that.
     """

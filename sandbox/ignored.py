@@ -41,7 +41,7 @@ def chosen(ignored: Iterable[str], files: Sequence[SourceFile]) -> tuple[str, ..
 
 
 def is_visible(path: str) -> bool:
-    """Whether a person may miss the file: it is no secret, cache, environment or build output."""
+    """True if a person may miss the file: it is no secret, cache, environment or build output."""
     *folders, name = PurePosixPath(path).parts
     if name.startswith(".") or is_secret_name(name):
         return False

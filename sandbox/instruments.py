@@ -37,7 +37,7 @@ class Instruments:
         self._known: dict[str, bool] = {}
 
     def __contains__(self, path: str) -> bool:
-        """Whether a file is an instrument of the tests."""
+        """True if a file is an instrument of the tests."""
         if not path.endswith(".py"):
             return False
         if path not in self._known:
@@ -147,7 +147,7 @@ def _as_instrument(node: ast.AST, own: set[str], subjects: set[str], checks: set
 
 
 def _wants(got: ast.expr, wanted: ast.expr, own: set[str], subjects: set[str]) -> bool:
-    """Whether what another module gave is held against what this one says."""
+    """True if what another module gave is held against what this one says."""
     gave = _calls(got, subjects) and not _mentions(got, own)
     return gave and _mentions(wanted, own) and not _mentions(wanted, subjects)
 
@@ -158,7 +158,7 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
 
 
 def _decorates(decorator: ast.expr, own: set[str]) -> bool:
-    """Whether it is one of these names, or is given one of them as the whole of its cases."""
+    """True if it is one of these names, or is given one of them as the whole of its cases."""
     match decorator:
         case ast.Call(func=func, args=args):
             return _mentions(func, own) or any(

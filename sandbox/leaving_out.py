@@ -70,6 +70,6 @@ def read_together(files: Sequence[SourceFile]) -> bytes:
 
 
 def is_named(path: str, text: bytes) -> bool:
-    """Whether a text calls the file by its name, or by its module's."""
+    """True if a text calls the file by its name, or by its module's."""
     name = re.escape(_name(path).encode("utf-8", "surrogateescape"))
     return re.search(rb"(?<![\w-])" + name + rb"(?![\w-])", text) is not None

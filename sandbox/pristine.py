@@ -200,7 +200,7 @@ def _steers(path: str) -> bool:
 
 
 def _is_metadata(path: str) -> bool:
-    """Whether it belongs to a package's metadata, by which plugins of the runner are found."""
+    """True if it belongs to a package's metadata, by which plugins of the runner are found."""
     pure = PurePosixPath(path)
     return pure.name == "entry_points.txt" or any(part.endswith(_METADATA) for part in pure.parts)
 

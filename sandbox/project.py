@@ -72,7 +72,7 @@ class Project:
     installable: bool = False
     """Whether it says how to build it; then it is installed in the box, else only importable."""
     compiles: bool = False
-    """Whether installing it needs a compiler of C."""
+    """True if installing it needs a compiler of C."""
     uses_scm_version: bool = False
     """Its version comes from version control, which never enters the box: it gets a pretend one."""
     has_tests: bool = True

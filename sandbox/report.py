@@ -149,7 +149,7 @@ class TestReport:
 
     @property
     def overruled(self) -> bool:
-        """Whether the runner itself ended red although no test is, as with a coverage gate."""
+        """True if the runner itself ended red although no test is, as with a coverage gate."""
         if self.status is not RunStatus.COMPLETE or self.exit_code in (None, 0):
             return False
         known = (TestOutcome.NEEDS_NETWORK, TestOutcome.NEEDS_ENVIRONMENT)

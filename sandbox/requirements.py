@@ -52,7 +52,7 @@ class Manifest:
     members: tuple[str, ...]
     """Folders of other projects to install with it, relative to its own."""
     compiles: bool
-    """Whether one of their builds needs a compiler of C."""
+    """True if one of their builds needs a compiler of C."""
     configures_pytest: bool
     skipped: tuple[str, ...]
     """What was not read or followed, each as a sentence."""

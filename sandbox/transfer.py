@@ -149,7 +149,7 @@ def _collect_one(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether files of this name usually hold secrets."""
+    """True if files of this name usually hold secrets."""
     return bool(_SECRET_NAMES.fullmatch(name)) and not _HARMLESS_NAMES.fullmatch(name)
 
 

@@ -99,7 +99,7 @@ def twin_of(target: Path) -> str:
 
 
 def _is_for_names(character: str) -> bool:
-    """Whether a character may be in a path: none that controls, reorders or is no text."""
+    """True if a character may be in a path: none that controls, reorders or is no text."""
     if character in _JOINERS:
         return True
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -49,13 +49,13 @@ class Answer:
     """What was asked for; replaced by the server's own stamp where it gives one."""
     sampling: Sampling
     began: bool = False
-    """Whether text or a token was received; from then on nothing may be asked again."""
+    """True if text or a token was received; from then on nothing may be asked again."""
     finish: str | None = None
     """The word with which the server ended the reply."""
     whole: bool = False
-    """Whether the reply came to its end, in whatever way the server shows that."""
+    """True if the reply came to its end, in whatever way the server shows that."""
     chosen: bool = False
-    """Whether there was a message at all, or the announcement of one."""
+    """True if there was a message at all, or the announcement of one."""
     refusal: str = ""
     prompt_tokens: int = 0
     cached_tokens: int = 0

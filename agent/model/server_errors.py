@@ -52,7 +52,7 @@ class Failure:
     fields: Mapping[str, object] = field(default_factory=dict)
     """The error object."""
     page: bool = False
-    """Whether the body is a web page."""
+    """True if the body is a web page."""
     location: str = ""
     """Where it is redirected to."""
 
@@ -62,7 +62,7 @@ class Failure:
 
     @property
     def is_spent(self) -> bool:
-        """Whether there is nothing left to pay with: asking again is of no use."""
+        """True if there is nothing left to pay with: asking again is of no use."""
         if self.status == 402:  # noqa: PLR2004
             return True
         # Google says the same of a limit that ends in seconds.
@@ -76,7 +76,7 @@ class Failure:
 
     @property
     def is_loading(self) -> bool:
-        """Whether the model will be there in a while."""
+        """True if the model will be there in a while."""
         return self.status == 503 and bool(_LOADING.search(f"{self.reason} {self.code}"))  # noqa: PLR2004
 
     @property

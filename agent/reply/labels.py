@@ -61,9 +61,9 @@ class _Layer:
     text: str
     is_quoted: bool = False
     is_explicit: bool = False
-    """Whether a word such as `File:` said that a path follows."""
+    """True if a word such as `File:` said that a path follows."""
     is_doubtful: bool = False
-    """Whether the signs around it stand within it, too."""
+    """True if the signs around it stand within it, too."""
 
 
 def label_of(block: Block, names: Names) -> tuple[str | Unclear, str]:
@@ -190,7 +190,7 @@ def _new_path_with_spaces(layer: _Layer, names: Names) -> str | Unclear:
 
 
 def _is_in_folder(text: str, names: Names) -> bool:
-    """Whether a text without an extension that is known is a path in a folder that is."""
+    """True if a text without an extension that is known is a path in a folder that is."""
     folder, _, name = text.replace("\\", "/").removeprefix("./").rpartition("/")
     return bool(folder and name and (names.has_folder(folder) or _ENDING.search(name)))
 
@@ -269,7 +269,7 @@ def _named_in_sentence(line: str, names: Names) -> str | Unclear:
 
 
 def _is_said(path: str, line: str, names: Names) -> bool:
-    """Whether the words before a path in a sentence cannot be a part of its name."""
+    """True if the words before a path in a sentence cannot be a part of its name."""
     before, after = names.around(path, line)
     words = [word.lower().strip(",.:;") for word in before.split()]
     if not words or not before[-1].isspace():
@@ -299,5 +299,5 @@ def _path_in_first_line(line: str, names: Names) -> str | Unclear:
 
 
 def _is_no_word(path: str) -> bool:
-    """Whether a file's path can be told from a word that stands in the file."""
+    """True if a file's path can be told from a word that stands in the file."""
     return is_path_like(path) or "/" in path

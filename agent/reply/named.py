@@ -89,11 +89,11 @@ class Names:
         return ""
 
     def asks_for(self, path: str) -> bool:
-        """Whether the person's own words hold this path, as a whole."""
+        """True if the person's own words hold this path, as a whole."""
         return any(True for _ in occurrences(normalize("NFC", path), self.request))
 
     def asks_for_file(self, name: str) -> bool:
-        """Whether the person's own words call this a file: "the file x", "a file named x".
+        """True if the person's own words call this a file: "the file x", "a file named x".
 
         With a dot in it, a name is one after "named x" and "to x", too.
         """
@@ -104,7 +104,7 @@ class Names:
         return re.search(pattern, self.request) is not None
 
     def asks_by_quoting(self, name: str) -> bool:
-        """Whether this is all that stands in some quotes of the person's words."""
+        """True if this is all that stands in some quotes of the person's words."""
         return normalize("NFC", name) in quoted(self.request)
 
     def asked_for_in(self, text: str) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Names:
         return min((known for known in fits if known != path), default="")
 
     def has_folder(self, path: str) -> bool:
-        """Whether the project has files in this folder."""
+        """True if the project has files in this folder."""
         return normalize("NFC", path) in self._folders
 
     def around(self, path: str, text: str) -> tuple[str, str]:
@@ -222,7 +222,7 @@ def occurrences(path: str, text: str) -> Iterator[int]:
 
 
 def is_name_character(character: str) -> bool:
-    """Whether a character can only be part of a name: not space, quotes, brackets, or a stop."""
+    """True if a character can only be part of a name: not space, quotes, brackets, or a stop."""
     return (
         character in "_-/\\@+~$#&%"
         or unicodedata.category(character)[0] in "LMN"

@@ -298,7 +298,7 @@ def _sorted_by_label(blocks: Sequence[Block], names: Names, default_path: str | 
 
 
 def _may_hold(block: Block, path: str, names: Names) -> bool:
-    """Whether a labelled block can be the file, rather than a command or output about it."""
+    """True if a labelled block can be the file, rather than a command or output about it."""
     if block.language not in _NOT_CODE or path in names.known:
         return True
     name = path.rpartition("/")[2].lower()
@@ -352,7 +352,7 @@ def _resolved(
 
 
 def _can_mean(label: str, path: str) -> bool:
-    """Whether a label that names no file can be the one that was asked for, written otherwise."""
+    """True if a label that names no file can be the one that was asked for, written otherwise."""
     if path.endswith(f"/{label}") or ("/" in path and label.endswith(f"/{path}")):
         return True
     invented = label.startswith("/") or "path/to/" in label

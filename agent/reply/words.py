@@ -60,7 +60,7 @@ HEADINGS = frozenset(
 
 
 def is_path_like(text: str) -> bool:
-    """Whether a text ends in the name of a file as files of projects are named."""
+    """True if a text ends in the name of a file as files of projects are named."""
     name = text.rpartition("/")[2].rpartition("\\")[2]
     stem, dot, extension = name.rpartition(".")
     return _NAMES.fullmatch(name) is not None or bool(
@@ -69,5 +69,5 @@ def is_path_like(text: str) -> bool:
 
 
 def is_language(word: str) -> bool:
-    """Whether an info string that begins with this word says a language by it."""
+    """True if an info string that begins with this word says a language by it."""
     return word.lower() in LANGUAGES

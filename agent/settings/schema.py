@@ -105,7 +105,7 @@ class SandboxSettings:
     """Git-ignored files that tests need and that enter: patterns as in .gitignore, separated by
     spaces."""
     mask_secrets: bool = _setting(False)
-    """Whether a copy of a file that seems to hold a secret enters, with placeholders for it."""
+    """True if a copy of a file that seems to hold a secret enters, with placeholders for it."""
     allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
     """Whether a dependency that needs the network to build may have it without asking."""
 
@@ -132,7 +132,7 @@ class SessionSettings:
     """Whether experiences are recorded to learn from."""
     retention_days: int = _setting(30, low=0)
     here: bool = _setting(False)
-    """Whether a home, a folder of the system, and a folder without a project are entered without a
+    """True if a home, a folder of the system, and a folder without a project are entered without a
     question, as with `--here`."""
     snapshot_files: int = _setting(50_000, low=100)
     """So many files at most are in a snapshot; of what is more, whole folders are left out."""

@@ -149,7 +149,7 @@ class _Turn:
     steps: list[Step] = field(default_factory=list)
     used_tokens: int = 0
     only_thought: bool = False
-    """Whether the last reply held thoughts and no answer."""
+    """True if the last reply held thoughts and no answer."""
     compacted: bool = False
     """Whether this turn went on in a new history already."""
 

@@ -55,7 +55,7 @@ class OpenTurn:
         return replace(self, written=written, contents=contents)
 
     def wrote(self, path: str, content: bytes) -> bool:
-        """Whether this is, byte for byte, something that was written there."""
+        """True if this is, byte for byte, something that was written there."""
         return digest(content) in (self.contents or {}).get(path, ())
 
 

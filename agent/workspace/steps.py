@@ -60,7 +60,7 @@ def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | No
 
 
 def _is_known(turn: OpenTurn) -> bool:
-    """Whether all that the agent wrote in a turn can be told from what others did."""
+    """True if all that the agent wrote in a turn can be told from what others did."""
     return turn.contents is not None and set(turn.written) <= turn.contents.keys()
 
 

@@ -48,7 +48,7 @@ class Part:
         return isinstance(self.node, _DEFINITIONS)
 
     def is_example(self, entry_point: str) -> bool:
-        """Whether it takes the function's name for a result: `total = total([1, 2])`."""
+        """True if it takes the function's name for a result: `total = total([1, 2])`."""
         named = not self.is_definition and entry_point in self.binds
         return named and entry_point in self.calls
 
@@ -123,7 +123,7 @@ def first_line(node: ast.stmt) -> int:
 
 
 def is_stub(node: ast.stmt) -> bool:
-    """Whether a function has a head and a docstring, and does nothing."""
+    """True if a function has a head and a docstring, and does nothing."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     return all(_does_nothing(item) for item in node.body)
@@ -244,7 +244,7 @@ def _by(parts: Iterable[Part], names: Callable[[Part], Iterable[str]]) -> dict[s
 
 
 def _sets_up(node: ast.stmt) -> bool:
-    """Whether a statement sets up a library: `sys.setrecursionlimit(...)`, `getcontext().prec = 9`."""
+    """True if a statement sets up a library: `sys.setrecursionlimit(...)`, `getcontext().prec = 9`."""
     match node:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name))):
             return name in _SETTERS
@@ -255,7 +255,7 @@ def _sets_up(node: ast.stmt) -> bool:
 
 
 def _is_main(node: ast.stmt) -> bool:
-    """Whether a statement is what runs only as a program: `if __name__ == "__main__":`."""
+    """True if a statement is what runs only as a program: `if __name__ == "__main__":`."""
     return isinstance(node, ast.If) and any(
         isinstance(item, ast.Name) and item.id == "__name__" for item in ast.walk(node.test)
     )

@@ -141,7 +141,7 @@ def _blocks(reply: str) -> Iterator[str]:
 
 
 def _closes(fence: re.Match[str], opening: re.Match[str]) -> bool:
-    """Whether a fence may end a block; a longer opening lets shorter ones be part of it."""
+    """True if a fence may end a block; a longer opening lets shorter ones be part of it."""
     return fence[1][0] == opening[1][0] and len(fence[1]) >= len(opening[1])
 
 

@@ -203,6 +203,6 @@ def _shortened(text: str) -> str:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether three words in a row are nobody's names, operators or types."""
+    """True if three words in a row are nobody's names, operators or types."""
     bare = " ".join("" if word in _USUAL else word for word in _QUOTED.sub("0", text).split(" "))
     return _PROSE.search(bare) is not None

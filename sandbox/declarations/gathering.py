@@ -120,7 +120,7 @@ class Gathering:
         return tuple(dict.fromkeys(str(requirement) for requirement in found))
 
     def has(self, name: str) -> bool:
-        """Whether a package is asked for, or comes from elsewhere than the index."""
+        """True if a package is asked for, or comes from elsewhere than the index."""
         known = name in self._kept or name in self._local
         return known or self._source(name, self.package) is not None
 
@@ -226,7 +226,7 @@ def _with(folder: Folder, requirement: Requirement) -> Folder:
 
 
 def has_build(package: Package) -> bool:
-    """Whether a project can be installed: it says how, and its tool is not told otherwise."""
+    """True if a project can be installed: it says how, and its tool is not told otherwise."""
     tool = table(package.pyproject, "tool")
     switches = (
         table(tool, "uv").get("package"),

@@ -61,7 +61,7 @@ def imported_by_tests(tree: Tree, root: Path) -> frozenset[str]:
 
 
 def provides(package: str, imported: frozenset[str]) -> bool:
-    """Whether a package, going by its name, is one of those that are imported."""
+    """True if a package, going by its name, is one of those that are imported."""
     name = canonicalize_name(package)
     bare = name.removeprefix("python-").removesuffix("-python")
     guesses = {_OTHER_NAMES.get(name, ""), name.replace("-", "_"), name.replace("-", ".")}

@@ -40,7 +40,7 @@ class Package:
     build_requires: tuple[str, ...] = ()
     installable: bool = False
     compiles: bool = False
-    """Whether its build needs a compiler of C."""
+    """True if its build needs a compiler of C."""
 
 
 def read_package(tree: Tree, folder: Path) -> Package:
@@ -220,7 +220,7 @@ def _files(tree: Tree, folder: Path, directive: object) -> Iterator[Item]:
 
 
 def _compiles(pyproject: Mapping[str, Any]) -> bool:
-    """Whether extensions are declared, or a backend that is made for them."""
+    """True if extensions are declared, or a backend that is made for them."""
     required = strings(table(pyproject, "build-system").get("requires"))
     declared = "ext-modules" in table(pyproject, "tool", "setuptools")
     return declared or any(_COMPILING.match(line) for line in required)

@@ -266,7 +266,7 @@ def file_path(url: str, folder: Path) -> Path | None:
 
 
 def is_asked(url: str) -> bool:
-    """Whether an index is asked: the public one, one with the same packages, or pip's own here."""
+    """True if an index is asked: the public one, one with the same packages, or pip's own here."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

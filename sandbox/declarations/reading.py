@@ -54,7 +54,7 @@ class Tree:
         """A sentence about each file that is there but was not read."""
 
     def holds(self, path: Path) -> bool:
-        """Whether a path, links followed, is inside."""
+        """True if a path, links followed, is inside."""
         try:
             return path.resolve().is_relative_to(self.top)
         except (OSError, RuntimeError, ValueError):
@@ -68,7 +68,7 @@ class Tree:
             return str(path)
 
     def is_file(self, path: Path) -> bool:
-        """Whether there is a regular file that may be read."""
+        """True if there is a regular file that may be read."""
         try:
             return self.holds(path) and path.is_file()
         except (OSError, ValueError):

@@ -188,7 +188,7 @@ class Values:
 
 
 def holds(test: ast.expr) -> bool:
-    """Whether a condition holds; one about other things than Python and the system does not."""
+    """True if a condition holds; one about other things than Python and the system does not."""
     match test:
         case ast.Compare(left=left, ops=[order], comparators=[right]):
             try:
@@ -225,6 +225,6 @@ def _value(node: ast.expr) -> object:
 
 
 def is_name_of_file(text: str) -> bool:
-    """Whether a text looks like the name of a file of requirements."""
+    """True if a text looks like the name of a file of requirements."""
     stem, suffix = os.path.splitext(os.path.basename(text))  # noqa: PTH119, PTH122
     return suffix in (".txt", ".in", ".pip") and bool(stem) and "\n" not in text

@@ -30,7 +30,7 @@ class SetupScript:
     build: tuple[Item, ...] = ()
     extras: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     compiles: bool = False
-    """Whether it builds extensions, as most do in C."""
+    """True if it builds extensions, as most do in C."""
 
 
 def read_setup_script(tree: Tree, path: Path) -> SetupScript:

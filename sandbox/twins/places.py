@@ -70,7 +70,7 @@ class Place:
     nothing: tuple[Change, ...] = ()
     """Each asks for an object that equals nothing."""
     sure: bool = True
-    """Whether it is reached in every run that passes."""
+    """True if it is reached in every run that passes."""
 
 
 @dataclass(slots=True)
@@ -272,7 +272,7 @@ def _difference(node: ast.expr) -> ast.expr | None:
 
 
 def _is_fixed(node: ast.expr) -> bool:
-    """Whether a value is written out rather than computed."""
+    """True if a value is written out rather than computed."""
     return not any(isinstance(n, ast.Call | ast.Name | ast.Attribute) for n in ast.walk(node))
 
 

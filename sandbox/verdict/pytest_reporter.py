@@ -120,7 +120,7 @@ class Plugin:
         self._reporter = reporter
         self._only = only
         self.asked = False
-        """Whether the arguments name tests, so that the project's own choice does not count."""
+        """True if the arguments name tests, so that the project's own choice does not count."""
         self._canary_files = {
             realpath(os.path.join(reporter.root, path)): path for path in canary_files
         }

@@ -81,7 +81,7 @@ def _with_private_indexes(found: list[Locked]) -> Iterator[Locked]:
 
 
 def _is_release(locked: Locked) -> bool:
-    """Whether name and version are what they claim to be; they end up in requirement lines."""
+    """True if name and version are what they claim to be; they end up in requirement lines."""
     try:
         Version(locked.version)
     except InvalidVersion:
