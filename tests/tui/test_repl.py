@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +12,9 @@ from typing import Literal
 
 import pytest
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from agent.paths import Paths
 from agent.settings.load import load
@@ -23,6 +25,8 @@ from tui.wiring import Context
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
 SLOW = Scripted(pieces=["word "] * 500, delay_s=0.02)
 PATIENCE_S = 20.0
+SIZE = Size(rows=24, columns=200)
+ASKED = "[y/N"
 
 
 @pytest.fixture
@@ -35,7 +39,10 @@ def root(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def talking(
-    root: Path, server: FakeServer, mode: Literal["ask", "auto", "plan"]
+    root: Path,
+    server: FakeServer,
+    mode: Literal["ask", "auto", "plan"],
+    screen: io.StringIO | None = None,
 ) -> AsyncIterator[tuple[PipeInput, asyncio.Task[int]]]:
     overrides = {"model.name": "fake", "model.base_url": server.url}
     where = Context(
@@ -43,9 +50,10 @@ async def talking(
         loaded=load(root, {"HOME": str(root.parent)}, overrides),
         paths=Paths(root.parent / "home"),
     )
+    screen = screen or io.StringIO()
     with (
         create_pipe_input() as keyboard,
-        create_app_session(input=keyboard, output=DummyOutput()),
+        create_app_session(input=keyboard, output=Vt100_Output(screen, lambda: SIZE)),
     ):
         task = asyncio.create_task(run_repl(where, mode))
         try:
@@ -61,20 +69,16 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def written(root: Path) -> str:
-    files = (root.parent / "home").glob("repositories/*/sessions/*.jsonl")
-    return "".join(path.read_text() for path in files)
-
-
 async def seen(event: threading.Event) -> None:
     await until(event.is_set)
 
 
 async def test_an_edit_is_asked_about_and_the_next_line_waits(root: Path) -> None:
+    screen = io.StringIO()
     with serve(FakeServer(script=[text(EDIT), text("You are welcome.")])) as server:
-        async with talking(root, server, "ask") as (keyboard, task):
+        async with talking(root, server, "ask", screen) as (keyboard, task):
             keyboard.send_text("Repair ops.py\r")
-            await until(lambda: "edit_proposed" in written(root))
+            await until(lambda: ASKED in screen.getvalue())
             keyboard.send_text("y\r")
             await until(lambda: "a + b" in (root / "ops.py").read_text())
             keyboard.send_text("Thanks\r/quit\r")
@@ -86,10 +90,11 @@ async def test_single_parts_of_an_edit_can_be_written(root: Path) -> None:
     between = "".join(f"line_{n} = {n}\n" for n in range(9))
     (root / "ops.py").write_text(f"first = 0\n{between}last = 0\n")
     reply = text(f"ops.py\n```python\nfirst = 1\n{between}last = 1\n```")
+    screen = io.StringIO()
     with serve(FakeServer(script=[reply])) as server:
-        async with talking(root, server, "ask") as (keyboard, task):
+        async with talking(root, server, "ask", screen) as (keyboard, task):
             keyboard.send_text("Repair ops.py\r")
-            await until(lambda: "edit_proposed" in written(root))
+            await until(lambda: ASKED in screen.getvalue())
             keyboard.send_text("2\r")
             await until(lambda: "last = 1" in (root / "ops.py").read_text())
             keyboard.send_text("/quit\r")
