@@ -11,8 +11,8 @@ from agent.facts.failure import Fact, Failure, failure_of_command, failure_of_te
 from agent.fixing.sources import Sources
 from agent.memory.lessons import Hints, Lesson, hints_for
 from learning.experience.store import StoreError
-from sandbox.contract import Execution
-from sandbox.report import TestReport, TestResult
+from sandbox.box.contract import Execution
+from sandbox.verdict.report import TestReport, TestResult
 
 _MOST_TESTS = 2
 

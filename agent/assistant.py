@@ -54,9 +54,9 @@ from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
-from sandbox.children import in_thread
-from sandbox.contract import Ending, Execution
-from sandbox.report import TestReport
+from sandbox.box.children import in_thread
+from sandbox.box.contract import Ending, Execution
+from sandbox.verdict.report import TestReport
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials

@@ -22,8 +22,8 @@ from agent.editing.source_files import (
 from agent.editing.text_file import decode
 from agent.events import EditApplied, EditProposed, Notice
 from agent.streaming import Emit
-from sandbox.staging import stage
-from sandbox.transfer import check_outgoing
+from sandbox.files.staging import stage
+from sandbox.files.transfer import check_outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

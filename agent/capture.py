@@ -29,7 +29,7 @@ from learning.records import (
     Trust,
     Verdict,
 )
-from sandbox.report import RunStatus, TestReport
+from sandbox.verdict.report import RunStatus, TestReport
 
 _MAX_FIELD = 600
 _MAX_OBSERVATION = 8_000

@@ -10,16 +10,16 @@ from pathlib import Path
 from agent.approval import Approver, Question
 from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
-from sandbox.contract import SourceFile
-from sandbox.ignored import chosen, globs
-from sandbox.lacking import told_apart, without_lacking
-from sandbox.leaving_out import missed
-from sandbox.masking import Masker
-from sandbox.missing import missing_packages
-from sandbox.pristine import content_of
-from sandbox.report import TestReport, TestResult
-from sandbox.status import Trust
-from sandbox.transfer import Refusal, collect_files
+from sandbox.box.contract import SourceFile
+from sandbox.box.status import Trust
+from sandbox.files.ignored import chosen, globs
+from sandbox.files.leaving_out import missed
+from sandbox.files.masking import Masker
+from sandbox.files.transfer import Refusal, collect_files
+from sandbox.project.missing import missing_packages
+from sandbox.verdict.lacking import told_apart, without_lacking
+from sandbox.verdict.pristine import content_of
+from sandbox.verdict.report import TestReport, TestResult
 
 MAX_PROJECT_BYTES = 256 * 2**20
 _NOTHING: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-from sandbox.report import TestReport, TestResult
+from sandbox.verdict.report import TestReport, TestResult
 
 SCHEMA_VERSION = 1
 _COUNTED = {"passed": "passed", "failed": "failed", "errors": "error", "skipped": "skipped"}

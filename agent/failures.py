@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from learning.evidence.output import parse_output
 from learning.evidence.values import compared_values
 from learning.records import Evidence, EvidenceKind, Tier
-from sandbox.report import TestResult
+from sandbox.verdict.report import TestResult
 
 _MAX_FIELD = 600
 _ADDRESS = re.compile(r"0x[0-9a-f]+")

@@ -35,7 +35,7 @@ from learning.training.job import (
     write_job,
 )
 from learning.training.resources import available_bytes, check_memory
-from sandbox.contract import SandboxError
+from sandbox.box.contract import SandboxError
 
 __all__ = ["CannotTrainError", "LearnError", "LearnOptions", "Measure", "learn"]
 

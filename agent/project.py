@@ -16,24 +16,24 @@ from agent.facts.environment import Environment
 from agent.settings.schema import SandboxSettings
 from agent.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
-from sandbox.box import DockerSandbox
-from sandbox.children import in_thread
-from sandbox.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
-from sandbox.engine import check_runtime, engine_url
-from sandbox.focus import WHOLE, Focus
-from sandbox.foreign import fit, missing_compiler
-from sandbox.guarded import GuardedSandbox
-from sandbox.ignored import staying_out
-from sandbox.image import Image, ensure_base
-from sandbox.layers import ensure_project_image
-from sandbox.leaving_out import missed
-from sandbox.ledger import RunLedger
-from sandbox.leftovers import reaping
-from sandbox.project import Project, aimed, detect
-from sandbox.pruning import sweep_layers
-from sandbox.pythons import check_python
-from sandbox.report import TestReport, TestResult
-from sandbox.suite import command_job
+from sandbox.box.children import in_thread
+from sandbox.box.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import check_runtime, engine_url
+from sandbox.box.guarded import GuardedSandbox
+from sandbox.box.ledger import RunLedger
+from sandbox.box.leftovers import reaping
+from sandbox.files.ignored import staying_out
+from sandbox.files.leaving_out import missed
+from sandbox.images.base import Image, ensure_base
+from sandbox.images.foreign import fit, missing_compiler
+from sandbox.images.layers import ensure_project_image
+from sandbox.images.pruning import sweep_layers
+from sandbox.images.pythons import check_python
+from sandbox.project.detection import Project, aimed, detect
+from sandbox.project.focus import WHOLE, Focus
+from sandbox.verdict.report import TestReport, TestResult
+from sandbox.verdict.suite import command_job
 
 _MOST_QUESTIONS = 20
 _NETWORK_BUILD = (

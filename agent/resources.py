@@ -25,7 +25,7 @@ from agent.streaming import Emit
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore
-from sandbox.focus import WHOLE, Focus
+from sandbox.project.focus import WHOLE, Focus
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials

@@ -24,7 +24,7 @@ from agent.workspace.workspace import Workspace
 from agent.yields import append_yield
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterStore
-from sandbox.children import in_thread
+from sandbox.box.children import in_thread
 
 if TYPE_CHECKING:
     from agent.trial.opening import Trials

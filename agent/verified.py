@@ -12,14 +12,14 @@ from pathlib import Path
 
 from agent.errors import WorkspaceError
 from agent.workspace.committed import read_commit
-from sandbox.children import in_thread
-from sandbox.contract import Limits, Sandbox, SourceFile
-from sandbox.pristine import Footing, Pristine, committed_files, footing
-from sandbox.project import Project
-from sandbox.report import TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
-from sandbox.suite import collect_tests, run_tests
-from sandbox.twins.trying import with_twins
+from sandbox.box.children import in_thread
+from sandbox.box.contract import Limits, Sandbox, SourceFile
+from sandbox.box.status import Trust
+from sandbox.project.detection import Project
+from sandbox.verdict.pristine import Footing, Pristine, committed_files, footing
+from sandbox.verdict.report import TestOutcome, TestReport, TestResult
+from sandbox.verdict.suite import collect_tests, run_tests
+from sandbox.verdict.twins.trying import with_twins
 
 _SAYS_NOTHING = {
     TestOutcome.SKIPPED: "is skipped",

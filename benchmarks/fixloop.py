@@ -46,7 +46,7 @@ from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
 from learning.evaluation.statistics import sign_test, wilson
 from learning.experience.store import ExperienceStore
-from sandbox.contract import SandboxError
+from sandbox.box.contract import SandboxError
 
 ROOT = Path(__file__).resolve().parent.parent
 

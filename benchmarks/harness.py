@@ -28,8 +28,8 @@ from agent.evaluation.humaneval import check_task
 from agent.evaluation.judging import judge_all, open_judge
 from agent.paths import from_environ
 from learning.evaluation.humaneval import Problem, fetch_problems
-from sandbox.image import ensure_base
-from sandbox.judge import CheckTask
+from sandbox.images.base import ensure_base
+from sandbox.warm.judge import CheckTask
 
 _Found = dict[str, tuple[float, int, int]]
 """By harness: seconds, passed, samples."""

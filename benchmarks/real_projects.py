@@ -37,9 +37,9 @@ from agent.settings.schema import SandboxSettings
 from agent.workspace.workspace import Workspace
 from learning.evaluation.humaneval import read_json_lines
 from learning.evaluation.samples import mend
-from sandbox.box import DockerSandbox
-from sandbox.contract import Job, SandboxError
-from sandbox.sdists import fetch_sdist
+from sandbox.box.contract import Job, SandboxError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.images.sdists import fetch_sdist
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600.0

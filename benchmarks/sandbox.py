@@ -30,12 +30,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sandbox_bars import images, proofs
-from sandbox.box import DockerSandbox
-from sandbox.contract import Job, Limits, SourceFile
-from sandbox.engine import connect
-from sandbox.image import ensure_base
-from sandbox.judge import CheckTask, JudgeResult, score
-from sandbox.status import Status
+from sandbox.box.contract import Job, Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import connect
+from sandbox.box.status import Status
+from sandbox.images.base import ensure_base
+from sandbox.warm.judge import CheckTask, JudgeResult, score
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import Program, ProgramLimits
 

@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from sandbox.contract import ImageError
-from sandbox.debian import debian_root
-from sandbox.engine import connect
-from sandbox.host import host_python
-from sandbox.image import inspect_image
-from sandbox.lite import lite_root
-from sandbox.making import import_root
+from sandbox.box.contract import ImageError
+from sandbox.box.engine import connect
+from sandbox.images.base import inspect_image
+from sandbox.images.debian import debian_root
+from sandbox.images.host import host_python
+from sandbox.images.lite import lite_root
+from sandbox.images.making import import_root
 
 Figure = TypeVar("Figure")
 

@@ -32,8 +32,8 @@ from agent.paths import Paths
 from agent.settings.load import load
 from learning.evaluation.statistics import TaskScores
 from learning.promotion.gate import Trial, as_record, decide
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
 from tui.rounds import round_of

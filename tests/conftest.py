@@ -11,7 +11,7 @@ import pytest
 from agent.paths import from_environ
 from learning.model.catalog import InstalledModel
 from learning.model.fetch import pull
-from sandbox.image import ensure_base
+from sandbox.images.base import ensure_base
 
 
 @pytest.fixture(scope="session")

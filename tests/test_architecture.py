@@ -34,7 +34,9 @@ def test_the_front_end_never_loads_torch(module: str) -> None:
     assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})
 
 
-@pytest.mark.parametrize("module", ["learning.records", "sandbox.contract", "sandbox.report"])
+@pytest.mark.parametrize(
+    "module", ["learning.records", "sandbox.box.contract", "sandbox.verdict.report"]
+)
 def test_the_shared_vocabulary_is_light(module: str) -> None:
     assert modules_after(f"import {module}").isdisjoint({*HEAVY, "asyncio", "click", "rich"})
 

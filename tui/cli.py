@@ -164,7 +164,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line to its exit code; every failure has become one clear sentence."""
     from agent.errors import AgentError, ConfigError, PlaceError
     from learning.errors import LearningError
-    from sandbox.contract import SandboxError
+    from sandbox.box.contract import SandboxError
 
     try:
         result = cli.main(args=argv, prog_name="elagent", standalone_mode=False)
@@ -203,7 +203,7 @@ def _report_fault(err: Exception) -> int:
     import traceback
 
     if isinstance(err, OSError) and (reason := _IMPOSSIBLE_NAMES.get(err.errno or 0)):
-        from sandbox.streams import display_safe
+        from sandbox.box.streams import display_safe
 
         name = display_safe(str(err.filename))[-_SHOWN_CHARACTERS:]
         return _say(f"elagent: {reason} (…{name})", EXIT_USAGE)

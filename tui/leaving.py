@@ -43,8 +43,8 @@ def at_once(code: int) -> NoReturn:
 
 
 def _end_children() -> None:
-    if "sandbox.children" in sys.modules:
-        from sandbox.children import end_all
+    if "sandbox.box.children" in sys.modules:
+        from sandbox.box.children import end_all
 
         end_all()
 

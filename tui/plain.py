@@ -20,7 +20,7 @@ from agent.events import (
     TextDelta,
     to_json,
 )
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.pace import Pace
 from tui.render import render
 

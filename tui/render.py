@@ -37,10 +37,10 @@ from agent.events import (
     TurnFinished,
 )
 from agent.failures import by_cause
-from sandbox.lacking import what_to_set
-from sandbox.report import RunStatus, TestReport, TestResult
-from sandbox.status import Status
-from sandbox.streams import display_safe
+from sandbox.box.status import Status
+from sandbox.box.streams import display_safe
+from sandbox.verdict.lacking import what_to_set
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 _STATUS_SENTENCES = {
     RunStatus.COMPLETE: "",

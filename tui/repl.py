@@ -17,9 +17,9 @@ from agent.learn import LearnOptions
 from agent.paths import make_private
 from agent.turn.conversation import Conversation
 from learning.errors import LearningError
-from sandbox.children import in_thread
-from sandbox.contract import SandboxError
-from sandbox.streams import display_safe
+from sandbox.box.children import in_thread
+from sandbox.box.contract import SandboxError
+from sandbox.box.streams import display_safe
 from tui import reports
 from tui.app.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt

@@ -17,8 +17,8 @@ from agent.place import trouble_with
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
-from sandbox.focus import WHOLE, Focus, PathError, find_focuses, project_folder
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
+from sandbox.project.focus import WHOLE, Focus, PathError, find_focuses, project_folder
 
 _SHOWN_LINES = 20
 

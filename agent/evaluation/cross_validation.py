@@ -22,7 +22,7 @@ from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.local import Generator
 from learning.evaluation.prompting import prompt_for
 from learning.records import Sampling
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 
 ARMS = ("neutral", "tests", "printed", "explained")
 MEASURE = "pass@1"

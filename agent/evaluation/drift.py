@@ -26,9 +26,9 @@ from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.sanitise import raw_code, sanitised_code
 from learning.evidence.judge import exception_in
 from learning.records import Sampling
-from sandbox.judge import CheckTask, JudgeResult
-from sandbox.status import Status
-from sandbox.streams import display_safe
+from sandbox.box.status import Status
+from sandbox.box.streams import display_safe
+from sandbox.warm.judge import CheckTask, JudgeResult
 
 Arm = Literal["base", "neutral", "errors", "facts", "both", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)

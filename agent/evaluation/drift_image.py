@@ -7,10 +7,10 @@ from pathlib import Path
 
 from agent.evaluation.judging import EvaluationError
 from agent.settings.schema import SandboxSettings
-from sandbox.contract import Limits
-from sandbox.image import Image, ensure_base
-from sandbox.layers import ensure_project_image
-from sandbox.project import Project
+from sandbox.box.contract import Limits
+from sandbox.images.base import Image, ensure_base
+from sandbox.images.layers import ensure_project_image
+from sandbox.project.detection import Project
 
 DRIFT_LIMITS = Limits(timeout_s=600.0, memory_mib=2048, cpus=2.0, pids=256, work_mib=64)
 

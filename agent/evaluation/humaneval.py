@@ -12,8 +12,8 @@ from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Style, prompt_for
 from learning.evaluation.samples import Sample, SampleFile
-from sandbox.judge import CheckTask
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
+from sandbox.warm.judge import CheckTask
 
 _AT_ONCE = 32
 _NOTE_CHARACTERS = 300

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from agent.errors import AgentError
-from sandbox.contract import Limits
-from sandbox.judge import CheckTask, JudgeResult, score
-from sandbox.status import Status
+from sandbox.box.contract import Limits
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask, JudgeResult, score
 from sandbox.warm.values import BOX_LIMITS, ProgramLimits
 
 if TYPE_CHECKING:

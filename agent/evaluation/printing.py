@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent.evaluation.judging import program_limits
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from sandbox.warm.values import Program, ProgramResult
 
 _MOST_CALLS = 8

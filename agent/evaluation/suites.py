@@ -20,9 +20,9 @@ from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Prompt, prompt_for
 from learning.evaluation.samples import Sample, SampleFile
-from sandbox.contract import Limits
-from sandbox.judge import CheckTask
-from sandbox.streams import display_safe
+from sandbox.box.contract import Limits
+from sandbox.box.streams import display_safe
+from sandbox.warm.judge import CheckTask
 from sandbox.warm.values import BOX_LIMITS
 
 _NOTE_CHARACTERS = 300

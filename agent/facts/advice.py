@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from agent.facts.failure import Fact, Failure
-from sandbox.contract import Sandbox
-from sandbox.streams import display_safe
+from sandbox.box.contract import Sandbox
+from sandbox.box.streams import display_safe
 
 _CAP = 400
 _SUBJECT = "the error"

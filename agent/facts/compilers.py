@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agent.facts.failure import Fact, Failure
-from sandbox.contract import Sandbox
-from sandbox.streams import display_safe
+from sandbox.box.contract import Sandbox
+from sandbox.box.streams import display_safe
 
 _MOST_FACTS = 4
 _MOST_LINES = 4_000

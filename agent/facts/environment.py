@@ -16,7 +16,7 @@ from agent.facts.advice import AdviceInErrors
 from agent.facts.compilers import CompilerNotes
 from agent.facts.failure import Fact, Failure, Filler
 from agent.facts.python import PythonFacts
-from sandbox.contract import Sandbox, SandboxError
+from sandbox.box.contract import Sandbox, SandboxError
 
 _MOST_FACTS = 4
 WORDING = 3

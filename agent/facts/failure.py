@@ -11,9 +11,9 @@ from agent.failures import evidence_of
 from agent.fixing.sources import Sources
 from learning.evidence.output import parse_output
 from learning.records import Evidence, EvidenceKind, Tier
-from sandbox.contract import Execution, Sandbox
-from sandbox.policy import WORK_DIR
-from sandbox.report import TestResult
+from sandbox.box.contract import Execution, Sandbox
+from sandbox.box.policy import WORK_DIR
+from sandbox.verdict.report import TestResult
 
 _OUTPUT_CHARACTERS = 20_000
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from agent.facts.failure import Fact, Failure
 from agent.facts.python_questions import Question, python_questions
-from sandbox.contract import Execution, Job, Limits, Sandbox, SourceFile
-from sandbox.policy import HARNESS_DIR
-from sandbox.streams import display_safe
+from sandbox.box.contract import Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.box.policy import HARNESS_DIR
+from sandbox.box.streams import display_safe
 
 _PROGRAM = "introspect.py"
 _LIMITS = Limits(timeout_s=20.0, memory_mib=1024, work_mib=32, output_kib=256, output_limit_mib=1)

@@ -49,8 +49,8 @@ from agent.streaming import Emit
 from agent.turn.asking import ONLY_THOUGHT, ReplyProgress, ask, unsaid
 from agent.workspace.host_files import MayWrite
 from learning.records import Action, Message, Sampling, Verdict
-from sandbox.contract import SandboxError
-from sandbox.report import TestResult
+from sandbox.box.contract import SandboxError
+from sandbox.verdict.report import TestResult
 
 _REPLY_MARGIN_TOKENS = 160
 

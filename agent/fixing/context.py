@@ -15,7 +15,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.targets import FailingTest
 from agent.prompt_files import filled, prompt
 from learning.records import Evidence, Message
-from sandbox.report import TestResult
+from sandbox.verdict.report import TestResult
 
 Count = Callable[[str], int]
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from agent.fixing.judging import Judgement, note_after, outcome_of
 from learning.records import Verdict
-from sandbox.report import TestResult
+from sandbox.verdict.report import TestResult
 
 
 @dataclass(slots=True)

@@ -49,8 +49,8 @@ from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
 from learning.records import Verdict
-from sandbox.contract import SandboxError
-from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.box.contract import SandboxError
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 

@@ -26,7 +26,7 @@ from agent.fixing.verify import (
 from agent.streaming import Emit
 from learning.evidence.output import parse_output
 from learning.records import Evidence, Trust, Verdict
-from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 _SLOW_SUITE_S = 20.0
 """From this on the failing test alone is run before the whole suite."""

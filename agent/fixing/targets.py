@@ -24,7 +24,7 @@ from agent.editing.python_source import (
 )
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
-from sandbox.report import TestResult
+from sandbox.verdict.report import TestResult
 
 _MODULE_LACKS = re.compile(
     r"cannot import name '(?P<a>\w+)' from (?:partially initialized module )?'(?P<b>[\w.]+)'"

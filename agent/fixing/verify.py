@@ -13,7 +13,7 @@ from typing import Protocol
 
 from agent.events import OutputChunk, TestFinished
 from agent.streaming import Emit
-from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 
 class TestRunner(Protocol):

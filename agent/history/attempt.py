@@ -25,8 +25,8 @@ from agent.model.protocol import Model
 from agent.prompt_files import prompt
 from learning.evaluation.samples import Sample
 from learning.records import Evidence, Message, Verdict
-from sandbox.status import Status
-from sandbox.streams import display_safe
+from sandbox.box.status import Status
+from sandbox.box.streams import display_safe
 
 _NOTE_CHARACTERS = 300
 _MOST_REPLY_TOKENS = 2048

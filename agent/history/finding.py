@@ -23,8 +23,8 @@ from agent.history.trees import Tree, Trees
 from agent.learner_process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
-from sandbox.children import in_thread
-from sandbox.report import RunStatus, TestReport
+from sandbox.box.children import in_thread
+from sandbox.verdict.report import RunStatus, TestReport
 
 _MOST_UNFIT = 5
 """After so many commits in a row whose tests can judge nothing, older ones will not do it either."""

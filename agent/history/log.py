@@ -12,7 +12,7 @@ from agent.errors import WorkspaceError
 from agent.history.functions import small_functions
 from agent.workspace.committed import read_commit
 from agent.workspace.safegit import user_git
-from sandbox.pristine import Pristine
+from sandbox.verdict.pristine import Pristine
 
 MOST_COMMITS = 200
 MOST_CHARACTERS = 8_000

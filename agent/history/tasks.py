@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from learning.evaluation.samples import mend
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 Kind = Literal["older", "stub", "failure"]
 RULES = "2"

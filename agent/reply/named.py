@@ -15,7 +15,7 @@ from functools import cached_property
 from unicodedata import normalize
 
 from agent.reply.words import is_path_like
-from sandbox.policy import WORK_DIR
+from sandbox.box.policy import WORK_DIR
 
 _ESCAPE = re.compile(r"\\([^\w\s.]|_| )")
 _PLACEHOLDER = re.compile(r"(?:.*/)?path/to/", re.IGNORECASE)

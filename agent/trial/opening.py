@@ -35,9 +35,9 @@ from learning.promotion.gate import Trial
 from learning.promotion.guard import guard_problems
 from learning.promotion.lineage import tainted
 from learning.records import Origin, Verdict
-from sandbox.children import in_thread
-from sandbox.image import ensure_base
-from sandbox.judge import CheckTask, JudgeResult
+from sandbox.box.children import in_thread
+from sandbox.images.base import ensure_base
+from sandbox.warm.judge import CheckTask, JudgeResult
 
 _READ_BYTES_PER_S = 9e9
 """Of weights, by two cores of a small machine."""

@@ -31,8 +31,8 @@ from agent.turn.conversation import Conversation
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
 from agent.turn.unplaced import repeated_file
-from sandbox.contract import Execution, SandboxError
-from sandbox.report import TestReport
+from sandbox.box.contract import Execution, SandboxError
+from sandbox.verdict.report import TestReport
 
 RunTests = Callable[[], Awaitable[TestReport]]
 """Runs all tests on the files as they are now. Raises SandboxError."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
-from sandbox.children import in_thread
-from sandbox.report import RunStatus, TestReport
+from sandbox.box.children import in_thread
+from sandbox.verdict.report import RunStatus, TestReport
 
 
 class Checkpoints(Protocol):

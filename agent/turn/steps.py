@@ -9,7 +9,7 @@ from typing import Protocol
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
 from learning.records import Action, Message
-from sandbox.report import TestReport
+from sandbox.verdict.report import TestReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from agent.fixing.context import Count, failure_digest, fenced
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
 from agent.turn.conversation import Conversation
-from sandbox.contract import Ending, Execution
-from sandbox.report import RunStatus, TestReport
-from sandbox.streams import display_safe
+from sandbox.box.contract import Ending, Execution
+from sandbox.box.streams import display_safe
+from sandbox.verdict.report import RunStatus, TestReport
 
 RunCommand = Callable[[str], Awaitable[Execution]]
 """Runs a command line in the sandbox, on a copy of the repository. Raises SandboxError."""

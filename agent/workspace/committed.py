@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from agent.errors import WorkspaceError
 from agent.workspace.safegit import user_git
-from sandbox.pristine import Pristine
+from sandbox.verdict.pristine import Pristine
 
 _REGULAR = (b"100644", b"100755")
 _LINK = b"120000"

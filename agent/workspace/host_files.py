@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from agent.approval import Approver, Decision, Question
 from agent.errors import WorkspaceError
 from agent.workspace.safegit import Git
-from sandbox.host_names import name_that_host_obeys
+from sandbox.files.host_names import name_that_host_obeys
 
 _EXECUTABLE = 0o111
 _SAY_WHAT = re.compile(

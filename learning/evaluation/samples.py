@@ -66,7 +66,7 @@ class Sample:
     """The code that was judged as it stood."""
     sanitised: str
     raw_verdict: str
-    """A word of `sandbox.status.Status`."""
+    """A word of `sandbox.box.status.Status`."""
     sanitised_verdict: str
     message: str = ""
     """Why the sanitised code failed, in one line."""

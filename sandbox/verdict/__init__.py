@@ -1,1 +1,1 @@
-"""What runs inside the box to say how the tests went: standard library only, Python 3.8 and newer."""
+"""What a test run proves: its records, their trust, and what must not have been touched."""

@@ -18,12 +18,12 @@ from functools import cache
 from importlib import resources
 from typing import Any, Self
 
-from sandbox.contract import Captured, Limits, SandboxError, SourceFile
-from sandbox.engine import connect
-from sandbox.oneshot import attached_box
-from sandbox.policy import BoxSpec
-from sandbox.streams import STDERR, STDOUT, Capture
-from sandbox.transfer import check_path
+from sandbox.box.contract import Captured, Limits, SandboxError, SourceFile
+from sandbox.box.engine import connect
+from sandbox.box.oneshot import attached_box
+from sandbox.box.policy import BoxSpec
+from sandbox.box.streams import STDERR, STDOUT, Capture
+from sandbox.files.transfer import check_path
 from sandbox.warm.inside import server
 from sandbox.warm.inside.frames import FrameBuffer, FrameError
 from sandbox.warm.link import Link

@@ -9,8 +9,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from sandbox.contract import SandboxError
-from sandbox.streams import STDERR, Capture, Demultiplexer, FramingError
+from sandbox.box.contract import SandboxError
+from sandbox.box.streams import STDERR, Capture, Demultiplexer, FramingError
 from sandbox.warm.inside.frames import LENGTH, FrameBuffer, FrameError
 
 _READ_SIZE = 256 * 1024

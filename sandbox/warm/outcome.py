@@ -1,4 +1,4 @@
-"""What a finished run means, in the words of `sandbox.status`."""
+"""What a finished run means, in the words of `sandbox.box.status`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.network import wants_network
-from sandbox.status import Status
+from sandbox.box.network import wants_network
+from sandbox.box.status import Status
 from sandbox.warm.box import Run
 from sandbox.warm.inside.frames import SETTLED
 from sandbox.warm.values import ProgramResult

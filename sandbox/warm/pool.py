@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.box import OutputRelay, finished
-from sandbox.contract import Ending, Execution, Job, Limits, SandboxError
-from sandbox.engine import engine_url
-from sandbox.leftovers import session_lock
-from sandbox.policy import BoxSpec
-from sandbox.status import Status
+from sandbox.box.contract import Ending, Execution, Job, Limits, SandboxError
+from sandbox.box.docker_box import OutputRelay, finished
+from sandbox.box.engine import engine_url
+from sandbox.box.leftovers import session_lock
+from sandbox.box.policy import BoxSpec
+from sandbox.box.status import Status
 from sandbox.warm.box import Relay, Run, WarmBox, packed, server_source
 from sandbox.warm.outcome import program_result
 from sandbox.warm.values import BOX_LIMITS, PROGRAMS_PER_BOX, Program, ProgramLimits, ProgramResult

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sandbox.contract import Captured, Limits, SandboxError, SourceFile
-from sandbox.status import Status
+from sandbox.box.contract import Captured, Limits, SandboxError, SourceFile
+from sandbox.box.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class ProgramResult:
 
     `pass` means that it ran to its end: Python source past its last line and with exit code 0
     (leaving through `sys.exit(0)` or `os._exit(0)` before that is a `fail`), a command with exit
-    code 0. Whether what it did was *right* is for `sandbox.judge` to say.
+    code 0. Whether what it did was *right* is for `sandbox.warm.judge` to say.
     """
 
     status: Status

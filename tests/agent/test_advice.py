@@ -15,8 +15,8 @@ from agent.fixing.sources import Sources
 from agent.memory.lessons import Hints, Lesson, lessons_of
 from learning.experience.store import StoreError
 from learning.records import Evidence, EvidenceKind, Message, Tier, Verdict
-from sandbox.contract import Captured, Ending, Execution
-from sandbox.report import TestResult
+from sandbox.box.contract import Captured, Ending, Execution
+from sandbox.verdict.report import TestResult
 from tests.agent.test_fix import ListRecorder, Project, flags, reply
 from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel

@@ -10,7 +10,7 @@ from agent.approval import Decision, Question
 from agent.bringing import bring_back, declare
 from agent.editing.source_files import SourceFileError
 from agent.events import Event
-from sandbox.contract import TransferError
+from sandbox.box.contract import TransferError
 
 
 class Person:

@@ -19,8 +19,8 @@ from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
 from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
 from learning.training.selection import select
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust as SandboxTrust
+from sandbox.box.status import Trust as SandboxTrust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.experiences import make_action, make_evidence
 from tests.fakes.sandbox import failed, passed, report
 

@@ -12,7 +12,7 @@ from agent.fixing.context import FixPrompt, build_fix_messages, estimate_tokens,
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, project_facts
 from agent.prompt_files import prompt
-from sandbox.report import TestOutcome, TestResult
+from sandbox.verdict.report import TestOutcome, TestResult
 from tests.fakes.sandbox import failed
 
 SHOP = {

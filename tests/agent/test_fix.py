@@ -27,8 +27,8 @@ from agent.fixing.verify import State, solved_tests
 from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from learning.experience.store import StoreError
 from learning.records import Verdict
-from sandbox.contract import EngineUnavailableError
-from sandbox.report import RunStatus, TestReport, TestResult
+from sandbox.box.contract import EngineUnavailableError
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 from tests.fakes.model import Scripted, ScriptedModel
 from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report, script
 

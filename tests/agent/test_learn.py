@@ -22,7 +22,7 @@ from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial
 from learning.records import Experience, Verdict
 from learning.training.job import ExampleKind
-from sandbox.contract import EngineUnavailableError
+from sandbox.box.contract import EngineUnavailableError
 from tests.fakes.experiences import make_experience
 from tests.fakes.tiny_llama import build_tiny_model, spoken
 from tests.fakes.trials import won_trial

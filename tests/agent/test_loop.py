@@ -26,7 +26,7 @@ from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
 from agent.turn.loop import TurnLimits, run_turn
 from agent.turn.tools import command_digest, file_names
-from sandbox.contract import Captured, Ending, EngineUnavailableError, Execution
+from sandbox.box.contract import Captured, Ending, EngineUnavailableError, Execution
 from tests.fakes.model import Scripted, ScriptedModel
 
 _E = TypeVar("_E")

@@ -18,9 +18,9 @@ from agent.approval import Decision, Mode, ModeApprover, Question
 from agent.project import open_project
 from agent.settings.schema import SandboxSettings
 from agent.workspace.workspace import Workspace
-from sandbox.contract import NeedsNetworkError
-from sandbox.engine import connect
-from sandbox.image import list_images
+from sandbox.box.contract import NeedsNetworkError
+from sandbox.box.engine import connect
+from sandbox.images.base import list_images
 
 SETUP = """
 import os

@@ -18,7 +18,7 @@ from agent.yields import append_yield, read_yields
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Trust, Verdict
 from learning.training.selection import select
-from sandbox.report import TestReport, TestResult
+from sandbox.verdict.report import TestReport, TestResult
 from tests.fakes.experiences import make_action, make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report

@@ -27,7 +27,7 @@ from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.capability import Capability, known_capabilities
 from learning.records import EvidenceKind, Message, Verdict
-from sandbox.status import Status
+from sandbox.box.status import Status
 from tests.fakes.answering import Answer, AnsweringSystems
 from tests.fakes.experiences import make_action, make_evidence
 from tests.fakes.history import ReadingRunners, build_history, id_of, module

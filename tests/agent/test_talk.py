@@ -12,8 +12,8 @@ from agent.settings.schema import ModelSettings, Settings, TurnSettings
 from agent.talk import Means, Talk, history_of, limits_of, system_prompt
 from agent.turn.conversation import INTERRUPTED, Conversation
 from learning.records import Message
-from sandbox.contract import Execution
-from sandbox.report import TestReport
+from sandbox.box.contract import Execution
+from sandbox.verdict.report import TestReport
 from tests.fakes.model import ScriptedModel
 
 SECRET = "ghp_" + "a1B2" * 9

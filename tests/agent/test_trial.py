@@ -21,8 +21,8 @@ from agent.trial.run import Means, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.promotion.gate import Decision, decide
 from learning.promotion.guard import guard_problems
-from sandbox.judge import CheckTask
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from tests.fakes.answering import Answer, AnsweringSystems
 from tests.fakes.history import ReadingRunners, checks_of, id_of, module
 from tests.fakes.judge import FakeJudge

@@ -10,12 +10,12 @@ import pytest
 
 from agent.verified import VerifiedTests
 from agent.workspace.committed import read_commit
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits, SourceFile
-from sandbox.project import detect
-from sandbox.report import RunStatus, TestReport
-from sandbox.status import Status, Trust
-from sandbox.transfer import collect_files
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.status import Status, Trust
+from sandbox.files.transfer import collect_files
+from sandbox.project.detection import detect
+from sandbox.verdict.report import RunStatus, TestReport
 
 WRONG = "def add(a, b):\n    return a - b\n"
 RIGHT = "def add(a, b):\n    return a + b\n"

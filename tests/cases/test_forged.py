@@ -11,9 +11,9 @@ import pytest
 from agent.project import open_project
 from agent.settings.schema import SandboxSettings
 from agent.workspace.workspace import Workspace
-from sandbox.judge import CheckTask, score
-from sandbox.report import RunStatus, TestReport
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.verdict.report import RunStatus, TestReport
+from sandbox.warm.judge import CheckTask, score
 from sandbox.warm.pool import WarmSandbox
 from tests.cases.repository import Repository
 from tests.hostile.attacks import COMMITTED, WRONG

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-from sandbox.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.box.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
 
 Make = Callable[[], AbstractAsyncContextManager[Sandbox]]
 Check = Callable[[Make], Awaitable[None]]

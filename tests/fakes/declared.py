@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.requirements import Manifest, read_manifest
+from sandbox.project.requirements import Manifest, read_manifest
 
 Files = Mapping[str, str | bytes]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.fixing.verify import TestRunner
-from sandbox.report import TestReport
+from sandbox.verdict.report import TestReport
 from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report
 
 _BODY = re.compile(r"return x \+ (\d+)$", re.MULTILINE)

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandbox.judge import CheckTask, JudgeResult
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask, JudgeResult
 
 
 @dataclass(kw_only=True)

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 Judge = Callable[[Sequence[str]], TestReport | Exception | None]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.status import Status
+from sandbox.box.status import Status
 
 PASS, FAIL, ERROR = Status.PASS, Status.FAIL, Status.ERROR
 TIMEOUT, OOM, OUTPUT, CRASH = (

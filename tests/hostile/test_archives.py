@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from sandbox.contract import TransferError
-from sandbox.host_names import folded
-from sandbox.staging import MAX_STAGED, MAX_STAGED_BYTES, stage
-from sandbox.transfer import check_outgoing, read_members
+from sandbox.box.contract import TransferError
+from sandbox.files.host_names import folded
+from sandbox.files.staging import MAX_STAGED, MAX_STAGED_BYTES, stage
+from sandbox.files.transfer import check_outgoing, read_members
 from tests.hostile.archives import ARCHIVES, UNFIT, Archive, Member
 
 CHUNK = 10_000

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits, SourceFile
-from sandbox.judge import Call, CallTask, CheckTask, score
-from sandbox.pristine import Footing, Pristine, blob_id, footing, is_pinned
-from sandbox.project import Project
-from sandbox.report import TestReport
-from sandbox.status import Status, Trust
-from sandbox.suite import collect_tests, run_tests
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.status import Status, Trust
+from sandbox.project.detection import Project
+from sandbox.verdict.pristine import Footing, Pristine, blob_id, footing, is_pinned
+from sandbox.verdict.report import TestReport
+from sandbox.verdict.suite import collect_tests, run_tests
+from sandbox.warm.judge import Call, CallTask, CheckTask, score
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import ProgramLimits
 from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack, as_function

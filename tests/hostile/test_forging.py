@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agent.verified import VerifiedTests
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits, SourceFile
-from sandbox.project import detect
-from sandbox.report import RunStatus, TestReport
-from sandbox.status import Trust
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.status import Trust
+from sandbox.project.detection import detect
+from sandbox.verdict.report import RunStatus, TestReport
 from tests.hostile.forging import BASES, FORGERIES, OPEN, Files, Forgery
 
 LIMITS = Limits(timeout_s=60)

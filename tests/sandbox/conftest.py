@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from sandbox.box import DockerSandbox
+from sandbox.box.docker_box import DockerSandbox
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import BOX_LIMITS
 

@@ -14,7 +14,7 @@ import numpy  # noqa: ICN001 - the sandbox knows it by its own name
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.answers import display, same
+from sandbox.warm.answers import display, same
 from sandbox.warm.inside.codec import MAX_DEPTH, CodecError, decode, dump, encode, load
 from sandbox.warm.inside.frames import LENGTH, FrameBuffer, FrameError
 

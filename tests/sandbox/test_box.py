@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Ending, Job, Limits, SandboxError, SourceFile, TransferError
-from sandbox.engine import check_engine, connect
+from sandbox.box.contract import Ending, Job, Limits, SandboxError, SourceFile, TransferError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import check_engine, connect
 from tests.contracts.sandbox import CHECKS, Check
 
 pytestmark = pytest.mark.docker

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Execution, Job, Limits, Sandbox, SourceFile
-from sandbox.project import detect
-from sandbox.report import RunStatus, TestReport, TestResult
-from sandbox.suite import run_tests
+from sandbox.box.contract import Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.project.detection import detect
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
+from sandbox.verdict.suite import run_tests
 
 pytestmark = pytest.mark.docker
 

@@ -7,8 +7,8 @@ import ast
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.canaries import make_canaries, spoil
-from sandbox.contract import SourceFile
+from sandbox.box.contract import SourceFile
+from sandbox.verdict.canaries import make_canaries, spoil
 
 TEST = b"""
 import pytest

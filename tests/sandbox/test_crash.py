@@ -21,12 +21,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Ending, Job, Limits, SandboxError
-from sandbox.engine import connect
-from sandbox.ledger import RunLedger
-from sandbox.leftovers import _boxes, _is_leftover, remove_leftovers, session_lock
-from sandbox.status import Status
+from sandbox.box.contract import Ending, Job, Limits, SandboxError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import connect
+from sandbox.box.ledger import RunLedger
+from sandbox.box.leftovers import _boxes, _is_leftover, remove_leftovers, session_lock
+from sandbox.box.status import Status
 
 pytestmark = pytest.mark.docker
 
@@ -37,10 +37,10 @@ AGENT = """
 import asyncio, sys
 from pathlib import Path
 from agent.session import SessionLog
-from sandbox.box import DockerSandbox
-from sandbox.contract import Job, Limits
-from sandbox.guarded import GuardedSandbox
-from sandbox.ledger import RunLedger
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.contract import Job, Limits
+from sandbox.box.guarded import GuardedSandbox
+from sandbox.box.ledger import RunLedger
 
 async def main(image: str, session: str, state: Path) -> None:
     log = SessionLog.create(state / "sessions")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contract import EngineUnavailableError
-from sandbox.engine import check_engine, connect, engine_errors, engine_url
+from sandbox.box.contract import EngineUnavailableError
+from sandbox.box.engine import check_engine, connect, engine_errors, engine_url
 
 
 def test_no_socket_says_what_to_install(tmp_path: Path) -> None:

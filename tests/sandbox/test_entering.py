@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contract import ImageError, SourceFile
-from sandbox.focus import Focus, PathError, find_focuses
-from sandbox.image import Image
-from sandbox.lacking import lacking, what_to_set, without_lacking
-from sandbox.leaving_out import missed
-from sandbox.masking import Masker
-from sandbox.pythons import check_python, is_older
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Status, Trust
-from sandbox.transfer import Refusal, collect_files
+from sandbox.box.contract import ImageError, SourceFile
+from sandbox.box.status import Status, Trust
+from sandbox.files.leaving_out import missed
+from sandbox.files.masking import Masker
+from sandbox.files.transfer import Refusal, collect_files
+from sandbox.images.base import Image
+from sandbox.images.pythons import check_python, is_older
+from sandbox.project.focus import Focus, PathError, find_focuses
+from sandbox.verdict.lacking import lacking, what_to_set, without_lacking
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 
 AWS = "AKIA" + "ABCDEFGHIJKLMNOP"
 GIT_TOKEN = "ghp_" + "a1B2" * 9

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import ImageError, Limits, SandboxError, SourceFile
-from sandbox.engine import check_runtime, connect, engine_url
-from sandbox.foreign import fit, missing_compiler
-from sandbox.image import apt_names, ensure_base
-from sandbox.layers import ensure_project_image
-from sandbox.making import build_dockerfile, content_key, image_name
-from sandbox.project import Project, detect
-from sandbox.suite import run_tests
+from sandbox.box.contract import ImageError, Limits, SandboxError, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import check_runtime, connect, engine_url
+from sandbox.images.base import apt_names, ensure_base
+from sandbox.images.foreign import fit, missing_compiler
+from sandbox.images.layers import ensure_project_image
+from sandbox.images.making import build_dockerfile, content_key, image_name
+from sandbox.project.detection import Project, detect
+from sandbox.verdict.suite import run_tests
 
 pytestmark = pytest.mark.docker
 

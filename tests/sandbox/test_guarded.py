@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contract import (
+from sandbox.box.contract import (
     Captured,
     Ending,
     EngineUnavailableError,
@@ -20,12 +20,12 @@ from sandbox.contract import (
     SandboxError,
     TransferError,
 )
-from sandbox.guarded import GuardedSandbox
-from sandbox.ledger import RunLedger
-from sandbox.leftovers import session_lock
-from sandbox.project import Project, Runner
-from sandbox.status import Status
-from sandbox.suite import run_tests
+from sandbox.box.guarded import GuardedSandbox
+from sandbox.box.ledger import RunLedger
+from sandbox.box.leftovers import session_lock
+from sandbox.box.status import Status
+from sandbox.project.detection import Project, Runner
+from sandbox.verdict.suite import run_tests
 
 JOB = Job(argv=["true"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.host_pip import PIP, is_from_index
+from sandbox.images.host_pip import PIP, is_from_index
 
 BACKEND = """
 from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.contract import SourceFile
-from sandbox.ignored import chosen, globs, staying_out
+from sandbox.box.contract import SourceFile
+from sandbox.files.ignored import chosen, globs, staying_out
 
 ENTERING = {
     "setup.py": "",

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contract import ImageError
-from sandbox.debian import packages
-from sandbox.engine import connect
-from sandbox.host import host_python
-from sandbox.image import Image, ensure_base, list_images
-from sandbox.lite import lite_inputs
-from sandbox.making import build_dockerfile, content_key, image_name
-from sandbox.pruning import prunable, prune_images
+from sandbox.box.contract import ImageError
+from sandbox.box.engine import connect
+from sandbox.images.base import Image, ensure_base, list_images
+from sandbox.images.debian import packages
+from sandbox.images.host import host_python
+from sandbox.images.lite import lite_inputs
+from sandbox.images.making import build_dockerfile, content_key, image_name
+from sandbox.images.pruning import prunable, prune_images
 
 HARDENED = "USER 65532:65532"
 
@@ -61,7 +61,7 @@ def test_a_step_that_fails_is_an_error(sandbox_image: str) -> None:
 
 
 def test_our_dockerfile_ends_as_an_ordinary_user() -> None:
-    lines = Path("sandbox/Dockerfile").read_text("utf-8").splitlines()
+    lines = Path("sandbox/images/Dockerfile").read_text("utf-8").splitlines()
     assert [line for line in lines if line.startswith("USER")][-1] == HARDENED
     assert any("chmod ug-s" in line for line in lines)
 
@@ -83,8 +83,8 @@ def test_the_key_of_the_lite_image_names_the_packages_in_it() -> None:
 
 def test_bootstrapping_debian_without_rights_is_one_sentence() -> None:
     script = (
-        "import os\nfrom sandbox.debian import debian_root\n"
-        "from sandbox.contract import ImageError\n"
+        "import os\nfrom sandbox.images.debian import debian_root\n"
+        "from sandbox.box.contract import ImageError\n"
         "if os.geteuid() == 0: os.seteuid(65534)\n"
         "try:\n"
         "    with debian_root(on_progress=print): pass\n"

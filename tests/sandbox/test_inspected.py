@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.contract import Limits
-from sandbox.engine import connect
-from sandbox.policy import BoxSpec, container_options, seccomp_profile
+from sandbox.box.contract import Limits
+from sandbox.box.engine import connect
+from sandbox.box.policy import BoxSpec, container_options, seccomp_profile
 
 pytestmark = pytest.mark.docker
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from sandbox.instruments import Instruments
-from sandbox.pristine import is_pinned
+from sandbox.verdict.instruments import Instruments
+from sandbox.verdict.pristine import is_pinned
 
 CALC = "def add(a, b):\n    return a - b\n"
 TEST = "from calc import add\nfrom other import x\n\n\ndef test_add():\n    {body}\n"

@@ -6,9 +6,9 @@ import textwrap
 
 import pytest
 
-from sandbox.contract import SandboxError
-from sandbox.judge import Call, CallTask, CheckTask, score
-from sandbox.status import Status, Trust
+from sandbox.box.contract import SandboxError
+from sandbox.box.status import Status, Trust
+from sandbox.warm.judge import Call, CallTask, CheckTask, score
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import Program, ProgramLimits
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import ImageError, Job, NeedsNetworkError
-from sandbox.engine import connect
-from sandbox.host_pip import parse_pip_config
-from sandbox.image import Image, ensure_base, list_images
-from sandbox.layers import ensure_project_image
-from sandbox.project import Project
+from sandbox.box.contract import ImageError, Job, NeedsNetworkError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.engine import connect
+from sandbox.images.base import Image, ensure_base, list_images
+from sandbox.images.host_pip import parse_pip_config
+from sandbox.images.layers import ensure_project_image
+from sandbox.project.detection import Project
 
 SETUP = "from setuptools import setup\n"
 

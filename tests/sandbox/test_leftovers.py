@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from sandbox.contract import Limits
-from sandbox.engine import connect
-from sandbox.leftovers import remove_leftovers, session_lock
-from sandbox.policy import BoxSpec, container_options
+from sandbox.box.contract import Limits
+from sandbox.box.engine import connect
+from sandbox.box.leftovers import remove_leftovers, session_lock
+from sandbox.box.policy import BoxSpec, container_options
 
 pytestmark = pytest.mark.docker
 
 AGENT = """
 import asyncio, signal, sys
 from pathlib import Path
-from sandbox.box import DockerSandbox
-from sandbox.contract import Job, Limits
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.contract import Job, Limits
 async def main() -> None:
     async with DockerSandbox(sys.argv[1], session="killed", lock_dir=Path(sys.argv[2])) as box:
         script = "trap '' TERM HUP; setsid sleep 900 & echo up; sleep 900"

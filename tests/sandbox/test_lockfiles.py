@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, strategies as st
 from packaging.requirements import Requirement
 
-from sandbox.declarations.locks.reading import read_lock
-from sandbox.declarations.reading import ProjectError, Tree
-from sandbox.lockfiles import pin
-from sandbox.project import detect
+from sandbox.project.declarations.locks.reading import read_lock
+from sandbox.project.declarations.reading import ProjectError, Tree
+from sandbox.project.detection import detect
+from sandbox.project.lockfiles import pin
 
 PROJECT = """
 [project]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.contract import SourceFile
-from sandbox.missing import missing_packages
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.contract import SourceFile
+from sandbox.box.status import Trust
+from sandbox.project.missing import missing_packages
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 
 FILES = [
     SourceFile(path="a/pyproject.toml", content=b'[project]\nname = "a"\n# wide-char\n'),

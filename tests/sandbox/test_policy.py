@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from sandbox.contract import Limits
-from sandbox.policy import BoxSpec, LimitsError, container_options, seccomp_profile
+from sandbox.box.contract import Limits
+from sandbox.box.policy import BoxSpec, LimitsError, container_options, seccomp_profile
 
 SPEC = BoxSpec(image_id="sha256:x", labels={"kind": "box"})
 

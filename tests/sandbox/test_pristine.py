@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.contract import SourceFile
-from sandbox.pristine import Footing, Pristine, blob_id, committed_files, footing, is_pinned
-from sandbox.project import Project, Runner
-from sandbox.status import Trust
-from sandbox.tampering import sign_of_tampering
+from sandbox.box.contract import SourceFile
+from sandbox.box.status import Trust
+from sandbox.project.detection import Project, Runner
+from sandbox.verdict.pristine import Footing, Pristine, blob_id, committed_files, footing, is_pinned
+from sandbox.verdict.tampering import sign_of_tampering
 
 COMMIT = {
     "shop.py": "def total(prices):\n    return sum(prices) - 1\n",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.declarations.reading import ProjectError
-from sandbox.project import aimed, detect
+from sandbox.project.declarations.reading import ProjectError
+from sandbox.project.detection import aimed, detect
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

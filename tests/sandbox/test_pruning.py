@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine import connect
-from sandbox.image import Image, list_images
-from sandbox.making import build_dockerfile, content_key, image_labels
-from sandbox.pruning import (
+from sandbox.box.engine import connect
+from sandbox.images.base import Image, list_images
+from sandbox.images.making import build_dockerfile, content_key, image_labels
+from sandbox.images.pruning import (
     _latest_first,
     is_long_unused,
     last_use,

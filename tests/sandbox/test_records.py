@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.records import RecordReader, parse_result
-from sandbox.report import Frame, TestOutcome, TestResult
+from sandbox.verdict.records import RecordReader, parse_result
+from sandbox.verdict.report import Frame, TestOutcome, TestResult
 from tests.fakes.wire import Wire
 
 

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.streams import Capture, Demultiplexer, FramingError, display_safe
+from sandbox.box.streams import Capture, Demultiplexer, FramingError, display_safe
 
 
 @given(st.binary(max_size=3000), st.lists(st.integers(0, 200)), st.integers(2, 500))

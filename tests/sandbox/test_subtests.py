@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits, SourceFile
-from sandbox.project import detect
-from sandbox.suite import run_tests
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.project.detection import detect
+from sandbox.verdict.suite import run_tests
 
 SUITE = """
 import unittest

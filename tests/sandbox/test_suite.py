@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits, SourceFile
-from sandbox.pristine import Footing
-from sandbox.project import detect
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Status, Trust
-from sandbox.suite import collect_tests, run_tests
-from sandbox.transfer import collect_files
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.status import Status, Trust
+from sandbox.files.transfer import collect_files
+from sandbox.project.detection import detect
+from sandbox.verdict.pristine import Footing
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
+from sandbox.verdict.suite import collect_tests, run_tests
 
 pytestmark = pytest.mark.docker
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contract import Limits, SandboxError
-from sandbox.engine import connect
-from sandbox.terminal import run_shell
+from sandbox.box.contract import Limits, SandboxError
+from sandbox.box.engine import connect
+from sandbox.box.terminal import run_shell
 
 SHELL = """
 import sys
 from pathlib import Path
-from sandbox.contract import Limits, SourceFile
-from sandbox.terminal import run_shell
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.terminal import run_shell
 files = [SourceFile(path="hello.txt", content=b"hello")]
 limits = Limits(timeout_s=float(sys.argv[3]))
 code = run_shell(sys.argv[1], files, limits=limits, session="shell", lock_dir=Path(sys.argv[2]))

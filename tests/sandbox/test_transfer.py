@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.contract import SourceFile, TransferError
-from sandbox.transfer import collect_files, read_members, tar_chunks
+from sandbox.box.contract import SourceFile, TransferError
+from sandbox.files.transfer import collect_files, read_members, tar_chunks
 
 MIB = 1024 * 1024
 PRIVATE_KEY = "\n".join(

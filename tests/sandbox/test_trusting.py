@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.canaries import Canaries
-from sandbox.pristine import Footing
-from sandbox.records import RecordReader
-from sandbox.status import Trust
-from sandbox.trusting import Evidence, interference, trust_of
+from sandbox.box.status import Trust
+from sandbox.verdict.canaries import Canaries
+from sandbox.verdict.pristine import Footing
+from sandbox.verdict.records import RecordReader
+from sandbox.verdict.trusting import Evidence, interference, trust_of
 from tests.fakes.wire import Wire
 
 CANARIES = Canaries(ids=frozenset({"c::x", "c::y"}), plain=frozenset({"c::x"}))

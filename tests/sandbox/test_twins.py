@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, strategies as st
 
-from sandbox.contract import SourceFile
-from sandbox.report import TestOutcome, TestResult
-from sandbox.twins.making import make_twins
-from sandbox.twins.values import helper, other_literal
+from sandbox.box.contract import SourceFile
+from sandbox.verdict.report import TestOutcome, TestResult
+from sandbox.verdict.twins.making import make_twins
+from sandbox.verdict.twins.values import helper, other_literal
 
 SEEDS = range(6)
 BODIES = (

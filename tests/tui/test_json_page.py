@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 
 from agent.events import SCHEMA_VERSION, Event, TestsFinished, TurnEnding, to_json
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 VALUES = {"A report": TestReport, "A result": TestResult, "A frame": Frame}

@@ -36,11 +36,11 @@ from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import AdapterManifest, hash_files, write_manifest
-from sandbox.contract import ImageError, SandboxError
-from sandbox.ledger import RunLedger
-from sandbox.project import detect
-from sandbox.sdists import fetch_sdist
-from sandbox.transfer import collect_files
+from sandbox.box.contract import ImageError, SandboxError
+from sandbox.box.ledger import RunLedger
+from sandbox.files.transfer import collect_files
+from sandbox.images.sdists import fetch_sdist
+from sandbox.project.detection import detect
 from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
 from tui.cli import EXIT_FAULT, run

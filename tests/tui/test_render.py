@@ -28,8 +28,8 @@ from agent.events import (
     TextDelta,
     to_json,
 )
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.plain import JsonPresenter, TextPresenter, format_bytes, format_seconds
 
 

@@ -155,7 +155,7 @@ class ElagentApp(App[int]):
         """Do it; a failure becomes a sentence in the conversation."""
         from agent.errors import AgentError
         from learning.errors import LearningError
-        from sandbox.contract import SandboxError
+        from sandbox.box.contract import SandboxError
 
         try:
             await work

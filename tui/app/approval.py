@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.app.diffs import Hunk, draw_diff, parse_diff
 from tui.app.parts import Parts
 

@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.children import in_thread
+from sandbox.box.children import in_thread
 from tui.app.entries import Failure
 from tui.app.standing import read_git
 

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.app.block import Block, Foldable
 from tui.app.diffs import draw_diff, parse_diff
 from tui.app.drawn import Drawn

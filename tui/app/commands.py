@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from sandbox.children import in_thread
+from sandbox.box.children import in_thread
 from tui.app.entries import Answer, Change, Said
 from tui.app.jobs import Job
 from tui.slash import find, mentioned, nearest, split

@@ -22,8 +22,8 @@ from agent.events import (
     TestsFinished,
     TurnFinished,
 )
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.app.entries import Entry, Fold, Said
 
 Record = Mapping[str, Any]

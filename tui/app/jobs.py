@@ -105,7 +105,7 @@ class Jobs:
     async def _run(self, agent: Agent, job: Job) -> Outcome:
         from agent.errors import AgentError
         from learning.errors import LearningError
-        from sandbox.contract import SandboxError
+        from sandbox.box.contract import SandboxError
 
         try:
             async with aclosing(job.events(agent)) as events:
@@ -120,7 +120,7 @@ class Jobs:
 
 def _lost(err: Exception) -> Literal["", "model", "sandbox"]:
     from agent.model.protocol import ModelError
-    from sandbox.contract import SandboxError
+    from sandbox.box.contract import SandboxError
 
     if isinstance(err, SandboxError):
         return "sandbox"

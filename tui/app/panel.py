@@ -21,7 +21,7 @@ from agent.events import (
     Progress,
     StageStarted,
 )
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.plain import amount, format_seconds
 from tui.rounds import Round, version_of
 

@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.slash import Suggestion, suggest
 
 _LONG_PASTE = 100_000

@@ -14,8 +14,8 @@ from textual.widgets import Static, Tree
 from textual.widgets.tree import TreeNode
 
 from agent.events import TestsFinished
-from sandbox.report import TestResult
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
+from sandbox.verdict.report import TestResult
 from tui.app.block import Block
 from tui.app.entries import Tests
 from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary

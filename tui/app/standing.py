@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

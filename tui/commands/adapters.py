@@ -18,7 +18,7 @@ from learning.promotion.gate import from_record, in_words
 from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import made_from, tainted
 from learning.promotion.report import terminal_report
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.commands.learn import Budget
 from tui.learned import learned_by, write_page
 from tui.plain import make_console, make_presenter, show_all

@@ -15,10 +15,10 @@ import click
 from agent.paths import from_environ
 from learning.model.catalog import find, fit, installed
 from learning.model.processor import computes_bf16
-from sandbox.contract import SandboxError
-from sandbox.engine import check_engine
-from sandbox.image import PROJECT, Image, list_images
-from sandbox.pruning import last_use, prunable
+from sandbox.box.contract import SandboxError
+from sandbox.box.engine import check_engine
+from sandbox.images.base import PROJECT, Image, list_images
+from sandbox.images.pruning import last_use, prunable
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import format_bytes
 from tui.wiring import users_settings

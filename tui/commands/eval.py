@@ -35,7 +35,7 @@ from learning.evaluation.scores import task_means
 from learning.evaluation.shifts import read_answers
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
-from sandbox.image import ensure_base
+from sandbox.images.base import ensure_base
 from tui.commands.article.command import article
 from tui.commands.eval_baselines import baselines
 from tui.commands.eval_capability import capability

@@ -31,7 +31,7 @@ from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.scores import task_means
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
-from sandbox.image import ensure_base
+from sandbox.images.base import ensure_base
 from tui.commands.eval_shared import (
     DRIFT_TASKS,
     counter,

@@ -51,8 +51,8 @@ from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
 from learning.records import Sampling
-from sandbox.box import DockerSandbox
-from sandbox.image import Image
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.images.base import Image
 from tui.commands.eval_shared import (
     DRIFT_TASKS,
     Counted,

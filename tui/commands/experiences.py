@@ -14,7 +14,7 @@ from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.lineage import tainted
 from learning.records import Experience
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.plain import format_bytes, make_console
 from tui.wiring import place
 

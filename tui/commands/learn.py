@@ -16,7 +16,7 @@ from learning.promotion.adapters import AdapterStore
 from learning.promotion.report import terminal_report
 from learning.training.job import ExampleKind
 from learning.training.selection import ALL_KINDS
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.learned import learned_by, write_page
 from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async

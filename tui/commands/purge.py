@@ -15,7 +15,7 @@ from rich.table import Table
 from agent.errors import WorkspaceError
 from agent.kept import ADAPTERS, EXPERIENCES, Kept, kept, remove, size_of
 from agent.paths import Paths, from_environ
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.plain import format_bytes, format_seconds, make_console
 from tui.wiring import repository_root
 

@@ -17,11 +17,11 @@ from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
 from agent.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
-from sandbox.contract import SandboxError
-from sandbox.image import ensure_base, list_images
-from sandbox.leftovers import remove_leftovers
-from sandbox.pruning import last_use, prune_images
-from sandbox.terminal import run_shell
+from sandbox.box.contract import SandboxError
+from sandbox.box.leftovers import remove_leftovers
+from sandbox.box.terminal import run_shell
+from sandbox.images.base import ensure_base, list_images
+from sandbox.images.pruning import last_use, prune_images
 from tui.asking import terminal_approver
 from tui.plain import TextPresenter, format_bytes, format_seconds, make_console
 from tui.running import open_assistant, run_async

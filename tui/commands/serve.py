@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.wiring import context, place
 
 

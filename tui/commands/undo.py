@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.workspace.workspace import Restored, Workspace
-from sandbox.streams import display_safe
+from sandbox.box.streams import display_safe
 from tui.undone import left_as_is
 from tui.wiring import place
 

@@ -19,9 +19,9 @@ from learning.evaluation.article.attempts import AttemptFile
 from learning.evaluation.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import Problem
 from learning.records import Sampling
-from sandbox.contract import Captured
-from sandbox.judge import CheckTask
-from sandbox.status import Status
+from sandbox.box.contract import Captured
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from sandbox.warm.values import Program, ProgramResult
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge

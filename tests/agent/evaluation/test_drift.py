@@ -23,8 +23,8 @@ from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.experience.store import ExperienceStore
 from learning.records import Sampling, Verdict
-from sandbox.judge import CheckTask
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
 

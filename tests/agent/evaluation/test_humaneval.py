@@ -10,8 +10,8 @@ from learning.evaluation.humaneval import Problem, program
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.records import Sampling
-from sandbox.judge import CheckTask
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
 

@@ -14,8 +14,8 @@ from learning.evaluation.article.settings import SettingsError, read_settings
 from learning.evaluation.baselines import BaselineSettings, experience_of
 from learning.evaluation.drift import DriftTask, drift_prompt
 from learning.records import Verdict
-from sandbox.judge import CheckTask
-from sandbox.status import Status
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from tests.agent.evaluation.test_drift import ERROR, NEW, OLD, TASK, file_in, honest
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge

@@ -17,9 +17,9 @@ import pytest
 from agent.facts.environment import Environment
 from agent.facts.failure import Failure
 from agent.facts.python import introspection
-from sandbox.box import DockerSandbox
-from sandbox.contract import Captured, Ending, Execution, Job, SandboxError
-from sandbox.policy import HARNESS_DIR
+from sandbox.box.contract import Captured, Ending, Execution, Job, SandboxError
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.box.policy import HARNESS_DIR
 
 
 @dataclass

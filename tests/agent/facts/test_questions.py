@@ -9,7 +9,7 @@ from agent.facts.compilers import CompilerNotes
 from agent.facts.failure import Failure, failure_of_command, failure_of_test
 from agent.facts.python_questions import Question, python_questions
 from agent.fixing.sources import Sources
-from sandbox.contract import Captured, Ending, Execution
+from sandbox.box.contract import Captured, Ending, Execution
 from tests.fakes.sandbox import failed
 
 SOURCE = """\

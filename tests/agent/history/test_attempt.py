@@ -14,9 +14,9 @@ from agent.history.tasks import RepositoryTask, TaskFile
 from agent.history.trees import Tree, Trees, open_trees
 from agent.project import ProjectTests
 from agent.workspace.workspace import Workspace
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits
-from sandbox.project import detect
+from sandbox.box.contract import Limits
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.project.detection import detect
 from tests.fakes.history import ReadingRunners, build_history, module
 from tests.fakes.model import ScriptedModel
 

@@ -16,7 +16,7 @@ from agent.history.split import held_out, older_part, overlaps
 from agent.history.tasks import RepositoryTask, TaskFile
 from agent.history.trees import Trees, open_trees
 from learning.records import Experience
-from sandbox.report import RunStatus, TestReport
+from sandbox.verdict.report import RunStatus, TestReport
 from tests.fakes.experiences import make_action, make_experience
 from tests.fakes.history import ReadingRunners, build_history, commit, files_of, id_of, module
 from tests.fakes.sandbox import FakeTestRunner, report

@@ -18,8 +18,8 @@ from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
 from learning.experience.store import ExperienceStore
 from learning.records import Origin, Verdict
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
 from tui.app.diffs import parse_diff
 

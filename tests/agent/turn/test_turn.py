@@ -24,8 +24,8 @@ from agent.events import (
 from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
 from agent.turn.loop import Background, TurnLimits, run_turn
-from sandbox.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
 
 _E = TypeVar("_E")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from packaging.requirements import Requirement
 
-from sandbox.declarations.reading import ProjectError
-from sandbox.requirements import read_manifest
+from sandbox.project.declarations.reading import ProjectError
+from sandbox.project.requirements import read_manifest
 
 NAMES = [
     *("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt"),

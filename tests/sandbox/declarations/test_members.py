@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import DockerSandbox
-from sandbox.contract import Limits
-from sandbox.project import detect
-from sandbox.suite import run_tests
-from sandbox.transfer import collect_files
+from sandbox.box.contract import Limits
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.files.transfer import collect_files
+from sandbox.project.detection import detect
+from sandbox.verdict.suite import run_tests
 from tests.fakes.declared import Files, declared
 
 pytestmark = pytest.mark.docker

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pip._internal.models.index import PyPI
 
-from sandbox.declarations.reading import ProjectError
+from sandbox.project.declarations.reading import ProjectError
 from tests.fakes.declared import LIB, Files, check, declared
 
 OTHERS = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pip._internal.models.index import PyPI
 
-from sandbox.requirements import read_manifest
+from sandbox.project.requirements import read_manifest
 from tests.fakes.declared import LIB, check, declared
 
 WORKSPACE = {

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sandbox.contract import Job, SandboxError, SourceFile
+from sandbox.box.contract import Job, SandboxError, SourceFile
 from sandbox.warm.pool import WarmSandbox
 from tests.contracts.sandbox import EVERYWHERE, Check
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.contract import SandboxError, SourceFile, TransferError
-from sandbox.engine import connect
-from sandbox.status import Status
+from sandbox.box.contract import SandboxError, SourceFile, TransferError
+from sandbox.box.engine import connect
+from sandbox.box.status import Status
 from sandbox.warm.box import first_user
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import BOX_LIMITS, PROGRAMS_PER_BOX, Program, ProgramLimits, ProgramResult

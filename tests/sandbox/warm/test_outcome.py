@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox.judge import CheckTask, score
-from sandbox.status import Status
+from sandbox.box.status import Status
 from sandbox.warm.box import Run
 from sandbox.warm.inside.frames import LENGTH, SETTLED, FrameBuffer, FrameError
+from sandbox.warm.judge import CheckTask, score
 from sandbox.warm.outcome import program_result
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import NOTHING, ProgramLimits

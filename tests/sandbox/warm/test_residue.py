@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.status import Status
+from sandbox.box.status import Status
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import Program, ProgramLimits
 

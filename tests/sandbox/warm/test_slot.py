@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import pytest
 
-from sandbox.contract import SandboxError
-from sandbox.policy import BoxSpec
+from sandbox.box.contract import SandboxError
+from sandbox.box.policy import BoxSpec
 from sandbox.warm.box import Relay, Run, WarmBox
 from sandbox.warm.pool import BoxFailedError, Slot
 from sandbox.warm.values import BOX_LIMITS, NOTHING, ProgramLimits

@@ -18,8 +18,8 @@ from agent.events import (
     TurnFinished,
 )
 from agent.model.protocol import ModelError
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
 from tui.app.entries import Answer, Entry, Failure, Output, Said

@@ -24,8 +24,8 @@ from agent.events import (
     to_json,
 )
 from agent.workspace.dirtiness import is_dirty
-from sandbox.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.status import Trust
+from sandbox.box.status import Trust
+from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.app.diffs import draw_diff, parse_diff
 from tui.app.earlier import entries_of
 from tui.app.editor import EditorError, at_line, place

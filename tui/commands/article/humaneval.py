@@ -36,7 +36,7 @@ from learning.evaluation.scores import task_means
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from sandbox.image import ensure_base
+from sandbox.images.base import ensure_base
 from sandbox.warm.pool import WarmSandbox
 from tui.commands.article.shared import (
     NO_EXPLAINER,

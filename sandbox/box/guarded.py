@@ -1,0 +1,73 @@
+"""A sandbox that notes each run, and that stops for good when the engine keeps failing.
+
+There is no fallback: with a dead engine nothing runs, least of all on the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from sandbox.box.contract import EngineUnavailableError, Execution, Job, Sandbox, SandboxError
+from sandbox.box.ledger import RunLedger
+from sandbox.box.status import Status, program_status
+
+MAX_FAILURES = 3
+
+
+class GuardedSandbox:
+    """Wraps another sandbox for one session. Implements `Sandbox`."""
+
+    def __init__(self, inner: Sandbox, ledger: RunLedger, *, session: str) -> None:
+        self._inner = inner
+        self._ledger = ledger
+        self._session = session
+        self._steps = ledger.last_step(session)  # a resumed session goes on, it repeats nothing
+        self._failures = 0
+
+    async def run(
+        self,
+        job: Job,
+        *,
+        on_output: Callable[[bytes], None] | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+    ) -> Execution:
+        """Run one command as the sandbox inside does, and note what came of it.
+
+        Of a judged job that is left open for the verdict, which `Execution.note` takes.
+
+        Raises:
+            EngineUnavailableError: After three failures of the engine in a row, without trying.
+            SandboxError: If no answer can be given.
+        """
+        if self._failures >= MAX_FAILURES:
+            raise EngineUnavailableError(
+                f"the Docker engine failed {MAX_FAILURES} times in a row, so nothing is run any "
+                "more in this session: see that `docker version` answers, then start again"
+            )
+        self._steps += 1
+        step = self._steps
+        self._ledger.create(self._session, step)
+        self._ledger.start(self._session, step)
+        try:
+            execution = await self._inner.run(job, on_output=on_output, on_stderr=on_stderr)
+        except EngineUnavailableError:
+            self._failures += 1
+            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
+            raise
+        except SandboxError:
+            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
+            raise
+        except asyncio.CancelledError:
+            self._ledger.finish(self._session, step, status=Status.CANCELLED)
+            raise
+        self._failures = 0
+        if not job.judged:
+            self._ledger.finish(self._session, step, status=program_status(execution))
+            return execution
+
+        def note(verdict: Status) -> None:
+            self._ledger.finish(self._session, step, status=verdict)
+
+        return replace(execution, note=note)

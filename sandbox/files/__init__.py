@@ -1,0 +1,1 @@
+"""What may enter a box and what may come out of it, file by file."""
