@@ -15,8 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from agent.approval import Approver
-from agent.bringing import bring_back, declare
-from agent.commits import Commits
 from agent.events import (
     Event,
     FixFinished,
@@ -33,19 +31,21 @@ from agent.events import (
 )
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
-from agent.housekeeping import sweep
-from agent.learn import LearnOptions
-from agent.learner_process import LearnerSwitch
 from agent.model.protocol import Model
-from agent.practice import PracticeOptions
-from agent.resources import Parts, Resources
-from agent.session import SessionLog, read_session
+from agent.rounds.learn import LearnOptions
+from agent.rounds.practice import PracticeOptions
+from agent.rounds.process import LearnerSwitch
+from agent.rounds.study import Study
+from agent.session.housekeeping import sweep
+from agent.session.resources import Parts, Resources
+from agent.session.session import SessionLog, read_session
+from agent.session.talk import Means, Talk
 from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit, stream_events
-from agent.study import Study
-from agent.talk import Means, Talk
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
+from agent.workspace.bringing import bring_back, declare
+from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer
 from agent.workspace.editing import editing
 from agent.workspace.head import read_head
@@ -59,7 +59,7 @@ from sandbox.box.contract import Ending, Execution
 from sandbox.verdict.report import TestReport
 
 if TYPE_CHECKING:
-    from agent.trial.opening import Trials
+    from agent.rounds.trial.opening import Trials
 
 _T = TypeVar("_T")
 _EXIT_TIMEOUT = 124

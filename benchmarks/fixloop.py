@@ -32,16 +32,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent.advice import Advisor
-from agent.capture import Recorder
+from agent.advice.gathering import Advisor
+from agent.advice.lessons import Lesson, lessons_of
 from agent.events import AttemptStarted, FixFinished, ReplyFinished
 from agent.fixing.fix import FixOptions, fix
-from agent.memory.lessons import Lesson, lessons_of
 from agent.model.protocol import Model, ModelError
 from agent.model.serving import connect
 from agent.paths import Paths, from_environ, make_private
-from agent.project import ProjectTests, open_project
+from agent.session.capture import Recorder
 from agent.settings.schema import ModelSettings, SandboxSettings
+from agent.testing.project import ProjectTests, open_project
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
 from learning.evaluation.statistics import sign_test, wilson

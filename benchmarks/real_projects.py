@@ -30,10 +30,10 @@ from pathlib import Path, PurePosixPath
 
 from packaging.requirements import Requirement
 
-from agent.entering import project_files
 from agent.paths import from_environ, make_private
-from agent.project import limits_of, prepare
 from agent.settings.schema import SandboxSettings
+from agent.testing.entering import project_files
+from agent.testing.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from learning.evaluation.humaneval import read_json_lines
 from learning.evaluation.samples import mend

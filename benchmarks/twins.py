@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.project import open_project
 from agent.settings.schema import SandboxSettings
+from agent.testing.project import open_project
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
 

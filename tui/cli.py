@@ -208,8 +208,8 @@ def _report_fault(err: Exception) -> int:
         name = display_safe(str(err.filename))[-_SHOWN_CHARACTERS:]
         return _say(f"elagent: {reason} (…{name})", EXIT_USAGE)
 
-    from agent.logs import append_fault
     from agent.paths import from_environ
+    from agent.session.logs import append_fault
 
     log_file = from_environ(os.environ).log_file
     text = "".join(traceback.format_exception(err))

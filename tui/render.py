@@ -36,7 +36,7 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
-from agent.failures import by_cause
+from agent.testing.failures import by_cause
 from sandbox.box.status import Status
 from sandbox.box.streams import display_safe
 from sandbox.verdict.lacking import what_to_set

@@ -13,8 +13,8 @@ from prompt_toolkit.history import FileHistory
 from agent.approval import Decision, ModeApprover, Question
 from agent.errors import AgentError
 from agent.events import Event, Progress, ReplyFinished, StageStarted
-from agent.learn import LearnOptions
 from agent.paths import make_private
+from agent.rounds.learn import LearnOptions
 from agent.turn.conversation import Conversation
 from learning.errors import LearningError
 from sandbox.box.children import in_thread

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.fixing.context import estimate_tokens
-from agent.practice import unfixed
-from agent.session import list_sessions, read_session
+from agent.rounds.practice import unfixed
+from agent.session.session import list_sessions, read_session
 from learning.experience.store import ExperienceStore
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore

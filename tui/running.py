@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from agent.approval import Approver, ModeApprover
 from agent.assistant import Assistant
-from agent.resources import Parts
+from agent.session.resources import Parts
 from tui.leaving import Threads
 from tui.wiring import Context
 

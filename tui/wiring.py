@@ -13,7 +13,7 @@ import click
 from agent.context.instructions import read_instructions
 from agent.errors import ConfigError, PlaceError
 from agent.paths import Paths, RepositoryPaths, from_environ
-from agent.place import trouble_with
+from agent.session.place import trouble_with
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of

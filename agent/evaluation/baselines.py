@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.evaluation.judging import EvaluationError, Judge, calibrated_limits
 from agent.evaluation.suites import Suite
 from agent.events import Event
-from agent.learner_process import WORKER, run_worker
+from agent.rounds.process import WORKER, run_worker
 from learning.evaluation.article.attempts import Attempt, AttemptFile
 from learning.evaluation.baselines import (
     TRL_ARMS,

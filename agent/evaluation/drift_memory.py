@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, cast
 
+from agent.advice.environment import Environment
+from agent.advice.failure import Failure
+from agent.advice.lessons import Lesson, hints_for
 from agent.evaluation.drift import Attempt
-from agent.facts.environment import Environment
-from agent.facts.failure import Failure
-from agent.memory.lessons import Lesson, hints_for
 from learning.evaluation.drift import DriftTask
 from learning.evidence.judge import judged_evidence
 from learning.experience.store import ExperienceStore

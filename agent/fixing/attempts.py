@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from agent.advice import Advice
+from agent.advice.gathering import Advice
 from agent.editing.edits import (
     Accepted,
     Applied,
@@ -32,7 +32,6 @@ from agent.events import (
     ReplyUnusable,
     StageStarted,
 )
-from agent.failures import evidence_of
 from agent.fixing.context import (
     OPTIONAL_TOKENS,
     FixPrompt,
@@ -46,6 +45,7 @@ from agent.fixing.verify import State, TestRunner
 from agent.model.protocol import Model
 from agent.reply.parse import FileEdits, Unusable, parse_reply
 from agent.streaming import Emit
+from agent.testing.failures import evidence_of
 from agent.turn.asking import ONLY_THOUGHT, ReplyProgress, ask, unsaid
 from agent.workspace.host_files import MayWrite
 from learning.records import Action, Message, Sampling, Verdict

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.advice import Advice
+from agent.advice.failure import Fact
+from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError
 from agent.events import (
@@ -23,7 +24,6 @@ from agent.events import (
     StageStarted,
     TestsFinished,
 )
-from agent.facts.failure import Fact
 from agent.fixing.attempts import (
     Advise,
     Asked,

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agent.advice.failure import Fact
 from agent.events import StageStarted, TestsFinished
-from agent.facts.failure import Fact
-from agent.failures import evidence_of
 from agent.fixing.context import one_line
 from agent.fixing.verify import (
     State,
@@ -24,6 +23,7 @@ from agent.fixing.verify import (
     solved_tests,
 )
 from agent.streaming import Emit
+from agent.testing.failures import evidence_of
 from learning.evidence.output import parse_output
 from learning.records import Evidence, Trust, Verdict
 from sandbox.verdict.report import RunStatus, TestReport, TestResult

@@ -28,6 +28,6 @@ class FixStep:
 
 
 class StepRecorder(Protocol):
-    """Keeps judged actions; `agent.capture.Recorder` is the real one."""
+    """Keeps judged actions; `agent.session.capture.Recorder` is the real one."""
 
     def record(self, step: FixStep) -> object: ...

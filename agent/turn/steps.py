@@ -27,7 +27,7 @@ class TurnStep:
 
 
 class TurnRecorder(Protocol):
-    """Keeps what happens in a conversation; `agent.capture.Recorder` is the real one."""
+    """Keeps what happens in a conversation; `agent.session.capture.Recorder` is the real one."""
 
     def acted(self, step: TurnStep) -> ExperienceRecorded | None:
         """Keep one action.

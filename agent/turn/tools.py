@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.failures import evidence_of
 from agent.fixing.context import Count, failure_digest, fenced
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
+from agent.testing.failures import evidence_of
 from agent.turn.conversation import Conversation
 from sandbox.box.contract import Ending, Execution
 from sandbox.box.streams import display_safe

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.advice import Advice, Advisor
+from agent.advice.failure import Fact
+from agent.advice.gathering import Advice, Advisor
+from agent.advice.lessons import Hints, Lesson, lessons_of
 from agent.events import Notice
-from agent.facts.failure import Fact
 from agent.fixing.fix import fix
 from agent.fixing.sources import Sources
-from agent.memory.lessons import Hints, Lesson, lessons_of
 from learning.experience.store import StoreError
 from learning.records import Evidence, EvidenceKind, Message, Tier, Verdict
 from sandbox.box.contract import Captured, Ending, Execution

@@ -17,7 +17,7 @@ from agent.events import Event, Notice, TurnEnding, TurnFinished
 from agent.fixing.sources import Sources
 from agent.locks import hold
 from agent.paths import Paths
-from agent.resources import Parts, Resources
+from agent.session.resources import Parts, Resources
 from agent.settings.schema import AgentSettings, ModelSettings, Settings
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
@@ -26,7 +26,7 @@ from tests.fakes.openai_server import FakeServer, serve, text
 from tests.fakes.sandbox import failed
 
 if TYPE_CHECKING:
-    from agent.project import ProjectTests
+    from agent.testing.project import ProjectTests
 
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
 SUBTRACTS = "def add(a, b):\n    return a - b\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.approval import Decision, Question
-from agent.bringing import bring_back, declare
 from agent.editing.source_files import SourceFileError
 from agent.events import Event
+from agent.workspace.bringing import bring_back, declare
 from sandbox.box.contract import TransferError
 
 

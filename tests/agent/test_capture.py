@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import Recorder, observation_tier
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
-from agent.failures import evidence_of
 from agent.fixing.steps import FixStep
+from agent.session.capture import Recorder, observation_tier
+from agent.testing.failures import evidence_of
 from agent.turn.steps import TurnStep
 from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore

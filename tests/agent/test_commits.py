@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.approval import Decision, ModeApprover, Question
-from agent.commits import Commits
 from agent.errors import WorkspaceError
+from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer, commit_message
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.failures import evidence_of
 from agent.fixing.context import FixPrompt, build_fix_messages, estimate_tokens, fenced
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, project_facts
 from agent.prompt_files import prompt
+from agent.testing.failures import evidence_of
 from sandbox.verdict.report import TestOutcome, TestResult
 from tests.fakes.sandbox import failed
 

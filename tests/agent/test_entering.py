@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.entering import project_files
+from agent.testing.entering import project_files
 from agent.workspace.workspace import Workspace
 
 FILES = {

@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from agent.housekeeping import sweep
 from agent.paths import Paths
-from agent.session import SessionLog, list_sessions
+from agent.session.housekeeping import sweep
+from agent.session.session import SessionLog, list_sessions
 from agent.workspace.workspace import Workspace
 
 DAY_S = 86_400.0

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from agent.approval import Decision, Mode, ModeApprover, Question
-from agent.project import open_project
 from agent.settings.schema import SandboxSettings
+from agent.testing.project import open_project
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import NeedsNetworkError
 from sandbox.box.engine import connect

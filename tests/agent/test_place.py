@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.place import trouble_with
+from agent.session.place import trouble_with
 
 ROOT = Path(__file__).resolve().parents[2]
 

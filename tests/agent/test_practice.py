@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.advice import Advice
+from agent.advice.failure import Fact
+from agent.advice.gathering import Advice
 from agent.events import Event, Notice
-from agent.facts.failure import Fact
 from agent.fixing.sources import Sources
-from agent.practice import PracticeOptions, copy_project, practise, unfixed
-from agent.yields import append_yield, read_yields
+from agent.rounds.practice import PracticeOptions, copy_project, practise, unfixed
+from agent.rounds.yields import append_yield, read_yields
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Trust, Verdict
 from learning.training.selection import select

@@ -12,10 +12,10 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Event, Notice
 from agent.paths import Paths
-from agent.practice import PracticeOptions
-from agent.resources import Parts
+from agent.rounds.practice import PracticeOptions
+from agent.rounds.yields import read_yields
+from agent.session.resources import Parts
 from agent.settings.schema import FixSettings, ModelSettings, SandboxSettings, Settings
-from agent.yields import read_yields
 from learning.experience.store import ExperienceStore
 from learning.records import Verdict
 from learning.training.job import ExampleKind

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture import Recorder
 from agent.events import Event, Notice
-from agent.history.finding import find_tasks
-from agent.history.tasks import TaskFile
-from agent.history.trees import Trees, open_trees
+from agent.mining.finding import find_tasks
+from agent.mining.tasks import TaskFile
+from agent.mining.trees import Trees, open_trees
+from agent.rounds.trial.bench import About, Bench
+from agent.rounds.trial.capability import measure_capabilities
+from agent.rounds.trial.replay import gather, replay
+from agent.session.capture import Recorder
 from agent.streaming import Emit
-from agent.trial.bench import About, Bench
-from agent.trial.capability import measure_capabilities
-from agent.trial.replay import gather, replay
 from learning.evaluation.samples import Sample, SampleFile, read_manifest
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity

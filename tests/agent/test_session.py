@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.logs import MAX_BYTES, append_fault, logging_to
-from agent.session import (
+from agent.session.logs import MAX_BYTES, append_fault, logging_to
+from agent.session.session import (
     SessionError,
     SessionLog,
     list_sessions,
@@ -98,7 +98,7 @@ def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
 WRITER = """\
 import sys
 from pathlib import Path
-from agent.session import SessionLog
+from agent.session.session import SessionLog
 with SessionLog.create(Path(sys.argv[1])) as log:
     for number in range(10**9):
         log.append({"n": number, "text": "x" * 5000})
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     code = """\
 import resource, signal, sys
 from pathlib import Path
-from agent.session import SessionError, SessionLog
+from agent.session.session import SessionError, SessionLog
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = SessionLog.create(Path(sys.argv[1]))
 log.append({"n": 1})

@@ -7,9 +7,9 @@ import pytest
 
 from agent.approval import ModeApprover
 from agent.prompt_files import prompt
-from agent.session import SessionLog, last_conversation, read_session
+from agent.session.session import SessionLog, last_conversation, read_session
+from agent.session.talk import Means, Talk, history_of, limits_of, system_prompt
 from agent.settings.schema import ModelSettings, Settings, TurnSettings
-from agent.talk import Means, Talk, history_of, limits_of, system_prompt
 from agent.turn.conversation import INTERRUPTED, Conversation
 from learning.records import Message
 from sandbox.box.contract import Execution

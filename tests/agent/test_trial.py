@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.events import Event, Progress
-from agent.history.tasks import RepositoryTask
-from agent.history.trees import Tree, Trees
-from agent.learner_process import LearnerSwitch
-from agent.trial.bench import About, Bench
-from agent.trial.ledger import Ledger, LedgerError, Plan
-from agent.trial.run import Means, expected_s, run_trial
+from agent.mining.tasks import RepositoryTask
+from agent.mining.trees import Tree, Trees
+from agent.rounds.process import LearnerSwitch
+from agent.rounds.trial.bench import About, Bench
+from agent.rounds.trial.ledger import Ledger, LedgerError, Plan
+from agent.rounds.trial.run import Means, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.promotion.gate import Decision, decide
 from learning.promotion.guard import guard_problems

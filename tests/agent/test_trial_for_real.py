@@ -14,7 +14,7 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Event, LearnFinished, Notice
 from agent.paths import Paths
-from agent.resources import Parts
+from agent.session.resources import Parts
 from agent.settings.schema import ModelSettings, SandboxSettings, Settings
 from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterStore

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from agent.paths import Paths
-from agent.project import ProjectTests
+from agent.rounds.trial.opening import Trials
+from agent.rounds.trial.systems import TrialError
 from agent.settings.schema import ModelSettings, Settings
-from agent.trial.opening import Trials
-from agent.trial.systems import TrialError
+from agent.testing.project import ProjectTests
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import AdapterManifest, hash_files, write_manifest

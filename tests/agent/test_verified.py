@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.verified import VerifiedTests
+from agent.testing.verified import VerifiedTests
 from agent.workspace.committed import read_commit
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox

@@ -10,7 +10,7 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Notice
 from agent.paths import Paths
-from agent.resources import Parts
+from agent.session.resources import Parts
 from agent.settings.schema import SessionSettings, Settings
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.project import open_project
 from agent.settings.schema import SandboxSettings
+from agent.testing.project import open_project
 from agent.workspace.workspace import Workspace
 from sandbox.box.status import Status
 from sandbox.verdict.report import RunStatus, TestReport

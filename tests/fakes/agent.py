@@ -11,9 +11,9 @@ from typing import Self
 from agent.approval import Approver, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
-from agent.learn import LearnOptions
-from agent.learner_process import LearnerSwitch
-from agent.practice import PracticeOptions
+from agent.rounds.learn import LearnOptions
+from agent.rounds.practice import PracticeOptions
+from agent.rounds.process import LearnerSwitch
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored
 

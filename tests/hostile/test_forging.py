@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.verified import VerifiedTests
+from agent.testing.verified import VerifiedTests
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.status import Trust

@@ -36,7 +36,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount o
 AGENT = """
 import asyncio, sys
 from pathlib import Path
-from agent.session import SessionLog
+from agent.session.session import SessionLog
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.contract import Job, Limits
 from sandbox.box.guarded import GuardedSandbox

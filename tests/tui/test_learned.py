@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.paths import from_environ
-from agent.session import SessionLog
+from agent.session.session import SessionLog
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import AdapterManifest, AdapterStore

@@ -24,7 +24,7 @@ from agent.approval import ModeApprover
 from agent.errors import AgentError
 from agent.events import EditApplied, Event
 from agent.paths import RepositoryPaths, from_environ
-from agent.session import SessionLog
+from agent.session.session import SessionLog
 from agent.settings.trust import TrustFile, configuration_of, digest_of
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.paths import Paths
-from agent.session import SessionLog
+from agent.session.session import SessionLog
 from agent.workspace.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -77,7 +77,7 @@ class Backstage:
         """Log a fault of our own; gives the sentence for the person."""
         import traceback
 
-        from agent.logs import append_fault
+        from agent.session.logs import append_fault
 
         text = "".join(traceback.format_exception(err))
         place = append_fault(self._app.where.paths.log_file, text)

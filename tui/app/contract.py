@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # the first paint waits for none of these
     from agent.approval import Approver
     from agent.events import Event
-    from agent.learn import LearnOptions
-    from agent.learner_process import LearnerSwitch
-    from agent.practice import PracticeOptions
+    from agent.rounds.learn import LearnOptions
+    from agent.rounds.practice import PracticeOptions
+    from agent.rounds.process import LearnerSwitch
     from agent.turn.conversation import Conversation
     from agent.workspace.workspace import Restored
 

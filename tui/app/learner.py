@@ -13,8 +13,8 @@ from tui.app.entries import Answer, Failure, Line
 if TYPE_CHECKING:
     from textual.timer import Timer
 
-    from agent.learn import LearnOptions
-    from agent.learner_process import LearnerSwitch
+    from agent.rounds.learn import LearnOptions
+    from agent.rounds.process import LearnerSwitch
     from tui.app.app import ElagentApp
     from tui.rounds import Round
     from tui.wiring import Context
@@ -109,7 +109,7 @@ class Learner:
 
     def start(self, *, by_hand: bool) -> None:
         """Begin a round, or go on with one that was interrupted."""
-        from agent.learner_process import LearnerSwitch
+        from agent.rounds.process import LearnerSwitch
 
         if self.running:
             self._app.notify("a learning round is running already; F2 shows it")
@@ -129,7 +129,7 @@ class Learner:
 
     async def _practise(self) -> None:
         """Retry failures that nobody fixed: what comes of it is learned in the round that follows."""
-        from agent.practice import PracticeOptions
+        from agent.rounds.practice import PracticeOptions
 
         settings = self._app.where.settings.learn
         limits = PracticeOptions(budget_s=60 * settings.practice_min, seed=settings.seed)
@@ -190,7 +190,7 @@ class Learner:
                 app.backstage.switch_when_idle()
 
     def _options(self) -> LearnOptions:
-        from agent.learn import LearnOptions
+        from agent.rounds.learn import LearnOptions
 
         settings = self._app.where.settings.learn
         return LearnOptions(

@@ -26,7 +26,7 @@ async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:
     """
     earlier: Sequence[Entry] = ()
     if where.resume:
-        from agent.session import read_session
+        from agent.session.session import read_session
         from tui.app.earlier import entries_of
 
         earlier = entries_of(read_session(where.repository.sessions, where.resume))

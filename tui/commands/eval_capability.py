@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from agent.paths import make_private
-from agent.trial.capability import measure_capabilities
+from agent.rounds.trial.capability import measure_capabilities
 from learning.promotion.capability import Capability, known_capabilities
 from tui.commands.learn import Budget
 from tui.plain import TextPresenter, make_console

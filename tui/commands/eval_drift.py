@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from agent.advice.environment import WORDING, Environment
+from agent.advice.lessons import lessons_of
 from agent.evaluation.drift import (
     ARMS,
     Arm,
@@ -34,8 +36,6 @@ from agent.evaluation.drift_image import DRIFT_LIMITS, drift_image
 from agent.evaluation.drift_memory import FactAsker, hint_finder, keep
 from agent.evaluation.judging import EvaluationError, WarmJudge, open_judge
 from agent.evaluation.models import Subject, open_subject
-from agent.facts.environment import WORDING, Environment
-from agent.memory.lessons import lessons_of
 from agent.paths import make_private
 from learning.evaluation.costs import Meter
 from learning.evaluation.drift import (

@@ -11,9 +11,9 @@ from typing import get_args
 import click
 
 from agent.assistant import Assistant
-from agent.capture import Recorder
 from agent.events import LearnFinished, Notice
-from agent.trial.replay import Part, gather, replay
+from agent.rounds.trial.replay import Part, gather, replay
+from agent.session.capture import Recorder
 from learning.evaluation.comparison import compare
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.scores import task_means

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from agent.events import LearnFinished
-from agent.learn import LearnOptions
-from agent.practice import PracticeOptions
+from agent.rounds.learn import LearnOptions
+from agent.rounds.practice import PracticeOptions
 from agent.settings.schema import LearnSettings
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.report import terminal_report

@@ -12,10 +12,10 @@ import click
 from rich.table import Table
 
 from agent.approval import Approver, Mode
-from agent.entering import project_files
 from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
-from agent.project import limits_of, prepare
+from agent.testing.entering import project_files
+from agent.testing.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.box.leftovers import remove_leftovers

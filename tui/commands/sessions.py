@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 
-from agent.session import SessionError, list_sessions, read_session
+from agent.session.session import SessionError, list_sessions, read_session
 from sandbox.box.streams import display_safe
 from tui.wiring import place
 

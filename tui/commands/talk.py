@@ -64,7 +64,7 @@ def talk(
 
 def _session(where: Context, given: str) -> str:
     """The session to go on with: the one that was named, else the last one."""
-    from agent.session import SessionError, last_conversation
+    from agent.session.session import SessionError, last_conversation
 
     found = last_conversation(where.repository.sessions) if given == _LAST else given
     if found is None:

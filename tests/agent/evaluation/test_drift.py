@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.advice.lessons import lessons_of
 from agent.evaluation.drift import (
     Attempt,
     run_drift,
@@ -17,7 +18,6 @@ from agent.evaluation.drift import (
 from agent.evaluation.drift_image import pinned
 from agent.evaluation.drift_memory import foreign_value, hint_finder, keep
 from agent.evaluation.judging import EvaluationError
-from agent.memory.lessons import lessons_of
 from learning.evaluation.drift import DriftTask
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Manifest, SampleFile

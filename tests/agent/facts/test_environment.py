@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.facts.environment import Environment
-from agent.facts.failure import Failure
-from agent.facts.python import introspection
+from agent.advice.environment import Environment
+from agent.advice.failure import Failure
+from agent.advice.python import introspection
 from sandbox.box.contract import Captured, Ending, Execution, Job, SandboxError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.policy import HARNESS_DIR

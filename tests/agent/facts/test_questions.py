@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.facts.compilers import CompilerNotes
-from agent.facts.failure import Failure, failure_of_command, failure_of_test
-from agent.facts.python_questions import Question, python_questions
+from agent.advice.compilers import CompilerNotes
+from agent.advice.failure import Failure, failure_of_command, failure_of_test
+from agent.advice.python_questions import Question, python_questions
 from agent.fixing.sources import Sources
 from sandbox.box.contract import Captured, Ending, Execution
 from tests.fakes.sandbox import failed

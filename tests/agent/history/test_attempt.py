@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.history.attempt import Attempt, attempt
-from agent.history.finding import find_tasks
-from agent.history.tasks import RepositoryTask, TaskFile
-from agent.history.trees import Tree, Trees, open_trees
-from agent.project import ProjectTests
+from agent.mining.attempt import Attempt, attempt
+from agent.mining.finding import find_tasks
+from agent.mining.tasks import RepositoryTask, TaskFile
+from agent.mining.trees import Tree, Trees, open_trees
+from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import Limits
 from sandbox.box.docker_box import DockerSandbox

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from agent.events import Event, Notice
-from agent.history.finding import find_tasks
-from agent.history.split import held_out, older_part, overlaps
-from agent.history.tasks import RepositoryTask, TaskFile
-from agent.history.trees import Trees, open_trees
+from agent.mining.finding import find_tasks
+from agent.mining.split import held_out, older_part, overlaps
+from agent.mining.tasks import RepositoryTask, TaskFile
+from agent.mining.trees import Trees, open_trees
 from learning.records import Experience
 from sandbox.verdict.report import RunStatus, TestReport
 from tests.fakes.experiences import make_action, make_experience

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.history.functions import differing, small_functions, stubbed, with_older_body
+from agent.mining.functions import differing, small_functions, stubbed, with_older_body
 
 _SHOP = '''"""A shop."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.memory.lessons import Hints, hints_for, lessons_of
-from agent.memory.signature import likeness, signature_of
+from agent.advice.lessons import Hints, hints_for, lessons_of
+from agent.advice.signature import likeness, signature_of
 from learning.records import Experience, Message, Trust, Verdict
 from tests.fakes.experiences import make_evidence, make_experience
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from agent.approval import Decision, Question
-from agent.capture import Recorder
 from agent.editing.edits import unified_diff
 from agent.editing.hunks import keep_hunks
 from agent.events import EditApplied, Event
+from agent.session.capture import Recorder
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
 from learning.experience.store import ExperienceStore

@@ -1,0 +1,1 @@
+"""Help beside a failure: what the installed libraries say, and what earlier repairs here teach."""

@@ -1,0 +1,45 @@
+"""Passes on what compilers themselves say about why: their notes, helps and suggestions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from agent.advice.failure import Fact, Failure
+from sandbox.box.contract import Sandbox
+from sandbox.box.streams import display_safe
+
+_MOST_FACTS = 4
+_MOST_LINES = 4_000
+_TEXT_CAP = 260
+_GCC = re.compile(r"[^\s:]{1,300}:\d{1,9}:(?:\d{1,9}:)? (note|error|warning): (.{1,600})")
+_SUGGESTS = re.compile(r"did you mean|suggested|declared here|expected .{1,200} but", re.IGNORECASE)
+_RUST = re.compile(r"\s{0,20}= (?:help|note): (.{1,600})|(?:help|note): (.{1,600})")
+_TYPESCRIPT = re.compile(r".{0,400}\berror TS\d{1,6}: (.{1,600}Did you mean.{1,300})")
+
+
+class CompilerNotes:
+    """Answers from the output alone: nothing is run."""
+
+    def key(self, failure: Failure) -> str:
+        """Not remembered."""
+        return ""
+
+    async def facts(self, failure: Failure, sandbox: Sandbox) -> Sequence[Fact] | None:
+        """Notes of gcc, clang, rustc and tsc that name what is there instead."""
+        lines = failure.output.splitlines()[-_MOST_LINES:]
+        return list(dict.fromkeys(_notes(lines)))[:_MOST_FACTS]
+
+
+def _notes(lines: Sequence[str]) -> Iterator[Fact]:
+    for line in lines:
+        if (match := _GCC.fullmatch(line)) and _SUGGESTS.search(match[2]):
+            yield _fact("compiler", match[2])
+        elif match := _RUST.fullmatch(line):
+            yield _fact("rustc", match[1] or match[2])
+        elif match := _TYPESCRIPT.fullmatch(line):
+            yield _fact("tsc", match[1])
+
+
+def _fact(tool: str, text: str) -> Fact:
+    return Fact(subject=tool, text=f"{tool}: {display_safe(text)[:_TEXT_CAP]}")

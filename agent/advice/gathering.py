@@ -1,0 +1,85 @@
+"""Help for a failure beside the failure itself: facts of the environment, lessons of the past."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agent.advice.environment import Environment
+from agent.advice.failure import Fact, Failure, failure_of_command, failure_of_test
+from agent.advice.lessons import Hints, Lesson, hints_for
+from agent.fixing.sources import Sources
+from learning.experience.store import StoreError
+from sandbox.box.contract import Execution
+from sandbox.verdict.report import TestReport, TestResult
+
+_MOST_TESTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What can be said to the model about one failure."""
+
+    facts: tuple[Fact, ...] = ()
+    hints: Hints = field(default_factory=Hints)
+
+    @property
+    def used(self) -> str:
+        """One sentence on the hints, for the person; empty without any."""
+        if not self.hints.ids:
+            return ""
+        many = "s" if len(self.hints.ids) > 1 else ""
+        return f"used {len(self.hints.ids)} hint{many} from {', '.join(self.hints.ids)}"
+
+
+class Advisor:
+    """Asks whoever may be asked; without an environment or lessons that part stays empty."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment | None = None,
+        lessons: Callable[[], Sequence[Lesson]] = tuple,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._environment = environment
+        self._lessons = lessons
+        self._say = say
+
+    async def for_test(self, result: TestResult, sources: Sources) -> Advice:
+        """Advice on a red test."""
+        return await self._about(failure_of_test(result, sources))
+
+    async def explain(self, failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
+        """What to tell the model after a command or tests that failed; the person hears of hints."""
+        texts: list[str] = []
+        for failure in _failures(failed, sources):
+            advice = await self._about(failure)
+            if advice.used:
+                self._say(advice.used)
+            texts += [fact.text for fact in advice.facts]
+            texts += [advice.hints.text] if advice.hints.text else []
+        return list(dict.fromkeys(texts))
+
+    async def _about(self, failure: Failure) -> Advice:
+        facts = await self._environment.facts(failure) if self._environment is not None else ()
+        return Advice(facts=facts, hints=await self._hints(failure))
+
+    async def _hints(self, failure: Failure) -> Hints:
+        """Lessons of the past; a store that cannot be read costs them, never the job."""
+        if not (failure.exception or failure.message):
+            return Hints()
+        try:
+            lessons = await asyncio.to_thread(self._lessons)
+        except StoreError as err:
+            self._say(f"no hints: {err}")
+            return Hints()
+        return hints_for([(failure.exception, failure.message)], lessons)
+
+
+def _failures(failed: Execution | TestReport, sources: Sources) -> list[Failure]:
+    if isinstance(failed, TestReport):
+        return [failure_of_test(result, sources) for result in failed.red[:_MOST_TESTS]]
+    failure = failure_of_command(failed, sources)
+    return [failure] if failure is not None else []

@@ -1,0 +1,175 @@
+"""One system tries one task, as the fix loop would: the same prompt, checks and judgement, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from agent.events import Event, ReplyFinished, TestsFinished
+from agent.fixing.attempts import (
+    Asked,
+    Parts,
+    Plan,
+    ask_for_file,
+    fitting_prompt,
+    read_edit,
+    try_edit,
+)
+from agent.fixing.context import FixPrompt
+from agent.fixing.judging import Judgement, evidence_after
+from agent.fixing.sources import Sources
+from agent.fixing.verify import State
+from agent.mining.tasks import RepositoryTask, text_digest
+from agent.mining.trees import Tree
+from agent.model.protocol import Model
+from agent.prompt_files import prompt
+from learning.evaluation.samples import Sample
+from learning.records import Evidence, Message, Verdict
+from sandbox.box.status import Status
+from sandbox.box.streams import display_safe
+
+_NOTE_CHARACTERS = 300
+_MOST_REPLY_TOKENS = 2048
+
+Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
+"""Changes a prompt before it is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try and everything that an experience of it needs."""
+
+    sample: Sample
+    asked: Asked | None = None
+    """None where the prompt did not fit."""
+    after: str = ""
+    """The file that the reply gave; empty if it gave none."""
+    evidence: tuple[Evidence, ...] = ()
+    """Why it failed."""
+    judgement: Judgement | None = None
+
+
+def prompts_digest() -> str:
+    """Key of what every task is asked with."""
+    return text_digest(prompt("fix_system") + prompt("fix_user"))
+
+
+async def attempt(
+    task: RepositoryTask,
+    *,
+    tree: Tree,
+    model: Model,
+    note: str = "",
+    temperature: float = 0.0,
+    seed: int = 0,
+    reword: Reword = lambda messages: messages,
+) -> Attempt:
+    """Let a model try a task once. A pass has all its tests green and no other red.
+
+    No facts and no hints are in the prompt: both depend on what else happened.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+        ModelError: If the model gives none.
+    """
+    spent = _Spent()
+    with tree.instead(task.path, task.broken):
+        parts = Parts(
+            sources=Sources(tree.folder, tree.files),
+            runner=tree.runner,
+            model=model,
+            emit=spent.take,
+            max_reply_tokens=_MOST_REPLY_TOKENS,
+        )
+        plan = Plan(
+            result=task.failing[0],
+            path=task.path,
+            note=note,
+            temperature=temperature,
+            seed=seed,
+        )
+        fitting = await fitting_prompt(parts, plan, task.broken)
+        if isinstance(fitting, str):
+            return Attempt(sample=_sample(task, Status.ERROR, fitting, spent))
+        asked_with, room = fitting
+        asked = await ask_for_file(
+            parts,
+            plan,
+            FixPrompt(messages=reword(asked_with.messages)),
+            before=task.broken,
+            max_tokens=room,
+        )
+        edit = read_edit(parts, asked, task.path)
+        if isinstance(edit, str):
+            sample = _sample(task, Status.ERROR, edit, spent, reply=asked.action.text)
+            return Attempt(sample=sample, asked=asked)
+        judgement = await try_edit(parts, edit, _state(task), task.failing[0].id)
+    status, why = _status(judgement)
+    sample = _sample(task, status, why, spent, reply=asked.action.text, code=edit.after)
+    return Attempt(
+        sample=replace(sample, finish=asked.action.finish),
+        asked=asked,
+        after=edit.after,
+        evidence=evidence_after(judgement),
+        judgement=judgement,
+    )
+
+
+def _state(task: RepositoryTask) -> State:
+    return State(report=task.report, green=frozenset(task.green), red=task.failing)
+
+
+def _status(judgement: Judgement) -> tuple[Status, str]:
+    if judgement.verdict is Verdict.UNKNOWN:
+        return Status.ERROR, judgement.reason
+    if judgement.verdict is Verdict.FAIL or judgement.state is None:
+        return Status.FAIL, judgement.reason
+    if not judgement.trust.may_train:
+        return Status.TAMPERED, "what it wrote could have forged the verdict"
+    left = [result.id for result in judgement.state.red]
+    return (Status.FAIL, f"{left[0]} still fails") if left else (Status.PASS, "")
+
+
+class _Spent:
+    """What the one reply and the runs of the tests took."""
+
+    def __init__(self) -> None:
+        self.reply: ReplyFinished | None = None
+        self.sandbox_s = 0.0
+
+    def take(self, event: Event) -> None:
+        """Note what an event says of the cost."""
+        if isinstance(event, ReplyFinished):
+            self.reply = event
+        elif isinstance(event, TestsFinished):
+            self.sandbox_s += event.report.duration_s
+
+
+def _sample(
+    task: RepositoryTask,
+    status: Status,
+    why: str,
+    spent: _Spent,
+    *,
+    reply: str = "",
+    code: str = "",
+) -> Sample:
+    made: Sequence[int] = (0, 0)
+    seconds = 0.0
+    if spent.reply is not None:
+        made = (spent.reply.prompt_tokens, spent.reply.completion_tokens)
+        seconds = spent.reply.duration_s
+    return Sample(
+        task_id=task.id,
+        index=0,
+        reply=reply,
+        raw=code,
+        sanitised=code,
+        raw_verdict=status.value,
+        sanitised_verdict=status.value,
+        message=display_safe(why)[:_NOTE_CHARACTERS],
+        prompt_tokens=made[0],
+        completion_tokens=made[1],
+        generation_s=seconds,
+        sandbox_s=spent.sandbox_s,
+    )

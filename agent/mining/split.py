@@ -1,0 +1,64 @@
+"""Which tasks may judge an adapter: later ones, about nothing that it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.mining.functions import differing
+from agent.mining.tasks import RepositoryTask, TaskFile
+from learning.records import Experience
+
+EXPERIENCE_SHARE = 1 / 3
+"""Of the tasks that are known when the line is drawn; it stays where it is as history grows."""
+
+
+def older_part(known: TaskFile) -> Sequence[RepositoryTask]:
+    """The tasks that experience may be made of, the oldest first."""
+    return [task for task in known.in_time if task.order <= _cutoff(known)]
+
+
+def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[RepositoryTask]:
+    """The later tasks, the oldest first, without those that something learned is about."""
+    taught = list(learned)
+    return [
+        task
+        for task in known.in_time
+        if task.order > _cutoff(known) and not any(overlaps(task, each) for each in taught)
+    ]
+
+
+def overlaps(task: RepositoryTask, experience: Experience) -> bool:
+    """Whether an experience is about the tests or the function of a task, or shows its answer.
+
+    A file is shown and written whole, so one repair shows the answers to all tasks of its file.
+    """
+    if {*experience.targets, *experience.green_after} & set(task.red_ids):
+        return True
+    if task.kind != "failure" and task.real in _shown(experience):
+        return True
+    if experience.path != task.path:
+        return False
+    touched = differing(experience.before, experience.after).split(",")
+    return not set(touched).isdisjoint(task.function.split(","))
+
+
+def _shown(experience: Experience) -> str:
+    texts = [message.content for message in experience.messages]
+    return "\0".join([*texts, experience.action.text, experience.before, experience.after])
+
+
+def _cutoff(known: TaskFile) -> tuple[int, str]:
+    """Where the older part ends: for good, once a whole search has shown what there is.
+
+    Until then it can only move back, as a search goes from the newest commit to the oldest: what
+    was held out stays so.
+    """
+    if known.cutoff is None:
+        tasks = known.in_time
+        older = int(len(tasks) * EXPERIENCE_SHARE)
+        if not older:
+            return (0, "")
+        if not known.complete:
+            return tasks[older - 1].order
+        known.cut(tasks[older - 1].order)
+    return known.cutoff or (0, "")

@@ -1,0 +1,228 @@
+"""One learning round: choose what to learn, run the worker, take its adapter in, decide."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from agent.errors import AgentError
+from agent.events import Event, LearnFinished, Notice, StageStarted
+from agent.rounds.jobs import LearnError, only_one_round, stale
+from agent.rounds.plan import LearnOptions, what_it_costs
+from agent.rounds.process import LearnerFailedError, LearnerSwitch, run_worker
+from agent.rounds.round import NOTHING_USABLE, Measure, Round, nothing_to_learn, plan_round
+from agent.rounds.trial.settling import settle, watch
+from agent.rounds.yields import YieldRow, append_yield
+from agent.streaming import Emit, stream_events
+from learning.errors import LearningError
+from learning.experience.store import ExperienceStore
+from learning.model.catalog import InstalledModel
+from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import NO_TRIAL, Trial
+from learning.promotion.likelihood import unseen_in_words
+from learning.promotion.lineage import made_from
+from learning.training.job import (
+    TrainingError,
+    read_examples,
+    read_job,
+    read_result,
+    write_job,
+)
+from learning.training.resources import available_bytes, check_memory
+from sandbox.box.contract import SandboxError
+
+__all__ = ["CannotTrainError", "LearnError", "LearnOptions", "Measure", "learn"]
+
+
+_DEFAULT = LearnOptions()
+
+
+class CannotTrainError(LearnError):
+    """This model cannot be trained on this machine as it is."""
+
+
+def learn(
+    *,
+    store: ExperienceStore,
+    adapters: AdapterStore,
+    model: InstalledModel,
+    repository: str,
+    jobs: Path,
+    options: LearnOptions = _DEFAULT,
+    measure: Measure | None = None,
+    switch: LearnerSwitch | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    python: str = sys.executable,
+    clock: Callable[[], float] = time.time,
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
+) -> AsyncIterator[Event]:
+    """Run one round; the last event is `LearnFinished`.
+
+    `measure` is called once the worker has ended and its memory is free; without it the adapter
+    stays in shadow. `switch` pauses the worker from outside.
+    Closing the iterator or cancelling the task ends the worker at once. What it has done is kept:
+    the next call finishes that round.
+
+    Raises:
+        CannotTrainError: If the model cannot be trained on this machine.
+        LearnError: If another round is running, or the worker failed.
+        StoreError: If the experiences cannot be read.
+        CapabilityError: If what was measured of the model cannot be read.
+        AdapterError: If the finished adapter cannot be taken in.
+    """
+
+    async def work(emit: Emit) -> None:
+        if model.hf is None:
+            raise CannotTrainError(
+                f"{model.name} cannot be trained: only its GGUF file is here."
+                f" Fetch it with `elagent models pull {model.name}`"
+            )
+        this = Round(
+            store=store,
+            adapters=adapters,
+            model=model,
+            hf_folder=model.hf,
+            repository=repository,
+            jobs=jobs,
+            options=options,
+            emit=emit,
+            measure=measure,
+        )
+        with only_one_round(jobs):
+            if not options.dry_run:
+                adapters.sweep()
+                await asyncio.to_thread(watch, store, adapters, model=model.name, emit=emit)
+            folder = await asyncio.to_thread(_chosen, this, id_=new_id(), now=clock())
+            if folder is not None:
+                await _train(folder, emit, environ=environ, python=python, switch=switch)
+                await _take_in(this, folder, now=clock())
+
+    return stream_events(work)
+
+
+def _chosen(this: Round, *, id_: str, now: float) -> Path | None:
+    """The folder of the job to work on; reads every experience, which takes its time."""
+    folder = _unfinished_job(this)
+    if folder is None:
+        return _new_round(this, id_=id_, now=now)
+    if not this.options.dry_run:
+        this.emit(Notice("an earlier round was interrupted: going on from its last step"))
+        return folder
+    steps = read_job(folder).steps
+    this.emit(
+        Notice(
+            f"an earlier round of at most {steps} steps over {len(read_examples(folder))} examples "
+            "was interrupted: it would be gone on with first, from its last step; with --discard it "
+            "is thrown away"
+        )
+    )
+    return None
+
+
+def _unfinished_job(this: Round) -> Path | None:
+    """An interrupted round to go on with; those that cannot be are thrown away, with a word."""
+    would_be = "would be" if this.options.dry_run else "was"
+    for folder in sorted(path for path in this.jobs.iterdir() if path.is_dir()):
+        reason = (
+            "as you asked"
+            if this.options.discard
+            else stale(folder, model=this.model, forgotten=this.store.forgotten())
+        )
+        if not reason:
+            return folder
+        if not this.options.dry_run:
+            shutil.rmtree(folder)
+        this.emit(Notice(f"an interrupted round {would_be} thrown away: {reason}"))
+    return None
+
+
+def _new_round(this: Round, *, id_: str, now: float) -> Path | None:
+    """The folder of a new job; None if nothing is to be trained now."""
+    plan = plan_round(this, id_=id_, now=now)
+    if isinstance(plan, LearnFinished):
+        this.emit(plan)
+        return None
+    selection, job = plan.selection, plan.job
+    if this.options.dry_run:
+        this.emit(what_it_costs(plan.usable.prepared, job, this.hf_folder))
+        return None
+    try:
+        check_memory(this.hf_folder, available_bytes=available_bytes())
+    except TrainingError as err:
+        raise CannotTrainError(str(err)) from err
+    folder = this.jobs / id_
+    account = YieldRow(
+        at=now,
+        source="sessions",
+        model=this.model.name,
+        failures=selection.failures,
+        pairs=selection.fixed,
+        distinct=selection.distinct_fixes,
+    )
+    append_yield(this.jobs, account)
+    learned = made_from(this.adapters, job.parent) if job.parent else frozenset()
+    write_job(
+        folder,
+        job,
+        selection.examples,
+        unseen=[fix for fix in selection.unseen if learned.isdisjoint(fix.experience_ids)],
+    )
+    return folder
+
+
+async def _train(
+    folder: Path,
+    emit: Emit,
+    *,
+    environ: Mapping[str, str],
+    python: str,
+    switch: LearnerSwitch | None,
+) -> None:
+    if read_result(folder) is not None:  # interrupted between the result and its adoption
+        return
+    try:
+        await run_worker(folder, emit, environ=environ, python=python, switch=switch)
+    except LearnerFailedError as err:
+        if not err.resumable:
+            shutil.rmtree(folder)  # the same examples would fail in the same way
+        raise (CannotTrainError if err.environment else LearnError)(str(err)) from err
+
+
+async def _take_in(this: Round, folder: Path, *, now: float) -> None:
+    """Move the adapter among the others, decide, and remove the job with its copies of text."""
+    result = read_result(folder)
+    if result is None:
+        raise LearnError("the learner ended without a result: run `elagent learn` again")
+    if result.adapter is None:
+        shutil.rmtree(folder)
+        this.emit(nothing_to_learn(NOTHING_USABLE))
+        return
+    this.emit(StageStarted("checking the adapter"))
+    if (folder / "adapter").exists():
+        this.adapters.adopt(folder / "adapter")
+    manifest = this.adapters.get(result.adapter)
+    shutil.rmtree(folder)
+    for name in this.adapters.retain(keep_last=this.options.keep_adapters):
+        this.emit(Notice(f"removed the old adapter {name}"))
+    if unseen := unseen_in_words(manifest.report):
+        this.emit(Notice(unseen))
+    trial = await _tried(this, manifest)
+    this.emit(settle(this.adapters, manifest, trial, base=this.model.identity, now=now))
+
+
+async def _tried(this: Round, manifest: AdapterManifest) -> Trial:
+    """What was measured of the adapter; nothing where it cannot be, and then it is said why."""
+    if this.measure is None:
+        return NO_TRIAL
+    try:
+        return await this.measure(manifest, this.emit)
+    except (AgentError, LearningError, SandboxError) as err:
+        text = f"not tried: {err}; `elagent adapters try {manifest.name}` does it later"
+        this.emit(Notice(text, "warning"))
+        return NO_TRIAL

@@ -1,0 +1,215 @@
+"""Practice while nobody waits: retry failures that nobody fixed, in a copy, and keep what works.
+
+A small model makes nothing of a raw error line but often repairs its mistake when it is told what
+the installed library really offers. Such a repair, judged by the tests, is a verified pair: the fix
+is learned at the prompt that had failed, which did not have the facts. Nothing here touches the
+user's files, and no failing try is kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.events import Event, Notice, ReplyFinished, TestsFinished
+from agent.fixing.attempts import Advise
+from agent.fixing.fix import FixOptions, fix
+from agent.fixing.steps import FixStep
+from agent.fixing.verify import TestRunner
+from agent.model.protocol import Model
+from agent.rounds.yields import YieldRow
+from learning.experience.store import ExperienceStore
+from learning.records import Experience, Origin, Verdict
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PracticeOptions:
+    """How much may be tried."""
+
+    tries: int = 4
+    """Replies for each failing test."""
+    budget_s: float = 1800.0
+    """No further event of the repair is waited for after this time."""
+    temperature: float = 0.8
+    seed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Count:
+    """What came of it so far."""
+
+    failures: int
+    replies: int = 0
+    tokens: int = 0
+    test_runs: int = 0
+    pairs: int = 0
+    fixes: set[str] = field(default_factory=set)
+    """The files that came out, to tell distinct fixes from the same one again."""
+
+    def take(self, event: Event) -> None:
+        match event:
+            case ReplyFinished():
+                self.replies += 1
+                self.tokens += event.prompt_tokens + event.completion_tokens
+            case TestsFinished():
+                self.test_runs += 1
+
+    def row(self, *, at: float, model: str, seconds: float) -> YieldRow:
+        return YieldRow(
+            at=at,
+            source="practice",
+            model=model,
+            failures=self.failures,
+            pairs=self.pairs,
+            distinct=len(self.fixes),
+            replies=self.replies,
+            tokens=self.tokens,
+            test_runs=self.test_runs,
+            seconds=round(seconds, 1),
+        )
+
+
+def in_words(row: YieldRow) -> str:
+    """One line for the person."""
+    return (
+        f"practice: {row.pairs} of {row.failures} failures fixed with {row.replies} replies"
+        f" in {row.seconds / _MINUTE_S:.0f} min, {row.distinct} distinct fixes"
+    )
+
+
+def unfixed(experiences: Sequence[Experience], *, model: str) -> Mapping[str, Experience]:
+    """For each test that is still failing, its latest failing step, from rows newest first.
+
+    Steps without token ids or without a file teach nothing and are left out.
+    """
+    fixed = {each.fixes for each in experiences if each.fixes}
+    solved: set[str] = set()
+    found: dict[str, Experience] = {}
+    for each in experiences:
+        if each.model != model or each.origin is not Origin.FIX:
+            continue
+        if each.verdict is Verdict.PASS:
+            solved.update(each.targets)
+        usable = each.path and each.action.token_ids and each.id not in fixed
+        if each.verdict is Verdict.FAIL and usable:
+            for target in each.targets:
+                if target not in solved:
+                    found.setdefault(target, each)
+    return found
+
+
+def copy_project(root: Path, files: Collection[str], target: Path) -> None:
+    """Copy the project's files, links and odd files left out, into an empty folder.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+    """
+    for name in files:
+        source, copy = root / name, target / name
+        if source.is_file() and not source.is_symlink():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+
+
+async def practise(
+    *,
+    copy: Path,
+    files: Sequence[str],
+    runner: TestRunner,
+    model: Model,
+    store: ExperienceStore,
+    advise: Advise | None = None,
+    options: PracticeOptions = PracticeOptions(),
+    on_yield: Callable[[YieldRow], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncGenerator[Event, None]:
+    """Repair `copy`, a copy of the project that `runner` tests; the last event is a `Notice`.
+
+    Only tests with a stored failure are tried. `on_yield` is told what came of it, also when the
+    practice is cut short. `advise` is what the first try had not: facts of the environment. A repair is kept as a pair if
+    its file stood as it had when the stored step failed, and its verdict cannot have been forged.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+        ModelError: If the model gives no answer.
+        StoreError: If the store cannot be read or written.
+    """
+    failing = unfixed(store.list(), model=model.name)
+    found = _Count(failures=len(failing))
+    started = clock()
+    try:
+        if failing:
+            repair = fix(
+                root=copy,
+                files=files,
+                runner=runner,
+                model=model,
+                options=FixOptions(
+                    max_attempts=options.tries,
+                    retry_temperature=options.temperature,
+                    seed=options.seed,
+                    only=frozenset(failing),
+                ),
+                recorder=_PairRecorder(store, failing, found),
+                advise=advise,
+            )
+            async with aclosing(repair) as events:
+                async for event in events:
+                    found.take(event)
+                    yield event
+                    if clock() - started > options.budget_s:
+                        yield Notice("practice: the time is used up")
+                        break
+    finally:
+        row = found.row(at=time.time(), model=model.name, seconds=clock() - started)
+        if failing:
+            on_yield(row)
+    yield Notice(in_words(row))
+
+
+class _PairRecorder:
+    """Keeps repairs of known failures, linked to the step that had failed."""
+
+    def __init__(
+        self, store: ExperienceStore, failing: Mapping[str, Experience], found: _Count
+    ) -> None:
+        self._store = store
+        self._failing = failing
+        self._found = found
+
+    def record(self, step: FixStep) -> object:
+        """Keep it if it is the other half of a pair."""
+        known = [self._failing[target] for target in step.targets if target in self._failing]
+        failed = next((k for k in known if (k.path, k.before) == (step.path, step.before)), None)
+        if step.verdict is not Verdict.PASS or failed is None or not step.trust.may_train:
+            return None
+        kept = self._store.add(
+            Experience(
+                id=uuid.uuid4().hex[:12],
+                session="practice",
+                created_at=time.time(),
+                repository=failed.repository,
+                model=step.action.model,
+                messages=tuple(step.messages),
+                action=step.action,
+                verdict=step.verdict,
+                evidence=tuple(step.evidence),
+                targets=tuple(step.targets),
+                path=step.path,
+                before=step.before,
+                after=step.after,
+                fixes=failed.id,
+                trust=step.trust,
+            )
+        )
+        if kept:
+            self._found.pairs += 1
+            self._found.fixes.add(step.after)
+        return None

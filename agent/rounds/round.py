@@ -1,0 +1,163 @@
+"""What a learning round will do, decided before anything is trained; a dry run only tells of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.events import LearnFinished, Notice
+from agent.rounds.plan import LearnOptions, batches, may_read, what_is_learned
+from agent.streaming import Emit
+from learning.experience.store import ExperienceStore
+from learning.model.catalog import InstalledModel
+from learning.model.chat import ChatFormat
+from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
+from learning.promotion.capability import known_capabilities
+from learning.promotion.gate import Trial
+from learning.promotion.lineage import Rebuild, made_from, rebuild
+from learning.promotion.manifest import adapter_prefix
+from learning.records import Experience
+from learning.training.job import Job
+from learning.training.selection import Selection, select
+from learning.training.usable import Usable, prepare_all
+
+NOTHING_USABLE = "nothing to learn: no stored example could be used token by token"
+
+Measure = Callable[[AdapterManifest, Emit], Awaitable[Trial]]
+"""Tries a new adapter against what is in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round works on."""
+
+    store: ExperienceStore
+    adapters: AdapterStore
+    model: InstalledModel
+    hf_folder: Path
+    repository: str
+    jobs: Path
+    options: LearnOptions
+    emit: Emit
+    measure: Measure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a round will learn, and how."""
+
+    selection: Selection
+    usable: Usable
+    """What the selection is as tokens."""
+    job: Job
+
+
+def plan_round(this: Round, *, id_: str, now: float) -> Plan | LearnFinished:
+    """The plan of a new round, told by its notices; or that there is nothing to learn.
+
+    Raises:
+        StoreError: If the experiences cannot be read.
+        CapabilityError: If what was measured of the model cannot be read.
+    """
+    capabilities = known_capabilities(this.jobs, this.model.identity)
+    again = _rebuild(this)
+    experiences = _candidates(this, again)
+    selection = select(
+        experiences,
+        model=this.model.name,
+        max_examples=len(experiences) if again else this.options.max_examples,
+        kinds=this.options.kinds,
+        reads=lambda kind: may_read(this.options, capabilities[kind]),
+    )
+    for notice in what_is_learned(selection, capabilities, this.options):
+        this.emit(notice)
+    parent, refused = _parent(this, again)
+    if finished := _nothing_to_do(this, selection, parent):
+        return finished
+    job, usable = _job(this, selection, parent, id_=id_, now=now)
+    for reason, count in usable.skipped.items():
+        this.emit(Notice(f"left out: {count} {reason}"))
+    if not usable.prepared:
+        return nothing_to_learn(NOTHING_USABLE)
+    if refused:
+        this.emit(Notice(f"starting from the bare base model: {refused}", level="warning"))
+    return Plan(selection=selection, usable=usable, job=job)
+
+
+def nothing_to_learn(reason: str) -> LearnFinished:
+    """The end of a round that made no adapter."""
+    return LearnFinished(adapter=None, decision="nothing_to_learn", reason=reason, experiences=0)
+
+
+def _nothing_to_do(
+    this: Round, selection: Selection, parent: AdapterManifest | None
+) -> LearnFinished | None:
+    reason = ""
+    if not selection.examples:
+        reason = "nothing to learn: no failure or verified fix of this model is stored here"
+    for done in this.adapters.list():
+        same = set(done.selected_ids) == set(selection.experience_ids)
+        if same and done.base == this.model.identity and done.parent == (parent and parent.name):
+            reason = f"nothing new to learn: {done.name} was made from the same experiences"
+            if done.decision.get("kind") == "shadow":
+                reason += f"; `elagent adapters try {done.name}` goes on with its trial"
+    return nothing_to_learn(reason) if reason else None
+
+
+def _candidates(this: Round, again: Rebuild | None) -> Sequence[Experience]:
+    """What may be learned from, the newest first, and first what a named parent has not seen."""
+    experiences = this.store.list()
+    if again is not None:
+        return [each for each in experiences if each.id in again.experience_ids]
+    parent = this.options.parent
+    seen = made_from(this.adapters, parent) if parent else frozenset()
+    return sorted(experiences, key=lambda each: each.id in seen)
+
+
+def _rebuild(this: Round) -> Rebuild | None:
+    name = this.options.rebuild
+    return None if name is None else rebuild(this.adapters, name, this.store.forgotten())
+
+
+def _parent(this: Round, again: Rebuild | None) -> tuple[AdapterManifest | None, str]:
+    """The adapter that the round starts from, if it can; else why not."""
+    try:
+        if again is not None:
+            parent = None if again.parent is None else this.adapters.get(again.parent)
+        elif this.options.parent is not None:
+            parent = this.adapters.get(this.options.parent)
+        else:
+            parent = this.adapters.active()
+        if parent is not None:
+            this.adapters.verify(parent.name, base=this.model.identity)
+    except AdapterError as err:
+        return None, str(err)
+    return parent, ""
+
+
+def _job(
+    this: Round, selection: Selection, parent: AdapterManifest | None, *, id_: str, now: float
+) -> tuple[Job, Usable]:
+    """The job, and what of the selection it will learn: its steps are counted by that."""
+    options = this.options
+    job = Job(
+        id=id_,
+        model=this.model.name,
+        model_folder=str(this.hf_folder),
+        base=this.model.identity,
+        adapter_prefix=adapter_prefix(this.repository, this.adapters.next_version()),
+        created_at=now,
+        parent=parent.name if parent else None,
+        parent_folder=str(this.adapters.path(parent.name)) if parent else None,
+        seed=options.seed,
+        learning_rate=options.learning_rate,
+        rank=options.rank,
+        alpha=2 * options.rank,
+        max_tokens=options.max_tokens,
+        budget_s=options.budget_s,
+    )
+    usable = prepare_all(selection.examples, ChatFormat.load(this.hf_folder), job)
+    batch, steps = batches(len(usable.prepared), options.steps)
+    return dataclasses.replace(job, batch=batch, steps=steps), usable

@@ -1,0 +1,142 @@
+"""Where systems are measured: each answer is kept, and none is asked for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agent.evaluation.humaneval import generate_and_judge
+from agent.evaluation.judging import Judge
+from agent.evaluation.models import RemoteModel
+from agent.mining.attempt import attempt, prompts_digest
+from agent.mining.tasks import RULES, RepositoryTask, text_digest
+from agent.mining.trees import Tree, Trees
+from agent.model.protocol import Model
+from agent.rounds.trial.systems import Systems
+from learning.evaluation import prompting
+from learning.evaluation.humaneval import Problem
+from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.promotion.guard import guard_digest
+from learning.records import Sampling
+
+_GUARD_TOKENS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What every result depends on beside the adapter and the task."""
+
+    model: str
+    weights_sha256: str
+    image_id: str
+    """Where the repository's tests run."""
+    guard_image_id: str = ""
+    """Where the general tasks are judged."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bench:
+    """Lets systems try tasks. Results are kept by weights, adapter, task and prompt."""
+
+    def __init__(
+        self, *, systems: Systems, trees: Trees, judge: Judge, folder: Path, about: About
+    ) -> None:
+        self._systems = systems
+        self._trees = trees
+        self._judge = judge
+        self._folder = folder
+        self._about = about
+        self._files: dict[tuple[str, str | None], SampleFile] = {}
+        self._known: dict[tuple[str, str | None], dict[str, Sample]] = {}
+
+    def known(self, suite: str, system: str | None) -> Mapping[str, Sample]:
+        """What was measured of a system before, by task."""
+        key = (suite, system)
+        if key not in self._known:
+            samples = self.file(suite, system).read().values()
+            self._known[key] = {sample.task_id: sample for sample in samples}
+        return self._known[key]
+
+    def file(self, suite: str, system: str | None) -> SampleFile:
+        """The results of a system in `repo` or `guard`."""
+        key = (suite, system)
+        if key not in self._files:
+            manifest = self._manifest(suite, system)
+            name = f"{suite}-{system or 'base'}-{manifest.digest}"
+            self._files[key] = SampleFile(self._folder / name, manifest)
+        return self._files[key]
+
+    def arm(self, suite: str, arm: str) -> SampleFile:
+        """Results of the bare model where its prompts are changed in the way that `arm` names."""
+        manifest = replace(self._manifest("repo", None), suite=suite, arm=arm)
+        return SampleFile(self._folder / f"{suite}-{arm}-{manifest.digest}", manifest)
+
+    async def model(self, system: str | None) -> Model:
+        """The model with an adapter, or without one.
+
+        Raises:
+            ModelError, TrialError: If it cannot be had.
+        """
+        return await self._systems.model(system)
+
+    async def tree(self, task: RepositoryTask) -> Tree:
+        """The files that a task is tried on.
+
+        Raises:
+            WorkspaceError: If its commit is gone.
+        """
+        return await self._trees.at(task.commit)
+
+    async def try_task(self, system: str | None, task: RepositoryTask) -> Sample:
+        """A system's one answer to a task of the repository.
+
+        Raises:
+            SandboxError, ModelError, WorkspaceError: If there is no answer.
+        """
+        known = self.known("repo", system)
+        if task.id not in known:
+            model = await self.model(system)
+            made = await attempt(task, tree=await self.tree(task), model=model)
+            self._keep("repo", system, made.sample, append=True)
+        return self.known("repo", system)[task.id]
+
+    async def try_general(self, system: str | None, problem: Problem) -> Sample:
+        """A system's one answer to a task of the general guard.
+
+        Raises:
+            EvaluationError, ModelError: If there is no answer or no verdict.
+        """
+        if problem.task_id not in self.known("guard", system):
+            model = await self.model(system)
+            found = await generate_and_judge(
+                [problem],
+                RemoteModel(model),
+                self._judge,
+                self.file("guard", system),
+                style="chat",
+                samples=1,
+            )
+            self._keep("guard", system, found[problem.task_id, 0], append=False)
+        return self.known("guard", system)[problem.task_id]
+
+    def _keep(self, suite: str, system: str | None, sample: Sample, *, append: bool) -> None:
+        if append:
+            self.file(suite, system).append([sample])
+        self._known[suite, system][sample.task_id] = sample
+
+    def _manifest(self, suite: str, system: str | None) -> Manifest:
+        about = self._about
+        own = suite == "repo"
+        return Manifest(
+            suite=suite,
+            model=about.model,
+            weights_sha256=about.weights_sha256,
+            adapter=system,
+            prompt="fix" if own else "chat",
+            prompt_sha256=prompts_digest() if own else prompting.digest("chat"),
+            data_sha256=text_digest(RULES) if own else guard_digest(),
+            sampling=Sampling(max_tokens=2048 if own else _GUARD_TOKENS),
+            image_id=about.image_id if own else about.guard_image_id,
+            versions=about.versions,
+        )

@@ -1,0 +1,244 @@
+"""Opens what a trial of a repository needs: its tests in the sandbox, the systems, a judge."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agent.evaluation.judging import Judge, open_judge
+from agent.events import Notice
+from agent.mining.finding import find_tasks
+from agent.mining.tasks import TaskFile
+from agent.mining.trees import Trees, open_trees
+from agent.paths import Paths, make_private
+from agent.rounds.process import LearnerSwitch
+from agent.rounds.trial.bench import About, Bench
+from agent.rounds.trial.decision import may_judge, measure
+from agent.rounds.trial.ledger import Ledger
+from agent.rounds.trial.run import Means
+from agent.rounds.trial.systems import TrialError, served_systems
+from agent.settings.schema import Settings
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests
+from learning.experience.store import ExperienceStore
+from learning.model.catalog import InstalledModel
+from learning.model.resolve import resolve
+from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.gate import Trial
+from learning.promotion.guard import guard_problems
+from learning.promotion.lineage import tainted
+from learning.records import Origin, Verdict
+from sandbox.box.children import in_thread
+from sandbox.images.base import ensure_base
+from sandbox.warm.judge import CheckTask, JudgeResult
+
+_READ_BYTES_PER_S = 9e9
+"""Of weights, by two cores of a small machine."""
+_SEARCH_SHARE = 1 / 3
+"""Of the budget, at most, goes into looking for tasks."""
+
+
+class LateJudge:
+    """A judge whose boxes are started when the first verdict is asked for."""
+
+    def __init__(self, image_id: str, *, lock_dir: Path) -> None:
+        self._image_id = image_id
+        self._lock_dir = lock_dir
+        self._open = AsyncExitStack()
+        self._judge: Judge | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._open.aclose()
+
+    async def judge(self, task: CheckTask) -> JudgeResult:
+        """See `agent.evaluation.judging.Judge.judge`."""
+        if self._judge is None:
+            session = f"trial-{uuid.uuid4().hex[:8]}"
+            self._judge = await self._open.enter_async_context(
+                open_judge(self._image_id, lock_dir=self._lock_dir, session=session)
+            )
+        return await self._judge.judge(task)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """The trials of one repository."""
+
+    root: Path
+    settings: Settings
+    paths: Paths
+    launcher: Sequence[str]
+    environ: Mapping[str, str]
+    store: ExperienceStore
+    project: Callable[[], Awaitable[ProjectTests]]
+    """The repository's tests, opened when they are first needed."""
+
+    @property
+    def folder(self) -> Path:
+        """Where tasks, records and answers are kept."""
+        return self.paths.repository(self.root).trials
+
+    @property
+    def adapters(self) -> AdapterStore:
+        return AdapterStore(self.paths.repository(self.root).adapters)
+
+    @property
+    def in_use(self) -> str | None:
+        """The adapter that answers now; None is the bare base model."""
+        active = self.adapters.active()
+        return active.name if active is not None else None
+
+    async def model(self) -> InstalledModel:
+        """The base model.
+
+        Raises:
+            TrialError: If it runs on a foreign server.
+            ModelError: If it is not installed.
+        """
+        if self.settings.model.base_url:
+            raise TrialError("an adapter cannot be tried on the server of model.base_url")
+        return await asyncio.to_thread(resolve, self.settings.model.name, self.paths.models)
+
+    @asynccontextmanager
+    async def bench(self, emit: Emit) -> AsyncIterator[tuple[Bench, Trees]]:
+        """Where this repository's systems are measured.
+
+        Raises:
+            SandboxError, ModelError, TrialError: If something is missing.
+        """
+        base, project = await self.model(), await self.project()
+
+        def say(text: str) -> None:
+            emit(Notice(text))
+
+        image = await in_thread(ensure_base, source=self.settings.sandbox.image, on_progress=say)
+        async with (
+            open_trees(self.root, self.environ, project) as trees,
+            LateJudge(image.id, lock_dir=make_private(self.paths.sandbox)) as judge,
+            served_systems(
+                adapters=self.adapters,
+                settings=self.settings.model,
+                paths=self.paths,
+                launcher=self.launcher,
+                environ=self.environ,
+                say=say,
+            ) as systems,
+        ):
+            about = About(
+                model=base.name,
+                weights_sha256=base.identity.weights_sha256,
+                image_id=project.image_id,
+                guard_image_id=image.id,
+                versions={"elagent": version("elagent"), "engine": self.settings.model.engine},
+            )
+            folder = make_private(self.folder) / "answers"
+            yield (
+                Bench(systems=systems, trees=trees, judge=judge, folder=folder, about=about),
+                trees,
+            )
+
+    async def find(
+        self, trees: Trees, emit: Emit, *, budget_s: float, switch: LearnerSwitch | None = None
+    ) -> TaskFile:
+        """The tasks of the history, those included that are found now.
+
+        Raises:
+            SandboxError: If the sandbox gives no answer.
+            StoreError: If the experiences cannot be read.
+        """
+        known = TaskFile(make_private(self.folder) / "tasks.jsonl")
+        failures = [
+            each
+            for each in self.store.list()
+            if each.origin is Origin.FIX and each.verdict is Verdict.FAIL
+        ]
+        await find_tasks(
+            self.root,
+            environ=self.environ,
+            trees=trees,
+            known=known,
+            emit=emit,
+            budget_s=budget_s,
+            failures=failures,
+            switch=switch,
+        )
+        return known
+
+    async def measure(
+        self,
+        candidate: AdapterManifest,
+        emit: Emit,
+        *,
+        budget_s: float,
+        switch: LearnerSwitch | None = None,
+    ) -> Trial:
+        """Try an adapter against what is in use, as far as the budget goes.
+
+        Raises:
+            TrialError: If this adapter may not be tried.
+            AgentError, LearningError, SandboxError: If something is missing or gives no answer.
+        """
+        if any(each.name == candidate.name for each in self._tainted()):
+            raise TrialError(
+                f"{candidate.name} was made from something forgotten:"
+                f" `elagent learn --rebuild {candidate.name}` makes it again without that"
+            )
+        incumbent = self.in_use
+        async with self.bench(emit) as (bench, trees):
+            known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch)
+            tasks = may_judge(
+                known,
+                candidate=candidate.name,
+                incumbent=incumbent,
+                adapters=self.adapters,
+                store=self.store,
+            )
+            means = Means(
+                bench=bench,
+                ledger=Ledger(self.folder),
+                emit=emit,
+                budget_s=budget_s,
+                guard=guard_problems(),
+                tokens_per_s=_guessed_speed(await self.model()),
+                switch=switch or LearnerSwitch(),
+            )
+            return await measure(
+                candidate, incumbent=incumbent, tasks=tasks, everything=known, means=means
+            )
+
+    def within(
+        self, budget_s: float | None, switch: LearnerSwitch | None
+    ) -> Callable[[AdapterManifest, Emit], Awaitable[Trial]] | None:
+        """`measure` for `agent.rounds.learn`; None where there is to be no trial."""
+        if budget_s is None:
+            return None
+
+        async def measured(candidate: AdapterManifest, emit: Emit) -> Trial:
+            return await self.measure(candidate, emit, budget_s=budget_s, switch=switch)
+
+        return measured
+
+    def _tainted(self) -> Sequence[AdapterManifest]:
+        return tainted(self.adapters, self.store.forgotten())
+
+
+def _guessed_speed(model: InstalledModel) -> float:
+    """Tokens a second on a small CPU: each reads all weights once."""
+    weights = model.gguf or (model.hf and model.hf / "model.safetensors")
+    size = weights.stat().st_size if weights and weights.exists() else _READ_BYTES_PER_S / 8
+    return _READ_BYTES_PER_S / max(1, size)

@@ -1,0 +1,200 @@
+"""One trial: the candidate and what is in use answer the same tasks greedily, in three stages.
+
+First the repository's held-out tasks, then the general ones, then, for a winner, tasks that no
+decision has used. A stage begins only if the one before leaves something to be decided. What is
+interrupted goes on later: every answer is kept as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from statistics import fmean
+from typing import TypeVar
+
+from agent.events import Progress, StageStarted
+from agent.fixing.context import estimate_tokens
+from agent.mining.tasks import RepositoryTask
+from agent.rounds.process import LearnerSwitch, resumed
+from agent.rounds.trial.bench import Bench
+from agent.rounds.trial.ledger import Ledger, Plan
+from agent.streaming import Emit
+from learning.evaluation.humaneval import Problem
+from learning.evaluation.samples import Sample
+from learning.evaluation.statistics import TaskScores, pair
+from learning.promotion.canaries import canaries
+from learning.promotion.gate import (
+    MAX_GUARD_LOSSES,
+    MIN_CONFIRMING,
+    NO_TRIAL,
+    Gate,
+    Trial,
+    decide,
+    lacking,
+)
+
+_GUARD_TOKENS = 120
+_LOOK_EVERY_S = 0.2
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a trial works with."""
+
+    bench: Bench
+    ledger: Ledger
+    emit: Emit
+    budget_s: float
+    """No further answer is asked for after this time."""
+    guard: Sequence[Problem]
+    tokens_per_s: float = 8.0
+    """A guess at the speed of replies, until some were timed here."""
+    switch: LearnerSwitch = field(default_factory=LearnerSwitch)
+    """While it is paused nothing is asked; an answer that is being made is given up."""
+    clock: Callable[[], float] = time.monotonic
+
+
+async def run_trial(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> Trial:
+    """What the gates need to know of `plan.adapter`; `tasks` are those that the plan names.
+
+    Raises:
+        SandboxError, ModelError, EvaluationError, WorkspaceError: If there is no answer.
+    """
+    return await _Run(plan, {task.id: task for task in tasks}, means).run()
+
+
+def expected_s(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> float:
+    """About how long the answers that are missing will take at most, in seconds."""
+    bench, wanted = means.bench, {*plan.held_out, *plan.confirming}
+    seconds = 0.0
+    for system in (plan.incumbent, plan.adapter):
+        known = bench.known("repo", system)
+        timed = [sample.generation_s + sample.sandbox_s for sample in known.values()]
+        for task in tasks:
+            if task.id in wanted and task.id not in known:
+                guess = estimate_tokens(task.broken) / means.tokens_per_s + 2 * task.duration_s
+                seconds += fmean(timed) if timed else guess
+        general = bench.known("guard", system)
+        missing = sum(problem.task_id not in general for problem in means.guard)
+        timed = [sample.generation_s for sample in general.values()]
+        seconds += missing * (fmean(timed) if timed else _GUARD_TOKENS / means.tokens_per_s)
+    return seconds
+
+
+class _TimeIsUpError(Exception):
+    """The budget is used up between two answers."""
+
+
+class _Run:
+    def __init__(self, plan: Plan, tasks: dict[str, RepositoryTask], means: Means) -> None:
+        self._plan = plan
+        self._tasks = tasks
+        self._means = means
+        self._emit = means.emit
+        self._end = means.clock() + means.budget_s
+        self._done = 0
+
+    async def run(self) -> Trial:
+        """Go through the stages as far as they decide something and the time allows."""
+        if missing := lacking(len(self._plan.held_out)):
+            # Answers to fewer tasks would decide nothing.
+            return _undecided("tasks of this repository", missing)
+        trial = NO_TRIAL
+        try:
+            trial = await self._held_out()
+            if _goes_on(trial):
+                trial = replace(trial, guard=await self._guard())
+            if _goes_on(trial) and len(self._plan.confirming) >= MIN_CONFIRMING:
+                trial = replace(trial, confirming=await self._confirming())
+        except _TimeIsUpError:
+            words = (
+                f"the time was used up after {self._done} answers; `elagent adapters try"
+                f" {self._plan.adapter}` goes on"
+            )
+            return _undecided("time", words)
+        return trial
+
+    async def _held_out(self) -> Trial:
+        """The repository's tasks, and what the replies to them look like."""
+        scores = await self._repository("held-out tasks", self._plan.held_out)
+        replies = [
+            [self._means.bench.known("repo", system)[task].reply for task in scores.tasks]
+            for system in (self._plan.incumbent, self._plan.adapter)
+        ]
+        return Trial(held_out=scores, canaries=canaries(*replies), fresh=len(self._plan.confirming))
+
+    async def _confirming(self) -> TaskScores:
+        self._means.ledger.look(self._plan)
+        return await self._repository("tasks never used before", self._plan.confirming)
+
+    async def _repository(self, name: str, ids: Sequence[str]) -> TaskScores:
+        bench = self._means.bench
+
+        def ask(system: str | None, id_: str) -> Awaitable[Sample]:
+            return bench.try_task(system, self._tasks[id_])
+
+        return await self._stage(name, [id_ for id_ in ids if id_ in self._tasks], ask)
+
+    async def _guard(self) -> TaskScores:
+        bench = self._means.bench
+        problems = {problem.task_id: problem for problem in self._means.guard}
+
+        def ask(system: str | None, id_: str) -> Awaitable[Sample]:
+            return bench.try_general(system, problems[id_])
+
+        return await self._stage("general tasks", list(problems), ask, losses=MAX_GUARD_LOSSES)
+
+    async def _stage(
+        self,
+        name: str,
+        ids: Sequence[str],
+        ask: Callable[[str | None, str], Awaitable[Sample]],
+        *,
+        losses: int | None = None,
+    ) -> TaskScores:
+        """Both answers to each task; it ends early with more losses than may be."""
+        self._emit(StageStarted(f"trying {self._plan.adapter} on {len(ids)} {name}"))
+        started = self._means.clock()
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        for number, id_ in enumerate(ids, 1):
+            for system, scores in ((self._plan.incumbent, before), (self._plan.adapter, after)):
+                if self._means.clock() > self._end:
+                    raise _TimeIsUpError
+                sample = await self._undisturbed(partial(ask, system, id_))
+                scores[id_] = float(sample.passed)
+                self._done += 1
+            spent = self._means.clock() - started
+            eta_s = spent / number * (len(ids) - number)
+            self._emit(Progress(number, len(ids), "tasks", eta_s))
+            if losses is not None and pair(before, after).losses > losses:
+                break
+        return pair(before, after)
+
+    async def _undisturbed(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """The answer, asked for again if somebody needed the machine meanwhile."""
+        switch = self._means.switch
+        while True:
+            await resumed(switch)
+            work = asyncio.ensure_future(ask())
+            try:
+                while not work.done() and not switch.paused:
+                    await asyncio.wait([work], timeout=_LOOK_EVERY_S)
+                if work.done():
+                    return work.result()
+            finally:
+                if not work.done():
+                    work.cancel()
+                    await asyncio.wait([work])
+
+
+def _undecided(name: str, words: str) -> Trial:
+    return replace(NO_TRIAL, canaries=(Gate(name=name, outcome="open", words=words),))
+
+
+def _goes_on(trial: Trial) -> bool:
+    return decide(trial).kind != "rejected"

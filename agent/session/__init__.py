@@ -1,0 +1,1 @@
+"""One session: what it opens, what it records, and what is kept of it."""

@@ -1,0 +1,220 @@
+"""What the jobs of one session work with: each opened when first needed, all closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.advice.gathering import Advisor
+from agent.advice.lessons import MOST_EXPERIENCES, Lesson, lessons_of
+from agent.approval import Approver
+from agent.events import Notice, Progress, StageStarted
+from agent.model.http_model import HttpModel
+from agent.model.protocol import Model
+from agent.model.serving import AdapterFolder, connect
+from agent.paths import Paths, make_private
+from agent.session.capture import Recorder
+from agent.settings.schema import Settings
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests, open_project
+from agent.workspace.workspace import Workspace
+from learning.experience.store import ExperienceStore, StoreError
+from learning.promotion.adapters import AdapterStore
+from sandbox.project.focus import WHOLE, Focus
+
+if TYPE_CHECKING:
+    from agent.rounds.trial.opening import Trials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an assistant is built from."""
+
+    root: Path
+    settings: Settings
+    paths: Paths
+    environ: Mapping[str, str]
+    launcher: Sequence[str]
+    """Command line that starts elagent in a subprocess."""
+    instructions: str = ""
+    """The project's own words for agents; empty while it is not trusted."""
+    resume: str | None = None
+    """The session to go on with."""
+    commit: bool = False
+    """Whether each accepted turn becomes a commit."""
+    hooks: bool = False
+    """Whether git hooks shall run then; the person is asked."""
+    focus: Focus = WHOLE
+    """The project of the repository whose tests are meant, and which of them."""
+
+
+class Resources:
+    """The sandbox, the model and the experiences of one session."""
+
+    def __init__(
+        self, parts: Parts, approver: Approver, workspace: Workspace, *, session: str
+    ) -> None:
+        self.parts = parts
+        self._repository = parts.paths.repository(parts.root)
+        self._approver = approver
+        self._workspace = workspace
+        self._session = session
+        self._model_open = AsyncExitStack()
+        self._sandbox_open = AsyncExitStack()
+        self._project: ProjectTests | None = None
+        self._model: Model | None = None
+        self._store: ExperienceStore | None = None
+        self._recorder: Recorder | None = None
+        self._opening = threading.Lock()
+        self._unreadable = False
+
+    async def close(self) -> None:
+        """Close everything that is open."""
+        async with AsyncExitStack() as closing:
+            if self._store is not None:
+                closing.callback(self._store.close)
+            closing.push_async_callback(self._sandbox_open.aclose)
+            closing.push_async_callback(self._model_open.aclose)
+
+    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
+        """Let go of the model and the sandbox, e.g. after one of them died; files stay as they are.
+
+        The next job finds or starts them anew, with the adapter that is then in use. `model` names
+        another model for the rest of the session; without `sandbox` the sandbox is kept.
+        """
+        if model is not None:
+            settings = self.parts.settings
+            chosen = replace(settings, model=replace(settings.model, name=model))
+            self.parts = replace(self.parts, settings=chosen)
+        self._model = None
+        await self._model_open.aclose()
+        if sandbox:
+            self._project = None
+            await self._sandbox_open.aclose()
+
+    async def project(self, emit: Emit, command: str | None) -> ProjectTests:
+        """The project in the sandbox; `command` only counts the first time.
+
+        Raises:
+            SandboxError: If there is no engine, no image, or a dependency cannot be had.
+        """
+        if self._project is None:
+            emit(StageStarted("preparing the sandbox"))
+            self._project = await self._sandbox_open.enter_async_context(
+                open_project(
+                    self._workspace,
+                    settings=self.parts.settings.sandbox,
+                    state_dir=make_private(self.parts.paths.sandbox),
+                    session=self._session,
+                    command=command,
+                    focus=self.parts.focus,
+                    say=lambda line: emit(Notice(line)),
+                    approver=self._approver,
+                )
+            )
+        return self._project
+
+    async def model(self, emit: Emit) -> Model:
+        """The model, with the adapter in use.
+
+        Raises:
+            ModelError: If there is no such model to talk to.
+        """
+        if self._model is None:
+            emit(StageStarted(f"loading the model {self.parts.settings.model.name}"))
+            self._model = await self._model_open.enter_async_context(self._connection(emit))
+        return self._model
+
+    def _connection(self, emit: Emit) -> AbstractAsyncContextManager[HttpModel]:
+        settings = self.parts.settings.model
+        active = AdapterStore(self._repository.adapters).active()
+        return connect(
+            settings.name,
+            paths=self.parts.paths,
+            settings=settings,
+            launcher=self.parts.launcher,
+            environ=self.parts.environ,
+            adapter=self._adapter_folder(active.name) if active else None,
+            on_progress=lambda _text, elapsed_s: emit(Progress(elapsed_s, 0, "s")),
+            on_notice=lambda text: emit(Notice(text)),
+        )
+
+    def _adapter_folder(self, name: str) -> AdapterFolder:
+        return AdapterFolder(name=name, folder=AdapterStore(self._repository.adapters).path(name))
+
+    def store(self) -> ExperienceStore:
+        """The repository's experiences; from any thread.
+
+        Raises:
+            StoreError: If they cannot be opened.
+        """
+        with self._opening:
+            if self._store is None:
+                make_private(self._repository.home)
+                self._store = ExperienceStore.open(
+                    self._repository.experiences, home=self.parts.environ.get("HOME", "")
+                )
+            return self._store
+
+    @property
+    def recorded(self) -> Recorder | None:
+        """The recorder, if anything was recorded yet."""
+        return self._recorder
+
+    async def recorder(self, emit: Emit) -> Recorder | None:
+        """What records this session; None if capture is off, or if nothing can be stored.
+
+        That nothing can be stored is said once, and is no reason to end anything.
+        """
+        if self._unreadable or not self.parts.settings.session.capture:
+            return None
+        if self._recorder is None:
+            try:
+                store = await asyncio.to_thread(self.store)
+            except StoreError as err:
+                self._unreadable = True
+                emit(Notice(f"nothing is recorded in this session: {err}", "warning"))
+                return None
+            self._recorder = Recorder(store, repository=self.parts.root.name, session=self._session)
+        return self._recorder
+
+    def advisor(self, project: ProjectTests, emit: Emit) -> Advisor:
+        """What helps with failures here, as far as the settings allow it."""
+        allowed = self.parts.settings.agent
+
+        def say(text: str) -> None:
+            emit(Notice(text))
+
+        return Advisor(
+            environment=project.environment(self._repository.facts, say=say)
+            if allowed.facts
+            else None,
+            lessons=self._lessons if allowed.memory == "hints" else tuple,
+            say=say,
+        )
+
+    def trials(self, emit: Emit) -> Trials:
+        """The trials of this repository; nothing is opened before it is needed.
+
+        Raises:
+            StoreError: If the experiences cannot be opened.
+        """
+        from agent.rounds.trial.opening import Trials
+
+        return Trials(
+            root=self.parts.root,
+            settings=self.parts.settings,
+            paths=self.parts.paths,
+            launcher=self.parts.launcher,
+            environ=self.parts.environ,
+            store=self.store(),
+            project=lambda: self.project(emit, None),
+        )
+
+    def _lessons(self) -> tuple[Lesson, ...]:
+        return lessons_of(self.store().list(limit=MOST_EXPERIENCES))
