@@ -33,10 +33,10 @@ PROOFS: tuple[tuple[str, Sequence[str]], ...] = (
     ("hostile programs that are not contained", ["tests/hostile/test_programs.py"]),
     ("hostile archives that write elsewhere", ["tests/hostile/test_archives.py"]),
     ("attacks that fool judge or hardened", ["tests/hostile/test_attacks.py"]),
-    ("wrong functions that the judge lets pass", ["tests/sandbox/test_judge.py"]),
+    ("wrong functions that the judge lets pass", ["tests/sandbox/warm/test_judge.py"]),
     ("networks that are reached", ["tests/sandbox", "-k", "there_is_no_network"]),
-    ("kills at any point that lose or leave something", ["tests/sandbox/test_crash.py"]),
-    ("ways to run without an engine", ["tests/sandbox/test_engine.py", "tests/sandbox/test_guarded.py"]),
+    ("kills at any point that lose or leave something", ["tests/sandbox/box/test_crash.py"]),
+    ("ways to run without an engine", ["tests/sandbox/box/test_engine.py", "tests/sandbox/box/test_guarded.py"]),
     ("experiences that a kill loses", ["tests/learning/experience/test_store.py"]),
     ("adapters that are read broken", ["tests/learning/promotion/test_adapters.py"]),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from agent.session.resources import Parts, Resources
 from agent.settings.schema import AgentSettings, ModelSettings, Settings
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
-from tests.agent.test_advice import LESSON
+from tests.agent.advice.test_advice import LESSON
 from tests.fakes.openai_server import FakeServer, serve, text
 from tests.fakes.sandbox import failed
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent.workspace import ignored
 from agent.workspace.workspace import UndoRefusedError, Workspace
-from tests.agent.test_workspace import GIT_ENV, git, open_workspace, picture
+from tests.agent.workspace.test_workspace import GIT_ENV, git, open_workspace, picture
 
 
 @pytest.fixture

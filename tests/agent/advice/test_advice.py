@@ -17,7 +17,7 @@ from learning.experience.store import StoreError
 from learning.records import Evidence, EvidenceKind, Message, Tier, Verdict
 from sandbox.box.contract import Captured, Ending, Execution
 from sandbox.verdict.report import TestResult
-from tests.agent.test_fix import ListRecorder, Project, flags, reply
+from tests.agent.fixing.test_fix import ListRecorder, Project, flags, reply
 from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import failed, report

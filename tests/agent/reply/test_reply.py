@@ -19,7 +19,7 @@ from agent.reply.parse import (
     parse_reply,
 )
 
-CORPUS = Path(__file__).parents[1] / "data" / "replies"
+CORPUS = Path(__file__).parents[2] / "data" / "replies"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CORPUS / "expected.json").read_text())
 KNOWN = ("calc/ops.py", "calc/text.py", "README.md")
 

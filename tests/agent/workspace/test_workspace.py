@@ -25,7 +25,7 @@ GIT_ENV = {
     "GIT_COMMITTER_NAME": "a",
     "GIT_COMMITTER_EMAIL": "a@a",
 }
-PROJECT_ROOT = Path(__file__).parents[2]
+PROJECT_ROOT = Path(__file__).parents[3]
 
 
 def git(cwd: Path, *args: str) -> str:

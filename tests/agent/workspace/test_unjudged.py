@@ -12,7 +12,7 @@ import pytest
 
 from agent.workspace.workspace import UndoRefusedError, Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OLD, KEPT, NEW = b"x = 1\r\n", b"x = 2\r\n", b"x = 3\r\n"
 
 # One turn as `run-tests --fix` has it: an edit that is kept, then one that is killed at some point.

@@ -21,7 +21,7 @@ from agent.session.session import (
     sweep_sessions,
 )
 
-PROJECT_ROOT = Path(__file__).parents[2]
+PROJECT_ROOT = Path(__file__).parents[3]
 DAY_S = 86_400.0
 
 

@@ -11,7 +11,7 @@ from agent.approval import Decision, Mode, ModeApprover, Question
 from agent.events import FixFinished
 from agent.fixing.fix import fix
 from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
-from tests.agent.test_fix import NAMES, Project, flags, reply
+from tests.agent.fixing.test_fix import NAMES, Project, flags, reply
 from tests.fakes.history import git
 from tests.fakes.model import ScriptedModel
 

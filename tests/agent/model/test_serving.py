@@ -29,7 +29,7 @@ from agent.settings.schema import ModelSettings
 from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, serve
 
-SCRIPT = Path(__file__).parents[1] / "fakes" / "serve_script.py"
+SCRIPT = Path(__file__).parents[2] / "fakes" / "serve_script.py"
 LAUNCHER = (sys.executable, "-P", str(SCRIPT))
 HELLO = (Message(role="user", content="hello"),)
 

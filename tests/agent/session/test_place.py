@@ -12,7 +12,7 @@ import pytest
 
 from agent.session.place import trouble_with
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ async def test_an_adapter_of_noise_is_rejected_on_the_repository_s_own_tasks(
         ),
         paths=paths,
         environ=os.environ,
-        launcher=[sys.executable, "-P", str(Path(__file__).parents[2] / "elagent.py")],
+        launcher=[sys.executable, "-P", str(Path(__file__).parents[3] / "elagent.py")],
     )
     events: list[Event] = []
     async with Assistant(parts, ModeApprover("auto")) as assistant:

@@ -56,7 +56,7 @@ def gone_within(session: str, limit_s: float) -> bool:
 
 @contextmanager
 def agent(image: str, lock_dir: Path) -> Iterator[subprocess.Popen[str]]:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", AGENT, image, str(lock_dir)],
         stdout=subprocess.PIPE,

@@ -30,7 +30,7 @@ from sandbox.box.status import Status
 
 pytestmark = pytest.mark.docker
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount or start an engine")
 
 AGENT = """

@@ -25,7 +25,7 @@ limits = Limits(timeout_s=float(sys.argv[3]))
 code = run_shell(sys.argv[1], files, limits=limits, session="shell", lock_dir=Path(sys.argv[2]))
 print("\\nended with", code)
 """
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def converse(image: str, folder: Path, *steps: tuple[bytes, bytes], timeout_s: float = 60) -> str:
