@@ -24,9 +24,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.evaluation.humaneval import check_task
-from agent.evaluation.judging import judge_all, open_judge
 from agent.paths import from_environ
+from agent.rounds.trial.humaneval import check_task
+from agent.rounds.trial.judging import judge_all, open_judge
 from learning.evaluation.humaneval import Problem, fetch_problems
 from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.evaluation.drift import DriftTask, load_tasks
+from lab.drift import DriftTask, load_tasks
 from learning.evaluation.humaneval import fetch_problems, read_json_lines
 from learning.evaluation.sanitise import sanitised_code
 

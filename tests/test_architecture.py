@@ -44,7 +44,7 @@ def test_the_shared_vocabulary_is_light(module: str) -> None:
 def test_every_source_file_says_what_it_is_for() -> None:
     silent = [
         str(path.relative_to(ROOT))
-        for folder in ("agent", "sandbox", "learning", "tui")
+        for folder in ("agent", "lab", "learning", "sandbox", "tui")
         for path in (ROOT / folder).rglob("*.py")
         if not path.read_text(encoding="utf-8").startswith('"""')
     ]

@@ -61,7 +61,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        loaded = importlib.import_module(f"tui.commands.{module}")
+        folder = "lab.commands" if cmd_name == "eval" else "tui.commands"
+        loaded = importlib.import_module(f"{folder}.{module}")
         command = getattr(loaded, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - each module defines its command
         return command

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.evaluation.humaneval import generate_and_judge
-from agent.evaluation.judging import Judge
-from agent.evaluation.models import RemoteModel
 from agent.mining.attempt import attempt, prompts_digest
 from agent.mining.tasks import RULES, RepositoryTask, text_digest
 from agent.mining.trees import Tree, Trees
 from agent.model.protocol import Model
+from agent.rounds.trial.humaneval import generate_and_judge
+from agent.rounds.trial.judging import Judge
+from agent.rounds.trial.models import RemoteModel
 from agent.rounds.trial.systems import Systems
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agent.evaluation.judging import Judge, open_judge
 from agent.events import Notice
 from agent.mining.finding import find_tasks
 from agent.mining.tasks import TaskFile
@@ -21,6 +20,7 @@ from agent.paths import Paths, make_private
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import About, Bench
 from agent.rounds.trial.decision import may_judge, measure
+from agent.rounds.trial.judging import Judge, open_judge
 from agent.rounds.trial.ledger import Ledger
 from agent.rounds.trial.run import Means
 from agent.rounds.trial.systems import TrialError, served_systems
@@ -66,7 +66,7 @@ class LateJudge:
         await self._open.aclose()
 
     async def judge(self, task: CheckTask) -> JudgeResult:
-        """See `agent.evaluation.judging.Judge.judge`."""
+        """See `agent.rounds.trial.judging.Judge.judge`."""
         if self._judge is None:
             session = f"trial-{uuid.uuid4().hex[:8]}"
             self._judge = await self._open.enter_async_context(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.scores import pass_rates, summarise, task_means
 from learning.evaluation.samples import (
     Manifest,
     Sample,
@@ -15,7 +16,6 @@ from learning.evaluation.samples import (
     read_samples,
     write_human_eval,
 )
-from learning.evaluation.scores import pass_rates, summarise, task_means
 from learning.records import Sampling
 
 

@@ -1,1 +1,0 @@
-"""Runs evaluations: where models from learning meet verdicts from the sandbox."""

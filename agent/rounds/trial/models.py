@@ -1,0 +1,112 @@
+"""The model under evaluation: loaded into this process, or behind any OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.model.protocol import Model, Reply
+from agent.model.serving import connect
+from agent.paths import Paths
+from agent.rounds.trial.judging import EvaluationError
+from agent.settings.schema import ModelSettings
+from learning.evaluation.local import Generated, Generator, LocalModel
+from learning.evaluation.prompting import Prompt
+from learning.model.resolve import resolve
+from learning.records import Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is evaluated, and what a manifest says of it."""
+
+    generator: Generator
+    name: str
+    weights_sha256: str
+    adapter: str | None
+    versions: Mapping[str, str]
+
+
+class RemoteModel:
+    """Answers chats through a server; it can neither begin an answer nor continue plain text."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
+        """See `Generator.generate`.
+
+        Raises:
+            EvaluationError: If the prompt is more than a chat.
+        """
+        if prompt.text or prompt.begun:
+            raise EvaluationError(
+                "a server takes chats only: use --prompt chat, or leave --base-url away"
+            )
+        async for piece in self._model.stream(prompt.messages, sampling=sampling):
+            if isinstance(piece, Reply):
+                return Generated(
+                    text=piece.action.text,
+                    finish=piece.action.finish,
+                    prompt_tokens=piece.prompt_tokens,
+                    completion_tokens=piece.completion_tokens,
+                    duration_s=piece.duration_s,
+                    prompt_ids=piece.action.prompt_ids,
+                    token_ids=piece.action.token_ids,
+                    logprobs=piece.action.logprobs,
+                )
+        raise EvaluationError("the server ended its reply without an end")
+
+
+@asynccontextmanager
+async def open_subject(
+    settings: ModelSettings,
+    *,
+    paths: Paths,
+    launcher: Sequence[str],
+    environ: Mapping[str, str],
+    adapter: tuple[str, Path] | None = None,
+    say: Callable[[str], None] = lambda _text: None,
+) -> AsyncIterator[Subject]:
+    """The model that the settings name, ready to be evaluated, while in the context.
+
+    Raises:
+        ModelError: If it cannot be had.
+        EvaluationError: If an adapter is asked for on a foreign server.
+    """
+    if settings.base_url:
+        if adapter is not None:
+            raise EvaluationError("an adapter cannot be loaded into a server given by --base-url")
+        async with connect(
+            settings.name,
+            paths=paths,
+            settings=settings,
+            launcher=launcher,
+            environ=environ,
+            on_notice=say,
+        ) as model:
+            yield Subject(
+                generator=RemoteModel(model),
+                name=model.name,
+                weights_sha256="",
+                adapter=None,
+                versions={"server": settings.base_url},
+            )
+        return
+    installed = resolve(settings.name, paths.models)
+    say(f"loading {installed.name}")
+    with LocalModel(
+        installed,
+        engine=settings.engine,
+        context_length=settings.context_length,
+        adapter=adapter,
+    ) as local:
+        yield Subject(
+            generator=local,
+            name=installed.name,
+            weights_sha256=installed.identity.weights_sha256,
+            adapter=adapter[0] if adapter else None,
+            versions=local.versions,
+        )

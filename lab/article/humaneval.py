@@ -1,0 +1,203 @@
+"""Experiment 2: HumanEval by Monte-Carlo cross-validation, the same splits for every arm.
+
+The bare model attempts every task once per sample. For each split an arm learns from what was
+observed of the attempts at one half, right ones included, and is measured on the other half.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent.rounds.trial.humaneval import calibrate, check_task
+from agent.rounds.trial.judging import Judge, judge_all
+from lab.article.attempts import Attempt, AttemptFile
+from lab.article.lessons import NEUTRAL, Lesson, clipped, lesson_of, words
+from lab.article.printing import Programs, printed_pairs
+from lab.article.results import Row, paired_row
+from lab.article.settings import HumanEvalSettings
+from learning.evaluation.humaneval import Problem, completions
+from learning.evaluation.local import Generator
+from learning.evaluation.prompting import prompt_for
+from learning.records import Sampling
+from sandbox.box.streams import display_safe
+
+ARMS = ("neutral", "tests", "printed", "explained")
+MEASURE = "pass@1"
+_NOTE_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halves:
+    """One split: what is learned from, and what is measured."""
+
+    number: int
+    learn: tuple[str, ...]
+    measure: tuple[str, ...]
+
+
+def arms_of(settings: HumanEvalSettings) -> tuple[str, ...]:
+    """The arms, checked.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    if wrong := [arm for arm in settings.arms if arm not in ARMS]:
+        raise ValueError(f"unknown arms: {', '.join(wrong)}; there are {', '.join(ARMS)}")
+    return settings.arms
+
+
+def splits_of(task_ids: Sequence[str], *, count: int, seed: int) -> tuple[Halves, ...]:
+    """Random halves of the tasks, the same for the same seed; the odd task is measured."""
+    found = []
+    for number in range(count):
+        order = list(task_ids)
+        random.Random(f"{seed}:{number}").shuffle(order)  # noqa: S311 - reproducible order
+        half = len(order) // 2
+        learn, measure = tuple(sorted(order[:half])), tuple(sorted(order[half:]))
+        found.append(Halves(number=number, learn=learn, measure=measure))
+    return tuple(found)
+
+
+async def attempt_all(
+    problems: Sequence[Problem],
+    generator: Generator,
+    judge: Judge,
+    programs: Programs,
+    file: AttemptFile,
+    *,
+    sampling: Sampling,
+    samples: int,
+    say: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[tuple[str, int], Attempt]:
+    """Complete `file`: attempts at every problem, judged, with what they print.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had.
+        ModelError: If the model does not answer.
+    """
+    done = file.read()
+    wanted = [(problem, index) for problem in problems for index in range(samples)]
+    missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
+    limits = await calibrate(judge, list({p.task_id: p for p, _ in missing}.values()))
+    for problem, index in missing:
+        reply = await generator.generate(
+            prompt_for(problem.prompt, "chat"), replace(sampling, seed=sampling.seed + index)
+        )
+        _, code = completions(problem, reply.text, "chat")
+        task = check_task(problem, code, timeout_s=limits[problem.task_id])
+        (verdict,) = await judge_all(judge, [task])
+        pairs, printing_s = await printed_pairs(
+            programs, task.source, problem.entry_point, problem.test
+        )
+        attempt = Attempt(
+            task_id=problem.task_id,
+            index=index,
+            text=reply.text,
+            prompt_ids=reply.prompt_ids,
+            token_ids=reply.token_ids,
+            code=code,
+            passed=verdict.passed,
+            said=display_safe(verdict.note)[:_NOTE_CHARACTERS],
+            notes={"printed": pairs},
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            generation_s=reply.duration_s,
+            sandbox_s=verdict.duration_s + printing_s,
+        )
+        file.append(attempt)
+        done[problem.task_id, index] = attempt
+        say(len(done), len(wanted))
+    return {(p.task_id, index): done[p.task_id, index] for p, index in wanted}
+
+
+def result_words(attempt: Attempt) -> str:
+    """The verdict of an attempt in words."""
+    return "passed" if attempt.passed else f"failed: {attempt.said}"
+
+
+def explanation_prompt(problem: Problem, attempt: Attempt) -> str:
+    """What a model is asked in order to explain an attempt."""
+    return words(
+        "article_explain_code",
+        problem=problem.prompt.strip(),
+        attempt=clipped(attempt.code),
+        result=f"The tests {result_words(attempt)}",
+    )
+
+
+def lessons_of(
+    problems: Mapping[str, Problem],
+    attempts: Sequence[Attempt],
+    arm: str,
+    explanations: Mapping[str, str],
+) -> list[Lesson]:
+    """One lesson per attempt of which the arm has something to say."""
+    lessons = []
+    for attempt in attempts:
+        problem = problems[attempt.task_id]
+        key = attempt_key(attempt)
+        if note := _note(problem, attempt, arm, explanations.get(key, "")):
+            messages = prompt_for(problem.prompt, "chat").messages
+            lessons.append(lesson_of(key, messages, attempt.token_ids, note))
+    return lessons
+
+
+def attempt_key(attempt: Attempt) -> str:
+    """Task and index of an attempt in one word."""
+    return f"{attempt.task_id}#{attempt.index}"
+
+
+def mean_by_task(
+    splits: Sequence[Halves], scores: Mapping[tuple[int, str], float]
+) -> dict[str, float]:
+    """Mean score of each task over the splits in which it was measured.
+
+    The task is the unit of every interval: its scores in several splits are not independent.
+    """
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for halves in splits:
+        for task in halves.measure:
+            if (halves.number, task) in scores:
+                found[task].append(scores[halves.number, task])
+    return {task: sum(values) / len(values) for task, values in found.items()}
+
+
+def rows_of(
+    settings: HumanEvalSettings,
+    splits: Sequence[Halves],
+    before: Mapping[str, float],
+    after: Mapping[str, Mapping[tuple[int, str], float]],
+    reasons: Mapping[str, str],
+) -> tuple[Row, ...]:
+    """All arms in their order; `reasons` say why one was not run."""
+    of_tasks = len({task for halves in splits for task in halves.measure})
+    rows = []
+    for arm in arms_of(settings):
+        means = mean_by_task(splits, after.get(arm, {}))
+        done = len({number for number, _ in after.get(arm, {})})
+        note = reasons.get(arm, "") or f"{done} of {len(splits)} splits"
+        rows.append(paired_row(arm, MEASURE, before, means, of_tasks=of_tasks, note=note))
+    return tuple(rows)
+
+
+def _note(problem: Problem, attempt: Attempt, arm: str, explanation: str) -> str:
+    match arm:
+        case "neutral":
+            return words(NEUTRAL)
+        case "tests":
+            tests = clipped("\n".join(_assertions(problem.test)))
+            return words("article_tests", tests=tests, result=result_words(attempt))
+        case "printed":
+            pairs = attempt.notes.get("printed", "")
+            return words("article_printed", pairs=clipped(pairs)) if pairs else ""
+        case _:
+            return (
+                words("article_explained", explanation=clipped(explanation)) if explanation else ""
+            )
+
+
+def _assertions(test: str) -> list[str]:
+    return [line.strip() for line in test.splitlines() if "candidate(" in line]

@@ -1,0 +1,265 @@
+"""Experiment 1: how learning from feedback moves the probability of an answer's letter.
+
+Questions that the bare model gets wrong, its own wrong letter as the action, one kind of feedback
+per arm; measured after learning, without any feedback in the prompt, on the questions that were
+learned from (as the article does) and on others, which tell learning from a change of habit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lab.article.lessons import Lesson
+from lab.article.results import OTHERS, SHARE, Row, paired_row
+from lab.article.rounds import Learned
+from lab.article.settings import MmluSettings
+from lab.mmlu import (
+    LETTERS,
+    VARIANTS,
+    Question,
+    Score,
+    Shift,
+    Variant,
+    measure,
+    question_prompt,
+)
+from lab.shifts import ShiftFile
+from learning.training.prepare import Format
+
+ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", f"p(correct), {OTHERS}"
+SHARES = {
+    ANSWER: f"{SHARE}(correct)",
+    CLAIMED: f"{SHARE}(claimed)",
+    OTHER: f"{SHARE}, {OTHERS}",
+}
+"""The same letters among the four: a model that learns to say letters, any letters, gains nothing."""
+_LETTER = re.compile(r"\b(?:answer|choice|option)\s*(?:is|:)?\s*\(?[A-D]\b|\([A-D]\)|^[A-D][.)]")
+
+
+class Teach(Protocol):
+    """Learns from the lessons of an arm; see `lab.article.rounds.learn`."""
+
+    def __call__(self, lessons: Sequence[Lesson], arm: str) -> Learned: ...
+
+
+Load = Callable[[Learned | None], AbstractContextManager[Score]]
+"""The model with what was learned, or bare, while in the context."""
+
+
+Explain = Callable[[Sequence[Question]], Mapping[str, str]]
+"""Explanations by question; where there is none, a fixed sentence stands in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Where the shifts of the bare model and of each arm are kept."""
+
+    folder: Path
+    open: Callable[[Path, str, str | None], ShiftFile]
+    """From a folder, an arm and an adapter's name."""
+
+    def of(self, arm: str, learned: Learned | None) -> ShiftFile:
+        """The file of one arm; another adapter has another one."""
+        name = learned.name if learned else None
+        return self.open(self.folder / (f"{arm}-{name[-8:]}" if name else arm), arm, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The model of the experiment: asked, taught, and how it spells."""
+
+    load: Load
+    teach: Teach
+    chat: Format
+
+
+def variants_of(settings: MmluSettings) -> tuple[Variant, ...]:
+    """The arms, checked.
+
+    Raises:
+        ValueError: If one is no kind of feedback.
+    """
+    if wrong := [arm for arm in settings.arms if arm not in VARIANTS[1:]]:
+        raise ValueError(f"unknown arms: {', '.join(wrong)}; there are {', '.join(VARIANTS[1:])}")
+    return tuple(variant for variant in VARIANTS if variant in settings.arms)
+
+
+def learned_from(
+    shifts: Mapping[str, Shift | None], questions: Sequence[Question], count: int
+) -> list[Question]:
+    """The first `count` questions that the bare model got wrong."""
+    return [question for question in questions if shifts[question.id] is not None][:count]
+
+
+def lessons_of(
+    questions: Sequence[Question],
+    shifts: Mapping[str, Shift | None],
+    variant: Variant,
+    chat: Format,
+    explanations: Mapping[str, str],
+) -> list[Lesson]:
+    """One lesson per question: the wrong letter that the model liked best, and the feedback."""
+    lessons = []
+    for question in questions:
+        shift = shifts[question.id]
+        if shift is None:
+            continue
+        claimed = LETTERS.index(shift.wrong)
+        explanation = explanations.get(question.id, "")
+        told = question_prompt(question, variant, claimed=claimed, explanation=explanation)
+        lessons.append(
+            Lesson(
+                id=question.id,
+                messages=question_prompt(question).messages,
+                action_ids=(chat.encode_text(shift.wrong)[0],),
+                told=told.messages,
+                control=question_prompt(question, "neutral").messages,
+            )
+        )
+    return lessons
+
+
+def tells_a_letter(explanation: str) -> bool:
+    """Whether an explanation names the letter of an answer, which one arm must not be told."""
+    return _LETTER.search(explanation) is not None
+
+
+def ask_all(
+    questions: Sequence[Question],
+    score: Score,
+    file: ShiftFile,
+    *,
+    bare: bool,
+    say: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, Shift | None]:
+    """Complete `file`: the bare model under every feedback, others without any."""
+    done = file.read()
+    for number, question in enumerate(questions, 1):
+        if question.id not in done:
+            done[question.id] = measure(question, score) if bare else _plain(question, score)
+            file.append(question.id, done[question.id])
+        say(number, len(questions))
+    return done
+
+
+def rows_of(
+    settings: MmluSettings,
+    questions: Sequence[Question],
+    bare: Mapping[str, Shift | None],
+    after: Mapping[str, Mapping[str, Shift | None]],
+) -> tuple[Row, ...]:
+    """The arms that were run, and those that were not, in the order of the variants."""
+    taught = learned_from(bare, questions, settings.learn)
+    rows = []
+    for arm in variants_of(settings):
+        found = after.get(arm, {})
+        letter = CLAIMED if arm == "wrong" else ANSWER
+        note = "" if len(taught) == settings.learn else "fewer wrong answers than asked for"
+        others = _others(bare, questions, taught)
+        for measured, of in (
+            (letter, taught),
+            (SHARES[letter], taught),
+            (OTHER, others),
+            (SHARES[OTHER], others),
+        ):
+            rows.append(
+                paired_row(
+                    arm,
+                    measured,
+                    _scores(of, bare, measured),
+                    _scores(of, found, measured, claims=bare),
+                    of_tasks=len(of),
+                    note=note if measured == letter else "",
+                )
+            )
+    return tuple(rows)
+
+
+def run(
+    settings: MmluSettings,
+    questions: Sequence[Question],
+    files: Files,
+    subject: Subject,
+    *,
+    explain: Explain = lambda _questions: {},
+    counter: Callable[[str], Callable[[int, int], None]] = lambda _arm: lambda _done, _total: None,
+    on_rows: Callable[[tuple[Row, ...]], None] = lambda _rows: None,
+) -> tuple[Row, ...]:
+    """The whole experiment; what is on the disk is not made again.
+
+    `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures;
+    `counter` makes what is called after each question of an arm with those done and all.
+
+    Raises:
+        ValueError: If an arm is unknown.
+        TrainingError: If the model answers every question rightly.
+    """
+    arms = variants_of(settings)
+
+    file = files.of("bare", None)
+    with _loaded(subject.load, None, file, questions) as score:
+        bare = ask_all(questions, score, file, bare=True, say=counter("bare"))
+    taught = learned_from(bare, questions, settings.learn)
+    needs = {"explained", "unlettered"} & set(arms)
+    explanations = explain(taught) if needs else {}
+    after: dict[str, Mapping[str, Shift | None]] = {}
+    for arm in arms:
+        learned = subject.teach(lessons_of(taught, bare, arm, subject.chat, explanations), arm)
+        file = files.of(arm, learned)
+        with _loaded(subject.load, learned, file, questions) as score:
+            after[arm] = ask_all(questions, score, file, bare=False, say=counter(arm))
+        on_rows(rows_of(settings, questions, bare, after))
+    return rows_of(settings, questions, bare, after)
+
+
+@contextmanager
+def _loaded(
+    load: Load, learned: Learned | None, file: ShiftFile, questions: Sequence[Question]
+) -> Iterator[Score]:
+    """The model, unless every question was asked already."""
+    if {question.id for question in questions} <= file.read().keys():
+        yield lambda _prompt, _letters: ()
+        return
+    with load(learned) as score:
+        yield score
+
+
+def _plain(question: Question, score: Score) -> Shift:
+    letters = score(question_prompt(question), list(LETTERS))
+    return Shift(
+        question_id=question.id,
+        correct=LETTERS[question.answer],
+        wrong="",
+        probabilities={"none": tuple(math.exp(value) for value in letters)},
+    )
+
+
+def _others(
+    bare: Mapping[str, Shift | None], questions: Sequence[Question], taught: Sequence[Question]
+) -> list[Question]:
+    """Wrongly answered questions that nothing was learned from."""
+    used = {question.id for question in taught}
+    return [q for q in questions if q.id not in used and bare[q.id] is not None]
+
+
+def _scores(
+    questions: Sequence[Question],
+    shifts: Mapping[str, Shift | None],
+    measured: str,
+    *,
+    claims: Mapping[str, Shift | None] | None = None,
+) -> dict[str, float]:
+    found = {}
+    for question in questions:
+        shift, first = shifts.get(question.id), (claims or shifts).get(question.id)
+        if shift is not None and first is not None:
+            letter = first.wrong if measured in (CLAIMED, SHARES[CLAIMED]) else first.correct
+            score = shift.share if measured in SHARES.values() else shift.probability
+            found[question.id] = score(letter)
+    return found

@@ -1,0 +1,211 @@
+"""How the outcomes of the article's experiments look: in a terminal and as one HTML page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lab.article.published import Published
+from lab.article.results import (
+    SHARE,
+    Figure,
+    Outcome,
+    Row,
+    read_outcome,
+    write_outcome,
+)
+from lab.commands.view import cost_line
+from tui.page import Span, heading, page, paragraph, spans, table
+from tui.plain import make_console
+
+TITLES = {
+    "mmlu": "1. MMLU: probability of a letter, learned from feedback",
+    "humaneval": "2. HumanEval: cross-validation over halves of the tasks",
+    "gsm8k": "3. GSM8K: chain of thought, learned from explanations",
+}
+_HEAD = ("arm", "measured", "tasks", "before", "after", "gain", "relative", "the article", "note")
+_SHORT_HEAD = ("arm", "measured", "n", "was", "is", "gain, 95 %", "article")
+_CAUTION = (
+    "Ours: mean with a 95 % bootstrap interval over tasks, paired where it is a gain. The article's:"
+    " Llama-3.2-1B, as printed, without intervals and with a rule that it does not disclose. Rows"
+    " with fewer tasks than there are, or with another model, are no replication."
+)
+
+_ABOUT_SHARE = (
+    "share: of the probability of A, B, C and D together. A model that only learns to answer with a"
+    " letter gains in p, for every letter, and not in share."
+)
+
+
+def finish(folder: Path, outcome: Outcome, *, html: Path | None, as_json: bool) -> None:
+    """Keep an outcome, print it, and write the page if it was asked for."""
+    write_outcome(folder, outcome)
+    show([outcome], html=html, as_json=as_json)
+    click.echo(f"results: {folder}", err=True)
+
+
+def show(outcomes: Sequence[Outcome], *, html: Path | None, as_json: bool) -> None:
+    """Print outcomes, and write them as one page if that was asked for."""
+    if html is not None:
+        html.write_text(html_report(outcomes), encoding="utf-8")
+        click.echo(f"report: {html}", err=True)
+    if as_json:
+        for outcome in outcomes:
+            click.echo(json.dumps(outcome_record(outcome)))
+        return
+    console = make_console()
+    for outcome in outcomes:
+        print_outcome(console, outcome)
+
+
+def outcomes_in(folders: Sequence[Path]) -> list[Outcome]:
+    """The outcomes of these folders, in the order of the article.
+
+    Raises:
+        SettingsError: If one holds none.
+    """
+    order = list(TITLES)
+    return sorted(map(read_outcome, folders), key=lambda found: order.index(found.experiment))
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """One experiment as a table."""
+    console.print(f"{TITLES[outcome.experiment]} ({outcome.model})", style="bold", markup=False)
+    shown = Table(box=None, pad_edge=False)
+    for name in _SHORT_HEAD:
+        shown.add_column(name, no_wrap=True)
+    for row in outcome.rows:
+        shown.add_row(*_short_cells(outcome, row))
+    console.print(shown)
+    if about := _about_measures(outcome):
+        console.print(about, highlight=False)
+    for row in outcome.rows:
+        article = outcome.published(row).note
+        if said := "; ".join(filter(None, (row.note, article and f"the article {article}"))):
+            console.print(f"{row.arm}: {said}", markup=False, highlight=False)
+    console.print(_cost_line(outcome), highlight=False)
+
+
+def outcome_record(outcome: Outcome) -> dict[str, object]:
+    """The same as one JSON object."""
+    return {
+        "v": 1,
+        "experiment": outcome.experiment,
+        "model": outcome.model,
+        "settings": dict(outcome.settings),
+        "cost": dict(outcome.cost),
+        "rows": [dict(zip(_HEAD, _cells(outcome, row), strict=True)) for row in outcome.rows],
+    }
+
+
+def html_report(outcomes: Sequence[Outcome]) -> str:
+    """All outcomes on one page, with plots."""
+    parts = [paragraph(_CAUTION, soft=True)]
+    for outcome in outcomes:
+        parts += [
+            heading(TITLES[outcome.experiment]),
+            paragraph(f"Model: {outcome.model}. {_cost_line(outcome)}."),
+            table(_HEAD, (_cells(outcome, row) for row in outcome.rows)),
+            paragraph(_about_measures(outcome), soft=True),
+            spans(
+                "After learning; hollow: the article",
+                [
+                    _span(row, row.after, outcome.published(row).after)
+                    for row in outcome.rows
+                    if row.after is not None
+                ],
+                unit="%",
+            ),
+            spans(
+                "Gain; hollow: the article",
+                [
+                    _span(row, row.gain, _gain(outcome.published(row)))
+                    for row in outcome.rows
+                    if row.gain is not None
+                ],
+                unit="points",
+                signed=True,
+            ),
+            table(("setting", "value"), ((k, str(v)) for k, v in outcome.settings.items())),
+        ]
+    return page("The founding article's experiments", *parts)
+
+
+def _cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
+    return (
+        row.arm,
+        row.measure,
+        f"{row.tasks} of {row.of_tasks}",
+        _figure(row.before),
+        _figure(row.after),
+        _figure(row.gain, signed=True),
+        "" if row.relative is None else f"{row.relative:+.0f} %",
+        _published(outcome.published(row)),
+        row.note,
+    )
+
+
+def _short_cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
+    """For a terminal: an interval only where something is claimed."""
+    article = replace(outcome.published(row), note="")
+    return (
+        row.arm,
+        row.measure,
+        str(row.tasks) if row.tasks == row.of_tasks else f"{row.tasks}/{row.of_tasks}",
+        f"{row.before.value:.1f}" if row.before else "",
+        f"{row.after.value:.1f}" if row.after else "",
+        _figure(row.gain, signed=True).replace(" to ", ".."),
+        _published(article).replace(" ", ""),
+    )
+
+
+def _span(row: Row, figure: Figure, published: float | None) -> Span:
+    return Span(
+        label=_label(row),
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        published=published,
+    )
+
+
+def _about_measures(outcome: Outcome) -> str:
+    """What has to be known of a measure that the article does not have."""
+    return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in outcome.rows) else ""
+
+
+def _label(row: Row) -> str:
+    """The arm, and the measure where it is not what the article has."""
+    if row.measure.startswith(SHARE):
+        return f"{row.arm}, {row.measure}"
+    return f"{row.arm}, others" if row.is_control else row.arm
+
+
+def _gain(published: Published) -> float | None:
+    if published.before is not None and published.after is not None:
+        return published.after - published.before
+    return published.gain
+
+
+def _published(published: Published) -> str:
+    if published.before is not None:
+        return f"{published.before:g} -> {published.after:g}"
+    figure = f"+{published.gain:g}" if published.gain is not None else ""
+    return ", ".join(filter(None, (figure, published.note)))
+
+
+def _figure(figure: Figure | None, *, signed: bool = False) -> str:
+    if figure is None:
+        return ""
+    form = "+.1f" if signed else ".1f"
+    return f"{figure.value:{form}} ({figure.low:{form}} to {figure.high:{form}})"
+
+
+def _cost_line(outcome: Outcome) -> str:
+    return cost_line(outcome.cost)

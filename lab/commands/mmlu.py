@@ -1,0 +1,118 @@
+"""`elagent eval mmlu`: how feedback in the prompt moves the probability of an answer's letter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from lab.commands.shared import Counted, adapter_folder, result_folder, say, versions
+from lab.commands.view import spent_words
+from lab.costs import Cost, Meter, total_cost
+from lab.mmlu import (
+    Shift,
+    load_questions,
+    measure,
+    prompts_digest,
+    sample_questions,
+    table,
+)
+from lab.shifts import ShiftFile
+from learning.evaluation.local import LocalModel
+from learning.evaluation.samples import Manifest
+from learning.evaluation.statistics import Bootstrap
+from learning.model.catalog import sha256_file
+from learning.model.resolve import resolve
+from learning.records import Sampling
+from tui.plain import make_console
+from tui.wiring import context
+
+
+@click.command(help="MMLU: the shift in probability that feedback makes on wrong answers.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="JSON lines with subject, question, choices and answer, gzipped or not.",
+)
+@click.option("--model", metavar="NAME", help="Model name or folder.")
+@click.option("--adapter", metavar="NAME", help="An adapter of this repository, or its folder.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--all", "every", is_flag=True, help="Also questions that are answered rightly.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def mmlu(
+    *,
+    data: Path,
+    model: str | None,
+    adapter: str | None,
+    limit: int,
+    seed: int,
+    every: bool,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    where = context(None, {"model.name": model, "model.engine": "torch"})
+    questions = sample_questions(load_questions(data), limit, seed)
+    installed = resolve(where.settings.model.name, where.paths.models)
+    chosen = adapter_folder(where, adapter)
+    say(f"loading {installed.name}")
+    with Meter() as meter, LocalModel(installed, engine="torch", adapter=chosen) as local:
+        manifest = Manifest(
+            suite="mmlu",
+            model=installed.name,
+            weights_sha256=installed.identity.weights_sha256,
+            adapter=chosen[0] if chosen else None,
+            prompt="all" if every else "wrong",
+            prompt_sha256=prompts_digest(),
+            data_sha256=sha256_file(data),
+            sampling=Sampling(seed=seed, max_tokens=1),
+            image_id="",
+            versions={**versions(), **local.versions},
+        )
+        file = ShiftFile(result_folder(where.paths, manifest, out), manifest)
+        meter.folder = file.folder
+        done, line = file.read(), Counted()
+        for number, question in enumerate(questions, 1):
+            if question.id not in done:
+                done[question.id] = measure(question, local.score, only_wrong=not every)
+                file.append(question.id, done[question.id])
+            line(number, len(questions), question.id)
+    shifts = [shift for item in questions if (shift := done[item.id]) is not None]
+    cost = total_cost(file.folder)
+    _show(shifts, cost, asked=len(questions), seed=seed, as_json=as_json)
+    click.echo(f"results: {file.folder}", err=True)
+    return 0
+
+
+def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_json: bool) -> None:
+    rows = table(shifts, seed=seed) if shifts else ()
+    if as_json:
+        spent = asdict(cost) if cost else None
+        record = {"v": 1, "asked": asked, "questions": len(shifts), "cost": spent}
+        click.echo(json.dumps({**record, "rows": [asdict(row) for row in rows]}))
+        return
+    shown = Table(box=None, pad_edge=False)
+    for column in ("feedback", "letter", "mean p", "95 %", "of A to D", "95 %"):
+        shown.add_column(column)
+    for row in rows:
+        cells = [cell for found in (row.probability, row.share) for cell in _mean_cells(found)]
+        shown.add_row(row.variant, row.letter, *cells)
+    console = make_console()
+    console.print(shown)
+    console.print(
+        f"{len(shifts)} of {asked} questions, {spent_words(cost)}; the founding article"
+        " reports, after learning: 10.8 -> 50.4 (answer), 35.2 (explanation and answer), 45.3"
+        " (explanation without the letter); the wrong letter 33.2 -> 73.4",
+        highlight=False,
+    )
+
+
+def _mean_cells(found: Bootstrap) -> tuple[str, str]:
+    interval = f"{100 * found.interval.low:.1f} - {100 * found.interval.high:.1f}"
+    return f"{100 * found.mean:.1f} %", interval

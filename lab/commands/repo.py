@@ -1,0 +1,129 @@
+"""`elagent eval repo`: a repository's own history as tasks; its tests are the judge."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from agent.assistant import Assistant
+from agent.events import LearnFinished, Notice
+from agent.rounds.trial.replay import Part, gather, replay
+from agent.session.capture import Recorder
+from lab.commands.shared import progress, show
+from lab.commands.view import comparison_record, print_comparison
+from lab.comparison import compare
+from lab.scores import task_means
+from learning.evaluation.samples import Sample, SampleFile
+from tui.commands.learn import Budget, learn_options
+from tui.plain import Presenter, TextPresenter, make_console, show_all
+from tui.running import open_assistant, run_async
+from tui.wiring import Context, context
+
+_BUDGET_S = 3600.0
+
+
+@click.command(help="A repository's own history as tasks: functions broken again, judged by tests.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--part", type=click.Choice(get_args(Part)), default="held-out", show_default=True)
+@click.option("--adapter", metavar="NAME", help="An adapter of this repository. [the bare model]")
+@click.option("--learn", "learns", is_flag=True, help="First learn from the older part.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N tasks.")
+@click.option("--budget", type=Budget(), metavar="TIME", help="Of each stage, e.g. 30m. [60m]")
+@click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
+@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def repo(
+    *,
+    path: Path,
+    part: Part,
+    adapter: str | None,
+    learns: bool,
+    limit: int | None,
+    budget: float | None,
+    model: str | None,
+    engine: str | None,
+    as_json: bool,
+) -> int:
+    if learns and (adapter or part != "held-out"):
+        raise click.UsageError("--learn makes the adapter itself and measures the held-out part")
+    where = context(path, {"model.name": model, "model.engine": engine})
+    presenter = TextPresenter(make_console(stderr=True))
+    stages = Stages(where, presenter, limit=limit, budget_s=budget or _BUDGET_S)
+    try:
+        results = run_async(stages.learned() if learns else stages.measured(part, [adapter]))
+    finally:
+        presenter.close()
+    for file, samples in results:
+        show(file, samples, of_tasks=len(samples), as_json=as_json)
+    for file, _ in results[1:]:
+        _compared(results[0][0], file, as_json=as_json)
+    return 0
+
+
+Results = list[tuple[SampleFile, Sequence[Sample]]]
+
+
+class Stages:
+    """What is measured, and what happens before."""
+
+    def __init__(
+        self, where: Context, presenter: Presenter, *, limit: int | None, budget_s: float
+    ) -> None:
+        self._where = where
+        self._presenter = presenter
+        self._limit = limit
+        self._budget_s = budget_s
+
+    async def measured(self, part: Part, adapters: Sequence[str | None]) -> Results:
+        """Each system at the same tasks."""
+        async with open_assistant(self._where) as assistant:
+            return [await self._replay(assistant, part, adapter) for adapter in adapters]
+
+    async def learned(self) -> Results:
+        """Experience from the older part, one round on it, and both systems at the later part."""
+        where = self._where
+        async with open_assistant(where) as assistant:
+            emit = self._presenter.show
+            trials = assistant.trials(emit)
+            recorder = Recorder(
+                trials.store, repository=where.root.name, session=f"repo-{uuid.uuid4().hex[:8]}"
+            )
+            solved = await gather(
+                trials, recorder, emit=emit, limit=self._limit, budget_s=self._budget_s
+            )
+            emit(Notice(f"{solved} of the older tasks were solved"))
+            await assistant.reconnect()  # the learner needs the memory of the model
+            options = learn_options(where.settings.learn, budget_s=self._budget_s)
+            done = await show_all(assistant.learn(options), self._presenter)
+            systems = [trials.in_use]
+            if isinstance(done, LearnFinished) and done.adapter:
+                systems.append(done.adapter)
+            return [await self._replay(assistant, "held-out", system) for system in systems]
+
+    async def _replay(
+        self, assistant: Assistant, part: Part, adapter: str | None
+    ) -> tuple[SampleFile, Sequence[Sample]]:
+        emit = self._presenter.show
+        return await replay(
+            assistant.trials(emit),
+            emit=emit,
+            part=part,
+            adapter=adapter,
+            limit=self._limit,
+            budget_s=self._budget_s,
+            on_sample=progress(),
+        )
+
+
+def _compared(a: SampleFile, b: SampleFile, *, as_json: bool) -> None:
+    """Both systems, paired; only tasks that both answered count."""
+    found = compare(task_means(a.read().values()), task_means(b.read().values()))
+    if as_json:
+        click.echo(json.dumps(comparison_record(found)))
+    else:
+        print_comparison(make_console(), a.manifest, b.manifest, found, ())

@@ -1,0 +1,197 @@
+"""MMLU (arXiv 2009.03300): how feedback in the prompt moves the probability of an answer's letter.
+
+This measures the shift that a teacher with feedback has over the student without it, on questions
+that the model gets wrong. The founding article reports the shift *after learning*; run this again
+with `--adapter` and compare the probabilities without feedback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Literal, get_args
+
+from learning.evaluation.humaneval import DataError, read_json_lines
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.statistics import Bootstrap, bootstrap_mean
+from learning.records import Message
+
+Variant = Literal["none", "neutral", "answer", "explained", "unlettered", "wrong"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+LETTERS = "ABCD"
+_BY_A_MODEL = {"explained": "mmlu_told", "unlettered": "mmlu_told_unlettered"}
+_FILES = {
+    "neutral": "mmlu_neutral",
+    "answer": "mmlu_answer",
+    "explained": "mmlu_explained",
+    "unlettered": "mmlu_unlettered",
+    "wrong": "mmlu_answer",
+}
+
+Score = Callable[[Prompt, Sequence[str]], Sequence[float]]
+"""Natural log-probability of each of some letters after a prompt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question with four choices."""
+
+    id: str
+    subject: str
+    text: str
+    choices: tuple[str, ...]
+    answer: int
+    """Position of the right choice, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """Probabilities of the letters of one question under each variant."""
+
+    question_id: str
+    correct: str
+    wrong: str
+    """The letter that the variant `wrong` claims: the likeliest of the wrong ones at first."""
+    probabilities: dict[str, tuple[float, ...]]
+    """By variant: of the letters A to D, under the model's whole vocabulary."""
+
+    def probability(self, letter: str, variant: Variant = "none") -> float:
+        """Of one letter under the whole vocabulary: also grows where a model only learns to say letters."""
+        return self.probabilities[variant][LETTERS.index(letter)]
+
+    def share(self, letter: str, variant: Variant = "none") -> float:
+        """Of one letter among the four: 0.25 for a model that knows nothing, or says no letters."""
+        total = sum(self.probabilities[variant])
+        return self.probability(letter, variant) / total if total > 0 else 1 / len(LETTERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The mean probability of one letter under one variant, over questions."""
+
+    variant: str
+    letter: Literal["correct", "claimed"]
+    probability: Bootstrap
+    share: Bootstrap
+    """Of the probability of all four letters."""
+
+
+def load_questions(path: Path) -> tuple[Question, ...]:
+    """Read `subject`, `question`, `choices` (4) and `answer` (0-3) per line.
+
+    Raises:
+        DataError: If a line is not such a question.
+    """
+    return tuple(_question(record, number) for number, record in enumerate(read_json_lines(path)))
+
+
+def sample_questions(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    """A random order of the questions, cut to `count`: the same for the same seed."""
+    return random.Random(seed).sample(list(questions), min(count, len(questions)))  # noqa: S311
+
+
+def measure(question: Question, score: Score, *, only_wrong: bool = True) -> Shift | None:
+    """Probabilities under every variant; None for a question that the model gets right already."""
+    first = _letters(question_prompt(question), score)
+    if only_wrong and max(range(4), key=first.__getitem__) == question.answer:
+        return None
+    others = [place for place in range(4) if place != question.answer]
+    claimed = max(others, key=first.__getitem__)
+    found: dict[str, tuple[float, ...]] = {"none": first}
+    for variant in VARIANTS[1:]:
+        found[variant] = _letters(question_prompt(question, variant, claimed=claimed), score)
+    return Shift(
+        question_id=question.id,
+        correct=LETTERS[question.answer],
+        wrong=LETTERS[claimed],
+        probabilities=found,
+    )
+
+
+def question_prompt(
+    question: Question,
+    variant: Variant = "none",
+    *,
+    claimed: int | None = None,
+    explanation: str = "",
+) -> Prompt:
+    """The question as a chat, with feedback.
+
+    `claimed` is what the variant `wrong` calls right; an `explanation` replaces the sentence that
+    the explained variants have otherwise.
+    """
+    a, b, c, d = question.choices
+    text = Template(_words("mmlu")).substitute(
+        subject=question.subject.replace("_", " "), question=question.text, a=a, b=b, c=c, d=d
+    )
+    if variant != "none":
+        place = claimed if variant == "wrong" and claimed is not None else question.answer
+        name = _FILES[variant]
+        if explanation and variant in _BY_A_MODEL:
+            name = _BY_A_MODEL[variant]
+        text += Template(_words(name)).safe_substitute(
+            letter=LETTERS[place], choice=question.choices[place], explanation=explanation
+        )
+    return Prompt(messages=(Message(role="user", content=text),))
+
+
+def table(shifts: Sequence[Shift], *, seed: int = 0) -> tuple[Row, ...]:
+    """Mean probability of the correct letter under each variant, and of the claimed wrong one.
+
+    Raises:
+        ValueError: If there are no shifts.
+    """
+    rows = [_row(shifts, variant, "correct", seed) for variant in VARIANTS]
+    return (*rows, _row(shifts, "none", "claimed", seed), _row(shifts, "wrong", "claimed", seed))
+
+
+def prompts_digest() -> str:
+    """Digest of every word that is added to a question."""
+    names = ("mmlu", *dict.fromkeys(_FILES.values()), *_BY_A_MODEL.values())
+    return hashlib.sha256("\0".join(map(_words, names)).encode()).hexdigest()
+
+
+def _row(
+    shifts: Iterable[Shift], variant: Variant, letter: Literal["correct", "claimed"], seed: int
+) -> Row:
+    told = [(shift, shift.correct if letter == "correct" else shift.wrong) for shift in shifts]
+    return Row(
+        variant=variant,
+        letter=letter,
+        probability=bootstrap_mean([s.probability(x, variant) for s, x in told], seed=seed),
+        share=bootstrap_mean([s.share(x, variant) for s, x in told], seed=seed),
+    )
+
+
+def _letters(prompt: Prompt, score: Score) -> tuple[float, ...]:
+    return tuple(math.exp(value) for value in score(prompt, list(LETTERS)))
+
+
+def _question(record: dict[str, object], number: int) -> Question:
+    choices, answer = record.get("choices"), record.get("answer")
+    subject, text = record.get("subject"), record.get("question")
+    if (
+        not isinstance(choices, list)
+        or len(choices) != len(LETTERS)
+        or answer not in range(len(LETTERS))
+        or not isinstance(text, str)
+    ):
+        raise DataError(f"Line {number + 1} is no question with four choices and an answer 0-3.")
+    return Question(
+        id=f"{subject}/{number}",
+        subject=str(subject),
+        text=text,
+        choices=tuple(str(choice) for choice in choices),
+        answer=int(str(answer)),
+    )
+
+
+def _words(name: str) -> str:
+    file = resources.files("lab") / "prompts" / f"{name}.md"
+    return file.read_text(encoding="utf-8")

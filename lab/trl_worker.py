@@ -1,0 +1,352 @@
+"""`python -P -m lab.trl_worker JOB_DIR`: one arm by a trainer of TRL, in its own process.
+
+The arms of `eval baselines` sample nothing. Where a trainer would ask the model for replies it gets
+the recorded ones with their verdicts, so that every arm learns from the same replies and the same
+sandbox runs; in their usual setting these trainers sample anew after each step. GRPO on word problems
+does that, because its reward runs no code. Needs the extra `baselines` (TRL 1.16.0). Exit codes as
+those of `learning.training.worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lab.gsm8k import final_number
+from learning.model.torch_engine import load_base
+from learning.records import Experience, Verdict
+from learning.training.heartbeat import Heartbeat
+from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
+from learning.training.progress import ProgressLine
+from learning.training.resources import available_bytes, check_memory, peak_rss_mib
+from learning.training.worker import main, write_adapter
+
+_GROUP = 8
+"""Replies to one word problem, compared with each other; fewer if a step has fewer."""
+_REPLY = "reply"
+"""Column of a row: the place of its recorded reply."""
+
+
+def run(folder: Path) -> Result:
+    """Do the job that lies in `folder`; its id is the arm.
+
+    Raises:
+        TrainingError: If TRL is not installed or the job cannot be done.
+    """
+    if find_spec("trl") is None:
+        raise TrainingError('TRL is not installed: pip install "elagent[baselines]"')
+    job = read_job(folder)
+    steps = [example.step for example in read_examples(folder)]
+    make = {
+        "trl-grpo": _grpo,
+        "trl-sdpo": _sdpo,
+        "trl-sdft": _sdft,
+        "grpo-words": _grpo_words,
+    }[job.id]
+    with Heartbeat(folder) as heartbeat:
+        heartbeat.say(ProgressLine(stage="loading the model"))
+        check_memory(Path(job.model_folder), available_bytes=available_bytes())
+        with (
+            tempfile.TemporaryDirectory(prefix="elagent-trl-") as scratch,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # TRL says that it is experimental, which we know
+            trainer = make(job, steps, scratch)
+            report = _trained(trainer, job, heartbeat)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        for name in [name for name in model.peft_config if name != "default"]:
+            model.delete_adapter(name)  # a teacher of the trainer's own
+        if not _moved(model):
+            result = Result(adapter=None, trained=0, skipped={"without effect": len(steps)})
+            write_result(folder, result)
+            return result
+        heartbeat.say(ProgressLine(stage="writing the adapter"))
+        ids = tuple(step.id for step in steps)
+        name = write_adapter(folder, job, model, experience_ids=ids, report=report)
+        result = Result(adapter=name, trained=len(steps), skipped={})
+        write_result(folder, result)
+    return result
+
+
+def _moved(model: Any) -> bool:  # noqa: ANN401
+    """Whether the adapter changes the model: not if no two replies of a group differed in reward."""
+    return any(bool(part.any()) for name, part in model.named_parameters() if "lora_B" in name)
+
+
+def _trained(trainer: Any, job: Job, heartbeat: Heartbeat) -> dict[str, object]:  # noqa: ANN401
+    """Train within the budget; what is reported of it."""
+    from transformers import PrinterCallback, TrainerCallback
+
+    begun, losses, tokens = time.monotonic(), list[float](), 0
+
+    class Watch(TrainerCallback):
+        def on_log(self, args: object, state: Any, control: Any, **told: Any) -> None:  # noqa: ANN401
+            nonlocal tokens
+            if "loss" not in told["logs"]:
+                return
+            tokens = int(told["logs"].get("num_tokens", 0))
+            losses.append(float(told["logs"]["loss"]))
+            spent = time.monotonic() - begun
+            heartbeat.say(
+                ProgressLine(
+                    stage="training",
+                    step=state.global_step,
+                    steps=job.steps,
+                    loss=losses[-1],
+                    eta_s=spent / state.global_step * (job.steps - state.global_step),
+                )
+            )
+            if job.budget_s is not None and spent > job.budget_s:
+                control.should_training_stop = True
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Watch())
+    heartbeat.say(ProgressLine(stage="training", steps=job.steps))
+    trainer.train()
+    return {
+        "losses": [round(loss, 6) for loss in losses],
+        "tokens": tokens,
+        "seconds_training": round(time.monotonic() - begun, 1),
+        "peak_rss_mib": peak_rss_mib(),
+    }
+
+
+def _grpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+    """GRPO (arXiv 2402.03300): a step is the group of all replies to one task."""
+    from trl import GRPOConfig, GRPOTrainer  # type: ignore[import-not-found]  # of the extra
+
+    groups = _by_prompt(steps)
+    size = min(map(len, groups.values()))
+
+    def replies(prompts: Sequence[object], _trainer: object) -> dict[str, list[Any]]:
+        dealt = list(_dealt(prompts, groups))
+        return {
+            "prompt_ids": [list(step.action.prompt_ids) for step in dealt],
+            "completion_ids": [list(step.action.token_ids) for step in dealt],
+            "logprobs": None,  # type: ignore[dict-item]  # TRL's own samples have none either
+            "passed": [float(step.verdict is Verdict.PASS) for step in dealt],
+        }
+
+    return GRPOTrainer(
+        model=_base(job),
+        peft_config=_lora(job),
+        reward_funcs=_reward,
+        args=GRPOConfig(
+            **_settings(job, scratch, batch=size),
+            num_generations=size,
+            loss_type="grpo",
+            max_completion_length=max(len(step.action.token_ids) for step in steps),
+        ),
+        train_dataset=_dataset([{"prompt": json.loads(key)} for key in groups]),
+        processing_class=_tokenizer(job),
+        rollout_func=replies,
+    )
+
+
+def _grpo_words(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+    """GRPO on word problems, sampled as it learns: a reply is right if it ends with the number."""
+    from trl import GRPOConfig, GRPOTrainer
+
+    size = max(2, min(_GROUP, job.batch))
+    tokenizer = _tokenizer(job)
+    longest = max(
+        len(tokenizer.apply_chat_template(_messages(step), add_generation_prompt=True)["input_ids"])
+        for step in steps
+    )
+
+    def right(completions: Sequence[Any], answer: Sequence[str], **_: object) -> list[float]:
+        replies = [completion[-1]["content"] for completion in completions]
+        return [
+            float(final_number(reply) == Fraction(number))
+            for reply, number in zip(replies, answer, strict=True)
+        ]
+
+    return GRPOTrainer(
+        model=_base(job),
+        peft_config=_lora(job),
+        reward_funcs=right,
+        args=GRPOConfig(
+            **_settings(job, scratch, batch=size),
+            num_generations=size,
+            loss_type="grpo",
+            max_completion_length=max(1, job.max_tokens - longest),
+        ),
+        train_dataset=_dataset(
+            [{"prompt": _messages(step), "answer": step.evidence[0].expected} for step in steps]
+        ),
+        processing_class=tokenizer,
+    )
+
+
+def _sdpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+    """SDPO (arXiv 2601.20802): the teacher sees a passing sibling and what the tools said."""
+    from trl.experimental.sdpo import (  # type: ignore[import-not-found]  # of the extra
+        SDPOConfig,
+        SDPOTrainer,
+    )
+
+    groups = _by_prompt(steps)
+    size = min(map(len, groups.values()))
+
+    class Replayed(SDPOTrainer):  # type: ignore[misc]  # untyped
+        def _prepare_training_batch(self, inputs: list[dict[str, Any]]) -> object:
+            self.dealt = list(_dealt([row["prompt"] for row in inputs], groups))
+            told = [
+                {**row, "privileged_context": _said(step), "passed": step.verdict is Verdict.PASS}
+                for row, step in zip(inputs, self.dealt, strict=True)
+            ]
+            return super()._prepare_training_batch(told)
+
+        def _generate(self, prompt_ids: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
+            return prompt_ids, [list(step.action.token_ids) for step in self.dealt]
+
+    rows = [{"prompt": json.loads(key), "privileged_context": ""} for key in groups]
+    return Replayed(
+        model=_base(job),
+        peft_config=_lora(job),
+        reward_funcs=_reward,
+        args=SDPOConfig(
+            **_settings(job, scratch, batch=size),
+            num_generations=size,
+            max_prompt_length=None,
+            include_environment_feedback=True,
+        ),
+        train_dataset=_dataset(rows),
+        processing_class=_tokenizer(job),
+    )
+
+
+def _sdft(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+    """SDFT (arXiv 2601.19897): the teacher sees a reply that passed; each task has one."""
+    from trl.experimental.sdft import (  # type: ignore[import-not-found]  # of the extra
+        SDFTConfig,
+        SDFTTrainer,
+    )
+
+    shown: dict[str, str] = {}
+    for step in steps:
+        if step.verdict is Verdict.PASS:
+            shown.setdefault(step.targets[0], step.action.text)
+    rows = [
+        {"prompt": _messages(step), "privileged_context": shown[step.targets[0]], _REPLY: place}
+        for place, step in enumerate(steps)
+    ]
+
+    class Replayed(SDFTTrainer):  # type: ignore[misc]  # untyped
+        def sample_rollouts(self, inputs: list[dict[str, Any]]) -> object:
+            self.dealt = [steps[row[_REPLY]] for row in inputs]
+            return super().sample_rollouts(inputs)
+
+        def _generate(self, prompt_ids: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
+            return prompt_ids, [list(step.action.token_ids) for step in self.dealt]
+
+    return Replayed(
+        model=_base(job),
+        peft_config=_lora(job),
+        args=SDFTConfig(
+            **_settings(job, scratch, batch=1), num_generations=1, max_prompt_length=None
+        ),
+        train_dataset=_dataset(rows),
+        processing_class=_tokenizer(job),
+    )
+
+
+def _by_prompt(steps: Sequence[Experience]) -> dict[str, list[Experience]]:
+    """The replies to each prompt; the prompt as JSON, which is how a trainer's rows are told apart."""
+    groups: defaultdict[str, list[Experience]] = defaultdict(list)
+    for step in steps:
+        groups[json.dumps(_messages(step))].append(step)
+    return dict(groups)
+
+
+def _dealt(
+    prompts: Sequence[object], groups: Mapping[str, Sequence[Experience]]
+) -> Iterator[Experience]:
+    """For the n-th time that a prompt comes in a batch, its n-th recorded reply."""
+    seen: defaultdict[str, int] = defaultdict(int)
+    for prompt in prompts:
+        key = json.dumps(prompt)
+        yield groups[key][seen[key]]
+        seen[key] += 1
+
+
+def _messages(step: Experience) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in step.messages]
+
+
+def _said(step: Experience) -> str:
+    """What the tools said of a failure; empty for a pass, as TRL wants it."""
+    return "\n".join(f"{fact.exception}: {fact.message}".lstrip(": ") for fact in step.evidence)
+
+
+def _reward(*, passed: Sequence[float], **_: object) -> list[float]:
+    return [float(each) for each in passed]
+
+
+def _dataset(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401
+    import datasets  # type: ignore[import-not-found]  # of the extra
+
+    return datasets.Dataset.from_list(rows)
+
+
+def _base(job: Job) -> Any:  # noqa: ANN401
+    """The frozen model; what is drawn from now on follows the job's seed."""
+    import torch
+
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    base, _ = load_base(Path(job.model_folder))
+    torch.manual_seed(job.seed)
+    return base
+
+
+def _lora(job: Job) -> object:
+    from learning.training.lora import lora_config
+
+    return lora_config(job)
+
+
+def _tokenizer(job: Job) -> Any:  # noqa: ANN401
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        job.model_folder, local_files_only=True, trust_remote_code=False
+    )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _settings(job: Job, scratch: str, *, batch: int) -> dict[str, Any]:
+    """What all trainers are told alike."""
+    return {
+        "output_dir": scratch,
+        "max_steps": job.steps,
+        "learning_rate": job.learning_rate,
+        "lr_scheduler_type": "constant",
+        "max_grad_norm": 0.5,
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": max(1, job.batch // batch),
+        "steps_per_generation": 1,
+        "gradient_checkpointing": False,
+        "remove_unused_columns": False,
+        "bf16": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "seed": job.seed,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], work=run))

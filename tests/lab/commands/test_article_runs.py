@@ -1,0 +1,133 @@
+"""The experiments as commands, whole, with a model of random weights: what runs, resumes and is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.fakes.tiny_llama import build_tiny_model
+from tui.cli import cli
+
+_LEARNING = "[learning]\nsteps = 1\nbatch = 2\nrank = 2\nmax_tokens = 900\n"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("random")
+    build_tiny_model(folder)
+    return folder
+
+
+def settings(folder: Path, *lines: str) -> Path:
+    path = folder / "settings.toml"
+    path.write_text("\n".join(lines) + f"\n{_LEARNING}")
+    return path
+
+
+def lines_of(path: Path, *records: Mapping[str, object]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def run(name: str, out: Path, *arguments: object) -> tuple[Result, dict[str, dict[str, str]]]:
+    given = ["eval", "article", name, "--out", str(out), "--json", *map(str, arguments)]
+    found = CliRunner().invoke(cli, given, catch_exceptions=False)
+    record = json.loads(found.stdout)
+    return found, {f"{row['arm']} {row['measured']}": row for row in record["rows"]}
+
+
+def test_the_first_experiment_runs_and_goes_on_where_it_stopped(
+    model: Path, tmp_path: Path
+) -> None:
+    data = lines_of(
+        tmp_path / "mmlu.jsonl",
+        *(
+            {"subject": "s", "question": f"{n}?", "choices": ["a", "b", "c", "d"], "answer": n % 4}
+            for n in range(6)
+        ),
+    )
+    config = settings(
+        tmp_path, f"model = '{model}'", "questions = 6", "learn = 2", "arms = ['answer', 'wrong']"
+    )
+    first, rows = run("mmlu", tmp_path / "out", "--data", data, "--config", config)
+    assert rows["answer p(correct)"]["tasks"] == "2 of 2"
+    assert rows["wrong p(claimed)"]["the article"] == "33.2 -> 73.4"
+    assert "loading" in first.stderr
+    again, same = run("mmlu", tmp_path / "out", "--data", data, "--config", config)
+    assert same == rows
+    assert "loading" not in again.stderr
+    assert "learning" not in again.stderr
+
+
+def test_the_third_experiment_says_what_was_not_run(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.commands.article.gsm8k.find_spec", lambda _name: None)
+    problems = [{"question": f"{n} and 1?", "answer": f"#### {n + 1}"} for n in range(3)]
+    data = lines_of(tmp_path / "gsm8k.jsonl", *problems)
+    config = settings(
+        tmp_path,
+        f"model = '{model}'",
+        "engine = 'torch'",
+        "train = 2",
+        "test = 3",
+        "max_tokens = 4",
+        "arms = ['neutral', 'explained', 'grpo']",
+    )
+    given = ("--train", data, "--test", data, "--config", config)
+    _, rows = run("gsm8k", tmp_path / "out", *given)
+    assert rows["neutral accuracy"]["tasks"] == "3 of 3"
+    assert "no model to explain" in rows["explained accuracy"]["note"]
+    assert "TRL is not installed" in rows["grpo accuracy"]["note"]
+    again, same = run("gsm8k", tmp_path / "out", *given)
+    assert same == rows
+    assert "loading" not in again.stderr
+    others = lines_of(
+        tmp_path / "others.jsonl", *({**each, "answer": "#### 7"} for each in problems)
+    )
+    run("gsm8k", tmp_path / "out", "--train", others, "--test", data, "--config", config)
+    kept = [path.read_text() for path in (tmp_path / "out").glob("attempts-*.jsonl")]
+    assert sum("is not 7" in text for text in kept) == 1
+    assert len(kept) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_second_experiment_measures_what_was_not_learned_from(
+    model: Path, tmp_path: Path
+) -> None:
+    problems = [
+        {
+            "task_id": f"T/{n}",
+            "prompt": f'def f{n}(x):\n    """Return x plus {n}."""\n',
+            "entry_point": f"f{n}",
+            "canonical_solution": f"    return x + {n}\n",
+            "test": f"def check(candidate):\n    assert candidate(1) == {n + 1}\n",
+        }
+        for n in range(4)
+    ]
+    data = lines_of(tmp_path / "humaneval.jsonl", *problems)
+    config = settings(
+        tmp_path,
+        f"model = '{model}'",
+        "engine = 'torch'",
+        "tasks = 4",
+        "splits = 2",
+        "max_tokens = 8",
+        "arms = ['neutral', 'tests', 'explained']",
+    )
+    given = ("--data", data, "--config", config)
+    _, rows = run("humaneval", tmp_path / "out", *given)
+    assert rows["tests pass@1"]["note"] == "2 of 2 splits"
+    assert rows["tests pass@1"]["the article"].startswith("+15.37")
+    assert "no model to explain" in rows["explained pass@1"]["note"]
+    for split in ("tests-0", "tests-1"):
+        (folder,) = (tmp_path / "out").glob(f"{split}-*")
+        assert len((folder / "samples.jsonl").read_text().splitlines()) == 2
+    again, same = run("humaneval", tmp_path / "out", *given)
+    assert same == rows
+    assert "loading" not in again.stderr
