@@ -35,8 +35,7 @@ from agent.settings.schema import SandboxSettings
 from agent.testing.entering import project_files
 from agent.testing.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
-from learning.evaluation.humaneval import read_json_lines
-from learning.evaluation.samples import mend
+from learning.evaluation.rows import append_rows, read_rows
 from sandbox.box.contract import Job, SandboxError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.images.sdists import fetch_sdist
@@ -271,21 +270,10 @@ async def compare(sample: Sample, image: str) -> Row:
     )
 
 
-def read_rows(path: Path, image: str) -> dict[str, Row]:
+def earlier_rows(path: Path, image: str) -> dict[str, Row]:
     """The rows that an earlier run in this base image left, by project."""
-    if not path.exists():
-        return {}
-    mend(path)
-    rows = [Row(**record) for record in read_json_lines(path)]  # type: ignore[arg-type]
+    rows = [Row(**record) for record in read_rows(path)]  # type: ignore[arg-type]
     return {row.project: row for row in rows if row.image == image}
-
-
-def append(path: Path, row: Row) -> None:
-    """Add a row and see it onto the disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def run(sample: Sample, image: str) -> Row:
@@ -325,12 +313,12 @@ def main() -> None:
     chosen = [
         s for s in SAMPLES if not options.names or s.requirement.split("==")[0] in options.names
     ]
-    known = read_rows(options.out, options.image) if options.out else {}
+    known = earlier_rows(options.out, options.image) if options.out else {}
     rows = []
     for sample in chosen:
         row = known.get(sample.project) or run(sample, options.image)
         if options.out and sample.project not in known:
-            append(options.out, row)
+            append_rows(options.out, [dataclasses.asdict(row)])
         rows.append(row)
         verdict = "same" if row.same else f"DIFFERENT: by hand {brief(row.by_hand)} ({row.note})"
         print(

@@ -25,8 +25,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.drift import DriftTask, load_tasks
-from learning.evaluation.humaneval import fetch_problems, read_json_lines
+from lab.drift import DriftTask
+from lab.drift_set import load_tasks
+from learning.evaluation.humaneval import fetch_problems
+from learning.evaluation.rows import read_json_lines
 from learning.evaluation.sanitise import sanitised_code
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,7 +190,7 @@ def main() -> int:
 def _entry_points() -> dict[str, str]:
     tasks: list[DriftTask] = []
     for folder in ("drift", "drift-tools"):
-        tasks += load_tasks(ROOT / "examples" / folder)
+        tasks += load_tasks(ROOT / "lab" / "data" / folder)
     with tempfile.TemporaryDirectory() as scratch:
         problems = fetch_problems(Path(scratch), environ=os.environ)
     return {item.id: item.entry_point for item in tasks} | {

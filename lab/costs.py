@@ -6,7 +6,6 @@ interrupted run counts as far as it came.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from learning.evaluation.humaneval import read_json_lines
+from learning.evaluation.rows import append_rows, read_rows
 
 _COSTS = "costs.jsonl"
 
@@ -57,14 +56,12 @@ class Meter:
         cost = Cost(
             wall_s=time.monotonic() - self._wall_s, cpu_s=_cpu_s() - self._cpu_s, gpu=_gpu()
         )
-        with (self.folder / _COSTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(cost)) + "\n")
+        append_rows(self.folder / _COSTS, [asdict(cost)])
 
 
 def total_cost(folder: Path) -> Cost | None:
     """All runs of a results folder together; None where none was measured."""
-    path = folder / _COSTS
-    return _sum([Cost(**record) for record in read_json_lines(path)]) if path.exists() else None  # type: ignore[arg-type]  # written above
+    return _sum([Cost(**record) for record in read_rows(folder / _COSTS)])  # type: ignore[arg-type]  # written above
 
 
 def _sum(costs: Sequence[Cost]) -> Cost | None:

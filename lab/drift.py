@@ -9,27 +9,31 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
-import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from string import Template
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from learning.evaluation.humaneval import DataError
+from agent.rounds.trial.judging import Judge, ProgramJudge, judge_all, program_limits
+from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.sanitise import raw_code, sanitised_code
+from learning.evaluation.task import Generated, Judged, Task
 from learning.records import Message
+from sandbox.box.status import Status
+from sandbox.box.streams import display_safe
+from sandbox.warm.judge import CheckTask, JudgeResult
 
 Split = Literal["experience", "held-out"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-MOST_PER_CHANGE = 4
+MEMORY_MIB = 4096
+"""Address space: the libraries reserve far more than they use."""
+_VERIFY_S = 60.0
+_LINE_CHARACTERS = 300
+_UNUSED = "the code does not use the library that the task asks for"
 _ENTRY_POINT = re.compile(r"def ([A-Za-z_]\w*)\(.*\) -> .+:")
 _ALIKE = 0.8
-_KEYS = ("id", "change", "split", "head", "ask", "check", "reference")
-_OPTIONAL = {"stale", "outdated"}
 _API_ERROR = re.compile(
     r"(?:AttributeError|ImportError|ModuleNotFoundError|AttributeRemovedError|ArgumentRemovedError)\b"
     r"|TypeError\b.*(?:unexpected keyword argument|positional arguments?\b|not callable|takes )"
@@ -44,7 +48,7 @@ class DriftTask:
     library: str
     """Name under which it is imported."""
     change: str
-    """What changed, old -> new; tasks of the same change share it word for word."""
+    """The change of the API, old -> new; tasks of the same change share it word for word."""
     split: Split
     head: str
     ask: str
@@ -60,7 +64,7 @@ class DriftTask:
         return found[1] if found else ""
 
     def uses_library(self, code: str) -> bool:
-        """Whether the code imports the library: a solution without it measures nothing here."""
+        """True if the code imports the library: a solution without it measures nothing here."""
         try:
             tree = ast.parse(code)
         except (SyntaxError, ValueError, RecursionError):
@@ -68,42 +72,99 @@ class DriftTask:
         return any(name.partition(".")[0] == self.library for name in _imported(tree))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """The verdicts on a drift task's own two solutions."""
+
+    task_id: str
+    reference: Status
+    outdated: Status
+    error: str
+    """The error of the outdated idiom."""
+    reference_note: str
+
+    @property
+    def sound(self) -> bool:
+        """True if the task measures what it says: the reference passes, the old idiom fails in words."""
+        return (
+            self.reference is Status.PASS and self.outdated is not Status.PASS and bool(self.error)
+        )
+
+
 def drift_prompt(task: DriftTask, *, note: str = "") -> Prompt:
     """The task as a chat; `note` is what a retry is told beside it."""
-    text = Template(_words("drift")).substitute(library=task.library, head=task.head, ask=task.ask)
+    text = Template(words("drift")).substitute(library=task.library, head=task.head, ask=task.ask)
     return Prompt(messages=(Message(role="user", content=text + note),))
-
-
-def error_note(error: str) -> str:
-    """What a retry is told when only the error line is known."""
-    return Template(_words("drift_error")).substitute(error=error)
-
-
-def neutral_note() -> str:
-    """What a retry is told when it is told nothing but that it is one."""
-    return _words("drift_neutral")
-
-
-def facts_note(facts: Sequence[str]) -> str:
-    """What a retry is told when the installed library was asked."""
-    return Template(_words("drift_facts")).substitute(facts="\n".join(facts))
-
-
-def hints_note(hints: str) -> str:
-    """What a retry is told of earlier repairs."""
-    return Template(_words("drift_hints")).substitute(hints=hints)
 
 
 def prompts_digest() -> str:
     """Digest of every word that is added to a task in any arm."""
     names = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints")
-    return hashlib.sha256("\0".join(map(_words, names)).encode()).hexdigest()
+    return hashlib.sha256("\0".join(map(words, names)).encode()).hexdigest()
+
+
+def drift_tasks(
+    tasks: Iterable[DriftTask], judge: Judge, outdated_errors: Mapping[str, str]
+) -> list[Task]:
+    """Drift tasks as tasks of an evaluation.
+
+    `outdated_errors` are the errors of the outdated idioms, by task; an error like them is a stale one.
+    """
+    return [_task(task, judge, outdated_errors.get(task.id, "")) for task in tasks]
+
+
+def _task(task: DriftTask, judge: Judge, outdated_error: str) -> Task:
+    programs = ProgramJudge(judge, task.id, _check_task(task, task.reference))
+
+    async def judged(reply: Generated) -> Judged:
+        raw, clean = raw_code(reply.text), sanitised_code(reply.text, task.entry_point)
+        raw_result, result = await programs.verdicts(raw, clean)
+        verdict = _status(task, clean, result)
+        used = task.uses_library(clean)
+        error = one_line(result.note) if used or result.note else _UNUSED
+        return Judged(
+            raw=raw,
+            clean=clean,
+            raw_verdict=_status(task, raw, raw_result).value,
+            verdict=verdict.value,
+            message=error,
+            sandbox_s=result.duration_s + (0.0 if raw == clean else raw_result.duration_s),
+            stale=verdict is not Status.PASS and is_stale_error(error, outdated_error),
+        )
+
+    return Task(
+        id=task.id,
+        prompt=drift_prompt(task),
+        judge=judged,
+        check_reference=programs.check_reference,
+        split=task.split,
+    )
+
+
+async def verify(judge: Judge, tasks: Sequence[DriftTask]) -> list[Verified]:
+    """Run both solutions that come with each task.
+
+    Raises:
+        EvaluationError: If the verdicts cannot be had.
+    """
+    both = [_check_task(task, code) for task in tasks for code in (task.reference, task.outdated)]
+    results = await judge_all(judge, both)
+    return [
+        Verified(
+            task_id=task.id,
+            reference=reference.status,
+            outdated=outdated.status,
+            error=one_line(outdated.note),
+            reference_note=one_line(reference.note),
+        )
+        for task, reference, outdated in zip(tasks, results[::2], results[1::2], strict=True)
+    ]
 
 
 def is_stale_error(error: str, outdated_error: str = "") -> bool:
-    """Whether an error in one line is that of an API that is not there (any more).
+    """True if an error in one line is that of an API that is not there (any more).
 
-    `outdated_error` is what the task's own outdated idiom is told; an error like it counts, too.
+    `outdated_error` is the error of the task's own outdated idiom; an error like it counts, too.
     """
     if not error:
         return False
@@ -111,77 +172,23 @@ def is_stale_error(error: str, outdated_error: str = "") -> bool:
     return alike or _API_ERROR.search(error) is not None
 
 
-def outdated_errors(folder: Path) -> dict[str, str]:
-    """What `elagent eval drift --verify` recorded of the outdated idioms, by task.
-
-    Raises:
-        DataError: If the record cannot be read.
-    """
-    path = folder / "verified.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return {name: str(item["error"]) for name, item in record.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise DataError(
-            f"{path} cannot be read: make it with `elagent eval drift --verify`."
-        ) from err
+def one_line(note: str) -> str:
+    """A note as one line; an exception class that only the candidate has keeps its own name."""
+    lines = [line.strip() for line in display_safe(note).splitlines() if line.strip()]
+    return " ".join(lines).replace("CandidateError: ", "")[:_LINE_CHARACTERS]
 
 
-def tasks_digest(tasks: Iterable[DriftTask]) -> str:
-    """Digest of everything in the tasks."""
-    return hashlib.sha256(repr(tuple(tasks)).encode()).hexdigest()
+def _check_task(task: DriftTask, code: str) -> CheckTask:
+    return CheckTask(
+        source=code,
+        entry_point=task.entry_point,
+        check=task.check,
+        limits=program_limits(_VERIFY_S, memory_mib=MEMORY_MIB),
+    )
 
 
-def load_tasks(folder: Path) -> tuple[DriftTask, ...]:
-    """Every task of the `*.toml` files below a folder's `tasks`, by file and order.
-
-    Raises:
-        DataError: If a file or task is not what it should be; the message names it.
-    """
-    files = sorted((folder / "tasks").glob("*.toml"))
-    if not files:
-        raise DataError(f"{folder} has no drift tasks (tasks/*.toml).")
-    tasks = tuple(task for file in files for task in _read(file))
-    _check(tasks)
-    return tasks
-
-
-def _read(file: Path) -> list[DriftTask]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise DataError(f"{file} is not TOML: {err}.") from err
-    library = content.get("library")
-    if not isinstance(library, str):
-        raise DataError(f"{file} does not name its library.")
-    return [_task(library, record, file) for record in content.get("task", [])]
-
-
-def _task(library: str, record: Mapping[str, Any], file: Path) -> DriftTask:
-    name = f"{file}, task {record.get('id', '?')}"
-    wrong = [key for key in _KEYS if not isinstance(record.get(key), str)]
-    if wrong or (extra := record.keys() - set(_KEYS) - _OPTIONAL):
-        raise DataError(f"{name}: {', '.join(wrong) or ', '.join(extra)} is missing or unknown.")
-    if record["split"] not in SPLITS:
-        raise DataError(f"{name}: the split is {' or '.join(SPLITS)}.")
-    outdated = str(record.get("outdated", record["reference"]))
-    for current, stale in record.get("stale", []):
-        if current not in outdated:
-            raise DataError(f"{name}: {current!r} is not in its reference.")
-        outdated = outdated.replace(current, stale)
-    task = DriftTask(library=library, outdated=outdated, **{key: record[key] for key in _KEYS})
-    if not task.entry_point:
-        raise DataError(f"{name}: its head is not one line with the types of a function.")
-    return task
-
-
-def _check(tasks: Sequence[DriftTask]) -> None:
-    ids = [task.id for task in tasks]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise DataError(f"There are several drift tasks with the id {', '.join(twice)}.")
-    changes = [task.change for task in tasks]
-    if many := sorted({name for name in changes if changes.count(name) > MOST_PER_CHANGE}):
-        raise DataError(f"More than {MOST_PER_CHANGE} drift tasks for: {', '.join(many)}.")
+def _status(task: DriftTask, code: str, result: JudgeResult) -> Status:
+    return result.status if not result.passed or task.uses_library(code) else Status.FAIL
 
 
 def _imported(tree: ast.Module) -> Iterable[str]:
@@ -190,8 +197,3 @@ def _imported(tree: ast.Module) -> Iterable[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-
-
-def _words(name: str) -> str:
-    file = resources.files("lab") / "prompts" / f"{name}.md"
-    return file.read_text(encoding="utf-8")

@@ -1,17 +1,23 @@
-"""What drift tasks teach: facts asked of the installed libraries, and attempts kept as experiences."""
+"""What lasts of drift rollouts: facts of the installed libraries, replies, and experiences."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, cast
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, cast
 
 from agent.advice.environment import Environment
 from agent.advice.failure import Failure
 from agent.advice.lessons import Lesson, hints_for
 from lab.drift import DriftTask
-from lab.drift_arms import Attempt
+from lab.drift_arms import DriftRollout
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.rows import RowFile
+from learning.evaluation.task import Generated, Generator
 from learning.evidence.judge import judged_evidence
 from learning.experience.store import ExperienceStore
 from learning.records import (
@@ -25,26 +31,27 @@ from learning.records import (
 _FILE = "solution.py"
 _UNSENDABLE = re.compile(r"a value of type (\w+) cannot be sent")
 _FINISHES = ("stop", "length", "cancelled")
+_TUPLES = ("prompt_ids", "token_ids", "logprobs")
 
 
 class FactAsker:
-    """Asks an environment about failed attempts; remembers what it said, for the records."""
+    """Asks an environment about failed rollouts."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
-    async def __call__(self, attempt: Attempt) -> Sequence[str]:
+    async def __call__(self, rollout: DriftRollout) -> Sequence[str]:
         """True sentences about the installed libraries that bear on the failure."""
-        exception, message = attempt.exception
+        exception, message = rollout.exception
         failure = Failure(
             exception=exception,
             message=message,
-            texts=(attempt.code,),
+            texts=(rollout.judged.clean,),
             project_modules=frozenset({"solution"}),
-            output=attempt.error,
+            output=rollout.judged.message,
         )
         facts = await self._environment.facts(failure)
-        return [*foreign_value(attempt.error), *(fact.text for fact in facts)]
+        return [*foreign_value(rollout.judged.message), *(fact.text for fact in facts)]
 
 
 def foreign_value(error: str) -> Iterator[str]:
@@ -58,19 +65,60 @@ def foreign_value(error: str) -> Iterator[str]:
         )
 
 
-def hint_finder(lessons: Sequence[Lesson]) -> Callable[[Attempt], str]:
-    """What earlier repairs say to a failed attempt."""
+def hint_finder(lessons: Sequence[Lesson]) -> Callable[[DriftRollout], str]:
+    """Finds what earlier repairs say to a failed rollout."""
 
-    def find(attempt: Attempt) -> str:
-        return hints_for([attempt.exception], lessons).text
+    def find(rollout: DriftRollout) -> str:
+        return hints_for([rollout.exception], lessons).text
 
     return find
+
+
+class RememberedReplies:
+    """A generator that keeps its greedy replies in a file and does not make them again.
+
+    Arms that begin with the same request then begin with the same reply. Greedy decoding alone does not
+    give that: llama.cpp reads a prompt in other batches when more or less of it is cached, and a near
+    tie that goes the other way would be counted as an effect of the arm.
+    """
+
+    def __init__(self, generator: Generator, path: Path) -> None:
+        """`path` belongs to one model with one adapter; it need not exist."""
+        self._generator = generator
+        self._file: RowFile[str, Generated] = RowFile(
+            path=path,
+            encode=lambda key, reply: {"key": key, "reply": asdict(reply)},
+            decode=lambda record: (str(record["key"]), _generated(record["reply"])),
+        )
+        self._known = self._file.read()
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
+        """See `Generator.generate`."""
+        if sampling.temperature > 0:
+            return await self._generator.generate(prompt, sampling)
+        key = _request_key(prompt, sampling)
+        if key not in self._known:
+            reply = await self._generator.generate(prompt, sampling)
+            self._file.append({key: reply})
+            self._known[key] = reply
+        return self._known[key]
+
+
+def _request_key(prompt: Prompt, sampling: Sampling) -> str:
+    """Digest of all that decides a greedy reply of one model: the seed does not."""
+    request = (prompt, sampling.max_tokens)
+    return hashlib.sha256(repr(request).encode()).hexdigest()
+
+
+def _generated(record: dict[str, Any]) -> Generated:
+    lists = {name: None if record[name] is None else tuple(record[name]) for name in _TUPLES}
+    return Generated(**{**record, **lists})
 
 
 def keep(
     store: ExperienceStore,
     task: DriftTask,
-    attempts: Sequence[Attempt],
+    rollouts: Sequence[DriftRollout],
     *,
     model: str,
     adapter: str | None,
@@ -78,44 +126,46 @@ def keep(
     session: str,
     now: float,
 ) -> None:
-    """Keep the attempts at one task as experiences, a repair pointing at the first attempt.
+    """Keep the rollouts at one task as experiences, a repair pointing at the first rollout.
 
-    That one was told nothing: its prompt is where the repair is to be learned.
+    The first was told nothing: its prompt is where the repair is to be learned.
 
     Raises:
         StoreError: If they cannot be written.
     """
     failed: Experience | None = None
-    for attempt in attempts:
+    for rollout in rollouts:
         experience = Experience(
             id=secrets.token_hex(16),
             session=session,
             created_at=now,
             repository="drift",
             model=model,
-            messages=attempt.prompt.messages,
-            action=_action(attempt, model=model, adapter=adapter, sampling=sampling),
-            verdict=Verdict.PASS if attempt.passed else Verdict.FAIL,
+            messages=rollout.prompt.messages,
+            action=_action(rollout, model=model, adapter=adapter, sampling=sampling),
+            verdict=Verdict.PASS if rollout.judged.passed else Verdict.FAIL,
             evidence=()
-            if attempt.passed
+            if rollout.judged.passed
             else (
                 judged_evidence(
-                    attempt.error, subject=task.id, file=_FILE, function=task.entry_point
+                    rollout.judged.message, subject=task.id, file=_FILE, function=task.entry_point
                 ),
             ),
             targets=(task.id,),
             path=_FILE,
             before=failed.after if failed else "",
-            after=attempt.code,
-            fixes=failed.id if failed and attempt.passed else "",
+            after=rollout.judged.clean,
+            fixes=failed.id if failed and rollout.judged.passed else "",
             trust=Trust.JUDGE,
         )
         store.add(experience)
         failed = failed or experience
 
 
-def _action(attempt: Attempt, *, model: str, adapter: str | None, sampling: Sampling) -> Action:
-    generated = attempt.generated
+def _action(
+    rollout: DriftRollout, *, model: str, adapter: str | None, sampling: Sampling
+) -> Action:
+    generated = rollout.reply
     finish = generated.finish if generated.finish in _FINISHES else "stop"
     return Action(
         text=generated.text,

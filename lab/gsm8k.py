@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 from string import Template
 
-from learning.evaluation.humaneval import DataError, read_json_lines
-from learning.evaluation.local import Generator
+from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
-from learning.evaluation.samples import PASS, Sample, SampleFile
+from learning.evaluation.rows import DataError, read_json_lines
+from learning.evaluation.task import PASS, Generated, Judged, Task
 from learning.records import Message
 
 _NUMBER = re.compile(r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?")
@@ -59,64 +58,38 @@ def final_number(reply: str) -> Fraction | None:
 
 def word_prompt(problem: WordProblem) -> Prompt:
     """The problem as a chat that asks for a chain of thought."""
-    text = Template(_words()).substitute(question=problem.question)
+    text = Template(words("gsm8k")).substitute(question=problem.question)
     return Prompt(messages=(Message(role="user", content=text),))
 
 
 def prompt_digest() -> str:
     """Digest of every word that is added to a problem."""
-    return hashlib.sha256(_words().encode()).hexdigest()
+    return hashlib.sha256(words("gsm8k").encode()).hexdigest()
 
 
-async def answer_all(
-    problems: Sequence[WordProblem],
-    generator: Generator,
-    file: SampleFile,
-    *,
-    samples: int = 1,
-    on_sample: Callable[[Sample, int, int], None] = lambda _sample, _done, _total: None,
-) -> dict[tuple[str, int], Sample]:
-    """Complete `file`: `samples` replies to each problem; returns them all.
+def word_tasks(problems: Iterable[WordProblem]) -> list[Task]:
+    """The problems as tasks of an evaluation; the last number of a reply counts."""
+    return [
+        Task(id=problem.task_id, prompt=word_prompt(problem), judge=_judge_of(problem.answer))
+        for problem in problems
+    ]
 
-    Raises:
-        ModelError: If the model does not answer.
-    """
-    done = file.read()
-    wanted = [(problem, index) for problem in problems for index in range(samples)]
-    for problem, index in wanted:
-        if (problem.task_id, index) in done:
-            continue
-        sampling = file.manifest.sampling
-        reply = await generator.generate(
-            word_prompt(problem), replace(sampling, seed=sampling.seed + index)
-        )
+
+def _judge_of(answer: Fraction) -> Callable[[Generated], Awaitable[Judged]]:
+    async def judged(reply: Generated) -> Judged:
         found = final_number(reply.text)
-        verdict = PASS if found == problem.answer else "fail"
-        sample = Sample(
-            task_id=problem.task_id,
-            index=index,
-            reply=reply.text,
+        verdict = PASS if found == answer else "fail"
+        return Judged(
             raw=str(found),
-            sanitised=str(found),
+            clean=str(found),
             raw_verdict=verdict,
-            sanitised_verdict=verdict,
-            message="" if verdict == PASS else f"{found} is not {problem.answer}",
-            finish=reply.finish,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            generation_s=reply.duration_s,
+            verdict=verdict,
+            message="" if verdict == PASS else f"{found} is not {answer}",
         )
-        file.append([sample])
-        done[problem.task_id, index] = sample
-        on_sample(sample, len(done), len(wanted))
-    return {(problem.task_id, index): done[problem.task_id, index] for problem, index in wanted}
+
+    return judged
 
 
 def _last(text: str) -> Fraction | None:
     numbers = _NUMBER.findall(text)
     return Fraction(numbers[-1].replace(",", "").replace("$", "")) if numbers else None
-
-
-def _words() -> str:
-    file = resources.files("lab") / "prompts" / "gsm8k.md"
-    return file.read_text(encoding="utf-8")

@@ -11,14 +11,16 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
-from typing import Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from learning.evaluation.humaneval import DataError, read_json_lines
+from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.rows import DataError, RowFile, read_json_lines
+from learning.evaluation.run import OnRow, complete, silent
+from learning.evaluation.samples import Manifest, claim_folder, read_manifest
 from learning.evaluation.statistics import Bootstrap, bootstrap_mean
 from learning.records import Message
 
@@ -71,8 +73,12 @@ class Shift:
         return self.probability(letter, variant) / total if total > 0 else 1 / len(LETTERS)
 
 
+ShiftFile: TypeAlias = RowFile[str, Shift | None]
+"""Shifts by question; None for a question that was answered rightly."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class VariantRow:
     """The mean probability of one letter under one variant, over questions."""
 
     variant: str
@@ -114,6 +120,22 @@ def measure(question: Question, score: Score, *, only_wrong: bool = True) -> Shi
     )
 
 
+async def ask_all(
+    questions: Sequence[Question],
+    ask: Callable[[Question], Shift | None],
+    file: ShiftFile,
+    *,
+    on_row: OnRow[Shift | None] = silent,
+) -> dict[str, Shift | None]:
+    """Complete `file`: a row for each question."""
+    by_id = {question.id: question for question in questions}
+
+    async def make(question_id: str) -> Shift | None:
+        return ask(by_id[question_id])
+
+    return await complete(file, by_id, make, on_row=on_row)
+
+
 def question_prompt(
     question: Question,
     variant: Variant = "none",
@@ -127,7 +149,7 @@ def question_prompt(
     the explained variants have otherwise.
     """
     a, b, c, d = question.choices
-    text = Template(_words("mmlu")).substitute(
+    text = Template(words("mmlu")).substitute(
         subject=question.subject.replace("_", " "), question=question.text, a=a, b=b, c=c, d=d
     )
     if variant != "none":
@@ -135,13 +157,13 @@ def question_prompt(
         name = _FILES[variant]
         if explanation and variant in _BY_A_MODEL:
             name = _BY_A_MODEL[variant]
-        text += Template(_words(name)).safe_substitute(
+        text += Template(words(name)).safe_substitute(
             letter=LETTERS[place], choice=question.choices[place], explanation=explanation
         )
     return Prompt(messages=(Message(role="user", content=text),))
 
 
-def table(shifts: Sequence[Shift], *, seed: int = 0) -> tuple[Row, ...]:
+def table(shifts: Sequence[Shift], *, seed: int = 0) -> tuple[VariantRow, ...]:
     """Mean probability of the correct letter under each variant, and of the claimed wrong one.
 
     Raises:
@@ -154,14 +176,58 @@ def table(shifts: Sequence[Shift], *, seed: int = 0) -> tuple[Row, ...]:
 def prompts_digest() -> str:
     """Digest of every word that is added to a question."""
     names = ("mmlu", *dict.fromkeys(_FILES.values()), *_BY_A_MODEL.values())
-    return hashlib.sha256("\0".join(map(_words, names)).encode()).hexdigest()
+    return hashlib.sha256("\0".join(map(words, names)).encode()).hexdigest()
+
+
+def shift_file(folder: Path, manifest: Manifest) -> ShiftFile:
+    """The shifts of a manifest in a folder, made or taken up again.
+
+    Raises:
+        SamplesError: If it holds results of other settings.
+    """
+    claim_folder(folder, manifest)
+    return _shifts(folder, manifest)
+
+
+def read_answers(folder: Path) -> dict[str, float]:
+    """By question: 1 where the model is right without feedback, 0 where it is not.
+
+    Raises:
+        SamplesError: If it is not such a folder.
+    """
+    found = _shifts(folder, read_manifest(folder)).read()
+    return {question: float(shift is None or _right(shift)) for question, shift in found.items()}
+
+
+def _shifts(folder: Path, manifest: Manifest) -> ShiftFile:
+    return RowFile(
+        path=folder / "shifts.jsonl",
+        encode=lambda question, shift: {
+            "question": question,
+            "shift": asdict(shift) if shift else None,
+        },
+        decode=lambda record: (str(record["question"]), _shift(record.get("shift"))),
+        mark={"manifest": manifest.digest},
+    )
+
+
+def _right(shift: Shift) -> bool:
+    letters = shift.probabilities["none"]
+    return LETTERS[max(range(len(letters)), key=letters.__getitem__)] == shift.correct
+
+
+def _shift(record: dict[str, Any] | None) -> Shift | None:
+    if record is None:
+        return None
+    probabilities = {name: tuple(values) for name, values in record["probabilities"].items()}
+    return Shift(**{**record, "probabilities": probabilities})
 
 
 def _row(
     shifts: Iterable[Shift], variant: Variant, letter: Literal["correct", "claimed"], seed: int
-) -> Row:
+) -> VariantRow:
     told = [(shift, shift.correct if letter == "correct" else shift.wrong) for shift in shifts]
-    return Row(
+    return VariantRow(
         variant=variant,
         letter=letter,
         probability=bootstrap_mean([s.probability(x, variant) for s, x in told], seed=seed),
@@ -190,8 +256,3 @@ def _question(record: dict[str, object], number: int) -> Question:
         choices=tuple(str(choice) for choice in choices),
         answer=int(str(answer)),
     )
-
-
-def _words(name: str) -> str:
-    file = resources.files("lab") / "prompts" / f"{name}.md"
-    return file.read_text(encoding="utf-8")

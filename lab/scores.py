@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from learning.evaluation.samples import PASS, Sample
+from learning.evaluation.samples import Sample
 from learning.evaluation.statistics import (
     Interval,
     bootstrap_mean,
@@ -14,6 +14,7 @@ from learning.evaluation.statistics import (
     pass_at_k,
     wilson,
 )
+from learning.evaluation.task import PASS
 
 _KS = (1, 10, 100)
 

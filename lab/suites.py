@@ -10,34 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.rounds.trial import humaneval
-from agent.rounds.trial.judging import Judge, judge_all
-from lab import drift_arms as drift
+from agent.rounds.trial.humaneval import humaneval_tasks
+from agent.rounds.trial.judging import Judge
 from lab.arms import BaselineSettings, shuffled, split
-from lab.drift import DriftTask, drift_prompt, prompts_digest, tasks_digest
-from lab.drift_image import DRIFT_LIMITS
+from lab.drift import DriftTask, drift_tasks, prompts_digest
+from lab.drift_set import DRIFT_LIMITS, tasks_digest
 from learning.evaluation import prompting
-from learning.evaluation.humaneval import Problem, completions
-from learning.evaluation.local import Generated, Generator
-from learning.evaluation.prompting import Prompt, prompt_for
-from learning.evaluation.samples import Sample, SampleFile
+from learning.evaluation.humaneval import Problem
+from learning.evaluation.task import Task
 from sandbox.box.contract import Limits
-from sandbox.box.streams import display_safe
-from sandbox.warm.judge import CheckTask
 from sandbox.warm.values import BOX_LIMITS
-
-_NOTE_CHARACTERS = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one reply."""
-
-    code: str
-    passed: bool
-    said: str
-    """What the judge said of a failure."""
-    sandbox_s: float
 
 
 class Suite(Protocol):
@@ -72,40 +54,8 @@ class Suite(Protocol):
         """Tasks to learn from and tasks to measure on; no task is in both."""
         ...
 
-    def prompt(self, task_id: str) -> Prompt:
-        """What the model is asked."""
-        ...
-
-    def known(self, task_id: str) -> CheckTask:
-        """The task with its own solution, from which the time limit is taken."""
-        ...
-
-    async def outcome(
-        self, judge: Judge, task_id: str, reply: Generated, *, timeout_s: float
-    ) -> Outcome:
-        """One verdict.
-
-        Raises:
-            EvaluationError: If it cannot be had.
-        """
-        ...
-
-    async def measure(
-        self,
-        task_ids: Sequence[str],
-        generator: Generator,
-        judge: Judge,
-        file: SampleFile,
-        *,
-        samples: int,
-        on_sample: humaneval.OnSample,
-    ) -> dict[tuple[str, int], Sample]:
-        """Complete `file`: `samples` replies to each task.
-
-        Raises:
-            EvaluationError: If the verdicts cannot be had.
-            ModelError: If the model does not answer.
-        """
+    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
+        """These tasks, with their judge."""
         ...
 
 
@@ -128,57 +78,17 @@ class HumanEvalSuite:
         """See `Suite.split`."""
         return split(list(self.problems), settings)
 
-    def prompt(self, task_id: str) -> Prompt:
-        """See `Suite.prompt`."""
-        return prompt_for(self.problems[task_id].prompt, "chat")
-
-    def known(self, task_id: str) -> CheckTask:
-        """See `Suite.known`."""
-        problem = self.problems[task_id]
-        return humaneval.check_task(problem, problem.canonical_solution)
-
-    async def outcome(
-        self, judge: Judge, task_id: str, reply: Generated, *, timeout_s: float
-    ) -> Outcome:
-        """See `Suite.outcome`."""
-        problem = self.problems[task_id]
-        _, code = completions(problem, reply.text, "chat")
-        task = humaneval.check_task(problem, code, timeout_s=timeout_s)
-        (verdict,) = await judge_all(judge, [task])
-        return Outcome(
-            code=code,
-            passed=verdict.passed,
-            said=display_safe(verdict.note)[:_NOTE_CHARACTERS],
-            sandbox_s=verdict.duration_s,
-        )
-
-    async def measure(
-        self,
-        task_ids: Sequence[str],
-        generator: Generator,
-        judge: Judge,
-        file: SampleFile,
-        *,
-        samples: int,
-        on_sample: humaneval.OnSample,
-    ) -> dict[tuple[str, int], Sample]:
-        """See `Suite.measure`."""
-        return await humaneval.generate_and_judge(
-            [self.problems[id_] for id_ in task_ids],
-            generator,
-            judge,
-            file,
-            style="chat",
-            samples=samples,
-            on_sample=on_sample,
-        )
+    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
+        """See `Suite.tasks`."""
+        chosen = [self.problems[id_] for id_ in task_ids]
+        return humaneval_tasks(chosen, judge, "chat", judge_raw=judge_raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftSuite:
     """Tasks on changed APIs; one half of each change is learned from, the other only measured."""
 
-    tasks: Mapping[str, DriftTask]
+    all: Mapping[str, DriftTask]
     outdated_errors: Mapping[str, str]
     image_id: str
     limits: Limits = DRIFT_LIMITS
@@ -187,7 +97,7 @@ class DriftSuite:
     @property
     def data_sha256(self) -> str:
         """See `Suite.data_sha256`."""
-        return tasks_digest(self.tasks.values())
+        return tasks_digest(self.all.values())
 
     @property
     def prompt_sha256(self) -> str:
@@ -197,47 +107,11 @@ class DriftSuite:
     def split(self, settings: BaselineSettings) -> tuple[list[str], list[str]]:
         """See `Suite.split`: the halves that the tasks themselves name."""
         learn_from, held_out = (
-            shuffled([t.id for t in self.tasks.values() if t.split == half], settings.seed)
+            shuffled([t.id for t in self.all.values() if t.split == half], settings.seed)
             for half in ("experience", "held-out")
         )
         return sorted(learn_from[: settings.experience]), sorted(held_out[: settings.held_out])
 
-    def prompt(self, task_id: str) -> Prompt:
-        """See `Suite.prompt`."""
-        return drift_prompt(self.tasks[task_id])
-
-    def known(self, task_id: str) -> CheckTask:
-        """See `Suite.known`."""
-        return drift.known_task(self.tasks[task_id])
-
-    async def outcome(
-        self, judge: Judge, task_id: str, reply: Generated, *, timeout_s: float
-    ) -> Outcome:
-        """See `Suite.outcome`."""
-        found = await drift.judged(
-            judge, self.tasks[task_id], self.prompt(task_id), reply, timeout_s
-        )
-        return Outcome(
-            code=found.code, passed=found.passed, said=found.error, sandbox_s=found.sandbox_s
-        )
-
-    async def measure(
-        self,
-        task_ids: Sequence[str],
-        generator: Generator,
-        judge: Judge,
-        file: SampleFile,
-        *,
-        samples: int,
-        on_sample: humaneval.OnSample,
-    ) -> dict[tuple[str, int], Sample]:
-        """See `Suite.measure`."""
-        return await drift.run_drift(
-            [self.tasks[id_] for id_ in task_ids],
-            generator,
-            judge,
-            file,
-            samples=samples,
-            outdated_errors=self.outdated_errors,
-            on_sample=on_sample,
-        )
+    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
+        """See `Suite.tasks`."""
+        return drift_tasks([self.all[id_] for id_ in task_ids], judge, self.outdated_errors)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.events import Event
 from agent.rounds.process import WORKER, run_worker
-from agent.rounds.trial.judging import EvaluationError, Judge, calibrated_limits
+from agent.rounds.trial.judging import EvaluationError
 from lab.arms import (
     TRL_ARMS,
     Arm,
@@ -22,9 +22,11 @@ from lab.arms import (
     experience_of,
     rule_for,
 )
-from lab.article.attempts import Attempt, AttemptFile
-from lab.suites import Suite
-from learning.evaluation.local import Generator
+from lab.article.attempts import Attempt, AttemptFile, attempt_of
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
+from learning.evaluation.samples import SampleKey
+from learning.evaluation.task import Generator, Task
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import read_manifest
 from learning.records import Sampling
@@ -48,14 +50,12 @@ class Trained:
 
 
 async def attempt(
-    suite: Suite,
-    task_ids: Sequence[str],
+    tasks: Sequence[Task],
     generator: Generator,
-    judge: Judge,
     file: AttemptFile,
     *,
     settings: BaselineSettings,
-    say: Callable[[int, int], None] = lambda _done, _total: None,
+    on_row: OnRow[Attempt] = silent,
 ) -> list[Attempt]:
     """Complete `file`: sampled attempts at every task, each judged once; returns them all.
 
@@ -63,43 +63,22 @@ async def attempt(
         EvaluationError: If the verdicts cannot be had.
         ModelError: If the model does not answer.
     """
-    done = file.read()
-    wanted = [(task_id, index) for task_id in task_ids for index in range(settings.samples)]
-    missing = [key for key in wanted if key not in done]
-    known = {task_id: suite.known(task_id) for task_id, _ in missing}
-    limits = await calibrated_limits(judge, known)
+    by_id = {task.id: task for task in tasks}
     sampling = Sampling(
         temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
     )
-    for task_id, index in missing:
-        reply = await generator.generate(
-            suite.prompt(task_id), replace(sampling, seed=sampling.seed + index)
-        )
-        found = await suite.outcome(judge, task_id, reply, timeout_s=limits[task_id])
-        made = Attempt(
-            task_id=task_id,
-            index=index,
-            text=reply.text,
-            prompt_ids=reply.prompt_ids,
-            token_ids=reply.token_ids,
-            code=found.code,
-            passed=found.passed,
-            said=found.said,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            generation_s=reply.duration_s,
-            sandbox_s=found.sandbox_s,
-        )
-        file.append(made)
-        done[task_id, index] = made
-        say(len(done), len(wanted))
-    return [done[key] for key in wanted]
+
+    async def make(key: SampleKey) -> Attempt:
+        return attempt_of(key, *await answer(by_id[key[0]], generator, sampling, key[1]))
+
+    found = await complete(file, keys_of(tasks, settings.samples), make, on_row=on_row)
+    return list(found.values())
 
 
 async def learn_arm(
     arm: Arm,
     attempts: Sequence[Attempt],
-    suite: Suite,
+    prompts: Mapping[str, Prompt],
     folder: Path,
     *,
     model: InstalledModel,
@@ -117,8 +96,7 @@ async def learn_arm(
     if model.hf is None:
         raise EvaluationError(f"{model.name} cannot be trained: only its GGUF file is here")
     experiences = [
-        experience_of(each, suite.prompt(each.task_id).messages, model=model.name)
-        for each in attempts
+        experience_of(each, prompts[each.task_id].messages, model=model.name) for each in attempts
     ]
     examples = examples_for(arm, experiences, seed=settings.seed)
     if not examples:

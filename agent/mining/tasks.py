@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from learning.evaluation.samples import mend
+from learning.evaluation.rows import append_rows, mend
 from sandbox.box.status import Trust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
@@ -128,10 +127,7 @@ class TaskFile:
 
     def _append(self, record: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"rules": RULES, **record}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_rows(self.path, [{"rules": RULES, **record}])
         self._take(record)
 
     def _take(self, record: dict[str, object]) -> None:

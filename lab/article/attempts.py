@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from learning.evaluation.humaneval import read_json_lines
+from learning.evaluation.rows import RowFile
+from learning.evaluation.samples import SampleKey
+from learning.evaluation.task import Generated, Judged
 
 
 def kept_under(folder: Path, kind: str, **made_from: object) -> Path:
@@ -43,56 +45,46 @@ class Attempt:
     sandbox_s: float = 0.0
 
 
-class AttemptFile:
-    """The attempts of one experiment. One process writes at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> dict[tuple[str, int], Attempt]:
-        """The attempts that are there, by task and index."""
-        known = {item.name for item in fields(Attempt)}
-        found = {}
-        for record in _records(self._path):
-            values = {key: value for key, value in record.items() if key in known}
-            for ids in ("prompt_ids", "token_ids"):
-                values[ids] = tuple(values[ids])  # type: ignore[arg-type]  # written below
-            attempt = Attempt(**values)  # type: ignore[arg-type]
-            found[attempt.task_id, attempt.index] = attempt
-        return found
-
-    def append(self, attempt: Attempt) -> None:
-        """Add one attempt and see it onto the disk."""
-        _append(self._path, asdict(attempt))
+AttemptFile: TypeAlias = RowFile[SampleKey, Attempt]
+TextFile: TypeAlias = RowFile[str, str]
 
 
-class TextFile:
-    """Texts by key, such as explanations. One process writes at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> dict[str, str]:
-        """The texts that are there."""
-        return {str(record["key"]): str(record["text"]) for record in _records(self._path)}
-
-    def append(self, key: str, text: str) -> None:
-        """Add one text and see it onto the disk."""
-        _append(self._path, {"key": key, "text": text})
-
-
-def _records(path: Path) -> list[dict[str, object]]:
-    """The whole lines of a file; a last one that a crash left without its end is cut off."""
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        os.truncate(path, data.rfind(b"\n") + 1)
-    return list(read_json_lines(path))
+def attempt_of(key: SampleKey, reply: Generated, judged: Judged) -> Attempt:
+    """A reply with its verdict as a row of attempts."""
+    task_id, index = key
+    return Attempt(
+        task_id=task_id,
+        index=index,
+        text=reply.text,
+        prompt_ids=reply.prompt_ids,
+        token_ids=reply.token_ids,
+        code=judged.clean,
+        passed=judged.passed,
+        said=judged.message,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        generation_s=reply.duration_s,
+        sandbox_s=judged.sandbox_s,
+    )
 
 
-def _append(path: Path, record: Mapping[str, object]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def attempt_file(path: Path) -> AttemptFile:
+    """The attempts of one experiment."""
+    return RowFile(path=path, encode=lambda _key, attempt: asdict(attempt), decode=_decoded)
+
+
+def text_file(path: Path) -> TextFile:
+    """Texts by key, such as explanations."""
+    return RowFile(
+        path=path,
+        encode=lambda key, text: {"key": key, "text": text},
+        decode=lambda record: (str(record["key"]), str(record["text"])),
+    )
+
+
+def _decoded(record: Mapping[str, Any]) -> tuple[SampleKey, Attempt]:
+    known = {item.name for item in fields(Attempt)}
+    values = {key: value for key, value in record.items() if key in known}
+    ids = {name: tuple(values[name]) for name in ("prompt_ids", "token_ids")}
+    attempt = Attempt(**{**values, **ids})
+    return (attempt.task_id, attempt.index), attempt

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from agent.settings.schema import ModelSettings
 from lab.article.attempts import TextFile
 from lab.article.settings import Explainer
-from learning.evaluation.local import Generator
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.run import OnRow, complete, silent
+from learning.evaluation.task import Generator
 from learning.records import Message, Sampling
 
 
@@ -27,22 +28,20 @@ async def explain_all(
     *,
     max_tokens: int,
     refused: Callable[[str], bool] = lambda _text: False,
-    say: Callable[[int, int], None] = lambda _done, _total: None,
+    on_row: OnRow[str] = silent,
 ) -> dict[str, str]:
     """Complete `file`: a text for each question that was asked, by key.
 
-    What is `refused` counts as empty: then there is no explanation.
+    A text that is `refused` is kept as empty: then there is no explanation.
 
     Raises:
         ModelError: If the model does not answer.
     """
-    done = file.read()
-    for number, (key, question) in enumerate(asked.items(), 1):
-        if key not in done:
-            prompt = Prompt(messages=(Message(role="user", content=question),))
-            reply = await generator.generate(prompt, Sampling(max_tokens=max_tokens))
-            text = " ".join(reply.text.split())
-            done[key] = "" if refused(text) else text
-            file.append(key, done[key])
-        say(number, len(asked))
-    return {key: done[key] for key in asked}
+
+    async def make(key: str) -> str:
+        prompt = Prompt(messages=(Message(role="user", content=asked[key]),))
+        reply = await generator.generate(prompt, Sampling(max_tokens=max_tokens))
+        text = " ".join(reply.text.split())
+        return "" if refused(text) else text
+
+    return await complete(file, asked, make, on_row=on_row)

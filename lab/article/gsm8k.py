@@ -7,16 +7,18 @@ GRPO, which stands beside it in the article, samples replies to the same trainin
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from lab.article.attempts import Attempt, AttemptFile
+from lab.article.attempts import Attempt, AttemptFile, attempt_of
 from lab.article.lessons import NEUTRAL, Lesson, clipped, lesson_of, words
 from lab.article.results import Row, paired_row
 from lab.article.settings import Gsm8kSettings
-from lab.gsm8k import WordProblem, final_number, word_prompt
-from learning.evaluation.local import Generator
+from lab.gsm8k import WordProblem, word_prompt, word_tasks
+from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
+from learning.evaluation.samples import SampleKey
+from learning.evaluation.task import Generator
 from learning.records import (
     Action,
     Evidence,
@@ -55,34 +57,20 @@ async def attempt_all(
     file: AttemptFile,
     sampling: Sampling,
     *,
-    say: Callable[[int, int], None] = lambda _done, _total: None,
+    on_row: OnRow[Attempt] = silent,
 ) -> list[Attempt]:
     """Complete `file`: one attempt at each problem, with its tokens.
 
     Raises:
         ModelError: If the model does not answer.
     """
-    done = file.read()
-    for number, problem in enumerate(problems, 1):
-        if (problem.task_id, 0) not in done:
-            reply = await generator.generate(word_prompt(problem), sampling)
-            found = final_number(reply.text)
-            attempt = Attempt(
-                task_id=problem.task_id,
-                index=0,
-                text=reply.text,
-                prompt_ids=reply.prompt_ids,
-                token_ids=reply.token_ids,
-                passed=found == problem.answer,
-                said="" if found == problem.answer else f"{found} is not {problem.answer}",
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                generation_s=reply.duration_s,
-            )
-            file.append(attempt)
-            done[problem.task_id, 0] = attempt
-        say(number, len(problems))
-    return [done[problem.task_id, 0] for problem in problems]
+    tasks = {task.id: task for task in word_tasks(problems)}
+
+    async def make(key: SampleKey) -> Attempt:
+        return attempt_of(key, *await answer(tasks[key[0]], generator, sampling, key[1]))
+
+    found = await complete(file, keys_of(tasks.values()), make, on_row=on_row)
+    return list(found.values())
 
 
 def asked_of(problem: WordProblem, *, model: str) -> Experience:

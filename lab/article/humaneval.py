@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent.rounds.trial.humaneval import calibrate, check_task
-from agent.rounds.trial.judging import Judge, judge_all
-from lab.article.attempts import Attempt, AttemptFile
+from agent.rounds.trial.humaneval import humaneval_tasks
+from agent.rounds.trial.judging import Judge
+from lab.article.attempts import Attempt, AttemptFile, attempt_of
 from lab.article.lessons import NEUTRAL, Lesson, clipped, lesson_of, words
 from lab.article.printing import Programs, printed_pairs
 from lab.article.results import Row, paired_row
 from lab.article.settings import HumanEvalSettings
-from learning.evaluation.humaneval import Problem, completions
-from learning.evaluation.local import Generator
+from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import prompt_for
+from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
+from learning.evaluation.samples import SampleKey
+from learning.evaluation.task import Generator
 from learning.records import Sampling
-from sandbox.box.streams import display_safe
 
 ARMS = ("neutral", "tests", "printed", "explained")
 MEASURE = "pass@1"
-_NOTE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,47 +70,27 @@ async def attempt_all(
     *,
     sampling: Sampling,
     samples: int,
-    say: Callable[[int, int], None] = lambda _done, _total: None,
-) -> dict[tuple[str, int], Attempt]:
+    on_row: OnRow[Attempt] = silent,
+) -> dict[SampleKey, Attempt]:
     """Complete `file`: attempts at every problem, judged, with what they print.
 
     Raises:
         EvaluationError: If the verdicts cannot be had.
         ModelError: If the model does not answer.
     """
-    done = file.read()
-    wanted = [(problem, index) for problem in problems for index in range(samples)]
-    missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
-    limits = await calibrate(judge, list({p.task_id: p for p, _ in missing}.values()))
-    for problem, index in missing:
-        reply = await generator.generate(
-            prompt_for(problem.prompt, "chat"), replace(sampling, seed=sampling.seed + index)
-        )
-        _, code = completions(problem, reply.text, "chat")
-        task = check_task(problem, code, timeout_s=limits[problem.task_id])
-        (verdict,) = await judge_all(judge, [task])
+    by_id = {problem.task_id: problem for problem in problems}
+    tasks = {task.id: task for task in humaneval_tasks(problems, judge, "chat", judge_raw=False)}
+
+    async def make(key: SampleKey) -> Attempt:
+        problem = by_id[key[0]]
+        reply, judged = await answer(tasks[key[0]], generator, sampling, key[1])
         pairs, printing_s = await printed_pairs(
-            programs, task.source, problem.entry_point, problem.test
+            programs, problem.prompt + judged.clean, problem.entry_point, problem.test
         )
-        attempt = Attempt(
-            task_id=problem.task_id,
-            index=index,
-            text=reply.text,
-            prompt_ids=reply.prompt_ids,
-            token_ids=reply.token_ids,
-            code=code,
-            passed=verdict.passed,
-            said=display_safe(verdict.note)[:_NOTE_CHARACTERS],
-            notes={"printed": pairs},
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            generation_s=reply.duration_s,
-            sandbox_s=verdict.duration_s + printing_s,
-        )
-        file.append(attempt)
-        done[problem.task_id, index] = attempt
-        say(len(done), len(wanted))
-    return {(p.task_id, index): done[p.task_id, index] for p, index in wanted}
+        made = attempt_of(key, reply, judged)
+        return replace(made, notes={"printed": pairs}, sandbox_s=made.sandbox_s + printing_s)
+
+    return await complete(file, keys_of(tasks.values(), samples), make, on_row=on_row)
 
 
 def result_words(attempt: Attempt) -> str:

@@ -7,11 +7,13 @@ learned from (as the article does) and on others, which tell learning from a cha
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -25,11 +27,13 @@ from lab.mmlu import (
     Question,
     Score,
     Shift,
+    ShiftFile,
     Variant,
+    ask_all,
     measure,
     question_prompt,
 )
-from lab.shifts import ShiftFile
+from learning.evaluation.run import OnRow, silent
 from learning.training.prepare import Format
 
 ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", f"p(correct), {OTHERS}"
@@ -130,24 +134,6 @@ def tells_a_letter(explanation: str) -> bool:
     return _LETTER.search(explanation) is not None
 
 
-def ask_all(
-    questions: Sequence[Question],
-    score: Score,
-    file: ShiftFile,
-    *,
-    bare: bool,
-    say: Callable[[int, int], None] = lambda _done, _total: None,
-) -> dict[str, Shift | None]:
-    """Complete `file`: the bare model under every feedback, others without any."""
-    done = file.read()
-    for number, question in enumerate(questions, 1):
-        if question.id not in done:
-            done[question.id] = measure(question, score) if bare else _plain(question, score)
-            file.append(question.id, done[question.id])
-        say(number, len(questions))
-    return done
-
-
 def rows_of(
     settings: MmluSettings,
     questions: Sequence[Question],
@@ -188,7 +174,7 @@ def run(
     subject: Subject,
     *,
     explain: Explain = lambda _questions: {},
-    counter: Callable[[str], Callable[[int, int], None]] = lambda _arm: lambda _done, _total: None,
+    counter: Callable[[str], OnRow[Shift | None]] = lambda _arm: silent,
     on_rows: Callable[[tuple[Row, ...]], None] = lambda _rows: None,
 ) -> tuple[Row, ...]:
     """The whole experiment; what is on the disk is not made again.
@@ -204,7 +190,9 @@ def run(
 
     file = files.of("bare", None)
     with _loaded(subject.load, None, file, questions) as score:
-        bare = ask_all(questions, score, file, bare=True, say=counter("bare"))
+        bare = asyncio.run(
+            ask_all(questions, partial(measure, score=score), file, on_row=counter("bare"))
+        )
     taught = learned_from(bare, questions, settings.learn)
     needs = {"explained", "unlettered"} & set(arms)
     explanations = explain(taught) if needs else {}
@@ -213,7 +201,9 @@ def run(
         learned = subject.teach(lessons_of(taught, bare, arm, subject.chat, explanations), arm)
         file = files.of(arm, learned)
         with _loaded(subject.load, learned, file, questions) as score:
-            after[arm] = ask_all(questions, score, file, bare=False, say=counter(arm))
+            after[arm] = asyncio.run(
+                ask_all(questions, partial(_plain, score=score), file, on_row=counter(arm))
+            )
         on_rows(rows_of(settings, questions, bare, after))
     return rows_of(settings, questions, bare, after)
 

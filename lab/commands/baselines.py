@@ -18,7 +18,7 @@ from agent.paths import make_private
 from agent.rounds.trial.judging import Judge, open_judge
 from agent.rounds.trial.models import Subject, open_subject
 from lab.arms import ABOUT, TRL_ARMS, Arm, BaselineSettings
-from lab.article.attempts import Attempt, AttemptFile, kept_under
+from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.results import Figure
 from lab.article.settings import SettingsError, read_settings
 from lab.commands.shared import (
@@ -32,12 +32,13 @@ from lab.commands.shared import (
 )
 from lab.commands.view import cost_line, cost_of_replies
 from lab.comparison import compare
-from lab.drift import load_tasks, outdated_errors
-from lab.drift_image import drift_image
+from lab.drift_set import drift_image, load_tasks, outdated_errors
 from lab.scores import task_means
 from lab.suites import DriftSuite, HumanEvalSuite, Suite
 from lab.train import Trained, attempt, learn_arm, measured_sampling
 from learning.evaluation.humaneval import DATA_SHA256, fetch_problems, load_problems
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
@@ -112,7 +113,7 @@ def _drift(where: Context, data: Path | None) -> Suite:
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     return DriftSuite(
-        tasks={task.id: task for task in tasks}, outdated_errors=errors, image_id=image.id
+        all={task.id: task for task in tasks}, outdated_errors=errors, image_id=image.id
     )
 
 
@@ -138,6 +139,8 @@ class _Run:
     model: InstalledModel
     folder: Path
     suite: Suite
+    prompts: dict[str, Prompt] = field(default_factory=dict)
+    """Of the tasks that are learned from."""
     attempts: list[Attempt] = field(default_factory=list)
     trained: dict[Arm, Trained | None] = field(default_factory=dict)
     greedy: dict[Arm, list[Sample]] = field(default_factory=dict)
@@ -153,6 +156,8 @@ class _Run:
             limits=self.suite.limits,
         )
         async with judging as judge:
+            tasks = self.suite.tasks(learn_from, judge)
+            self.prompts = {task.id: task.prompt for task in tasks}
             await self._attempt(learn_from, judge)
             for arm in self.settings.checked_arms():
                 made = await self._learn(arm)
@@ -161,7 +166,7 @@ class _Run:
                     await self._measure(arm, made, held_out, judge)
 
     async def _attempt(self, task_ids: list[str], judge: Judge) -> None:
-        file = AttemptFile(
+        file = attempt_file(
             kept_under(
                 self.folder,
                 "attempts",
@@ -177,13 +182,9 @@ class _Run:
         if any(key not in done for key in wanted):
             async with self._subject(None) as subject:
                 await attempt(
-                    self.suite,
-                    task_ids,
-                    subject.generator,
-                    judge,
-                    file,
+                    *(self.suite.tasks(task_ids, judge, judge_raw=False), subject.generator, file),
                     settings=self.settings,
-                    say=counter("attempts"),
+                    on_row=counter("attempts"),
                 )
             done = file.read()
         self.attempts = [done[key] for key in wanted]
@@ -198,7 +199,7 @@ class _Run:
         return await learn_arm(
             arm,
             self.attempts,
-            self.suite,
+            self.prompts,
             self.folder / "arms",
             model=self.model,
             settings=self.settings,
@@ -220,13 +221,10 @@ class _Run:
             try:
                 if len(file.read()) < count * len(task_ids):
                     async with self._subject(made) as subject:
-                        await self.suite.measure(
-                            task_ids,
-                            subject.generator,
-                            judge,
-                            file,
+                        await answer_all(
+                            *(self.suite.tasks(task_ids, judge), subject.generator, file),
                             samples=count,
-                            on_sample=progress(),
+                            on_row=progress(),
                         )
             finally:  # what was measured so far counts with its n
                 samples[arm] = list(file.read().values())

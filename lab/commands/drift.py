@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
@@ -34,29 +34,26 @@ from lab.costs import Meter
 from lab.drift import (
     SPLITS,
     DriftTask,
-    load_tasks,
-    outdated_errors,
+    Verified,
     prompts_digest,
-    tasks_digest,
+    verify,
 )
 from lab.drift_arms import (
     ARMS,
     Arm,
-    Attempt,
-    OnAttempts,
+    DriftRollout,
+    OnRollouts,
     Tell,
-    Verified,
     run_drift,
     tell_both,
     tell_error,
     tell_facts,
     tell_hints,
     tell_neutral,
-    verify,
 )
-from lab.drift_image import DRIFT_LIMITS, drift_image
-from lab.drift_memory import FactAsker, hint_finder, keep
-from lab.remembered import RememberedReplies
+from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
+from lab.drift_set import DRIFT_LIMITS, drift_image, load_tasks, outdated_errors, tasks_digest
+from learning.evaluation.run import OnRow
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
@@ -66,7 +63,6 @@ from sandbox.images.base import Image
 from tui.running import run_async
 from tui.wiring import Context, context
 
-_VERIFY_S = 60.0
 _PLACE = re.compile(r" \(/[^)\s]+\)")
 """Where a module lies in the image that was used: no part of what its error says."""
 
@@ -178,8 +174,8 @@ def drift(
                 tell=tell,
                 tries=tries,
                 outdated_errors=errors,
-                on_sample=_progress(),
-                on_attempts=_recorder(store if record else None, subject, sampling),
+                on_row=_progress(),
+                on_rollouts=_recorder(store if record else None, subject, sampling),
             )
             return file
 
@@ -265,15 +261,15 @@ async def _tell(
             return tell_hints(hint_finder(lessons))
 
 
-def _recorder(store: ExperienceStore | None, subject: Subject, sampling: Sampling) -> OnAttempts:
+def _recorder(store: ExperienceStore | None, subject: Subject, sampling: Sampling) -> OnRollouts:
     session = f"drift-{uuid.uuid4().hex[:8]}"
 
-    def on_attempts(task: DriftTask, attempts: Sequence[Attempt]) -> None:
+    def on_rollouts(task: DriftTask, rollouts: Sequence[DriftRollout]) -> None:
         if store is not None:
             keep(
                 store,
                 task,
-                attempts,
+                rollouts,
                 model=subject.name,
                 adapter=subject.adapter,
                 sampling=sampling,
@@ -281,7 +277,7 @@ def _recorder(store: ExperienceStore | None, subject: Subject, sampling: Samplin
                 now=time.time(),
             )
 
-    return on_attempts
+    return on_rollouts
 
 
 def _verify(where: Context, image: Image, tasks: list[DriftTask], folder: Path) -> int:
@@ -289,7 +285,7 @@ def _verify(where: Context, image: Image, tasks: list[DriftTask], folder: Path) 
 
     async def run() -> list[Verified]:
         async with _judge(where, image, boxes=2) as judge:
-            return await verify(judge, tasks, timeout_s=_VERIFY_S)
+            return await verify(judge, tasks)
 
     found = run_async(run())
     for item in found:
@@ -329,7 +325,7 @@ def _stale_line(samples: list[Sample]) -> str:
     )
 
 
-def _progress() -> Callable[[Sample, int, int], None]:
+def _progress() -> OnRow[Sample]:
     line = Counted()
 
     def say_sample(sample: Sample, done: int, total: int) -> None:

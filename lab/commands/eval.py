@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from agent.paths import Paths, make_private
-from agent.rounds.trial.humaneval import generate_and_judge, judge_completions
+from agent.rounds.trial.humaneval import humaneval_tasks, judge_completions
 from agent.rounds.trial.judging import open_judge
 from agent.rounds.trial.models import open_subject
 from lab.commands.article.command import article
@@ -33,8 +33,8 @@ from lab.commands.shared import (
 from lab.commands.view import comparison_record, print_comparison
 from lab.comparison import check_comparable, compare
 from lab.costs import Meter
+from lab.mmlu import read_answers
 from lab.scores import task_means
-from lab.shifts import read_answers
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import (
     DATA_SHA256,
@@ -44,6 +44,7 @@ from learning.evaluation.humaneval import (
     read_completions,
 )
 from learning.evaluation.prompting import STYLES, Style
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import (
     Manifest,
     SampleFile,
@@ -151,7 +152,7 @@ def humaneval(
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
             async with judging as judge:
-                await judge_completions(chosen, completions, judge, file, on_sample=progress())
+                await judge_completions(chosen, completions, judge, file, on_row=progress())
             return file
         async with (
             open_subject(
@@ -176,14 +177,12 @@ def humaneval(
             )
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
-            await generate_and_judge(
-                chosen,
+            await answer_all(
+                humaneval_tasks(chosen, judge, style),
                 subject.generator,
-                judge,
                 file,
-                style=style,
                 samples=samples,
-                on_sample=progress(),
+                on_row=progress(),
             )
         return file
 

@@ -18,7 +18,8 @@ from lab.commands.shared import (
     versions,
 )
 from lab.costs import Meter
-from lab.gsm8k import answer_all, load_word_problems, prompt_digest
+from lab.gsm8k import load_word_problems, prompt_digest, word_tasks
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
@@ -87,7 +88,9 @@ def gsm8k(
             file = result_file(where.paths, manifest, out)
             meter.folder = file.folder
             await answer_all(
-                problems, subject.generator, file, samples=samples, on_sample=progress()
+                *(word_tasks(problems), subject.generator, file),
+                samples=samples,
+                on_row=progress(),
             )
             return file
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from lab.commands.shared import Counted, adapter_folder, result_folder, say, versions
+from lab.commands.shared import adapter_folder, counter, result_folder, say, versions
 from lab.commands.view import spent_words
 from lab.costs import Cost, Meter, total_cost
 from lab.mmlu import (
     Shift,
+    ask_all,
     load_questions,
     measure,
     prompts_digest,
     sample_questions,
+    shift_file,
     table,
 )
-from lab.shifts import ShiftFile
 from learning.evaluation.local import LocalModel
 from learning.evaluation.samples import Manifest
 from learning.evaluation.statistics import Bootstrap
@@ -75,18 +78,19 @@ def mmlu(
             image_id="",
             versions={**versions(), **local.versions},
         )
-        file = ShiftFile(result_folder(where.paths, manifest, out), manifest)
-        meter.folder = file.folder
-        done, line = file.read(), Counted()
-        for number, question in enumerate(questions, 1):
-            if question.id not in done:
-                done[question.id] = measure(question, local.score, only_wrong=not every)
-                file.append(question.id, done[question.id])
-            line(number, len(questions), question.id)
+        meter.folder = result_folder(where.paths, manifest, out)
+        done = asyncio.run(
+            ask_all(
+                questions,
+                partial(measure, score=local.score, only_wrong=not every),
+                shift_file(meter.folder, manifest),
+                on_row=counter("questions"),
+            )
+        )
     shifts = [shift for item in questions if (shift := done[item.id]) is not None]
-    cost = total_cost(file.folder)
+    cost = total_cost(meter.folder)
     _show(shifts, cost, asked=len(questions), seed=seed, as_json=as_json)
-    click.echo(f"results: {file.folder}", err=True)
+    click.echo(f"results: {meter.folder}", err=True)
     return 0
 
 

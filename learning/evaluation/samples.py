@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk: a manifest, and one JSON line per sample, appended as it is made.
+"""Results of an evaluation on disk: a manifest, and one JSON line per sample, appended as it is made.
 
 A line counts only where its manifest digest is that of the folder: nothing measured under other
 settings is ever taken up again.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from learning.errors import LearningError
-from learning.evaluation.humaneval import read_json_lines
+from learning.evaluation.rows import RowFile
+from learning.evaluation.task import PASS
 from learning.records import Sampling
 
-PASS = "pass"  # noqa: S105 - not a password
 _SAMPLES = "samples.jsonl"
 _MANIFEST = "manifest.json"
 _FORMAT = 1
+
+SampleKey = tuple[str, int]
+"""Task and index of a sample."""
 
 
 class SamplesError(LearningError):
@@ -79,7 +82,7 @@ class Sample:
     told: str = ""
     """What the last attempt was told beside the task."""
     stale: bool = False
-    """Whether it failed with the error of an API that the library does not have."""
+    """True if the code failed with the error of an API that the library does not have."""
 
     @property
     def passed(self) -> bool:
@@ -95,35 +98,39 @@ class SampleFile:
         Raises:
             SamplesError: If it holds results of other settings.
         """
+        claim_folder(folder, manifest)
         self.folder = folder
         self.manifest = manifest
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / _MANIFEST
-        text = json.dumps(_plain(manifest), indent=2, sort_keys=True) + "\n"
-        if path.exists() and read_manifest(folder).digest != manifest.digest:
-            raise SamplesError(
-                f"{folder} holds results of other settings "
-                f"({_difference(read_manifest(folder), manifest)}); give another --out."
-            )
-        path.write_text(text, encoding="utf-8")
+        self.rows = _rows(folder, manifest.digest)
 
     @property
     def path(self) -> Path:
-        return self.folder / _SAMPLES
+        return self.rows.path
 
-    def read(self) -> dict[tuple[str, int], Sample]:
+    def read(self) -> dict[SampleKey, Sample]:
         """The samples that are there, by task and index; a torn last line does not count."""
-        return _read(self.path, self.manifest.digest)
+        return self.rows.read()
 
     def append(self, samples: Iterable[Sample]) -> None:
         """Add finished samples and see them onto the disk."""
-        mend(self.path)
-        with self.path.open("a", encoding="utf-8") as file:
-            for sample in samples:
-                record = {"v": _FORMAT, "manifest": self.manifest.digest, **asdict(sample)}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self.rows.append({(sample.task_id, sample.index): sample for sample in samples})
+
+
+def claim_folder(folder: Path, manifest: Manifest) -> None:
+    """Make a folder for the results of a manifest, or take it up again.
+
+    Raises:
+        SamplesError: If it holds results of other settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _MANIFEST
+    if path.exists() and (there := read_manifest(folder)).digest != manifest.digest:
+        raise SamplesError(
+            f"{folder} holds results of other settings "
+            f"({_difference(there, manifest)}); give another --out."
+        )
+    text = json.dumps(_plain(manifest), indent=2, sort_keys=True) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -144,13 +151,13 @@ def read_manifest(folder: Path) -> Manifest:
         ) from err
 
 
-def read_samples(folder: Path) -> dict[tuple[str, int], Sample]:
+def read_samples(folder: Path) -> dict[SampleKey, Sample]:
     """The samples of a results folder, by task and index.
 
     Raises:
         SamplesError: If it is not such a folder.
     """
-    return _read(folder / _SAMPLES, read_manifest(folder).digest)
+    return _rows(folder, read_manifest(folder).digest).read()
 
 
 def write_human_eval(
@@ -183,30 +190,19 @@ def _result(sample: Sample) -> str:
             return f"failed: {sample.message or sample.sanitised_verdict}"
 
 
-def _read(path: Path, digest: str) -> dict[tuple[str, int], Sample]:
-    if not path.exists():
-        return {}
-    mend(path)
+def _rows(folder: Path, digest: str) -> RowFile[SampleKey, Sample]:
+    return RowFile(
+        path=folder / _SAMPLES,
+        encode=lambda _key, sample: {"v": _FORMAT, **asdict(sample)},
+        decode=_decoded,
+        mark={"manifest": digest},
+    )
+
+
+def _decoded(record: Mapping[str, Any]) -> tuple[SampleKey, Sample]:
     known = {item.name for item in fields(Sample)}
-    found: dict[tuple[str, int], Sample] = {}
-    for number, record in enumerate(read_json_lines(path), 1):
-        if record.get("manifest") != digest:
-            continue
-        try:
-            sample = Sample(**{k: v for k, v in record.items() if k in known})  # type: ignore[arg-type]
-        except TypeError as err:
-            raise SamplesError(f"{path}, line {number} is not a sample: {err}.") from err
-        found[sample.task_id, sample.index] = sample
-    return found
-
-
-def mend(path: Path) -> None:
-    """Cut a last line that a crash left without its end; no file is no fault."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        os.truncate(path, data.rfind(b"\n") + 1)
+    sample = Sample(**{key: value for key, value in record.items() if key in known})
+    return (sample.task_id, sample.index), sample
 
 
 def _plain(manifest: Manifest) -> dict[str, object]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from learning.evaluation.local import Generated
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.task import Generated
 from learning.records import Sampling
 
 

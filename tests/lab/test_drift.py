@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.drift import (
-    drift_prompt,
-    error_note,
-    is_stale_error,
-    load_tasks,
-    outdated_errors,
-)
-from learning.evaluation.humaneval import DataError
+from lab.drift import drift_prompt, is_stale_error
+from lab.drift_set import load_tasks, outdated_errors
+from learning.evaluation.rows import DataError
 
 EXAMPLES = Path(__file__).parents[2] / "lab" / "data"
 FOLDERS = (EXAMPLES / "drift", EXAMPLES / "drift-tools")
@@ -149,8 +144,3 @@ def test_an_error_like_that_of_the_outdated_idiom_is_stale() -> None:
     recorded = "the function raised ValueError: Invalid frequency: M. 'M' is no longer supported"
     assert is_stale_error(recorded.replace("M", "Y"), recorded)
     assert not is_stale_error("the function raised ValueError: 3 is not in list", recorded)
-
-
-def test_what_a_retry_is_told_stands_after_the_task() -> None:
-    prompt = drift_prompt(TASKS[0], note=error_note("KeyError: $x"))
-    assert prompt.messages[0].content.endswith("failed with this error:\nKeyError: $x\n")

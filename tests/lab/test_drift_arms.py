@@ -6,19 +6,18 @@ import pytest
 
 from agent.advice.lessons import lessons_of
 from agent.rounds.trial.judging import EvaluationError
-from lab.drift import DriftTask
+from lab.drift import DriftTask, drift_prompt, verify
 from lab.drift_arms import (
-    Attempt,
+    DriftRollout,
     run_drift,
     tell_both,
     tell_error,
     tell_facts,
     tell_hints,
     tell_neutral,
-    verify,
 )
-from lab.drift_image import pinned
 from lab.drift_memory import foreign_value, hint_finder, keep
+from lab.drift_set import pinned
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.experience.store import ExperienceStore
@@ -68,8 +67,8 @@ def learns(prompt: Prompt) -> str:
     return f"```python\n{NEW if 'group_by' in told else OLD}```"
 
 
-async def ask(attempt: Attempt) -> list[str]:
-    assert attempt.exception == ("AttributeError", "'DataFrame' object has no attribute 'groupby'")
+async def ask(rollout: DriftRollout) -> list[str]:
+    assert rollout.exception == ("AttributeError", "'DataFrame' object has no attribute 'groupby'")
     return ["polars 2: DataFrame.group_by(*by)"]
 
 
@@ -93,8 +92,8 @@ async def test_a_retry_is_told_the_facts_and_never_sees_the_attempt(tmp_path: Pa
 
 
 async def test_each_retry_is_told_what_all_failures_have_taught(tmp_path: Path) -> None:
-    async def numbered(attempt: Attempt) -> list[str]:
-        return [f"about {attempt.generated.text.split('#')[1].strip('`')}", "always"]
+    async def numbered(rollout: DriftRollout) -> list[str]:
+        return [f"about {rollout.reply.text.split('#')[1].strip('`')}", "always"]
 
     replies = iter(range(3))
     generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}#{next(replies)}```")
@@ -119,7 +118,7 @@ async def test_retries_are_sampled_with_the_facts_and_end_with_the_first_pass(
     replies = iter([OLD, OLD, NEW, NEW])
     generator = FakeGenerator(answer=lambda _: f"```python\n{next(replies)}```")
     judge = FakeJudge(verdict=honest, note=ERROR)
-    kept: list[Attempt] = []
+    kept: list[DriftRollout] = []
     found = await run_drift(
         [TASK],
         generator,
@@ -127,7 +126,7 @@ async def test_retries_are_sampled_with_the_facts_and_end_with_the_first_pass(
         file_in(tmp_path),
         tell=tell_facts(ask),
         tries=4,
-        on_attempts=lambda _task, attempts: kept.extend(attempts),
+        on_rollouts=lambda _task, rollouts: kept.extend(rollouts),
     )
     assert (found["t", 0].passed, found["t", 0].attempts) == (True, 3)
     assert [sampling.temperature for _, sampling in generator.asked] == [0.0, 0.8, 0.8]
@@ -154,11 +153,13 @@ async def test_the_raw_error_arm_tells_the_error_line(tmp_path: Path) -> None:
     judge = FakeJudge(verdict=honest, note=ERROR)
     found = await run_drift([TASK], generator, judge, file_in(tmp_path), tell=tell_error)
     assert found["t", 0].attempts == 2
-    assert "has no attribute 'groupby'" in generator.asked[1][0].messages[0].content
+    retry = generator.asked[1][0]
+    assert retry.messages[0].content.startswith(drift_prompt(TASK).messages[0].content)
+    assert "has no attribute 'groupby'" in retry.messages[0].content
 
 
 async def test_an_arm_tells_the_error_and_the_facts_as_the_fix_loop_does(tmp_path: Path) -> None:
-    async def ask(_attempt: Attempt) -> list[str]:
+    async def ask(_rollout: DriftRollout) -> list[str]:
         return ["polars has group_by(*by)."]
 
     generator = FakeGenerator(answer=lambda _: f"```python\n{OLD}```")
@@ -197,9 +198,9 @@ async def test_a_solution_without_the_library_does_not_count(tmp_path: Path) -> 
 
 async def test_a_task_is_sound_when_only_its_reference_passes() -> None:
     judge = FakeJudge(verdict=honest, note=ERROR)
-    (item,) = await verify(judge, [TASK], timeout_s=1)
+    (item,) = await verify(judge, [TASK])
     assert item.sound
-    (item,) = await verify(FakeJudge(verdict=lambda _: Status.PASS), [TASK], timeout_s=1)
+    (item,) = await verify(FakeJudge(verdict=lambda _: Status.PASS), [TASK])
     assert not item.sound
 
 
@@ -212,10 +213,10 @@ async def test_repairs_are_kept_and_come_back_as_hints(tmp_path: Path) -> None:
             judge,
             file_in(tmp_path / "a"),
             tell=tell_facts(ask),
-            on_attempts=lambda task, attempts: keep(
+            on_rollouts=lambda task, rollouts: keep(
                 store,
                 task,
-                attempts,
+                rollouts,
                 model="m",
                 adapter=None,
                 sampling=Sampling(),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from lab.gsm8k import answer_all, final_number, load_word_problems
-from learning.evaluation.humaneval import DataError
+from lab.gsm8k import final_number, load_word_problems, word_tasks
+from learning.evaluation.rows import DataError
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.records import Sampling
 from tests.fakes.generator import FakeGenerator
@@ -44,7 +45,7 @@ async def test_replies_are_compared_as_numbers_and_taken_up_again(tmp_path: Path
             for q, a in (("one", "1,000"), ("two", "2"))
         )
     )
-    problems = load_word_problems(data)
+    tasks = word_tasks(load_word_problems(data))
     manifest = Manifest(
         suite="gsm8k",
         model="m",
@@ -58,9 +59,9 @@ async def test_replies_are_compared_as_numbers_and_taken_up_again(tmp_path: Path
     )
     file = SampleFile(tmp_path / "out", manifest)
     generator = FakeGenerator(answer=lambda _: "It is 1000.0")
-    found = await answer_all(problems, generator, file)
+    found = await answer_all(tasks, generator, file)
     assert [sample.passed for sample in found.values()] == [True, False]
-    await answer_all(problems, generator, file)
+    await answer_all(tasks, generator, file)
     assert len(generator.asked) == 2
 
 

@@ -16,8 +16,8 @@ from lab.mmlu import (
     sample_questions,
     table,
 )
-from learning.evaluation.humaneval import DataError
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.rows import DataError
 
 QUESTION = Question(
     id="physics/0",

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from lab.arms import BaselineSettings, experience_of
-from lab.article.attempts import AttemptFile
+from lab.article.attempts import attempt_file
 from lab.article.settings import SettingsError, read_settings
 from lab.drift import DriftTask, drift_prompt
 from lab.suites import DriftSuite
 from lab.train import attempt
+from learning.evaluation.run import answer_all
 from learning.records import Verdict
 from sandbox.box.status import Status
-from sandbox.warm.judge import CheckTask
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
 from tests.lab.test_drift_arms import ERROR, NEW, OLD, TASK, file_in, honest
@@ -28,7 +28,7 @@ _TASKS = {
 
 
 def suite(tasks: dict[str, DriftTask] | None = None) -> DriftSuite:
-    return DriftSuite(tasks=tasks or _TASKS, outdated_errors={"d": ERROR}, image_id="i")
+    return DriftSuite(all=tasks or _TASKS, outdated_errors={"d": ERROR}, image_id="i")
 
 
 def test_what_is_held_out_by_the_tasks_is_never_learned_from() -> None:
@@ -45,7 +45,10 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
     judge = FakeJudge(verdict=honest, note=ERROR)
     settings = BaselineSettings(samples=2, seed=5)
     failed, passed = await attempt(
-        suite(), ["a"], generator, judge, AttemptFile(tmp_path / "a.jsonl"), settings=settings
+        suite().tasks(["a"], judge),
+        generator,
+        attempt_file(tmp_path / "a.jsonl"),
+        settings=settings,
     )
     assert [sampling.seed for _, sampling in generator.asked] == [5, 6]
     assert all(prompt == drift_prompt(TASK) for prompt, _ in generator.asked)
@@ -60,10 +63,9 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
 async def test_code_without_the_library_is_no_pass(tmp_path: Path) -> None:
     generator = FakeGenerator(answer=lambda _: "```python\ndef f(a):\n    return 1\n```")
     judge = FakeJudge(verdict=lambda _task: Status.PASS)
-    file = AttemptFile(tmp_path / "a.jsonl")
-    (made,) = await attempt(
-        suite(), ["a"], generator, judge, file, settings=BaselineSettings(samples=1)
-    )
+    file = attempt_file(tmp_path / "a.jsonl")
+    tasks = suite().tasks(["a"], judge)
+    (made,) = await attempt(tasks, generator, file, settings=BaselineSettings(samples=1))
     assert not made.passed
     assert "does not use the library" in made.said
 
@@ -73,22 +75,23 @@ async def test_several_replies_to_a_held_out_task_are_drawn_and_kept_apart(tmp_p
     generator = FakeGenerator(answer=lambda _: f"```python\n{next(replies)}```")
     judge = FakeJudge(verdict=honest, note=ERROR)
     file = file_in(tmp_path)
-    found = await suite().measure(
-        ["d"], generator, judge, file, samples=2, on_sample=lambda *_: None
-    )
+    tasks = suite().tasks(["d"], judge)
+    found = await answer_all(tasks, generator, file, samples=2)
     assert [(found["d", index].passed, found["d", index].stale) for index in (0, 1)] == [
         (False, True),
         (True, False),
     ]
     assert len({sampling.seed for _, sampling in generator.asked}) == 2
     assert file.read() == found
-    await suite().measure(["d"], generator, judge, file, samples=2, on_sample=lambda *_: None)
+    await answer_all(tasks, generator, file, samples=2)
     assert len(generator.asked) == 2, "what is there is not made again"
 
 
-def test_the_time_limit_comes_from_the_reference() -> None:
-    known: CheckTask = suite().known("a")
-    assert known.source == NEW
+async def test_the_time_limit_comes_from_the_reference() -> None:
+    judge = FakeJudge(verdict=honest)
+    (task,) = suite().tasks(["a"], judge)
+    await task.check_reference()
+    assert [check.source for check in judge.judged] == [NEW]
 
 
 def test_the_file_that_comes_with_elagent_names_drift_and_an_unknown_suite_is_refused(

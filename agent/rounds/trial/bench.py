@@ -10,12 +10,13 @@ from agent.mining.attempt import attempt, prompts_digest
 from agent.mining.tasks import RULES, RepositoryTask, text_digest
 from agent.mining.trees import Tree, Trees
 from agent.model.protocol import Model
-from agent.rounds.trial.humaneval import generate_and_judge
+from agent.rounds.trial.humaneval import humaneval_tasks
 from agent.rounds.trial.judging import Judge
 from agent.rounds.trial.models import RemoteModel
 from agent.rounds.trial.systems import Systems
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.promotion.guard import guard_digest
 from learning.records import Sampling
@@ -109,13 +110,10 @@ class Bench:
         """
         if problem.task_id not in self.known("guard", system):
             model = await self.model(system)
-            found = await generate_and_judge(
-                [problem],
+            found = await answer_all(
+                humaneval_tasks([problem], self._judge, "chat"),
                 RemoteModel(model),
-                self._judge,
                 self.file("guard", system),
-                style="chat",
-                samples=1,
             )
             self._keep("guard", system, found[problem.task_id, 0], append=False)
         return self.known("guard", system)[problem.task_id]

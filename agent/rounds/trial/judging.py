@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,23 +89,52 @@ async def judge_all(judge: Judge, tasks: Sequence[CheckTask]) -> list[JudgeResul
     return [found[_key(task)] for task in tasks]
 
 
-async def calibrated_limits(judge: Judge, canonical: Mapping[str, CheckTask]) -> dict[str, float]:
-    """A time limit in seconds for each task, from how long its known solution takes here.
+class ProgramJudge:
+    """Judges the programs of one task, within a time limit taken from how long its reference takes here."""
 
-    Raises:
-        EvaluationError: If a known solution is not a pass: then no verdict can be believed.
-    """
-    limits = {}
-    for name, task in canonical.items():
-        patient = replace(task, limits=replace(task.limits, timeout_s=_CALIBRATION_S))
-        result = await _answered(judge, patient)
+    def __init__(self, judge: Judge, task_id: str, reference: CheckTask) -> None:
+        self._judge = judge
+        self._task_id = task_id
+        self._reference = reference
+        self._limit_s: float | None = None
+
+    async def check_reference(self) -> None:
+        """Judge the reference once, and take the time limit from it.
+
+        Raises:
+            EvaluationError: If it is not a pass: then no verdict can be believed.
+        """
+        if self._limit_s is not None:
+            return
+        result = await _answered(self._judge, self._within(_CALIBRATION_S))
         if not result.passed:
             raise EvaluationError(
-                f"the known solution of {name} is judged {result.status.value} ({result.note}); "
-                "no verdict can be believed before that is mended"
+                f"the known solution of {self._task_id} is judged {result.status.value}"
+                f" ({result.note}); no verdict can be believed before that is mended"
             )
-        limits[name] = max(_SHORTEST_S, _TIMES_CANONICAL * result.duration_s)
-    return limits
+        self._limit_s = max(_SHORTEST_S, _TIMES_CANONICAL * result.duration_s)
+
+    async def check_of(self, source: str) -> CheckTask:
+        """The check of a program, with its time limit.
+
+        Raises:
+            EvaluationError: If the reference is not a pass.
+        """
+        await self.check_reference()
+        assert self._limit_s is not None  # noqa: S101 - the line above sets it
+        return replace(self._within(self._limit_s), source=source)
+
+    async def verdicts(self, *sources: str) -> list[JudgeResult]:
+        """The verdict on each program.
+
+        Raises:
+            EvaluationError: If the sandbox gives no answer, or the reference is not a pass.
+        """
+        return await judge_all(self._judge, [await self.check_of(source) for source in sources])
+
+    def _within(self, timeout_s: float) -> CheckTask:
+        limits = replace(self._reference.limits, timeout_s=timeout_s)
+        return replace(self._reference, limits=limits)
 
 
 def program_limits(timeout_s: float, *, memory_mib: int = 1024) -> ProgramLimits:

@@ -12,8 +12,9 @@ from agent.model.serving import connect
 from agent.paths import Paths
 from agent.rounds.trial.judging import EvaluationError
 from agent.settings.schema import ModelSettings
-from learning.evaluation.local import Generated, Generator, LocalModel
+from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.task import Generated, Generator
 from learning.model.resolve import resolve
 from learning.records import Sampling
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from agent.events import Event, LearnStep
-from lab.article.attempts import Attempt, AttemptFile, kept_under
+from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.grpo import learn_grpo
 from lab.article.gsm8k import (
     arms_of,
@@ -39,8 +39,9 @@ from lab.commands.article.shared import (
 )
 from lab.commands.article.view import finish
 from lab.commands.shared import counter, progress, step_line, versions
-from lab.gsm8k import WordProblem, answer_all, load_word_problems, prompt_digest
+from lab.gsm8k import WordProblem, load_word_problems, prompt_digest, word_tasks
 from lab.scores import task_means
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
@@ -193,7 +194,7 @@ class _Run:
         )
 
     async def _attempts(self) -> list[Attempt]:
-        file = AttemptFile(
+        file = attempt_file(
             kept_under(
                 self.folder,
                 "attempts",
@@ -211,7 +212,7 @@ class _Run:
             self.where, self.settings.model, self.settings.engine, None
         ) as subject:
             return await attempt_all(
-                *(self.train, subject.generator, file, self.sampling), say=counter("attempts")
+                *(self.train, subject.generator, file, self.sampling), on_row=counter("attempts")
             )
 
     async def _measured(self, arm: str, learned: Learned | None) -> dict[str, float]:
@@ -223,7 +224,9 @@ class _Run:
             async with subject_of(
                 *(self.where, self.settings.model, self.settings.engine, learned)
             ) as subject:
-                done = await answer_all(self.test, subject.generator, file, on_sample=progress())
+                done = await answer_all(
+                    word_tasks(self.test), subject.generator, file, on_row=progress()
+                )
         self.samples += done.values()
         return task_means(done.values())
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.humaneval import generate_and_judge
+from agent.rounds.trial.humaneval import humaneval_tasks
 from agent.rounds.trial.judging import WarmJudge
-from lab.article.attempts import Attempt, AttemptFile, kept_under
+from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.humaneval import (
     Halves,
     arms_of,
@@ -43,6 +43,7 @@ from lab.commands.shared import counter, progress, say, step_line, versions
 from lab.scores import task_means
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
@@ -147,7 +148,7 @@ class _Run:
         )
 
     async def _attempts(self, warm: WarmSandbox) -> list[Attempt]:
-        file = AttemptFile(
+        file = attempt_file(
             kept_under(
                 self.folder,
                 "attempts",
@@ -168,7 +169,7 @@ class _Run:
                     *(list(self.problems.values()), subject.generator, WarmJudge(warm), warm, file),
                     sampling=self.sampling,
                     samples=self.settings.samples,
-                    say=counter("attempts"),
+                    on_row=counter("attempts"),
                 )
         return [done[key] for key in wanted]
 
@@ -201,14 +202,11 @@ class _Run:
             async with subject_of(
                 *(self.where, self.settings.model, self.settings.engine, made)
             ) as subject:
-                done = await generate_and_judge(
-                    [self.problems[id_] for id_ in halves.measure],
-                    subject.generator,
-                    WarmJudge(warm),
-                    file,
-                    style="chat",
-                    samples=samples,
-                    on_sample=progress(),
+                tasks = humaneval_tasks(
+                    [self.problems[id_] for id_ in halves.measure], WarmJudge(warm), "chat"
+                )
+                done = await answer_all(
+                    *(tasks, subject.generator, file), samples=samples, on_row=progress()
                 )
         self.samples += done.values()
         means = task_means(done.values())

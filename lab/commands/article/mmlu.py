@@ -34,11 +34,12 @@ from lab.commands.shared import counter, say, step_line, versions
 from lab.mmlu import (
     Question,
     Score,
+    ShiftFile,
     load_questions,
     prompts_digest,
     sample_questions,
+    shift_file,
 )
-from lab.shifts import ShiftFile
 from learning.evaluation.local import LocalModel
 from learning.evaluation.samples import Manifest
 from learning.model.catalog import InstalledModel, sha256_file
@@ -157,6 +158,6 @@ def _files(model: InstalledModel, folder: Path, settings: MmluSettings, data_sha
             image_id="",
             versions=versions(),
         )
-        return ShiftFile(place, manifest)
+        return shift_file(place, manifest)
 
     return Files(folder=folder, open=opened)

@@ -13,7 +13,7 @@ import click
 
 from agent.paths import make_private
 from agent.rounds.trial.models import Subject, open_subject
-from lab.article.attempts import TextFile, kept_under
+from lab.article.attempts import kept_under, text_file
 from lab.article.explaining import explain_all, explainer_settings
 from lab.article.rounds import Learned
 from lab.article.settings import (
@@ -109,7 +109,7 @@ async def explanations(
     """What the chosen model explains, kept in `folder`; nothing if none was chosen."""
     if not chosen.model:
         return {}
-    store = TextFile(
+    store = text_file(
         kept_under(folder, "explanations", explainer=asdict(chosen), asked=dict(asked))
     )
     if asked.keys() <= store.read().keys():
@@ -127,7 +127,7 @@ async def explanations(
             store,
             max_tokens=chosen.max_tokens,
             refused=refused,
-            say=counter("explanations"),
+            on_row=counter("explanations"),
         )
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.rounds.trial.humaneval import generate_and_judge, judge_completions
+from agent.rounds.trial.humaneval import humaneval_tasks, judge_completions
 from agent.rounds.trial.judging import EvaluationError, judge_all
 from learning.evaluation.humaneval import Problem, program
 from learning.evaluation.prompting import Prompt
+from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, SampleFile
 from learning.records import Sampling
 from sandbox.box.status import Status
@@ -59,9 +60,8 @@ def file_in(folder: Path) -> SampleFile:
 async def test_each_problem_is_answered_judged_and_kept(tmp_path: Path) -> None:
     generator = FakeGenerator(answer=answer)
     judge = FakeJudge(verdict=honest)
-    found = await generate_and_judge(
-        PROBLEMS, generator, judge, file_in(tmp_path), style="chat", samples=2
-    )
+    tasks = humaneval_tasks(PROBLEMS, judge, "chat")
+    found = await answer_all(tasks, generator, file_in(tmp_path), samples=2)
     assert {key: sample.sanitised_verdict for key, sample in found.items()} == {
         ("T/0", 0): "pass",
         ("T/0", 1): "pass",
@@ -78,26 +78,29 @@ async def test_each_problem_is_answered_judged_and_kept(tmp_path: Path) -> None:
 async def test_what_is_done_is_not_asked_for_again(tmp_path: Path) -> None:
     judge = FakeJudge(verdict=honest)
     first = FakeGenerator(answer=answer)
-    await generate_and_judge(PROBLEMS[:2], first, judge, file_in(tmp_path), style="chat", samples=1)
+    tasks = humaneval_tasks(PROBLEMS, judge, "chat")
+    await answer_all(tasks[:2], first, file_in(tmp_path))
     second = FakeGenerator(answer=answer)
-    found = await generate_and_judge(
-        PROBLEMS, second, judge, file_in(tmp_path), style="chat", samples=1
-    )
+    found = await answer_all(tasks, second, file_in(tmp_path))
     assert len(found) == 3
     assert len(second.asked) == 1
 
 
 async def test_nothing_is_scored_when_a_known_solution_fails(tmp_path: Path) -> None:
     judge = FakeJudge(verdict=lambda _: Status.FAIL, note="broken")
+    generator = FakeGenerator(answer=answer)
     with pytest.raises(EvaluationError, match=r"T/0 is judged fail \(broken\)"):
-        await generate_and_judge(
-            PROBLEMS,
-            FakeGenerator(answer=answer),
-            judge,
-            file_in(tmp_path),
-            style="chat",
-            samples=1,
-        )
+        await answer_all(humaneval_tasks(PROBLEMS, judge, "chat"), generator, file_in(tmp_path))
+    assert generator.asked == [], "nothing is generated that could not be judged"
+
+
+async def test_an_attempt_that_is_judged_once_is_judged_sanitised(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest)
+    tasks = humaneval_tasks(PROBLEMS[:1], judge, "chat", judge_raw=False)
+    await answer_all(tasks, FakeGenerator(answer=answer), file_in(tmp_path))
+    reference, reply = judge.judged
+    assert reference.source.endswith(PROBLEMS[0].canonical_solution)
+    assert "print" not in reply.source
 
 
 async def test_samples_of_others_are_numbered_per_task(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.paths import from_environ
-from agent.rounds.trial.humaneval import calibrate, check_task
+from agent.rounds.trial.humaneval import check_task, program_judge
 from agent.rounds.trial.judging import judge_all, open_judge
 from learning.evaluation.humaneval import Problem, fetch_problems
 
@@ -56,9 +56,11 @@ async def test_every_canonical_solution_passes(
     problems: tuple[Problem, ...], sandbox_image: str, tmp_path: Path
 ) -> None:
     async with open_judge(sandbox_image, lock_dir=tmp_path, session="canonical") as judge:
-        limits = await calibrate(judge, problems)  # raises for the first that does not
-    assert len(limits) == 164
-    assert min(limits.values()) >= 3.0
+        judges = [program_judge(problem, judge) for problem in problems]
+        # the first that does not pass raises
+        checks = [await each.check_of(p.prompt) for each, p in zip(judges, problems, strict=True)]
+    assert len(checks) == 164
+    assert min(check.limits.timeout_s for check in checks) >= 3.0
 
 
 async def test_no_hostile_sample_passes(

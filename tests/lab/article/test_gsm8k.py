@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.attempts import AttemptFile
+from lab.article.attempts import attempt_file
 from lab.article.gsm8k import (
     arms_of,
     attempt_all,
@@ -25,7 +25,7 @@ PROBLEMS = [
 
 
 async def test_right_and_wrong_attempts_are_kept_once(tmp_path: Path) -> None:
-    file = AttemptFile(tmp_path / "attempts.jsonl")
+    file = attempt_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "It is #### 1")
     found = await attempt_all(PROBLEMS, generator, file, Sampling())
     assert [attempt.passed for attempt in found] == [True, False, False]
@@ -40,7 +40,7 @@ async def test_right_and_wrong_attempts_are_kept_once(tmp_path: Path) -> None:
 async def test_every_explained_attempt_is_a_lesson_and_none_shows_the_attempt(
     tmp_path: Path,
 ) -> None:
-    file = AttemptFile(tmp_path / "attempts.jsonl")
+    file = attempt_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "MY STEPS #### 1")
     attempts = await attempt_all(PROBLEMS, generator, file, Sampling())
     explained = {"gsm8k/0": "Right.", "gsm8k/2": "It forgot one."}

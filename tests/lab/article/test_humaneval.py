@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.attempts import AttemptFile
+from lab.article.attempts import attempt_file
 from lab.article.humaneval import (
     ARMS,
     arms_of,
@@ -67,7 +67,7 @@ async def lessons(folder: Path, arm: str, explanations: dict[str, str] | None = 
         FakeGenerator(answer=lambda _: REPLY),
         FakeJudge(verdict=verdict, note="AssertionError: candidate(1) == 12"),
         Printer(),
-        AttemptFile(folder / "attempts.jsonl"),
+        attempt_file(folder / "attempts.jsonl"),
         sampling=Sampling(),
         samples=1,
     )
@@ -96,7 +96,7 @@ async def test_only_explained_attempts_are_learned_from_explanations(tmp_path: P
 
 async def test_who_explains_sees_attempt_and_result(tmp_path: Path) -> None:
     await lessons(tmp_path, "neutral")
-    (attempt,) = AttemptFile(tmp_path / "attempts.jsonl").read().values()
+    (attempt,) = attempt_file(tmp_path / "attempts.jsonl").read().values()
     asked = explanation_prompt(PROBLEM, attempt)
     assert "x + 7" in asked
     assert "The tests failed: AssertionError" in asked

@@ -22,8 +22,7 @@ from lab.article.mmlu import (
 from lab.article.results import Row
 from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
-from lab.mmlu import Question, Score
-from lab.shifts import ShiftFile
+from lab.mmlu import Question, Score, ShiftFile, shift_file
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import Manifest
 from learning.records import Message, Sampling
@@ -110,7 +109,7 @@ def files(folder: Path) -> Files:
             sampling=Sampling(),
             image_id="",
         )
-        return ShiftFile(place, manifest)
+        return shift_file(place, manifest)
 
     return Files(folder=folder, open=opened)
 

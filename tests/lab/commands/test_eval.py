@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab.commands.shared import Counted, adapter_folder, show
-from lab.mmlu import Shift
-from lab.shifts import ShiftFile
+from lab.mmlu import Shift, shift_file
 from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest
 from learning.records import Sampling
 from tui.cli import cli
@@ -82,13 +81,13 @@ def _answers(folder: Path, right: int, *, every: bool) -> Path:
         sampling=Sampling(),
         image_id="",
     )
-    file = ShiftFile(folder, manifest)
+    file = shift_file(folder, manifest)
     for number in range(10):
         letters = (0.6, 0.2, 0.1, 0.1) if number < right else (0.1, 0.6, 0.2, 0.1)
         shift = Shift(
             question_id=f"q{number}", correct="A", wrong="B", probabilities={"none": letters}
         )
-        file.append(f"q{number}", shift if every or number >= right else None)
+        file.append({f"q{number}": shift if every or number >= right else None})
     return folder
 
 
