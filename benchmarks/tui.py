@@ -25,7 +25,7 @@ from agent.settings.load import load
 from learning.training.resources import rss_mib
 from tests.fakes.agent import Scripted, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
-from tui.app.entries import Entry, Reply, Said
+from tui.app.transcript.entries import Entry, Reply, Said
 from tui.wiring import Context
 
 ROOT = Path(__file__).resolve().parents[1]

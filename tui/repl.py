@@ -21,7 +21,7 @@ from sandbox.box.children import in_thread
 from sandbox.box.contract import SandboxError
 from sandbox.box.streams import display_safe
 from tui import reports
-from tui.app.diffs import draw_hunk, parse_diff
+from tui.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt
 from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff

@@ -9,7 +9,7 @@ from textual.app import App, ComposeResult
 
 from learning.evaluation.statistics import TaskScores
 from learning.promotion.gate import Trial, as_record, decide
-from tui.app.plots import Plots
+from tui.app.learner.plots import Plots
 from tui.rounds import GateResult, Round, round_of, version_of
 
 NAME = "el-warehouse-v0007-3f9c21aa"

@@ -21,20 +21,20 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tui.app.backstage import Backstage
-from tui.app.block import Foldable
-from tui.app.blocks import FailureBlock
 from tui.app.commands import Commands
 from tui.app.display import Display
-from tui.app.entries import Answer, Entry, Failure, Output, Reply, source_of
 from tui.app.jobs import Jobs
 from tui.app.keys import APP_KEYS, read_keymap
-from tui.app.learner import Learner
+from tui.app.learner.panel import Learning, LearningPanel
+from tui.app.learner.rounds import Learner
 from tui.app.overlay import HelpScreen, SearchBar
-from tui.app.panel import Learning, LearningPanel
 from tui.app.prompt import History, Prompt, PromptArea
-from tui.app.results import TestsBlock
 from tui.app.standing import Activity, Standing, StatusLine
-from tui.app.transcript import Transcript
+from tui.app.transcript.block import Foldable
+from tui.app.transcript.blocks import FailureBlock
+from tui.app.transcript.entries import Answer, Entry, Failure, Output, Reply, source_of
+from tui.app.transcript.results import TestsBlock
+from tui.app.transcript.window import Transcript
 from tui.slash import SLASH_COMMANDS
 
 if TYPE_CHECKING:

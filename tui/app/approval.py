@@ -18,8 +18,8 @@ from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
 from sandbox.box.streams import display_safe
-from tui.app.diffs import Hunk, draw_diff, parse_diff
 from tui.app.parts import Parts
+from tui.diffs import Hunk, draw_diff, parse_diff
 
 _TITLES = {
     "edit": "Write this change?",

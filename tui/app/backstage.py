@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.box.children import in_thread
-from tui.app.entries import Failure
 from tui.app.standing import read_git
+from tui.app.transcript.entries import Failure
 
 if TYPE_CHECKING:
     from tui.app.app import ElagentApp

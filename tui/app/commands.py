@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from sandbox.box.children import in_thread
-from tui.app.entries import Answer, Change, Said
 from tui.app.jobs import Job
+from tui.app.transcript.entries import Answer, Change, Said
 from tui.slash import find, mentioned, nearest, split
 from tui.undone import undo_or_redo
 

@@ -19,9 +19,9 @@ from agent.events import (
     TextDelta,
 )
 from tui.app.approval import ApprovalScreen, Verdict
-from tui.app.entries import Answer, Entry, Failure, Fold, Said
 from tui.app.jobs import Job, Outcome
 from tui.app.pace import Pace
+from tui.app.transcript.entries import Answer, Entry, Failure, Fold, Said
 
 if TYPE_CHECKING:
     from textual.timer import Timer

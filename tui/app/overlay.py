@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.app.keys import APP_KEYS, OTHER_KEYS, shown
-from tui.app.transcript import Transcript
+from tui.app.transcript.window import Transcript
 from tui.slash import SLASH_COMMANDS
 
 

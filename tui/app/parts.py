@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui.app.diffs import Hunk, draw_hunk
+from tui.diffs import Hunk, draw_hunk
 
 
 class Part(Static):

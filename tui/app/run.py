@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui.app.app import ElagentApp
-from tui.app.entries import Entry
+from tui.app.transcript.entries import Entry
 from tui.leaving import Threads, at_once
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:
     earlier: Sequence[Entry] = ()
     if where.resume:
         from agent.session.session import read_session
-        from tui.app.earlier import entries_of
+        from tui.app.transcript.earlier import entries_of
 
         earlier = entries_of(read_session(where.repository.sessions, where.resume))
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from agent.paths import Paths
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
 from tui.app.app import ElagentApp
-from tui.app.entries import Entry
+from tui.app.transcript.entries import Entry
 from tui.wiring import Context
 
 Running = AbstractAsyncContextManager[tuple[ElagentApp, Pilot[int]]]

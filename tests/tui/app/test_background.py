@@ -15,7 +15,7 @@ from learning.experience.store import ExperienceStore
 from tests.fakes.agent import ScriptedAgent, Waits
 from tests.fakes.experiences import make_action, make_experience
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
-from tui.app.background import Conditions, Idle, decide, trouble
+from tui.app.learner.background import Conditions, Idle, decide, trouble
 from tui.wiring import Context
 
 SETTINGS = LearnSettings(background_idle_min=10.0, background_after=4)

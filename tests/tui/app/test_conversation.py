@@ -22,8 +22,8 @@ from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
-from tui.app.entries import Answer, Entry, Failure, Output, Said
-from tui.app.results import TestsBlock
+from tui.app.transcript.entries import Answer, Entry, Failure, Output, Said
+from tui.app.transcript.results import TestsBlock
 from tui.wiring import Context
 
 DIFF = "--- a/src/one.py\n+++ b/src/one.py\n@@ -1,2 +1,2 @@\n-old line\n+new line\n same line\n"

@@ -26,13 +26,13 @@ from agent.events import (
 from agent.workspace.dirtiness import is_dirty
 from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from tui.app.diffs import draw_diff, parse_diff
-from tui.app.earlier import entries_of
 from tui.app.editor import EditorError, at_line, place
-from tui.app.entries import MOST_OUTPUT, Change, Line, Output, Reply, Said, Tests
 from tui.app.keys import APP_KEYS, read_keymap, shown
 from tui.app.prompt import History
 from tui.app.standing import Standing
+from tui.app.transcript.earlier import entries_of
+from tui.app.transcript.entries import MOST_OUTPUT, Change, Line, Output, Reply, Said, Tests
+from tui.diffs import draw_diff, parse_diff
 from tui.slash import SLASH_COMMANDS, find, mentioned, nearest, split, suggest
 
 FILES = ["src/one.py", "src/two.py", "tests/test_one.py", "README.md"]

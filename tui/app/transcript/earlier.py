@@ -24,7 +24,7 @@ from agent.events import (
 )
 from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from tui.app.entries import Entry, Fold, Said
+from tui.app.transcript.entries import Entry, Fold, Said
 
 Record = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.events import Event, LearnFinished
-from tui.app.background import Conditions, Idle, decide, trouble
-from tui.app.entries import Answer, Failure, Line
+from tui.app.learner.background import Conditions, Idle, decide, trouble
+from tui.app.transcript.entries import Answer, Failure, Line
 
 if TYPE_CHECKING:
     from textual.timer import Timer

@@ -6,7 +6,7 @@ import re
 
 from textual.strip import Strip
 
-from tui.app.drawn import Drawn
+from tui.app.transcript.drawn import Drawn
 from tui.render import render_markdown
 
 _FENCE = re.compile(r"`{3,}|~{3,}")

@@ -16,8 +16,8 @@ from textual.widgets.tree import TreeNode
 from agent.events import TestsFinished
 from sandbox.box.streams import display_safe
 from sandbox.verdict.report import TestResult
-from tui.app.block import Block
-from tui.app.entries import Tests
+from tui.app.transcript.block import Block
+from tui.app.transcript.entries import Tests
 from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
 
 _MESSAGE_LINES = 6

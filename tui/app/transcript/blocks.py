@@ -12,10 +12,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from sandbox.box.streams import display_safe
-from tui.app.block import Block, Foldable
-from tui.app.diffs import draw_diff, parse_diff
-from tui.app.drawn import Drawn
-from tui.app.entries import (
+from tui.app.transcript.block import Block, Foldable
+from tui.app.transcript.drawn import Drawn
+from tui.app.transcript.entries import (
     Answer,
     Change,
     Entry,
@@ -27,8 +26,9 @@ from tui.app.entries import (
     Tests,
     source_of,
 )
-from tui.app.markdown import GrowingMarkdown
-from tui.app.results import TestsBlock
+from tui.app.transcript.markdown import GrowingMarkdown
+from tui.app.transcript.results import TestsBlock
+from tui.diffs import draw_diff, parse_diff
 from tui.render import render, reply_line
 
 _FOLDED_LINES = 8

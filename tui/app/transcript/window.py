@@ -14,9 +14,9 @@ from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.app.block import Block
-from tui.app.blocks import block_for, search_text
-from tui.app.entries import Entry
+from tui.app.transcript.block import Block
+from tui.app.transcript.blocks import block_for, search_text
+from tui.app.transcript.entries import Entry
 
 WINDOW = 40
 """Entries that are mounted at once; scrolling beyond them moves the window."""

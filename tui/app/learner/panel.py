@@ -26,7 +26,7 @@ from tui.plain import amount, format_seconds
 from tui.rounds import Round, version_of
 
 if TYPE_CHECKING:
-    from tui.app.plots import Plots
+    from tui.app.learner.plots import Plots
 
 _LATEST = 5
 
@@ -119,7 +119,7 @@ class LearningPanel(VerticalScroll):
     async def _plot(self) -> None:
         """Plot what has changed; the library is loaded when the panel is first shown."""
         if self._plots is None:
-            from tui.app.plots import Plots
+            from tui.app.learner.plots import Plots
 
             self._plots = Plots()
             await self.mount(self._plots)

@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.geometry import Size
 from textual.reactive import Reactive
 
-from tui.app.drawn import Drawn
-from tui.app.entries import Entry
+from tui.app.transcript.drawn import Drawn
+from tui.app.transcript.entries import Entry
 
 
 class Block(Vertical):

@@ -1,0 +1,1 @@
+"""The conversation on the screen: entries, and one widget for each."""
