@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 
@@ -230,6 +230,19 @@ def _job(
         stdin=json.dumps(orders).encode(),
         limits=limits,
     )
+
+
+def launched_job(
+    project: Project,
+    files: Sequence[SourceFile],
+    orders: Mapping[str, object],
+    *,
+    limits: Limits,
+    harness: Sequence[SourceFile],
+) -> Job:
+    """A job of our own launcher with more orders and programs than a run of the tests has."""
+    every = _orders(project, limits, (), Canaries()) | dict(orders)
+    return _job(project, files, harness, every, limits)
 
 
 def _top(project: Project) -> str:

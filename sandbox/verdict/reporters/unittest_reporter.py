@@ -33,7 +33,7 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
     only: list[str] = orders["only"]
     top = os.getcwd()
-    folders = _loose_folders(top)
+    folders = loose_folders(top)
     sys.path[0:0] = folders
     targets = [os.path.join(reporter.root, target) for target in orders["targets"]]
     if targets and not only:
@@ -43,7 +43,7 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
         # its own for each, since a loader remembers its first top-level directory
         roots = [top, *folders]
         suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
-    tests = _flat(suite)
+    tests = flat(suite)
     if only:
         tests = [test for test in tests if _is_asked_for(reporter.named(_identity(test)), only)]
         suite = unittest.TestSuite(tests)
@@ -96,7 +96,7 @@ def _canaries(paths: list[str]) -> list[Any]:
             continue
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        found.extend(_flat(unittest.TestLoader().loadTestsFromModule(module)))
+        found.extend(flat(unittest.TestLoader().loadTestsFromModule(module)))
     return found
 
 
@@ -115,7 +115,8 @@ def _is_below(place: str, folder: str) -> bool:
     return os.path.commonpath([place, folder]) == folder
 
 
-def _loose_folders(root: str) -> list[str]:
+def loose_folders(root: str) -> list[str]:
+    """Return the folders of tests that are no packages, whose files are imported by bare name."""
     folders = [os.path.join(root, name) for name in ("tests", "test")]
     return [
         folder
@@ -125,10 +126,11 @@ def _loose_folders(root: str) -> list[str]:
     ]
 
 
-def _flat(suite: Any) -> list[Any]:  # noqa: ANN401
+def flat(suite: Any) -> list[Any]:  # noqa: ANN401
+    """Return the single tests of a suite, in their order."""
     if not isinstance(suite, unittest.BaseTestSuite):
         return [suite]
-    return [test for part in suite for test in _flat(part)]
+    return [test for part in suite for test in flat(part)]
 
 
 class Result(unittest.TextTestResult):

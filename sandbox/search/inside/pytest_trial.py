@@ -1,0 +1,139 @@
+"""Runs pytest for the search: once on the unchanged project, then once for each change."""
+
+# ruff: noqa: PTH118
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+class Runner:
+    """The tests of one project."""
+
+    def __init__(self, root: str, orders: dict[str, Any], load: Callable[[str], Any]) -> None:
+        """`load` gives one of our own modules by its name."""
+        self._root = root
+        self._tracing = load("line_trace")
+        self._red: list[str] = orders["red"]
+        self._known_red: set[str] = set(orders["known_red"])
+        self._whole = [os.path.join(root, target) for target in orders["targets"]]
+        self._green_s = orders["green_s"]
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        self._plugins = load("pytest_reporter").ImagePlugins(root, none=False)
+
+    def first(self, *, trace: bool) -> dict[str, Any]:
+        """Run the red tests, then all: durations, lines, and the libraries they import."""
+        lines = self._tracing.LineTrace(self._root) if trace else None
+        spectrum = self._tracing.Spectrum()
+        red = _Watch(lines, spectrum)
+        red_s = self._timed(red, self._ids(self._red), ())
+        whole = _Watch(lines, spectrum, ends_at=time.monotonic() + self._green_s, skip=self._red)
+        all_s = self._timed(whole, self._whole, ())
+        return {
+            "red_s": red_s,
+            "all_s": all_s,
+            "cut_short": whole.cut_short,
+            "red": spectrum.red,
+            "green": spectrum.green,
+            "lines": spectrum.lines(),
+            "modules": self._tracing.foreign_modules(self._root),
+        }
+
+    def trial(self, install: Callable[[], None], limits: dict[str, float]) -> dict[str, Any]:
+        """Run the red tests on a changed project and, where they pass, all the others."""
+        install()
+        red = _Watch(ends_at=time.monotonic() + limits["red"])
+        started = time.monotonic()
+        self._run(red, self._ids(self._red), ("--exitfirst",))
+        solved = bool(red.passed) and not red.failed and not red.cut_short
+        answer: dict[str, Any] = {"red": solved, "message": red.message}
+        if solved:
+            whole = _Watch(ends_at=time.monotonic() + limits["all"], known=self._known_red)
+            self._run(whole, self._whole, ())
+            answer["all"] = bool(whole.passed) and not whole.failed
+            answer["cut_short"] = whole.cut_short
+        answer["seconds"] = time.monotonic() - started
+        return answer
+
+    def _ids(self, red: list[str]) -> list[str]:
+        return [os.path.join(self._root, test_id) for test_id in red]
+
+    def _timed(self, watch: _Watch, places: list[str], options: tuple[str, ...]) -> float:
+        started = time.monotonic()
+        self._run(watch, places, options)
+        return time.monotonic() - started
+
+    def _run(self, watch: _Watch, places: list[str], options: tuple[str, ...]) -> None:
+        arguments = ["--rootdir=" + self._root, "-q", "-p", "no:cacheprovider", *options]
+        arguments += ["--tb=no", "--no-header", "--continue-on-collection-errors", *places]
+        pytest.main(arguments, plugins=[watch, self._plugins, *self._plugins.names])
+
+
+class _Watch:
+    """The hooks that hear how each test ended, and that note its lines."""
+
+    def __init__(
+        self,
+        lines: Any = None,  # noqa: ANN401
+        spectrum: Any = None,  # noqa: ANN401
+        *,
+        ends_at: float = 0.0,
+        known: set[str] | None = None,
+        skip: list[str] | None = None,
+    ) -> None:
+        self._lines = lines
+        self._spectrum = spectrum
+        self._ends_at = ends_at
+        self._known = known
+        self._skip = set(skip or ())
+        self._is_red = False
+        self.passed = 0
+        self.failed = 0
+        self.message = ""
+        self.cut_short = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: Any) -> None:  # noqa: ANN401
+        if hasattr(config.option, "numprocesses"):  # xdist: stay in one process
+            config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self._skip:
+            items[:] = [item for item in items if item.nodeid not in self._skip]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, None]:  # noqa: ANN401
+        self._is_red = False
+        if self._lines is not None:
+            self._lines.start()
+        yield
+        if self._lines is not None:
+            self._spectrum.add(self._lines.stop(), red=self._is_red)
+        late = self._ends_at and time.monotonic() > self._ends_at
+        new_red = self._known is not None and self.failed
+        if late or new_red:
+            self.cut_short = bool(late)
+            item.session.shouldstop = "enough is known"
+
+    def pytest_collectreport(self, report: Any) -> None:  # noqa: ANN401
+        if report.failed and not self._is_known(report.nodeid):
+            self.failed += 1
+            self.message = str(report.longrepr)[-300:]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:  # noqa: ANN401
+        if report.failed:
+            self._is_red = True
+            if not self._is_known(report.nodeid):
+                self.failed += 1
+                self.message = str(getattr(report.longrepr, "reprcrash", None) or "")[:300]
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+
+    def _is_known(self, test_id: str) -> bool:
+        return self._known is not None and test_id in self._known

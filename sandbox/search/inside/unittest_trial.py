@@ -1,0 +1,150 @@
+"""Runs unittest for the search: once on the unchanged project, then once for each change."""
+
+# ruff: noqa: N802, PTH109
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+import unittest
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Runner:
+    """The tests of one project."""
+
+    def __init__(self, root: str, orders: dict[str, Any], load: Callable[[str], Any]) -> None:
+        """`load` gives one of our own modules by its name."""
+        self._root = root
+        self._orders = orders
+        self._tracing = load("line_trace")
+        self._reporter = load("unittest_reporter")
+
+    def first(self, *, trace: bool) -> dict[str, Any]:
+        """Run the red tests, then all: durations, lines, and the libraries they import."""
+        lines = self._tracing.LineTrace(self._root) if trace else None
+        spectrum = self._tracing.Spectrum()
+        started = time.monotonic()
+        self._run(_Watch(lines, spectrum), only=self._orders["red"])
+        red_ended = time.monotonic()
+        whole = _Watch(lines, spectrum, ends_at=red_ended + self._orders["green_s"])
+        whole.skip = set(self._orders["red"])
+        self._run(whole)
+        return {
+            "red_s": red_ended - started,
+            "all_s": time.monotonic() - red_ended,
+            "cut_short": whole.cut_short,
+            "red": spectrum.red,
+            "green": spectrum.green,
+            "lines": spectrum.lines(),
+            "modules": self._tracing.foreign_modules(self._root),
+        }
+
+    def trial(self, install: Callable[[], None], limits: dict[str, float]) -> dict[str, Any]:
+        """Run the red tests on a changed project and, where they pass, all the others."""
+        install()
+        started = time.monotonic()
+        red = _Watch(ends_at=started + limits["red"])
+        self._run(red, only=self._orders["red"], failfast=True)
+        solved = bool(red.passed) and not red.failed and not red.cut_short
+        answer: dict[str, Any] = {"red": solved, "message": red.message}
+        if solved:
+            whole = _Watch(ends_at=time.monotonic() + limits["all"])
+            whole.known = set(self._orders["known_red"])
+            self._run(whole)
+            answer["all"] = bool(whole.passed) and not whole.failed
+            answer["cut_short"] = whole.cut_short
+        answer["seconds"] = time.monotonic() - started
+        return answer
+
+    def _run(self, watch: _Watch, *, only: list[str] | None = None, failfast: bool = False) -> None:
+        tests = self._tests()
+        if only is not None:
+            tests = [test for test in tests if self._is_asked_for(test.id(), only)]
+        tests = [test for test in tests if test.id() not in watch.skip]
+
+        def make_result(*arguments: Any) -> _Result:  # noqa: ANN401
+            return _Result(watch, *arguments)
+
+        runner: Any = unittest.TextTestRunner(
+            stream=io.StringIO(), failfast=failfast, resultclass=make_result
+        )
+        runner.run(unittest.TestSuite(tests))
+
+    def _is_asked_for(self, test_id: str, only: list[str]) -> bool:
+        return any(test_id == name or test_id.startswith(name + ".") for name in only)
+
+    def _tests(self) -> list[Any]:
+        top = os.getcwd()
+        folders = self._reporter.loose_folders(top)
+        sys.path[0:0] = [folder for folder in folders if folder not in sys.path]
+        roots = [top, *folders]
+        suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+        return list(self._reporter.flat(suite))
+
+
+class _Watch:
+    """Hears how each test ended, and notes its lines."""
+
+    def __init__(self, lines: Any = None, spectrum: Any = None, *, ends_at: float = 0.0) -> None:  # noqa: ANN401
+        self.lines = lines
+        self.spectrum = spectrum
+        self.ends_at = ends_at
+        self.known: set[str] = set()
+        self.skip: set[str] = set()
+        self.new_red_stops = False
+        self.passed = 0
+        self.failed = 0
+        self.message = ""
+        self.cut_short = False
+
+
+class _Result(unittest.TextTestResult):
+    """Counts what ended, and stops where enough is known."""
+
+    def __init__(self, watch: _Watch, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self._watch = watch
+        self._is_red = False
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        super().startTest(test)
+        self._is_red = False
+        if self._watch.lines is not None:
+            self._watch.lines.start()
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        if self._watch.lines is not None:
+            self._watch.spectrum.add(self._watch.lines.stop(), red=self._is_red)
+        super().stopTest(test)
+        late = bool(self._watch.ends_at) and time.monotonic() > self._watch.ends_at
+        if late or (self._watch.known and self._watch.failed):
+            self._watch.cut_short = late
+            self.stop()
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        super().addSuccess(test)
+        self._watch.passed += 1
+
+    def addError(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        super().addError(test, err)
+        self._red(test, err)
+
+    def addFailure(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        super().addFailure(test, err)
+        self._red(test, err)
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: ANN401
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._red(test, err)
+
+    def _red(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        self._is_red = True
+        if test.id() not in self._watch.known:
+            self._watch.failed += 1
+            self._watch.message = f"{err[0].__name__}: {err[1]}"[:300]

@@ -1,0 +1,74 @@
+"""Reads what the search in the box says, of whatever kind the values are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.search.values import LineCounts, Searched, TrialResult
+from sandbox.verdict.signed import SignedLines
+
+_MOST_LINES = 200_000
+_TEXT = 500
+
+OnTrial = Callable[[int, TrialResult], None]
+
+
+class TrialReader:
+    """Takes the record stream in pieces; `searched` has what it said so far."""
+
+    def __init__(self, key: str, on_trial: OnTrial | None = None) -> None:
+        self.feed = SignedLines(key, self._record).feed
+        self._on_trial = on_trial
+        self._lines: dict[tuple[str, int], LineCounts] = {}
+        self._results: dict[int, TrialResult] = {}
+        self._usual: dict[str, Any] | None = None
+        self._why = "the box ended before the tests did"
+
+    @property
+    def searched(self) -> Searched:
+        """Everything so far, as one value."""
+        if self._usual is None:
+            return Searched(unsearchable=self._why)
+        return Searched(
+            red=_count(self._usual.get("red")),
+            green=_count(self._usual.get("green")),
+            lines=self._lines,
+            results=self._results,
+        )
+
+    def _record(self, record: dict[str, Any]) -> None:
+        match record.get("kind"):
+            case "lines" if isinstance(record.get("lines"), list):
+                for item in record["lines"]:
+                    self._line(item)
+            case "usual":
+                self._usual = record
+            case "trial" if isinstance(record.get("index"), int):
+                self._trial(record)
+            case "unsearchable" | "setup" if not record.get("ok", False):
+                self._why = str(record.get("why") or record.get("note"))[-_TEXT:]
+            case _:
+                return
+
+    def _line(self, item: object) -> None:
+        match item:
+            case [str(path), int(line), int(red), int(green)] if len(self._lines) < _MOST_LINES:
+                self._lines[path, line] = LineCounts(red=red, green=green)
+            case _:
+                return
+
+    def _trial(self, record: dict[str, Any]) -> None:
+        result = TrialResult(
+            solves_red=record.get("red") is True,
+            breaks_none=record.get("all") is True,
+            message=str(record.get("message") or record.get("fault") or "")[:_TEXT],
+            late=record.get("late") is True,
+        )
+        self._results[record["index"]] = result
+        if self._on_trial is not None:
+            self._on_trial(record["index"], result)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,76 @@
+"""Asks one box for the lines that red tests run, and for the changes that turn them green.
+
+What comes back is advice: the code under test shares the box with those who say it. A change that
+is to stay is judged once more by `sandbox.verdict`.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Sequence
+from importlib import resources
+
+from sandbox.box.contract import Limits, Sandbox, SourceFile
+from sandbox.project.detection import Project
+from sandbox.search.reading import OnTrial, TrialReader
+from sandbox.search.values import Searched, Trial
+from sandbox.verdict.suite import launched_job
+
+_OWN = ("search_reporter.py", "line_trace.py", "pytest_trial.py", "unittest_trial.py")
+_MOST_RED = 12
+"""Red tests that every change is tried on first; more say nothing new of a change."""
+_GREEN_S = 20.0
+
+
+async def try_changes(
+    sandbox: Sandbox,
+    project: Project,
+    files: Sequence[SourceFile],
+    trials: Sequence[Trial] = (),
+    *,
+    red: Sequence[str],
+    known_red: Sequence[str],
+    limits: Limits,
+    budget_s: float,
+    trace: bool = False,
+    enough: int = 3,
+    on_trial: OnTrial | None = None,
+) -> Searched:
+    """Try changes in the given order until `enough` of them pass or `budget_s` seconds are over.
+
+    `red` are the ids of the tests to repair, `known_red` those of all that are red. With `trace` the lines that tests run are noted
+    first. Each change runs as a forked process of its own, as many at once as `limits` has
+    processors; a change that takes much longer than the unchanged project is ended.
+
+    Raises:
+        SandboxError: If no answer can be given.
+    """
+    if project.runner == "command":
+        return Searched(unsearchable=f"{project.command} says nothing of single tests")
+    key = secrets.token_hex(32)
+    reader = TrialReader(key, on_trial)
+    orders = {
+        "key": key,
+        "runner": "search",
+        "tests": project.runner,
+        "red": list(red)[:_MOST_RED],
+        "known_red": list(known_red),
+        "trace": trace,
+        "green_s": min(_GREEN_S, budget_s / 2) if trace else budget_s,
+        "budget_s": budget_s,
+        "workers": max(1, int(limits.cpus)),
+        "enough": enough,
+        "trials": [
+            {"path": trial.path, "text": base64.b64encode(trial.content).decode("ascii")}
+            for trial in trials
+        ],
+    }
+    job = launched_job(project, files, orders, limits=limits, harness=_own_programs())
+    await sandbox.run(job, on_stderr=reader.feed)
+    return reader.searched
+
+
+def _own_programs() -> tuple[SourceFile, ...]:
+    folder = resources.files("sandbox.search.inside")
+    return tuple(SourceFile(path=name, content=folder.joinpath(name).read_bytes()) for name in _OWN)

@@ -1,0 +1,53 @@
+"""The values of a search: changes to try, and what their tests said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One file with other contents."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """The end of one trial."""
+
+    solves_red: bool = False
+    """True if every red test that was tried passed."""
+    breaks_none: bool = False
+    """True if, after that, no test failed that was not red before."""
+    message: str = ""
+    """First lines of the failure; empty where there was none."""
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineCounts:
+    """How many red and how many green tests ran a line."""
+
+    red: int
+    green: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """All that one box said."""
+
+    red: int = 0
+    """Red tests whose lines are known."""
+    green: int = 0
+    lines: Mapping[tuple[str, int], LineCounts] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """By (path, line); only lines that a red test ran."""
+    results: Mapping[int, TrialResult] = field(default_factory=lambda: MappingProxyType({}))
+    """By the number of the trial; those that were not reached are missing."""
+    unsearchable: str = ""
+    """Why there is no answer at all; empty where there is one."""

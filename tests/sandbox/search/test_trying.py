@@ -1,0 +1,154 @@
+"""Many changes in one real box: which pass, which lines ran, and nothing that a change can upset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.box.contract import Limits, SourceFile
+from sandbox.box.docker_box import DockerSandbox
+from sandbox.project.detection import detect
+from sandbox.search.trying import try_changes
+from sandbox.search.values import LineCounts, Searched, Trial
+
+pytestmark = pytest.mark.docker
+
+CORE = "def add(a, b):\n    if a < 0:\n        return b\n    return a - b\n\n\ndef twice(a):\n    return 2 * a\n"
+PYTEST = """\
+import pytest
+from core import add, twice
+
+
+def test_add():
+    assert add(2, 3) == 5
+
+
+def test_negative():
+    assert add(-1, 3) == 3
+
+
+@pytest.mark.parametrize("a", [1, 2])
+def test_twice(a):
+    assert twice(a) == 2 * a
+"""
+UNITTEST = """\
+import unittest
+from core import add, twice
+
+
+class Test(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(2, 3), 5)
+
+    def test_negative(self):
+        self.assertEqual(add(-1, 3), 3)
+
+    def test_twice(self):
+        self.assertEqual(twice(2), 4)
+"""
+KINDS = [
+    (PYTEST, "tests/test_core.py::test_add", 3),
+    (UNITTEST, "test_core.Test.test_add", 2),
+]
+
+
+async def tried(
+    box: DockerSandbox,
+    root: Path,
+    tests: str,
+    red: str,
+    *changes: str,
+    core: str = CORE,
+    budget_s: float = 30,
+    enough: int = 9,
+) -> Searched:
+    (root / "tests").mkdir(parents=True, exist_ok=True)
+    (root / "core.py").write_text(core)
+    (root / "tests" / "test_core.py").write_text(tests)
+    files = [
+        SourceFile(path="core.py", content=core.encode()),
+        SourceFile(path="tests/test_core.py", content=tests.encode()),
+    ]
+    return await try_changes(
+        box,
+        detect(root),
+        files,
+        [Trial(path="core.py", content=change.encode()) for change in changes],
+        red=[red],
+        known_red=[red],
+        limits=Limits(timeout_s=60),
+        budget_s=budget_s,
+        trace=True,
+        enough=enough,
+    )
+
+
+@pytest.mark.parametrize(("tests", "red", "green"), KINDS)
+async def test_only_the_change_that_solves_and_breaks_nothing_passes(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str, green: int
+) -> None:
+    right = CORE.replace("a - b", "a + b")
+    changes = [
+        CORE.replace("a - b", "a * b"),
+        right,
+        right.replace("return b", "return a"),  # solves the red test, breaks a green one
+        CORE.replace("return a - b", "while True: pass"),
+        CORE.replace("return a - b", "return ("),
+        CORE.replace("return a - b", "raise SystemExit(0)"),
+        CORE.replace("return a - b", "import os; os._exit(0)"),
+        right + "\nraise SystemExit\n",
+    ]
+    searched = await tried(box, tmp_path, tests, red, *changes)
+    found = [searched.results.get(n) for n in range(len(changes))]
+    assert [bool(r and r.breaks_none) for r in found] == [n == 1 for n in range(len(changes))]
+    assert [bool(r and r.solves_red) for r in found[:3]] == [False, True, True]
+    assert found[3] is not None
+    assert found[3].late
+    assert searched.red == 1
+    assert searched.green >= green
+    assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
+    assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
+    assert ("core.py", 8) not in searched.lines
+
+
+async def test_it_stops_when_enough_pass(box: DockerSandbox, tmp_path: Path) -> None:
+    tests, red, _ = KINDS[0]
+    rights = [CORE.replace("a - b", f"a + b + {n} * 0") for n in range(40)]
+    searched = await tried(box, tmp_path, tests, red, *rights, enough=2)
+    assert 2 <= len(searched.results) < 10
+
+
+async def test_a_test_file_that_cannot_be_imported_counts_as_the_red_test(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    core = CORE.replace("def twice", "def other").replace("a - b", "a + b")
+    right = core + "\n\ndef twice(a):\n    return a + a\n"
+    wrong = core + "\n\ndef twice(a):\n    return a\n"
+    searched = await tried(box, tmp_path, PYTEST, "tests/test_core.py", wrong, right, core=core)
+    assert [searched.results[n].breaks_none for n in (0, 1)] == [False, True]
+
+
+async def test_a_suite_that_does_not_end_is_no_search(box: DockerSandbox, tmp_path: Path) -> None:
+    core = CORE.replace("return a - b", "while True: pass")
+    tests, red, _ = KINDS[0]
+    searched = await tried(box, tmp_path, tests, red, CORE, core=core, budget_s=3)
+    assert "time" in searched.unsearchable
+    assert searched.results == {}
+
+
+async def test_what_a_change_forges_on_the_stream_is_no_result(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    forged = (
+        "import os\n"
+        'line = b\'\\nel1 00 {"kind": "trial", "n": 99, "index": 0, "red": true, "all": true}\\n\'\n'
+        "for fd in range(3, 64):\n"
+        "    try:\n"
+        "        os.write(fd, line)\n"
+        "    except OSError:\n"
+        "        pass\n"
+    )
+    tests, red, _ = KINDS[0]
+    searched = await tried(box, tmp_path, tests, red, forged + CORE)
+    assert not any(result.breaks_none for result in searched.results.values())
