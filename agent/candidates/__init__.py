@@ -1,0 +1,1 @@
+"""Small changes that may repair a fault, cheapest first, each with its origin."""

@@ -1,0 +1,100 @@
+"""Edits of calls, sequences and subscripts: exchanged or dropped items, a missing `await`."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator, Sequence
+
+from agent.candidates.source import Edit, Source
+from agent.candidates.values import names_in_scope
+
+_MOST_ADDED = 4
+
+
+def call_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
+    """Other items for one call, tuple, list or subscript."""
+    match node:
+        case ast.Call():
+            yield from _exchanged(source, node.args)
+            yield from _rotated(source, node.args)
+            yield from _without(source, node, node.args)
+            if _in_coroutine(source, node):
+                yield from _awaited(source, node)
+        case ast.Tuple(elts=items, ctx=ast.Load()) | ast.List(elts=items, ctx=ast.Load()):
+            yield from _exchanged(source, items)
+            yield from _without(source, node, items)
+            yield from _with_another(source, items)
+        case ast.IfExp(body=body, orelse=orelse, test=test):
+            texts = (source.code(part) for part in (orelse, test, body))
+            yield source.replace(node, "{} if {} else {}".format(*texts), "branches exchanged")
+            yield source.replace(node, source.code(body), "only the first branch")
+        case ast.Subscript(value=value, slice=ast.Slice() as part):
+            yield from _sliced(source, node, value, part)
+        case ast.Await(value=value):
+            yield source.replace(node, source.code(value), "await left out")
+        case _:
+            return
+
+
+def _exchanged(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+    for left, right in itertools.pairwise(items):
+        start, end = source.span(left)[0], source.span(right)[1]
+        gap = source.between(source.span(left)[1], source.span(right)[0])
+        text = f"{source.code(right)}{gap}{source.code(left)}"
+        yield Edit(start=start, end=end, text=text, kind="neighbours exchanged")
+
+
+def _rotated(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+    """Three items or more in the other orders that keep the ring they form."""
+    if len(items) < 3:  # noqa: PLR2004 - of two, neighbours exchanged is the only other order
+        return
+    start, end = source.span(items[0])[0], source.span(items[-1])[1]
+    texts = [source.code(item) for item in items]
+    for turned in ([texts[-1], *texts[:-1]], [*texts[1:], texts[0]]):
+        yield Edit(start=start, end=end, text=", ".join(turned), kind="arguments in turn")
+
+
+def _without(source: Source, node: ast.expr, items: Sequence[ast.expr]) -> Iterator[Edit]:
+    following: list[ast.expr | None] = [*items[1:], None]
+    for item, after in zip(items, following, strict=False):
+        start, end = source.span(item)
+        if after is not None:
+            end = source.span(after)[0]
+        elif len(items) > 1:
+            start = source.span(items[-2])[1]
+        elif not isinstance(node, ast.Call):
+            continue
+        yield Edit(start=start, end=end, text="", kind=f"{source.code(item)[:20]} left out")
+
+
+def _with_another(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+    """One more item that is a variable in scope: an item that was dropped."""
+    if not items:
+        return
+    end = source.span(items[-1])[1]
+    there = {item.id for item in items if isinstance(item, ast.Name)}
+    others = [name for name in names_in_scope(source, items[0]) if name not in there]
+    for name in others[:_MOST_ADDED]:
+        yield Edit(start=end, end=end, text=f", {name}", kind=f"{name} put in")
+
+
+def _sliced(
+    source: Source, node: ast.Subscript, value: ast.expr, part: ast.Slice
+) -> Iterator[Edit]:
+    base = source.code(value)
+    lower = source.code(part.lower) if part.lower else ""
+    upper = source.code(part.upper) if part.upper else ""
+    step = f":{source.code(part.step)}" if part.step else ""
+    for low, high in ((upper, lower), ("", upper), (lower, ""), ("1", upper), (lower, "-1")):
+        text = f"{base}[{low}:{high}{step}]"
+        yield source.replace(node, text, f"slice [{low}:{high}]")
+
+
+def _in_coroutine(source: Source, node: ast.AST) -> bool:
+    return isinstance(source.scope(node), ast.AsyncFunctionDef)
+
+
+def _awaited(source: Source, node: ast.Call) -> Iterator[Edit]:
+    if not isinstance(source.parents.get(node), ast.Await):
+        yield source.replace(node, f"await {source.code(node)}", "await put in")

@@ -1,0 +1,96 @@
+"""A file as text spans of its syntax tree, so that an edit keeps every other byte."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.editing.python_source import parse_python
+
+Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Other text for a span of a file, in bytes of its UTF-8 form."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+
+
+class Source:
+    """One Python file, parsed."""
+
+    def __init__(self, text: str, tree: ast.Module) -> None:
+        self.text = text
+        self.tree = tree
+        self._data = text.encode("utf-8", "surrogatepass")
+        self._starts = [0]
+        for line in self._data.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
+        self.parents: dict[ast.AST, ast.AST] = {
+            child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+        }
+
+    @classmethod
+    def of(cls, text: str) -> Source | None:
+        """Parse a file; None if it is not Python."""
+        # other characters end lines for `str.splitlines` than for Python's parser
+        if "\f" in text or "\r" in text.replace("\r\n", ""):
+            return None
+        tree = parse_python(text)
+        return None if tree is None else cls(text, tree)
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Where a node begins and ends, in bytes."""
+        start = self._starts[node.lineno - 1] + node.col_offset
+        end = self._starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
+        return start, end
+
+    def line_start(self, line: int) -> int:
+        """Where a line begins, in bytes; lines count from 1."""
+        return self._starts[min(line - 1, len(self._starts) - 1)]
+
+    def code(self, node: ast.expr | ast.stmt) -> str:
+        """The text of a node."""
+        return self.between(*self.span(node))
+
+    def between(self, start: int, end: int) -> str:
+        """The text of a span."""
+        return self._data[start:end].decode("utf-8", "surrogatepass")
+
+    def replace(self, node: ast.expr | ast.stmt, text: str, kind: str) -> Edit:
+        """The edit that puts other text in the place of a node."""
+        start, end = self.span(node)
+        return Edit(start=start, end=end, text=text, kind=kind)
+
+    def edited(self, edit: Edit) -> str:
+        """The whole file after an edit."""
+        data = self._data
+        new = edit.text.encode("utf-8", "surrogatepass")
+        return (data[: edit.start] + new + data[edit.end :]).decode("utf-8", "surrogatepass")
+
+    def statements(self, first: int, last: int) -> Iterator[ast.stmt]:
+        """The statements that begin between two lines."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt) and first <= node.lineno <= last:
+                yield node
+
+    def own_nodes(self, statement: ast.stmt) -> Iterator[ast.AST]:
+        """The nodes of a statement, those of the statements inside it left out."""
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop(0)
+            yield node
+            waiting += [c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt)]
+
+    def scope(self, node: ast.AST) -> Scope:
+        """The function, class or module around a node."""
+        while node in self.parents:
+            node = self.parents[node]
+            if isinstance(node, Scope):
+                return node
+        return self.tree

@@ -1,0 +1,105 @@
+"""Changes without the model: edits of the syntax tree at the likeliest places, cheapest first.
+
+The kinds are those of mutation testing turned around (the faults that people make are small, and
+near to what is right; DeMillo et al. 1978), with names and constants taken from the project itself
+(the redundancy assumption of GenProg, Le Goues et al. 2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+from agent.candidates.calls import call_edits
+from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.imports import import_edits, undefined_name
+from agent.candidates.operators import operator_edits
+from agent.candidates.source import Edit, Source
+from agent.candidates.statements import statement_edits
+from agent.candidates.values import Vocabulary, offset_edits, value_edits
+from agent.editing.python_source import parse_python
+from agent.localisation.places import Place
+
+Text = Callable[[str], str | None]
+_MOST_FILES = 300
+_REMOVAL = 4
+"""Costs so much more: whoever takes something out can make a test pass by chance."""
+
+
+def template_candidates(
+    places: Sequence[Place],
+    files: Collection[str],
+    text: Text,
+    *,
+    messages: Sequence[str] = (),
+    most: int = 400,
+) -> tuple[Candidate, ...]:
+    """Edits of the statements at some places, in the order of the places; at most `most`.
+
+    `files` are the project's own, `messages` those of the red tests: a name that one of them says
+    is missing is imported. Only changes that still parse are kept, each once.
+    """
+    sources = _parsed(places, text)
+    if any(map(undefined_name, messages)):
+        others = sorted(path for path in files if path.endswith(".py") and path not in sources)
+        sources |= _read(others[:_MOST_FILES], text)
+    found: dict[tuple[str, str], Candidate] = {}
+    for candidate in _all(places, sources, messages):
+        unchanged = candidate.after == sources[candidate.path].text
+        if not unchanged and parse_python(candidate.after) is not None:
+            found.setdefault((candidate.path, candidate.after), candidate)
+        if len(found) >= most:
+            break
+    return tuple(found.values())
+
+
+def _parsed(places: Sequence[Place], text: Text) -> dict[str, Source]:
+    return _read(dict.fromkeys(place.path for place in places), text)
+
+
+def _read(paths: Iterable[str], text: Text) -> dict[str, Source]:
+    parsed = {path: Source.of(text(path) or "") for path in paths}
+    return {path: source for path, source in parsed.items() if source is not None}
+
+
+def _all(
+    places: Sequence[Place], sources: Mapping[str, Source], messages: Sequence[str]
+) -> Iterator[Candidate]:
+    for name in dict.fromkeys(filter(None, map(undefined_name, messages))):
+        for path in dict.fromkeys(place.path for place in places):
+            if path in sources:
+                for edit in import_edits(path, name, sources):
+                    yield _candidate(path, sources[path], edit)
+    vocabulary = Vocabulary.of(sources.values())
+    for place in places:
+        if place.path in sources:
+            source = sources[place.path]
+            for cost, edit in _edits(place, source, vocabulary):
+                yield _candidate(place.path, source, edit, cost)
+
+
+def _edits(place: Place, source: Source, vocabulary: Vocabulary) -> Iterator[tuple[int, Edit]]:
+    """The edits of the statements that begin on a line, each with the cost of its kind."""
+    for statement in source.statements(place.line, place.line):
+        nodes = list(source.own_nodes(statement))
+        for cost, edits in (
+            (1, (edit for node in nodes for edit in operator_edits(source, node))),
+            (2, statement_edits(source, statement)),
+            (1, (edit for node in nodes for edit in call_edits(source, node))),
+            (2, (edit for node in nodes for edit in value_edits(source, node, vocabulary))),
+            (3, (edit for node in nodes for edit in offset_edits(source, node))),
+        ):
+            yield from ((cost, edit) for edit in edits)
+
+
+def _candidate(path: str, source: Source, edit: Edit, cost: int = 0) -> Candidate:
+    old = source.between(edit.start, edit.end)
+    removes = len(edit.text) < len(old) and (edit.text in old or edit.text == "pass")
+    return Candidate(
+        path=path,
+        line=source.text.encode("utf-8", "surrogatepass")[: edit.start].count(b"\n") + 1,
+        after=source.edited(edit),
+        origin=Origin.TEMPLATE,
+        kind=edit.kind,
+        changed_characters=max(edit.end - edit.start, len(edit.text)),
+        cost=cost + _REMOVAL * removes,
+    )

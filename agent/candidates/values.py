@@ -1,0 +1,205 @@
+"""Edits of values: constants, names in scope, attributes, and methods with a near relative."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.candidates.source import Edit, Source
+
+_MOST_CONSTANTS = 10
+_MOST_NAMES = 8
+_LONGEST_CONSTANT = 60
+_MARKS = ",;: \t\n-_/.|&="
+"""Characters that people put between things."""
+_RELATIVES = (
+    ("lower", "upper", "title", "capitalize", "casefold"),
+    ("append", "extend", "insert"),
+    ("strip", "lstrip", "rstrip"),
+    ("startswith", "endswith"),
+    ("split", "rsplit", "splitlines"),
+    ("find", "rfind", "index"),
+    ("ljust", "rjust", "center"),
+    ("partition", "rpartition"),
+    ("keys", "values", "items"),
+    ("min", "max"),
+    ("any", "all"),
+    ("floor", "ceil", "trunc"),
+    ("union", "intersection", "difference"),
+    ("add", "discard", "update"),
+    ("get", "pop", "setdefault"),
+    ("match", "search", "fullmatch"),
+    ("encode", "decode"),
+    ("sum", "len", "max"),
+    ("int", "float", "round"),
+    ("list", "tuple", "set", "sorted"),
+    ("sorted", "reversed"),
+    ("isdigit", "isalpha", "isalnum", "isspace"),
+    ("islower", "isupper"),
+    ("removeprefix", "removesuffix"),
+    ("popleft", "pop"),
+    ("read", "readline", "readlines"),
+    ("zip", "zip_longest"),
+    ("isinstance", "issubclass"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What the project says elsewhere: its constants, most frequent first."""
+
+    numbers: Sequence[str] = ()
+    texts: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, sources: Iterable[Source]) -> Vocabulary:
+        """Gather the constants of some files."""
+        numbers: Counter[str] = Counter()
+        texts: Counter[str] = Counter()
+        for source in sources:
+            for node in ast.walk(source.tree):
+                match node:
+                    case ast.Constant(value=bool() | None):
+                        continue
+                    case ast.Constant(value=int() | float() as number):
+                        numbers[repr(number)] += 1
+                    case ast.Constant(value=str() as text) if len(text) <= _LONGEST_CONSTANT:
+                        texts[repr(text)] += 1
+                    case _:
+                        continue
+        return cls(
+            numbers=[text for text, _ in numbers.most_common()],
+            texts=[text for text, _ in texts.most_common()],
+        )
+
+
+def value_edits(source: Source, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Other values in the place of one node."""
+    match node:
+        case ast.Constant(value=bool() as flag):
+            yield source.replace(node, str(not flag), f"{flag} to {not flag}")
+        case ast.Constant(value=int() | float() as number):
+            yield from _other_numbers(source, node, number, vocabulary)
+        case ast.Constant(value=str() as text) if not _is_documentation(source, node):
+            yield from _other_texts(source, node, text, vocabulary)
+        case ast.Name(ctx=ast.Load(), id=name):
+            yield from _other_names(source, node, name)
+        case ast.Attribute(value=value, attr=name, ctx=ast.Load()):
+            yield from _other_attributes(source, node, value, name)
+        case _:
+            return
+
+
+def _other_numbers(
+    source: Source, node: ast.Constant, number: float, vocabulary: Vocabulary
+) -> Iterator[Edit]:
+    near = [number + 1, number - 1, -number, 0, 1, number * 10, number / 10, number * 2]
+    if isinstance(number, int):
+        near = [item for item in near if item == int(item)]
+        near = [int(item) for item in near]
+    texts = dict.fromkeys([*map(repr, near), *vocabulary.numbers[:_MOST_CONSTANTS]])
+    for text in texts:
+        if text != repr(number):
+            yield source.replace(node, text, f"{number!r} to {text}")
+
+
+def _other_texts(
+    source: Source, node: ast.Constant, text: str, vocabulary: Vocabulary
+) -> Iterator[Edit]:
+    quote = source.between(*source.span(node))[:1]
+    if quote not in ("'", '"'):
+        return  # a part of an f-string, or a string with a prefix
+    near = [text + " ", text.strip(), text.lower(), text.upper(), "", text + "s", text[:-1]]
+    if len(text) == 1 and not text.isalnum():
+        near += list(_MARKS)
+    alike = [other for other in vocabulary.texts if _alike(ast.literal_eval(other), text)]
+    for other in dict.fromkeys([*map(repr, near), *alike[:_MOST_CONSTANTS]]):
+        if other != repr(text):
+            new = _quoted(ast.literal_eval(other), quote)
+            yield source.replace(node, new, f"{text[:20]!r} to {other[:22]}")
+
+
+def _quoted(text: str, quote: str) -> str:
+    """A string literal with the quotes that the file uses there, where the text allows them."""
+    plain = repr(text)
+    return plain if quote in text or "\\'" in plain else f"{quote}{plain[1:-1]}{quote}"
+
+
+def _alike(one: str, other: str) -> bool:
+    """True if two texts may stand for each other: about as long, or one within the other."""
+    near = abs(len(one) - len(other)) <= max(2, len(other) // 2)
+    return near or (bool(one) and bool(other) and (one in other or other in one))
+
+
+def _is_documentation(source: Source, node: ast.AST) -> bool:
+    return isinstance(source.parents.get(node), ast.Expr)
+
+
+def _other_names(source: Source, node: ast.Name, name: str) -> Iterator[Edit]:
+    called = _is_called(source, node)
+    others = _relatives(name) if called else names_in_scope(source, node)[:_MOST_NAMES]
+    for other in dict.fromkeys(others):
+        if other != name:
+            yield source.replace(node, other, f"{name} to {other}")
+
+
+def _relatives(name: str) -> list[str]:
+    """Names of functions and methods that people take for this one."""
+    return [other for group in _RELATIVES if name in group for other in group]
+
+
+def _is_called(source: Source, node: ast.AST) -> bool:
+    parent = source.parents.get(node)
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
+def names_in_scope(source: Source, node: ast.AST) -> list[str]:
+    """Parameters and local variables around a node, those nearest to it first."""
+    scope = source.scope(node)
+    if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        return []
+    line = getattr(node, "lineno", 0)
+    found: dict[str, int] = {}
+    arguments = scope.args
+    for item in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+        found.setdefault(item.arg, item.lineno)
+    for inner in ast.walk(scope):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            found[inner.id] = inner.lineno
+    return sorted(found, key=lambda name: abs(found[name] - line))
+
+
+def _other_attributes(
+    source: Source, node: ast.Attribute, value: ast.expr, name: str
+) -> Iterator[Edit]:
+    base = source.code(value)
+    called = _is_called(source, node)
+    others = _relatives(name)
+    seen: Counter[str] = Counter()
+    for inner in ast.walk(source.tree):
+        if isinstance(inner, ast.Attribute) and _is_called(source, inner) == called:
+            same = isinstance(inner.value, type(value)) and source.code(inner.value) == base
+            if same:
+                seen[inner.attr] += 1
+    others += [other for other, _ in seen.most_common(_MOST_NAMES)]
+    for other in dict.fromkeys(others):
+        if other != name:
+            yield source.replace(node, f"{base}.{other}", f".{name} to .{other}")
+
+
+def offset_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
+    """One more and one less than a number that is counted, measured or compared."""
+    numbers = ast.Name | ast.Attribute | ast.Call | ast.Subscript
+    places = ast.Call | ast.Compare | ast.Slice | ast.Subscript | ast.Return | ast.Assign
+    parent = source.parents.get(node)
+    if not isinstance(node, numbers) or not isinstance(parent, places):
+        return
+    if _is_called(source, node) or isinstance(getattr(node, "ctx", None), ast.Store):
+        return
+    if isinstance(parent, ast.Subscript) and parent.value is node:
+        return
+    text = source.code(node)
+    for offset in (" + 1", " - 1"):
+        yield source.replace(node, text + offset, f"{text[:20]} to {text[:20]}{offset}")

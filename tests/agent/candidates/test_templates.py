@@ -1,0 +1,99 @@
+"""Small edits of a syntax tree: the right one is among them, and no other byte of the file changes."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.templates import template_candidates
+from agent.localisation.places import Place
+
+ROOT = Path(__file__).resolve().parents[3]
+OWN = sorted((ROOT / "agent").rglob("*.py"))
+
+
+def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Candidate, ...]:
+    files = {"a.py": source, **{f"{name}.py": text for name, text in others.items()}}
+    place = Place(path="a.py", line=line, end_line=line, score=1.0)
+    return template_candidates([place], list(files), files.get, messages=messages)
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "right"),
+    [
+        ("def f(a, b):\n    return a < b\n", 2, "def f(a, b):\n    return a <= b\n"),
+        ("def f(a, b):\n    return a - b\n", 2, "def f(a, b):\n    return a + b\n"),
+        ("def f(a, b):\n    return b / a\n", 2, "def f(a, b):\n    return a / b\n"),
+        ("def f(a):\n    a = a + 1\n", 2, "def f(a):\n    a = a + 1\n    return a\n"),
+        ("def f(a):\n    sorted(a)\n", 2, "def f(a):\n    return sorted(a)\n"),
+        ("def f(a):\n    if a:\n        pass\n", 2, "def f(a):\n    if not a:\n        pass\n"),
+        ("def f(a):\n    x, y = a\n    return (x,)\n", 3, None),
+        ("def f(x, y, z):\n    return x, y\n", 2, "def f(x, y, z):\n    return x, y, z\n"),
+        ("def f(a):\n    return a[:3]\n", 2, "def f(a):\n    return a[:4]\n"),
+        ("def f(a):\n    return len(a)\n", 2, "def f(a):\n    return len(a) - 1\n"),
+        ("def f(a):\n    return a.lower()\n", 2, "def f(a):\n    return a.upper()\n"),
+        ("def f(a, b):\n    return g(b, a)\n", 2, "def f(a, b):\n    return g(a, b)\n"),
+        ("def f(a, b, c):\n    g(b, c, a)\n", 2, "def f(a, b, c):\n    g(a, b, c)\n"),
+        ("async def f(a):\n    return g(a)\n", 2, "async def f(a):\n    return await g(a)\n"),
+        ("def f(a):\n    while a:\n        break\n", 3, "def f(a):\n    while a:\n        continue\n"),
+        ("def f(a, b):\n    return a and b\n", 2, "def f(a, b):\n    return a or b\n"),
+        ("LIMIT = 9\n", 1, "LIMIT = 10\n"),
+        ("FLAG = True\n", 1, "FLAG = False\n"),
+        ('def f(a, mark=";"):\n    pass\n', 1, 'def f(a, mark=","):\n    pass\n'),
+    ],
+)  # fmt: skip
+def test_the_repair_is_among_the_changes(broken: str, line: int, right: str | None) -> None:
+    texts = [candidate.after for candidate in changed(broken, line)]
+    assert right is None or right in texts
+    assert all(text != broken for text in texts)
+
+
+def test_a_missing_import_comes_first_as_the_project_writes_it() -> None:
+    source = '"""Doc."""\n\nfrom __future__ import annotations\n\n\ndef f():\n    return dt.now()\n'
+    message = "NameError: name 'dt' is not defined"
+    first = changed(source, 7, message, b="from datetime import datetime as dt\n")[0]
+    assert first.kind == "from datetime import datetime as dt"
+    assert first.after.startswith(
+        '"""Doc."""\n\nfrom __future__ import annotations\nfrom datetime import datetime as dt\n'
+    )
+
+
+def test_a_name_that_another_module_defines_is_imported_from_there() -> None:
+    message = "NameError: name 'fill' is not defined"
+    kinds = [
+        c.kind for c in changed("def f():\n    fill()\n", 2, message, b="def fill():\n    1\n")
+    ]
+    assert kinds[:2] == ["from b import fill", "from .b import fill"]
+
+
+def test_who_takes_something_out_comes_after_who_changes_it() -> None:
+    costs = {c.kind: c.cost for c in changed("def f(a, b):\n    return a - b\n", 2)}
+    assert costs["- to +"] < costs["right side left out"]
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "x = 1\fy = 2\n", "x = 1\ry = 2\r", ""])
+def test_a_file_that_cannot_be_cut_into_spans_gives_no_change(source: str) -> None:
+    assert changed(source, 1) == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(OWN), st.integers(0, 10_000))
+def test_every_change_of_real_code_is_python_and_leaves_all_other_lines_alone(
+    path: Path, seed: int
+) -> None:
+    source = path.read_text("utf-8")
+    statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
+    statement = statements[seed % len(statements)]
+    last = statement.end_lineno or statement.lineno
+    head = source.splitlines()[: statement.lineno - 1]
+    tail = source.splitlines()[last:]
+    for candidate in changed(source, statement.lineno):
+        ast.parse(candidate.after)
+        lines = candidate.after.splitlines()
+        assert lines[: len(head)] == head
+        assert lines[len(lines) - len(tail) :] == tail
+        assert candidate.origin is Origin.TEMPLATE

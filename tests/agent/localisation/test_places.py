@@ -1,0 +1,72 @@
+"""Where a fault probably is: by the lines that red tests run, and by what tracebacks name."""
+
+from __future__ import annotations
+
+import math
+
+from agent.editing.source_files import is_test_path
+from agent.localisation.places import Place, rank
+from sandbox.search.values import LineCounts, Searched
+from sandbox.verdict.report import Frame, TestOutcome, TestResult
+
+SOURCE = """\
+LIMIT = 3
+
+
+def price(n, step=1):
+    if n > LIMIT:
+        return n * 2
+    return (
+        n
+        + step
+    )
+"""
+
+
+def red(*frames: Frame, exception: str = "AssertionError") -> TestResult:
+    return TestResult(
+        id="tests/test_a.py::test", outcome=TestOutcome.FAILED, frames=frames, exception=exception
+    )
+
+
+def ranked(lines: dict[int, tuple[int, int]], *frames: Frame, text: str = SOURCE) -> list[Place]:
+    counts = {("a.py", n): LineCounts(red=r, green=g) for n, (r, g) in lines.items()}
+    counts["tests/test_a.py", 5] = LineCounts(red=1, green=0)
+    searched = Searched(red=1, green=4, lines=counts)
+    return list(rank(searched, [red(*frames)], {"a.py": text}.get, is_test=is_test_path))
+
+
+def test_what_only_the_red_test_runs_comes_first() -> None:
+    places = ranked({5: (1, 4), 6: (1, 0), 7: (0, 4)})
+    assert (places[0].line, places[0].score) == (6, 1.0)
+    assert {place.path for place in places} == {"a.py"}
+    by_line = {place.line: place.score for place in places}
+    assert math.isclose(by_line[5], 1 / math.sqrt(5))
+    assert 7 not in by_line
+
+
+def test_a_statement_of_several_lines_is_one_place() -> None:
+    (first, *_) = ranked({9: (1, 0)})
+    assert (first.line, first.end_line) == (7, 10)
+
+
+def test_module_level_statements_and_defaults_count_where_their_module_ran() -> None:
+    lines = [place.line for place in ranked({6: (1, 0)})]
+    assert lines[0] == 6
+    assert set(lines) == {6, 4, 1}
+
+
+def test_a_traceback_raises_its_places_and_its_end_most() -> None:
+    frames = (
+        Frame(file="a.py", line=5, function="price"),
+        Frame(file="a.py", line=7, function="p"),
+    )
+    places = ranked({5: (1, 0), 6: (1, 0), 7: (1, 0)}, *frames)
+    assert [place.line for place in places[:3]] == [7, 5, 6]
+    assert places[0].label == "a.py:7 (1.00)"
+
+
+def test_a_file_that_does_not_parse_has_the_place_that_its_error_names() -> None:
+    frame = Frame(file="a.py", line=2, function="<module>")
+    (place,) = ranked({}, frame, text="x = 1\ny = (\n")
+    assert (place.line, place.end_line) == (2, 2)
