@@ -93,6 +93,10 @@ class Origin(StrEnum):
 
     FIX = "fix"
     """The model's, in the repair of failing tests."""
+    TEMPLATE = "template"
+    """An edit of the syntax tree that repaired failing tests, found without the model."""
+    INFILL = "infill"
+    """A line that the model filled in and that repaired failing tests."""
     TURN = "turn"
     """The model's, in a conversation."""
     USER = "user"

@@ -30,9 +30,9 @@ from agent.model.asking_anew import asked_otherwise
 from agent.model.event_stream import DONE, NoJsonError, Value, read_values
 from agent.model.http_client import OK, Endpoint, ServerClient
 from agent.model.openai_api import request_body
-from agent.model.protocol import Reply, Waiting
+from agent.model.protocol import Fill, Reply, Waiting
 from agent.model.server_errors import Failure, error_in
-from agent.model.values import as_number, harmless
+from agent.model.values import as_mapping, as_number, harmless
 from agent.model.waiting import Patience, Watch, with_waits
 from learning.records import Message, Sampling
 
@@ -81,6 +81,7 @@ class HttpModel:
         self.server = server or ServerClient(endpoint, connect_s=self._patience.connect_s)
         self.endpoint = endpoint
         self._counts_tokens = True
+        self._can_fill = endpoint.token_ids
         self._not_taken: list[str] = []
         """What the server said of parameters that it does not take."""
 
@@ -169,6 +170,33 @@ class HttpModel:
                 return as_number(data["count"])
             self._counts_tokens = False
         return _estimated(messages)
+
+    async def fill(
+        self,
+        prefix: str,
+        suffix: str,
+        *,
+        fills: int = 1,
+        skip: int = 0,
+        max_tokens: int = 64,
+        stop: str = "\n",
+    ) -> Sequence[Fill]:
+        """See `Filler.fill`; only our own server has a place for it."""
+        if not self._can_fill:
+            return ()
+        body = {
+            "model": self.adapter or self.name,
+            "prefix": prefix,
+            "suffix": suffix,
+            "fills": fills,
+            "skip": skip,
+            "max_tokens": max_tokens,
+            "stop": stop,
+        }
+        status, data, _ = await self.server.call("POST", "/v1/infill", body)
+        self._can_fill = status == OK
+        found = data.get("fills")
+        return tuple(map(_fill, found)) if isinstance(found, list) else ()
 
     def _watched(
         self, body: Mapping[str, object], answer: Answer
@@ -316,6 +344,16 @@ class HttpModel:
     def _wait_s(self, attempt: int, asked_s: float) -> float:
         backoff_s = self._patience.backoff_s * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
         return min(_LONGEST_WAIT_S, max(asked_s, backoff_s))
+
+
+def _fill(item: object) -> Fill:
+    fields = as_mapping(item)
+    logprob = fields.get("logprob")
+    return Fill(
+        text=str(fields.get("text", "")),
+        logprob=float(logprob) if isinstance(logprob, int | float) else 0.0,
+        tokens=as_number(fields.get("tokens")),
+    )
 
 
 def _reply(answer: Answer, duration_s: float) -> Reply:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from agent.errors import (
     AdapterRefusedError,
@@ -26,6 +26,8 @@ __all__ = [
     "AdapterRefusedError",
     "AuthenticationError",
     "ContextLengthError",
+    "Fill",
+    "Filler",
     "Model",
     "ModelError",
     "ModelMissingError",
@@ -60,6 +62,40 @@ class Waiting:
     reason: str
     """For what is waited; the same words as long as it is the same."""
     elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One text for a gap between two pieces of a file."""
+
+    text: str
+    logprob: float
+    """Sum of the natural log-probabilities of its tokens."""
+    tokens: int
+
+
+@runtime_checkable
+class Filler(Protocol):
+    """Something that fills a gap in a file."""
+
+    async def fill(
+        self,
+        prefix: str,
+        suffix: str,
+        *,
+        fills: int = 1,
+        skip: int = 0,
+        max_tokens: int = 64,
+        stop: str = "\n",
+    ) -> Sequence[Fill]:
+        """Return fills that end before `stop`, each beginning with another of the likeliest tokens.
+
+        `skip` leaves out so many of these tokens. Empty where the server or the model cannot fill.
+
+        Raises:
+            ModelError: If nobody answers.
+        """
+        ...
 
 
 class Model(Protocol):

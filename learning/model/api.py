@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from learning.model import wire
 from learning.model.completion import Completion
 from learning.model.engine import ContextLengthError, EngineError, ModelError
 from learning.model.engine_thread import EngineThread
+from learning.model.infill import Fill, InfillRequest, fill
 from learning.model.replies import ReplyEvent, ServedModel, UnknownModelError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Api:
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/score", self.score, methods=["POST"]),
+            Route("/v1/infill", self.infill, methods=["POST"]),
             Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
             Route("/tokenize", self.tokenize, methods=["POST"]),
         ]
@@ -155,6 +158,33 @@ class Api:
         except ModelError as err:
             return _failure(err)
         return JSONResponse({"adapter": adapter, "logprobs": logprobs})
+
+    async def infill(self, request: Request) -> Response:
+        """Fill a gap in a file, as often as is asked for."""
+        from starlette.responses import JSONResponse
+
+        try:
+            wanted = wire.infill_request(await _json(request))
+            await self._engine_lives()
+            async with aclosing(self._fills(request, wanted)) as fills:
+                return JSONResponse({"fills": [asdict(item) async for item in fills]})
+        except ModelError as err:
+            return _failure(err)
+
+    async def _fills(
+        self, request: Request, wanted: InfillRequest
+    ) -> AsyncGenerator[Fill]:
+        """Fills, until the client goes away."""
+        gone = asyncio.create_task(_disconnected(request))
+        stream = self._thread.stream(
+            lambda cancelled: fill(self._served, wanted, cancelled=cancelled), until=gone
+        )
+        try:
+            async with aclosing(stream) as fills:
+                async for item in fills:
+                    yield item
+        finally:
+            gone.cancel()
 
     async def chat(self, request: Request) -> Response:
         from starlette.responses import JSONResponse, StreamingResponse

@@ -157,6 +157,21 @@ class LlamaEngine:
         finally:
             on_usage(generation.usage())
 
+    def likeliest(
+        self, prompt_ids: Sequence[int], *, count: int, adapter: str | None = None
+    ) -> Sequence[Token]:
+        """See `learning.model.infill.FillingEngine.likeliest`."""
+        self.revive()
+        binding = self._check(prompt_ids, adapter)
+        job = Job(
+            ids=tuple(prompt_ids),
+            limit=1,
+            sampling=Sampling(temperature=0.0),
+            adapter=list(self._adapters).index(adapter) if adapter is not None else None,
+        )
+        found = binding.candidates(job, shown_id=self._shown_id)
+        return [candidate.token for candidate in found[:count]]
+
     def close(self) -> None:
         """Free the weights."""
         if self._binding is not None:

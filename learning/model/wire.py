@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from learning.model.engine import Capabilities, ModelError, Token, Usage
+from learning.model.infill import InfillRequest
 from learning.records import Message, Role, Sampling
 
 _REFUSED = ("tools", "functions", "stop", "logit_bias", "response_format")
 _MAX_SEED = 2**31
+_MOST_FILLS = 64
+_MOST_FILL_TOKENS = 2048
 _LARGEST = 2.0**53
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -103,6 +106,35 @@ def score_request(body: dict[str, Any]) -> ScoreRequest:
         prompt_ids=_ids(body, "prompt_token_ids"),
         token_ids=_ids(body, "token_ids"),
     )
+
+
+def infill_request(body: dict[str, Any]) -> InfillRequest:
+    """Parse a request to fill a gap.
+
+    Raises:
+        RequestError: If a field is missing or wrong.
+    """
+    if "prefix" not in body or "suffix" not in body:
+        raise RequestError("'prefix' and 'suffix' are needed.")
+    stop = _text(body, "stop", "\n")
+    if not stop:
+        raise RequestError("'stop' must not be empty.")
+    return InfillRequest(
+        model=_text(body, "model", ""),
+        prefix=_text(body, "prefix", ""),
+        suffix=_text(body, "suffix", ""),
+        fills=_count(body, "fills", 1, most=_MOST_FILLS),
+        skip=_count(body, "skip", 0, most=_MOST_FILLS),
+        max_tokens=_count(body, "max_tokens", 64, most=_MOST_FILL_TOKENS),
+        stop=stop,
+    )
+
+
+def _count(body: dict[str, Any], name: str, default: int, *, most: int) -> int:
+    value = _number(body, name, default)
+    if value != int(value) or not 0 <= value <= most:
+        raise RequestError(f"{name!r} must be a whole number from 0 to {most}.")
+    return int(value)
 
 
 def adapter_request(body: dict[str, Any]) -> AdapterRequest:

@@ -1,0 +1,142 @@
+"""Gaps are filled once for each of the likeliest first tokens, and each fill ends where it should."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from learning.model.chat import ChatFormat
+from learning.model.engine import EngineError, Token, Usage
+from learning.model.infill import InfillRequest, can_fill, fill
+from learning.model.replies import ServedModel
+from learning.model.wire import RequestError, infill_request
+from learning.records import Sampling
+from tests.fakes.engine import FakeEngine
+
+MARKS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|endoftext|>"]
+WORDS = ["return", "a", "+", "b", "\n", "pass", "#", "never"]
+
+
+def chat(marks: Sequence[str] = MARKS) -> ChatFormat:
+    vocabulary = {word: n for n, word in enumerate([*WORDS, *MARKS])}
+    if not marks:
+        vocabulary = {word: n for n, word in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="#"))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(list(marks))
+    controls = frozenset(tokenizer.token_to_id(mark) or 0 for mark in marks)
+    return ChatFormat(
+        tokenizer=tokenizer,
+        template=cast("object", None),  # type: ignore[arg-type]  # never rendered here
+        special_tokens={},
+        stop_ids=(),
+        control_ids=controls,
+        tokenizer_sha256="",
+        template_sha256="",
+    )
+
+
+class FillingFake(FakeEngine):
+    """Goes on after a first token as `after` says."""
+
+    def __init__(self, firsts: Sequence[tuple[str, float]], after: dict[str, list[str]]) -> None:
+        super().__init__([])
+        self.firsts = firsts
+        self.after = after
+        self.prompts: list[tuple[int, ...]] = []
+
+    def likeliest(
+        self, prompt_ids: Sequence[int], *, count: int, adapter: str | None = None
+    ) -> Sequence[Token]:
+        self.prompts.append(tuple(prompt_ids))
+        ids = [*WORDS, *MARKS]
+        return [Token(id=ids.index(w), logprob=math.log(p)) for w, p in self.firsts][:count]
+
+    def generate(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        sampling: Sampling,
+        stop_ids: Sequence[int],
+        adapter: str | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        on_usage: Callable[[Usage], None] = lambda _: None,
+    ) -> Iterator[Token]:
+        ids = [*WORDS, *MARKS]
+        for word in self.after.get(ids[prompt_ids[-1]], [])[: sampling.max_tokens]:
+            if ids.index(word) in stop_ids:
+                return
+            yield Token(id=ids.index(word), logprob=-0.5)
+
+
+def served(engine: FakeEngine, marks: Sequence[str] = MARKS) -> ServedModel:
+    model = SimpleNamespace(name="fake")
+    return ServedModel(cast("object", model), chat(marks), engine, "llama")  # type: ignore[arg-type]
+
+
+def texts(engine: FakeEngine, **wanted: object) -> list[str]:
+    request = InfillRequest(model="", prefix="a", suffix="b", **wanted)  # type: ignore[arg-type]
+    return [item.text for item in fill(served(engine), request, cancelled=lambda: False)]
+
+
+FIRSTS = [("return", 0.6), ("<|endoftext|>", 0.2), ("pass", 0.1), ("never", 0.001)]
+AFTER = {"return": ["a", "\n", "never"], "pass": ["<|endoftext|>", "never"]}
+
+
+def test_each_of_the_likely_first_tokens_begins_one_fill_that_ends_at_its_line_or_by_itself() -> (
+    None
+):
+    assert texts(FillingFake(FIRSTS, AFTER), fills=4) == ["returna", "pass"]
+
+
+def test_first_tokens_that_were_used_before_are_skipped() -> None:
+    assert texts(FillingFake(FIRSTS, AFTER), fills=2, skip=1) == ["pass"]
+
+
+def test_the_prompt_is_prefix_suffix_middle() -> None:
+    engine = FillingFake(FIRSTS, AFTER)
+    texts(engine)
+    prefix, suffix, middle = (len(WORDS) + n for n in range(3))
+    assert engine.prompts == [(prefix, WORDS.index("a"), suffix, WORDS.index("b"), middle)]
+
+
+def test_a_fill_costs_the_sum_of_its_tokens_and_says_if_it_was_cut() -> None:
+    request = InfillRequest(model="", prefix="", suffix="", max_tokens=1)
+    (one,) = fill(served(FillingFake(FIRSTS[:1], AFTER)), request, cancelled=lambda: False)
+    assert (one.text, one.tokens) == ("returna", 2)
+    assert math.isclose(one.logprob, math.log(0.6) - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "marks"), [(FakeEngine([]), MARKS), (FillingFake(FIRSTS, AFTER), ())]
+)
+def test_a_model_or_engine_that_cannot_fill_says_so(
+    engine: FakeEngine, marks: Sequence[str]
+) -> None:
+    assert not can_fill(served(engine, marks))
+    request = InfillRequest(model="", prefix="", suffix="")
+    with pytest.raises(EngineError, match="cannot fill gaps"):
+        next(fill(served(engine, marks), request, cancelled=lambda: False))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"prefix": "a"},
+        {"prefix": 1, "suffix": ""},
+        {"prefix": "", "suffix": "", "fills": 0.5},
+        {"prefix": "", "suffix": "", "fills": -1},
+        {"prefix": "", "suffix": "", "max_tokens": 10**9},
+        {"prefix": "", "suffix": "", "stop": ""},
+    ],
+)
+def test_a_request_that_cannot_be_honoured_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(RequestError):
+        infill_request(body)
