@@ -31,7 +31,7 @@ from agent.events import (
 )
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
-from agent.model.protocol import Model
+from agent.model.protocol import Filler, Model
 from agent.rounds.learn import LearnOptions
 from agent.rounds.practice import PracticeOptions
 from agent.rounds.process import LearnerSwitch
@@ -187,11 +187,14 @@ class Assistant:
                         max_attempts=settings.fix.max_attempts,
                         allow_test_edits=settings.fix.allow_test_edits,
                         least_reply_tokens=_asked_for(settings),
+                        search_s=settings.fix.search_s,
                     ),
                     recorder=recorder,
                     advise=self._resources.advisor(project, emit).for_test,
                     may_write=asks_for_host(self._approver),
                     will_judge=self.workspace.will_judge,
+                    tester=project,
+                    filler=model if isinstance(model, Filler) else None,
                 )
                 await self._note_user_edits(emit)
                 first = True

@@ -135,6 +135,37 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacesRanked:
+    """The places that are most likely at fault, each as `path:line (score)`, the likeliest first."""
+
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesTried:
+    """Small changes were tried on the red tests; numbers count from the start of this search."""
+
+    tried: int
+    passing: int
+    origin: str
+    """The way in which the last ones were found: `template` or `infill`."""
+    tokens: int
+    """Tokens that the model made for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeChosen:
+    """A small change passed; it is judged once more before it stays."""
+
+    path: str
+    line: int
+    kind: str
+    origin: str
+    others: tuple[str, ...] = ()
+    """Other changes that pass, each as `path:line kind`."""
+
+
+@dataclass(frozen=True, slots=True)
 class FixFinished:
     """The fix loop ended with the best state in place."""
 
@@ -237,6 +268,9 @@ Event = (
     | EditProposed
     | EditApplied
     | EditReverted
+    | PlacesRanked
+    | ChangesTried
+    | ChangeChosen
     | AttemptStarted
     | FixFinished
     | ExperienceRecorded

@@ -12,6 +12,7 @@ Name = Literal[
     "fix_user",
     "fix_think_system",
     "fix_think_user",
+    "infill",
     "system_search_replace",
 ]
 

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from agent.events import (
     AttemptStarted,
+    ChangeChosen,
+    ChangesTried,
     ContextCompacted,
     EditApplied,
     EditProposed,
@@ -27,6 +29,7 @@ from agent.events import (
     LearnStep,
     Notice,
     OutputChunk,
+    PlacesRanked,
     Progress,
     ReplyFinished,
     ReplyUnusable,
@@ -86,6 +89,8 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return Text(f"put back: {display_safe(path)} ({display_safe(reason)})", style="yellow")
         case AttemptStarted(test_id, attempt, max_attempts):
             return Text(f"\nattempt {attempt} of {max_attempts}: {display_safe(test_id)}", "bold")
+        case PlacesRanked() | ChangesTried() | ChangeChosen():
+            return Text(searched_line(event), style="dim")
         case FixFinished():
             return render_fix(event)
         case LearnStep(step, steps, loss, tokens_per_s):
@@ -97,6 +102,22 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
         case ContextCompacted(tokens_before, summary):
             what = f"the conversation so far ({tokens_before} tokens) became this summary:"
             return Text(f"{what}\n{display_safe(summary)}", style="dim")
+        case _:
+            assert_never(event)
+
+
+def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
+    """How far the search for a small change has come, in one line."""
+    match event:
+        case PlacesRanked(places):
+            return f"looks at {', '.join(map(display_safe, places))}"
+        case ChangesTried(tried, passing, origin, tokens):
+            cost = f", {tokens} tokens" if tokens else ""
+            return f"{tried} small changes tried ({display_safe(origin)}{cost}), {passing} pass"
+        case ChangeChosen(path, line, kind, origin, others):
+            count = f"{len(others) + 1} changes pass" if others else "a change passes"
+            said = f"{count}; kept to be judged: {path}:{line} {kind} ({origin})"
+            return "\n".join(map(display_safe, [said, *(f"passes, too: {o}" for o in others)]))
         case _:
             assert_never(event)
 

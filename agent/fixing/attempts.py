@@ -96,9 +96,9 @@ class Plan:
 
     result: TestResult
     path: str
-    note: str
-    temperature: float
-    seed: int
+    note: str = ""
+    temperature: float = 0.0
+    seed: int = 0
     advice: Advice = field(default_factory=Advice)
     think: bool = False
     """Whether the model is to say first what is wrong: another way out when it repeats itself."""

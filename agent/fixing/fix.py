@@ -40,15 +40,17 @@ from agent.fixing.attempts import (
 )
 from agent.fixing.course import Course
 from agent.fixing.judging import Judgement, evidence_after
+from agent.fixing.search import ChangeTester
+from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
 from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
-from agent.model.protocol import ContextLengthError, Model, ModelError, ReplyRefusedError
+from agent.model.protocol import ContextLengthError, Filler, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
-from learning.records import Verdict
+from learning.records import Origin, Verdict
 from sandbox.box.contract import SandboxError
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
@@ -81,6 +83,8 @@ class FixOptions:
     max_reply_tokens: int = 2048
     least_reply_tokens: int = 0
     """A reply gets so many where there is room: who thinks first needs more than the file has."""
+    search_s: float = 60.0
+    """Seconds in which small changes are tried before the model is asked for a whole file."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""
 
@@ -96,12 +100,15 @@ def fix(
     advise: Advise | None = None,
     may_write: MayWrite | None = None,
     will_judge: WillJudge | None = None,
+    tester: ChangeTester | None = None,
+    filler: Filler | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
     lessons of earlier repairs to the prompts. `may_write` decides about each edit before it is
-    written; None allows all. `will_judge` notes each edit before it is written. When this iterator
+    written; None allows all. `will_judge` notes each edit before it is written. `tester` tries small
+    changes many at once, some of them by `filler`; without it none are tried. When this iterator
     is cancelled or closed, an edit that is not judged yet is put back first.
 
     Raises:
@@ -122,7 +129,8 @@ def fix(
             least_reply_tokens=options.least_reply_tokens,
             will_judge=will_judge,
         )
-        await _Repair(parts, options, recorder).run()
+        small = SmallChanges(parts, tester, filler, options.search_s) if tester else None
+        await _Repair(parts, options, recorder, small).run()
 
     return stream_events(work)
 
@@ -135,7 +143,9 @@ class _Repair:
         parts: Parts,
         options: FixOptions,
         recorder: StepRecorder | None,
+        small: SmallChanges | None,
     ) -> None:
+        self._small = small
         self._parts = parts
         self._emit = parts.emit
         self._options = options
@@ -185,6 +195,8 @@ class _Repair:
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""
+        if await self._repaired_by_search(family):
+            return ALL_GREEN
         course: Course | None = None
         for attempt in range(1, self._options.max_attempts + 1):
             result = self._red_of(family)
@@ -196,6 +208,30 @@ class _Repair:
         if self._red_of(family) is None:
             return ALL_GREEN
         return STUCK if course and course.stuck else ATTEMPTS_USED_UP
+
+    async def _repaired_by_search(self, family: str) -> bool:
+        """Try small changes before the model writes a whole file; True if one of them stays."""
+        if self._small is None or (result := self._red_of(family)) is None:
+            return False
+        red = [item for item in self._state.red if _family(item.id) == family]
+        for found in await self._small.found(red, self._state):
+            if await refusal_of(self._parts, found.edit):
+                return False
+            judgement = await try_edit(self._parts, found.edit, self._state, result.id)
+            self._accept(judgement, found.edit)
+            if judgement.state is not None and found.asked.messages:
+                plan = Plan(result=result, path=found.edit.path)
+                await self._record(plan, found.asked, judgement, found.edit, found.origin)
+            if self._red_of(family) is None:
+                return True
+        return False
+
+    def _accept(self, judgement: Judgement, edit: Accepted) -> None:
+        """Take over the state that an edit led to, if it is kept."""
+        if judgement.state is not None:
+            self._originals.setdefault(edit.path, edit.stored_before)
+            self._parts.sources.include(edit.path)
+            self._state = judgement.state
 
     def _red_of(self, family: str) -> TestResult | None:
         return next((item for item in self._state.red if _family(item.id) == family), None)
@@ -287,15 +323,17 @@ class _Repair:
             unknown = Judgement(verdict=Verdict.UNKNOWN, reason=str(err))
             await self._record(plan, asked, unknown, edit)
             raise
-        if judgement.state is not None:
-            self._originals.setdefault(edit.path, edit.stored_before)
-            self._parts.sources.include(edit.path)
-            self._state = judgement.state
+        self._accept(judgement, edit)
         await self._record(plan, asked, judgement, edit)
         course.judged(judgement, plan.result.id)
 
     async def _record(
-        self, plan: Plan, asked: Asked, judgement: Judgement, edit: Accepted | None = None
+        self,
+        plan: Plan,
+        asked: Asked,
+        judgement: Judgement,
+        edit: Accepted | None = None,
+        origin: Origin = Origin.FIX,
     ) -> None:
         if self._recorder is None:
             return
@@ -310,6 +348,7 @@ class _Repair:
             before=(edit.before or "") if edit else "",
             after=edit.after if edit else "",
             trust=judgement.trust,
+            origin=origin,
         )
         try:
             recorded = await asyncio.to_thread(self._recorder.record, step)

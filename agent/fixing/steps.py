@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from learning.records import Action, Evidence, Message, Trust, Verdict
+from learning.records import Action, Evidence, Message, Origin, Trust, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class FixStep:
     before: str = ""
     after: str = ""
     trust: Trust = Trust.PLAIN
+    origin: Origin = Origin.FIX
 
 
 class StepRecorder(Protocol):

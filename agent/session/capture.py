@@ -105,6 +105,7 @@ class Recorder:
             after=step.after,
             fixes=self._fixed_by(targets) if passed else "",
             trust=step.trust,
+            origin=step.origin,
             red_before=self._red or (),
             green_after=targets if passed else (),
         )

@@ -172,6 +172,9 @@ class FixSettings:
     """How `run-tests --fix` repairs."""
 
     max_attempts: int = _setting(3, project=ProjectMay.SET, low=1, high=50)
+    """So often the model is asked to write a file anew, for each failing test."""
+    search_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
+    """So long small changes are tried for each failing test before that; 0: never."""
     allow_test_edits: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
 
 

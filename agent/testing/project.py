@@ -32,6 +32,7 @@ from sandbox.images.pruning import sweep_layers
 from sandbox.images.pythons import check_python
 from sandbox.project.detection import Project, aimed, detect
 from sandbox.project.focus import WHOLE, Focus
+from sandbox.search.values import Searched, Trial
 from sandbox.verdict.report import TestReport, TestResult
 from sandbox.verdict.suite import command_job
 
@@ -102,6 +103,28 @@ class ProjectTests:
             only=only,
             on_output=on_output,
             on_result=on_result,
+        )
+
+    async def try_changes(
+        self,
+        trials: Sequence[Trial],
+        *,
+        red: Sequence[str],
+        known_red: Sequence[str],
+        budget_s: float,
+        trace: bool = False,
+        enough: int = 3,
+    ) -> Searched:
+        """See `agent.fixing.search.ChangeTester.try_changes`."""
+        entering = await in_thread(self._entering)
+        return await self._verified.try_changes(
+            entering.files,
+            trials,
+            red=red,
+            known_red=known_red,
+            budget_s=budget_s,
+            trace=trace,
+            enough=enough,
         )
 
     def _entering(self) -> Entering:
@@ -176,6 +199,30 @@ class CopyTests:
         )
         return await run_whole(
             self.verified, entering, only=only, on_output=on_output, on_result=on_result
+        )
+
+    async def try_changes(
+        self,
+        trials: Sequence[Trial],
+        *,
+        red: Sequence[str],
+        known_red: Sequence[str],
+        budget_s: float,
+        trace: bool = False,
+        enough: int = 3,
+    ) -> Searched:
+        """See `agent.fixing.search.ChangeTester.try_changes`."""
+        entering = await in_thread(
+            project_files, self.workspace, root=self.copy, include=self.include
+        )
+        return await self.verified.try_changes(
+            entering.files,
+            trials,
+            red=red,
+            known_red=known_red,
+            budget_s=budget_s,
+            trace=trace,
+            enough=enough,
         )
 
 

@@ -171,9 +171,7 @@ class Api:
         except ModelError as err:
             return _failure(err)
 
-    async def _fills(
-        self, request: Request, wanted: InfillRequest
-    ) -> AsyncGenerator[Fill]:
+    async def _fills(self, request: Request, wanted: InfillRequest) -> AsyncGenerator[Fill]:
         """Fills, until the client goes away."""
         gone = asyncio.create_task(_disconnected(request))
         stream = self._thread.stream(

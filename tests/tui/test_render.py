@@ -12,6 +12,8 @@ from rich.console import Console
 
 from agent.events import (
     AttemptStarted,
+    ChangeChosen,
+    ChangesTried,
     EditApplied,
     EditReverted,
     Event,
@@ -20,6 +22,7 @@ from agent.events import (
     LearnStep,
     Notice,
     OutputChunk,
+    PlacesRanked,
     Progress,
     ReplyFinished,
     StageStarted,
@@ -130,6 +133,22 @@ def test_reply_names_the_adapter_that_made_it() -> None:
     assert "120 of 8192 tokens (80 cached), 10.0 tokens/s" in text
 
 
+def test_the_search_says_where_it_looks_what_passes_and_what_else_would() -> None:
+    text = shown(
+        PlacesRanked(("pricing.py:12 (0.87)", "pricing.py:9 (0.29)")),
+        ChangesTried(58, 2, "template", 0),
+        ChangesTried(60, 1, "infill", 71),
+        ChangeChosen("pricing.py", 12, "> to >=", "template", ("pricing.py:12 n to n + 1",)),
+    )
+    assert text.splitlines() == [
+        "looks at pricing.py:12 (0.87), pricing.py:9 (0.29)",
+        "58 small changes tried (template), 2 pass",
+        "60 small changes tried (infill, 71 tokens), 1 pass",
+        "2 changes pass; kept to be judged: pricing.py:12 > to >= (template)",
+        "passes, too: pricing.py:12 n to n + 1",
+    ]
+
+
 def test_a_decision_is_shown_in_words() -> None:
     text = shown(LearnFinished("el-x-v0001-0", "shadow", "kept in shadow: not enough evidence", 4))
     assert "el-x-v0001-0: kept in shadow: not enough evidence" in text
@@ -145,6 +164,9 @@ def test_no_event_can_send_control_characters_to_the_terminal(text: str) -> None
         EditApplied(text, text),
         EditReverted(text, text),
         AttemptStarted(text, 1, 3),
+        PlacesRanked((text,)),
+        ChangesTried(1, 0, text, 5),
+        ChangeChosen(text, 1, text, text, (text,)),
         LearnStep(1, 2, 0.5, 10.0),
         TestsFinished(report(TestOutcome.FAILED)),
     )

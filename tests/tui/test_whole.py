@@ -20,8 +20,8 @@ SECRET = "ghp_" + "a1B2" * 9
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
 
 
-def run(cwd: Path, home: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "ELAGENT_HOME": str(home), "ELAGENT_SANDBOX_IMAGE": "lite"}
+def run(cwd: Path, home: Path, *args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "ELAGENT_HOME": str(home), "ELAGENT_SANDBOX_IMAGE": "lite"} | settings
     return subprocess.run(
         [sys.executable, str(ROOT / "elagent.py"), *args],
         cwd=cwd, env=environ, capture_output=True, text=True, timeout=300, check=False,
@@ -64,8 +64,9 @@ def test_a_repository_is_repaired_recorded_and_put_back(tmp_path: Path) -> None:
     replies = [INVENTORY, WRONG_PRICING, PRICING, ELIDED, f"The token is {SECRET}.\n{SHIPPING}"]
     with serve(FakeServer(script=[text(reply) for reply in replies])) as server:
         fixed = run(
-            root, home, "run-tests", "--fix", "--json", "--model", "fake", "--base-url", server.url
-        )
+            root, home, "run-tests", "--fix", "--json", "--model", "fake", "--base-url", server.url,
+            ELAGENT_FIX_SEARCH_S="0",
+        )  # fmt: skip
 
     assert (fixed.returncode, fixed.stderr) == (0, "")
     (finished,) = events(fixed.stdout, "fix_finished")
@@ -86,6 +87,25 @@ def test_a_repository_is_repaired_recorded_and_put_back(tmp_path: Path) -> None:
     assert contents(root) == before
     assert run(root, home, "redo").returncode == 0
     assert "quantity >= BULK" in (root / "warehouse" / "pricing.py").read_text()
+
+
+def test_a_fault_that_a_small_change_repairs_costs_no_reply(tmp_path: Path) -> None:
+    home, root = tmp_path / "home", tmp_path / "warehouse"
+    shutil.copytree(WAREHOUSE, root)
+    with serve(FakeServer(script=[])) as server:
+        fixed = run(
+            root, home, "run-tests", "tests/test_pricing.py", "--fix", "--json", "--model", "fake",
+            "--base-url", server.url,
+        )  # fmt: skip
+
+    assert (fixed.returncode, fixed.stderr) == (0, "")
+    assert server.requests == []
+    (chosen,) = events(fixed.stdout, "change_chosen")
+    assert (chosen["path"], chosen["kind"]) == ("warehouse/pricing.py", "> to >=")
+    (ranked,) = events(fixed.stdout, "places_ranked")
+    assert str(ranked["places"]).count("warehouse/pricing.py:") > 0
+    (row,) = run(root, home, "experiences", "ls", "--json").stdout.splitlines()
+    assert json.loads(row)["verdict"] == "pass"
 
 
 def test_two_sessions_in_one_repository_do_not_disturb_each_other(tmp_path: Path) -> None:

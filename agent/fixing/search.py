@@ -1,0 +1,254 @@
+"""Search for a small change that turns a red test green: cheapest first, many at once.
+
+Says where the fault probably is, then tries edits of the syntax tree, then lines that the model
+fills in. What passes here is only likely: the fix loop judges it once more by the hardened run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.candidates.candidate import Candidate
+from agent.candidates.choosing import best_first, special_case
+from agent.candidates.infill import (
+    Gap,
+    as_comment,
+    definition_gap,
+    filled_definition,
+    filled_gap,
+    line_gaps,
+)
+from agent.candidates.templates import template_candidates
+from agent.editing.source_files import is_test_path
+from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
+from agent.fixing.sources import Sources
+from agent.fixing.targets import choose_targets, locate_test, missing_name
+from agent.localisation.places import Place, rank
+from agent.model.protocol import Filler, ModelError
+from agent.prompt_files import filled
+from agent.streaming import Emit
+from sandbox.search.values import Searched, Trial
+from sandbox.verdict.report import TestResult
+
+_MOST_TEMPLATES = 400
+_TEMPLATES_S = 20.0
+_TRACE_S = 40.0
+_MOST_SHOWN = 3
+_LONGEST_TEST = 1500
+_MORE_FILLS = 5
+_DEFINITION_TOKENS = 256
+
+
+class ChangeTester(Protocol):
+    """Tries changes of the project's files in the sandbox, many in one box."""
+
+    async def try_changes(
+        self,
+        trials: Sequence[Trial],
+        *,
+        red: Sequence[str],
+        known_red: Sequence[str],
+        budget_s: float,
+        trace: bool = False,
+        enough: int = 3,
+    ) -> Searched:
+        """Run the tests named by `red` on each change, and all others where these pass.
+
+        Raises:
+            SandboxError: If no answer can be given.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How far a search goes for one red test."""
+
+    budget_s: float = 60.0
+    """Seconds for places, edits and fills together; 0 switches the search off."""
+    infill: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tried:
+    """What was tried so far."""
+
+    passing: list[Candidate] = field(default_factory=list)
+    texts: set[tuple[str, str]] = field(default_factory=set)
+    count: int = 0
+    fill_tokens: int = 0
+
+
+class Search:
+    """One search for a change that repairs the red tests of one family. Use `passing` once."""
+
+    def __init__(
+        self,
+        *,
+        red: Sequence[TestResult],
+        known_red: Sequence[str],
+        sources: Sources,
+        tester: ChangeTester,
+        filler: Filler | None,
+        emit: Emit,
+        options: SearchOptions = SearchOptions(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`red` are the tests to repair, of one family; `known_red` the ids of all that are red."""
+        self._red = red
+        self._known_red = known_red
+        self._sources = sources
+        self._tester = tester
+        self._filler = filler
+        self._emit = emit
+        self._options = options
+        self._clock = clock
+        self._ends_at = clock() + options.budget_s
+        self._test = locate_test(red[0], sources).source
+        self._tried = _Tried()
+
+    @property
+    def _left_s(self) -> float:
+        return self._ends_at - self._clock()
+
+    async def passing(self) -> tuple[Candidate, ...]:
+        """Return the changes that pass, the best first; empty if none was found in time.
+
+        Raises:
+            SandboxError: If the sandbox gives no answer.
+        """
+        self._emit(StageStarted("looking for the place of the fault"))
+        searched = await self._tester.try_changes(
+            (), red=self._ids, known_red=self._known_red, budget_s=_TRACE_S, trace=True
+        )
+        if searched.unsearchable:
+            self._emit(Notice(f"no small changes are tried: {searched.unsearchable}"))
+            return ()
+        places = rank(searched, self._red, self._sources.text, is_test=is_test_path)
+        if places:
+            self._emit(PlacesRanked(tuple(place.label for place in places[:_MOST_SHOWN])))
+        await self._templates(places)
+        if not self._tried.passing and self._options.infill and self._filler is not None:
+            try:
+                await self._infill(self._filler, places)
+            except ModelError as err:
+                self._emit(Notice(f"no lines are filled in: {err}"))
+        return self._chosen()
+
+    @property
+    def _ids(self) -> list[str]:
+        return [result.id for result in self._red]
+
+    async def _templates(self, places: Sequence[Place]) -> None:
+        """Try edits of the syntax tree."""
+        files = [path for path in self._sources.files if not is_test_path(path)]
+        candidates = await asyncio.to_thread(
+            template_candidates,
+            places,
+            files,
+            self._sources.text,
+            messages=[result.message for result in self._red],
+            most=_MOST_TEMPLATES,
+        )
+        if candidates:
+            self._emit(StageStarted(f"trying {len(candidates)} small changes"))
+        await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
+
+    async def _infill(self, filler: Filler, places: Sequence[Place]) -> None:
+        """Try lines of the model, those of one round while it makes those of the next."""
+        judging: asyncio.Task[None] | None = None
+        try:
+            async for candidates in self._filled(filler, places):
+                if judging is not None:
+                    await judging
+                if self._tried.passing or self._left_s <= 0:
+                    return
+                judging = asyncio.create_task(self._try(candidates, budget_s=self._left_s))
+            if judging is not None:
+                await judging
+        finally:
+            if judging is not None and not judging.done():
+                judging.cancel()
+                await asyncio.wait([judging])
+
+    async def _filled(
+        self, filler: Filler, places: Sequence[Place]
+    ) -> AsyncIterator[list[Candidate]]:
+        """Rounds of fills: missing functions, the likeliest fill of each line, then more of them."""
+        comment = self._comment()
+        self._emit(StageStarted("the model fills in lines"))
+        for name, path in self._missing_functions():
+            gap = definition_gap(path, name, self._sources.text, comment)
+            fills = await filler.fill(
+                gap.prefix, gap.suffix, fills=2, max_tokens=_DEFINITION_TOKENS, stop="\n\n\n"
+            )
+            self._tried.fill_tokens += sum(fill.tokens for fill in fills)
+            made = (filled_definition(gap, name, fill, self._sources.text) for fill in fills)
+            yield [candidate for candidate in made if candidate is not None]
+        gaps = list(line_gaps(places, self._sources.text, comment))
+        for first in range(0, len(gaps), 2):
+            pairs = [await self._fills(filler, gap, 1, 0) for gap in gaps[first : first + 2]]
+            yield [candidate for pair in pairs for candidate in pair]
+        for gap in gaps:
+            yield await self._fills(filler, gap, _MORE_FILLS, 1)
+
+    async def _fills(self, filler: Filler, gap: Gap, count: int, skip: int) -> list[Candidate]:
+        if self._tried.passing or self._left_s <= 0:
+            return []
+        fills = await filler.fill(gap.prefix, gap.suffix, fills=count, skip=skip, stop="\n\n")
+        self._tried.fill_tokens += sum(fill.tokens for fill in fills)
+        return [c for fill in fills for c in filled_gap(gap, fill, self._sources.text)]
+
+    def _comment(self) -> str:
+        message = next(iter(self._red[0].message.strip().splitlines()), "")
+        words = filled("infill", test=self._test[:_LONGEST_TEST], message=message)
+        return as_comment(words)
+
+    def _missing_functions(self) -> list[tuple[str, str]]:
+        """Names that the tests want and no module has, each with the module that should."""
+        name = missing_name(self._red[0].message)
+        if not name:
+            return []
+        targets = choose_targets(self._red[0], self._sources)
+        return [(name, path) for path in targets[:1] if path.endswith(".py")]
+
+    async def _try(self, candidates: Sequence[Candidate], *, budget_s: float) -> None:
+        new = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
+        if not new or budget_s <= 0:
+            return
+        self._tried.texts |= {(c.path, c.after) for c in new}
+        searched = await self._tester.try_changes(
+            [Trial(path=c.path, content=c.after.encode("utf-8", "surrogatepass")) for c in new],
+            red=self._ids,
+            known_red=self._known_red,
+            budget_s=budget_s,
+        )
+        self._tried.count += len(searched.results)
+        self._tried.passing += [
+            new[index] for index, result in sorted(searched.results.items()) if result.breaks_none
+        ]
+        self._emit(
+            ChangesTried(
+                tried=self._tried.count,
+                passing=len(self._tried.passing),
+                origin=new[0].origin.value,
+                tokens=self._tried.fill_tokens,
+            )
+        )
+
+    def _chosen(self) -> tuple[Candidate, ...]:
+        """The changes that pass and do not only tell the test's own values from others."""
+        kept: list[Candidate] = []
+        for candidate in self._tried.passing:
+            before = self._sources.text(candidate.path) or ""
+            value = special_case(candidate, before, self._test)
+            if value:
+                said = f"refused, because it only treats the test's {value} apart"
+                self._emit(Notice(f"{candidate.path}:{candidate.line} is {said}"))
+                continue
+            kept.append(candidate)
+        return best_first(kept)

@@ -1,0 +1,94 @@
+"""From the changes that a search found to edits that the fix loop can judge and keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.candidates.candidate import Candidate
+from agent.editing.edits import Accepted, check_edit
+from agent.events import ChangeChosen, Notice
+from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
+from agent.fixing.search import ChangeTester, Search, SearchOptions
+from agent.fixing.verify import State
+from agent.model.protocol import Filler
+from agent.reply.parse import FileEdit
+from learning.records import Action, Origin
+from sandbox.verdict.report import TestResult
+
+_MOST_JUDGED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundChange:
+    """An edit that passed in the search, and the reply that would have given it."""
+
+    edit: Accepted
+    asked: Asked
+    origin: Origin
+
+
+class SmallChanges:
+    """Finds small changes for red tests."""
+
+    def __init__(
+        self, parts: Parts, tester: ChangeTester, filler: Filler | None, search_s: float
+    ) -> None:
+        self._parts = parts
+        self._tester = tester
+        self._filler = filler
+        self._options = SearchOptions(budget_s=search_s)
+
+    async def found(self, red: Sequence[TestResult], state: State) -> list[FoundChange]:
+        """Search for changes that turn red tests of one family green, the best first.
+
+        Raises:
+            SandboxError: If the sandbox gives no answer.
+            ModelError: If the model's server does not answer.
+        """
+        if not self._options.budget_s:
+            return []
+        search = Search(
+            red=red,
+            known_red=[result.id for result in state.red],
+            sources=self._parts.sources,
+            tester=self._tester,
+            filler=self._filler,
+            emit=self._parts.emit,
+            options=self._options,
+        )
+        passing = await search.passing()
+        if passing:
+            best, *others = passing
+            self._parts.emit(
+                ChangeChosen(
+                    best.path,
+                    best.line,
+                    best.kind,
+                    best.origin.value,
+                    tuple(f"{other.path}:{other.line} {other.kind}" for other in others),
+                )
+            )
+        made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
+        return [change for change in made if change is not None]
+
+    async def _change(self, candidate: Candidate, result: TestResult) -> FoundChange | None:
+        before = self._parts.sources.text(candidate.path)
+        wanted = FileEdit(path=candidate.path, content=candidate.after, exact=True)
+        checked = check_edit(self._parts.sources.root, wanted, before)
+        if not isinstance(checked, Accepted):
+            self._parts.emit(Notice(f"{candidate.path}:{candidate.line}: {checked.reason}"))
+            return None
+        plan = Plan(result=result, path=candidate.path)
+        fitting = await fitting_prompt(self._parts, plan, before or "")
+        text = f"{candidate.path}\n```python\n{candidate.after.rstrip()}\n```"
+        model = self._parts.model
+        return FoundChange(
+            edit=checked,
+            asked=Asked(
+                messages=() if isinstance(fitting, str) else fitting[0].messages,
+                action=Action(text=text, model=model.name, adapter=None),
+                before=before,
+            ),
+            origin=Origin(candidate.origin.value),
+        )
