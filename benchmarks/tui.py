@@ -25,7 +25,7 @@ from agent.settings.load import load
 from learning.training.resources import rss_mib
 from tests.fakes.agent import Scripted, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
-from tui.app.transcript.entries import Entry, Reply, Said
+from tui.app.transcript.entries import Entry, ReplyEntry, SaidEntry
 from tui.wiring import Context
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -199,7 +199,7 @@ async def thousand_messages(where: Context) -> dict[str, float]:
 async def long_session(where: Context) -> dict[str, float]:
     """From a conversation of 10,000 messages in memory to its last ones on the screen."""
     earlier: list[Entry] = [
-        Said(f"message {n}") if n % 2 else Reply(f"answer **{n}**") for n in range(10_000)
+        SaidEntry(f"message {n}") if n % 2 else ReplyEntry(f"answer **{n}**") for n in range(10_000)
     ]
     began = time.monotonic()
     app = ElagentApp(where, "auto", ScriptedAgent(), earlier=earlier)

@@ -22,7 +22,7 @@ _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hunk:
+class DiffHunk:
     """One changed place of a file."""
 
     header: str
@@ -45,7 +45,7 @@ class FileDiff:
     """The hunks of one file."""
 
     header: tuple[str, ...]
-    hunks: tuple[Hunk, ...]
+    hunks: tuple[DiffHunk, ...]
 
     @property
     def added(self) -> int:
@@ -58,19 +58,19 @@ class FileDiff:
 
 def parse_diff(diff: str) -> list[FileDiff]:
     """Take a unified diff of any number of files apart; text that is none gives nothing."""
-    reader = _Reader()
+    reader = _DiffReader()
     for line in diff.split("\n"):
         reader.read(line)
     return reader.end()
 
 
-class _Reader:
+class _DiffReader:
     """Reads a diff line by line; hunk headers say how many lines belong to a hunk."""
 
     def __init__(self) -> None:
         self._files: list[FileDiff] = []
         self._header: list[str] = []
-        self._hunks: list[Hunk] = []
+        self._hunks: list[DiffHunk] = []
         self._lines: list[str] = []
         self._start: re.Match[str] | None = None
         self._left_old = self._left_new = 0
@@ -97,7 +97,7 @@ class _Reader:
     def _end_hunk(self) -> None:
         if (start := self._start) is not None:
             self._hunks.append(
-                Hunk(
+                DiffHunk(
                     header=start.string,
                     old_start=int(start[1]),
                     new_start=int(start[3]),
@@ -125,7 +125,7 @@ def draw_diff(diff: str, *, columns: int) -> RenderableType:
     return Group(*(_two_columns(file) for file in files))
 
 
-def draw_hunk(hunk: Hunk, *, columns: int) -> RenderableType:
+def draw_hunk(hunk: DiffHunk, *, columns: int) -> RenderableType:
     """One changed place, as `draw_diff` draws it, without its header."""
     if columns < SIDE_BY_SIDE_COLUMNS:
         return draw_diff("\n".join(hunk.lines), columns=columns)
@@ -150,7 +150,7 @@ def _two_columns(file: FileDiff) -> RenderableType:
     return Group(*head, table)
 
 
-def _rows(hunks: Sequence[Hunk]) -> Iterator[tuple[Text, Text, Text, Text]]:
+def _rows(hunks: Sequence[DiffHunk]) -> Iterator[tuple[Text, Text, Text, Text]]:
     for number, hunk in enumerate(hunks):
         if number:
             yield Text("..."), Text(), Text("..."), Text()
@@ -166,7 +166,7 @@ def _rows(hunks: Sequence[Hunk]) -> Iterator[tuple[Text, Text, Text, Text]]:
                 new += 1
 
 
-def _blocks(hunk: Hunk) -> Iterator[tuple[list[str], list[str], str | None]]:
+def _blocks(hunk: DiffHunk) -> Iterator[tuple[list[str], list[str], str | None]]:
     """Lines that were removed, lines that took their place, and the line that stayed after them."""
     removed: list[str] = []
     added: list[str] = []

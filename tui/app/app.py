@@ -25,14 +25,21 @@ from tui.app.commands import Commands
 from tui.app.display import Display
 from tui.app.jobs import Jobs
 from tui.app.keys import APP_KEYS, read_keymap
-from tui.app.learner.panel import Learning, LearningPanel
+from tui.app.learner.panel import LearningPanel, LearningState
 from tui.app.learner.rounds import Learner
 from tui.app.overlay import HelpScreen, SearchBar
-from tui.app.prompt import History, Prompt, PromptArea
-from tui.app.standing import Activity, Standing, StatusLine
-from tui.app.transcript.block import Foldable
+from tui.app.prompt import PromptArea, PromptBox, TypedLines
+from tui.app.standing import ActivityLine, StatusFields, StatusLine
+from tui.app.transcript.block import FoldableBlock
 from tui.app.transcript.blocks import FailureBlock
-from tui.app.transcript.entries import Answer, Entry, Failure, Output, Reply, source_of
+from tui.app.transcript.entries import (
+    AnswerEntry,
+    Entry,
+    FailureEntry,
+    OutputEntry,
+    ReplyEntry,
+    source_of,
+)
 from tui.app.transcript.results import TestsBlock
 from tui.app.transcript.window import Transcript
 from tui.slash import SLASH_COMMANDS
@@ -74,10 +81,10 @@ class ElagentApp(App[int]):
         self._settling: Timer | None = None
         self._lines: asyncio.Task[None] | None = None
         self.keymap: dict[str, str] = {}
-        self.learning = Learning()
+        self.learning = LearningState()
         self.transcript = Transcript()
-        self.activity = Activity()
-        self.status = StatusLine(Standing(model=where.settings.model.name, mode=mode))
+        self.activity = ActivityLine()
+        self.status = StatusLine(StatusFields(model=where.settings.model.name, mode=mode))
         self.backstage = Backstage(self, open_agent)
         self.shows = Display(self)
         self.jobs = Jobs(self.shows, self.backstage.fault)
@@ -93,7 +100,7 @@ class ElagentApp(App[int]):
                 yield self.transcript
                 yield self.activity
                 yield SearchBar(self.transcript)
-                yield Prompt(History(self._history_file()), lambda: self.backstage.files)
+                yield PromptBox(TypedLines(self._history_file()), lambda: self.backstage.files)
         yield self.status
 
     def _history_file(self) -> Path:
@@ -128,8 +135,8 @@ class ElagentApp(App[int]):
         self.set_keymap(self.keymap)
 
     @property
-    def prompt(self) -> Prompt:
-        return self.query_one(Prompt)
+    def prompt(self) -> PromptBox:
+        return self.query_one(PromptBox)
 
     @property
     def panel(self) -> LearningPanel:
@@ -140,7 +147,7 @@ class ElagentApp(App[int]):
         return self.query_one(SearchBar)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> StatusFields:
         return self.status.standing
 
     async def add(self, entry: Entry) -> None:
@@ -149,7 +156,7 @@ class ElagentApp(App[int]):
 
     async def answer(self, text: str) -> None:
         """Say something to the person."""
-        await self.add(Answer(text))
+        await self.add(AnswerEntry(text))
 
     async def guarded(self, work: Awaitable[None]) -> None:
         """Do it; a failure becomes a sentence in the conversation."""
@@ -160,7 +167,7 @@ class ElagentApp(App[int]):
         try:
             await work
         except (AgentError, LearningError, SandboxError) as err:
-            await self.add(Failure(str(err)))
+            await self.add(FailureEntry(str(err)))
 
     async def close(self) -> None:
         """End what runs and give everything back; after the screen has been restored."""
@@ -209,8 +216,8 @@ class ElagentApp(App[int]):
     def on_app_focus(self) -> None:
         self.backstage.look_at_files()
 
-    @on(Prompt.Sent)
-    def _sent(self, event: Prompt.Sent) -> None:
+    @on(PromptBox.Sent)
+    def _sent(self, event: PromptBox.Sent) -> None:
         """Take a line without keeping the keyboard waiting, in the order in which they came."""
         self._lines = asyncio.create_task(self._take(event.text, after=self._lines))
 
@@ -286,13 +293,13 @@ class ElagentApp(App[int]):
     def action_fold(self) -> None:
         for entry in reversed(self.transcript.entries):
             block = self.transcript.block_of(entry)
-            if isinstance(block, Foldable) and isinstance(entry, Output):
+            if isinstance(block, FoldableBlock) and isinstance(entry, OutputEntry):
                 block.action_fold()
                 return
 
     def action_copy(self) -> None:
         """The last reply goes to the clipboard of the terminal (OSC 52, works over SSH)."""
-        if (entry := self.transcript.last(Reply)) is not None:
+        if (entry := self.transcript.last(ReplyEntry)) is not None:
             self.copy_to_clipboard(source_of(entry))
             self.notify("the last reply is copied")
 
@@ -346,7 +353,7 @@ class ElagentApp(App[int]):
         """The command palette: every command of the conversation that needs no argument."""
         for command in SLASH_COMMANDS:
             if not command.needs_argument:
-                say = partial(self.prompt.post_message, Prompt.Sent(command.name))
+                say = partial(self.prompt.post_message, PromptBox.Sent(command.name))
                 yield SystemCommand(command.name, command.what, say)
         yield SystemCommand("Learning panel", "Show or hide it (F2)", self.action_panel)
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)

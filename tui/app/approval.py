@@ -18,8 +18,8 @@ from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
 from sandbox.box.streams import display_safe
-from tui.app.parts import Parts
-from tui.diffs import Hunk, draw_diff, parse_diff
+from tui.app.parts import HunkList
+from tui.diffs import DiffHunk, draw_diff, parse_diff
 
 _TITLES = {
     "edit": "Write this change?",
@@ -31,7 +31,7 @@ _NO = "the user said no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ApprovalAnswer:
     """What the person answered."""
 
     allowed: bool
@@ -42,7 +42,7 @@ class Verdict:
     """The parts of an edit that may be written; None for all of it."""
 
 
-class ApprovalScreen(ModalScreen[Verdict]):
+class ApprovalScreen(ModalScreen[ApprovalAnswer]):
     """Accept or reject; a reason that is typed goes to the model."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,7 +61,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
         super().__init__()
         self._question = question
         hunks = _hunks(question)
-        self._parts = Parts(hunks) if len(hunks) > 1 else None
+        self._parts = HunkList(hunks) if len(hunks) > 1 else None
 
     def compose(self) -> ComposeResult:
         question = self._question
@@ -114,7 +114,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
         self.query_one("#detail-text", Static).update(body)
         self.query_one("#detail").display = bool(detail)
 
-    def _say_what_is_marked(self, parts: Parts) -> None:
+    def _say_what_is_marked(self, parts: HunkList) -> None:
         kept, total = len(parts.kept), parts.total
         what = f"{kept} of {total} parts" if kept < total else f"all {total} parts"
         at = f"At part {parts.at + 1}; y writes {what}."
@@ -134,11 +134,11 @@ class ApprovalScreen(ModalScreen[Verdict]):
 
     def action_answer(self, allowed: bool) -> None:
         if not allowed:
-            self.dismiss(Verdict(allowed=False, reason=_NO))
+            self.dismiss(ApprovalAnswer(allowed=False, reason=_NO))
         elif self._parts is None or len(self._parts.kept) == self._parts.total:
-            self.dismiss(Verdict(allowed=True))
+            self.dismiss(ApprovalAnswer(allowed=True))
         elif self._parts.kept:
-            self.dismiss(Verdict(allowed=True, kept=self._parts.kept))
+            self.dismiss(ApprovalAnswer(allowed=True, kept=self._parts.kept))
         else:
             self.notify("every part is left out; n rejects the change")
 
@@ -149,7 +149,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
 
     def action_accept_rest(self) -> None:
         if self._may_accept_rest:
-            self.dismiss(Verdict(allowed=True, rest=True))
+            self.dismiss(ApprovalAnswer(allowed=True, rest=True))
 
     def action_say_why(self) -> None:
         field = self.query_one("#reason", Input)
@@ -158,7 +158,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         reason = event.value.strip()
-        self.dismiss(Verdict(allowed=False, reason=reason or _NO))
+        self.dismiss(ApprovalAnswer(allowed=False, reason=reason or _NO))
 
     def action_go(self, direction: int) -> None:
         if self._parts is not None:
@@ -171,7 +171,7 @@ class ApprovalScreen(ModalScreen[Verdict]):
         self.query_one("#parts, #detail", VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
-def _hunks(question: Question) -> Sequence[Hunk]:
+def _hunks(question: Question) -> Sequence[DiffHunk]:
     """The changed places of an edit; a change of several files is answered as a whole."""
     files = parse_diff(question.detail) if question.kind == "edit" else []
     return files[0].hunks if len(files) == 1 else ()

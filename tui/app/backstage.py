@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.box.children import in_thread
 from tui.app.standing import read_git
-from tui.app.transcript.entries import Failure
+from tui.app.transcript.entries import FailureEntry
 
 if TYPE_CHECKING:
     from tui.app.app import ElagentApp
@@ -49,7 +49,7 @@ class Backstage:
             opened = await asyncio.to_thread(self._open_agent, app.shows)
             self._agent = await self._closing.enter_async_context(opened)
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
-            await app.add(Failure(self.fault(err)))
+            await app.add(FailureEntry(self.fault(err)))
             return
         for said in self._agent.news():
             await app.answer(said)

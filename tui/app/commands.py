@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from sandbox.box.children import in_thread
-from tui.app.jobs import Job
-from tui.app.transcript.entries import Answer, Change, Said
+from tui.app.jobs import AgentJob
+from tui.app.transcript.entries import AnswerEntry, ChangeEntry, SaidEntry
 from tui.slash import find, mentioned, nearest, split
 from tui.undone import undo_or_redo
 
@@ -29,7 +29,9 @@ class Commands:
         if not name:
             for path in mentioned(line, self._app.backstage.files):
                 self._app.backstage.agent.conversation.add_file(path)
-            self._app.jobs.submit(Job(title="answering", events=lambda a: a.turn(line), said=line))
+            self._app.jobs.submit(
+                AgentJob(title="answering", events=lambda a: a.turn(line), said=line)
+            )
             return
         command = find(name)
         if command is None:
@@ -43,19 +45,21 @@ class Commands:
         if (job := self._job(name, rest, line)) is not None:
             self._app.jobs.submit(job)
             return
-        await self._app.add(Said(line))
+        await self._app.add(SaidEntry(line))
         await self._at_once(name, rest)
 
-    def _job(self, name: str, rest: str, line: str) -> Job | None:
+    def _job(self, name: str, rest: str, line: str) -> AgentJob | None:
         match name:
             case "/test":
-                return Job(title="running the tests", events=lambda a: a.test(), said=line)
+                return AgentJob(title="running the tests", events=lambda a: a.test(), said=line)
             case "/fix":
-                return Job(title="repairing what fails", events=lambda a: a.fix(), said=line)
+                return AgentJob(title="repairing what fails", events=lambda a: a.fix(), said=line)
             case "/run":
-                return Job(title=f"running {rest}", events=lambda a: a.run_command(rest), said=line)
+                return AgentJob(
+                    title=f"running {rest}", events=lambda a: a.run_command(rest), said=line
+                )
             case "/wrong":
-                return Job(title="noting it", events=lambda a: a.wrong(rest), said=line)
+                return AgentJob(title="noting it", events=lambda a: a.wrong(rest), said=line)
             case _:
                 return None
 
@@ -109,7 +113,9 @@ class Commands:
         if name == "/diff":
             diff = await in_thread(workspace.diff, await app.backstage.start_snapshot())
             await app.add(
-                Change("changed since the beginning", diff) if diff else Answer("nothing changed")
+                ChangeEntry("changed since the beginning", diff)
+                if diff
+                else AnswerEntry("nothing changed")
             )
             return
         if app.jobs.busy:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the first paint waits for none of these
     from agent.workspace.workspace import Restored
 
 
-class Files(Protocol):
+class RepositoryFiles(Protocol):
     """The files of the repository and their history."""
 
     def list_files(self) -> list[str]: ...
@@ -36,7 +36,7 @@ class Agent(Protocol):
     conversation: Conversation
 
     @property
-    def workspace(self) -> Files: ...
+    def workspace(self) -> RepositoryFiles: ...
 
     def news(self) -> list[str]:
         """What happened to the files when the repository was opened, until somebody was told."""

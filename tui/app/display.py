@@ -18,10 +18,10 @@ from agent.events import (
     TestsFinished,
     TextDelta,
 )
-from tui.app.approval import ApprovalScreen, Verdict
-from tui.app.jobs import Job, Outcome
-from tui.app.pace import Pace
-from tui.app.transcript.entries import Answer, Entry, Failure, Fold, Said
+from tui.app.approval import ApprovalAnswer, ApprovalScreen
+from tui.app.jobs import AgentJob, JobEnding
+from tui.app.pace import DrawingPace
+from tui.app.transcript.entries import AnswerEntry, Entry, EventFold, FailureEntry, SaidEntry
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -38,22 +38,22 @@ class Display:
 
     def __init__(self, app: ElagentApp) -> None:
         self._app = app
-        self._fold = Fold()
+        self._fold = EventFold()
         self._grown: dict[int, Entry] = {}
         self._added: set[int] = set()
-        self._pace = Pace()
+        self._pace = DrawingPace()
         self._timer: Timer | None = None
         self._accept_rest = False
         self._passed = self._red = 0
         self._files_changed = False
 
-    async def job_began(self, job: Job) -> None:
-        self._fold = Fold()
+    async def job_began(self, job: AgentJob) -> None:
+        self._fold = EventFold()
         self._added.clear()
         self._accept_rest = self._files_changed = False
         self._app.learner.hold()
         if job.said:
-            await self._app.add(Said(job.said))
+            await self._app.add(SaidEntry(job.said))
         self._app.activity.begin(job.title)
         self._app.activity.queued(self._app.jobs.waiting)
         self._timer = self._timer or self._app.set_interval(_TICK_S, self._tick)
@@ -114,7 +114,7 @@ class Display:
         if state is not None:
             self._app.status.show(replace(self._app.standing, sandbox=state))
 
-    async def job_ended(self, job: Job, outcome: Outcome) -> None:
+    async def job_ended(self, job: AgentJob, outcome: JobEnding) -> None:
         for entry in self._fold.end():
             self._grown[entry.number] = entry
         await self._draw()
@@ -129,15 +129,15 @@ class Display:
             await self._app.guarded(self._app.backstage.switch_now())
         self._app.learner.release()
 
-    async def _tell(self, outcome: Outcome) -> None:
+    async def _tell(self, outcome: JobEnding) -> None:
         """Say how a job ended, unless it ended as it should."""
         match outcome.kind:
             case "interrupted":
-                await self._app.add(Answer("interrupted; what was written stays (/undo)"))
+                await self._app.add(AnswerEntry("interrupted; what was written stays (/undo)"))
             case "failed" | "fault":
                 if outcome.lost == "sandbox":
                     self._sandbox("lost")
-                await self._app.add(Failure(outcome.text, can_retry=bool(outcome.lost)))
+                await self._app.add(FailureEntry(outcome.text, can_retry=bool(outcome.lost)))
             case "done":
                 pass
 
@@ -162,11 +162,13 @@ class Display:
         """Show the question over everything else until it is answered or the job is stopped."""
         from agent.approval import Decision
 
-        answered: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[ApprovalAnswer] = asyncio.get_running_loop().create_future()
 
-        def take(verdict: Verdict | None) -> None:
+        def take(verdict: ApprovalAnswer | None) -> None:
             if not answered.done():
-                answered.set_result(verdict or Verdict(allowed=False, reason="the user said no"))
+                answered.set_result(
+                    verdict or ApprovalAnswer(allowed=False, reason="the user said no")
+                )
 
         screen = ApprovalScreen(question)
         self._app.activity.stage("waiting for your answer")
@@ -176,6 +178,6 @@ class Display:
             verdict = await answered
         finally:
             if not answered.done() or answered.cancelled():
-                screen.dismiss(Verdict(allowed=False))
+                screen.dismiss(ApprovalAnswer(allowed=False))
         self._accept_rest = self._accept_rest or verdict.rest
         return Decision(allowed=verdict.allowed, reason=verdict.reason, kept=verdict.kept)

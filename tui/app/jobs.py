@@ -14,7 +14,7 @@ from tui.app.contract import Agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class AgentJob:
     """Something that the agent does for a while."""
 
     title: str
@@ -24,7 +24,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class JobEnding:
     """How a job ended."""
 
     kind: Literal["done", "interrupted", "failed", "fault"]
@@ -36,11 +36,11 @@ class Outcome:
 class Shows(Protocol):
     """Whoever shows what a job does."""
 
-    async def job_began(self, job: Job) -> None: ...
+    async def job_began(self, job: AgentJob) -> None: ...
 
     async def job_event(self, event: Event) -> None: ...
 
-    async def job_ended(self, job: Job, outcome: Outcome) -> None: ...
+    async def job_ended(self, job: AgentJob, outcome: JobEnding) -> None: ...
 
 
 class Jobs:
@@ -49,10 +49,10 @@ class Jobs:
     def __init__(self, shows: Shows, on_fault: Callable[[Exception], str]) -> None:
         self._shows = shows
         self._on_fault = on_fault
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[AgentJob] = deque()
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[Outcome] | None = None
-        self.last: Job | None = None
+        self._task: asyncio.Task[JobEnding] | None = None
+        self.last: AgentJob | None = None
 
     @property
     def busy(self) -> bool:
@@ -62,7 +62,7 @@ class Jobs:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: AgentJob) -> None:
         """Do it now, or as soon as what came before it is done."""
         self._waiting.append(job)
         self._wake.set()
@@ -93,16 +93,16 @@ class Jobs:
             await self._shows.job_ended(job, outcome)
 
     @staticmethod
-    async def _ended(task: asyncio.Task[Outcome]) -> Outcome:
+    async def _ended(task: asyncio.Task[JobEnding]) -> JobEnding:
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:  # we are being closed, not the job
             task.cancel()
             await asyncio.wait([task])
             raise
-        return Outcome(kind="interrupted") if task.cancelled() else task.result()
+        return JobEnding(kind="interrupted") if task.cancelled() else task.result()
 
-    async def _run(self, agent: Agent, job: Job) -> Outcome:
+    async def _run(self, agent: Agent, job: AgentJob) -> JobEnding:
         from agent.errors import AgentError
         from learning.errors import LearningError
         from sandbox.box.contract import SandboxError
@@ -112,10 +112,10 @@ class Jobs:
                 async for event in events:
                     await self._shows.job_event(event)
         except (AgentError, LearningError, SandboxError) as err:
-            return Outcome(kind="failed", text=str(err), lost=_lost(err))
+            return JobEnding(kind="failed", text=str(err), lost=_lost(err))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
-            return Outcome(kind="fault", text=self._on_fault(err), lost="something")
-        return Outcome(kind="done")
+            return JobEnding(kind="fault", text=self._on_fault(err), lost="something")
+        return JobEnding(kind="done")
 
 
 def _lost(err: Exception) -> Literal["", "model", "sandbox"]:

@@ -9,7 +9,7 @@ _SHARE = 1 / 8
 _LONGEST_S = 0.5
 
 
-class Pace:
+class DrawingPace:
     """Lets a drawing through when those before it took no more than their share of the time.
 
     All processor time of this thread counts, since most of a drawing's cost arises later, in layout

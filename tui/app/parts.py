@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui.diffs import Hunk, draw_hunk
+from tui.diffs import DiffHunk, draw_hunk
 
 
-class Part(Static):
+class HunkChoice(Static):
     """One hunk with a line that says whether it will be written; never by colour alone."""
 
-    def __init__(self, hunk: Hunk, *, number: int, total: int) -> None:
+    def __init__(self, hunk: DiffHunk, *, number: int, total: int) -> None:
         super().__init__(classes="part", markup=False)
         self._hunk = hunk
         self._name = f"part {number + 1} of {total}"
@@ -33,13 +33,13 @@ class Part(Static):
         self.update(Group(head, draw_hunk(hunk, columns=columns)))
 
 
-class Parts(VerticalScroll, can_focus=False):
+class HunkList(VerticalScroll, can_focus=False):
     """All parts of one file; one of them is current."""
 
-    def __init__(self, hunks: Sequence[Hunk]) -> None:
+    def __init__(self, hunks: Sequence[DiffHunk]) -> None:
         super().__init__(id="parts")
         total = len(hunks)
-        self._parts = [Part(hunk, number=n, total=total) for n, hunk in enumerate(hunks)]
+        self._parts = [HunkChoice(hunk, number=n, total=total) for n, hunk in enumerate(hunks)]
         self.at = 0
         """The current part, counted from 0."""
 

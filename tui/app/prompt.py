@@ -23,7 +23,7 @@ from tui.slash import Suggestion, suggest
 _LONG_PASTE = 100_000
 
 
-class History:
+class TypedLines:
     """What was typed before, newest last, in the file format of the line loop."""
 
     def __init__(self, path: Path) -> None:
@@ -156,7 +156,7 @@ class PromptArea(TextArea):
         return self.get_text_range((0, 0), self.cursor_location)
 
 
-class Prompt(Vertical):
+class PromptBox(Vertical):
     """The field with the list of suggestions above it."""
 
     @dataclass
@@ -165,7 +165,7 @@ class Prompt(Vertical):
 
         text: str
 
-    def __init__(self, history: History, files: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, history: TypedLines, files: Callable[[], Sequence[str]]) -> None:
         super().__init__(id="prompt")
         self._history = history
         self._files = files

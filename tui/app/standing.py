@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StatusFields:
     """What the status line says."""
 
     model: str
@@ -33,7 +33,7 @@ class Standing:
     dirty: bool = False
     learner: str = ""
 
-    def after(self, reply: ReplyFinished) -> Standing:
+    def after(self, reply: ReplyFinished) -> StatusFields:
         """With what a reply told about itself."""
         return replace(
             self,
@@ -72,15 +72,15 @@ class Standing:
 class StatusLine(Static):
     """One line at the bottom; drawn only when it changes."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: StatusFields) -> None:
         super().__init__(id="status", markup=False)
         self._standing = standing
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> StatusFields:
         return self._standing
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: StatusFields) -> None:
         if standing != self._standing:
             self._standing = standing
             self.draw()
@@ -93,7 +93,7 @@ class StatusLine(Static):
         self.update(Text(line, no_wrap=True), layout=False)
 
 
-class Activity(Static):
+class ActivityLine(Static):
     """What is being done now, for how long, and how to stop it; hidden while nothing is."""
 
     def __init__(self) -> None:

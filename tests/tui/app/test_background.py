@@ -15,7 +15,7 @@ from learning.experience.store import ExperienceStore
 from tests.fakes.agent import ScriptedAgent, Waits
 from tests.fakes.experiences import make_action, make_experience
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
-from tui.app.learner.background import Conditions, Idle, decide, trouble
+from tui.app.learner.background import Conditions, IdleTime, decide, trouble
 from tui.wiring import Context
 
 SETTINGS = LearnSettings(background_idle_min=10.0, background_after=4)
@@ -73,7 +73,7 @@ def test_a_running_round_yields_to_the_person(change: dict[str, Any], action: st
 
 def test_a_keypress_ends_the_idle_time() -> None:
     now = 100.0
-    idle = Idle(clock=lambda: now)
+    idle = IdleTime(clock=lambda: now)
     now = 160.0
     assert idle.seconds == 60.0
     idle.touch()

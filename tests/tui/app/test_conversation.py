@@ -22,7 +22,7 @@ from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
-from tui.app.transcript.entries import Answer, Entry, Failure, Output, Said
+from tui.app.transcript.entries import AnswerEntry, Entry, FailureEntry, OutputEntry, SaidEntry
 from tui.app.transcript.results import TestsBlock
 from tui.wiring import Context
 
@@ -214,7 +214,7 @@ async def test_the_learning_panel_leaves_the_prompt_at_every_size(opened: Opens)
 
 
 async def test_of_ten_thousand_messages_only_a_window_is_drawn(opened: Opens) -> None:
-    earlier: list[Entry] = [Said(f"message {n}") for n in range(10_000)]
+    earlier: list[Entry] = [SaidEntry(f"message {n}") for n in range(10_000)]
     async with opened(ScriptedAgent(), earlier=earlier) as (app, pilot):
         await until(pilot, lambda: "message 9999" in screen_text(app))
         await pilot.press("f3", *"message 17", "enter")
@@ -223,7 +223,7 @@ async def test_of_ten_thousand_messages_only_a_window_is_drawn(opened: Opens) ->
 
 
 async def test_scrolling_beyond_the_window_goes_on_in_both_directions(opened: Opens) -> None:
-    earlier: list[Entry] = [Said(f"message {n}") for n in range(120)]
+    earlier: list[Entry] = [SaidEntry(f"message {n}") for n in range(120)]
     async with opened(ScriptedAgent(), earlier=earlier) as (app, pilot):
         app.transcript.focus()
         await pilot.press("home")
@@ -241,8 +241,8 @@ async def test_a_megabyte_of_output_is_kept_small_and_counted(opened: Opens) -> 
     async with opened(agent) as (app, pilot):
         await type_line(pilot, "/run yes")
         await until(pilot, lambda: "the end" in screen_text(app), tries=1000)
-        entry = app.transcript.last(Output)
-        assert isinstance(entry, Output)
+        entry = app.transcript.last(OutputEntry)
+        assert isinstance(entry, OutputEntry)
         assert len(entry.text) < 200_000
         assert "characters cut" in entry.shown
         before = screen_text(app)
@@ -315,8 +315,8 @@ async def test_a_mistyped_command_is_not_sent_to_the_model(opened: Opens) -> Non
     async with opened(agent) as (app, pilot):
         await type_line(pilot, "/tset")
         await until(pilot, lambda: "did you mean /test?" in screen_text(app))
-        assert not app.transcript.last(Failure)
-        assert isinstance(app.transcript.last(Answer), Answer)
+        assert not app.transcript.last(FailureEntry)
+        assert isinstance(app.transcript.last(AnswerEntry), AnswerEntry)
     assert agent.asked == []
 
 

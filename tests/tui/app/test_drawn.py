@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from agent.events import OutputChunk, ReplyFinished, StageStarted, TextDelta, TurnFinished
 from tests.fakes.agent import ScriptedAgent
 from tests.tui.app.conftest import Opens, type_line, until
-from tui.app.pace import Pace
+from tui.app.pace import DrawingPace
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.markdown import GrowingMarkdown
 from tui.render import render_markdown
@@ -83,7 +83,7 @@ async def test_a_text_that_grew_looks_as_if_it_was_drawn_at_once(seed: int) -> N
 
 def test_drawing_takes_an_eighth_of_a_core_however_slow_the_machine_is() -> None:
     now = used = 0.0
-    pace = Pace(clock=lambda: now, used=lambda: used)
+    pace = DrawingPace(clock=lambda: now, used=lambda: used)
     for cost_s in (0.01, 0.03, 0.06):
         pace.begin()
         before, since = used, now

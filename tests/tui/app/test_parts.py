@@ -28,10 +28,18 @@ from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.app.editor import EditorError, at_line, place
 from tui.app.keys import APP_KEYS, read_keymap, shown
-from tui.app.prompt import History
-from tui.app.standing import Standing
+from tui.app.prompt import TypedLines
+from tui.app.standing import StatusFields
 from tui.app.transcript.earlier import entries_of
-from tui.app.transcript.entries import MOST_OUTPUT, Change, Line, Output, Reply, Said, Tests
+from tui.app.transcript.entries import (
+    MOST_OUTPUT,
+    ChangeEntry,
+    EventEntry,
+    OutputEntry,
+    ReplyEntry,
+    SaidEntry,
+    TestsEntry,
+)
 from tui.diffs import draw_diff, parse_diff
 from tui.slash import SLASH_COMMANDS, find, mentioned, nearest, split, suggest
 
@@ -94,10 +102,10 @@ def test_files_after_an_at_sign_are_those_of_the_repository() -> None:
 
 def test_history_is_shared_with_later_sessions_and_keeps_the_draft(tmp_path: Path) -> None:
     path = tmp_path / "history"
-    first = History(path)
+    first = TypedLines(path)
     first.add("one\nwith two lines")
     first.add("two")
-    later = History(path)
+    later = TypedLines(path)
     assert later.back("draft") == "two"
     assert later.back("two") == "one\nwith two lines"
     assert later.back("one") is None
@@ -146,7 +154,7 @@ def test_each_editor_gets_the_line_in_its_own_manner() -> None:
 
 
 def test_output_keeps_head_and_tail_and_counts_the_rest() -> None:
-    output = Output("yes")
+    output = OutputEntry("yes")
     for number in range(3000):
         output.add(f"line {number:06}\n" * 10)
     assert len(output.text) <= 2 * MOST_OUTPUT
@@ -166,13 +174,13 @@ def test_an_earlier_session_looks_as_it_did() -> None:
     lines = ['{"event": "turn_started", "text": "hi"}', '{"event": "from the future"}']
     lines += [json.dumps(to_json(event)) for event in events[:-2]]
     said, answered, changed, tested, noted = entries_of([json.loads(line) for line in lines])
-    assert isinstance(said, Said)
-    assert isinstance(answered, Reply)
+    assert isinstance(said, SaidEntry)
+    assert isinstance(answered, ReplyEntry)
     assert answered.finished == reply
-    assert isinstance(changed, Change)
-    assert isinstance(tested, Tests)
+    assert isinstance(changed, ChangeEntry)
+    assert isinstance(tested, TestsEntry)
     assert tested.event.report.red[0].line == 3
-    assert isinstance(noted, Line)
+    assert isinstance(noted, EventEntry)
     assert (
         entries_of([{"event": "turn_started", "text": "x"}, {"event": "conversation_cleared"}])
         == []
@@ -180,7 +188,7 @@ def test_an_earlier_session_looks_as_it_did() -> None:
 
 
 def test_a_narrow_status_line_keeps_what_matters_most() -> None:
-    standing = Standing(model="qwen", mode="ask", used=10, limit=100, branch="main", dirty=True)
+    standing = StatusFields(model="qwen", mode="ask", used=10, limit=100, branch="main", dirty=True)
     wide, narrow = standing.line(200), standing.line(40)
     assert "main (changed)" in wide
     assert "sandbox not started" in wide

@@ -43,14 +43,14 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LearnerAction:
     """What to do now, with the reason in words."""
 
     action: Literal["start", "pause", "resume", "stop", "wait"]
     reason: str = ""
 
 
-def decide(settings: LearnSettings, now: Conditions) -> Step:
+def decide(settings: LearnSettings, now: Conditions) -> LearnerAction:
     """What the learner should do; a pure function of the moment."""
     if now.running:
         return _running(now)
@@ -66,21 +66,21 @@ def decide(settings: LearnSettings, now: Conditions) -> Step:
         reason = now.trouble
     elif now.busy or now.idle_s < settings.background_idle_min * 60:
         reason = f"starts when idle for {settings.background_idle_min:g} min"
-    return Step(action="wait", reason=reason) if reason else Step(action="start")
+    return LearnerAction(action="wait", reason=reason) if reason else LearnerAction(action="start")
 
 
-def _running(now: Conditions) -> Step:
+def _running(now: Conditions) -> LearnerAction:
     if now.trouble and not now.by_hand:
-        return Step(action="stop", reason=now.trouble)
+        return LearnerAction(action="stop", reason=now.trouble)
     if now.busy:
-        return Step(action="wait" if now.paused else "pause", reason="a turn is running")
+        return LearnerAction(action="wait" if now.paused else "pause", reason="a turn is running")
     if now.idle_s < _RESUME_AFTER_S and not now.by_hand:
-        return Step(action="wait" if now.paused else "pause", reason="you are typing")
-    return Step(action="resume" if now.paused else "wait")
+        return LearnerAction(action="wait" if now.paused else "pause", reason="you are typing")
+    return LearnerAction(action="resume" if now.paused else "wait")
 
 
 @dataclass(kw_only=True)
-class Idle:
+class IdleTime:
     """How long the person has not touched anything."""
 
     clock: Callable[[], float] = time.monotonic

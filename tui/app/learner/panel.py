@@ -32,7 +32,7 @@ _LATEST = 5
 
 
 @dataclass(kw_only=True)
-class Learning:
+class LearningState:
     """Everything that the panel shows; filled from events."""
 
     captured: list[ExperienceRecorded] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Learning:
 class LearningPanel(VerticalScroll):
     """Redrawn when something happened, never by a clock."""
 
-    def __init__(self, learning: Learning) -> None:
+    def __init__(self, learning: LearningState) -> None:
         super().__init__(id="panel", can_focus=True)
         self._learning = learning
         self._plots: Plots | None = None
@@ -126,7 +126,7 @@ class LearningPanel(VerticalScroll):
         self._plots.draw(*self._plotted)
 
 
-def _words(learning: Learning) -> RenderableType:
+def _words(learning: LearningState) -> RenderableType:
     parts: list[RenderableType] = []
 
     def section(title: str, *lines: str) -> None:
@@ -151,7 +151,7 @@ def _words(learning: Learning) -> RenderableType:
     return Group(*parts)
 
 
-def _verdicts(learning: Learning) -> list[str]:
+def _verdicts(learning: LearningState) -> list[str]:
     """Each round in words, the latest with its gates; of a round without an adapter what was said."""
     known = {each.adapter for each in learning.rounds}
     lines = [each.words for each in learning.rounds[-_LATEST:]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.events import Event, LearnFinished
-from tui.app.learner.background import Conditions, Idle, decide, trouble
-from tui.app.transcript.entries import Answer, Failure, Line
+from tui.app.learner.background import Conditions, IdleTime, decide, trouble
+from tui.app.transcript.entries import AnswerEntry, EventEntry, FailureEntry
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -28,7 +28,7 @@ class Learner:
 
     def __init__(self, app: ElagentApp) -> None:
         self._app = app
-        self.idle = Idle()
+        self.idle = IdleTime()
         self._task: asyncio.Task[None] | None = None
         self._switch: LearnerSwitch | None = None
         self._by_hand = self._given_up = False
@@ -163,16 +163,18 @@ class Learner:
                 await self._take(event)
         except asyncio.CancelledError:
             if self._stop_reason:
-                await app.add(Answer(f"learning stopped: {self._stop_reason}; it can go on later"))
+                await app.add(
+                    AnswerEntry(f"learning stopped: {self._stop_reason}; it can go on later")
+                )
             raise
         except (AgentError, LearningError) as err:
             self._given_up = True
             app.learning.notices = [str(err)]
             if self._by_hand:
-                await app.add(Failure(str(err)))
+                await app.add(FailureEntry(str(err)))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             self._given_up = True
-            await app.add(Failure(app.backstage.fault(err)))
+            await app.add(FailureEntry(app.backstage.fault(err)))
         finally:
             self._task = self._switch = None
             app.learning.ended()
@@ -184,7 +186,7 @@ class Learner:
         app.learning.take(event)
         self._draw()
         if isinstance(event, LearnFinished):
-            await app.add(Line(event))
+            await app.add(EventEntry(event))
             self._given_up = event.adapter is None
             if event.decision == "promoted":
                 app.backstage.switch_when_idle()
@@ -244,7 +246,7 @@ class Learner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Counts:
+class _StoreCounts:
     """What the stores of this repository say."""
 
     new_verified: int
@@ -253,11 +255,11 @@ class _Counts:
     rounds: tuple[Round, ...]
 
 
-def _count_all(where: Context) -> _Counts:
+def _count_all(where: Context) -> _StoreCounts:
     """Read the stores. Blocks, and so does what it imports: the keyboard must not wait for it."""
     from tui import reports
 
-    return _Counts(
+    return _StoreCounts(
         new_verified=reports.new_verified(where),
         unfixed=reports.unfixed_failures(where),
         lineage=reports.lineage(where),

@@ -16,7 +16,7 @@ from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.entries import Entry
 
 
-class Block(Vertical):
+class EntryBlock(Vertical):
     """Something in the transcript; grows with its entry."""
 
     virtual_size = Reactive(Size(0, 0), repaint=False)  # as in `Drawn`
@@ -29,7 +29,7 @@ class Block(Vertical):
         """Show what was added to the entry since the last time."""
 
 
-class Foldable(Block, can_focus=True):
+class FoldableBlock(EntryBlock, can_focus=True):
     """Long text that opens and closes with Enter or a click."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,18 +12,18 @@ from textual.message import Message
 from textual.widgets import Static
 
 from sandbox.box.streams import display_safe
-from tui.app.transcript.block import Block, Foldable
+from tui.app.transcript.block import EntryBlock, FoldableBlock
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.entries import (
-    Answer,
-    Change,
+    AnswerEntry,
+    ChangeEntry,
     Entry,
-    Failure,
-    Line,
-    Output,
-    Reply,
-    Said,
-    Tests,
+    EventEntry,
+    FailureEntry,
+    OutputEntry,
+    ReplyEntry,
+    SaidEntry,
+    TestsEntry,
     source_of,
 )
 from tui.app.transcript.markdown import GrowingMarkdown
@@ -35,10 +35,10 @@ _FOLDED_LINES = 8
 _UNFOLDED_LINES = 1000
 
 
-class ReplyBlock(Block):
+class ReplyBlock(EntryBlock):
     """Streams Markdown; says which adapter spoke and what it cost when it is whole."""
 
-    def __init__(self, entry: Reply) -> None:
+    def __init__(self, entry: ReplyEntry) -> None:
         super().__init__(entry, classes="reply")
         self._reply = entry
         self._text = GrowingMarkdown(entry.text)
@@ -58,10 +58,10 @@ class ReplyBlock(Block):
         return Text(reply_line(finished) if finished else "", style="dim")
 
 
-class OutputBlock(Foldable):
+class OutputBlock(FoldableBlock):
     """What a command printed: its last lines, or all that was kept."""
 
-    def __init__(self, entry: Output) -> None:
+    def __init__(self, entry: OutputEntry) -> None:
         super().__init__(entry, classes="output")
         self._output = entry
 
@@ -81,10 +81,10 @@ class OutputBlock(Foldable):
         return Group(*parts)
 
 
-class ChangeBlock(Foldable):
+class ChangeBlock(FoldableBlock):
     """A diff, open from the beginning; drawn anew when the width changes."""
 
-    def __init__(self, entry: Change) -> None:
+    def __init__(self, entry: ChangeEntry) -> None:
         super().__init__(entry, classes="change")
         self._change = entry
         self.unfolded = True
@@ -102,7 +102,7 @@ class ChangeBlock(Foldable):
         return Group(head, draw_diff(self._change.diff, columns=self.app.size.width))
 
 
-class TextBlock(Block):
+class TextBlock(EntryBlock):
     """Anything that is drawn once."""
 
     def __init__(self, entry: Entry, body: RenderableType | None, *, classes: str) -> None:
@@ -113,7 +113,7 @@ class TextBlock(Block):
         yield Drawn(self._content or "")
 
 
-class FailureBlock(Block, can_focus=True):
+class FailureBlock(EntryBlock, can_focus=True):
     """What broke, and a way on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,7 +123,7 @@ class FailureBlock(Block, can_focus=True):
     class Retry(Message):
         """The person wants it tried again."""
 
-    def __init__(self, entry: Failure) -> None:
+    def __init__(self, entry: FailureEntry) -> None:
         super().__init__(entry, classes="failure")
         self._failure = entry
 
@@ -138,24 +138,24 @@ class FailureBlock(Block, can_focus=True):
             self.post_message(self.Retry())
 
 
-def block_for(entry: Entry) -> Block:  # noqa: C901, PLR0911 - a closed union
+def block_for(entry: Entry) -> EntryBlock:  # noqa: C901, PLR0911 - a closed union
     """The widget that shows an entry."""
     match entry:
-        case Said(text):
+        case SaidEntry(text):
             return TextBlock(entry, Text(f"> {display_safe(text)}"), classes="said")
-        case Reply():
+        case ReplyEntry():
             return ReplyBlock(entry)
-        case Output():
+        case OutputEntry():
             return OutputBlock(entry)
-        case Change():
+        case ChangeEntry():
             return ChangeBlock(entry)
-        case Tests(event):
+        case TestsEntry(event):
             return TestsBlock(entry, event)
-        case Line(event):
+        case EventEntry(event):
             return TextBlock(entry, render(event), classes="line")
-        case Answer(text):
+        case AnswerEntry(text):
             return TextBlock(entry, Text(display_safe(text)), classes="answer")
-        case Failure():
+        case FailureEntry():
             return FailureBlock(entry)
         case _:
             assert_never(entry)

@@ -24,7 +24,7 @@ from agent.events import (
 )
 from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from tui.app.transcript.entries import Entry, Fold, Said
+from tui.app.transcript.entries import Entry, EventFold, SaidEntry
 
 Record = Mapping[str, Any]
 
@@ -43,11 +43,11 @@ _PLAIN: Mapping[str, type[Any]] = {
 def entries_of(records: Iterable[Record]) -> list[Entry]:
     """What was said and done, in order; what came before a /clear is gone."""
     entries: list[Entry] = []
-    fold = Fold()
+    fold = EventFold()
     for record in records:
         match record:
             case {"event": "turn_started", "text": str(text)}:
-                entries.append(Said(text))
+                entries.append(SaidEntry(text))
             case {"event": "conversation_cleared"}:
                 entries.clear()
             case _:

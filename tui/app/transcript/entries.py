@@ -36,19 +36,19 @@ _HEAD = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
-class _Entry:
+class _NumberedEntry:
     number: int = field(default_factory=lambda: next(_numbers))
 
 
 @dataclass(slots=True)
-class Said(_Entry):
+class SaidEntry(_NumberedEntry):
     """What the person typed."""
 
     text: str
 
 
 @dataclass(slots=True)
-class Reply(_Entry):
+class ReplyEntry(_NumberedEntry):
     """What the model says; grows while it speaks."""
 
     text: str = ""
@@ -56,7 +56,7 @@ class Reply(_Entry):
 
 
 @dataclass(slots=True)
-class Output(_Entry):
+class OutputEntry(_NumberedEntry):
     """What a command printed; grows while it runs."""
 
     title: str
@@ -82,7 +82,7 @@ class Output(_Entry):
 
 
 @dataclass(slots=True)
-class Change(_Entry):
+class ChangeEntry(_NumberedEntry):
     """A unified diff: of one written file, or of everything since the beginning."""
 
     title: str
@@ -90,7 +90,7 @@ class Change(_Entry):
 
 
 @dataclass(slots=True)
-class Tests(_Entry):
+class TestsEntry(_NumberedEntry):
     """The outcome of a test run."""
 
     __test__ = False
@@ -99,38 +99,47 @@ class Tests(_Entry):
 
 
 @dataclass(slots=True)
-class Line(_Entry):
+class EventEntry(_NumberedEntry):
     """Any other event; drawn by the code that the line loop uses."""
 
     event: Event
 
 
 @dataclass(slots=True)
-class Answer(_Entry):
+class AnswerEntry(_NumberedEntry):
     """The app's own answer to a command, as plain text."""
 
     text: str
 
 
 @dataclass(slots=True)
-class Failure(_Entry):
+class FailureEntry(_NumberedEntry):
     """Something broke: what, and what can be done about it."""
 
     text: str
     can_retry: bool = False
 
 
-Entry = Said | Reply | Output | Change | Tests | Line | Answer | Failure
+Entry = (
+    SaidEntry
+    | ReplyEntry
+    | OutputEntry
+    | ChangeEntry
+    | TestsEntry
+    | EventEntry
+    | AnswerEntry
+    | FailureEntry
+)
 
 
-class Fold:
+class EventFold:
     """Turns events into entries; an entry that grows is given again each time it has grown."""
 
     def __init__(self) -> None:
-        self._reply: Reply | None = None
-        self._output: Output | None = None
+        self._reply: ReplyEntry | None = None
+        self._output: OutputEntry | None = None
         self._title = "output"
-        self.ended: list[Output] = []
+        self.ended: list[OutputEntry] = []
         """Outputs that have ended since somebody looked, which shows on them."""
 
     def add(self, event: Event) -> Entry | None:
@@ -138,15 +147,15 @@ class Fold:
         match event:
             case TextDelta(text):
                 self._end_output()
-                self._reply = self._reply or Reply()
+                self._reply = self._reply or ReplyEntry()
                 self._reply.text += text
                 return self._reply
             case ReplyFinished():
-                reply, self._reply = self._reply or Reply(event.text), None
+                reply, self._reply = self._reply or ReplyEntry(event.text), None
                 reply.finished = event
                 return reply
             case OutputChunk(text):
-                self._output = self._output or Output(self._title)
+                self._output = self._output or OutputEntry(self._title)
                 self._output.add(text)
                 return self._output
             case StageStarted(text):
@@ -174,32 +183,32 @@ class Fold:
 def _entry_of(event: Event) -> Entry | None:
     match event:
         case EditApplied(path, diff):
-            return Change(f"changed: {path}", diff)
+            return ChangeEntry(f"changed: {path}", diff)
         case TestsFinished():
-            return Tests(event)
+            return TestsEntry(event)
         case Progress() | TestFinished() | ExperienceRecorded() | LearnStep() | EditProposed():
             return None
         case TurnFinished(reason) if reason == "done":
             return None
         case AttemptStarted() | FixFinished() | LearnFinished() | TurnFinished() | _:
-            return Line(event)
+            return EventEntry(event)
 
 
 def source_of(entry: Entry) -> str:
     """The text of an entry, for search, copying and export."""
     match entry:
-        case Said(text) | Answer(text) | Failure(text):
+        case SaidEntry(text) | AnswerEntry(text) | FailureEntry(text):
             return text
-        case Reply(text):
+        case ReplyEntry(text):
             return text
-        case Output():
+        case OutputEntry():
             return entry.shown
-        case Change(title, diff):
+        case ChangeEntry(title, diff):
             return f"{title}\n{diff}"
-        case Tests(event):
+        case TestsEntry(event):
             red = [f"{result.id}: {result.message}" for result in event.report.red]
             return "\n".join([*red, event.report.output[-2000:]])
-        case Line(event):
+        case EventEntry(event):
             return _words(event)
 
 

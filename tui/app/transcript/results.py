@@ -16,8 +16,8 @@ from textual.widgets.tree import TreeNode
 from agent.events import TestsFinished
 from sandbox.box.streams import display_safe
 from sandbox.verdict.report import TestResult
-from tui.app.transcript.block import Block
-from tui.app.transcript.entries import Tests
+from tui.app.transcript.block import EntryBlock
+from tui.app.transcript.entries import TestsEntry
 from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
 
 _MESSAGE_LINES = 6
@@ -36,7 +36,7 @@ class Place:
 Node = Place | tuple[TestResult, ...] | None
 
 
-class TestsBlock(Block):
+class TestsBlock(EntryBlock):
     """One run: its counts, then its red tests with reason and place, then the others by file."""
 
     __test__ = False
@@ -48,7 +48,7 @@ class TestsBlock(Block):
             super().__init__()
             self.place = place
 
-    def __init__(self, entry: Tests, event: TestsFinished) -> None:
+    def __init__(self, entry: TestsEntry, event: TestsFinished) -> None:
         super().__init__(entry, classes="tests")
         self._event = event
 

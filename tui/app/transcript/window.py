@@ -14,7 +14,7 @@ from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.app.transcript.block import Block
+from tui.app.transcript.block import EntryBlock
 from tui.app.transcript.blocks import block_for, search_text
 from tui.app.transcript.entries import Entry
 
@@ -38,7 +38,7 @@ class Transcript(VerticalScroll, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="transcript")
         self.entries: list[Entry] = []
-        self._blocks: dict[int, Block] = {}
+        self._blocks: dict[int, EntryBlock] = {}
         self._first = 0
         """Index of the first mounted entry; they are mounted without gaps from there."""
         self._end = 0
@@ -174,7 +174,7 @@ class Transcript(VerticalScroll, can_focus=True):
         """The latest entry of a kind."""
         return next((entry for entry in reversed(self.entries) if isinstance(entry, kind)), None)
 
-    def block_of(self, entry: Entry) -> Block | None:
+    def block_of(self, entry: Entry) -> EntryBlock | None:
         """The widget of an entry, if it is mounted."""
         return self._blocks.get(entry.number)
 
@@ -200,14 +200,14 @@ class Transcript(VerticalScroll, can_focus=True):
         self._end = end
         await self._removed(self._taken(gone))
 
-    def _taken(self, entries: Iterable[Entry]) -> list[Block]:
+    def _taken(self, entries: Iterable[Entry]) -> list[EntryBlock]:
         return [self._blocks.pop(entry.number) for entry in entries if entry.number in self._blocks]
 
     async def _removed(self, blocks: Sequence[Widget]) -> None:
         if blocks:
             await self.remove_children(blocks)
 
-    def _made(self, entry: Entry) -> Block:
+    def _made(self, entry: Entry) -> EntryBlock:
         block = block_for(entry)
         self._blocks[entry.number] = block
         return block
