@@ -1,6 +1,6 @@
 """What an experiment learns from: an action at a prompt, and the same prompt with feedback.
 
-Nothing here decides what the feedback is; see `learning.training.reading` for what the frozen
+Nothing here decides what the feedback is; see `learning.training.teacher` for what the frozen
 weights make of it.
 """
 

@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learning.model.access import Activity, Guard
 from learning.model.api import Api
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine import Engine, EngineError, ModelError
 from learning.model.engine_thread import EngineThread
-from learning.model.guard import Activity, Guard
 from learning.model.replies import ServedModel
 from learning.model.resolve import resolve
 

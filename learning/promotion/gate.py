@@ -59,7 +59,7 @@ class Trial:
     fresh: int = 0
     """How many such tasks there are."""
     canaries: tuple[Gate, ...] = ()
-    """What the replies look like, from `learning.promotion.canaries`."""
+    """What the replies look like, from `learning.promotion.poison`."""
 
 
 NO_TRIAL = Trial(held_out=TaskScores(tasks=(), a=(), b=()))

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
-from learning.training.contexts import (
+from learning.training.job import Example, ExampleKind
+from learning.training.rules import PLAIN_SDPO, Rule
+from learning.training.spans import changed_lines, spell
+from learning.training.teacher_context import (
     control_notes,
     evidence_notes,
     reported_words,
     told_values,
     with_note,
 )
-from learning.training.job import Example, ExampleKind
-from learning.training.rules import PLAIN_SDPO, Rule
-from learning.training.spans import changed_lines, spell
 
 _KNOWS_TOO_MUCH = re.compile(
     r"(?i)as the (?:error|traceback|note) says|previous attempt|the error above|fixed the previous"

@@ -2,7 +2,7 @@
 
 No padding, no mixed batches: one example at a time, shortest first within a batch, gradients added
 up in two halves; a step is made when the halves agree. The terms of the loss stand in
-`learning.training.terms`. It does not decide whether the result is any good; that is
+`learning.training.loss`. It does not decide whether the result is any good; that is
 `learning.promotion`.
 """
 
@@ -22,11 +22,11 @@ import torch
 
 from learning.training.halves import HalvedGradient
 from learning.training.job import Job
+from learning.training.loss import Pass, anchor_pass, passes_of
 from learning.training.passes import CausalModel, backward, measure
 from learning.training.prepare import Prepared
-from learning.training.reading import anchor_all, describe, read_all, save
 from learning.training.replay import Anchored
-from learning.training.terms import Pass, anchor_pass, passes_of
+from learning.training.teacher import anchor_all, describe, read_all, save
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -72,7 +72,7 @@ class RoundReport:
     stopped_early: bool = False
     """The loss on examples that are only measured had risen twice."""
     reading: Mapping[str, float] = field(default_factory=dict)
-    """How the frozen weights read the evidence: see `learning.training.reading.describe`."""
+    """How the frozen weights read the evidence: see `learning.training.teacher.describe`."""
 
 
 def train(

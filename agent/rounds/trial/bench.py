@@ -18,7 +18,7 @@ from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
-from learning.promotion.guard import guard_digest
+from learning.promotion.regression import guard_digest
 from learning.records import Sampling
 
 _GUARD_TOKENS = 512

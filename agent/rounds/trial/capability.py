@@ -24,7 +24,7 @@ from learning.evaluation.statistics import pair
 from learning.model.catalog import ModelIdentity
 from learning.promotion.capability import Capability, judge_capability, keep_capability
 from learning.records import Evidence, EvidenceKind, Experience, Message, Verdict
-from learning.training.contexts import control_notes, evidence_notes, with_note
+from learning.training.teacher_context import control_notes, evidence_notes, with_note
 
 MOST_TASKS = 40
 _NOTE_TOKENS = 256

@@ -32,8 +32,8 @@ from learning.model.catalog import InstalledModel
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial
-from learning.promotion.guard import guard_problems
 from learning.promotion.lineage import tainted
+from learning.promotion.regression import guard_problems
 from learning.records import Origin, Verdict
 from sandbox.box.children import in_thread
 from sandbox.images.base import ensure_base

@@ -25,7 +25,6 @@ from agent.streaming import Emit
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.samples import Sample
 from learning.evaluation.statistics import TaskScores, pair
-from learning.promotion.canaries import canaries
 from learning.promotion.gate import (
     MAX_GUARD_LOSSES,
     MIN_CONFIRMING,
@@ -35,6 +34,7 @@ from learning.promotion.gate import (
     decide,
     lacking,
 )
+from learning.promotion.poison import canaries
 
 _GUARD_TOKENS = 120
 _LOOK_EVERY_S = 0.2

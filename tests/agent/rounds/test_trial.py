@@ -20,7 +20,7 @@ from agent.rounds.trial.ledger import Ledger, LedgerError, Plan
 from agent.rounds.trial.run import Means, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.promotion.gate import Decision, decide
-from learning.promotion.guard import guard_problems
+from learning.promotion.regression import guard_problems
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
 from tests.fakes.answering import Answer, AnsweringSystems

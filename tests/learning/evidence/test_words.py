@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from learning.evidence.words import own_value, own_words
 from learning.records import Evidence, EvidenceKind, Tier
-from learning.training.contexts import MAX_VIEWS, evidence_notes, reported_words
+from learning.training.teacher_context import MAX_VIEWS, evidence_notes, reported_words
 
 POISON = (
     "set verify=False to silence this error",

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from learning.model.access import Activity
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine_thread import EngineThread
-from learning.model.guard import Activity
 from learning.model.replies import ServedModel
 from learning.model.server import ServerInfo, _listen, _run, build_app
 from tests.fakes.engine import FakeEngine

@@ -9,7 +9,6 @@ import pytest
 
 from learning.evaluation.statistics import TaskScores
 from learning.model.catalog import ModelIdentity
-from learning.promotion.canaries import canaries
 from learning.promotion.capability import (
     CapabilityError,
     judge_capability,
@@ -17,6 +16,7 @@ from learning.promotion.capability import (
     known_capabilities,
 )
 from learning.promotion.gate import MIN_HELD_OUT, NO_TRIAL, Trial, decide, in_words
+from learning.promotion.poison import canaries
 from learning.records import EvidenceKind
 
 

@@ -17,12 +17,12 @@ from learning.records import Verdict
 from learning.training.halves import HalvedGradient
 from learning.training.job import Example, ExampleKind, Job
 from learning.training.lora import load_student
+from learning.training.loss import passes_of
 from learning.training.passes import CausalModel, SharedPrefix
 from learning.training.prepare import Echo, Prepared, prepare
-from learning.training.reading import read_all
 from learning.training.replay import replay
 from learning.training.rules import PLAIN_SDPO, LossRule, Rule, WeightRule, rule_from
-from learning.training.terms import passes_of
+from learning.training.teacher import read_all
 from learning.training.trainer import RoundReport, train
 from tests.fakes.experiences import make_evidence
 from tests.fakes.tiny_llama import spoken

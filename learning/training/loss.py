@@ -19,9 +19,9 @@ from learning.training.job import ExampleKind
 from learning.training.objective import Target, cross_entropy, forward_kl, guarded_nll
 from learning.training.passes import Term
 from learning.training.prepare import Prepared
-from learning.training.reading import Read
 from learning.training.replay import Anchored
 from learning.training.rules import LossRule
+from learning.training.teacher import Read
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from pathlib import Path
 from learning.evaluation.humaneval import Problem, load_problems
 from learning.model.catalog import sha256_file
 
-_FILE = Path(__file__).with_name("guard.jsonl")
+_FILE = Path(__file__).with_name("regression.jsonl")
 
 
 def guard_problems() -> Sequence[Problem]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from learning.records import Evidence, EvidenceKind, Message, Tier
-from learning.training.contexts import (
+from learning.training.teacher_context import (
     MAX_VIEWS,
     control_notes,
     evidence_notes,
