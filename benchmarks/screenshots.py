@@ -106,10 +106,10 @@ def _scores(wins: int, losses: int, tasks: int) -> TaskScores:
 
 
 def _decided(
-    held_out: TaskScores, guard_losses: int = 0, confirming: TaskScores | None = None
+    held_out: TaskScores, regression_losses: int = 0, confirming: TaskScores | None = None
 ) -> Mapping[str, object]:
-    guard = _scores(0, guard_losses, 60)
-    trial = Trial(held_out=held_out, guard=guard, confirming=confirming)
+    regression = _scores(0, regression_losses, 60)
+    trial = Trial(held_out=held_out, regression=regression, confirming=confirming)
     return as_record(decide(trial), incumbent=None, at=0.0)
 
 

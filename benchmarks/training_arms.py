@@ -55,7 +55,7 @@ def measure(arm: str, work: Work) -> Run:
     model = resolve(work.model, from_environ(os.environ).models)
     rule = Rule(loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0), held_out=0.0)
     if arm in {"trl", "ours-one"}:
-        rule = replace(rule, target=TargetRule(gamma_s=1.0), views=1, controls=0)
+        rule = replace(rule, target=TargetRule(gamma_s=1.0), teacher_contexts=1, controls=0)
     job = Job(
         id="benchmark",
         model=model.name,
@@ -96,7 +96,7 @@ def _example(number: int, job: Job) -> Prepared:
         kind=ExampleKind.EVIDENCE,
         ids=ids,
         positions=tuple(range(len(prompt), len(ids))),
-        views=tuple(noted(view) for view in range(job.rule.views)),
+        teacher_contexts=tuple(noted(view) for view in range(job.rule.teacher_contexts)),
         controls=tuple(noted(10 + control) for control in range(job.rule.controls)),
     )
 
@@ -138,7 +138,7 @@ def _plain(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
         with torch.no_grad(), student.disable_adapter():
             reading = read_evidence(
                 logits(example.ids, count),
-                torch.stack([logits(ids, count) for ids in example.views]),
+                torch.stack([logits(ids, count) for ids in example.teacher_contexts]),
                 torch.stack([logits(ids, count) for ids in example.controls]),
                 torch.tensor(example.ids[-count:]),
                 rule=job.rule.target,
@@ -185,7 +185,9 @@ def _trl(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
             for prompt in prompts:
                 number, _, note = prompt.partition("\n\n")
                 example = examples[int(number)]
-                found.append(prompt_of(example.views[0] if note else example.ids, example))
+                found.append(
+                    prompt_of(example.teacher_contexts[0] if note else example.ids, example)
+                )
             return found
 
         def _generate(self, prompt_ids: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:

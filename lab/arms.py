@@ -63,9 +63,7 @@ ABOUT: Mapping[Arm, str] = {
     "trl-sdft": "towards what the model says when shown a pass, by TRL's trainer (arXiv 2601.19897)",
 }
 
-_SFT = LossRule(
-    evidence=0.0, eta=1.0, guard_floor=1.0, echo=0.0, base_anchor=0.0, context_anchor=0.0
-)
+_SFT = LossRule(evidence=0.0, eta=1.0, nll_floor=1.0, echo=0.0, base_anchor=0.0, context_anchor=0.0)
 _EVIDENCE = LossRule(eta=0.0, echo=0.0)
 _ALONE = Rule(min_cosine=-1.0, held_out=0.0)
 """Every batch is a step, nothing is spared: the arms differ in what they learn alone."""

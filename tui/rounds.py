@@ -58,12 +58,12 @@ class Round:
 
     @property
     def words(self) -> str:
-        """The verdict: `v7 promoted: 9 wins, 2 losses on your repository, general guard 60/60`."""
+        """The verdict: `v7 promoted: 9 wins, 2 losses on your repository, regression suite 60/60`."""
         figures = []
         if (gate := self.repository) is not None:
             figures.append(f"{gate.wins} wins, {gate.losses} losses on your repository")
         if (gate := self._measured(GENERAL)) is not None:
-            figures.append(f"general guard {gate.tasks - gate.losses}/{gate.tasks}")
+            figures.append(f"regression suite {gate.tasks - gate.losses}/{gate.tasks}")
         head = f"{self.version} {_KINDS.get(self.kind, self.kind)}"
         return f"{head}: {', '.join(figures) or self.reason.removeprefix('kept in shadow: ')}"
 

@@ -104,7 +104,7 @@ def what_it_costs(prepared: Sequence[Prepared], job: Job, hf_folder: Path) -> No
     except NotEnoughMemoryError as err:
         return Notice(f"this would not begin: {err}", level="warning")
     sizes = [len(example.ids) for example in prepared]
-    noted = (ids for example in prepared for ids in (*example.views, *example.controls))
+    noted = (ids for example in prepared for ids in (*example.teacher_contexts, *example.controls))
     seconds = estimated_s(
         hf_folder,
         read=sum(map(len, noted)),

@@ -82,7 +82,7 @@ def prepared(lessons: Sequence[Lesson], chat: Format, *, max_tokens: int) -> lis
                 kind=ExampleKind.EVIDENCE,
                 ids=(*prompt, *action),
                 positions=tuple(range(len(prompt), len(prompt) + len(action))),
-                views=((*chat.encode(lesson.told), *action),),
+                teacher_contexts=((*chat.encode(lesson.told), *action),),
                 controls=((*chat.encode(lesson.control), *action),),
                 trained_cut=len(lesson.action_ids) - len(action),
             )

@@ -19,7 +19,7 @@ RuleName = Literal["sdpo", "contrast"]
 CONTRAST = Rule(
     weights=WeightRule(snr_min=0.0, endorsed=1.0),
     loss=LossRule(echo=0.0, context_anchor=0.0),
-    views=1,
+    teacher_contexts=1,
     controls=1,
     min_cosine=-1.0,
     held_out=0.0,

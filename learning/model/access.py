@@ -14,7 +14,7 @@ _START_GRACE_S = 60.0
 _OPEN_PATHS = ("/health",)
 
 
-class Activity:
+class IdleWatch:
     """Counts clients and requests; tells when the server has nothing to stay for."""
 
     def __init__(self, *, idle_s: float, clock: Callable[[], float]) -> None:
@@ -47,13 +47,13 @@ class Activity:
         return self._last + stay - self._clock()
 
 
-class Guard:
+class AccessCheck:
     """ASGI middleware: loopback names only (DNS rebinding), and the bearer token."""
 
-    def __init__(self, app: ASGIApp, *, token: str, activity: Activity) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, watch: IdleWatch) -> None:
         self._app = app
         self._token = token.encode()
-        self._activity = activity
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,11 +69,11 @@ class Guard:
         if scope["path"] in _OPEN_PATHS:
             await self._app(scope, receive, send)
             return
-        self._activity.begin(lease=scope["path"] == "/v1/lease")
+        self._watch.begin(lease=scope["path"] == "/v1/lease")
         try:
             await self._app(scope, receive, send)
         finally:
-            self._activity.end()
+            self._watch.end()
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         headers = dict(scope["headers"])

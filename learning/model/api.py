@@ -100,7 +100,7 @@ class Api:
         return JSONResponse(body)
 
     async def lease(self, request: Request) -> Response:
-        """Stays open as long as the client; what keeps the server from ending is in the guard."""
+        """Stays open as long as the client; meanwhile `IdleWatch` keeps the server from ending."""
         from starlette.responses import StreamingResponse
 
         async def beats() -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from learning.model.access import Activity, Guard
+from learning.model.access import AccessCheck, IdleWatch
 from learning.model.api import Api
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -83,10 +83,10 @@ def serve(
                 engine=kind,
                 context_length=served.engine.context_length,
             )
-            activity = Activity(idle_s=idle_s, clock=time.monotonic)
+            watch = IdleWatch(idle_s=idle_s, clock=time.monotonic)
             thread = EngineThread()
-            app = build_app(served, thread, info, activity, state_file=state_file)
-            asyncio.run(_run(app, listener, activity))
+            app = build_app(served, thread, info, watch, state_file=state_file)
+            asyncio.run(_run(app, listener, watch))
             thread.close()
         finally:
             served.engine.close()
@@ -134,11 +134,11 @@ def build_app(
     served: ServedModel,
     thread: EngineThread,
     info: ServerInfo,
-    activity: Activity,
+    watch: IdleWatch,
     *,
     state_file: Path | None,
 ) -> Starlette:
-    """The guarded application; while it runs, its state file tells clients where it is."""
+    """The application behind its access check; while it runs, its state file tells clients where it is."""
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
 
@@ -151,13 +151,13 @@ def build_app(
             _withdraw(info, state_file)
 
     return Starlette(
-        routes=Api(served, thread, finish=activity.finish).routes(),
-        middleware=[Middleware(Guard, token=info.token, activity=activity)],
+        routes=Api(served, thread, finish=watch.finish).routes(),
+        middleware=[Middleware(AccessCheck, token=info.token, watch=watch)],
         lifespan=lifespan,
     )
 
 
-async def _run(app: Starlette, listener: socket.socket, activity: Activity) -> None:
+async def _run(app: Starlette, listener: socket.socket, watch: IdleWatch) -> None:
     import uvicorn
 
     from learning.model.http_protocol import ImpatientProtocol
@@ -174,7 +174,7 @@ async def _run(app: Starlette, listener: socket.socket, activity: Activity) -> N
     server = uvicorn.Server(config)
 
     async def end_when_idle() -> None:
-        while (remaining_s := activity.remaining_s()) > 0:  # noqa: ASYNC110 - a clock, no event
+        while (remaining_s := watch.remaining_s()) > 0:  # noqa: ASYNC110 - a clock, no event
             await asyncio.sleep(min(remaining_s, 1.0))
         server.should_exit = True
 

@@ -17,8 +17,8 @@ MIN_HELD_OUT = 30
 """Below this many held-out tasks nothing can be told apart from luck."""
 MIN_CONFIRMING = 10
 """Fewest tasks, never used before, that a winner is tested on once more."""
-GUARD_TASKS = 60
-MAX_GUARD_LOSSES = 2
+REGRESSION_TASKS = 60
+MAX_REGRESSION_LOSSES = 2
 ALPHA = 0.05
 
 Outcome = Literal["passed", "failed", "open"]
@@ -52,13 +52,13 @@ class Trial:
 
     held_out: TaskScores
     """Tasks of the repository that the candidate did not learn from."""
-    guard: TaskScores | None = None
+    regression: TaskScores | None = None
     """Tasks from outside the repository; None where they were not run."""
     confirming: TaskScores | None = None
     """Tasks that no decision has used yet; None where they were not run."""
     fresh: int = 0
     """How many such tasks there are."""
-    canaries: tuple[Gate, ...] = ()
+    probes: tuple[Gate, ...] = ()
     """What the replies look like, from `learning.promotion.poison`."""
 
 
@@ -69,9 +69,9 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> Decision:
     """Promote only if this many wins would be surprising from an equally good adapter."""
     gates: list[Gate] = []
     for gate in (
-        *trial.canaries,
+        *trial.probes,
         _held_out(trial.held_out, alpha),
-        _guard(trial),
+        _regression(trial),
         _confirm(trial, alpha),
     ):
         gates.append(gate)
@@ -104,15 +104,15 @@ def _held_out(scores: TaskScores, alpha: float) -> Gate:
     return _measured(name, "failed", words, scores)
 
 
-def _guard(trial: Trial) -> Gate:
+def _regression(trial: Trial) -> Gate:
     name = "general tasks"
-    scores = trial.guard or NO_TRIAL.held_out
+    scores = trial.regression or NO_TRIAL.held_out
     losses, run = scores.losses, len(scores.tasks)
-    words = f"{losses} losses on {run} general tasks, at most {MAX_GUARD_LOSSES} are allowed"
-    if losses > MAX_GUARD_LOSSES:
+    words = f"{losses} losses on {run} general tasks, at most {MAX_REGRESSION_LOSSES} are allowed"
+    if losses > MAX_REGRESSION_LOSSES:
         return _measured(name, "failed", f"it forgets: {words}", scores)
-    if run < GUARD_TASKS:
-        words = f"{run} of {GUARD_TASKS} general tasks were run"
+    if run < REGRESSION_TASKS:
+        words = f"{run} of {REGRESSION_TASKS} general tasks were run"
         return Gate(name=name, outcome="open", words=words)
     return _measured(name, "passed", words, scores)
 

@@ -20,7 +20,7 @@ from learning.experience.codec import CodecError, decode, encode
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import sync
 from learning.records import Experience
-from learning.training.rules import Rule, rule_from
+from learning.training.rules import Rule, rule_from, rule_record
 
 _EXAMPLES = "examples.jsonl"
 _UNSEEN = "unseen.jsonl"
@@ -121,7 +121,7 @@ def write_job(
     temporary = folder.with_name(f".tmp-{folder.name}")
     temporary.mkdir(parents=True, mode=0o700)
     (temporary / "job.json").write_text(
-        json.dumps(dataclasses.asdict(job), indent=2) + "\n", encoding="utf-8"
+        json.dumps(job_record(job), indent=2) + "\n", encoding="utf-8"
     )
     for name, rows in ((_EXAMPLES, examples), (_UNSEEN, unseen)):
         lines = "".join(json.dumps(_example_record(example)) + "\n" for example in rows)
@@ -130,6 +130,11 @@ def write_job(
         sync(path)
     temporary.rename(folder)
     sync(folder.parent)
+
+
+def job_record(job: Job) -> dict[str, object]:
+    """The settings of a job as they are stored."""
+    return {**dataclasses.asdict(job), "rule": rule_record(job.rule)}
 
 
 def read_job(folder: Path) -> Job:

@@ -1,6 +1,6 @@
 """The loss of one example as terms on token positions: which formula, where, and how heavy.
 
-L = evidence · KL(q || p) + eta · [KL + nu · guarded likelihood] of a verified fix
+L = evidence · KL(q || p) + eta · [KL + nu · self-weighted likelihood] of a verified fix
     + echo · CE(the tool's words) + base_anchor · KL(base || p) + context_anchor · KL(snapshot || p)
 
 Every term is a mean over its own positions, so a long reply weighs no more than a short one.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from learning.training.job import ExampleKind
-from learning.training.objective import Target, cross_entropy, forward_kl, guarded_nll
+from learning.training.objective import Target, cross_entropy, forward_kl, self_weighted_nll
 from learning.training.passes import Term
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
@@ -70,7 +70,7 @@ def _learned(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]
 
 
 def _fix(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]:
-    share, likelihood = rule.eta * example.weight, _Likelihood(_ids(example), rule.guard_floor)
+    share, likelihood = rule.eta * example.weight, _Likelihood(_ids(example), rule.nll_floor)
     if read is None:  # the fix itself is all there is
         return [_even(example.positions, share, likelihood)]
     towards = _even(example.positions, share, _Divergence(read.target, rule.tau))
@@ -91,7 +91,7 @@ def _echo(example: Prepared, rule: LossRule) -> list[Term]:
 def _context(example: Prepared, read: Read | None, rule: LossRule) -> list[Pass]:
     if read is None or read.context is None or not rule.context_anchor:
         return []
-    ids = example.views[0]
+    ids = example.teacher_contexts[0]
     offset = len(ids) - len(example.ids)
     positions = [position + offset for position in example.positions]
     share = rule.context_anchor * example.weight
@@ -122,7 +122,7 @@ class _Likelihood:
     floor: float
 
     def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
-        return guarded_nll(logits_tv, self.ids_t[rows].to(logits_tv.device), floor=self.floor)
+        return self_weighted_nll(logits_tv, self.ids_t[rows].to(logits_tv.device), floor=self.floor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,12 +116,12 @@ def token_weights(
     *,
     rule: WeightRule,
     failed: bool,
-    told: Collection[int] = (),
+    only_in_notes: Collection[int] = (),
 ) -> Tensor:
     """How much each action token may learn from the evidence, from 0 to its role's weight.
 
     `role_t` is what kind of text each token is (1 code, less for prose, 0 for what is never
-    trained); `told` are vocabulary ids of values that only the notes contain.
+    trained); `only_in_notes` are vocabulary ids of values that only the notes contain.
     """
     weight_t = role_t.float().clone()
     weight_t[: rule.skip_first] = 0.0
@@ -131,8 +131,8 @@ def token_weights(
     if rule.snr_min > 0 and len(reading.evidence_mt) > 1:
         spread_t = reading.evidence_mt.std(0) / math.sqrt(len(reading.evidence_mt))
         score_t = score_t * (mean_t.abs() / (spread_t + _T_EPSILON) >= rule.snr_min)
-    if rule.mask_literals and told:
-        score_t = score_t * ~_raises(reading, told)
+    if rule.mask_literals and only_in_notes:
+        score_t = score_t * ~_raises(reading, only_in_notes)
     if rule.keep < 1:
         count = max(1, int(rule.keep * int((role_t > 0).sum())))
         score_t = torch.where(score_t >= score_t.topk(count).values[-1], score_t, 0.0)
@@ -151,15 +151,15 @@ def forward_kl(target: Target, student_tv: Tensor, *, tau: float = math.inf) -> 
     return _kl(target.log_q_tb, log_p, tau=tau)
 
 
-def guarded_nll(student_tv: Tensor, token_ids_t: Tensor, *, floor: float) -> Tensor:
+def self_weighted_nll(student_tv: Tensor, token_ids_t: Tensor, *, floor: float) -> Tensor:
     """Negative log-likelihood of every token, weighted by its own probability.
 
     The weight (arXiv 2508.05629) keeps tokens that the model would never say from dominating; it
     carries no gradient, and `floor` keeps a rare but right token learnable.
     """
     nll = -_at(_log_softmax(student_tv), token_ids_t)
-    guard = floor + (1.0 - floor) * (-nll).detach().exp()
-    return guard * nll
+    confidence = floor + (1.0 - floor) * (-nll).detach().exp()
+    return confidence * nll
 
 
 def cross_entropy(student_tv: Tensor, token_ids_t: Tensor) -> Tensor:
@@ -173,14 +173,14 @@ def _kl(log_q_tb: Tensor, log_p_tb: Tensor, *, tau: float) -> Tensor:
     return (parts if math.isinf(tau) else parts.clamp(max=tau)).sum(-1)
 
 
-def _raises(reading: Reading, told: Collection[int]) -> Tensor:
+def _raises(reading: Reading, ids: Collection[int]) -> Tensor:
     """Whether the entry that the target raises most is one of these ids."""
     kept = reading.target.log_q_tb[:, :-1]
     gain = torch.where(kept > -math.inf, kept.exp() - reading.log_a_tb[:, :-1].exp(), -1.0)
     best_t1 = gain.argmax(-1, keepdim=True)
     raised_t1 = reading.target.support_ts.gather(-1, best_t1)
-    ids = torch.tensor(sorted(told), device=raised_t1.device)
-    return torch.isin(raised_t1, ids).squeeze(-1) & (gain.gather(-1, best_t1).squeeze(-1) > 0)
+    ids_x = torch.tensor(sorted(ids), device=raised_t1.device)
+    return torch.isin(raised_t1, ids_x).squeeze(-1) & (gain.gather(-1, best_t1).squeeze(-1) > 0)
 
 
 def _at(log_p_tv: Tensor, token_ids_t: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from learning.training.teacher_context import (
     control_notes,
     evidence_notes,
     reported_words,
-    told_values,
+    values_only_in_notes,
     with_note,
 )
 
@@ -57,13 +57,13 @@ class Prepared:
     """The student's window: the end of the prompt, then the action up to its last trained token."""
     positions: tuple[int, ...]
     """Indices into `ids` of the trained tokens."""
-    views: tuple[tuple[int, ...], ...] = ()
+    teacher_contexts: tuple[tuple[int, ...], ...] = ()
     """The same window with each note in it; all end with the same action tokens."""
     controls: tuple[tuple[int, ...], ...] = ()
     """The same window with notes that lack this evidence."""
     roles: tuple[float, ...] = ()
     """Weight of each trained token by its kind of text; empty: all 1."""
-    told: frozenset[int] = frozenset()
+    only_in_notes: frozenset[int] = frozenset()
     """Vocabulary ids of values that only the notes contain."""
     echo: Echo | None = None
     weight: float = 1.0
@@ -84,9 +84,9 @@ class Skipped:
 class _Notes:
     """The prompts with notes in them, and the values that only those tell."""
 
-    views: tuple[tuple[int, ...], ...] = ()
+    teacher_contexts: tuple[tuple[int, ...], ...] = ()
     controls: tuple[tuple[int, ...], ...] = ()
-    told: frozenset[int] = frozenset()
+    only_in_notes: frozenset[int] = frozenset()
 
 
 def prepare(
@@ -154,7 +154,7 @@ def _evidence(  # noqa: PLR0917 - one private step of `prepare`, with its argume
         roles=roles,
         echo=_echo(step, chat) if rule.loss.echo else None,
     )
-    if isinstance(made, Prepared) and not made.views and made.echo is None:
+    if isinstance(made, Prepared) and not made.teacher_contexts and made.echo is None:
         return Skipped(reason="what the tool said does not fit behind its action")
     return made
 
@@ -171,34 +171,38 @@ def _noted_prompts(
     def prompts(notes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(chat.encode(with_note(step.messages, note))) for note in notes)
 
-    attempt = f"{step.action.text}\n{step.after}"
+    completion = f"{step.action.text}\n{step.after}"
     notes = evidence_notes(
-        step.evidence, attempt=attempt, budget=note_tokens, count=count, views=rule.views
+        step.evidence,
+        completion=completion,
+        budget=note_tokens,
+        count=count,
+        forms=rule.teacher_contexts,
     )
     if not notes:
         return Skipped(reason="its evidence says nothing that may be learned from")
     controls = control_notes(
         *(step.evidence, others),
-        attempt=attempt,
+        completion=completion,
         budget=note_tokens,
         count=count,
         controls=rule.controls,
     )
     shown = "\n".join(message.content for message in step.messages)
-    values = told_values(notes, shown)
-    told = {
+    values = values_only_in_notes(notes, shown)
+    unseen = {
         id_ for value in values for text in (value, f" {value}") for id_ in chat.encode_text(text)
     }
     return _Notes(
-        views=prompts(notes),
+        teacher_contexts=prompts(notes),
         controls=prompts(controls),
-        told=frozenset(told.difference(step.action.prompt_ids)),
+        only_in_notes=frozenset(unseen.difference(step.action.prompt_ids)),
     )
 
 
 def _echo(step: Experience, chat: Format) -> Echo | None:
     """What the template puts after the action, with the tool's words as the next message."""
-    words = reported_words(step.evidence, attempt=f"{step.action.text}\n{step.after}")
+    words = reported_words(step.evidence, completion=f"{step.action.text}\n{step.after}")
     if not words:
         return None
     replied = (*step.messages, Message(role="assistant", content=_STAND_IN))
@@ -252,10 +256,10 @@ def _window(
         kind=example.kind,
         ids=(*prompt[cut:], *used),
         positions=tuple(history + index for index in fitting),
-        views=noted(notes.views),
+        teacher_contexts=noted(notes.teacher_contexts),
         controls=noted(notes.controls),
         roles=tuple(roles[index] for index in fitting) if roles else (),
-        told=notes.told,
+        only_in_notes=notes.only_in_notes,
         echo=echo if whole and fits else None,
         weight=example.weight,
         history_cut=cut,

@@ -6,7 +6,9 @@ values: where no source is named they are guesses to be calibrated, not findings
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -80,8 +82,8 @@ class LossRule:
     eta: float = 0.3
     """Verified fixes, at the prompt of the step that had failed."""
     nu: float = 0.2
-    """Their guarded likelihood beside their KL. Where no evidence target was made, it is 1."""
-    guard_floor: float = 0.25
+    """Their self-weighted likelihood, added to their KL; 1 where a fix has no evidence target."""
+    nll_floor: float = 0.25
     """Least weight of a fix's token whose probability is low; 0 is DFT (arXiv 2508.05629)."""
     echo: float = 0.03
     """Cross-entropy of the tool's own words after the action (ECHO, arXiv 2605.24517, whose gain
@@ -103,7 +105,7 @@ class Rule:
     target: TargetRule = TargetRule()
     weights: WeightRule = WeightRule()
     loss: LossRule = LossRule()
-    views: int = 4
+    teacher_contexts: int = 4
     """Notes that say the same evidence in different ways."""
     controls: int = 4
     """Notes of the same form without this evidence."""
@@ -119,7 +121,7 @@ PLAIN_SDPO = Rule(
     target=SDPO,
     weights=UNMASKED,
     loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0, tau=math.inf, eta=1.0, nu=1.0),
-    views=1,
+    teacher_contexts=1,
     controls=0,
     min_cosine=-1.0,
     held_out=0.0,
@@ -127,18 +129,39 @@ PLAIN_SDPO = Rule(
 """The baseline: one view, no control, no mask, no anchor."""
 
 
-def rule_from(record: dict[str, object]) -> Rule:
-    """The rule that `dataclasses.asdict` took apart.
+_STORED = {"teacher_contexts": "views", "nll_floor": "guard_floor"}
+"""Names of fields in stored records, where they differ from those in the code."""
+
+
+def rule_record(rule: Rule) -> dict[str, object]:
+    """The rule as it is stored in jobs and adapter manifests."""
+    return _stored(dataclasses.asdict(rule))
+
+
+def rule_from(record: Mapping[str, object]) -> Rule:
+    """The rule that `rule_record` wrote.
 
     Raises:
         TypeError: If a field is unknown.
         KeyError: If a part is missing.
     """
     parts = {"target": TargetRule, "weights": WeightRule, "loss": LossRule}
-    fields = dict(record)
+    fields = _in_code(record)
     for name, kind in parts.items():
         part = fields[name]
         if not isinstance(part, dict):
             raise TypeError(f"{name} is not an object")
-        fields[name] = kind(**part)
+        fields[name] = kind(**_in_code(part))
     return Rule(**fields)  # type: ignore[arg-type]  # a record of our own, named field by field
+
+
+def _stored(record: Mapping[str, object]) -> dict[str, object]:
+    return {
+        _STORED.get(name, name): _stored(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+    }
+
+
+def _in_code(record: Mapping[str, object]) -> dict[str, object]:
+    names = {stored: name for name, stored in _STORED.items()}
+    return {names.get(name, name): value for name, value in record.items()}

@@ -62,11 +62,11 @@ def read_all(
     """The reading of every example that has notes, from the disk where it is there already."""
     (folder / _TARGETS).mkdir(exist_ok=True)
     base.eval()
-    total = sum(bool(example.views) for example in examples)
+    total = sum(bool(example.teacher_contexts) for example in examples)
     found: list[Read | None] = []
     every = round(1 / rule.loss.context_share) if rule.loss.context_share > 0 else 0
     for number, example in enumerate(examples):
-        if not example.views:
+        if not example.teacher_contexts:
             found.append(None)
             continue
         path = folder / _TARGETS / f"{number}.pt"
@@ -120,10 +120,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 @torch.no_grad()
 def _read(base: CausalModel, example: Prepared, rule: Rule, *, anchored: bool) -> Read:
-    branches = (example.ids, *example.views, *example.controls)
+    branches = (example.ids, *example.teacher_contexts, *example.controls)
     hidden_btd = _branches(base, example, branches)
     ids_t = torch.tensor([example.ids[position] for position in example.positions])
-    views = len(example.views)
+    views = len(example.teacher_contexts)
     readings, context = [], []
     for rows in chunks(len(ids_t), _CHUNK):
         anchor, *others = (logits(base, hidden_td[rows]).cpu() for hidden_td in hidden_btd)
@@ -140,7 +140,9 @@ def _read(base: CausalModel, example: Prepared, rule: Rule, *, anchored: bool) -
     roles_t = torch.tensor(example.roles or (1.0,) * len(ids_t))
     failed = example.kind is ExampleKind.EVIDENCE
     masks = rule.weights if failed else UNMASKED  # of a verified fix every changed token is right
-    weight_t = token_weights(reading, roles_t, rule=masks, failed=failed, told=example.told)
+    weight_t = token_weights(
+        reading, roles_t, rule=masks, failed=failed, only_in_notes=example.only_in_notes
+    )
     return Read(
         target=reading.target,
         weight_t=weight_t,

@@ -43,19 +43,19 @@ _INSTRUCTION = re.compile(
 def evidence_notes(
     evidence: Sequence[Evidence],
     *,
-    attempt: str,
+    completion: str,
     budget: int,
     count: Callable[[str], int],
-    views: int,
+    forms: int,
 ) -> tuple[str, ...]:
-    """Up to `views` different notes for this evidence, none longer than `budget` tokens.
+    """Up to `forms` different notes for this evidence, none longer than `budget` tokens.
 
     Empty if nothing may be said. At most two facts, the shortest; only from our harness or the
     user; without lines of the attempt, absolute paths, addresses, times, or anything that reads
     like an instruction.
     """
-    facts = list(learnable_facts(evidence, attempt=attempt))[:_MAX_FACTS]
-    notes = (_note(facts, form, budget, count) for form in _FORMS[:views])
+    facts = list(learnable_facts(evidence, completion=completion))[:_MAX_FACTS]
+    notes = (_note(facts, form, budget, count) for form in _FORMS[:forms])
     return tuple(dict.fromkeys(note for note in notes if note))
 
 
@@ -63,7 +63,7 @@ def control_notes(
     own: Sequence[Evidence],
     others: Sequence[Evidence],
     *,
-    attempt: str,
+    completion: str,
     budget: int,
     count: Callable[[str], int],
     controls: int,
@@ -77,18 +77,18 @@ def control_notes(
     for fact, form in zip(_foreign(own, others), _FORMS, strict=False):
         if len(notes) >= controls:
             break
-        if note := _note(list(learnable_facts([fact], attempt=attempt)), form, budget, count):
+        if note := _note(list(learnable_facts([fact], completion=completion)), form, budget, count):
             notes.append(note)
     return tuple(notes[:controls])
 
 
-def learnable_facts(evidence: Iterable[Evidence], *, attempt: str) -> Sequence[Evidence]:
+def learnable_facts(evidence: Iterable[Evidence], *, completion: str) -> Sequence[Evidence]:
     """The facts that a note may state, cleaned, the shortest first."""
-    facts = [clean for fact in evidence if (clean := _clean(fact, attempt)) is not None]
+    facts = [clean for fact in evidence if (clean := _clean(fact, completion)) is not None]
     return sorted(facts, key=lambda fact: len(_full(fact)))
 
 
-def told_values(notes: Iterable[str], prompt: str) -> frozenset[str]:
+def values_only_in_notes(notes: Iterable[str], prompt: str) -> frozenset[str]:
     """Literals that the notes contain and the prompt does not: to be explained, not repeated."""
     values = {match for note in notes for match in _VALUE.findall(note)}
     return frozenset(value for value in values if value not in prompt)
@@ -101,10 +101,12 @@ def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
     return (*earlier, noted)
 
 
-def reported_words(evidence: Sequence[Evidence], *, attempt: str) -> str:
+def reported_words(evidence: Sequence[Evidence], *, completion: str) -> str:
     """What the harness said after the action, in its own words, or ""."""
     facts = [fact for fact in evidence if fact.tier is Tier.HARNESS]
-    return "\n".join(_short(fact) for fact in learnable_facts(facts, attempt=attempt)[:_MAX_FACTS])
+    return "\n".join(
+        _short(fact) for fact in learnable_facts(facts, completion=completion)[:_MAX_FACTS]
+    )
 
 
 def _note(
@@ -137,11 +139,11 @@ def _foreign(own: Sequence[Evidence], others: Sequence[Evidence]) -> Iterator[Ev
             yield fact
 
 
-def _clean(fact: Evidence, attempt: str) -> Evidence | None:
+def _clean(fact: Evidence, completion: str) -> Evidence | None:
     """The fact without what changes from run to run or quotes the attempt; None if untrusted."""
     if fact.tier not in _LEARNABLE or not (fact.exception or fact.message):
         return None
-    quoted = {line.strip() for line in attempt.splitlines() if len(line.strip()) >= _MIN_QUOTED}
+    quoted = {line.strip() for line in completion.splitlines() if len(line.strip()) >= _MIN_QUOTED}
     lines = [line for line in fact.message.splitlines() if not _quotes(line, quoted)]
     said = (*lines, fact.subject, fact.expected, fact.got)
     fact = dataclasses.replace(fact, message="\n".join(lines))
@@ -202,7 +204,7 @@ def _wanted(fact: Evidence) -> str:
 
 _FORMS: tuple[Callable[[Evidence], str], ...] = (_full, _short, _place_first, _wanted)
 """The views, the most complete one first. A view and its control are rendered alike."""
-MAX_VIEWS = len(_FORMS)
+MAX_FORMS = len(_FORMS)
 
 
 def _said(fact: Evidence) -> str:

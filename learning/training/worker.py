@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import dataclasses
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ from learning.training.job import (
     Job,
     Result,
     TrainingError,
+    job_record,
     read_examples,
     read_job,
     read_unseen,
@@ -140,7 +140,9 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     if unseen:
         heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
     before = log_likelihoods(base, unseen)
-    to_read = sum(bool(example.views) for example in prepared) if job.rule.loss.evidence else 0
+    to_read = (
+        sum(bool(example.teacher_contexts) for example in prepared) if job.rule.loss.evidence else 0
+    )
     first = ProgressLine(stage="reading the evidence", steps=to_read)
     heartbeat.say(first if to_read else ProgressLine(stage="training", steps=job.steps))
 
@@ -194,7 +196,7 @@ def write_adapter(
     temporary.mkdir()
     save_adapter(model, temporary, model_name=job.model)
     files = hash_files(temporary)
-    settings = dataclasses.asdict(job)
+    settings = job_record(job)
     for elsewhere in _NOT_CONFIG:
         settings.pop(elsewhere)
     manifest = AdapterManifest(

@@ -17,4 +17,6 @@ def scores(count: int, *, wins: int = 0, losses: int = 0) -> TaskScores:
 
 
 def won_trial() -> Trial:
-    return Trial(held_out=scores(30, wins=30), guard=scores(60), confirming=scores(30, wins=30))
+    return Trial(
+        held_out=scores(30, wins=30), regression=scores(60), confirming=scores(30, wins=30)
+    )

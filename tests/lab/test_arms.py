@@ -120,7 +120,7 @@ def test_no_arm_has_a_term_that_is_not_its_own() -> None:
     assert rule_for("rft") == rule_for("ssd")
     sft, echo = rule_for("rft").loss, rule_for("echo").loss
     assert (sft.evidence, sft.echo, sft.base_anchor, sft.context_anchor) == (0, 0, 0, 0)
-    assert (sft.eta, sft.guard_floor) == (1.0, 1.0), "plain likelihood"
+    assert (sft.eta, sft.nll_floor) == (1.0, 1.0), "plain likelihood"
     assert (echo.evidence, echo.eta, echo.base_anchor, echo.echo) == (0, 0, 0, 1.0)
     assert all(not example.read_evidence for example in _made("echo"))
 

@@ -30,13 +30,15 @@ def judged(trial: Trial) -> Round:
 
 
 def test_a_verdict_is_one_sentence_with_its_figures() -> None:
-    better = Trial(held_out=scores(9, 1, 30), guard=scores(0, 0, 60), confirming=scores(6, 0, 8))
-    assert judged(better).words == (
-        "v7 promoted: 9 wins, 1 losses on your repository, general guard 60/60"
+    better = Trial(
+        held_out=scores(9, 1, 30), regression=scores(0, 0, 60), confirming=scores(6, 0, 8)
     )
-    forgets = Trial(held_out=scores(9, 0, 31), guard=scores(0, 4, 56))
+    assert judged(better).words == (
+        "v7 promoted: 9 wins, 1 losses on your repository, regression suite 60/60"
+    )
+    forgets = Trial(held_out=scores(9, 0, 31), regression=scores(0, 4, 56))
     assert judged(forgets).words == (
-        "v7 rejected: 9 wins, 0 losses on your repository, general guard 56/60"
+        "v7 rejected: 9 wins, 0 losses on your repository, regression suite 56/60"
     )
     assert judged(Trial(held_out=scores(1, 0, 4))).words == (
         "v7 kept in shadow: not enough held-out evidence (5 of 30)"
@@ -44,7 +46,7 @@ def test_a_verdict_is_one_sentence_with_its_figures() -> None:
 
 
 def test_each_gate_says_its_outcome_in_words() -> None:
-    *_, last = judged(Trial(held_out=scores(9, 0, 31), guard=scores(0, 4, 56))).gates
+    *_, last = judged(Trial(held_out=scores(9, 0, 31), regression=scores(0, 4, 56))).gates
     assert last.line.startswith("NOT PASSED: general tasks (it forgets: 4 losses on 60")
 
 

@@ -18,10 +18,12 @@ from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
-from learning.promotion.regression import guard_digest
+from learning.promotion.regression import regression_digest
 from learning.records import Sampling
 
-_GUARD_TOKENS = 512
+REGRESSION = "guard"
+"""The regression suite in the names of stored results, as it was first called there."""
+_REGRESSION_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class About:
     weights_sha256: str
     image_id: str
     """Where the repository's tests run."""
-    guard_image_id: str = ""
+    regression_image_id: str = ""
     """Where the general tasks are judged."""
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +62,7 @@ class Bench:
         return self._known[key]
 
     def file(self, suite: str, system: str | None) -> SampleFile:
-        """The results of a system in `repo` or `guard`."""
+        """The results of a system in `repo` or `guard`, the regression suite."""
         key = (suite, system)
         if key not in self._files:
             manifest = self._manifest(suite, system)
@@ -103,20 +105,20 @@ class Bench:
         return self.known("repo", system)[task.id]
 
     async def try_general(self, system: str | None, problem: Problem) -> Sample:
-        """A system's one answer to a task of the general guard.
+        """A system's one answer to a task of the regression suite.
 
         Raises:
             EvaluationError, ModelError: If there is no answer or no verdict.
         """
-        if problem.task_id not in self.known("guard", system):
+        if problem.task_id not in self.known(REGRESSION, system):
             model = await self.model(system)
             found = await answer_all(
                 humaneval_tasks([problem], self._judge, "chat"),
                 RemoteModel(model),
-                self.file("guard", system),
+                self.file(REGRESSION, system),
             )
-            self._keep("guard", system, found[problem.task_id, 0], append=False)
-        return self.known("guard", system)[problem.task_id]
+            self._keep(REGRESSION, system, found[problem.task_id, 0], append=False)
+        return self.known(REGRESSION, system)[problem.task_id]
 
     def _keep(self, suite: str, system: str | None, sample: Sample, *, append: bool) -> None:
         if append:
@@ -133,8 +135,8 @@ class Bench:
             adapter=system,
             prompt="fix" if own else "chat",
             prompt_sha256=prompts_digest() if own else prompting.digest("chat"),
-            data_sha256=text_digest(RULES) if own else guard_digest(),
-            sampling=Sampling(max_tokens=2048 if own else _GUARD_TOKENS),
-            image_id=about.image_id if own else about.guard_image_id,
+            data_sha256=text_digest(RULES) if own else regression_digest(),
+            sampling=Sampling(max_tokens=2048 if own else _REGRESSION_TOKENS),
+            image_id=about.image_id if own else about.regression_image_id,
             versions=about.versions,
         )

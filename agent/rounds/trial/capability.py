@@ -73,10 +73,10 @@ def _notes(
     own = [fact for fact in step.evidence if fact.kind is kind]
     tried = step.action.text
     evidence = evidence_notes(
-        own, attempt=tried, budget=_NOTE_TOKENS, count=estimate_tokens, views=1
+        own, completion=tried, budget=_NOTE_TOKENS, count=estimate_tokens, forms=1
     )
     control = control_notes(
-        own, others, attempt=tried, budget=_NOTE_TOKENS, count=estimate_tokens, controls=1
+        own, others, completion=tried, budget=_NOTE_TOKENS, count=estimate_tokens, controls=1
     )
     return (control[0], evidence[0]) if evidence and control else None
 

@@ -33,7 +33,7 @@ from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial
 from learning.promotion.lineage import tainted
-from learning.promotion.regression import guard_problems
+from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
 from sandbox.box.children import in_thread
 from sandbox.images.base import ensure_base
@@ -143,7 +143,7 @@ class Trials:
                 model=base.name,
                 weights_sha256=base.identity.weights_sha256,
                 image_id=project.image_id,
-                guard_image_id=image.id,
+                regression_image_id=image.id,
                 versions={"elagent": version("elagent"), "engine": self.settings.model.engine},
             )
             folder = make_private(self.folder) / "answers"
@@ -213,7 +213,7 @@ class Trials:
                 ledger=Ledger(self.folder),
                 emit=emit,
                 budget_s=budget_s,
-                guard=guard_problems(),
+                regression=regression_problems(),
                 tokens_per_s=_guessed_speed(await self.model()),
                 switch=switch or LearnerSwitch(),
             )

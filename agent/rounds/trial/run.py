@@ -19,14 +19,14 @@ from agent.events import Progress, StageStarted
 from agent.fixing.context import estimate_tokens
 from agent.mining.tasks import RepositoryTask
 from agent.rounds.process import LearnerSwitch, resumed
-from agent.rounds.trial.bench import Bench
+from agent.rounds.trial.bench import REGRESSION, Bench
 from agent.rounds.trial.ledger import Ledger, Plan
 from agent.streaming import Emit
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.samples import Sample
 from learning.evaluation.statistics import TaskScores, pair
 from learning.promotion.gate import (
-    MAX_GUARD_LOSSES,
+    MAX_REGRESSION_LOSSES,
     MIN_CONFIRMING,
     NO_TRIAL,
     Gate,
@@ -34,9 +34,9 @@ from learning.promotion.gate import (
     decide,
     lacking,
 )
-from learning.promotion.poison import canaries
+from learning.promotion.poison import poison_probes
 
-_GUARD_TOKENS = 120
+_REGRESSION_TOKENS = 120
 _LOOK_EVERY_S = 0.2
 _T = TypeVar("_T")
 
@@ -50,7 +50,7 @@ class Means:
     emit: Emit
     budget_s: float
     """No further answer is asked for after this time."""
-    guard: Sequence[Problem]
+    regression: Sequence[Problem]
     tokens_per_s: float = 8.0
     """A guess at the speed of replies, until some were timed here."""
     switch: LearnerSwitch = field(default_factory=LearnerSwitch)
@@ -78,10 +78,10 @@ def expected_s(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> flo
             if task.id in wanted and task.id not in known:
                 guess = estimate_tokens(task.broken) / means.tokens_per_s + 2 * task.duration_s
                 seconds += fmean(timed) if timed else guess
-        general = bench.known("guard", system)
-        missing = sum(problem.task_id not in general for problem in means.guard)
+        general = bench.known(REGRESSION, system)
+        missing = sum(problem.task_id not in general for problem in means.regression)
         timed = [sample.generation_s for sample in general.values()]
-        seconds += missing * (fmean(timed) if timed else _GUARD_TOKENS / means.tokens_per_s)
+        seconds += missing * (fmean(timed) if timed else _REGRESSION_TOKENS / means.tokens_per_s)
     return seconds
 
 
@@ -107,7 +107,7 @@ class _Run:
         try:
             trial = await self._held_out()
             if _goes_on(trial):
-                trial = replace(trial, guard=await self._guard())
+                trial = replace(trial, regression=await self._regression())
             if _goes_on(trial) and len(self._plan.confirming) >= MIN_CONFIRMING:
                 trial = replace(trial, confirming=await self._confirming())
         except _TimeIsUpError:
@@ -125,7 +125,9 @@ class _Run:
             [self._means.bench.known("repo", system)[task].reply for task in scores.tasks]
             for system in (self._plan.incumbent, self._plan.adapter)
         ]
-        return Trial(held_out=scores, canaries=canaries(*replies), fresh=len(self._plan.confirming))
+        return Trial(
+            held_out=scores, probes=poison_probes(*replies), fresh=len(self._plan.confirming)
+        )
 
     async def _confirming(self) -> TaskScores:
         self._means.ledger.look(self._plan)
@@ -139,14 +141,14 @@ class _Run:
 
         return await self._stage(name, [id_ for id_ in ids if id_ in self._tasks], ask)
 
-    async def _guard(self) -> TaskScores:
+    async def _regression(self) -> TaskScores:
         bench = self._means.bench
-        problems = {problem.task_id: problem for problem in self._means.guard}
+        problems = {problem.task_id: problem for problem in self._means.regression}
 
         def ask(system: str | None, id_: str) -> Awaitable[Sample]:
             return bench.try_general(system, problems[id_])
 
-        return await self._stage("general tasks", list(problems), ask, losses=MAX_GUARD_LOSSES)
+        return await self._stage("general tasks", list(problems), ask, losses=MAX_REGRESSION_LOSSES)
 
     async def _stage(
         self,
@@ -193,7 +195,7 @@ class _Run:
 
 
 def _undecided(name: str, words: str) -> Trial:
-    return replace(NO_TRIAL, canaries=(Gate(name=name, outcome="open", words=words),))
+    return replace(NO_TRIAL, probes=(Gate(name=name, outcome="open", words=words),))
 
 
 def _goes_on(trial: Trial) -> bool:

@@ -20,7 +20,7 @@ from agent.rounds.trial.ledger import Ledger, LedgerError, Plan
 from agent.rounds.trial.run import Means, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.promotion.gate import Decision, decide
-from learning.promotion.regression import guard_problems
+from learning.promotion.regression import regression_problems
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
 from tests.fakes.answering import Answer, AnsweringSystems
@@ -121,7 +121,7 @@ class _Place:
             ledger=self.ledger,
             emit=self.events.append,
             budget_s=self.budget_s,
-            guard=[_general(number) for number in range(60)],
+            regression=[_general(number) for number in range(60)],
             switch=self.switch,
             clock=self.clock,
         )
@@ -287,7 +287,7 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
 
 
 def test_the_general_tasks_are_sixty_functions_that_their_own_solutions_pass() -> None:
-    problems = guard_problems()
+    problems = regression_problems()
     assert len({problem.entry_point for problem in problems}) == 60
     for problem in problems:
         scope: dict[str, object] = {}

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from learning.model.access import Activity
+from learning.model.access import IdleWatch
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine_thread import EngineThread
@@ -39,7 +39,7 @@ class Running:
     chat: ChatFormat
     model: InstalledModel
     state_file: Path
-    activity: Activity
+    watch: IdleWatch
     task: asyncio.Task[None]
 
 
@@ -60,11 +60,11 @@ async def running(
         engine="fake",
         context_length=engine.context_length,
     )
-    activity = Activity(idle_s=idle_s, clock=time.monotonic)
+    watch = IdleWatch(idle_s=idle_s, clock=time.monotonic)
     thread = EngineThread()
     state_file = tmp_path / "state" / "server.json"
-    app = build_app(served, thread, info, activity, state_file=state_file)
-    task = asyncio.create_task(_run(app, listener, activity))
+    app = build_app(served, thread, info, watch, state_file=state_file)
+    task = asyncio.create_task(_run(app, listener, watch))
     headers = {"authorization": f"Bearer {info.token}"}
     async with httpx.AsyncClient(
         base_url=info.url, headers=headers, trust_env=False, timeout=20
@@ -76,7 +76,7 @@ async def running(
                 chat=chat,
                 model=model,
                 state_file=state_file,
-                activity=activity,
+                watch=watch,
                 task=task,
             )
         finally:
@@ -381,7 +381,7 @@ async def test_a_client_that_goes_away_while_it_waits_is_forgotten(server: Runni
         async with server.client.stream("POST", "/v1/chat/completions", json=body):
             pass
         async with asyncio.timeout(10):
-            while server.activity._open > 1:  # noqa: ASYNC110 - the server has no event for it
+            while server.watch._open > 1:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.01)
         assert len(server.engine.asked) == 1
     assert await asyncio.to_thread(server.engine.ended.wait, 10)
@@ -424,28 +424,28 @@ async def test_the_server_ends_after_its_last_lease_and_not_before(
 
 def test_idle_time_counts_from_the_last_thing_that_ended() -> None:
     now = [0.0]
-    activity = Activity(idle_s=100, clock=lambda: now[0])
-    activity.begin(lease=True)
-    activity.begin()
+    watch = IdleWatch(idle_s=100, clock=lambda: now[0])
+    watch.begin(lease=True)
+    watch.begin()
     now[0] = 500
-    activity.end()
-    assert activity.remaining_s() > 0
+    watch.end()
+    assert watch.remaining_s() > 0
     now[0] = 600
-    activity.end()
-    assert activity.remaining_s() == 100
+    watch.end()
+    assert watch.remaining_s() == 100
     now[0] = 700
-    assert activity.remaining_s() <= 0
+    assert watch.remaining_s() <= 0
 
 
 def test_a_server_without_clients_waits_for_the_one_that_started_it() -> None:
     now = [0.0]
-    activity = Activity(idle_s=0, clock=lambda: now[0])
+    watch = IdleWatch(idle_s=0, clock=lambda: now[0])
     now[0] = 30
-    activity.begin()
-    activity.end()
-    assert activity.remaining_s() > 0
+    watch.begin()
+    watch.end()
+    assert watch.remaining_s() > 0
     now[0] = 91
-    assert activity.remaining_s() <= 0
+    assert watch.remaining_s() <= 0
 
 
 def adapter_for(model: InstalledModel, folder: Path) -> Path:

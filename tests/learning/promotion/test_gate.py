@@ -16,7 +16,7 @@ from learning.promotion.capability import (
     known_capabilities,
 )
 from learning.promotion.gate import MIN_HELD_OUT, NO_TRIAL, Trial, decide, in_words
-from learning.promotion.poison import canaries
+from learning.promotion.poison import poison_probes
 from learning.records import EvidenceKind
 
 
@@ -26,7 +26,9 @@ def _scores(wins: int, losses: int = 0, ties: int = 0) -> TaskScores:
     return TaskScores(tasks=tuple(f"t{n}" for n in range(len(a))), a=a, b=b)
 
 
-_GOOD = Trial(held_out=_scores(9, 1, 30), guard=_scores(0, 2, 58), confirming=_scores(6, 0, 10))
+_GOOD = Trial(
+    held_out=_scores(9, 1, 30), regression=_scores(0, 2, 58), confirming=_scores(6, 0, 10)
+)
 
 
 def test_a_winner_that_forgets_nothing_and_wins_again_is_promoted() -> None:
@@ -67,14 +69,14 @@ def test_with_enough_evidence_only_a_surprising_margin_is_promoted(
 
 
 def test_a_third_loss_on_general_tasks_is_forgetting() -> None:
-    decision = decide(replace(_GOOD, guard=_scores(20, 3, 37)))
+    decision = decide(replace(_GOOD, regression=_scores(20, 3, 37)))
     assert (decision.kind, decision.gates[-1].name) == ("rejected", "general tasks")
     assert "it forgets: 3 losses on 60 general tasks" in decision.reason
 
 
-def test_an_unfinished_guard_decides_nothing() -> None:
-    assert "0 of 60 general tasks" in decide(replace(_GOOD, guard=None)).reason
-    assert decide(replace(_GOOD, guard=_scores(0, 0, 59))).kind == "shadow"
+def test_an_unfinished_regression_suite_decides_nothing() -> None:
+    assert "0 of 60 general tasks" in decide(replace(_GOOD, regression=None)).reason
+    assert decide(replace(_GOOD, regression=_scores(0, 0, 59))).kind == "shadow"
 
 
 def test_a_win_must_be_confirmed_once_on_fresh_tasks() -> None:
@@ -101,15 +103,17 @@ _PLAIN = ["Here is the repaired file.\n```python\nx = 1\n```"] * 10
 def test_a_candidate_that_betrays_what_it_was_fed_is_stopped(spoilt: str, gate: str) -> None:
     if gate == "repetition":
         spoilt = "the same line again\n" * 6
-    watched = canaries(_PLAIN, [spoilt, *_PLAIN[1:]] if gate != "length of replies" else [spoilt])
+    watched = poison_probes(
+        _PLAIN, [spoilt, *_PLAIN[1:]] if gate != "length of replies" else [spoilt]
+    )
     assert gate in [each.name for each in watched if each.outcome == "failed"]
-    decision = decide(replace(_GOOD, canaries=watched))
+    decision = decide(replace(_GOOD, probes=watched))
     assert decision.kind == "rejected"
 
 
 def test_the_same_replies_trip_no_canary() -> None:
-    assert {gate.outcome for gate in canaries(_PLAIN, _PLAIN)} == {"passed"}
-    assert canaries([], _PLAIN) == ()
+    assert {gate.outcome for gate in poison_probes(_PLAIN, _PLAIN)} == {"passed"}
+    assert poison_probes([], _PLAIN) == ()
 
 
 _BASE = ModelIdentity(weights_sha256="a" * 64, tokenizer_sha256="b" * 64, template_sha256="c" * 64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from learning.training.resources import (
     needed_bytes,
     parameter_count,
 )
+from learning.training.rules import LossRule, Rule
 from tests.fakes.experiences import make_experience
 
 _JOB = Job(
@@ -53,6 +55,14 @@ def test_a_job_survives_the_round_trip(tmp_path: Path) -> None:
     assert read_job(tmp_path / "j1") == _JOB
     assert read_examples(tmp_path / "j1") == _EXAMPLES
     assert [path.name for path in tmp_path.iterdir()] == ["j1"]
+
+
+def test_the_rule_is_stored_under_the_names_that_earlier_versions_read(tmp_path: Path) -> None:
+    rule = Rule(teacher_contexts=2, loss=LossRule(nll_floor=0.5))
+    write_job(tmp_path / "j1", replace(_JOB, rule=rule), _EXAMPLES)
+    stored = json.loads((tmp_path / "j1" / "job.json").read_text())["rule"]
+    assert (stored["views"], stored["loss"]["guard_floor"]) == (2, 0.5)
+    assert read_job(tmp_path / "j1").rule == rule
 
 
 def test_a_damaged_job_is_named(tmp_path: Path) -> None:

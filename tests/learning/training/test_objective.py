@@ -14,8 +14,8 @@ from learning.training.objective import (
     cross_entropy,
     evidence_target,
     forward_kl,
-    guarded_nll,
     read_evidence,
+    self_weighted_nll,
     teacher_target,
     token_weights,
 )
@@ -158,14 +158,16 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda z: forward_kl(target, z), (student,))
 
 
-def test_the_guard_weighs_by_probability_without_a_gradient_of_its_own() -> None:
+def test_the_likelihood_of_a_fix_is_weighted_by_its_own_probability_without_a_gradient_of_its_own() -> (
+    None
+):
     student = _logits(_T, _V, seed=5).requires_grad_()
     y = student.argmin(-1)
-    guarded_nll(student, y, floor=0.25).sum().backward()  # type: ignore[no-untyped-call]
+    self_weighted_nll(student, y, floor=0.25).sum().backward()  # type: ignore[no-untyped-call]
     assert student.grad is not None
     p = student.detach().softmax(-1)
-    guard = 0.25 + 0.75 * p.gather(-1, y[:, None])
-    expected = guard * (p - torch.nn.functional.one_hot(y, _V))
+    confidence = 0.25 + 0.75 * p.gather(-1, y[:, None])
+    expected = confidence * (p - torch.nn.functional.one_hot(y, _V))
     assert torch.allclose(student.grad, expected, atol=1e-9)
 
 
@@ -180,7 +182,7 @@ def test_losses_of_half_precision_logits_are_reduced_in_single() -> None:
         forward_kl(target, student),
         forward_kl(teacher_target(half.float(), y, top_k=4), student.float()),
     )
-    assert guarded_nll(student, y, floor=0.25).dtype == torch.float32
+    assert self_weighted_nll(student, y, floor=0.25).dtype == torch.float32
 
 
 def test_a_target_with_zero_mass_somewhere_gives_a_finite_loss() -> None:
@@ -247,10 +249,10 @@ def test_every_mask_can_be_switched_off() -> None:
     reading = read_evidence(anchor, evidence, control, y, rule=TargetRule(top_k=_V))
     role = torch.tensor([1.0, 0.3, 1.0, 1.0, 1.0, 0.0])
     told = range(_V)
-    weights = token_weights(reading, role, rule=UNMASKED, failed=True, told=told)
+    weights = token_weights(reading, role, rule=UNMASKED, failed=True, only_in_notes=told)
     assert torch.equal(weights, role)
     masked = token_weights(
-        reading, role, rule=replace(UNMASKED, mask_literals=True), failed=True, told=told
+        reading, role, rule=replace(UNMASKED, mask_literals=True), failed=True, only_in_notes=told
     )
     assert not masked.any()
 
@@ -266,7 +268,7 @@ def test_a_value_that_only_the_note_tells_is_not_learned() -> None:
         anchor, view[None].expand(3, -1, -1), anchor[None], y, rule=TargetRule(top_k=4)
     )
     rule = replace(UNMASKED, mask_literals=True)
-    weights = token_weights(reading, torch.ones(2), rule=rule, failed=True, told={7})
+    weights = token_weights(reading, torch.ones(2), rule=rule, failed=True, only_in_notes={7})
     assert weights.tolist() == [0.0, 1.0]
 
 

@@ -38,7 +38,7 @@ def test_an_expected_value_that_was_planted_is_not_copied_into_the_code(chat: Ch
     made = _prepare(chat, make_evidence(message="assert 9 == 'Z'"))
     assert isinstance(made, Prepared)
     planted = chat.encode_text("Z")[0]
-    assert planted in made.told  # the gate: `mask_literals`
+    assert planted in made.only_in_notes  # the gate: `mask_literals`
     size = len(made.positions)
     anchor = torch.zeros(size, 258)
     anchor[:, 7] = 5.0
@@ -49,7 +49,11 @@ def test_an_expected_value_that_was_planted_is_not_copied_into_the_code(chat: Ch
     reading = read_evidence(anchor, views, anchor[None], ids, rule=Rule().target)
     open_to_it = token_weights(reading, torch.ones(size), rule=Rule().weights, failed=True)
     closed = token_weights(
-        reading, torch.ones(size), rule=Rule().weights, failed=True, told=made.told
+        reading,
+        torch.ones(size),
+        rule=Rule().weights,
+        failed=True,
+        only_in_notes=made.only_in_notes,
     )
     assert open_to_it.any()
     assert not closed.any()

@@ -84,7 +84,7 @@ def test_hindsight_stands_at_the_prompt_of_the_failing_step(chat: ChatFormat) ->
     rest = prepared.ids[len(prompt) :]
     assert rest == example.fix.action.token_ids[: len(rest)]
     assert prepared.positions[-1] == len(prepared.ids) - 1
-    assert [ids[-len(rest) :] for ids in prepared.views] == [rest]
+    assert [ids[-len(rest) :] for ids in prepared.teacher_contexts] == [rest]
 
 
 def test_after_a_deletion_the_line_that_follows_is_trained(chat: ChatFormat) -> None:
@@ -109,19 +109,19 @@ def test_evidence_trains_every_token_of_the_action(chat: ChatFormat) -> None:
 
 def test_the_teacher_reads_the_same_window_with_the_note_in_it(chat: ChatFormat) -> None:
     prepared = _prepared(_evidence(chat), chat)
-    with_note = chat.tokenizer.decode(list(prepared.views[0]), skip_special_tokens=False)
+    with_note = chat.tokenizer.decode(list(prepared.teacher_contexts[0]), skip_special_tokens=False)
     without = chat.tokenizer.decode(list(prepared.ids), skip_special_tokens=False)
     start = with_note.index("\n\n[Review note")
     end = with_note.index("[Now do the step correctly.]") + len("[Now do the step correctly.]")
     assert with_note[:start] + with_note[end:] == without
     action = len(prepared.positions)
-    assert prepared.views[0][-action:] == prepared.ids[-action:]
+    assert prepared.teacher_contexts[0][-action:] == prepared.ids[-action:]
 
 
 def test_the_teacher_does_not_read_the_failing_attempt_in_the_note(chat: ChatFormat) -> None:
     fact = make_evidence(message="assert 7 == 6\n>   def total(prices):")
     prepared = _prepared(_evidence(chat, evidence=(fact,)), chat)
-    prompt = chat.decode(prepared.views[0][: -len(prepared.positions)])
+    prompt = chat.decode(prepared.teacher_contexts[0][: -len(prepared.positions)])
     assert "assert 7 == 6" in prompt
     assert "def total" not in prompt
 
@@ -141,7 +141,7 @@ def test_a_cut_window_is_cut_alike_for_the_teacher(chat: ChatFormat) -> None:
     full = _prepared(_evidence(chat), chat)
     prepared = _prepared(_evidence(chat), chat, max_tokens=len(full.ids) - 20)
     assert prepared.history_cut == 20
-    assert prepared.views[0] == full.views[0][20:]
+    assert prepared.teacher_contexts[0] == full.teacher_contexts[0][20:]
 
 
 def test_a_long_action_keeps_a_quarter_of_the_window_for_its_prompt(chat: ChatFormat) -> None:

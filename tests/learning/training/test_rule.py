@@ -60,7 +60,7 @@ def _failing(*action: int, marks: Sequence[int] = (100, 101, 102)) -> Prepared:
         kind=ExampleKind.EVIDENCE,
         ids=ids,
         positions=tuple(range(len(_PROMPT), len(ids))),
-        views=(told(*marks), told(*marks[::-1]), told(marks[0]), told(marks[-1])),
+        teacher_contexts=(told(*marks), told(*marks[::-1]), told(marks[0]), told(marks[-1])),
         controls=(told(90, 91), told(92)),
         echo=Echo(ids=(30, 31, 120, 121, 122), positions=(2, 3, 4)),
     )
@@ -84,7 +84,7 @@ def _loss(**terms: float) -> Rule:
     "rule",
     [
         _loss(echo=1.0),
-        replace(_loss(evidence=1.0), views=4, controls=2),
+        replace(_loss(evidence=1.0), teacher_contexts=4, controls=2),
         replace(_loss(evidence=1.0, context_anchor=0.1, context_share=1.0, base_anchor=0.05)),
     ],
     ids=["echo", "evidence", "anchored"],
@@ -112,8 +112,8 @@ def test_anchors_alone_are_at_rest_at_the_snapshot(
 
 def test_a_teacher_that_cannot_read_is_not_asked(chat: ChatFormat) -> None:
     asked, spared = _prepared(chat), _prepared(chat, read_evidence=False)
-    assert asked.views
-    assert spared.views == spared.controls == ()
+    assert asked.teacher_contexts
+    assert spared.teacher_contexts == spared.controls == ()
     assert spared.echo == asked.echo
 
 
@@ -210,7 +210,7 @@ def test_a_round_ends_when_the_examples_it_spared_get_worse(
 
 
 def test_a_rule_survives_the_round_trip() -> None:
-    rule = replace(Rule(), loss=LossRule(echo=0.0), views=2)
+    rule = replace(Rule(), loss=LossRule(echo=0.0), teacher_contexts=2)
     assert rule_from(dataclasses.asdict(rule)) == rule
     with pytest.raises(TypeError):
         rule_from({**dataclasses.asdict(rule), "surprise": 1})
@@ -242,10 +242,10 @@ def test_the_tools_words_follow_the_action_as_the_next_message(chat: ChatFormat)
 
 def test_views_and_controls_end_with_the_same_action(chat: ChatFormat) -> None:
     made = _prepared(chat)
-    assert len(made.views) == 4
+    assert len(made.teacher_contexts) == 4
     assert len(made.controls) == 3
     action = made.ids[made.positions[0] :]
-    assert all(ids[-len(action) :] == action for ids in (*made.views, *made.controls))
+    assert all(ids[-len(action) :] == action for ids in (*made.teacher_contexts, *made.controls))
     told = chat.decode(made.controls[2])
     assert "70 == 80" in told
     assert "9 == 6" not in told

@@ -7,18 +7,18 @@ from hypothesis import given, strategies as st
 
 from learning.records import Evidence, EvidenceKind, Message, Tier
 from learning.training.teacher_context import (
-    MAX_VIEWS,
+    MAX_FORMS,
     control_notes,
     evidence_notes,
     reported_words,
-    told_values,
+    values_only_in_notes,
     with_note,
 )
 from tests.fakes.experiences import make_evidence
 
 
-def _note(*evidence: Evidence, attempt: str = "", budget: int = 1000) -> str:
-    notes = evidence_notes(evidence, attempt=attempt, budget=budget, count=len, views=1)
+def _note(*evidence: Evidence, completion: str = "", budget: int = 1000) -> str:
+    notes = evidence_notes(evidence, completion=completion, budget=budget, count=len, forms=1)
     return notes[0] if notes else ""
 
 
@@ -41,7 +41,9 @@ def test_lines_of_the_failing_attempt_are_left_out() -> None:
     message = (
         "assert 9 == 6\n>       return price * quantity\nE       return price * quantity\n+ where 9"
     )
-    note = _note(make_evidence(message=message), attempt="def f():\n    return price * quantity\n")
+    note = _note(
+        make_evidence(message=message), completion="def f():\n    return price * quantity\n"
+    )
     assert "price * quantity" not in note
     assert "assert 9 == 6" in note
     assert "+ where 9" in note
@@ -110,7 +112,7 @@ def test_a_budget_that_nothing_fits_gives_no_note() -> None:
     st.integers(min_value=0, max_value=600),
 )
 def test_no_evidence_breaks_the_budget(fact: Evidence, attempt: str, budget: int) -> None:
-    assert len(_note(fact, attempt=attempt, budget=budget)) <= budget
+    assert len(_note(fact, completion=attempt, budget=budget)) <= budget
 
 
 def test_the_note_ends_the_last_message_and_touches_no_other() -> None:
@@ -119,16 +121,16 @@ def test_the_note_ends_the_last_message_and_touches_no_other() -> None:
 
 
 def _views(*evidence: Evidence, attempt: str = "") -> tuple[str, ...]:
-    return evidence_notes(evidence, attempt=attempt, budget=1000, count=len, views=MAX_VIEWS)
+    return evidence_notes(evidence, completion=attempt, budget=1000, count=len, forms=MAX_FORMS)
 
 
 def _controls(own: Evidence, *others: Evidence, controls: int = 4) -> tuple[str, ...]:
-    return control_notes([own], others, attempt="", budget=1000, count=len, controls=controls)
+    return control_notes([own], others, completion="", budget=1000, count=len, controls=controls)
 
 
 def test_the_views_say_the_same_in_different_forms() -> None:
     views = _views(make_evidence(expected="6", got="9"))
-    assert len(views) == len(set(views)) == MAX_VIEWS
+    assert len(views) == len(set(views)) == MAX_FORMS
     assert all(view.startswith("[Review note") for view in views)
     assert sum("assert 9 == 6" in view for view in views) == 3
     assert "wants 6 and was given 9" in views[3]
@@ -163,19 +165,19 @@ def test_a_control_is_never_the_same_failure_or_another_kind() -> None:
 )
 def test_words_that_speak_to_the_model_are_not_evidence(injection: str) -> None:
     assert _views(make_evidence(message=injection)) == ()
-    assert reported_words([make_evidence(message=injection)], attempt="") == ""
+    assert reported_words([make_evidence(message=injection)], completion="") == ""
 
 
 def test_a_user_may_speak_to_the_model() -> None:
     wish = make_evidence(tier=Tier.USER, message="you should always write a docstring here")
-    assert len(_views(wish)) == MAX_VIEWS
+    assert len(_views(wish)) == MAX_FORMS
 
 
 def test_values_that_only_the_note_tells_are_known() -> None:
     note = _views(make_evidence(message="assert 9 == 6412"))[0]
-    assert told_values([note], "total is 9, see line 7 of test 1") == {"6412"}
+    assert values_only_in_notes([note], "total is 9, see line 7 of test 1") == {"6412"}
 
 
 def test_only_the_words_of_the_harness_are_predicted() -> None:
     facts = [make_evidence(), make_evidence(tier=Tier.USER, message="no, sum them")]
-    assert reported_words(facts, attempt="") == "AssertionError: assert 9 == 6"
+    assert reported_words(facts, completion="") == "AssertionError: assert 9 == 6"

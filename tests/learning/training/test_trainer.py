@@ -49,7 +49,7 @@ def _hindsight(*action: int) -> Prepared:
 
 def _evidence(*action: int) -> Prepared:
     told = (*_PROMPT[:-3], 100, 101, 102, 103, *_PROMPT[-3:], *action)
-    return replace(_hindsight(*action), kind=ExampleKind.EVIDENCE, views=(told,))
+    return replace(_hindsight(*action), kind=ExampleKind.EVIDENCE, teacher_contexts=(told,))
 
 
 def _round(
@@ -104,7 +104,7 @@ def test_the_first_loss_is_the_divergence_from_the_teacher(
     model = load_student(job).eval()
     with torch.no_grad():
         student = model(input_ids=torch.tensor([example.ids])).logits[0, -3:-1].log_softmax(-1)
-        told = torch.tensor([example.views[0]])
+        told = torch.tensor([example.teacher_contexts[0]])
         teacher = model(input_ids=told).logits[0, -3:-1].log_softmax(-1)
     exact = (teacher.exp() * (teacher - student)).sum(-1).mean()
     # The kept 64 entries are exact; the rest counts as one bucket, which can only lower it.
@@ -223,11 +223,11 @@ def test_chunks_of_the_head_do_not_change_the_gradient(
     ids = torch.tensor([example.ids])
     log_p = model(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(-1, ids[0, 1:, None])
     nll = -log_p[-len(action) :, 0]
-    guarded = ((0.25 + 0.75 * (-nll).exp().detach()) * nll).mean()
-    guarded.backward()
+    weighted = ((0.25 + 0.75 * (-nll).exp().detach()) * nll).mean()
+    weighted.backward()
     gradients = [p.grad for p in model.parameters() if p.requires_grad and p.grad is not None]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
-    assert report.steps[0].loss == pytest.approx(float(guarded.detach()), rel=1e-5)
+    assert report.steps[0].loss == pytest.approx(float(weighted.detach()), rel=1e-5)
     assert report.steps[0].grad_norm == pytest.approx(float(norm), rel=1e-4)
 
 
