@@ -61,8 +61,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        folder = "lab.commands" if cmd_name == "eval" else "tui.commands"
-        loaded = importlib.import_module(f"{folder}.{module}")
+        loaded = importlib.import_module(
+            "lab.cli" if cmd_name == "eval" else f"tui.commands.{module}"
+        )
         command = getattr(loaded, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - each module defines its command
         return command

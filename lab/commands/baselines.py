@@ -16,27 +16,27 @@ import click
 from agent.events import Event, LearnStep
 from agent.paths import make_private
 from agent.rounds.trial.judging import Judge, open_judge
-from agent.rounds.trial.models import Subject, open_subject
+from agent.rounds.trial.models import Subject
 from lab.arms import ABOUT, TRL_ARMS, Arm, BaselineSettings
 from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.results import Figure
 from lab.article.settings import SettingsError, read_settings
-from lab.commands.shared import (
-    DRIFT_TASKS,
-    counter,
-    launcher,
-    progress,
-    say,
-    step_line,
-    versions,
+from lab.commands.humaneval import humaneval_problems
+from lab.commands.options import (
+    JSON,
+    Shipped,
+    our_versions,
+    shipped_sets,
+    shipped_settings,
+    subject,
 )
-from lab.commands.view import cost_line, cost_of_replies
-from lab.comparison import compare
+from lab.commands.progress import counter, progress, say, step_line
+from lab.commands.report import cost_line, cost_of_replies
 from lab.drift_set import drift_image, load_tasks, outdated_errors
-from lab.scores import task_means
+from lab.report import compare, task_means
 from lab.suites import DriftSuite, HumanEvalSuite, Suite
 from lab.train import Trained, attempt, learn_arm, measured_sampling
-from learning.evaluation.humaneval import DATA_SHA256, fetch_problems, load_problems
+from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
@@ -47,8 +47,14 @@ from tui.running import run_async
 from tui.wiring import Context, context
 
 
-@click.command(help="Ways to learn from the same attempts, and controls, on held-out tasks.")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command(
+    help="""Ways to learn from the same attempts, and controls, on held-out tasks.
+
+    SETTINGS is one of """
+    + ", ".join(shipped_settings("baselines"))
+    + ", or a file."
+)
+@click.argument("config", type=Shipped(shipped_settings("baselines")), metavar="SETTINGS")
 @click.option(
     "--data",
     type=click.Path(exists=True, path_type=Path),
@@ -62,7 +68,7 @@ from tui.wiring import Context, context
     required=True,
     help="Where everything is kept; a run that was cut off goes on there.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@JSON
 def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
     settings = read_settings(config, BaselineSettings)
     try:
@@ -94,11 +100,7 @@ def _humaneval(where: Context, data: Path | None) -> Suite:
     """HumanEval, or a file in its format."""
     if data is not None and data.is_dir():
         raise SettingsError(f"{data} is a folder; --data is a file in HumanEval's format here")
-    problems = (
-        load_problems(data)
-        if data
-        else fetch_problems(where.paths.home / "datasets", environ=os.environ, say=say)
-    )
+    problems = humaneval_problems(where, data)
     return HumanEvalSuite(
         problems={problem.task_id: problem for problem in problems},
         data_sha256=sha256_file(data) if data else DATA_SHA256,
@@ -108,7 +110,7 @@ def _humaneval(where: Context, data: Path | None) -> Suite:
 
 def _drift(where: Context, data: Path | None) -> Suite:
     """The drift tasks of a folder, the shipped ones without."""
-    folder = data or DRIFT_TASKS
+    folder = data or shipped_sets()["drift"]
     tasks, errors = load_tasks(folder), outdated_errors(folder)
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
@@ -180,9 +182,9 @@ class _Run:
             (task_id, index) for task_id in task_ids for index in range(self.settings.samples)
         ]
         if any(key not in done for key in wanted):
-            async with self._subject(None) as subject:
+            async with self._subject(None) as asked:
                 await attempt(
-                    *(self.suite.tasks(task_ids, judge, judge_raw=False), subject.generator, file),
+                    *(self.suite.tasks(task_ids, judge, judge_raw=False), asked.generator, file),
                     settings=self.settings,
                     on_row=counter("attempts"),
                 )
@@ -220,9 +222,9 @@ class _Run:
             file = self._file(arm, made, kind)
             try:
                 if len(file.read()) < count * len(task_ids):
-                    async with self._subject(made) as subject:
+                    async with self._subject(made) as asked:
                         await answer_all(
-                            *(self.suite.tasks(task_ids, judge), subject.generator, file),
+                            *(self.suite.tasks(task_ids, judge), asked.generator, file),
                             samples=count,
                             on_row=progress(),
                         )
@@ -231,14 +233,10 @@ class _Run:
 
     def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[Subject]:
         own, settings = self.where.settings.model, self.settings
-        return open_subject(
-            replace(own, name=settings.model or own.name, engine=settings.engine, base_url=None),
-            paths=self.where.paths,
-            launcher=launcher(),
-            environ=os.environ,
-            adapter=(made.name, made.folder) if made else None,
-            say=say,
+        chosen = replace(
+            own, name=settings.model or own.name, engine=settings.engine, base_url=None
         )
+        return subject(self.where, chosen, (made.name, made.folder) if made else None)
 
     def _file(self, arm: Arm, made: Trained | None, kind: str) -> SampleFile:
         manifest = Manifest(
@@ -252,7 +250,7 @@ class _Run:
             data_sha256=self.suite.data_sha256,
             sampling=measured_sampling(self.settings, greedy=kind == "greedy"),
             image_id=self.suite.image_id,
-            versions={**versions(), "engine": self.settings.engine},
+            versions={**our_versions(), "engine": self.settings.engine},
         )
         return SampleFile(self.folder / "samples" / f"{arm}-{kind}", manifest)
 

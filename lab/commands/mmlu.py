@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,19 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from lab.commands.shared import adapter_folder, counter, result_folder, say, versions
-from lab.commands.view import spent_words
-from lab.costs import Cost, Meter, total_cost
+from lab.commands.options import (
+    ADAPTER,
+    JSON,
+    MODEL,
+    OUT,
+    SEED,
+    adapter_folder,
+    data_file,
+    our_versions,
+    result_folder,
+)
+from lab.commands.progress import counter, say
+from lab.commands.report import spent_words
 from lab.mmlu import (
     Shift,
     ask_all,
@@ -24,6 +34,7 @@ from lab.mmlu import (
     shift_file,
     table,
 )
+from lab.report import Cost, Meter, total_cost
 from learning.evaluation.local import LocalModel
 from learning.evaluation.samples import Manifest
 from learning.evaluation.statistics import Bootstrap
@@ -31,24 +42,26 @@ from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
 from tui.plain import make_console
+from tui.running import run_async
 from tui.wiring import context
+
+QUESTIONS = "JSON lines with subject, question, choices and answer, gzipped or not"
+NO_QUESTIONS = f"MMLU does not come with elagent; its file is {QUESTIONS}"
+_PUBLISHED = (
+    "the founding article reports, after learning: 10.8 -> 50.4 (answer), 35.2 (explanation and"
+    " answer), 45.3 (explanation without the letter); the wrong letter 33.2 -> 73.4"
+)
 
 
 @click.command(help="MMLU: the shift in probability that feedback makes on wrong answers.")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="JSON lines with subject, question, choices and answer, gzipped or not.",
-)
-@click.option("--model", metavar="NAME", help="Model name or folder.")
-@click.option("--adapter", metavar="NAME", help="An adapter of this repository, or its folder.")
+@data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
+@MODEL
+@ADAPTER
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@SEED
 @click.option("--all", "every", is_flag=True, help="Also questions that are answered rightly.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@OUT
+@JSON
 def mmlu(
     *,
     data: Path,
@@ -76,25 +89,21 @@ def mmlu(
             data_sha256=sha256_file(data),
             sampling=Sampling(seed=seed, max_tokens=1),
             image_id="",
-            versions={**versions(), **local.versions},
+            versions={**our_versions(), **local.versions},
         )
-        meter.folder = result_folder(where.paths, manifest, out)
-        done = asyncio.run(
-            ask_all(
-                questions,
-                partial(measure, score=local.score, only_wrong=not every),
-                shift_file(meter.folder, manifest),
-                on_row=counter("questions"),
-            )
-        )
-    shifts = [shift for item in questions if (shift := done[item.id]) is not None]
-    cost = total_cost(meter.folder)
-    _show(shifts, cost, asked=len(questions), seed=seed, as_json=as_json)
-    click.echo(f"results: {meter.folder}", err=True)
+        meter.folder = folder = result_folder(where, manifest, out)
+        ask = partial(measure, score=local.score, only_wrong=not every)
+        file = shift_file(folder, manifest)
+        found = run_async(ask_all(questions, ask, file, on_row=counter("questions")))
+    shifts = [shift for shift in found.values() if shift is not None]
+    _show(shifts, total_cost(folder), asked=len(questions), seed=seed, as_json=as_json)
+    say(f"results: {folder}")
     return 0
 
 
-def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_json: bool) -> None:
+def _show(
+    shifts: Sequence[Shift], cost: Cost | None, *, asked: int, seed: int, as_json: bool
+) -> None:
     rows = table(shifts, seed=seed) if shifts else ()
     if as_json:
         spent = asdict(cost) if cost else None
@@ -109,12 +118,8 @@ def _show(shifts: list[Shift], cost: Cost | None, *, asked: int, seed: int, as_j
         shown.add_row(row.variant, row.letter, *cells)
     console = make_console()
     console.print(shown)
-    console.print(
-        f"{len(shifts)} of {asked} questions, {spent_words(cost)}; the founding article"
-        " reports, after learning: 10.8 -> 50.4 (answer), 35.2 (explanation and answer), 45.3"
-        " (explanation without the letter); the wrong letter 33.2 -> 73.4",
-        highlight=False,
-    )
+    parts = (f"{len(shifts)} of {asked} questions", spent_words(cost))
+    console.print(f"{', '.join(filter(None, parts))}; {_PUBLISHED}", highlight=False)
 
 
 def _mean_cells(found: Bootstrap) -> tuple[str, str]:

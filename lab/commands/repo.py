@@ -1,7 +1,8 @@
-"""`elagent eval repo`: a repository's own history as tasks; its tests are the judge."""
+"""`elagent eval repo` and `capability`: a repository's own history as tasks; its tests are the judge."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Sequence
@@ -12,13 +13,16 @@ import click
 
 from agent.assistant import Assistant
 from agent.events import LearnFinished, Notice
+from agent.paths import make_private
+from agent.rounds.trial.capability import measure_capabilities
 from agent.rounds.trial.replay import Part, gather, replay
 from agent.session.capture import Recorder
-from lab.commands.shared import progress, show
-from lab.commands.view import comparison_record, print_comparison
-from lab.comparison import compare
-from lab.scores import task_means
+from lab.commands.options import ENGINE, JSON, LIMIT, MODEL
+from lab.commands.progress import progress
+from lab.commands.report import show, show_comparison
+from lab.report import compare, task_means
 from learning.evaluation.samples import Sample, SampleFile
+from learning.promotion.capability import Capability, known_capabilities
 from tui.commands.learn import Budget, learn_options
 from tui.plain import Presenter, TextPresenter, make_console, show_all
 from tui.running import open_assistant, run_async
@@ -32,11 +36,11 @@ _BUDGET_S = 3600.0
 @click.option("--part", type=click.Choice(get_args(Part)), default="held-out", show_default=True)
 @click.option("--adapter", metavar="NAME", help="An adapter of this repository. [the bare model]")
 @click.option("--learn", "learns", is_flag=True, help="First learn from the older part.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N tasks.")
+@LIMIT
 @click.option("--budget", type=Budget(), metavar="TIME", help="Of each stage, e.g. 30m. [60m]")
-@click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
-@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@MODEL
+@ENGINE
+@JSON
 def repo(
     *,
     path: Path,
@@ -53,7 +57,7 @@ def repo(
         raise click.UsageError("--learn makes the adapter itself and measures the held-out part")
     where = context(path, {"model.name": model, "model.engine": engine})
     presenter = TextPresenter(make_console(stderr=True))
-    stages = Stages(where, presenter, limit=limit, budget_s=budget or _BUDGET_S)
+    stages = RepositoryStages(where, presenter, limit=limit, budget_s=budget or _BUDGET_S)
     try:
         results = run_async(stages.learned() if learns else stages.measured(part, [adapter]))
     finally:
@@ -68,8 +72,8 @@ def repo(
 Results = list[tuple[SampleFile, Sequence[Sample]]]
 
 
-class Stages:
-    """What is measured, and what happens before."""
+class RepositoryStages:
+    """The stages of the command: make experience, learn from it, measure."""
 
     def __init__(
         self, where: Context, presenter: Presenter, *, limit: int | None, budget_s: float
@@ -80,12 +84,12 @@ class Stages:
         self._budget_s = budget_s
 
     async def measured(self, part: Part, adapters: Sequence[str | None]) -> Results:
-        """Each system at the same tasks."""
+        """Measure each system at the same tasks."""
         async with open_assistant(self._where) as assistant:
             return [await self._replay(assistant, part, adapter) for adapter in adapters]
 
     async def learned(self) -> Results:
-        """Experience from the older part, one round on it, and both systems at the later part."""
+        """Make experience of the older part, learn one round from it, measure both at the later part."""
         where = self._where
         async with open_assistant(where) as assistant:
             emit = self._presenter.show
@@ -123,7 +127,36 @@ class Stages:
 def _compared(a: SampleFile, b: SampleFile, *, as_json: bool) -> None:
     """Both systems, paired; only tasks that both answered count."""
     found = compare(task_means(a.read().values()), task_means(b.read().values()))
-    if as_json:
-        click.echo(json.dumps(comparison_record(found)))
-    else:
-        print_comparison(make_console(), a.manifest, b.manifest, found, ())
+    show_comparison(a.manifest, b.manifest, found, as_json=as_json)
+
+
+@click.command(help="Can the model read failures? Failed steps again, with and without evidence.")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--budget", type=Budget(), metavar="TIME", help="Stop after e.g. 30m. [60m]")
+@MODEL
+@JSON
+def capability(*, path: Path, budget: float | None, model: str | None, as_json: bool) -> None:
+    where = context(path, {"model.name": model})
+    presenter = TextPresenter(make_console(stderr=True))
+    folder = make_private(where.repository.learn)
+
+    async def run() -> Sequence[Capability]:
+        async with open_assistant(where) as assistant:
+            trials = assistant.trials(presenter.show)
+            base = await trials.model()
+            await measure_capabilities(
+                trials,
+                base=base.identity,
+                model=base.name,
+                folder=folder,
+                emit=presenter.show,
+                budget_s=budget or _BUDGET_S,
+            )
+            return list(known_capabilities(folder, base.identity).values())
+
+    try:
+        known = run_async(run())
+    finally:
+        presenter.close()
+    for each in known:
+        click.echo(json.dumps(dataclasses.asdict(each)) if as_json else each.words)

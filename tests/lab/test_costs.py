@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.costs import Meter, total_cost
+from lab.report import Meter, total_cost
 
 _BUSY = "sum(n * n for n in range(1_500_000))"
 

@@ -38,9 +38,10 @@ from lab.commands.article.shared import (
     subject_of,
 )
 from lab.commands.article.view import finish
-from lab.commands.shared import counter, progress, step_line, versions
+from lab.commands.options import our_versions
+from lab.commands.progress import counter, progress, step_line
 from lab.gsm8k import WordProblem, load_word_problems, prompt_digest, word_tasks
-from lab.scores import task_means
+from lab.report import task_means
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
@@ -65,7 +66,7 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="The same, what is measured.",
 )
-@common_options("gsm8k.toml")
+@common_options("gsm8k")
 def gsm8k(
     *, train: Path, test: Path, config: Path, out: Path | None, html: Path | None, as_json: bool
 ) -> int:
@@ -242,7 +243,7 @@ class _Run:
             data_sha256=self.data_sha256,
             sampling=self.sampling,
             image_id="",
-            versions={**versions(), "engine": self.settings.engine},
+            versions={**our_versions(), "engine": self.settings.engine},
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -39,10 +38,12 @@ from lab.commands.article.shared import (
     subject_of,
 )
 from lab.commands.article.view import finish
-from lab.commands.shared import counter, progress, say, step_line, versions
-from lab.scores import task_means
+from lab.commands.humaneval import humaneval_problems
+from lab.commands.options import our_versions
+from lab.commands.progress import counter, progress, say, step_line
+from lab.report import task_means
 from learning.evaluation import prompting
-from learning.evaluation.humaneval import DATA_SHA256, Problem, fetch_problems, load_problems
+from learning.evaluation.humaneval import DATA_SHA256, Problem
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Manifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
@@ -61,17 +62,14 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="A file in HumanEval's format instead of the 164 tasks.",
 )
-@common_options("humaneval.toml")
+@common_options("humaneval")
 def humaneval(
     *, data: Path | None, config: Path, out: Path | None, html: Path | None, as_json: bool
 ) -> int:
     settings = checked_settings(config, HumanEvalSettings, arms_of)
     where = context(None)
     data_sha256 = sha256_file(data) if data else DATA_SHA256
-    datasets = where.paths.home / "datasets"
-    problems = (
-        load_problems(data) if data else fetch_problems(datasets, environ=os.environ, say=say)
-    )
+    problems = humaneval_problems(where, data)
     folder = folder_of(where, "humaneval", settings, data_sha256[:8], out)
     run = _Run(
         where=where,
@@ -224,7 +222,7 @@ class _Run:
             data_sha256=self.data_sha256,
             sampling=self.sampling,
             image_id=self.image_id,
-            versions={**versions(), "engine": self.settings.engine},
+            versions={**our_versions(), "engine": self.settings.engine},
         )
 
 

@@ -30,7 +30,8 @@ from lab.commands.article.shared import (
     folder_of,
 )
 from lab.commands.article.view import finish
-from lab.commands.shared import counter, say, step_line, versions
+from lab.commands.options import our_versions
+from lab.commands.progress import counter, say, step_line
 from lab.mmlu import (
     Question,
     Score,
@@ -59,7 +60,7 @@ from tui.wiring import Context, context
     metavar="FILE",
     help="JSON lines with subject, question, choices and answer, gzipped or not.",
 )
-@common_options("mmlu.toml")
+@common_options("mmlu")
 def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_json: bool) -> int:
     settings = checked_settings(config, MmluSettings, variants_of)
     where = context(None)
@@ -156,7 +157,7 @@ def _files(model: InstalledModel, folder: Path, settings: MmluSettings, data_sha
             data_sha256=data_sha256,
             sampling=Sampling(seed=settings.seed, max_tokens=1),
             image_id="",
-            versions=versions(),
+            versions=our_versions(),
         )
         return shift_file(place, manifest)
 

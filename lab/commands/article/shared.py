@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, replace
@@ -12,7 +11,7 @@ from typing import TypeVar
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.models import Subject, open_subject
+from agent.rounds.trial.models import Subject
 from lab.article.attempts import kept_under, text_file
 from lab.article.explaining import explain_all, explainer_settings
 from lab.article.rounds import Learned
@@ -23,28 +22,30 @@ from lab.article.settings import (
     digest,
     read_settings,
 )
-from lab.commands.shared import counter, launcher, say
-from lab.commands.view import cost_of_replies
+from lab.commands.options import Shipped, shipped_settings, subject
+from lab.commands.progress import counter
+from lab.commands.report import cost_of_replies
 from learning.evaluation.samples import Sample
 from tui.wiring import Context
 
 NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
 NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
 NO_REWARD = "nothing learned: no group of replies was partly right"
-_EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "article"
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _Settings = TypeVar("_Settings", bound=Settings)
 
 
 def common_options(settings: str) -> Callable[[_Function], _Function]:
-    """The options of every experiment: its settings, by default that example, and its results."""
+    """The options of every experiment: its settings, by default the named ones, and its results."""
+    known = shipped_settings("article", settings)
     options = (
         click.option(
             "--config",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            default=_EXAMPLES / settings,
-            metavar="FILE",
-            help=f"Settings. [lab/data/article/{settings}]",
+            type=Shipped(known),
+            default=settings,
+            show_default=True,
+            metavar="NAME",
+            help=f"Settings: {', '.join(known)}, or a file.",
         ),
         click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR"),
         click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"),
@@ -88,14 +89,8 @@ def subject_of(
 ) -> AbstractAsyncContextManager[Subject]:
     """The model of an experiment in this process, with what it has learned; "" is our own."""
     own = where.settings.model
-    return open_subject(
-        replace(own, name=model or own.name, engine=engine, base_url=None),  # type: ignore[arg-type]  # one of three words, checked by the settings
-        paths=where.paths,
-        launcher=launcher(),
-        environ=os.environ,
-        adapter=(learned.name, learned.folder) if learned else None,
-        say=say,
-    )
+    chosen = replace(own, name=model or own.name, engine=engine, base_url=None)  # type: ignore[arg-type]  # one of three words, checked by the settings
+    return subject(where, chosen, (learned.name, learned.folder) if learned else None)
 
 
 async def explanations(
@@ -114,16 +109,11 @@ async def explanations(
     )
     if asked.keys() <= store.read().keys():
         return {key: store.read()[key] for key in asked}
-    async with open_subject(
-        explainer_settings(chosen, where.settings.model),
-        paths=where.paths,
-        launcher=launcher(),
-        environ=os.environ,
-        say=say,
-    ) as subject:
+    settings = explainer_settings(chosen, where.settings.model)
+    async with subject(where, settings, None) as explainer:
         return await explain_all(
             asked,
-            subject.generator,
+            explainer.generator,
             store,
             max_tokens=chosen.max_tokens,
             refused=refused,

@@ -20,7 +20,7 @@ from lab.article.results import (
     read_outcome,
     write_outcome,
 )
-from lab.commands.view import cost_line
+from lab.commands.report import cost_line
 from tui.page import Span, heading, page, paragraph, spans, table
 from tui.plain import make_console
 

@@ -4,13 +4,19 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from lab.commands.shared import Counted, adapter_folder, show
+from lab.commands.drift import keep_verdicts
+from lab.commands.options import Shipped, adapter_folder, shipped_sets, shipped_settings
+from lab.commands.progress import Counted
+from lab.commands.report import show
+from lab.drift import Verified
 from lab.mmlu import Shift, shift_file
 from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest
 from learning.records import Sampling
+from sandbox.box.status import Status
 from tui.cli import cli
 from tui.wiring import context
 
@@ -180,3 +186,45 @@ def test_each_line_of_progress_tells_the_time_that_is_left(
         "[9/10] asked, 10 s left",
         "[10/10] asked",
     ]
+
+
+def test_what_comes_with_elagent_has_names_and_anything_else_is_a_path(tmp_path: Path) -> None:
+    kind = Shipped(shipped_sets())
+    assert kind.convert("drift-tools", None, None).name == "drift-tools"
+    assert kind.convert(str(tmp_path), None, None) == tmp_path
+    assert set(shipped_settings("article", "mmlu")) == {
+        "mmlu",
+        "small/mmlu",
+        "small/mmlu-default-model",
+    }
+    with pytest.raises(click.BadParameter, match="neither a path nor one of drift, drift-tools"):
+        kind.convert(str(tmp_path / "none"), None, None)
+
+
+@pytest.mark.parametrize("command", ["mmlu", "gsm8k"])
+def test_a_set_that_does_not_come_with_elagent_is_asked_for(command: str) -> None:
+    run = CliRunner().invoke(cli, ["eval", command])
+    assert run.exit_code == 2
+    assert "give --data FILE:" in run.output
+    assert "does not come with elagent" in run.output
+
+
+@pytest.mark.parametrize(("shipped", "written"), [(True, False), (False, True)])
+def test_verdicts_are_written_beside_tasks_of_a_folder_and_never_into_the_installation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, shipped: bool, written: bool
+) -> None:
+    folder = shipped_sets()["drift"] if shipped else tmp_path
+    before = (folder / "verified.json").read_bytes() if shipped else b""
+    item = Verified(
+        task_id="t",
+        reference=Status.PASS,
+        outdated=Status.ERROR,
+        error="AttributeError: f (/usr/lib/f.py)",
+        reference_note="",
+    )
+    keep_verdicts(folder, [item])
+    after = (folder / "verified.json").read_bytes()
+    assert (after != before) is written
+    assert ("give --tasks FOLDER" in capsys.readouterr().err) is shipped
+    if written:
+        assert json.loads(after)["t"]["error"] == "AttributeError: f"

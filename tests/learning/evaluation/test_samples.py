@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.scores import pass_rates, summarise, task_means
+from lab.report import pass_rates, summarise, task_means
 from learning.evaluation.samples import (
     Manifest,
     Sample,

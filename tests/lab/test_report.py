@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.comparison import ComparisonError, check_comparable, compare
+from lab.report import ComparisonError, check_comparable, compare
 from learning.evaluation.samples import Manifest
 from learning.records import Sampling
 

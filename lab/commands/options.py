@@ -1,0 +1,240 @@
+"""Options that several commands of `elagent eval` have, each said once, and what they choose."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+
+import click
+
+from agent.paths import make_private
+from agent.rounds.trial.models import Subject, open_subject
+from agent.settings.schema import ModelSettings
+from lab.commands.progress import say
+from lab.report import Meter
+from learning.evaluation.samples import Manifest, SampleFile
+from learning.model.catalog import sha256_file
+from learning.promotion.adapters import AdapterStore
+from learning.promotion.manifest import is_adapter_name
+from learning.records import Sampling
+from tui.wiring import Context, context
+
+Command = Callable[..., object]
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+"""The tasks and settings that come with elagent."""
+
+MODEL = click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
+ENGINE = click.option("--engine", type=click.Choice(["auto", "llama", "torch"]))
+ADAPTER = click.option(
+    "--adapter", metavar="NAME", help="An adapter of this repository, or its folder."
+)
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+TEMPERATURE = click.option(
+    "--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True
+)
+LIMIT = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N tasks."
+)
+SAMPLES = click.option(
+    "-n", "--samples", type=click.IntRange(1, 1000), default=1, help="Replies to each task. [1]"
+)
+OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+HTML = click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write one page with plots.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_BASE_URL = click.option(
+    "--base-url", metavar="URL", help="Use this OpenAI-compatible server instead."
+)
+
+
+def max_tokens(default: int) -> Callable[[Command], Command]:
+    """The option for the longest reply."""
+    return click.option("--max-tokens", type=click.IntRange(16), default=default, show_default=True)
+
+
+def data_file(about: str, *names: str, missing: str = "") -> Callable[[Command], Command]:
+    """The option for a file of tasks, `--data` if no other name is given.
+
+    Without the file, `missing` is the message of the command that needs it.
+    """
+
+    def given(_ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+        if value is None and missing:
+            raise click.UsageError(f"give {param.opts[0]} FILE: {missing}")
+        return value
+
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option(
+        *(names or ("--data",)), type=kind, metavar="FILE", help=about, callback=given
+    )
+
+
+class Shipped(click.ParamType[Path]):
+    """The name of a file or folder that comes with elagent, or a path."""
+
+    name = "name or path"
+
+    def __init__(self, names: Mapping[str, Path]) -> None:
+        self._names = names
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        text = str(value)
+        path = self._names.get(text, Path(text))
+        if not path.exists():
+            self.fail(f"{text!r} is neither a path nor one of {', '.join(self._names)}", param, ctx)
+        return path
+
+
+def shipped_sets() -> Mapping[str, Path]:
+    """The sets of library drift tasks, by name."""
+    return {path.parent.name: path.parent for path in sorted(DATA.glob("*/tasks"))}
+
+
+def shipped_settings(folder: str, stem: str = "") -> Mapping[str, Path]:
+    """The settings in one of our folders whose names begin with a stem: `mmlu`, `small/mmlu`."""
+    root = DATA / folder
+    return {
+        path.relative_to(root).with_suffix("").as_posix(): path
+        for path in sorted(root.rglob(f"{stem}*.toml"))
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The model that a command asks, and where its results go."""
+
+    where: Context
+    adapter: str | None
+    out: Path | None
+
+    def subject(self) -> AbstractAsyncContextManager[Subject]:
+        """The model, ready to be asked.
+
+        Raises:
+            AdapterMissingError: If there is no such adapter.
+        """
+        return subject(
+            self.where, self.where.settings.model, adapter_folder(self.where, self.adapter)
+        )
+
+    @asynccontextmanager
+    async def results(
+        self,
+        meter: Meter,
+        *,
+        suite: str,
+        arm: str = "base",
+        prompt: str,
+        prompt_sha256: str,
+        data_sha256: str,
+        sampling: Sampling,
+        image_id: str = "",
+        versions: Mapping[str, str] = MappingProxyType({}),
+    ) -> AsyncIterator[tuple[Subject, SampleFile]]:
+        """The model, and the file of its results under all that they depend on.
+
+        Raises:
+            SamplesError: If `out` holds results of other settings.
+        """
+        async with self.subject() as asked:
+            manifest = Manifest(
+                suite=suite,
+                model=asked.name,
+                weights_sha256=asked.weights_sha256,
+                adapter=asked.adapter,
+                arm=arm,
+                prompt=prompt,
+                prompt_sha256=prompt_sha256,
+                data_sha256=data_sha256,
+                sampling=sampling,
+                image_id=image_id,
+                versions={**our_versions(), **asked.versions, **versions},
+            )
+            file = SampleFile(result_folder(self.where, manifest, self.out), manifest)
+            meter.folder = file.folder
+            yield asked, file
+
+
+def asks_a_model(command: Command) -> Command:
+    """Add the options that choose a model and the folder of results; the command gets `asked`."""
+
+    @wraps(command)
+    def run(
+        *,
+        model: str | None,
+        base_url: str | None,
+        engine: str | None,
+        adapter: str | None,
+        out: Path | None,
+        repository: Path | None = None,
+        **others: object,
+    ) -> object:
+        chosen = {"model.name": model, "model.base_url": base_url, "model.engine": engine}
+        asked = Asked(where=context(repository, chosen), adapter=adapter, out=out)
+        return command(asked=asked, **others)
+
+    for option in (OUT, ADAPTER, ENGINE, _BASE_URL, MODEL):
+        run = option(run)
+    return run
+
+
+def subject(
+    where: Context, settings: ModelSettings, adapter: tuple[str, Path] | None
+) -> AbstractAsyncContextManager[Subject]:
+    """A model, ready to be asked."""
+    from elagent import command
+
+    return open_subject(
+        settings,
+        paths=where.paths,
+        launcher=list(command()),
+        environ=os.environ,
+        adapter=adapter,
+        say=say,
+    )
+
+
+def our_versions() -> dict[str, str]:
+    """The versions of elagent and its Python, which go into every manifest."""
+    return {"elagent": version("elagent"), "python": platform.python_version()}
+
+
+def result_folder(where: Context, manifest: Manifest, out: Path | None) -> Path:
+    """The folder that was asked for, or one of the manifest's own."""
+    name = f"{manifest.suite}-{manifest.arm}-{manifest.digest}"
+    return out or make_private(where.paths.home / "evaluations") / name
+
+
+def adapter_folder(where: Context, name: str | None) -> tuple[str, Path] | None:
+    """Name and folder of an adapter of the repository, or of a folder given instead.
+
+    Raises:
+        AdapterMissingError: If there is no such adapter.
+    """
+    if name is None:
+        return None
+    folder = Path(name).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        return _name_of(folder.resolve()), folder.resolve()
+    return name, AdapterStore(where.repository.adapters).path(name)
+
+
+def _name_of(folder: Path) -> str:
+    """A name that no other weights have: results are taken up again by it."""
+    if is_adapter_name(folder.name):
+        return folder.name
+    return f"{folder.name}-{sha256_file(folder / 'adapter_model.safetensors')[:8]}"
