@@ -34,9 +34,9 @@ from pathlib import Path
 
 from agent.advice.gathering import Advisor
 from agent.advice.lessons import Lesson, lessons_of
-from agent.events import AttemptStarted, FixFinished, ReplyFinished
+from agent.events import AttemptStarted, ChangesTried, FixFinished, ReplyFinished, StageStarted
 from agent.fixing.fix import FixOptions, fix
-from agent.model.protocol import Model, ModelError
+from agent.model.protocol import Filler, Model, ModelError
 from agent.model.serving import connect
 from agent.paths import Paths, from_environ, make_private
 from agent.session.capture import Recorder
@@ -59,10 +59,15 @@ class Arm:
     attempts: int = 3
     facts: bool = False
     hints: bool = False
+    search_s: float = 0.0
+    infill: bool = False
 
 
 ARMS = (
     Arm(name="retries"),
+    Arm(name="templates", attempts=0, search_s=60.0),
+    Arm(name="infill", attempts=0, search_s=60.0, infill=True),
+    Arm(name="all", facts=True, search_s=60.0, infill=True),
     Arm(name="facts", facts=True),
     Arm(name="hints", facts=True, hints=True),
 )
@@ -81,6 +86,8 @@ class Row:
     """Whether no failing test took more than one attempt."""
     never_worse: bool
     attempts: int
+    candidates: int
+    """Small changes that were tried."""
     prompt_tokens: int
     completion_tokens: int
     seconds: float
@@ -141,7 +148,8 @@ async def _repaired(
         environment=project.environment(facts) if arm.facts else None,
         lessons=lambda: _other_lessons(store, mutation) if arm.hints else (),
     )
-    attempts = prompt_tokens = completion_tokens = 0
+    attempts = candidates = prompt_tokens = completion_tokens = 0
+    searched: ChangesTried | None = None
     at_once = True
     reason = ""
     started = time.monotonic()
@@ -150,7 +158,9 @@ async def _repaired(
         files=workspace.list_files(),
         runner=project,
         model=model,
-        options=FixOptions(max_attempts=arm.attempts),
+        options=FixOptions(max_attempts=arm.attempts, search_s=arm.search_s, infill=arm.infill),
+        tester=project if arm.search_s else None,
+        filler=model if isinstance(model, Filler) else None,
         recorder=Recorder(store, repository=mutation.package, session=mutation.id),
         advise=advisor.for_test if arm.facts or arm.hints else None,
     ):
@@ -158,6 +168,12 @@ async def _repaired(
             case AttemptStarted():
                 attempts += 1
                 at_once = at_once and event.attempt == 1
+            case ChangesTried(tried, _, _, tokens):
+                candidates += tried - (searched.tried if searched else 0)
+                completion_tokens += tokens - (searched.tokens if searched else 0)
+                searched = event
+            case StageStarted(text) if text.startswith("looking for the place"):
+                searched = None
             case ReplyFinished():
                 prompt_tokens += event.prompt_tokens
                 completion_tokens += event.completion_tokens
@@ -177,6 +193,7 @@ async def _repaired(
         at_once=solved and at_once,
         never_worse=before.passed_ids <= after.passed_ids and same_tests,
         attempts=attempts,
+        candidates=candidates,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         seconds=round(seconds, 1),

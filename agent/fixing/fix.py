@@ -40,7 +40,7 @@ from agent.fixing.attempts import (
 )
 from agent.fixing.course import Course
 from agent.fixing.judging import Judgement, evidence_after
-from agent.fixing.search import ChangeTester
+from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
 from agent.fixing.steps import FixStep, StepRecorder
@@ -85,6 +85,8 @@ class FixOptions:
     """A reply gets so many where there is room: who thinks first needs more than the file has."""
     search_s: float = 60.0
     """Seconds in which small changes are tried before the model is asked for a whole file."""
+    infill: bool = True
+    """True if some of the small changes are lines that the model fills in."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""
 
@@ -129,7 +131,8 @@ def fix(
             least_reply_tokens=options.least_reply_tokens,
             will_judge=will_judge,
         )
-        small = SmallChanges(parts, tester, filler, options.search_s) if tester else None
+        limits = SearchOptions(budget_s=options.search_s, infill=options.infill)
+        small = SmallChanges(parts, tester, filler, limits) if tester else None
         await _Repair(parts, options, recorder, small).run()
 
     return stream_events(work)

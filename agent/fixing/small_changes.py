@@ -32,12 +32,16 @@ class SmallChanges:
     """Finds small changes for red tests."""
 
     def __init__(
-        self, parts: Parts, tester: ChangeTester, filler: Filler | None, search_s: float
+        self,
+        parts: Parts,
+        tester: ChangeTester,
+        filler: Filler | None,
+        options: SearchOptions,
     ) -> None:
         self._parts = parts
         self._tester = tester
         self._filler = filler
-        self._options = SearchOptions(budget_s=search_s)
+        self._options = options
 
     async def found(self, red: Sequence[TestResult], state: State) -> list[FoundChange]:
         """Search for changes that turn red tests of one family green, the best first.
