@@ -17,9 +17,9 @@ from typing import BinaryIO, TypeVar
 
 from sandbox.box.contract import ImageError
 from sandbox.box.engine import connect
-from sandbox.images.base import inspect_image
 from sandbox.images.debian import debian_root
 from sandbox.images.host import host_python
+from sandbox.images.image import inspect_image
 from sandbox.images.lite import lite_root
 from sandbox.images.making import import_root
 
@@ -36,7 +36,7 @@ PROOFS: tuple[tuple[str, Sequence[str]], ...] = (
     ("wrong functions that the judge lets pass", ["tests/sandbox/warm/test_judge.py"]),
     ("networks that are reached", ["tests/sandbox", "-k", "there_is_no_network"]),
     ("kills at any point that lose or leave something", ["tests/sandbox/box/test_crash.py"]),
-    ("ways to run without an engine", ["tests/sandbox/box/test_engine.py", "tests/sandbox/box/test_guarded.py"]),
+    ("ways to run without an engine", ["tests/sandbox/box/test_engine.py", "tests/sandbox/box/test_accounting.py"]),
     ("experiences that a kill loses", ["tests/learning/experience/test_store.py"]),
     ("adapters that are read broken", ["tests/learning/promotion/test_adapters.py"]),
 )  # fmt: skip

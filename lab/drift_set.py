@@ -18,7 +18,8 @@ from agent.settings.schema import SandboxSettings
 from lab.drift import SPLITS, DriftTask
 from learning.evaluation.rows import DataError
 from sandbox.box.contract import Limits
-from sandbox.images.base import Image, ensure_base
+from sandbox.images.base import ensure_base
+from sandbox.images.image import Image
 from sandbox.images.layers import ensure_project_image
 from sandbox.project.detection import Project
 

@@ -16,17 +16,18 @@ from agent.settings.schema import SandboxSettings
 from agent.testing.entering import Entering, ask_to_mask, files_below, project_files, run_whole
 from agent.testing.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
+from sandbox.box.accounting import AccountedSandbox
 from sandbox.box.children import in_thread
 from sandbox.box.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.engine import check_runtime, engine_url
-from sandbox.box.guarded import GuardedSandbox
 from sandbox.box.ledger import RunLedger
 from sandbox.box.leftovers import reaping
 from sandbox.files.ignored import staying_out
 from sandbox.files.leaving_out import missed
-from sandbox.images.base import Image, ensure_base
+from sandbox.images.base import ensure_base
 from sandbox.images.foreign import fit, missing_compiler
+from sandbox.images.image import Image
 from sandbox.images.layers import ensure_project_image
 from sandbox.images.pruning import sweep_layers
 from sandbox.images.pythons import check_python
@@ -296,7 +297,7 @@ async def open_project(
                 await in_thread(ledger.settle, state_dir)
                 yield ProjectTests(
                     workspace=workspace,
-                    sandbox=GuardedSandbox(sandbox, ledger, session=session),
+                    sandbox=AccountedSandbox(sandbox, ledger, session=session),
                     project=project,
                     limits=limits_of(settings),
                     image_id=image.id,

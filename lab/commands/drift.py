@@ -55,7 +55,7 @@ from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
 from learning.records import Sampling
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.images.base import Image
+from sandbox.images.image import Image
 from tui.running import run_async
 from tui.wiring import Context
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from sandbox.box.status import Status
+from sandbox.box.status import Status
 
 
 class SandboxError(Exception):

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from sandbox.box.contract import Execution, Job, SandboxError
 from sandbox.box.engine import engine_url
-from sandbox.box.leftovers import session_lock
+from sandbox.box.guardian import session_lock
 from sandbox.box.oneshot import run_job
 from sandbox.box.policy import BoxSpec
 from sandbox.box.streams import STDERR

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.box.contract import SandboxError
-from sandbox.box.leftovers import is_abandoned, lock_path
+from sandbox.box.lock_files import is_abandoned, lock_path
 from sandbox.box.status import Status
 
 _SCHEMA = """

@@ -1,17 +1,11 @@
-"""Sessions leave a lock file while they live; containers whose session is gone are removed.
-
-The lock is the kernel's (`flock`), so it ends with the process, however that ended, and a reused
-process id means nothing.
-"""
+"""Removes the containers whose session is gone: nobody holds its lock file any more."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -19,54 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import connect, engine_errors
-from sandbox.box.guardian import guardian
+from sandbox.box.lock_files import LOCK_SUFFIX, is_abandoned
 from sandbox.box.policy import LABEL_PREFIX
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-_SUFFIX = ".lock"
 _REMOVAL_S = 10.0
 REAP_EVERY_S = 300.0
-
-
-def lock_path(lock_dir: Path, session: str) -> Path:
-    """Return where a session's lock file lives."""
-    return lock_dir.resolve() / f"{session}{_SUFFIX}"
-
-
-@contextmanager
-def session_lock(lock_dir: Path, session: str) -> Iterator[Path]:
-    """Hold the session's lock; several holders of one session share it.
-
-    Raises:
-        SandboxError: If the lock file cannot be made.
-    """
-    path = lock_path(lock_dir, session)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = _lock_shared(path)
-    except OSError as error:
-        raise SandboxError(f"cannot lock {path}: {error.strerror}") from error
-    try:
-        with guardian(path.parent):
-            yield path
-    finally:
-        with suppress(OSError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody else holds it
-            path.unlink(missing_ok=True)
-        os.close(fd)
-
-
-def _lock_shared(path: Path) -> int:
-    """Open and lock the file, again if somebody unlinked it in between."""
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_SH)
-        with suppress(FileNotFoundError):
-            if os.stat(path).st_ino == os.fstat(fd).st_ino:  # noqa: PTH116
-                return fd
-        os.close(fd)
 
 
 def remove_leftovers(lock_dir: Path) -> int:
@@ -82,7 +36,7 @@ def remove_leftovers(lock_dir: Path) -> int:
             if _is_leftover(labels, lock_dir, now=time.time()):
                 remove_box(client, container_id)
                 removed += 1
-    for lock in lock_dir.glob(f"*{_SUFFIX}"):
+    for lock in lock_dir.glob(f"*{LOCK_SUFFIX}"):
         is_abandoned(lock, then=partial(lock.unlink, missing_ok=True))
     return removed
 
@@ -134,28 +88,6 @@ def _is_held(lock: Path) -> bool:
         return lock.is_file() and not is_abandoned(lock)
     except PermissionError:
         return False
-
-
-def is_abandoned(lock: Path, *, then: Callable[[], object] = lambda: None) -> bool:
-    """Whether nobody holds this lock any more.
-
-    If so, `then` is called while nobody else can take it.
-    """
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        then()
-        return True
-    finally:
-        os.close(fd)
 
 
 def remove_box(client: APIClient, container: str) -> None:

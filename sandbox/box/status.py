@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sandbox.box.contract import Ending, Execution
-
-_NOT_FOUND_CODES = (126, 127)
-
 
 class Status(StrEnum):
     """What came of one program or one suite; the only words either shape of box may use."""
@@ -51,23 +47,3 @@ class Trust(StrEnum):
     def may_train(self) -> bool:
         """Whether a pass at this level may be learned from."""
         return self is not Trust.PLAIN
-
-
-_ENDED = {
-    Ending.TIMEOUT: Status.TIMEOUT,
-    Ending.OOM: Status.OOM,
-    Ending.OUTPUT_LIMIT: Status.OUTPUT_LIMIT,
-    Ending.CANCELLED: Status.CANCELLED,
-}
-
-
-def program_status(execution: Execution) -> Status:
-    """What the end of one plain program says; exit code 0 is a pass at `Trust.PLAIN` only."""
-    if execution.ending is not Ending.EXITED:
-        return _ENDED[execution.ending]
-    code = execution.exit_code or 0
-    if code < 0:
-        return Status.CRASH_SIGNAL
-    if code in _NOT_FOUND_CODES:
-        return Status.ERROR
-    return Status.FAIL if code else Status.PASS

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.box.contract import Limits, SandboxError, SourceFile
 from sandbox.box.engine import connect, engine_errors, engine_url
 from sandbox.box.execs import hijacked
-from sandbox.box.leftovers import session_lock
+from sandbox.box.guardian import session_lock
 from sandbox.box.oneshot import copy_in, running_box
 from sandbox.box.policy import JOB_USER, WORK_DIR, BoxSpec
 

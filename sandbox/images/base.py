@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.box.contract import ImageError, Job, Limits, SandboxError
 from sandbox.box.engine import connect, engine_errors, engine_url
 from sandbox.box.oneshot import run_job
 from sandbox.box.policy import LABEL_PREFIX, BoxSpec
+from sandbox.images.foreign import foreign_image
+from sandbox.images.image import Image, inspect_image
 from sandbox.images.making import (
     OnProgress,
     build_dockerfile,
@@ -31,32 +32,10 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 KINDS = ("dockerfile", "debian", "lite")
-PROJECT = "project"
-FOREIGN = "image"
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _BUILD_S = 1800.0
 _RECIPE_VERSION = 4
 """Counted up when images made by an older version of this program must not be used any more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image on this machine, pinned by its id."""
-
-    id: str
-    name: str
-    source: str
-    """`dockerfile`, `debian`, `lite`, `project` for a layer with dependencies, or `image`."""
-    size_bytes: int
-    python: str
-    """Version of its Python, such as `3.11`; empty if it has none."""
-    created: str = ""
-    key: str = ""
-    """Hash of what it was made of; empty if somebody else made it."""
-    path: str = ""
-    """Its own PATH, where programs may be that are not in the usual places."""
-    volumes: tuple[str, ...] = ()
-    """Folders for which the engine would make a place on the disk, without a limit."""
 
 
 def ensure_base(
@@ -118,8 +97,6 @@ def apt_names(text: str) -> tuple[str, ...]:
 
 
 def _foreign(url: str, name: str, apt_packages: Sequence[str], on_progress: OnProgress) -> Image:
-    from sandbox.images.foreign import foreign_image
-
     if apt_packages:
         raise ImageError(
             f"sandbox.apt_packages only go into images that elagent makes, not into {name}: "
@@ -174,26 +151,6 @@ def _is_ours(listed: Mapping[str, Any]) -> bool:
     labels = listed.get("Labels") or {}
     kind, key = labels.get(f"{LABEL_PREFIX}image", ""), labels.get(f"{LABEL_PREFIX}key", "")
     return image_name(kind, key) in (listed.get("RepoTags") or ())
-
-
-def inspect_image(client: APIClient, image_id: str) -> Image:
-    """Return what the engine and our labels say about an image."""
-    with engine_errors(f"the image {image_id} cannot be read"):
-        data: dict[str, Any] = client.inspect_image(image_id)  # type: ignore[no-untyped-call]
-    labels: dict[str, str] = data["Config"].get("Labels") or {}
-    variables = [entry.partition("=") for entry in data["Config"].get("Env") or ()]
-    names = data.get("RepoTags") or [data["Id"].removeprefix("sha256:")[:12]]
-    return Image(
-        id=data["Id"],
-        name=names[0],
-        source=labels.get(f"{LABEL_PREFIX}image", ""),
-        size_bytes=int(data.get("Size", 0)),
-        python=labels.get(f"{LABEL_PREFIX}python", ""),
-        created=str(data.get("Created", "")),
-        key=labels.get(f"{LABEL_PREFIX}key", ""),
-        path=next((v for n, _, v in variables if n == "PATH"), ""),
-        volumes=tuple(sorted(data["Config"].get("Volumes") or ())),
-    )
 
 
 def _make(

@@ -14,7 +14,7 @@ from sandbox.box.contract import ImageError, Job, Limits, SandboxError
 from sandbox.box.engine import connect
 from sandbox.box.oneshot import run_job
 from sandbox.box.policy import BoxSpec
-from sandbox.images.base import FOREIGN, Image, inspect_image
+from sandbox.images.image import FOREIGN, Image, inspect_image
 from sandbox.images.making import OnProgress
 from sandbox.project.detection import Project
 

@@ -26,7 +26,8 @@ from sandbox.box.execs import Command, execute
 from sandbox.box.oneshot import copy_in, run_job, running_box
 from sandbox.box.policy import JOB_USER, WORK_DIR, BoxSpec
 from sandbox.box.streams import Capture
-from sandbox.images.base import FOREIGN, PROJECT, Image, find_by_key, inspect_image
+from sandbox.images.base import find_by_key
+from sandbox.images.image import FOREIGN, PROJECT, Image, inspect_image
 from sandbox.images.making import OnProgress, content_key, image_labels, image_name
 from sandbox.images.pruning import SCRATCH_PREFIX, layer_stamp
 from sandbox.images.sdists import Built, NeedsBuildRequirement, Sdist, build_wheel, fetch_sdist

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.box.engine import connect, engine_errors
 from sandbox.box.policy import LABEL_PREFIX
-from sandbox.images.base import PROJECT, Image, list_images
+from sandbox.images.base import list_images
+from sandbox.images.image import PROJECT, Image
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sandbox.box.contract import ImageError
-from sandbox.images.base import Image
+from sandbox.images.image import Image
 from sandbox.project.declarations.reading import Tree, read_text, table
 
 _PATCHES = 40

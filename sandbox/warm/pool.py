@@ -16,7 +16,7 @@ from typing import Any, Self
 from sandbox.box.contract import Ending, Execution, Job, Limits, SandboxError
 from sandbox.box.docker_box import OutputRelay, finished
 from sandbox.box.engine import engine_url
-from sandbox.box.leftovers import session_lock
+from sandbox.box.guardian import session_lock
 from sandbox.box.policy import BoxSpec
 from sandbox.box.status import Status
 from sandbox.warm.box import Relay, Run, WarmBox, packed, server_source

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.box.accounting import program_status
 from sandbox.box.contract import Captured, Ending, Execution, Job, Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.status import Status, program_status
+from sandbox.box.status import Status
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import Program, ProgramLimits
 from tests.hostile.programs import CLEAN, PROGRAMS, Hostile

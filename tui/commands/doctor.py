@@ -17,7 +17,8 @@ from learning.model.catalog import find, fit, installed
 from learning.model.processor import computes_bf16
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import check_engine
-from sandbox.images.base import PROJECT, Image, list_images
+from sandbox.images.base import list_images
+from sandbox.images.image import PROJECT, Image
 from sandbox.images.pruning import last_use, prunable
 from tui.machine import gpu_memory_bytes, memory_bytes
 from tui.plain import format_bytes

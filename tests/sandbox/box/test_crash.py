@@ -24,8 +24,9 @@ import pytest
 from sandbox.box.contract import Ending, Job, Limits, SandboxError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.engine import connect
+from sandbox.box.guardian import session_lock
 from sandbox.box.ledger import RunLedger
-from sandbox.box.leftovers import _boxes, _is_leftover, remove_leftovers, session_lock
+from sandbox.box.leftovers import _boxes, _is_leftover, remove_leftovers
 from sandbox.box.status import Status
 
 pytestmark = pytest.mark.docker
@@ -39,7 +40,7 @@ from pathlib import Path
 from agent.session.session import SessionLog
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.contract import Job, Limits
-from sandbox.box.guarded import GuardedSandbox
+from sandbox.box.accounting import AccountedSandbox
 from sandbox.box.ledger import RunLedger
 
 async def main(image: str, session: str, state: Path) -> None:
@@ -47,7 +48,7 @@ async def main(image: str, session: str, state: Path) -> None:
     print("log", log.id, flush=True)
     async with DockerSandbox(image, session=session, lock_dir=state) as inner:
         with RunLedger(state / "runs.sqlite3") as ledger:
-            box = GuardedSandbox(inner, ledger, session=session)
+            box = AccountedSandbox(inner, ledger, session=session)
             for step in range(1, 1000):
                 script = f"trap '' TERM HUP; setsid sleep 900.{session} & echo {step}"
                 execution = await box.run(Job(argv=["sh", "-c", script]))

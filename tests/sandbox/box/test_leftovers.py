@@ -16,7 +16,8 @@ import pytest
 
 from sandbox.box.contract import Limits
 from sandbox.box.engine import connect
-from sandbox.box.leftovers import remove_leftovers, session_lock
+from sandbox.box.guardian import session_lock
+from sandbox.box.leftovers import remove_leftovers
 from sandbox.box.policy import BoxSpec, container_options
 
 pytestmark = pytest.mark.docker

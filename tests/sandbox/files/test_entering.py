@@ -11,7 +11,7 @@ from sandbox.box.status import Status, Trust
 from sandbox.files.leaving_out import missed
 from sandbox.files.masking import Masker
 from sandbox.files.transfer import Refusal, collect_files
-from sandbox.images.base import Image
+from sandbox.images.image import Image
 from sandbox.images.pythons import check_python, is_older
 from sandbox.project.focus import Focus, PathError, find_focuses
 from sandbox.verdict.lacking import lacking, what_to_set, without_lacking

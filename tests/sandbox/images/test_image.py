@@ -11,9 +11,10 @@ import pytest
 
 from sandbox.box.contract import ImageError
 from sandbox.box.engine import connect
-from sandbox.images.base import Image, ensure_base, list_images
+from sandbox.images.base import ensure_base, list_images
 from sandbox.images.debian import packages
 from sandbox.images.host import host_python
+from sandbox.images.image import Image
 from sandbox.images.lite import lite_inputs
 from sandbox.images.making import build_dockerfile, content_key, image_name
 from sandbox.images.pruning import prunable, prune_images

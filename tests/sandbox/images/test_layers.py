@@ -17,8 +17,9 @@ import pytest
 from sandbox.box.contract import ImageError, Job, NeedsNetworkError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.engine import connect
-from sandbox.images.base import Image, ensure_base, list_images
+from sandbox.images.base import ensure_base, list_images
 from sandbox.images.host_pip import parse_pip_config
+from sandbox.images.image import Image
 from sandbox.images.layers import ensure_project_image
 from sandbox.project.detection import Project
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.box.engine import connect
-from sandbox.images.base import Image, list_images
+from sandbox.images.base import list_images
+from sandbox.images.image import Image
 from sandbox.images.making import build_dockerfile, content_key, image_labels
 from sandbox.images.pruning import (
     _latest_first,

@@ -9,14 +9,28 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from sandbox.box.contract import EngineUnavailableError, Execution, Job, Sandbox, SandboxError
+from sandbox.box.contract import (
+    Ending,
+    EngineUnavailableError,
+    Execution,
+    Job,
+    Sandbox,
+    SandboxError,
+)
 from sandbox.box.ledger import RunLedger
-from sandbox.box.status import Status, program_status
+from sandbox.box.status import Status
 
 MAX_FAILURES = 3
+_NOT_FOUND_CODES = (126, 127)
+_ENDED = {
+    Ending.TIMEOUT: Status.TIMEOUT,
+    Ending.OOM: Status.OOM,
+    Ending.OUTPUT_LIMIT: Status.OUTPUT_LIMIT,
+    Ending.CANCELLED: Status.CANCELLED,
+}
 
 
-class GuardedSandbox:
+class AccountedSandbox:
     """Wraps another sandbox for one session. Implements `Sandbox`."""
 
     def __init__(self, inner: Sandbox, ledger: RunLedger, *, session: str) -> None:
@@ -71,3 +85,15 @@ class GuardedSandbox:
             self._ledger.finish(self._session, step, status=verdict)
 
         return replace(execution, note=note)
+
+
+def program_status(execution: Execution) -> Status:
+    """What the end of one plain program says; exit code 0 is a pass at `Trust.PLAIN` only."""
+    if execution.ending is not Ending.EXITED:
+        return _ENDED[execution.ending]
+    code = execution.exit_code or 0
+    if code < 0:
+        return Status.CRASH_SIGNAL
+    if code in _NOT_FOUND_CODES:
+        return Status.ERROR
+    return Status.FAIL if code else Status.PASS

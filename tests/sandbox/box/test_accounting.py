@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.box.accounting import AccountedSandbox
 from sandbox.box.contract import (
     Captured,
     Ending,
@@ -20,9 +21,8 @@ from sandbox.box.contract import (
     SandboxError,
     TransferError,
 )
-from sandbox.box.guarded import GuardedSandbox
+from sandbox.box.guardian import session_lock
 from sandbox.box.ledger import RunLedger
-from sandbox.box.leftovers import session_lock
 from sandbox.box.status import Status
 from sandbox.project.detection import Project, Runner
 from sandbox.verdict.suite import run_tests
@@ -62,7 +62,7 @@ class ScriptedSandbox:
 async def test_three_failures_of_the_engine_stop_everything(tmp_path: Path) -> None:
     dead = ScriptedSandbox([EngineUnavailableError("gone")] * 9)
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        box = GuardedSandbox(dead, ledger, session="s")
+        box = AccountedSandbox(dead, ledger, session="s")
         for _ in range(3):
             with pytest.raises(EngineUnavailableError, match="gone"):
                 await box.run(JOB)
@@ -76,7 +76,7 @@ async def test_other_failures_and_successes_between_do_not_add_up(tmp_path: Path
     gone, refused = EngineUnavailableError("gone"), TransferError("too large")
     flaky = ScriptedSandbox([gone, gone, Ending.TIMEOUT, gone, refused, refused, refused, gone])
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        box = GuardedSandbox(flaky, ledger, session="s")
+        box = AccountedSandbox(flaky, ledger, session="s")
         states = []
         for step in range(1, 10):
             with suppress(SandboxError):
@@ -102,7 +102,7 @@ async def test_a_cancelled_run_is_noted_as_that(tmp_path: Path) -> None:
             raise AssertionError
 
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        run = asyncio.ensure_future(GuardedSandbox(Endless(), ledger, session="s").run(JOB))
+        run = asyncio.ensure_future(AccountedSandbox(Endless(), ledger, session="s").run(JOB))
         await asyncio.sleep(0)
         assert ledger.state("s", 1) == "running"
         run.cancel()
@@ -141,16 +141,16 @@ def test_a_replayed_step_finds_its_row_and_a_final_state_stays(tmp_path: Path) -
 
 async def test_a_resumed_session_repeats_no_step(tmp_path: Path) -> None:
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        await GuardedSandbox(ScriptedSandbox(), ledger, session="s").run(JOB)
+        await AccountedSandbox(ScriptedSandbox(), ledger, session="s").run(JOB)
         failing = ScriptedSandbox([Ending.TIMEOUT])
-        await GuardedSandbox(failing, ledger, session="s").run(JOB)
+        await AccountedSandbox(failing, ledger, session="s").run(JOB)
         assert [ledger.state("s", step) for step in (1, 2, 3)] == ["pass", "timeout", None]
         assert (ledger.last_step("s"), ledger.last_step("another")) == (2, 0)
 
 
 async def test_what_is_judged_is_open_until_its_verdict(tmp_path: Path) -> None:
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        box = GuardedSandbox(ScriptedSandbox(), ledger, session="s")
+        box = AccountedSandbox(ScriptedSandbox(), ledger, session="s")
         execution = await box.run(replace(JOB, judged=True))
         assert execution.succeeded
         assert ledger.state("s", 1) == "running"
@@ -175,7 +175,7 @@ async def test_the_verdict_on_a_suite_is_what_the_ledger_keeps(
 ) -> None:
     project = Project(root=tmp_path, runner=runner, command="true")
     with RunLedger(tmp_path / "runs.sqlite3") as ledger:
-        box = GuardedSandbox(ScriptedSandbox([ending]), ledger, session="s")
+        box = AccountedSandbox(ScriptedSandbox([ending]), ledger, session="s")
         report = await run_tests(box, project, [], limits=Limits())
         assert (report.verdict, ledger.state("s", 1)) == (noted, noted)
 
