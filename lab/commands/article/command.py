@@ -10,6 +10,7 @@ from lab.commands.article.gsm8k import gsm8k
 from lab.commands.article.humaneval import humaneval
 from lab.commands.article.mmlu import mmlu
 from lab.commands.article.view import outcomes_in, show
+from lab.commands.options import HTML, JSON
 
 
 @click.group(help="The founding article's three experiments, our figures beside its own.")
@@ -24,8 +25,8 @@ def article() -> None:
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@HTML
+@JSON
 def report(*, folders: tuple[Path, ...], html: Path | None, as_json: bool) -> int:
     show(outcomes_in(folders), html=html, as_json=as_json)
     return 0

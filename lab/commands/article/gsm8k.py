@@ -38,7 +38,8 @@ from lab.commands.article.shared import (
     subject_of,
 )
 from lab.commands.article.view import finish
-from lab.commands.options import our_versions
+from lab.commands.gsm8k import NO_WORD_PROBLEMS, WORD_PROBLEMS
+from lab.commands.options import data_file, our_versions
 from lab.commands.progress import counter, progress, step_line
 from lab.gsm8k import WordProblem, load_word_problems, prompt_digest, word_tasks
 from lab.report import task_means
@@ -52,20 +53,8 @@ from tui.wiring import Context, context
 
 
 @click.command("gsm8k", help="3: word problems with a chain of thought, learned from explanations.")
-@click.option(
-    "--train",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="JSON lines with question and answer, gzipped or not: what is learned from.",
-)
-@click.option(
-    "--test",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="The same, what is measured.",
-)
+@data_file(f"{WORD_PROBLEMS}: what is learned from.", "--train", missing=NO_WORD_PROBLEMS)
+@data_file(f"{WORD_PROBLEMS}: what is measured.", "--test", missing=NO_WORD_PROBLEMS)
 @common_options("gsm8k")
 def gsm8k(
     *, train: Path, test: Path, config: Path, out: Path | None, html: Path | None, as_json: bool

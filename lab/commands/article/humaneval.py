@@ -39,7 +39,7 @@ from lab.commands.article.shared import (
 )
 from lab.commands.article.view import finish
 from lab.commands.humaneval import humaneval_problems
-from lab.commands.options import our_versions
+from lab.commands.options import data_file, our_versions
 from lab.commands.progress import counter, progress, say, step_line
 from lab.report import task_means
 from learning.evaluation import prompting
@@ -56,12 +56,7 @@ from tui.wiring import Context, context
 
 
 @click.command("humaneval", help="2: halves of HumanEval, learned and measured, several times.")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A file in HumanEval's format instead of the 164 tasks.",
-)
+@data_file("A file in HumanEval's format instead of the 164 tasks.")
 @common_options("humaneval")
 def humaneval(
     *, data: Path | None, config: Path, out: Path | None, html: Path | None, as_json: bool

@@ -30,7 +30,8 @@ from lab.commands.article.shared import (
     folder_of,
 )
 from lab.commands.article.view import finish
-from lab.commands.options import our_versions
+from lab.commands.mmlu import NO_QUESTIONS, QUESTIONS
+from lab.commands.options import data_file, our_versions
 from lab.commands.progress import counter, say, step_line
 from lab.mmlu import (
     Question,
@@ -53,13 +54,7 @@ from tui.wiring import Context, context
 @click.command(
     "mmlu", help="1: wrong answers, four kinds of feedback, probabilities after learning."
 )
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="JSON lines with subject, question, choices and answer, gzipped or not.",
-)
+@data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
 @common_options("mmlu")
 def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_json: bool) -> int:
     settings = checked_settings(config, MmluSettings, variants_of)

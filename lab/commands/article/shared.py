@@ -22,7 +22,7 @@ from lab.article.settings import (
     digest,
     read_settings,
 )
-from lab.commands.options import Shipped, shipped_settings, subject
+from lab.commands.options import HTML, JSON, OUT, Shipped, shipped_settings, subject
 from lab.commands.progress import counter
 from lab.commands.report import cost_of_replies
 from learning.evaluation.samples import Sample
@@ -38,24 +38,17 @@ _Settings = TypeVar("_Settings", bound=Settings)
 def common_options(settings: str) -> Callable[[_Function], _Function]:
     """The options of every experiment: its settings, by default the named ones, and its results."""
     known = shipped_settings("article", settings)
-    options = (
-        click.option(
-            "--config",
-            type=Shipped(known),
-            default=settings,
-            show_default=True,
-            metavar="NAME",
-            help=f"Settings: {', '.join(known)}, or a file.",
-        ),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR"),
-        click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    config = click.option(
+        "--config",
+        type=Shipped(known),
+        default=settings,
+        show_default=True,
+        metavar="NAME",
+        help=f"Settings: {', '.join(known)}, or a file.",
     )
 
     def decorate(command: _Function) -> _Function:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        return config(OUT(HTML(JSON(command))))
 
     return decorate
 
