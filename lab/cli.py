@@ -18,7 +18,7 @@ from lab.commands.repo import capability, repo
 from lab.commands.report import ComparedResult, comparison_page, show_comparison
 from lab.mmlu import read_answers
 from lab.report import check_comparable, compare, task_means
-from learning.evaluation.samples import Manifest, read_manifest, read_samples
+from learning.evaluation.samples import ResultManifest, read_manifest, read_samples
 
 
 @click.group(help="Measure models: benchmarks, and comparisons task by task.")
@@ -52,7 +52,7 @@ def compare_results(
     return 0
 
 
-def _task_scores(folder: Path, manifest: Manifest, *, raw: bool) -> dict[str, float]:
+def _task_scores(folder: Path, manifest: ResultManifest, *, raw: bool) -> dict[str, float]:
     if manifest.suite == "mmlu":
         return read_answers(folder)
     return task_means(read_samples(folder).values(), raw=raw)

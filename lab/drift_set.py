@@ -41,7 +41,7 @@ def outdated_errors(folder: Path) -> dict[str, str]:
         return {name: str(item["error"]) for name, item in record.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise DataError(
-            f"{path} cannot be read: make it with `elagent eval drift --verify`."
+            f"{path} cannot be read: make it with `elagent eval drift --verify --tasks {folder}`."
         ) from err
 
 

@@ -20,7 +20,7 @@ from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, RowFile, read_json_lines
 from learning.evaluation.run import OnRow, complete, silent
-from learning.evaluation.samples import Manifest, claim_folder, read_manifest
+from learning.evaluation.samples import ResultManifest, claim_folder, read_manifest
 from learning.evaluation.statistics import Bootstrap, bootstrap_mean
 from learning.records import Message
 
@@ -41,7 +41,7 @@ Score = Callable[[Prompt, Sequence[str]], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ChoiceQuestion:
     """One question with four choices."""
 
     id: str
@@ -88,7 +88,7 @@ class VariantRow:
     """Of the probability of all four letters."""
 
 
-def load_questions(path: Path) -> tuple[Question, ...]:
+def load_questions(path: Path) -> tuple[ChoiceQuestion, ...]:
     """Read `subject`, `question`, `choices` (4) and `answer` (0-3) per line.
 
     Raises:
@@ -97,12 +97,14 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     return tuple(_question(record, number) for number, record in enumerate(read_json_lines(path)))
 
 
-def sample_questions(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+def sample_questions(
+    questions: Sequence[ChoiceQuestion], count: int, seed: int
+) -> list[ChoiceQuestion]:
     """A random order of the questions, cut to `count`: the same for the same seed."""
     return random.Random(seed).sample(list(questions), min(count, len(questions)))  # noqa: S311
 
 
-def measure(question: Question, score: Score, *, only_wrong: bool = True) -> Shift | None:
+def measure(question: ChoiceQuestion, score: Score, *, only_wrong: bool = True) -> Shift | None:
     """Probabilities under every variant; None for a question that the model gets right already."""
     first = _letters(question_prompt(question), score)
     if only_wrong and max(range(4), key=first.__getitem__) == question.answer:
@@ -121,8 +123,8 @@ def measure(question: Question, score: Score, *, only_wrong: bool = True) -> Shi
 
 
 async def ask_all(
-    questions: Sequence[Question],
-    ask: Callable[[Question], Shift | None],
+    questions: Sequence[ChoiceQuestion],
+    ask: Callable[[ChoiceQuestion], Shift | None],
     file: ShiftFile,
     *,
     on_row: OnRow[Shift | None] = silent,
@@ -137,7 +139,7 @@ async def ask_all(
 
 
 def question_prompt(
-    question: Question,
+    question: ChoiceQuestion,
     variant: Variant = "none",
     *,
     claimed: int | None = None,
@@ -179,7 +181,7 @@ def prompts_digest() -> str:
     return hashlib.sha256("\0".join(map(words, names)).encode()).hexdigest()
 
 
-def shift_file(folder: Path, manifest: Manifest) -> ShiftFile:
+def shift_file(folder: Path, manifest: ResultManifest) -> ShiftFile:
     """The shifts of a manifest in a folder, made or taken up again.
 
     Raises:
@@ -199,7 +201,7 @@ def read_answers(folder: Path) -> dict[str, float]:
     return {question: float(shift is None or _right(shift)) for question, shift in found.items()}
 
 
-def _shifts(folder: Path, manifest: Manifest) -> ShiftFile:
+def _shifts(folder: Path, manifest: ResultManifest) -> ShiftFile:
     return RowFile(
         path=folder / "shifts.jsonl",
         encode=lambda question, shift: {
@@ -239,7 +241,7 @@ def _letters(prompt: Prompt, score: Score) -> tuple[float, ...]:
     return tuple(math.exp(value) for value in score(prompt, list(LETTERS)))
 
 
-def _question(record: dict[str, object], number: int) -> Question:
+def _question(record: dict[str, object], number: int) -> ChoiceQuestion:
     choices, answer = record.get("choices"), record.get("answer")
     subject, text = record.get("subject"), record.get("question")
     if (
@@ -249,7 +251,7 @@ def _question(record: dict[str, object], number: int) -> Question:
         or not isinstance(text, str)
     ):
         raise DataError(f"Line {number + 1} is no question with four choices and an answer 0-3.")
-    return Question(
+    return ChoiceQuestion(
         id=f"{subject}/{number}",
         subject=str(subject),
         text=text,

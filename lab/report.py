@@ -14,7 +14,7 @@ from typing import Self
 
 from learning.errors import LearningError
 from learning.evaluation.rows import append_rows, read_rows
-from learning.evaluation.samples import Manifest, Sample
+from learning.evaluation.samples import ResultManifest, Sample
 from learning.evaluation.statistics import (
     Bootstrap,
     Interval,
@@ -172,7 +172,7 @@ def compare(a: Mapping[str, float], b: Mapping[str, float], *, seed: int = 0) ->
     )
 
 
-def check_comparable(a: Manifest, b: Manifest) -> tuple[str, ...]:
+def check_comparable(a: ResultManifest, b: ResultManifest) -> tuple[str, ...]:
     """Name what differs between two runs besides the model and its adapter.
 
     Raises:

@@ -24,7 +24,7 @@ from lab.article.settings import MmluSettings
 from lab.mmlu import (
     LETTERS,
     VARIANTS,
-    Question,
+    ChoiceQuestion,
     Score,
     Shift,
     ShiftFile,
@@ -56,7 +56,7 @@ Load = Callable[[Learned | None], AbstractContextManager[Score]]
 """The model with what was learned, or bare, while in the context."""
 
 
-Explain = Callable[[Sequence[Question]], Mapping[str, str]]
+Explain = Callable[[Sequence[ChoiceQuestion]], Mapping[str, str]]
 """Explanations by question; where there is none, a fixed sentence stands in."""
 
 
@@ -95,14 +95,14 @@ def variants_of(settings: MmluSettings) -> tuple[Variant, ...]:
 
 
 def learned_from(
-    shifts: Mapping[str, Shift | None], questions: Sequence[Question], count: int
-) -> list[Question]:
+    shifts: Mapping[str, Shift | None], questions: Sequence[ChoiceQuestion], count: int
+) -> list[ChoiceQuestion]:
     """The first `count` questions that the bare model got wrong."""
     return [question for question in questions if shifts[question.id] is not None][:count]
 
 
 def lessons_of(
-    questions: Sequence[Question],
+    questions: Sequence[ChoiceQuestion],
     shifts: Mapping[str, Shift | None],
     variant: Variant,
     chat: Format,
@@ -136,7 +136,7 @@ def tells_a_letter(explanation: str) -> bool:
 
 def rows_of(
     settings: MmluSettings,
-    questions: Sequence[Question],
+    questions: Sequence[ChoiceQuestion],
     bare: Mapping[str, Shift | None],
     after: Mapping[str, Mapping[str, Shift | None]],
 ) -> tuple[Row, ...]:
@@ -169,7 +169,7 @@ def rows_of(
 
 def run(
     settings: MmluSettings,
-    questions: Sequence[Question],
+    questions: Sequence[ChoiceQuestion],
     files: Files,
     subject: Subject,
     *,
@@ -210,7 +210,7 @@ def run(
 
 @contextmanager
 def _loaded(
-    load: Load, learned: Learned | None, file: ShiftFile, questions: Sequence[Question]
+    load: Load, learned: Learned | None, file: ShiftFile, questions: Sequence[ChoiceQuestion]
 ) -> Iterator[Score]:
     """The model, unless every question was asked already."""
     if {question.id for question in questions} <= file.read().keys():
@@ -220,7 +220,7 @@ def _loaded(
         yield score
 
 
-def _plain(question: Question, score: Score) -> Shift:
+def _plain(question: ChoiceQuestion, score: Score) -> Shift:
     letters = score(question_prompt(question), list(LETTERS))
     return Shift(
         question_id=question.id,
@@ -231,15 +231,17 @@ def _plain(question: Question, score: Score) -> Shift:
 
 
 def _others(
-    bare: Mapping[str, Shift | None], questions: Sequence[Question], taught: Sequence[Question]
-) -> list[Question]:
+    bare: Mapping[str, Shift | None],
+    questions: Sequence[ChoiceQuestion],
+    taught: Sequence[ChoiceQuestion],
+) -> list[ChoiceQuestion]:
     """Wrongly answered questions that nothing was learned from."""
     used = {question.id for question in taught}
     return [q for q in questions if q.id not in used and bare[q.id] is not None]
 
 
 def _scores(
-    questions: Sequence[Question],
+    questions: Sequence[ChoiceQuestion],
     shifts: Mapping[str, Shift | None],
     measured: str,
     *,

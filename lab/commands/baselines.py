@@ -39,7 +39,7 @@ from lab.train import Trained, attempt, learn_arm, measured_sampling
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from sandbox.images.base import ensure_base
@@ -239,7 +239,7 @@ class _Run:
         return subject(self.where, chosen, (made.name, made.folder) if made else None)
 
     def _file(self, arm: Arm, made: Trained | None, kind: str) -> SampleFile:
-        manifest = Manifest(
+        manifest = ResultManifest(
             suite="baselines",
             model=self.model.name,
             weights_sha256=self.model.identity.weights_sha256,

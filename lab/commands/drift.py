@@ -25,7 +25,7 @@ from lab.commands.options import (
     LIMIT,
     SEED,
     TEMPERATURE,
-    Asked,
+    ModelChoice,
     Shipped,
     asks_a_model,
     max_tokens,
@@ -100,7 +100,7 @@ def drift(
     *,
     arm: Arm,
     split: str,
-    asked: Asked,
+    choice: ModelChoice,
     record: bool,
     tries: int,
     temperature: float,
@@ -113,14 +113,14 @@ def drift(
 ) -> int:
     if record and split != "experience":
         raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
-    where, every = asked.where, load_tasks(folder)
+    where, every = choice.where, load_tasks(folder)
     tasks = [task for task in every if split in ("all", task.split)][:limit]
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     if only_verify:
         return _verify(where, image, tasks, folder, whole=len(tasks) == len(every))
     run = DriftRun(
-        asked=asked,
+        choice=choice,
         arm=arm,
         tries=tries,
         record=record,
@@ -144,7 +144,7 @@ def drift(
 class DriftRun:
     """One run of the command: the tasks, the arm, and the image in which programs are judged."""
 
-    asked: Asked
+    choice: ModelChoice
     arm: Arm
     tries: int
     record: bool
@@ -158,7 +158,7 @@ class DriftRun:
     async def measure(self, meter: Meter) -> SampleFile:
         """Make the rows that are missing."""
         async with AsyncExitStack() as stack:
-            judge = await stack.enter_async_context(_judge(self.asked.where, self.image))
+            judge = await stack.enter_async_context(_judge(self.choice.where, self.image))
             subject, file = await stack.enter_async_context(self._results(meter))
             store = self._store(stack) if self.record or self.arm == "hints" else None
             await run_drift(
@@ -177,7 +177,7 @@ class DriftRun:
     def _results(self, meter: Meter) -> AbstractAsyncContextManager[tuple[Subject, SampleFile]]:
         # Results of another wording of facts are not gone on with.
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both") else {}
-        return self.asked.results(
+        return self.choice.results(
             meter,
             suite="drift",
             arm=self.arm if self.tries == 1 else f"{self.arm}-x{self.tries}",
@@ -194,11 +194,11 @@ class DriftRun:
         versions = sorted(subject.versions.items())
         about = (subject.name, subject.weights_sha256, subject.adapter, versions)
         digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
-        home = self.asked.where.paths.home
+        home = self.choice.where.paths.home
         return make_private(home / "evaluations" / "replies") / f"{digest}.jsonl"
 
     def _store(self, stack: AsyncExitStack) -> ExperienceStore:
-        repository = self.asked.where.repository
+        repository = self.choice.where.repository
         make_private(repository.home)
         return stack.enter_context(ExperienceStore.open(repository.experiences))
 
@@ -219,7 +219,7 @@ class DriftRun:
                 return self._tell_hints(store)
 
     async def _tell_facts(self, stack: AsyncExitStack) -> Tell:
-        paths = self.asked.where.paths
+        paths = self.choice.where.paths
         session, lock_dir = f"eval-facts-{uuid.uuid4().hex[:8]}", make_private(paths.sandbox)
         box = await stack.enter_async_context(
             DockerSandbox(self.image.id, session=session, lock_dir=lock_dir)
@@ -231,7 +231,7 @@ class DriftRun:
         lessons = lessons_of(store.list()) if store else ()
         if not lessons:
             raise EvaluationError(
-                f"no repair is recorded for {self.asked.where.root}; first run "
+                f"no repair is recorded for {self.choice.where.root}; first run "
                 "`elagent eval drift --split experience --arm facts --record`"
             )
         return tell_hints(hint_finder(lessons))

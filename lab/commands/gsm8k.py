@@ -12,7 +12,7 @@ from lab.commands.options import (
     SAMPLES,
     SEED,
     TEMPERATURE,
-    Asked,
+    ModelChoice,
     asks_a_model,
     data_file,
     max_tokens,
@@ -43,7 +43,7 @@ NO_WORD_PROBLEMS = f"GSM8K does not come with elagent; its files are {WORD_PROBL
 def gsm8k(
     *,
     data: Path,
-    asked: Asked,
+    choice: ModelChoice,
     samples: int,
     temperature: float,
     max_tokens: int,
@@ -54,7 +54,7 @@ def gsm8k(
     tasks = word_tasks(load_word_problems(data)[:limit])
 
     async def run(meter: Meter) -> SampleFile:
-        about = asked.results(
+        about = choice.results(
             meter,
             suite="gsm8k",
             prompt="chain of thought",

@@ -19,7 +19,7 @@ from lab.commands.options import (
     LIMIT,
     SAMPLES,
     SEED,
-    Asked,
+    ModelChoice,
     asks_a_model,
     data_file,
     max_tokens,
@@ -39,7 +39,7 @@ from learning.evaluation.humaneval import (
 )
 from learning.evaluation.prompting import STYLES, Style
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, SampleFile, write_human_eval
+from learning.evaluation.samples import ResultManifest, SampleFile, write_human_eval
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from sandbox.images.base import ensure_base
@@ -66,7 +66,7 @@ _SAMPLED = 0.8
 @JSON
 def humaneval(
     *,
-    asked: Asked,
+    choice: ModelChoice,
     style: Style,
     samples: int,
     temperature: float | None,
@@ -79,12 +79,12 @@ def humaneval(
     boxes: int,
     as_json: bool,
 ) -> int:
-    problems = humaneval_problems(asked.where, data)
+    problems = humaneval_problems(choice.where, data)
     run = HumanEvalRun(
-        asked=asked,
+        choice=choice,
         problems=problems[:limit],
         data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=ensure_base(source=asked.where.settings.sandbox.image, on_progress=say).id,
+        image_id=ensure_base(source=choice.where.settings.sandbox.image, on_progress=say).id,
         boxes=boxes,
     )
     with Meter() as meter:
@@ -123,7 +123,7 @@ def _canonical(problems: Sequence[Problem]) -> list[tuple[str, str]]:
 class HumanEvalRun:
     """One run of the command: the problems, and where programs are judged."""
 
-    asked: Asked
+    choice: ModelChoice
     problems: Sequence[Problem]
     data_sha256: str
     image_id: str
@@ -131,7 +131,7 @@ class HumanEvalRun:
 
     async def ask(self, meter: Meter, style: Style, sampling: Sampling, samples: int) -> SampleFile:
         """Ask the model for what is missing, and judge its replies."""
-        about = self.asked.results(
+        about = self.choice.results(
             meter,
             suite="humaneval",
             prompt=style,
@@ -149,7 +149,7 @@ class HumanEvalRun:
         self, meter: Meter, given: Sequence[tuple[str, str]], source: str
     ) -> SampleFile:
         """Judge completions of others."""
-        manifest = Manifest(
+        manifest = ResultManifest(
             suite="humaneval",
             model=f"samples {source}",
             weights_sha256="",
@@ -161,7 +161,7 @@ class HumanEvalRun:
             image_id=self.image_id,
             versions=our_versions(),
         )
-        file = SampleFile(result_folder(self.asked.where, manifest, self.asked.out), manifest)
+        file = SampleFile(result_folder(self.choice.where, manifest, self.choice.out), manifest)
         meter.folder = file.folder
         async with self._judge() as judge:
             await judge_completions(self.problems, given, judge, file, on_row=progress())
@@ -170,7 +170,7 @@ class HumanEvalRun:
     def _judge(self) -> AbstractAsyncContextManager[WarmJudge]:
         return open_judge(
             self.image_id,
-            lock_dir=make_private(self.asked.where.paths.sandbox),
+            lock_dir=make_private(self.choice.where.paths.sandbox),
             session=f"eval-{uuid.uuid4().hex[:8]}",
             boxes=self.boxes,
         )

@@ -36,7 +36,7 @@ from lab.mmlu import (
 )
 from lab.report import Cost, Meter, total_cost
 from learning.evaluation.local import LocalModel
-from learning.evaluation.samples import Manifest
+from learning.evaluation.samples import ResultManifest
 from learning.evaluation.statistics import Bootstrap
 from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
@@ -79,7 +79,7 @@ def mmlu(
     chosen = adapter_folder(where, adapter)
     say(f"loading {installed.name}")
     with Meter() as meter, LocalModel(installed, engine="torch", adapter=chosen) as local:
-        manifest = Manifest(
+        manifest = ResultManifest(
             suite="mmlu",
             model=installed.name,
             weights_sha256=installed.identity.weights_sha256,

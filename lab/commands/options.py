@@ -19,7 +19,7 @@ from agent.rounds.trial.models import Subject, open_subject
 from agent.settings.schema import ModelSettings
 from lab.commands.progress import say
 from lab.report import Meter
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import is_adapter_name
@@ -114,7 +114,7 @@ def shipped_settings(folder: str, stem: str = "") -> Mapping[str, Path]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ModelChoice:
     """The model that a command asks, and where its results go."""
 
     where: Context
@@ -122,7 +122,7 @@ class Asked:
     out: Path | None
 
     def subject(self) -> AbstractAsyncContextManager[Subject]:
-        """The model, ready to be asked.
+        """The model, ready to be model.
 
         Raises:
             AdapterMissingError: If there is no such adapter.
@@ -150,27 +150,27 @@ class Asked:
         Raises:
             SamplesError: If `out` holds results of other settings.
         """
-        async with self.subject() as asked:
-            manifest = Manifest(
+        async with self.subject() as model:
+            manifest = ResultManifest(
                 suite=suite,
-                model=asked.name,
-                weights_sha256=asked.weights_sha256,
-                adapter=asked.adapter,
+                model=model.name,
+                weights_sha256=model.weights_sha256,
+                adapter=model.adapter,
                 arm=arm,
                 prompt=prompt,
                 prompt_sha256=prompt_sha256,
                 data_sha256=data_sha256,
                 sampling=sampling,
                 image_id=image_id,
-                versions={**our_versions(), **asked.versions, **versions},
+                versions={**our_versions(), **model.versions, **versions},
             )
             file = SampleFile(result_folder(self.where, manifest, self.out), manifest)
             meter.folder = file.folder
-            yield asked, file
+            yield model, file
 
 
 def asks_a_model(command: Command) -> Command:
-    """Add the options that choose a model and the folder of results; the command gets `asked`."""
+    """Add the options that choose a model and the folder of results; the command gets `choice`."""
 
     @wraps(command)
     def run(
@@ -184,8 +184,8 @@ def asks_a_model(command: Command) -> Command:
         **others: object,
     ) -> object:
         chosen = {"model.name": model, "model.base_url": base_url, "model.engine": engine}
-        asked = Asked(where=context(repository, chosen), adapter=adapter, out=out)
-        return command(asked=asked, **others)
+        choice = ModelChoice(where=context(repository, chosen), adapter=adapter, out=out)
+        return command(choice=choice, **others)
 
     for option in (OUT, ADAPTER, ENGINE, _BASE_URL, MODEL):
         run = option(run)
@@ -213,7 +213,7 @@ def our_versions() -> dict[str, str]:
     return {"elagent": version("elagent"), "python": platform.python_version()}
 
 
-def result_folder(where: Context, manifest: Manifest, out: Path | None) -> Path:
+def result_folder(where: Context, manifest: ResultManifest, out: Path | None) -> Path:
     """The folder that was asked for, or one of the manifest's own."""
     name = f"{manifest.suite}-{manifest.arm}-{manifest.digest}"
     return out or make_private(where.paths.home / "evaluations") / name

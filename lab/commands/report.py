@@ -14,7 +14,13 @@ from rich.table import Table
 
 from lab.article.attempts import Attempt
 from lab.report import Comparison, Cost, PassRate, Scores, summarise, total_cost
-from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest, read_samples
+from learning.evaluation.samples import (
+    ResultManifest,
+    Sample,
+    SampleFile,
+    read_manifest,
+    read_samples,
+)
 from learning.evaluation.statistics import Bootstrap, TaskScores, bootstrap_mean
 from tui.page import Span, bars, heading, page, paragraph, spans, table
 from tui.plain import make_console
@@ -37,7 +43,12 @@ def show(file: SampleFile, samples: Sequence[Sample], *, of_tasks: int, as_json:
 
 
 def show_comparison(
-    a: Manifest, b: Manifest, found: Comparison, differing: tuple[str, ...] = (), *, as_json: bool
+    a: ResultManifest,
+    b: ResultManifest,
+    found: Comparison,
+    differing: tuple[str, ...] = (),
+    *,
+    as_json: bool,
 ) -> None:
     """Print a comparison of two results."""
     if as_json:
@@ -47,7 +58,7 @@ def show_comparison(
 
 
 def print_scores(
-    console: Console, manifest: Manifest, scores: Scores, cost: Cost | None, *, of_tasks: int
+    console: Console, manifest: ResultManifest, scores: Scores, cost: Cost | None, *, of_tasks: int
 ) -> None:
     """One run: its settings in a line, pass rates with intervals, endings and cost."""
     console.print(title(manifest), markup=False, highlight=False)
@@ -102,7 +113,7 @@ def spent_words(cost: Cost | None) -> str:
     return f"{cost.cpu_s:.0f} s of CPU and {cost.wall_s:.0f} s in all{runs}{gpu}"
 
 
-def scores_record(manifest: Manifest, scores: Scores, cost: Cost | None) -> dict[str, object]:
+def scores_record(manifest: ResultManifest, scores: Scores, cost: Cost | None) -> dict[str, object]:
     """The same figures as one JSON object."""
     return {
         "v": 1,
@@ -120,7 +131,11 @@ def scores_record(manifest: Manifest, scores: Scores, cost: Cost | None) -> dict
 
 
 def print_comparison(
-    console: Console, a: Manifest, b: Manifest, found: Comparison, differing: tuple[str, ...]
+    console: Console,
+    a: ResultManifest,
+    b: ResultManifest,
+    found: Comparison,
+    differing: tuple[str, ...],
 ) -> None:
     """Two runs on the same tasks: counts, the test, the interval, and which tasks they are."""
     scores = found.scores
@@ -171,7 +186,7 @@ def _bars(scores: TaskScores) -> str:
     return "\n".join(f"  {name:8}{'█' * round(_BAR * n / most)} {n}" for name, n in rows)
 
 
-def title(manifest: Manifest) -> str:
+def title(manifest: ResultManifest) -> str:
     """One run in a line: the suite, the model, the arm, the prompt and the sampling."""
     sampling = manifest.sampling
     how = f"T {sampling.temperature:g}" if sampling.temperature else "greedy"
@@ -192,7 +207,7 @@ class ComparedResult:
     """One of two compared results."""
 
     name: str
-    manifest: Manifest
+    manifest: ResultManifest
     samples: Mapping[tuple[str, int], Sample]
     cost: Cost | None
 

@@ -32,7 +32,7 @@ class SamplesError(LearningError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class ResultManifest:
     """Everything that a score depends on. Two runs are comparable samples only if all is equal."""
 
     suite: str
@@ -92,7 +92,7 @@ class Sample:
 class SampleFile:
     """The samples of one manifest in one folder. One process writes at a time."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: ResultManifest) -> None:
         """Create the folder, or take it up again.
 
         Raises:
@@ -116,7 +116,7 @@ class SampleFile:
         self.rows.append({(sample.task_id, sample.index): sample for sample in samples})
 
 
-def claim_folder(folder: Path, manifest: Manifest) -> None:
+def claim_folder(folder: Path, manifest: ResultManifest) -> None:
     """Make a folder for the results of a manifest, or take it up again.
 
     Raises:
@@ -133,7 +133,7 @@ def claim_folder(folder: Path, manifest: Manifest) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> ResultManifest:
     """The settings under which a folder's samples were made.
 
     Raises:
@@ -143,8 +143,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         record["sampling"] = Sampling(**record["sampling"])
-        known = {item.name for item in fields(Manifest)}
-        return Manifest(**{key: value for key, value in record.items() if key in known})
+        known = {item.name for item in fields(ResultManifest)}
+        return ResultManifest(**{key: value for key, value in record.items() if key in known})
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise SamplesError(
             f"{folder} is not a results folder of `elagent eval` ({_MANIFEST}: {err})."
@@ -205,13 +205,13 @@ def _decoded(record: Mapping[str, Any]) -> tuple[SampleKey, Sample]:
     return (sample.task_id, sample.index), sample
 
 
-def _plain(manifest: Manifest) -> dict[str, object]:
+def _plain(manifest: ResultManifest) -> dict[str, object]:
     record = {item.name: getattr(manifest, item.name) for item in fields(manifest)}
     record["sampling"] = asdict(manifest.sampling)
     record["versions"] = dict(manifest.versions)
     return record
 
 
-def _difference(theirs: Manifest, ours: Manifest) -> str:
+def _difference(theirs: ResultManifest, ours: ResultManifest) -> str:
     a, b = _plain(theirs), _plain(ours)
     return ", ".join(f"{key}: {a[key]} there, {b[key]} here" for key in b if a[key] != b[key])

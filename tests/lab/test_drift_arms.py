@@ -19,7 +19,7 @@ from lab.drift_arms import (
 from lab.drift_memory import foreign_value, hint_finder, keep
 from lab.drift_set import pinned
 from learning.evaluation.prompting import Prompt
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.experience.store import ExperienceStore
 from learning.records import Sampling, Verdict
 from sandbox.box.status import Status
@@ -48,7 +48,7 @@ def honest(task: CheckTask) -> Status:
 
 
 def file_in(folder: Path) -> SampleFile:
-    manifest = Manifest(
+    manifest = ResultManifest(
         suite="drift",
         model="m",
         weights_sha256="",

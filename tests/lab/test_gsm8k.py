@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from lab.gsm8k import final_number, load_word_problems, word_tasks
 from learning.evaluation.rows import DataError
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.records import Sampling
 from tests.fakes.generator import FakeGenerator
 
@@ -46,7 +46,7 @@ async def test_replies_are_compared_as_numbers_and_taken_up_again(tmp_path: Path
         )
     )
     tasks = word_tasks(load_word_problems(data))
-    manifest = Manifest(
+    manifest = ResultManifest(
         suite="gsm8k",
         model="m",
         weights_sha256="",

@@ -9,7 +9,7 @@ import pytest
 
 from lab.mmlu import (
     VARIANTS,
-    Question,
+    ChoiceQuestion,
     load_questions,
     measure,
     question_prompt,
@@ -19,7 +19,7 @@ from lab.mmlu import (
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError
 
-QUESTION = Question(
+QUESTION = ChoiceQuestion(
     id="physics/0",
     subject="high_school_physics",
     text="What falls?",
@@ -58,7 +58,7 @@ def test_a_share_leaves_out_what_is_no_letter() -> None:
 
 
 def test_questions_that_are_answered_rightly_are_left_out() -> None:
-    right = Question(id="x", subject="s", text="t", choices=QUESTION.choices, answer=1)
+    right = ChoiceQuestion(id="x", subject="s", text="t", choices=QUESTION.choices, answer=1)
     assert measure(right, believes) is None
     assert measure(right, believes, only_wrong=False) is not None
 
@@ -81,7 +81,7 @@ def test_only_the_lettered_variants_tell_the_letter() -> None:
 
 def test_the_same_seed_takes_the_same_questions() -> None:
     many = [
-        Question(id=str(n), subject="s", text="t", choices=("a", "b", "c", "d"), answer=0)
+        ChoiceQuestion(id=str(n), subject="s", text="t", choices=("a", "b", "c", "d"), answer=0)
         for n in range(50)
     ]
     assert sample_questions(many, 5, 1) == sample_questions(many, 5, 1)

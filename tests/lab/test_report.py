@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lab.report import ComparisonError, check_comparable, compare
-from learning.evaluation.samples import Manifest
+from learning.evaluation.samples import ResultManifest
 from learning.records import Sampling
 
-MANIFEST = Manifest(
+MANIFEST = ResultManifest(
     suite="humaneval",
     model="m",
     weights_sha256="w",

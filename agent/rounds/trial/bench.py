@@ -17,7 +17,7 @@ from agent.rounds.trial.systems import Systems
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.promotion.regression import regression_digest
 from learning.records import Sampling
 
@@ -125,10 +125,10 @@ class Bench:
             self.file(suite, system).append([sample])
         self._known[suite, system][sample.task_id] = sample
 
-    def _manifest(self, suite: str, system: str | None) -> Manifest:
+    def _manifest(self, suite: str, system: str | None) -> ResultManifest:
         about = self._about
         own = suite == "repo"
-        return Manifest(
+        return ResultManifest(
             suite=suite,
             model=about.model,
             weights_sha256=about.weights_sha256,

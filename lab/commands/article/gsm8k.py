@@ -44,7 +44,7 @@ from lab.commands.progress import counter, progress, step_line
 from lab.gsm8k import WordProblem, load_word_problems, prompt_digest, word_tasks
 from lab.report import task_means
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
@@ -220,8 +220,8 @@ class _Run:
         self.samples += done.values()
         return task_means(done.values())
 
-    def _manifest(self, arm: str, learned: Learned | None) -> Manifest:
-        return Manifest(
+    def _manifest(self, arm: str, learned: Learned | None) -> ResultManifest:
+        return ResultManifest(
             suite="article-gsm8k",
             model=self.model.name,
             weights_sha256=self.model.identity.weights_sha256,

@@ -45,7 +45,7 @@ from lab.report import task_means
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import DATA_SHA256, Problem
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, Sample, SampleFile
+from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
@@ -205,8 +205,8 @@ class _Run:
         means = task_means(done.values())
         return {(halves.number, task): score for task, score in means.items()}
 
-    def _manifest(self, arm: str, learned: Learned) -> Manifest:
-        return Manifest(
+    def _manifest(self, arm: str, learned: Learned) -> ResultManifest:
+        return ResultManifest(
             suite="article-humaneval",
             model=self.model.name,
             weights_sha256=self.model.identity.weights_sha256,

@@ -34,7 +34,7 @@ from lab.commands.mmlu import NO_QUESTIONS, QUESTIONS
 from lab.commands.options import data_file, our_versions
 from lab.commands.progress import counter, say, step_line
 from lab.mmlu import (
-    Question,
+    ChoiceQuestion,
     Score,
     ShiftFile,
     load_questions,
@@ -43,7 +43,7 @@ from lab.mmlu import (
     shift_file,
 )
 from learning.evaluation.local import LocalModel
-from learning.evaluation.samples import Manifest
+from learning.evaluation.samples import ResultManifest
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.chat import ChatFormat
 from learning.model.resolve import resolve
@@ -76,7 +76,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
         learned.append(made)
         return made
 
-    def explain(taught: Sequence[Question]) -> Mapping[str, str]:
+    def explain(taught: Sequence[ChoiceQuestion]) -> Mapping[str, str]:
         return asyncio.run(
             explanations(
                 *(where, settings.explainer),
@@ -113,7 +113,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
     return 0
 
 
-def _asked(question: Question) -> str:
+def _asked(question: ChoiceQuestion) -> str:
     return words(
         "article_explain_choice",
         subject=question.subject.replace("_", " "),
@@ -141,7 +141,7 @@ def _loader(model: InstalledModel, where: Context) -> Load:
 
 def _files(model: InstalledModel, folder: Path, settings: MmluSettings, data_sha256: str) -> Files:
     def opened(place: Path, arm: str, adapter: str | None) -> ShiftFile:
-        manifest = Manifest(
+        manifest = ResultManifest(
             suite="article-mmlu",
             model=model.name,
             weights_sha256=model.identity.weights_sha256,

@@ -9,7 +9,7 @@ from agent.rounds.trial.judging import EvaluationError, judge_all
 from learning.evaluation.humaneval import Problem, program
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Manifest, SampleFile
+from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.records import Sampling
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
@@ -43,7 +43,7 @@ def answer(prompt: Prompt) -> str:
 
 
 def file_in(folder: Path) -> SampleFile:
-    manifest = Manifest(
+    manifest = ResultManifest(
         suite="humaneval",
         model="m",
         weights_sha256="",

@@ -22,13 +22,13 @@ from lab.article.mmlu import (
 from lab.article.results import Row
 from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
-from lab.mmlu import Question, Score, ShiftFile, shift_file
+from lab.mmlu import ChoiceQuestion, Score, ShiftFile, shift_file
 from learning.evaluation.prompting import Prompt
-from learning.evaluation.samples import Manifest
+from learning.evaluation.samples import ResultManifest
 from learning.records import Message, Sampling
 
 QUESTIONS = [
-    Question(
+    ChoiceQuestion(
         id=f"q/{number}",
         subject="s",
         text=f"Which number follows {number}?",
@@ -97,7 +97,7 @@ class Speller(Believer):
 
 def files(folder: Path) -> Files:
     def opened(place: Path, arm: str, adapter: str | None) -> ShiftFile:
-        manifest = Manifest(
+        manifest = ResultManifest(
             suite="article-mmlu",
             model="m",
             weights_sha256="",

@@ -14,7 +14,7 @@ from lab.commands.progress import Counted
 from lab.commands.report import show
 from lab.drift import Verified
 from lab.mmlu import Shift, shift_file
-from learning.evaluation.samples import Manifest, Sample, SampleFile, read_manifest
+from learning.evaluation.samples import ResultManifest, Sample, SampleFile, read_manifest
 from learning.records import Sampling
 from sandbox.box.status import Status
 from tui.cli import cli
@@ -22,7 +22,7 @@ from tui.wiring import context
 
 
 def results(folder: Path, passed: int, *, suite: str = "humaneval") -> Path:
-    manifest = Manifest(
+    manifest = ResultManifest(
         suite=suite,
         model=folder.name,
         weights_sha256="",
@@ -76,7 +76,7 @@ def test_scores_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def _answers(folder: Path, right: int, *, every: bool) -> Path:
     """An MMLU folder of ten questions; right answers are measured in full only with `every`."""
-    manifest = Manifest(
+    manifest = ResultManifest(
         suite="mmlu",
         model=folder.name,
         weights_sha256="",

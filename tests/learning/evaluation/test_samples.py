@@ -8,7 +8,7 @@ import pytest
 
 from lab.report import pass_rates, summarise, task_means
 from learning.evaluation.samples import (
-    Manifest,
+    ResultManifest,
     Sample,
     SampleFile,
     SamplesError,
@@ -19,8 +19,8 @@ from learning.evaluation.samples import (
 from learning.records import Sampling
 
 
-def manifest(**changes: object) -> Manifest:
-    base = Manifest(
+def manifest(**changes: object) -> ResultManifest:
+    base = ResultManifest(
         suite="humaneval",
         model="m",
         weights_sha256="w",
