@@ -8,12 +8,11 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.box.contract import Ending, Execution, Job, Limits, SandboxError
+from sandbox.box.contract import Limits, SandboxError
 from sandbox.box.docker_box import OutputRelay, finished
 from sandbox.box.engine import engine_url
 from sandbox.box.guardian import session_lock
@@ -109,49 +108,6 @@ class WarmSandbox:
         except BoxFailedError as failure:
             return ProgramResult(status=Status.SANDBOX_ERROR, note=str(failure))
         return program_result(run, nonce=nonce, is_source=not program.argv)
-
-    async def run(
-        self,
-        job: Job,
-        *,
-        on_output: OnOutput | None = None,
-        on_stderr: OnOutput | None = None,
-    ) -> Execution:
-        """Run one command of the sandbox contract, without harness files or results to collect.
-
-        The work directory and the memory are the box's, not the job's; see `ProgramLimits`.
-
-        Raises:
-            SandboxError: If no answer can be given, or the job asks for what only a one-shot box
-                can do.
-        """
-        if job.harness or job.collect:
-            raise SandboxError("a warm box takes no harness files and brings no files back")
-        limits = replace(
-            ProgramLimits(),
-            timeout_s=job.limits.timeout_s,
-            memory_mib=min(job.limits.memory_mib, self._limits.memory_mib),
-            processes=min(job.limits.pids, ProgramLimits().processes),
-            output_kib=job.limits.output_kib,
-            output_limit_mib=job.limits.output_limit_mib,
-        )
-        program = Program(
-            argv=job.argv, files=job.files, stdin=job.stdin, env=job.env, limits=limits
-        )
-        result = await self.run_program(program, on_output=on_output, on_stderr=on_stderr)
-        if result.status is Status.SANDBOX_ERROR:
-            raise SandboxError(result.note)
-        endings = (Status.TIMEOUT, Status.OOM, Status.OUTPUT_LIMIT)
-        ending = Ending(result.status) if result.status in endings else Ending.EXITED
-        return Execution(
-            argv=tuple(job.argv),
-            ending=ending,
-            exit_code=result.exit_code if ending is Ending.EXITED else None,
-            stdout=result.stdout,
-            stderr=result.stderr,
-            duration_s=result.duration_s,
-            image_id=self._image_id,
-        )
 
     async def run_roles(
         self,

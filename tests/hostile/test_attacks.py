@@ -16,7 +16,7 @@ from sandbox.project.detection import Project
 from sandbox.verdict.pristine import Footing, Pristine, blob_id, footing, is_pinned
 from sandbox.verdict.report import TestReport
 from sandbox.verdict.suite import collect_tests, run_tests
-from sandbox.warm.judge import Call, CallTask, CheckTask, score
+from sandbox.warm.judge import CheckTask, score
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import ProgramLimits
 from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack, as_function
@@ -77,14 +77,9 @@ CHECKS = (
 )
 
 
-def on_the_judge(source: str, check: str) -> tuple[CallTask, CheckTask]:
-    """A function on the host's own comparison, and on a script's."""
-    calls = [Call(args=[1, 2], expected=3), Call(args=[100, 200], expected=300)]
+def on_the_judge(source: str, check: str) -> CheckTask:
     limits = ProgramLimits(timeout_s=20)
-    return (
-        CallTask(source=source, entry_point="add", calls=calls, limits=limits),
-        CheckTask(source=source, entry_point="add", check=check, limits=limits),
-    )
+    return CheckTask(source=source, entry_point="add", check=check, limits=limits)
 
 
 @pytest.mark.docker
@@ -92,18 +87,15 @@ async def test_no_attack_fools_the_judge(sandbox_image: str, tmp_path: Path) -> 
     async with WarmSandbox(sandbox_image, session="attacks", lock_dir=tmp_path, boxes=2) as warm:
 
         async def one(attack: Attack, check: str) -> list[tuple[str, str]]:
-            results = [await score(warm, task) for task in on_the_judge(as_function(attack), check)]
-            return [
-                (attack.name, f"{result.status}: {result.note}")
-                for result in results
-                if result.passed or not result.status.is_evidence
-            ]
+            result = await score(warm, on_the_judge(as_function(attack), check))
+            if result.passed or not result.status.is_evidence:
+                return [(attack.name, f"{result.status}: {result.note}")]
+            return []
 
         attacks = zip((*ATTACKS, ADAPTIVE), itertools.cycle(CHECKS), strict=False)
         found = await asyncio.gather(*itertools.starmap(one, attacks))
         for check in CHECKS:
-            for task in on_the_judge("def add(a, b): return a + b", check):
-                assert (await score(warm, task)).passed
+            assert (await score(warm, on_the_judge("def add(a, b): return a + b", check))).passed
     assert [entry for entries in found for entry in entries] == []
 
 

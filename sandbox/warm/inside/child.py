@@ -117,21 +117,16 @@ class _Program:
 
     def answer(self, orders: dict[str, Any]) -> None:
         """Load it, then answer questions about its function until there are no more; then leave."""
-        fd = LINE_FD if orders["line"] else CONTROL_FD
-        code = self._load(report_to=fd)
+        code = self._load(report_to=LINE_FD)
         if code is not None:
             self._leave(code)
-        function = self._entry_point(fd, orders["entry_point"])
-        self._send(fd, {"ready": True})
-        if orders["line"]:
-            while (data := frames.read_frame(LINE_FD)) is not None:
-                self._reply(LINE_FD, function, codec.load(data))
-        else:
-            for question in orders["questions"]:
-                self._reply(CONTROL_FD, function, question)
+        function = self._entry_point(orders["entry_point"])
+        self._send(LINE_FD, {"ready": True})
+        while (data := frames.read_frame(LINE_FD)) is not None:
+            self._reply(function, codec.load(data))
         self._leave(0)
 
-    def _entry_point(self, fd: int, name: str) -> Any:  # noqa: ANN401
+    def _entry_point(self, name: str) -> Any:  # noqa: ANN401
         """Look the function up once: that it is missing is no answer to any question."""
         try:
             function = getattr(self._module, name)
@@ -143,11 +138,11 @@ class _Program:
             error = NameError(f"name {name!r} is not defined")
         except BaseException as raised:  # noqa: BLE001  (a `__getattr__` of the module)
             error = raised
-        self._report(fd=fd, raised=_described(error))
+        self._report(fd=LINE_FD, raised=_described(error))
         self._leave(1)
         return None
 
-    def _reply(self, fd: int, function: Any, question: dict[str, Any]) -> None:  # noqa: ANN401
+    def _reply(self, function: Any, question: dict[str, Any]) -> None:  # noqa: ANN401
         answer: dict[str, Any] = {"id": question["id"]}
         try:
             args = [codec.decode(item) for item in question["args"]]
@@ -160,7 +155,7 @@ class _Program:
             answer["raised"] = _described(error)
         if os.getpid() != self._pid:  # a fork that came back out of the function
             os._exit(0)
-        self._send(fd, answer)
+        self._send(LINE_FD, answer)
 
     def _send(self, fd: int, message: dict[str, Any]) -> None:
         try:
