@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agent.advice.environment import Environment
 from agent.approval import Approver, ModeApprover, Question
+from agent.session.runs import ledger_path
 from agent.settings.schema import SandboxSettings
 from agent.testing.entering import Entering, ask_to_mask, files_below, project_files, run_whole
 from agent.testing.verified import VerifiedTests
@@ -293,7 +294,7 @@ async def open_project(
         async with DockerSandbox(
             image.id, session=session, lock_dir=state_dir, runtime=settings.runtime
         ) as sandbox:
-            with RunLedger(state_dir / "runs.sqlite3") as ledger:
+            with RunLedger(ledger_path(state_dir)) as ledger:
                 await in_thread(ledger.settle, state_dir)
                 yield ProjectTests(
                     workspace=workspace,

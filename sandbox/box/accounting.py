@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from sandbox.box.contract import (
     Ending,
@@ -22,6 +23,7 @@ from sandbox.box.status import Status
 
 MAX_FAILURES = 3
 _NOT_FOUND_CODES = (126, 127)
+_LONGEST_LABEL = 60
 _ENDED = {
     Ending.TIMEOUT: Status.TIMEOUT,
     Ending.OOM: Status.OOM,
@@ -62,7 +64,7 @@ class AccountedSandbox:
             )
         self._steps += 1
         step = self._steps
-        self._ledger.create(self._session, step)
+        self._ledger.create(self._session, step, label=job.label or _program(job))
         self._ledger.start(self._session, step)
         try:
             execution = await self._inner.run(job, on_output=on_output, on_stderr=on_stderr)
@@ -85,6 +87,11 @@ class AccountedSandbox:
             self._ledger.finish(self._session, step, status=verdict)
 
         return replace(execution, note=note)
+
+
+def _program(job: Job) -> str:
+    """The name of a job's program; arguments may hold secrets and are not noted."""
+    return PurePosixPath(next(iter(job.argv), "")).name[:_LONGEST_LABEL]
 
 
 def program_status(execution: Execution) -> Status:

@@ -119,7 +119,9 @@ class Job:
     collect: Sequence[str] = ()
     """Relative paths of regular files to bring back from the work directory."""
     judged: bool = False
-    """Whether its end says nothing yet, because somebody reads a verdict out of what it said."""
+    """True for test runs: the exit code is not the verdict; the caller reports it later."""
+    label: str = ""
+    """Name of the run in the list of runs, such as `tests`; empty for that of its program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,15 +26,35 @@ CREATE TABLE IF NOT EXISTS steps (
     step INTEGER NOT NULL,
     state TEXT NOT NULL,
     changed_at REAL NOT NULL,
+    label TEXT NOT NULL DEFAULT '',
+    began_at REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (session, step)
 ) WITHOUT ROWID
 """
+_LATER_COLUMNS = {"label": "TEXT NOT NULL DEFAULT ''", "began_at": "REAL NOT NULL DEFAULT 0"}
+"""Columns that a database of an older version lacks."""
 _UNFINISHED = ("created", "running")
 _RUNNING = "running"
 _KEPT_S = 30 * 24 * 3600.0
 _BUSY_S = 10.0
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedRun:
+    """One run of the list."""
+
+    session: str
+    step: int
+    label: str
+    """What was run: `tests`, `small changes`, or the name of a program."""
+    state: str
+    """`created`, `running`, or a word of `sandbox.box.status.Status`."""
+    began_at: float
+    """Seconds since the epoch; 0 where an older version noted the run."""
+    changed_at: float
+    """Seconds since the epoch: when the run ended, if it has."""
 
 
 class RunLedger:
@@ -49,6 +70,7 @@ class RunLedger:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.execute(_SCHEMA)
+            self._add_later_columns()
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +105,27 @@ class RunLedger:
             self._database.execute("DELETE FROM steps WHERE changed_at < ?", (now - _KEPT_S,))
         return settled
 
-    def create(self, session: str, step: int) -> str:
+    def _add_later_columns(self) -> None:
+        there = {row[1] for row in self._database.execute("PRAGMA table_info(steps)")}
+        for name in _LATER_COLUMNS.keys() - there:
+            self._database.execute(f"ALTER TABLE steps ADD COLUMN {name} {_LATER_COLUMNS[name]}")
+
+    def last_runs(self, count: int) -> tuple[NotedRun, ...]:
+        """Return the last runs of all sessions, the newest first.
+
+        Raises:
+            SandboxError: If the database cannot be read.
+        """
+        with self._errors():
+            rows = self._database.execute(
+                "SELECT session, step, label, state, began_at, changed_at FROM steps"
+                " ORDER BY MAX(began_at, changed_at) DESC, session, step DESC LIMIT ?",
+                (count,),
+            ).fetchall()
+        names = ("session", "step", "label", "state", "began_at", "changed_at")
+        return tuple(NotedRun(**dict(zip(names, row, strict=True))) for row in rows)
+
+    def create(self, session: str, step: int, *, label: str = "") -> str:
         """Note that a run is about to begin; gives the state of its row.
 
         Doing it again changes nothing and gives what the row says, `created` or what came of it.
@@ -94,8 +136,9 @@ class RunLedger:
         key = (session, step)
         with self._errors():
             self._database.execute(
-                "INSERT INTO steps VALUES (?, ?, 'created', ?) ON CONFLICT DO NOTHING",
-                (*key, time.time()),
+                "INSERT INTO steps (session, step, state, changed_at, label, began_at)"
+                " VALUES (?, ?, 'created', ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*key, now := time.time(), label, now),
             )
         return self.state(session, step) or "created"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 
 from sandbox.box.contract import Limits, Sandbox, SourceFile
@@ -67,7 +68,7 @@ async def try_changes(
         ],
     }
     job = launched_job(project, files, orders, limits=limits, harness=_own_programs())
-    await sandbox.run(job, on_stderr=reader.feed)
+    await sandbox.run(replace(job, label="small changes"), on_stderr=reader.feed)
     return reader.searched
 
 

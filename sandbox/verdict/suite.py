@@ -156,7 +156,7 @@ class _Suite:
         files = [*self.files, *canaries.files]
         job = _job(self.project, files, canaries.harness, orders, self.limits)
         return await self.sandbox.run(
-            replace(job, judged=True), on_output=on_output, on_stderr=reader.feed
+            replace(job, judged=True, label="tests"), on_output=on_output, on_stderr=reader.feed
         )
 
     def _report(self, execution: Execution, evidence: Evidence) -> TestReport:
@@ -204,7 +204,7 @@ async def collect_tests(
         "collect_only": True,
     }
     job = _job(project, files, (), orders, limits)
-    await sandbox.run(job, on_stderr=reader.feed)
+    await sandbox.run(replace(job, label="list of tests"), on_stderr=reader.feed)
     return None if reader.end_code is None or reader.forged else frozenset(reader.collected)
 
 
@@ -266,9 +266,11 @@ def command_job(
             files=files,
             env=env,
             limits=limits,
+            label="command",
         )
     orders = _orders(project, limits, (), Canaries()) | {"runner": "argv", "argv": argv, "key": ""}
-    return replace(_job(project, files, (), orders, limits), env=project.environment)
+    job = _job(project, files, (), orders, limits)
+    return replace(job, env=project.environment, label="command")
 
 
 def _named(expected: Collection[str] | None, only: Sequence[str]) -> frozenset[str] | None:

@@ -1,8 +1,4 @@
-"""What every sandbox must do. Run with a factory: `await check(make)` for each of CHECKS.
-
-EVERYWHERE holds what a fresh process in a shared box must keep as well as a box of its own;
-ONE_SHOT what needs the latter: harness files, results, memory of its own, no rights to drop.
-"""
+"""Every sandbox must pass these checks: `await check(make)` for each of CHECKS, with a factory."""
 
 from __future__ import annotations
 
@@ -321,16 +317,7 @@ async def bytes_that_are_not_text_survive(make: Make) -> None:
     assert execution.stdout.text.startswith("\\xff\\xfe")
 
 
-ONE_SHOT: tuple[Check, ...] = (
-    files_arrive_and_results_leave,
-    harness_can_be_read_but_not_changed,
-    memory_is_limited,
-    memory_killed_child_is_told_apart,
-    the_system_is_read_only_and_rights_are_none,
-    a_symbolic_link_is_not_brought_back,
-)
-
-EVERYWHERE: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     streams_stay_apart_and_complete,
     exit_code_is_an_answer,
     death_by_signal_is_negative,
@@ -354,6 +341,10 @@ EVERYWHERE: tuple[Check, ...] = (
     stderr_can_be_taken_whole,
     cancelling_ends_the_run,
     bytes_that_are_not_text_survive,
+    files_arrive_and_results_leave,
+    harness_can_be_read_but_not_changed,
+    memory_is_limited,
+    memory_killed_child_is_told_apart,
+    the_system_is_read_only_and_rights_are_none,
+    a_symbolic_link_is_not_brought_back,
 )
-
-CHECKS: tuple[Check, ...] = EVERYWHERE + ONE_SHOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,3 +69,29 @@ def test_only_what_was_declared_and_allowed_comes_back(tmp_path: Path) -> None:
     again = sandbox("run", "--mode", "auto", "--bring", "a.txt", command, home=tmp_path, cwd=root)
     assert again.returncode == 0, again.stderr
     assert (root / "a.txt").read_text() == "one\ntwo\ntwo\n"
+
+
+def test_runs_are_listed_with_how_they_ended_and_without_their_arguments(tmp_path: Path) -> None:
+    nothing = sandbox("runs", home=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (0, "Nothing has run in the sandbox yet.\n")
+    root = tmp_path / "repository"
+    root.mkdir()
+    subprocess.run(["/usr/bin/git", "init", "-q", str(root)], check=True)
+    secret = "token-4711"  # noqa: S105
+    sandbox("run", "sh", "-c", f"echo {secret}; exit 3", home=tmp_path, cwd=root)
+    shown = sandbox("runs", home=tmp_path)
+    assert shown.returncode == 0
+    heading, row = shown.stdout.splitlines()
+    assert heading.split() == ["began", "took", "ended", "run", "session"]
+    assert " fail " in row
+    assert "command" in row
+    (line,) = sandbox("runs", "--json", "--limit", "1", home=tmp_path).stdout.splitlines()
+    noted = json.loads(line)
+    assert (noted["label"], noted["state"], noted["step"]) == ("command", "fail", 1)
+    assert noted["changed_at"] >= noted["began_at"] > 0
+    database = tmp_path / "sandbox" / "runs.sqlite3"
+    assert secret.encode() not in database.read_bytes()
+    database.write_bytes(b"no database")
+    damaged = sandbox("runs", home=tmp_path)
+    assert damaged.returncode == 3
+    assert "is damaged" in damaged.stderr

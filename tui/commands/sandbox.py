@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import time
@@ -14,11 +15,13 @@ from rich.table import Table
 from agent.approval import Approver, Mode
 from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
+from agent.session.runs import last_runs
 from agent.testing.entering import project_files
 from agent.testing.project import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.box.leftovers import remove_leftovers
+from sandbox.box.streams import display_safe
 from sandbox.box.terminal import run_shell
 from sandbox.images.base import ensure_base, list_images
 from sandbox.images.pruning import last_use, prune_images
@@ -74,6 +77,38 @@ def list_() -> None:
         table.add_row(image.name, image.source, image.python, size, age)
     console = make_console()
     console.print(table if images else "No image yet; `elagent sandbox build` makes one.")
+
+
+@sandbox.command("runs")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1, max=100_000),
+    default=20,
+    show_default=True,
+    help="How many runs to show.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def runs(*, limit: int, as_json: bool) -> None:
+    """What ran in the sandbox on this machine, newest first, and how it ended.
+
+    Runs are kept for 30 days. Arguments of commands are not noted: they may hold secrets.
+    """
+    noted = last_runs(context().paths, limit)
+    if as_json:
+        for item in noted:
+            click.echo(json.dumps(dataclasses.asdict(item)))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("began", "took", "ended", "run", "session"):
+        table.add_column(column, overflow="fold")
+    now = time.time()
+    for item in noted:
+        ended = item.state not in ("created", "running")
+        took = format_seconds(item.changed_at - item.began_at) if item.began_at and ended else ""
+        began = f"{format_seconds(now - (item.began_at or item.changed_at))} ago"
+        words = (began, took, item.state.replace("_", " "), item.label, item.session)
+        table.add_row(*map(display_safe, words))
+    make_console().print(table if noted else "Nothing has run in the sandbox yet.")
 
 
 @sandbox.command("prune")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +185,18 @@ def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs.sqlite3").write_text("something else " * 100)
     with pytest.raises(SandboxError, match=r"runs.sqlite3 is damaged \(file is not a"):
         RunLedger(tmp_path / "runs.sqlite3")
+
+
+def test_a_list_of_an_older_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite3"
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "CREATE TABLE steps (session TEXT NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL,"
+            " changed_at REAL NOT NULL, PRIMARY KEY (session, step)) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO steps VALUES ('a', 1, 'pass', 5.0)")
+    with RunLedger(path) as ledger:
+        ledger.create("b", 1, label="tests")
+        new, before = ledger.last_runs(5)
+    assert (new.session, new.label, new.state) == ("b", "tests", "created")
+    assert (before.session, before.label, before.began_at) == ("a", "", 0)
