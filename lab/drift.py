@@ -28,7 +28,7 @@ from sandbox.warm.judge import CheckTask, JudgeResult
 Split = Literal["experience", "held-out"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MEMORY_MIB = 4096
-"""Address space: the libraries reserve far more than they use."""
+"""Address space of a program: the libraries reserve far more than they use."""
 _VERIFY_S = 60.0
 _LINE_CHARACTERS = 300
 _UNUSED = "the code does not use the library that the task asks for"

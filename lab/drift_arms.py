@@ -24,7 +24,7 @@ from learning.records import Sampling
 Arm = Literal["base", "neutral", "errors", "facts", "both", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 RETRY_TEMPERATURE = 0.8
-"""Where several retries are wanted: greedy ones would all be the same."""
+"""Temperature of retries where there are several: greedy ones would all be the same."""
 
 Tell = Callable[[Sequence["DriftRollout"]], Awaitable[str]]
 """The note for a retry after failed rollouts, the last one last; if it is empty, none is made."""
@@ -112,7 +112,7 @@ async def _retried(
 
 
 def _sampling_of(own: Sampling, number: int, tries: int) -> Sampling:
-    """How a rollout is drawn: the first and a single retry as the manifest says."""
+    """Sampling of a rollout: the first one and a single retry are drawn as the manifest says."""
     seeded = replace(own, seed=own.seed + number)
     return replace(seeded, temperature=RETRY_TEMPERATURE) if number and tries > 1 else seeded
 

@@ -1,4 +1,4 @@
-"""What lasts of drift rollouts: facts of the installed libraries, replies, and experiences."""
+"""Memory of drift rollouts: facts asked of the libraries, greedy replies, and experiences to learn from."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FactAsker:
 
 
 def foreign_value(error: str) -> Iterator[str]:
-    """The type of a value that the check could not take, which no exception tells."""
+    """A sentence about a value that the check could not take: no exception names its type."""
     if found := _UNSENDABLE.search(error):
         yield (
             f"The function returned a value of the library's type {found[1]}, not the plain Python"

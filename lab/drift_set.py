@@ -1,4 +1,4 @@
-"""A set of library drift tasks on disk: tasks, pinned releases with their image, and what was verified.
+"""A set of library drift tasks on disk: tasks, pinned releases with their image, and verdicts on the tasks themselves.
 
 A set is a folder: `tasks/*.toml`, `requirements.txt`, and `verified.json`, the record of
 `elagent eval drift --verify`.
@@ -30,7 +30,7 @@ _OPTIONAL = {"stale", "outdated"}
 
 
 def outdated_errors(folder: Path) -> dict[str, str]:
-    """What `elagent eval drift --verify` recorded of the outdated idioms, by task.
+    """The errors of the outdated idioms that `elagent eval drift --verify` recorded, by task.
 
     Raises:
         DataError: If the record cannot be read.
@@ -51,7 +51,7 @@ def tasks_digest(tasks: Iterable[DriftTask]) -> str:
 
 
 def load_tasks(folder: Path) -> tuple[DriftTask, ...]:
-    """Every task of the `*.toml` files below a folder's `tasks`, by file and order.
+    """Read every task of the `*.toml` files below a folder's `tasks`, by file and order.
 
     Raises:
         DataError: If a file or task is not what it should be; the message names it.
@@ -105,7 +105,7 @@ def _check(tasks: Sequence[DriftTask]) -> None:
 def drift_image(
     folder: Path, *, settings: SandboxSettings, cache: Path, say: Callable[[str], None]
 ) -> Image:
-    """The image for the tasks of a folder.
+    """The sandbox image with the pinned releases of a folder, made once and found again.
 
     Raises:
         EvaluationError: If the folder does not pin its libraries.

@@ -1,4 +1,4 @@
-"""MMLU (arXiv 2009.03300): how feedback in the prompt moves the probability of an answer's letter.
+"""MMLU (arXiv 2009.03300): the shift in an answer's probability that feedback in the prompt makes.
 
 This measures the shift that a teacher with feedback has over the student without it, on questions
 that the model gets wrong. The founding article reports the shift *after learning*; run this again
@@ -61,14 +61,14 @@ class Shift:
     wrong: str
     """The letter that the variant `wrong` claims: the likeliest of the wrong ones at first."""
     probabilities: dict[str, tuple[float, ...]]
-    """By variant: of the letters A to D, under the model's whole vocabulary."""
+    """Probabilities of the letters A to D under the model's whole vocabulary, by variant."""
 
     def probability(self, letter: str, variant: Variant = "none") -> float:
-        """Of one letter under the whole vocabulary: also grows where a model only learns to say letters."""
+        """Probability of a letter under the whole vocabulary; it grows, too, if a model only learns to say letters."""
         return self.probabilities[variant][LETTERS.index(letter)]
 
     def share(self, letter: str, variant: Variant = "none") -> float:
-        """Of one letter among the four: 0.25 for a model that knows nothing, or says no letters."""
+        """Share of a letter in the probability of all four: 0.25 for a model that knows nothing or says no letters."""
         total = sum(self.probabilities[variant])
         return self.probability(letter, variant) / total if total > 0 else 1 / len(LETTERS)
 
@@ -85,7 +85,7 @@ class VariantRow:
     letter: Literal["correct", "claimed"]
     probability: Bootstrap
     share: Bootstrap
-    """Of the probability of all four letters."""
+    """The letter's share of the probability of all four letters."""
 
 
 def load_questions(path: Path) -> tuple[ChoiceQuestion, ...]:
@@ -192,7 +192,7 @@ def shift_file(folder: Path, manifest: ResultManifest) -> ShiftFile:
 
 
 def read_answers(folder: Path) -> dict[str, float]:
-    """By question: 1 where the model is right without feedback, 0 where it is not.
+    """Read a score for each question: 1 if the model is right without feedback, else 0.
 
     Raises:
         SamplesError: If it is not such a folder.

@@ -1,4 +1,4 @@
-"""Figures of results: scores with intervals, what they cost, and paired comparisons; never unpaired ones."""
+"""Figures of results: scores with intervals, their cost, and paired comparisons; there are no unpaired ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands of `elagent eval`: what is measured, and how its results are shown."""
+"""The commands of `elagent eval`, and the looks of their results."""

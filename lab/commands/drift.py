@@ -175,7 +175,7 @@ class DriftRun:
             return file
 
     def _results(self, meter: Meter) -> AbstractAsyncContextManager[tuple[Subject, SampleFile]]:
-        # Results of another wording of facts are not gone on with.
+        # A run never goes on with results that were made under another wording of the facts.
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both") else {}
         return self.choice.results(
             meter,

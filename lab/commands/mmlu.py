@@ -1,4 +1,4 @@
-"""`elagent eval mmlu`: how feedback in the prompt moves the probability of an answer's letter."""
+"""`elagent eval mmlu`: the shift in an answer's probability that feedback in the prompt makes."""
 
 from __future__ import annotations
 

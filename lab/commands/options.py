@@ -1,4 +1,4 @@
-"""Options that several commands of `elagent eval` have, each said once, and what they choose."""
+"""Options that several commands of `elagent eval` share, and the model that they choose."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def shipped_sets() -> Mapping[str, Path]:
 
 
 def shipped_settings(folder: str, stem: str = "") -> Mapping[str, Path]:
-    """The settings in one of our folders whose names begin with a stem: `mmlu`, `small/mmlu`."""
+    """The settings that come with elagent in a folder, by name, if the name begins with a stem: `small/mmlu`."""
     root = DATA / folder
     return {
         path.relative_to(root).with_suffix("").as_posix(): path
@@ -122,7 +122,7 @@ class ModelChoice:
     out: Path | None
 
     def subject(self) -> AbstractAsyncContextManager[Subject]:
-        """The model, ready to be model.
+        """The model, ready to be asked.
 
         Raises:
             AdapterMissingError: If there is no such adapter.

@@ -1,4 +1,4 @@
-"""How a coding problem is put to a model: as a chat, as a chat whose answer is begun, or as text.
+"""Prompts for coding problems: a chat, a chat whose answer is begun, or text to be continued.
 
 The same model scores differently under each (published figures of one model differ by a factor of
 four), so the style and the digest of its words are part of every manifest.
@@ -18,14 +18,14 @@ Style = Literal["chat", "evalplus", "completion"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
 STOP_WORDS = ("\nclass ", "\ndef ", "\n#", "\n@", "\nif ", "\nprint(", "\nassert ", "\n```")
-"""Where a raw completion of a function ends: the next line that does not belong to its body."""
+"""Beginnings of the next line that does not belong to a function's body: a raw completion ends there."""
 
 _FILES = {"chat": ("chat",), "evalplus": ("evalplus", "evalplus_reply"), "completion": ()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a model is given: a conversation with the beginning of the answer, or plain text."""
+    """Input of a model: a conversation with the beginning of the answer, or plain text."""
 
     messages: tuple[Message, ...] = ()
     begun: str = ""

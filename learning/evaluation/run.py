@@ -1,4 +1,4 @@
-"""The loop of every evaluation: what is done, what is missing; generate, judge, append, report."""
+"""The loop of every evaluation: find the missing rows; generate, judge, append and report each."""
 
 from __future__ import annotations
 

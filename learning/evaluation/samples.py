@@ -33,15 +33,15 @@ class SamplesError(LearningError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultManifest:
-    """Everything that a score depends on. Two runs are comparable samples only if all is equal."""
+    """Everything that a score depends on. Samples of two runs may be mixed only if all of it is equal."""
 
     suite: str
     model: str
     weights_sha256: str
-    """Empty where a server does not tell."""
+    """Digest of the weights; empty if a server does not tell it."""
     adapter: str | None
     arm: str = "base"
-    """What the model was given beside the task, for suites that compare such things."""
+    """Name of the help that the model got beside the task, in suites that compare kinds of help."""
     prompt: str
     """Name of the prompt style."""
     prompt_sha256: str
@@ -50,7 +50,7 @@ class ResultManifest:
     image_id: str
     """Digest of the image in which the verdicts were made."""
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """elagent, Python, engine and its library."""
+    """Versions of elagent, Python, the engine and its library."""
 
     @property
     def digest(self) -> str:
@@ -60,7 +60,7 @@ class ResultManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One reply to one task and what became of it."""
+    """One reply to one task, its verdicts and its cost."""
 
     task_id: str
     index: int
@@ -72,7 +72,7 @@ class Sample:
     """A word of `sandbox.box.status.Status`."""
     sanitised_verdict: str
     message: str = ""
-    """Why the sanitised code failed, in one line."""
+    """The reason why the sanitised code failed, in one line."""
     finish: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -80,7 +80,7 @@ class Sample:
     sandbox_s: float = 0.0
     attempts: int = 1
     told: str = ""
-    """What the last attempt was told beside the task."""
+    """Text that the last attempt was told beside the task."""
     stale: bool = False
     """True if the code failed with the error of an API that the library does not have."""
 

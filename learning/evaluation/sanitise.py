@@ -1,4 +1,4 @@
-"""From a model's reply to code that can be judged, once as it stands and once cleaned.
+"""Code of a model's reply that can be judged: as it stands, and cleaned.
 
 Both take time linear in the reply: a syntax error is cut off at the statement that holds it
 instead of trying every range of lines.

@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """What resampling the tasks says about a mean."""
+    """A mean with its interval, found by resampling the tasks."""
 
     mean: float
     interval: Interval

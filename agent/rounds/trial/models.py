@@ -21,7 +21,7 @@ from learning.records import Sampling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is evaluated, and what a manifest says of it."""
+    """A model under evaluation, with the fields of a manifest that say which model it is."""
 
     generator: Generator
     name: str
