@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Mode = Literal["ask", "auto", "plan"]
+MODES: tuple[Mode, ...] = ("ask", "auto", "plan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ class LinePrompt:
                 return
             if self._question is not None and not self._question[1].done():
                 self._question[1].set_result(line)
-            elif line.strip() == "/quit":
+            elif line.split()[:1] == ["/quit"]:
                 return
             elif line.strip():
                 self._waiting.append(line.strip())

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Literal
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 
-from agent.approval import Decision, ModeApprover, Question
+from agent.approval import Decision, Mode, ModeApprover, Question
 from agent.errors import AgentError
-from agent.events import Event, Progress, ReplyFinished, StageStarted
+from agent.events import Event, Progress, StageStarted
 from agent.paths import make_private
-from agent.rounds.learn import LearnOptions
-from agent.turn.conversation import Conversation
 from learning.errors import LearningError
 from sandbox.box.children import in_thread
 from sandbox.box.contract import SandboxError
 from sandbox.box.streams import display_safe
-from tui import reports
+from tui.conversation import Changed, Dialogue, Help, Learn, Leave, Work
 from tui.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt
 from tui.plain import TextPresenter, amount, make_console
 from tui.render import render_diff
 from tui.running import open_assistant
-from tui.slash import SLASH_COMMANDS, mentioned, nearest, suggest
-from tui.undone import undo_or_redo
+from tui.slash import SLASH_COMMANDS, suggest
 from tui.wiring import Context
-
-Mode = Literal["ask", "auto", "plan"]
 
 
 class LineCompleter(Completer):
@@ -52,10 +45,7 @@ class Repl:
     def __init__(self, where: Context, mode: Mode) -> None:
         self._console = make_console()
         self._presenter = TextPresenter(self._console, live=False)
-        self._mode: Mode = mode
         self._doing = ""
-        self._used = self._limit = 0
-        self._adapter = ""
         history = make_private(where.repository.home) / "history"
         self._prompt = LinePrompt(
             status=self._status,
@@ -64,18 +54,28 @@ class Repl:
         )
         self._where = where
         self._assistant = open_assistant(where, self)
-        self._start: str | None = None
+        self._start = ""
         self._file_names: list[str] = []
+        self._dialogue = Dialogue(
+            where,
+            self._assistant,
+            mode=mode,
+            files=lambda: self._file_names,
+            start=self._start_snapshot,
+        )
 
     async def decide(self, question: Question) -> Decision:
         """Answer by mode; in `ask` mode by asking here."""
-        return await ModeApprover(self._mode, self._ask).decide(question)
+        return await ModeApprover(self._dialogue.mode, self._ask).decide(question)
+
+    async def _start_snapshot(self) -> str:
+        return self._start
 
     async def run(self) -> int:
         """Talk until the person leaves."""
         self._console.print(
             f"elagent in {self._where.root}, model {self._where.settings.model.name},"
-            f" mode {self._mode}. /help shows the commands, Ctrl-D ends."
+            f" mode {self._dialogue.mode}. /help shows the commands, Ctrl-D ends."
         )
         async with self._assistant:
             for said in self._assistant.news():
@@ -105,107 +105,31 @@ class Repl:
 
     def _status(self) -> str:
         """The line below the prompt: what is being done, how full the context is, the mode."""
-        limit = f" of {self._limit}" if self._limit else ""
-        parts = [self._doing, f"{self._used}{limit} tokens", f"mode {self._mode}"]
+        standing = self._dialogue.standing
+        limit = f" of {standing.limit_tokens}" if standing.limit_tokens else ""
+        tokens = f"{standing.used_tokens}{limit} tokens"
+        parts = [self._doing, tokens, f"mode {self._dialogue.mode}"]
         return " | ".join(part for part in parts if part)
 
     async def _handle(self, line: str) -> None:
-        name, _, rest = line.partition(" ")
-        rest = rest.strip()
-        match name:
-            case "/help":
+        match await self._dialogue.take(line):
+            case Work(events=events):
+                await self._show(events())
+            case Learn(options=options):
+                await self._show(self._assistant.learn(options))
+            case Changed(diff=diff):
+                self._console.print(render_diff(diff))
+            case Help():
                 for command in SLASH_COMMANDS:
                     self._console.print(f"  {command.usage:<31} {command.what}")
-            case "/add" | "/drop" | "/mode" | "/clear":
-                self._change(name, rest)
-            case "/undo" | "/redo" | "/diff":
-                await self._files(name, rest)
-            case "/adapters" | "/experiences" | "/why" | "/model" | "/tokens" | "/export":
-                await self._report(name, rest)
-            case _ if name.startswith("/"):
-                await self._work(name, rest)
-            case _:
-                for path in mentioned(line, self._file_names):
-                    self._assistant.conversation.add_file(path)
-                await self._show(self._assistant.turn(line))
-
-    def _change(self, name: str, rest: str) -> None:
-        """What changes the conversation itself, at once."""
-        match name:
-            case "/add":
-                self._assistant.conversation.add_file(rest.removeprefix("@"))
-            case "/drop":
-                self._assistant.conversation.drop_file(rest.removeprefix("@"))
-            case "/mode":
-                self._set_mode(rest)
-            case _:
-                self._assistant.conversation = Conversation()
-                self._console.print("the conversation begins anew; files and experiences stay")
-
-    async def _work(self, name: str, rest: str) -> None:
-        match name:
-            case "/test":
-                await self._show(self._assistant.test())
-            case "/fix":
-                await self._show(self._assistant.fix())
-            case "/learn":
-                await self._show(self._assistant.learn(LearnOptions()))
-            case "/wrong" if rest:
-                await self._show(self._assistant.wrong(rest))
-            case "/run" if rest:
-                await self._show(self._assistant.run_command(rest))
-            case _:
-                meant = nearest(name) or "/help"
-                self._console.print(f"unknown or incomplete: {display_safe(name)}; try {meant}")
-
-    async def _report(self, name: str, rest: str) -> None:
-        """What only looks; `/adapters` and `/model` with a name switch from the next reply on."""
-        where, conversation = self._where, self._assistant.conversation
-        match name:
-            case "/adapters" if rest:
-                text = await asyncio.to_thread(reports.use_adapter, where, rest)
-                await self._assistant.reconnect(sandbox=False)
-            case "/model" if rest:
-                await self._assistant.reconnect(rest, sandbox=False)
-                text = f"{rest} answers from the next reply on"
-            case "/adapters":
-                text = await asyncio.to_thread(reports.adapters, where)
-            case "/experiences":
-                text = await asyncio.to_thread(reports.experiences, where)
-            case "/why":
-                text = await asyncio.to_thread(reports.why, where)
-            case "/export":
-                text = reports.export(conversation.messages, rest, root=where.root)
-            case "/model":
-                text = reports.model(where, self._assistant.model_name, self._adapter)
-            case _:
-                text = reports.tokens(
-                    conversation.messages,
-                    conversation.added_files,
-                    used=self._used,
-                    limit=self._limit,
-                )
-        self._console.print(display_safe(text))
-
-    async def _files(self, name: str, rest: str) -> None:
-        workspace = self._assistant.workspace
-        if name == "/diff":
-            assert self._start is not None  # noqa: S101 - set before the first prompt
-            diff = await in_thread(workspace.diff, self._start)
-            self._console.print(render_diff(diff) if diff else "nothing changed")
-            return
-        self._console.print(await asyncio.to_thread(undo_or_redo, workspace, name, rest))
-
-    def _set_mode(self, given: str) -> None:
-        match given:
-            case "ask" | "auto" | "plan":
-                self._mode = given
-                self._console.print(f"mode {given}")
-            case _:
-                self._console.print(f"mode {self._mode}; choose: /mode ask|auto|plan")
+            case Leave():
+                pass  # the prompt has ended before
+            case taken:
+                self._console.print(display_safe(taken.text))
 
     async def _show(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
+            self._dialogue.note(event)
             self._note(event)
             self._presenter.show(event)
 
@@ -218,10 +142,6 @@ class Repl:
                 of_total = f" of {amount(total, unit)}" if total else ""
                 name = self._doing.partition(":")[0]
                 self._doing = f"{name}: {amount(done, unit)}{of_total}"
-            case ReplyFinished():
-                self._adapter = event.adapter or ""
-                self._used = event.prompt_tokens + event.completion_tokens
-                self._limit = event.context_length
             case _:
                 pass
 

@@ -14,6 +14,7 @@ import click
 from agent.assistant import Assistant
 from agent.events import LearnFinished, Notice
 from agent.paths import make_private
+from agent.rounds.options import round_options
 from agent.rounds.trial.capability import measure_capabilities
 from agent.rounds.trial.replay import Part, gather, replay
 from agent.session.capture import Recorder
@@ -23,7 +24,7 @@ from lab.commands.report import show, show_comparison
 from lab.report import compare, task_means
 from learning.evaluation.samples import Sample, SampleFile
 from learning.promotion.capability import Capability, known_capabilities
-from tui.commands.learn import Budget, learn_options
+from tui.commands.learn import Budget
 from tui.plain import Presenter, TextPresenter, make_console, show_all
 from tui.running import open_assistant, run_async
 from tui.wiring import Context, context
@@ -102,7 +103,7 @@ class RepositoryStages:
             )
             emit(Notice(f"{solved} of the older tasks were solved"))
             await assistant.reconnect()  # the learner needs the memory of the model
-            options = learn_options(where.settings.learn, budget_s=self._budget_s)
+            options = round_options(where.settings.learn, budget_s=self._budget_s, trial=False)
             done = await show_all(assistant.learn(options), self._presenter)
             systems = [trials.in_use]
             if isinstance(done, LearnFinished) and done.adapter:

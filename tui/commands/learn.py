@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from agent.events import LearnFinished
-from agent.rounds.learn import LearnOptions
+from agent.rounds.options import round_options
 from agent.rounds.practice import PracticeOptions
-from agent.settings.schema import LearnSettings
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.report import terminal_report
 from learning.training.job import ExampleKind
@@ -126,10 +125,9 @@ def learn(
         return _report_last(where, page)
     settings = where.settings.learn
     options = dataclasses.replace(
-        learn_options(settings, budget_s=budget),
+        round_options(settings, budget_s=budget, trial=not no_trial),
         kinds=types or ALL_KINDS,
         rebuild=rebuild,
-        trial_s=None if no_trial or not settings.trial else budget or 60 * settings.trial_min,
         dry_run=dry_run,
         discard=discard,
     )
@@ -158,20 +156,6 @@ def learn(
     if made and page is not None:
         write_page(page, learned_by(where, made[-1]))
     return 0
-
-
-def learn_options(settings: LearnSettings, *, budget_s: float | None = None) -> LearnOptions:
-    """A round of the size that the settings say, without a trial."""
-    return LearnOptions(
-        max_examples=settings.max_examples,
-        steps=settings.steps,
-        max_tokens=settings.max_tokens,
-        learning_rate=settings.lr,
-        rank=settings.rank,
-        seed=settings.seed,
-        budget_s=budget_s,
-        keep_adapters=settings.keep_adapters,
-    )
 
 
 def _report_last(where: Context, page: Path | None) -> int:

@@ -1,0 +1,190 @@
+"""Each command of a conversation, without a screen: what it does and what is to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+import pytest
+
+from agent.events import Event, ReplyFinished, TurnFinished
+from agent.paths import Paths
+from agent.settings.load import load
+from tests.fakes.agent import ScriptedAgent
+from tui.conversation import (
+    AnswererChanged,
+    Changed,
+    Cleared,
+    Dialogue,
+    FilesPutBack,
+    Help,
+    Learn,
+    Leave,
+    ModeChanged,
+    TalkingAgent,
+    Told,
+    Work,
+)
+from tui.slash import SLASH_COMMANDS
+from tui.wiring import Context
+
+REPLY = ReplyFinished("x", "qwen", "el-1", 100, 0, 20, 8192, 1.0)
+
+
+@pytest.fixture
+def agent() -> ScriptedAgent:
+    return ScriptedAgent()
+
+
+@pytest.fixture
+def dialogue(agent: ScriptedAgent, tmp_path: Path) -> Dialogue:
+    return talk(agent, tmp_path)
+
+
+def talk(
+    agent: ScriptedAgent,
+    root: Path,
+    *,
+    busy: bool = False,
+    settings: Mapping[str, object] = MappingProxyType({}),
+) -> Dialogue:
+    async def start() -> str:
+        return "start"
+
+    given = {"model.name": "fake", **settings}
+    where = Context(
+        root=root,
+        loaded=load(root, {"HOME": str(root)}, given),
+        paths=Paths(root / "home"),
+    )
+    return Dialogue(
+        where,
+        cast("TalkingAgent", agent),
+        mode="auto",
+        files=agent.workspace.list_files,
+        start=start,
+        busy=lambda: busy,
+    )
+
+
+async def done(work: object) -> list[Event]:
+    assert isinstance(work, Work)
+    return [event async for event in work.events()]
+
+
+@pytest.mark.parametrize("command", SLASH_COMMANDS, ids=lambda command: command.name)
+async def test_every_command_of_the_list_is_carried_out(
+    command: object, dialogue: Dialogue
+) -> None:
+    name = getattr(command, "name")  # noqa: B009 - of a frozen value that pytest hands on
+    argument = "README.md" if name in ("/add", "/drop") else "x"
+    needs = getattr(command, "needs_argument")  # noqa: B009
+    taken = await dialogue.take(f"{name} {argument}" if needs else name)
+    assert not (isinstance(taken, Told) and "no command" in taken.text)
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("why does it fail?", "why does it fail?"),
+        ("/test", "/test"),
+        ("/fix", "/fix"),
+        ("/run make all", "make all"),
+        ("/wrong it was a typo", "it was a typo"),
+    ],
+)
+async def test_what_takes_a_while_is_work_that_nobody_has_begun(
+    line: str, asked: str, dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    work = await dialogue.take(line)
+    assert agent.asked == []
+    assert await done(work) == [TurnFinished("done")]
+    assert agent.asked == [asked]
+
+
+async def test_learning_obeys_the_settings_and_includes_the_trial(
+    agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    settings = {"learn.steps": 3, "learn.max_examples": 5, "learn.trial_min": 7.0}
+    learn = await talk(agent, tmp_path, settings=settings).take("/learn")
+    assert isinstance(learn, Learn)
+    assert (learn.options.steps, learn.options.max_examples) == (3, 5)
+    assert learn.options.trial_s == 7 * 60
+    untried = await talk(agent, tmp_path, settings={"learn.trial": False}).take("/learn")
+    assert isinstance(untried, Learn)
+    assert untried.options.trial_s is None
+
+
+async def test_files_that_a_request_names_are_shown_and_others_are_refused(
+    dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    await dialogue.take("look at @src/one.py")
+    assert await dialogue.take("/add @src/two.py") == Told(
+        text="src/two.py is shown to the model with your next request"
+    )
+    assert await dialogue.take("/add nope.py") == Told(
+        text="there is no file nope.py in this repository"
+    )
+    assert list(agent.conversation.added_files) == ["src/one.py", "src/two.py"]
+    await dialogue.take("/drop src/one.py")
+    assert list(agent.conversation.added_files) == ["src/two.py"]
+
+
+async def test_modes_models_and_the_screen_are_values(
+    dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    assert await dialogue.take("/mode plan") == ModeChanged(mode="plan", text="mode plan")
+    assert dialogue.mode == "plan"
+    assert await dialogue.take("/mode fast") == Told(text="mode plan; choose: /mode ask|auto|plan")
+    dialogue.note(REPLY)
+    assert (dialogue.standing.used_tokens, dialogue.standing.limit_tokens) == (120, 8192)
+    switched = await dialogue.take("/model other")
+    assert isinstance(switched, AnswererChanged)
+    assert (agent.reconnected, dialogue.standing.model) == (["other"], "other")
+    assert isinstance(await dialogue.take("/help"), Help)
+    assert isinstance(await dialogue.take("/quit"), Leave)
+
+
+async def test_files_go_back_and_the_diff_is_shown(
+    dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    assert await dialogue.take("/diff") == Told(text="nothing changed")
+    agent.workspace.since_start = "--- a\n+++ b\n"
+    assert await dialogue.take("/diff") == Changed(diff="--- a\n+++ b\n")
+    assert await dialogue.take("/undo") == FilesPutBack(text="undo: a turn: src/one.py")
+    assert await dialogue.take("/redo") == FilesPutBack(text="redo: a turn: src/one.py")
+
+
+@pytest.mark.parametrize("line", ["/undo", "/redo", "/clear", "/model other"])
+async def test_nothing_is_taken_from_work_that_goes_on(
+    line: str, agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    before = agent.conversation
+    taken = await talk(agent, tmp_path, busy=True).take(line)
+    assert taken == Told(text="something is running; stop it first (Esc)")
+    assert agent.conversation is before
+    assert (agent.workspace.undone, agent.reconnected) == (0, [])
+
+
+async def test_clearing_begins_a_new_conversation(dialogue: Dialogue, agent: ScriptedAgent) -> None:
+    await dialogue.take("/add README.md")
+    assert isinstance(await dialogue.take("/clear"), Cleared)
+    assert list(agent.conversation.added_files) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/fixx", "/fixx is no command; did you mean /fix?"),
+        ("/zzzz", "/zzzz is no command; /help shows them"),
+        ("/run", "it needs something more: /run CMD"),
+        ("/wrong  ", "it needs something more: /wrong WHY"),
+    ],
+)
+async def test_a_line_that_means_nothing_says_what_would(
+    line: str, said: str, dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    assert await dialogue.take(line) == Told(text=said)
+    assert agent.asked == []
