@@ -49,7 +49,6 @@ class Api:
             Route("/v1/lease", self.lease, methods=["GET"]),
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
-            Route("/v1/score", self.score, methods=["POST"]),
             Route("/v1/infill", self.infill, methods=["POST"]),
             Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
             Route("/tokenize", self.tokenize, methods=["POST"]),
@@ -140,24 +139,6 @@ class Api:
         except ModelError as err:
             return _failure(err, status=400)
         return PlainTextResponse(f"Success: LoRA adapter {wanted.name!r} added.")
-
-    async def score(self, request: Request) -> Response:
-        from starlette.responses import JSONResponse
-
-        from learning.model.torch_engine import TorchEngine
-
-        engine = self._served.engine
-        try:
-            if not isinstance(engine, TorchEngine):
-                raise wire.RequestError("This engine cannot score tokens; serve with torch.")
-            wanted = wire.score_request(await _json(request))
-            adapter = self._served.adapter_of(wanted.model)
-            logprobs = await self._thread.call(
-                lambda: engine.score(wanted.prompt_ids, wanted.token_ids, adapter=adapter)
-            )
-        except ModelError as err:
-            return _failure(err)
-        return JSONResponse({"adapter": adapter, "logprobs": logprobs})
 
     async def infill(self, request: Request) -> Response:
         """Fill a gap in a file, as often as is asked for."""

@@ -38,7 +38,6 @@ class Capabilities:
     token_ids: bool
     logprobs: bool
     adapters: bool
-    scoring: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ class Usage:
 
 
 def check_effect(name: str, base: Sequence[float], adapted: Sequence[float]) -> None:
-    """The canary of a hand-over: natural log-probabilities of the same tokens, without and with.
+    """Check that an adapter has an effect, by log-probabilities of the same tokens without and with it.
 
     Raises:
         EngineError: If the adapter changes nothing, or breaks the model's arithmetic.
@@ -130,14 +129,4 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the weights. Safe to call twice."""
-        ...
-
-
-class ScoringEngine(Engine, Protocol):
-    """An engine that also scores tokens that it did not choose (torch only)."""
-
-    def score(
-        self, prompt_ids: Sequence[int], token_ids: Sequence[int], *, adapter: str | None = None
-    ) -> tuple[float, ...]:
-        """Natural log-probabilities of `token_ids` after `prompt_ids`, one each."""
         ...

@@ -31,7 +31,7 @@ from learning.records import Sampling
 
 DEFAULT_CONTEXT = 8192
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_CANARY_TOKENS = 4
+_PROBE_TOKENS = 4
 _RUN_TOKENS = 256
 """Tokens asked for at a time: bounds how long hidden tokens can go unnoticed."""
 
@@ -64,7 +64,7 @@ class LlamaEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_ids=True, logprobs=True, adapters=True, scoring=False)
+        return Capabilities(token_ids=True, logprobs=True, adapters=True)
 
     @property
     def context_length(self) -> int:
@@ -101,7 +101,7 @@ class LlamaEngine:
         binding = self._start((*self._adapters.values(), path))
         try:
             # the first use is slow, too: it is made here
-            base, adapted = (self._canary(binding, i) for i in (None, len(self._adapters)))
+            base, adapted = (self._probe(binding, i) for i in (None, len(self._adapters)))
             check_effect(name, base, adapted)
         except EngineError:
             binding.close()
@@ -115,11 +115,11 @@ class LlamaEngine:
 
         return use
 
-    def _canary(self, binding: LlamaProcess, adapter: int | None) -> list[float]:
+    def _probe(self, binding: LlamaProcess, adapter: int | None) -> list[float]:
         """Log-probabilities of the first tokens that are said after next to nothing."""
         job = Job(
             ids=[self._shown_id],
-            limit=_CANARY_TOKENS,
+            limit=_PROBE_TOKENS,
             sampling=Sampling(temperature=0.0),
             adapter=adapter,
         )

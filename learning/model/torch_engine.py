@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_CONTEXT = 8192
 _BATCH = 256
 """Prompt tokens read at a time: a cancelled request stops at the next batch."""
-_CANARY = (1, 2, 3, 4)
+_PROBE = (1, 2, 3, 4)
 """Any tokens: an adapter with an effect changes how likely they are."""
 
 
@@ -120,7 +120,7 @@ class TorchEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_ids=True, logprobs=True, adapters=True, scoring=True)
+        return Capabilities(token_ids=True, logprobs=True, adapters=True)
 
     @property
     def context_length(self) -> int:
@@ -160,7 +160,7 @@ class TorchEngine:
         self._active = None
         self._adapters[name] = inner
         try:
-            base, adapted = (self.score(_CANARY, _CANARY, adapter=a) for a in (None, name))
+            base, adapted = (self.score(_PROBE, _PROBE, adapter=a) for a in (None, name))
             check_effect(name, base, adapted)
         except EngineError:
             del self._adapters[name]
@@ -199,7 +199,7 @@ class TorchEngine:
     def score(
         self, prompt_ids: Sequence[int], token_ids: Sequence[int], *, adapter: str | None = None
     ) -> tuple[float, ...]:
-        """See `learning.model.engine.ScoringEngine.score`."""
+        """Natural log-probability of each of `token_ids` after `prompt_ids`."""
         import torch
 
         self._check(len(prompt_ids) + len(token_ids) - 1, adapter)

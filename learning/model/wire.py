@@ -44,15 +44,6 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreRequest:
-    """One `POST /v1/score`."""
-
-    model: str
-    prompt_ids: tuple[int, ...]
-    token_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterRequest:
     """One `POST /v1/load_lora_adapter`."""
 
@@ -93,19 +84,6 @@ def messages(body: dict[str, Any]) -> tuple[Message, ...]:
     if not isinstance(items, list) or not items:
         raise RequestError("'messages' must be a list of at least one message.")
     return tuple(_message(item) for item in items)
-
-
-def score_request(body: dict[str, Any]) -> ScoreRequest:
-    """Parse a request for the log-probabilities of given tokens.
-
-    Raises:
-        RequestError: If a field is missing or wrong.
-    """
-    return ScoreRequest(
-        model=_text(body, "model", ""),
-        prompt_ids=_ids(body, "prompt_token_ids"),
-        token_ids=_ids(body, "token_ids"),
-    )
 
 
 def infill_request(body: dict[str, Any]) -> InfillRequest:
@@ -211,13 +189,6 @@ def _flag(body: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _ids(body: dict[str, Any], name: str) -> tuple[int, ...]:
-    value = body.get(name)
-    if not isinstance(value, list) or not all(type(item) is int and item >= 0 for item in value):
-        raise RequestError(f"{name!r} must be a list of token ids.")
-    return tuple(value)
-
-
 def error_body(message: str, *, kind: str, code: str | None = None, **more: int) -> dict[str, Any]:
     """An error in OpenAI's form."""
     return {"error": {"message": message, "type": kind, "code": code, **more}}
@@ -232,7 +203,6 @@ def models_body(
         "token_ids": can.token_ids,
         "logprobs": can.logprobs,
         "adapters": can.adapters,
-        "scoring": can.scoring,
     }
     entries = [
         {

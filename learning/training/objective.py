@@ -53,18 +53,6 @@ class Reading:
         return _kl(self.target.log_q_tb, self.log_a_tb, tau=math.inf)
 
 
-def evidence_target(
-    anchor_tv: Tensor,
-    evidence_mtv: Tensor,
-    control_ktv: Tensor,
-    token_ids_t: Tensor,
-    *,
-    rule: TargetRule,
-) -> Target:
-    """The contrastive evidence target from the logits of the three branches."""
-    return read_evidence(anchor_tv, evidence_mtv, control_ktv, token_ids_t, rule=rule).target
-
-
 def read_evidence(
     anchor_tv: Tensor,
     evidence_mtv: Tensor,
@@ -100,7 +88,7 @@ def read_evidence(
 
 
 def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> Target:
-    """What `evidence_target` gives for SDPO's rule and one view, from that view alone.
+    """The target that `read_evidence` gives for SDPO's rule and one teacher context, from that context alone.
 
     With gammas of 1 and no clip, anchor and controls cancel out. It also keeps a distribution that
     must not change: an anchor's.

@@ -94,7 +94,6 @@ class SharedPrefix:
         from transformers import DynamicCache
 
         self._base = base
-        self._length = len(prefix)
         self._cache = DynamicCache(config=base.config)
         if prefix:
             self._read(prefix)

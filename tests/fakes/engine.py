@@ -30,7 +30,7 @@ class FakeEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_ids=True, logprobs=True, adapters=True, scoring=False)
+        return Capabilities(token_ids=True, logprobs=True, adapters=True)
 
     @property
     def context_length(self) -> int:

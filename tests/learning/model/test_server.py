@@ -356,13 +356,6 @@ async def test_tokens_are_counted_as_they_will_be_read(server: Running) -> None:
     assert (counted["count"], counted["max_model_len"]) == (len(counted["tokens"]), 200)
 
 
-async def test_an_engine_that_cannot_score_says_so(server: Running) -> None:
-    body = {"prompt_token_ids": [1], "token_ids": [2]}
-    response = await server.client.post("/v1/score", json=body)
-    assert response.status_code == 400
-    assert "torch" in response.json()["error"]["message"]
-
-
 async def test_a_client_that_goes_away_ends_the_generation(server: Running) -> None:
     server.engine.endless = True
     body = {**ASK, "stream": True}

@@ -111,7 +111,7 @@ def test_a_candidate_that_betrays_what_it_was_fed_is_stopped(spoilt: str, gate: 
     assert decision.kind == "rejected"
 
 
-def test_the_same_replies_trip_no_canary() -> None:
+def test_the_same_replies_trip_no_probe() -> None:
     assert {gate.outcome for gate in poison_probes(_PLAIN, _PLAIN)} == {"passed"}
     assert poison_probes([], _PLAIN) == ()
 

@@ -12,7 +12,6 @@ from torch import Tensor  # noqa: TID253
 from learning.training.objective import (
     Target,
     cross_entropy,
-    evidence_target,
     forward_kl,
     read_evidence,
     self_weighted_nll,
@@ -90,7 +89,7 @@ def _restated(
 )
 def test_the_target_is_the_formula_of_every_token(rule: TargetRule) -> None:
     anchor, evidence, control, y = _branches()
-    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    target = read_evidence(anchor, evidence, control, y, rule=rule).target
     for t in range(_T):
         expected, tail = _restated(
             anchor[t].tolist(), evidence[:, t].tolist(), control[:, t].tolist(), int(y[t]), rule
@@ -107,7 +106,7 @@ def test_the_target_is_the_formula_of_every_token(rule: TargetRule) -> None:
 @pytest.mark.parametrize("top_k", [4, _V])
 def test_gammas_of_one_without_a_clip_are_the_teacher(top_k: int) -> None:
     anchor, evidence, control, y = _branches()
-    target = evidence_target(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=top_k))
+    target = read_evidence(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=top_k)).target
     teacher = evidence[0].log_softmax(-1)
     kept = target.log_q_tb[:, :-1]
     real = kept > -math.inf
@@ -120,7 +119,7 @@ def test_gammas_of_one_without_a_clip_are_the_teacher(top_k: int) -> None:
 def test_the_short_way_to_the_teacher_gives_the_same_loss() -> None:
     anchor, evidence, control, y = _branches()
     student = _logits(_T, _V, seed=9)
-    long_way = evidence_target(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=_V))
+    long_way = read_evidence(anchor, evidence[:1], control, y, rule=replace(SDPO, top_k=_V)).target
     short_way = teacher_target(evidence[0], y, top_k=_V)
     assert torch.allclose(forward_kl(long_way, student), forward_kl(short_way, student), atol=1e-5)
     exact = torch.nn.functional.kl_div(
@@ -132,7 +131,7 @@ def test_the_short_way_to_the_teacher_gives_the_same_loss() -> None:
 def test_without_shift_there_is_no_loss_and_no_gradient_at_the_anchor() -> None:
     anchor, evidence, control, y = _branches()
     rule = TargetRule(gamma_c=0.0, gamma_s=0.0, top_k=4)
-    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    target = read_evidence(anchor, evidence, control, y, rule=rule).target
     student = anchor.clone().requires_grad_()
     loss = forward_kl(target, student).sum()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -145,7 +144,7 @@ def test_without_shift_there_is_no_loss_and_no_gradient_at_the_anchor() -> None:
 def test_the_target_stays_near_the_anchor_for_any_teacher(clip: float) -> None:
     anchor, evidence, control, y = _branches(scale=60.0)
     rule = TargetRule(clip=clip, top_k=_V, plausibility=0.0)
-    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    target = read_evidence(anchor, evidence, control, y, rule=rule).target
     assert float(forward_kl(target, anchor).max()) <= 2 * clip
     assert float(forward_kl(target, anchor).max()) > 0.01
 
@@ -154,7 +153,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     anchor, evidence, control, y = _branches()
     student = _logits(_T, _V, seed=4).requires_grad_()
     rule = TargetRule(gamma_c=1.0, gamma_s=0.3, clip=3.0, top_k=4)
-    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    target = read_evidence(anchor, evidence, control, y, rule=rule).target
     assert torch.autograd.gradcheck(lambda z: forward_kl(target, z), (student,))
 
 
@@ -234,7 +233,7 @@ def test_the_divergence_is_that_of_an_independent_formula() -> None:
     anchor, evidence, control, y = _branches()
     student = _logits(_T, _V, seed=9)
     rule = TargetRule(top_k=_V, plausibility=0.0, move_tail=True)
-    target = evidence_target(anchor, evidence, control, y, rule=rule)
+    target = read_evidence(anchor, evidence, control, y, rule=rule).target
     q = torch.zeros(_T, _V, dtype=torch.float64)
     q.scatter_add_(-1, target.support_ts, target.log_q_tb[:, :-1].exp())
     exact = torch.distributions.kl_divergence(
@@ -297,7 +296,9 @@ def test_the_weights_find_the_token_that_the_evidence_is_about() -> None:
 def test_without_controls_the_anchor_stands_in_for_them() -> None:
     anchor, evidence, _, y = _branches()
     rule = TargetRule(top_k=_V, plausibility=0.0, clip=math.inf, move_tail=True)
-    target = evidence_target(anchor, evidence[:1], anchor[:0].new_empty(0, _T, _V), y, rule=rule)
+    target = read_evidence(
+        anchor, evidence[:1], anchor[:0].new_empty(0, _T, _V), y, rule=rule
+    ).target
     teacher = teacher_target(evidence[0], y, top_k=_V)
     assert torch.allclose(forward_kl(target, anchor), forward_kl(teacher, anchor), atol=1e-5)
 
@@ -315,6 +316,6 @@ def test_the_cap_on_one_entry_bounds_a_wild_target() -> None:
 def test_all_losses_have_the_gradients_of_finite_differences(tau: float) -> None:
     anchor, evidence, control, y = _branches()
     student = _logits(_T, _V, seed=4).requires_grad_()
-    target = evidence_target(anchor, evidence, control, y, rule=TargetRule(top_k=4))
+    target = read_evidence(anchor, evidence, control, y, rule=TargetRule(top_k=4)).target
     assert torch.autograd.gradcheck(lambda z: forward_kl(target, z, tau=tau), (student,))
     assert torch.autograd.gradcheck(lambda z: cross_entropy(z, y), (student,))
