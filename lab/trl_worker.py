@@ -24,9 +24,8 @@ from typing import Any
 from lab.gsm8k import final_number
 from learning.model.torch_engine import load_base
 from learning.records import Experience, Verdict
-from learning.training.heartbeat import Heartbeat
 from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
-from learning.training.progress import ProgressLine
+from learning.training.progress import Heartbeat, ProgressLine
 from learning.training.resources import available_bytes, check_memory, peak_rss_mib
 from learning.training.worker import main, write_adapter
 

@@ -25,8 +25,8 @@ from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import NO_TRIAL, Trial
-from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import made_from
+from learning.promotion.report import unseen_in_words
 from learning.training.job import (
     TrainingError,
     read_examples,

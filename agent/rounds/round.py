@@ -20,8 +20,8 @@ from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
 from learning.records import Experience
 from learning.training.job import Job
+from learning.training.prepare import Usable, prepare_all
 from learning.training.selection import Selection, select
-from learning.training.usable import Usable, prepare_all
 
 NOTHING_USABLE = "nothing to learn: no stored example could be used token by token"
 

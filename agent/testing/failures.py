@@ -9,8 +9,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from learning.evidence.facts import compared_values
 from learning.evidence.output import parse_output
-from learning.evidence.values import compared_values
 from learning.records import Evidence, EvidenceKind, Tier
 from sandbox.verdict.report import TestResult
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from learning.evidence.facts import Fact, clipped, is_library
+from learning.evidence.facts import Fact, clipped, compared_values, is_library
 from learning.evidence.python import tracebacks
-from learning.evidence.values import compared_values
 from learning.records import EvidenceKind
 
 _SECTION = re.compile(

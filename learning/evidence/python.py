@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from learning.evidence.facts import Fact, clipped, is_library
-from learning.evidence.values import compared_values
+from learning.evidence.facts import Fact, clipped, compared_values, is_library
 from learning.records import EvidenceKind
 
 _HEADERS = (

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from learning.evaluation.statistics import bootstrap_mean
 from learning.promotion.gate import Decision, in_words
-from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.manifest import AdapterManifest
 from learning.records import Experience
 
@@ -154,3 +154,26 @@ def _table(values: Mapping[str, object]) -> str:
         for name, value in values.items()
     )
     return f"<table>{''.join(rows)}</table>"
+
+
+_MIN_UNSEEN = 5
+"""Fewest fixes whose mean gain is shown."""
+
+
+def unseen_in_words(report: Mapping[str, object]) -> str:
+    """Gain in likelihood of accepted fixes that the round did not learn, in nats a token; "" if unmeasured.
+
+    The line stands beside the gates and decides nothing.
+    """
+    before, after = report.get("unseen_before"), report.get("unseen_after")
+    if not (isinstance(before, list) and isinstance(after, list) and before):
+        return ""
+    if len(before) < _MIN_UNSEEN or len(before) != len(after):
+        return (
+            f"accepted fixes it never saw: {len(before)}, too few to say ({_MIN_UNSEEN} are needed)"
+        )
+    gain = bootstrap_mean([new - old for old, new in zip(before, after, strict=True)])
+    return (
+        f"accepted fixes it never saw ({len(before)}): {gain.mean:+.3f} nats a token"
+        f" ({gain.interval.low:+.3f} to {gain.interval.high:+.3f}; above 0 is more likely)"
+    )

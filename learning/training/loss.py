@@ -17,7 +17,7 @@ import torch
 
 from learning.training.job import ExampleKind
 from learning.training.objective import Target, cross_entropy, forward_kl, self_weighted_nll
-from learning.training.passes import Term
+from learning.training.passes import CausalModel, Term, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.rules import LossRule
@@ -85,7 +85,7 @@ def _echo(example: Prepared, rule: LossRule) -> list[Term]:
     behind = len(example.ids)
     words_t = torch.tensor([example.echo.ids[position] for position in example.echo.positions])
     positions = [behind + position for position in example.echo.positions]
-    return [_even(positions, rule.echo * example.weight, _Words(words_t))]
+    return [_even(positions, rule.echo * example.weight, _CrossEntropy(words_t))]
 
 
 def _context(example: Prepared, read: Read | None, rule: LossRule) -> list[Pass]:
@@ -126,13 +126,27 @@ class _Likelihood:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _CrossEntropy:
     ids_t: Tensor
 
     def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
         return cross_entropy(logits_tv, self.ids_t[rows].to(logits_tv.device))
 
 
-def _even(positions: Sequence[int], share: float, loss: _Divergence | _Likelihood | _Words) -> Term:
+def _even(
+    positions: Sequence[int], share: float, loss: _Divergence | _Likelihood | _CrossEntropy
+) -> Term:
     weight_t = torch.full((len(positions),), share / max(1, len(positions)))
     return Term(positions=positions, loss=loss, weight_t=weight_t)
+
+
+def log_likelihoods(base: CausalModel, fixes: Sequence[Prepared]) -> list[float]:
+    """Mean log-probability, in nats, of each fix's changed tokens at the prompt that had failed.
+
+    It is measured on fixes that the round does not learn, and it decides nothing. After VR-CLI
+    (arXiv 2503.22828), which rewards a text for making a known continuation more likely.
+    """
+    return [
+        -measure(base, fix.ids, [_even(fix.positions, 1.0, _CrossEntropy(_ids(fix)))])
+        for fix in fixes
+    ]

@@ -6,12 +6,13 @@ Token-exact: the student's ids are those that were recorded. Nothing here import
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
-from learning.training.job import Example, ExampleKind
+from learning.training.job import Example, ExampleKind, Job
 from learning.training.rules import PLAIN_SDPO, Rule
 from learning.training.spans import changed_lines, spell
 from learning.training.teacher_context import (
@@ -274,3 +275,44 @@ def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
             break
         length += 1
     return length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """What is left of a selection."""
+
+    prepared: tuple[Prepared, ...]
+    experience_ids: tuple[str, ...]
+    """What the prepared examples were made from."""
+    skipped_ids: tuple[str, ...]
+    skipped: Mapping[str, int]
+    """Number of examples that cannot be used, by reason."""
+
+
+def prepare_all(examples: Sequence[Example], chat: Format, job: Job) -> Usable:
+    """The token windows of the examples, and which of them have none."""
+    prepared: list[Prepared] = []
+    used: list[str] = []
+    unused: list[str] = []
+    skipped: Counter[str] = Counter()
+    for example in examples:
+        made = prepare(
+            *(example, chat),
+            max_tokens=job.max_tokens,
+            note_tokens=job.note_tokens,
+            rule=job.rule,
+            others=[f for e in examples if e.step.id != example.step.id for f in e.step.evidence],
+        )
+        match made:
+            case Prepared() as tokens:
+                prepared.append(tokens)
+                used += example.experience_ids
+            case Skipped(reason=reason):
+                skipped[reason] += 1
+                unused += example.experience_ids
+    return Usable(
+        prepared=tuple(prepared),
+        experience_ids=tuple(dict.fromkeys(used)),
+        skipped_ids=tuple(dict.fromkeys(id_ for id_ in unused if id_ not in used)),
+        skipped=dict(skipped),
+    )

@@ -1,13 +1,16 @@
-"""The worker's running account: one JSON line for each thing that a person may want to see."""
+"""Progress of a training job: JSON lines that the worker appends and front ends read."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from learning.training.job import JobError
+from learning.training.resources import rss_mib
 
 PROGRESS = "progress.jsonl"
 
@@ -56,3 +59,35 @@ class ProgressReader:
             return tuple(ProgressLine(**json.loads(line)) for line in whole.splitlines())
         except (ValueError, TypeError) as err:
             raise JobError(f"{self._path} has a line that cannot be read ({err})") from err
+
+
+_HEARTBEAT_S = 2.0
+
+
+class Heartbeat:
+    """Appends the worker's progress at every change, and every two seconds in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._line = ProgressLine(stage="starting")
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def say(self, line: ProgressLine) -> None:
+        with self._lock:
+            append_progress(self._folder, dataclasses.replace(line, rss_mib=rss_mib()))
+            # The loss belongs to the end of one step; the beats that follow only say "still here".
+            self._line = dataclasses.replace(line, loss=None)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_HEARTBEAT_S):
+            self.say(self._line)

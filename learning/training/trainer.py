@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from learning.training.halves import HalvedGradient
 from learning.training.job import Job
 from learning.training.loss import Pass, anchor_pass, passes_of
-from learning.training.passes import CausalModel, backward, measure
+from learning.training.passes import CausalModel, HalvedGradient, backward, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.teacher import anchor_all, describe, read_all, save

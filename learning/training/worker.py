@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, cast
 
 from learning.model.engine import ModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
-from learning.training.heartbeat import Heartbeat
 from learning.training.job import (
     Job,
     Result,
@@ -33,8 +32,8 @@ from learning.training.job import (
     read_unseen,
     write_result,
 )
-from learning.training.prepare import Format, Prepared, prepare
-from learning.training.progress import ProgressLine
+from learning.training.prepare import Format, Prepared, Usable, prepare, prepare_all
+from learning.training.progress import Heartbeat, ProgressLine
 from learning.training.replay import Anchored, replay
 from learning.training.resources import (
     NotEnoughMemoryError,
@@ -45,7 +44,6 @@ from learning.training.resources import (
     peak_rss_mib,
     return_memory_at_once,
 )
-from learning.training.usable import Usable, prepare_all
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -131,8 +129,8 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     check_memory(source, available_bytes=available)
     every = checkpoint_every(source, tokens=job.max_tokens, available_bytes=available)
     heartbeat.say(ProgressLine(stage="loading the model"))
-    from learning.training.likelihood import log_likelihoods
     from learning.training.lora import load_student
+    from learning.training.loss import log_likelihoods
     from learning.training.trainer import train
 
     model = load_student(job)

@@ -15,9 +15,8 @@ from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import from_record, in_words
-from learning.promotion.likelihood import unseen_in_words
 from learning.promotion.lineage import made_from, tainted
-from learning.promotion.report import terminal_report
+from learning.promotion.report import terminal_report, unseen_in_words
 from sandbox.box.streams import display_safe
 from tui.commands.learn import Budget
 from tui.learned import learned_by, write_page

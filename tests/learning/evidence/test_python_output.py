@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from learning.evidence.facts import compared_values
 from learning.evidence.output import parse_output
-from learning.evidence.values import compared_values
 from learning.records import Evidence, EvidenceKind, Tier
 
 

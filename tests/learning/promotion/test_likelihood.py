@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from learning.promotion.likelihood import unseen_in_words
+from learning.promotion.report import unseen_in_words
 
 
 def test_a_gain_comes_with_its_interval() -> None:

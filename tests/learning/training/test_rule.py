@@ -14,11 +14,10 @@ import torch  # noqa: TID253 - tensors are compared here
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Verdict
-from learning.training.halves import HalvedGradient
 from learning.training.job import Example, ExampleKind, Job
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
-from learning.training.passes import CausalModel, SharedPrefix
+from learning.training.passes import CausalModel, HalvedGradient, SharedPrefix
 from learning.training.prepare import Echo, Prepared, prepare
 from learning.training.replay import replay
 from learning.training.rules import PLAIN_SDPO, LossRule, Rule, WeightRule, rule_from
