@@ -36,8 +36,8 @@ from learning.records import (
     Trust,
     Verdict,
 )
-from learning.training.job import Example, ExampleKind, Job, write_job
-from learning.training.rules import Rule, TargetRule
+from learning.training.job import Example, ExampleKind, TrainingJob, write_job
+from learning.training.rules import LearningRule, TargetRule
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +137,7 @@ def learn(model: InstalledModel, folder: Path, arm: Arm, *, learning_rate: float
     examples = _examples(ChatFormat.load(model.hf), arm, model.name)
     batch, steps = batches(len(examples), LearnOptions().steps)
     target = TargetRule(gamma_c=0.0, gamma_s=1.0) if arm == "neutral" else TargetRule()
-    job = Job(
+    job = TrainingJob(
         id=folder.name,
         model=model.name,
         model_folder=str(model.hf),
@@ -147,7 +147,7 @@ def learn(model: InstalledModel, folder: Path, arm: Arm, *, learning_rate: float
         steps=steps,
         batch=batch,
         learning_rate=learning_rate,
-        rule=Rule(target=target),
+        rule=LearningRule(target=target),
     )
     write_job(folder, job, examples)
     with warnings.catch_warnings():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
 
-    from learning.training.job import Job
+    from learning.training.job import TrainingJob
     from learning.training.prepare import Prepared
 
 ARMS = ("plain", "ours", "trl", "ours-one")
@@ -47,16 +47,16 @@ def measure(arm: str, work: Work) -> Run:
     """Do the work in this process."""
     from agent.paths import from_environ
     from learning.model.resolve import resolve
-    from learning.training.job import Job
+    from learning.training.job import TrainingJob
     from learning.training.resources import peak_rss_mib, return_memory_at_once
-    from learning.training.rules import LossRule, Rule, TargetRule
+    from learning.training.rules import LearningRule, LossRule, TargetRule
 
     return_memory_at_once()
     model = resolve(work.model, from_environ(os.environ).models)
-    rule = Rule(loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0), held_out=0.0)
+    rule = LearningRule(loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0), held_out=0.0)
     if arm in {"trl", "ours-one"}:
         rule = replace(rule, target=TargetRule(gamma_s=1.0), teacher_contexts=1, controls=0)
-    job = Job(
+    job = TrainingJob(
         id="benchmark",
         model=model.name,
         model_folder=str(model.hf),
@@ -79,7 +79,7 @@ def measure(arm: str, work: Work) -> Run:
     )
 
 
-def _example(number: int, job: Job) -> Prepared:
+def _example(number: int, job: TrainingJob) -> Prepared:
     """One experience of made-up ids: what they spell costs nothing."""
     from learning.training.job import ExampleKind
     from learning.training.prepare import Prepared
@@ -101,7 +101,7 @@ def _example(number: int, job: Job) -> Prepared:
     )
 
 
-def _ours(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
+def _ours(examples: Sequence[Prepared], job: TrainingJob) -> Callable[[], object]:
     from learning.training.lora import load_student
     from learning.training.resources import available_bytes, checkpoint_every
     from learning.training.trainer import train
@@ -118,7 +118,7 @@ def _ours(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
     return run
 
 
-def _plain(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
+def _plain(examples: Sequence[Prepared], job: TrainingJob) -> Callable[[], object]:
     """A round as one would write it first: whole passes, all logits, targets made anew."""
     import torch
 
@@ -158,7 +158,7 @@ def _plain(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
     return run
 
 
-def _trl(examples: Sequence[Prepared], job: Job) -> Callable[[], object]:
+def _trl(examples: Sequence[Prepared], job: TrainingJob) -> Callable[[], object]:
     """TRL's SDFT trainer, handed the recorded prompts and replies where it would make its own.
 
     Its best settings for this comparison: no checkpointing of activations, the adapter switched off

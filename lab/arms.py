@@ -25,7 +25,7 @@ from learning.records import (
     Verdict,
 )
 from learning.training.job import Example, ExampleKind
-from learning.training.rules import PLAIN_SDPO, LossRule, Rule, TargetRule
+from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, TargetRule
 
 Arm = Literal[
     "base",
@@ -65,7 +65,7 @@ ABOUT: Mapping[Arm, str] = {
 
 _SFT = LossRule(evidence=0.0, eta=1.0, nll_floor=1.0, echo=0.0, base_anchor=0.0, context_anchor=0.0)
 _EVIDENCE = LossRule(eta=0.0, echo=0.0)
-_ALONE = Rule(min_cosine=-1.0, held_out=0.0)
+_ALONE = LearningRule(min_cosine=-1.0, held_out=0.0)
 """Every batch is a step, nothing is spared: the arms differ in what they learn alone."""
 _FILE = "solution.py"
 _FIRST_TRY_WEIGHT = 0.3
@@ -201,7 +201,7 @@ def examples_for(arm: Arm, experiences: Sequence[Experience], *, seed: int) -> t
             return _failures(told, read=True)
 
 
-def rule_for(arm: Arm) -> Rule:
+def rule_for(arm: Arm) -> LearningRule:
     """The numbers by which an arm learns."""
     match arm:
         case "rft" | "ssd":
@@ -217,7 +217,7 @@ def rule_for(arm: Arm) -> Rule:
         case "evidence" | "shuffled" | "random" | "wrong":
             return dataclasses.replace(_ALONE, loss=_EVIDENCE)
         case "el" | "base" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
-            return Rule()
+            return LearningRule()
 
 
 def _used_by(

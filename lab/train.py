@@ -30,7 +30,7 @@ from learning.evaluation.task import Generator, Task
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import read_manifest
 from learning.records import Sampling
-from learning.training.job import Example, Job, read_result, write_job
+from learning.training.job import Example, TrainingJob, read_result, write_job
 
 TRL_WORKER = "lab.trl_worker"
 
@@ -102,7 +102,7 @@ async def learn_arm(
     if not examples:
         return None
     training = settings.training
-    job = Job(
+    job = TrainingJob(
         id=arm,
         model=model.name,
         model_folder=str(model.hf),
@@ -133,7 +133,7 @@ async def learn_arm(
 
 async def trained(
     place: Path,
-    job: Job,
+    job: TrainingJob,
     examples: Sequence[Example],
     *,
     module: str,
@@ -164,7 +164,7 @@ async def trained(
     )
 
 
-def _written(place: Path, job: Job, examples: Sequence[Example]) -> None:
+def _written(place: Path, job: TrainingJob, examples: Sequence[Example]) -> None:
     """The job's folder, made now or before."""
     if place.exists() and not (place / "job.json").exists():
         shutil.rmtree(place)  # cut off before it began

@@ -24,7 +24,14 @@ from typing import Any
 from lab.gsm8k import final_number
 from learning.model.torch_engine import load_base
 from learning.records import Experience, Verdict
-from learning.training.job import Job, Result, TrainingError, read_examples, read_job, write_result
+from learning.training.job import (
+    JobResult,
+    TrainingError,
+    TrainingJob,
+    read_examples,
+    read_job,
+    write_result,
+)
 from learning.training.progress import Heartbeat, ProgressLine
 from learning.training.resources import available_bytes, check_memory, peak_rss_mib
 from learning.training.worker import main, write_adapter
@@ -35,7 +42,7 @@ _REPLY = "reply"
 """Column of a row: the place of its recorded reply."""
 
 
-def run(folder: Path) -> Result:
+def run(folder: Path) -> JobResult:
     """Do the job that lies in `folder`; its id is the arm.
 
     Raises:
@@ -65,13 +72,13 @@ def run(folder: Path) -> Result:
         for name in [name for name in model.peft_config if name != "default"]:
             model.delete_adapter(name)  # a teacher of the trainer's own
         if not _moved(model):
-            result = Result(adapter=None, trained=0, skipped={"without effect": len(steps)})
+            result = JobResult(adapter=None, trained=0, skipped={"without effect": len(steps)})
             write_result(folder, result)
             return result
         heartbeat.say(ProgressLine(stage="writing the adapter"))
         ids = tuple(step.id for step in steps)
         name = write_adapter(folder, job, model, experience_ids=ids, report=report)
-        result = Result(adapter=name, trained=len(steps), skipped={})
+        result = JobResult(adapter=name, trained=len(steps), skipped={})
         write_result(folder, result)
     return result
 
@@ -81,7 +88,7 @@ def _moved(model: Any) -> bool:  # noqa: ANN401
     return any(bool(part.any()) for name, part in model.named_parameters() if "lora_B" in name)
 
 
-def _trained(trainer: Any, job: Job, heartbeat: Heartbeat) -> dict[str, object]:  # noqa: ANN401
+def _trained(trainer: Any, job: TrainingJob, heartbeat: Heartbeat) -> dict[str, object]:  # noqa: ANN401
     """Train within the budget; what is reported of it."""
     from transformers import PrinterCallback, TrainerCallback
 
@@ -119,7 +126,7 @@ def _trained(trainer: Any, job: Job, heartbeat: Heartbeat) -> dict[str, object]:
     }
 
 
-def _grpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+def _grpo(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
     """GRPO (arXiv 2402.03300): a step is the group of all replies to one task."""
     from trl import GRPOConfig, GRPOTrainer  # type: ignore[import-not-found]  # of the extra
 
@@ -151,7 +158,7 @@ def _grpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: 
     )
 
 
-def _grpo_words(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+def _grpo_words(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
     """GRPO on word problems, sampled as it learns: a reply is right if it ends with the number."""
     from trl import GRPOConfig, GRPOTrainer
 
@@ -186,7 +193,7 @@ def _grpo_words(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # 
     )
 
 
-def _sdpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+def _sdpo(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
     """SDPO (arXiv 2601.20802): the teacher sees a passing sibling and what the tools said."""
     from trl.experimental.sdpo import (  # type: ignore[import-not-found]  # of the extra
         SDPOConfig,
@@ -224,7 +231,7 @@ def _sdpo(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: 
     )
 
 
-def _sdft(job: Job, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
+def _sdft(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  # noqa: ANN401
     """SDFT (arXiv 2601.19897): the teacher sees a reply that passed; each task has one."""
     from trl.experimental.sdft import (  # type: ignore[import-not-found]  # of the extra
         SDFTConfig,
@@ -297,7 +304,7 @@ def _dataset(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401
     return datasets.Dataset.from_list(rows)
 
 
-def _base(job: Job) -> Any:  # noqa: ANN401
+def _base(job: TrainingJob) -> Any:  # noqa: ANN401
     """The frozen model; what is drawn from now on follows the job's seed."""
     import torch
 
@@ -308,13 +315,13 @@ def _base(job: Job) -> Any:  # noqa: ANN401
     return base
 
 
-def _lora(job: Job) -> object:
+def _lora(job: TrainingJob) -> object:
     from learning.training.lora import lora_config
 
     return lora_config(job)
 
 
-def _tokenizer(job: Job) -> Any:  # noqa: ANN401
+def _tokenizer(job: TrainingJob) -> Any:  # noqa: ANN401
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(
@@ -325,7 +332,7 @@ def _tokenizer(job: Job) -> Any:  # noqa: ANN401
     return tokenizer
 
 
-def _settings(job: Job, scratch: str, *, batch: int) -> dict[str, Any]:
+def _settings(job: TrainingJob, scratch: str, *, batch: int) -> dict[str, Any]:
     """What all trainers are told alike."""
     return {
         "output_dir": scratch,

@@ -10,11 +10,11 @@ from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.gate import from_record
 from learning.promotion.lineage import made_from
-from learning.promotion.report import Learned, html_report
+from learning.promotion.report import LearningReport, html_report
 from tui.wiring import Context, Place
 
 
-def learned_by(where: Context | Place, name: str) -> Learned:
+def learned_by(where: Context | Place, name: str) -> LearningReport:
     """Everything that is known of an adapter.
 
     Raises:
@@ -26,7 +26,7 @@ def learned_by(where: Context | Place, name: str) -> Learned:
     with ExperienceStore.open(where.repository.experiences) as experiences:
         forgotten = experiences.forgotten()
         found = [experiences.get(id_) for id_ in manifest.experience_ids]
-    return Learned(
+    return LearningReport(
         manifest=manifest,
         examples=[each for each in found if each is not None],
         forgotten=len(made_from(store, name) & forgotten),
@@ -34,7 +34,7 @@ def learned_by(where: Context | Place, name: str) -> Learned:
     )
 
 
-def write_page(path: Path, learned: Learned) -> None:
+def write_page(path: Path, learned: LearningReport) -> None:
     """Write the page; the person is told where it is.
 
     Raises:

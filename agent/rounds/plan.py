@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.events import Notice
 from learning.promotion.capability import Capability
 from learning.records import EvidenceKind
-from learning.training.job import ExampleKind, Job
+from learning.training.job import ExampleKind, TrainingJob
 from learning.training.prepare import Prepared
 from learning.training.resources import (
     NotEnoughMemoryError,
@@ -97,7 +97,7 @@ def what_is_learned(
         yield Notice(f"{capability.words}: {rest}", level="warning" if learned else "info")
 
 
-def what_it_costs(prepared: Sequence[Prepared], job: Job, hf_folder: Path) -> Notice:
+def what_it_costs(prepared: Sequence[Prepared], job: TrainingJob, hf_folder: Path) -> Notice:
     """Steps, sizes and a rough time on this CPU; or that there is not enough memory for it now."""
     try:
         check_memory(hf_folder, available_bytes=available_bytes())

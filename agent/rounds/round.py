@@ -19,7 +19,7 @@ from learning.promotion.gate import Trial
 from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
 from learning.records import Experience
-from learning.training.job import Job
+from learning.training.job import TrainingJob
 from learning.training.prepare import Usable, prepare_all
 from learning.training.selection import Selection, select
 
@@ -51,7 +51,7 @@ class Plan:
     selection: Selection
     usable: Usable
     """What the selection is as tokens."""
-    job: Job
+    job: TrainingJob
 
 
 def plan_round(this: Round, *, id_: str, now: float) -> Plan | LearnFinished:
@@ -139,10 +139,10 @@ def _parent(this: Round, again: Rebuild | None) -> tuple[AdapterManifest | None,
 
 def _job(
     this: Round, selection: Selection, parent: AdapterManifest | None, *, id_: str, now: float
-) -> tuple[Job, Usable]:
+) -> tuple[TrainingJob, Usable]:
     """The job, and what of the selection it will learn: its steps are counted by that."""
     options = this.options
-    job = Job(
+    job = TrainingJob(
         id=id_,
         model=this.model.name,
         model_folder=str(this.hf_folder),

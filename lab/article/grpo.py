@@ -13,7 +13,7 @@ from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem
 from lab.train import TRL_WORKER, Trained, trained
 from learning.model.catalog import InstalledModel
-from learning.training.job import Example, ExampleKind, Job
+from learning.training.job import Example, ExampleKind, TrainingJob
 
 
 async def learn_grpo(
@@ -40,7 +40,7 @@ async def learn_grpo(
     asked = [asked_of(problem, model=model.name) for problem in problems]
     learning = settings.learning
     key = repr((model.identity, learning, settings.seed, asked))
-    job = Job(
+    job = TrainingJob(
         id="grpo-words",
         model=model.name,
         model_folder=str(model.hf),

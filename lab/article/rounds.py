@@ -25,7 +25,7 @@ from learning.promotion.manifest import (
     read_manifest,
     write_manifest,
 )
-from learning.training.job import Job, TrainingError
+from learning.training.job import TrainingError, TrainingJob
 from learning.training.replay import replay
 
 
@@ -73,7 +73,7 @@ def learn(
     windows = prepared(lessons, chat, max_tokens=settings.max_tokens)
     if not windows:
         raise TrainingError(f"no lesson of {arm} fits into {settings.max_tokens} tokens")
-    job = Job(
+    job = TrainingJob(
         id=key,
         model=model.name,
         model_folder=str(model.hf),
@@ -123,7 +123,7 @@ def _key(model: InstalledModel, lessons: Sequence[Lesson], settings: Learning, s
 
 
 def _manifest(
-    job: Job,
+    job: TrainingJob,
     lessons: Sequence[Lesson],
     settings: Learning,
     folder: Path,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from learning.errors import LearningError
-from learning.training.rules import PLAIN_SDPO, LossRule, Rule, WeightRule
+from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule
 
 _T = TypeVar("_T")
 RuleName = Literal["sdpo", "contrast"]
 
-CONTRAST = Rule(
+CONTRAST = LearningRule(
     weights=WeightRule(snr_min=0.0, endorsed=1.0),
     loss=LossRule(echo=0.0, context_anchor=0.0),
     teacher_contexts=1,
@@ -45,7 +45,7 @@ class Learning:
     """Longest experience, prompt and action together; the action is cut."""
     rule: RuleName = "sdpo"
 
-    def training_rule(self) -> Rule:
+    def training_rule(self) -> LearningRule:
         """The numbers behind the rule's name."""
         return PLAIN_SDPO if self.rule == "sdpo" else CONTRAST
 

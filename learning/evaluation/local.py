@@ -17,7 +17,7 @@ from learning.evaluation.task import Generated
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine import Token
-from learning.model.replies import Dispatched, Finished, ServedModel, TokenMade
+from learning.model.replies import Dispatched, Finished, LoadedModel, TokenMade
 from learning.records import Sampling
 
 
@@ -35,14 +35,14 @@ class LocalModel:
         """Load it.
 
         Raises:
-            ModelError: If the model cannot be loaded or the adapter was made for another.
+            LocalModelError: If the model cannot be loaded or the adapter was made for another.
         """
         from learning.model.server import open_engine, pick_engine
 
         self.kind = pick_engine(model, engine)
         folder = model.hf
         assert folder is not None  # noqa: S101 - resolve() sees to the tokenizer
-        self._served = ServedModel(
+        self._served = LoadedModel(
             model,
             ChatFormat.load(folder),
             open_engine(model, self.kind, context_length=context_length),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from learning.evidence.facts import Fact, clipped
+from learning.evidence.facts import ReportedFact, clipped
 from learning.records import EvidenceKind
 
 _PATH = r"((?:[A-Za-z]:)?[^\s:(][^:(]{0,500})"
@@ -32,7 +32,7 @@ _RUST_REACH = 12
 """Lines after the headline in which rustc draws the place."""
 
 
-def colon_errors(lines: Sequence[str]) -> Iterator[Fact]:
+def colon_errors(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """gcc, clang, mypy and all who write `file:line: error: message [code]`."""
     function = ""
     for index, line in enumerate(lines):
@@ -49,7 +49,7 @@ def colon_errors(lines: Sequence[str]) -> Iterator[Fact]:
             )
 
 
-def lint_findings(lines: Sequence[str]) -> Iterator[Fact]:
+def lint_findings(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """Ruff and flake8, in the one-line form and in the one with the source below."""
     for index, line in enumerate(lines):
         if found := _LINT.fullmatch(line):
@@ -62,7 +62,7 @@ def _arrow_at(lines: Sequence[str], index: int) -> re.Match[str] | None:
     return _ARROW.fullmatch(lines[index]) if index < len(lines) else None
 
 
-def rust_errors(lines: Sequence[str]) -> Iterator[Fact]:
+def rust_errors(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """Rustc and cargo build: the headline, the place below it, and the label at the carets."""
     for index, line in enumerate(lines):
         found = _RUST.fullmatch(line)
@@ -80,14 +80,14 @@ def rust_errors(lines: Sequence[str]) -> Iterator[Fact]:
         yield _diagnostic(index, found[1] or "", message, place[1], int(place[2]), last=last)
 
 
-def go_errors(lines: Sequence[str]) -> Iterator[Fact]:
+def go_errors(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """The Go compiler and vet."""
     for index, line in enumerate(lines):
         if found := _GO.fullmatch(line):
             yield _diagnostic(index, "", found[3], found[1], int(found[2]))
 
 
-def typescript_errors(lines: Sequence[str]) -> Iterator[Fact]:
+def typescript_errors(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """tsc, plain and pretty."""
     for index, line in enumerate(lines):
         if found := _TSC.fullmatch(line):
@@ -103,8 +103,8 @@ def _diagnostic(
     *,
     function: str = "",
     last: int | None = None,
-) -> Fact:
-    return Fact(
+) -> ReportedFact:
+    return ReportedFact(
         first=index,
         last=index if last is None else last,
         kind=EvidenceKind.DIAGNOSTIC,

@@ -15,7 +15,7 @@ _LIBRARY = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class ReportedFact:
     """One thing that a tool reported, with the numbers of its first and last line."""
 
     first: int
@@ -33,7 +33,7 @@ class Fact:
     got: str = ""
 
 
-Parser = Callable[[Sequence[str]], Iterable[Fact]]
+Parser = Callable[[Sequence[str]], Iterable[ReportedFact]]
 """From lines without their ends to facts in order. Never raises; reads each line a few times."""
 
 

@@ -16,7 +16,7 @@ from learning.evidence.compilers import (
     rust_errors,
     typescript_errors,
 )
-from learning.evidence.facts import Fact, Parser, clipped
+from learning.evidence.facts import Parser, ReportedFact, clipped
 from learning.evidence.pytest import pytest_report
 from learning.evidence.python import doctests, tracebacks, unittests
 from learning.evidence.runtimes import go_failures, go_panics, node_errors, rust_panics
@@ -32,7 +32,7 @@ _ARROW = re.compile(rf"{_CALL} {{0,8}}(?:->|=>|→) {{0,8}}(\S.{{0,400}})")
 _PROMPT = re.compile(rf">>> {_CALL}")
 
 
-def printed_pairs(lines: Sequence[str]) -> Iterator[Fact]:
+def printed_pairs(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """`f(1, 2) -> 3`, and a call at an interpreter's prompt with the line below it."""
     for index, line in enumerate(lines):
         if found := _ARROW.fullmatch(line.strip()):
@@ -43,8 +43,8 @@ def printed_pairs(lines: Sequence[str]) -> Iterator[Fact]:
                 yield _pair(index, index + 1, found[1], below.strip())
 
 
-def _pair(first: int, last: int, call: str, value: str) -> Fact:
-    return Fact(
+def _pair(first: int, last: int, call: str, value: str) -> ReportedFact:
+    return ReportedFact(
         first=first,
         last=last,
         kind=EvidenceKind.IO_PAIR,
@@ -95,7 +95,7 @@ def _lines(output: str) -> list[str]:
     return [line[:_MAX_LINE] for line in end.splitlines()]
 
 
-def _facts(lines: Sequence[str], parsers: Sequence[Parser]) -> Iterator[Fact]:
+def _facts(lines: Sequence[str], parsers: Sequence[Parser]) -> Iterator[ReportedFact]:
     owned = bytearray(len(lines))
     for parse in parsers:
         fresh = [fact for fact in parse(lines) if not any(owned[fact.first : fact.last + 1])]
@@ -104,7 +104,7 @@ def _facts(lines: Sequence[str], parsers: Sequence[Parser]) -> Iterator[Fact]:
         yield from fresh
 
 
-def _evidence(fact: Fact, subject: str, tier: Tier) -> Evidence:
+def _evidence(fact: ReportedFact, subject: str, tier: Tier) -> Evidence:
     return Evidence(
         kind=fact.kind,
         tier=tier,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from learning.evidence.facts import Fact, clipped, compared_values, is_library
+from learning.evidence.facts import ReportedFact, clipped, compared_values, is_library
 from learning.evidence.python import tracebacks
 from learning.records import EvidenceKind
 
@@ -20,7 +20,7 @@ _EXCEPTION = re.compile(r"((?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}): (.{0,2000
 _MAX_REASONS = 8
 
 
-def pytest_report(lines: Sequence[str]) -> Iterator[Fact]:
+def pytest_report(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """One fact for each section; where there are none, for each line of the short summary."""
     summary = dict(_summary(lines))
     bounds = [i for i, line in enumerate(lines) if _SECTION.fullmatch(line) or _END.fullmatch(line)]
@@ -35,7 +35,7 @@ def pytest_report(lines: Sequence[str]) -> Iterator[Fact]:
         yield from _from_summary(lines)
 
 
-def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> Fact | None:
+def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> ReportedFact | None:
     body = lines[start + 1 : stop]
     reasons = [reason[1] for line in body if (reason := _REASON.fullmatch(line))]
     places = [
@@ -58,7 +58,7 @@ def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> Fact 
         exception = "AssertionError"
     own = [where for where in places if not is_library(where[0])] or places or [("", 0, "")]
     file, line, function = own[-1]
-    return Fact(
+    return ReportedFact(
         first=start,
         last=stop - 1,
         kind=EvidenceKind.TEST_FAILURE,
@@ -84,7 +84,7 @@ def _id_of(name: str, summary: dict[str, str]) -> str:
     return summary.get(name, name)
 
 
-def _from_summary(lines: Sequence[str]) -> Iterator[Fact]:
+def _from_summary(lines: Sequence[str]) -> Iterator[ReportedFact]:
     places: dict[str, int] = {}
     for index, line in enumerate(lines):
         if place := _PLACE.fullmatch(line):
@@ -96,7 +96,7 @@ def _from_summary(lines: Sequence[str]) -> Iterator[Fact]:
         message = named[2] if named else found[2]
         expected, got = compared_values(message)
         unnamed = "AssertionError" if message.startswith("assert ") else ""
-        yield Fact(
+        yield ReportedFact(
             first=index,
             last=index,
             kind=EvidenceKind.TEST_FAILURE,

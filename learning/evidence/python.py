@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from learning.evidence.facts import Fact, clipped, compared_values, is_library
+from learning.evidence.facts import ReportedFact, clipped, compared_values, is_library
 from learning.records import EvidenceKind
 
 _HEADERS = (
@@ -27,20 +27,20 @@ _MAX_MORE_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Frame:
     file: str
     line: int
     function: str
 
 
-def tracebacks(lines: Sequence[str]) -> Iterator[Fact]:
+def tracebacks(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """Every exception: causes before what they led to, and each member of a group by itself.
 
     The place is the innermost frame of the project, or of a library where there is none.
     """
     plain = [_unboxed(line) for line in lines]
     start = -1
-    places: list[_Place] = []
+    places: list[_Frame] = []
     for index, line in enumerate(plain):
         if line in _HEADERS:
             start, places = index, []
@@ -49,7 +49,7 @@ def tracebacks(lines: Sequence[str]) -> Iterator[Fact]:
             start = index if start < 0 else start
             function = frame[3] or ""
             places.append(
-                _Place(frame[1], int(frame[2]), "" if function == "<module>" else function)
+                _Frame(frame[1], int(frame[2]), "" if function == "<module>" else function)
             )
         elif start >= 0 and line and not line.startswith(" "):
             if places and (final := _FINAL.fullmatch(line)):
@@ -57,7 +57,7 @@ def tracebacks(lines: Sequence[str]) -> Iterator[Fact]:
             start, places = -1, []
 
 
-def unittests(lines: Sequence[str]) -> Iterator[Fact]:
+def unittests(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """The report of unittest on each test that failed, from its own traceback."""
     starts = [
         index
@@ -83,14 +83,14 @@ def unittests(lines: Sequence[str]) -> Iterator[Fact]:
         )
 
 
-def doctests(lines: Sequence[str]) -> Iterator[Fact]:
+def doctests(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """The report of doctest: the example, what was expected and what came."""
     for index, line in enumerate(lines):
         place = _DOCTEST.fullmatch(line)
         if place is None or lines[index + 1 : index + 2] != ["Failed example:"]:
             continue
         sections, last = _sections(lines, index + 1)
-        yield Fact(
+        yield ReportedFact(
             first=index,
             last=last,
             kind=EvidenceKind.TEST_FAILURE,
@@ -123,12 +123,12 @@ def _sections(lines: Sequence[str], start: int) -> tuple[dict[str, str], int]:
 
 
 def _exception(
-    lines: Sequence[str], start: int, index: int, places: Sequence[_Place], final: re.Match[str]
-) -> Fact:
+    lines: Sequence[str], start: int, index: int, places: Sequence[_Frame], final: re.Match[str]
+) -> ReportedFact:
     message, last = _message(final[2] or "", lines, index)
     own = [place for place in places if not is_library(place.file)]
     place = (own or places)[-1]
-    return Fact(
+    return ReportedFact(
         first=start,
         last=last,
         kind=EvidenceKind.TRACEBACK,

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from learning.evidence.facts import Fact, clipped, is_library
+from learning.evidence.facts import ReportedFact, clipped, is_library
 from learning.records import EvidenceKind
 
 _REACH = 60
@@ -34,7 +34,7 @@ _RUST_OLD = re.compile(
 _RUST_SIDE = re.compile(r" {1,4}(left|right): (.{1,500})")
 
 
-def node_errors(lines: Sequence[str]) -> Iterator[Fact]:
+def node_errors(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """An uncaught error of Node, with the innermost frame of the project."""
     for index, line in enumerate(lines):
         if found := _NODE.fullmatch(line):
@@ -55,13 +55,13 @@ def _node_error(
     frames: Sequence[re.Match[str]],
     headline: tuple[str, int],
     lines: tuple[int, int],
-) -> Fact:
+) -> ReportedFact:
     own = next((frame for frame in frames if not is_library(frame[2])), None)
     said = [line for line in more if line.strip()]
     compared = _NOT_EQUAL.fullmatch(said[0]) if len(said) == 1 else None
     file, number = (own[2], int(own[3])) if own else headline
     function = (own[1] or "") if own else ""
-    return Fact(
+    return ReportedFact(
         first=lines[0],
         last=lines[1],
         kind=EvidenceKind.TRACEBACK,
@@ -83,7 +83,7 @@ def _headline(lines: Sequence[str], index: int) -> tuple[str, int]:
     return "", 0
 
 
-def go_failures(lines: Sequence[str]) -> Iterator[Fact]:
+def go_failures(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """What `go test` says of each test that failed by its own word."""
     name = ""
     for index, line in enumerate(lines):
@@ -91,7 +91,7 @@ def go_failures(lines: Sequence[str]) -> Iterator[Fact]:
             name = failed[1]
         elif name and (word := _GO_WORD.fullmatch(line)):
             wanted = _GOT_WANT.fullmatch(word[3])
-            yield Fact(
+            yield ReportedFact(
                 first=index,
                 last=index,
                 kind=EvidenceKind.TEST_FAILURE,
@@ -105,7 +105,7 @@ def go_failures(lines: Sequence[str]) -> Iterator[Fact]:
             )
 
 
-def go_panics(lines: Sequence[str]) -> Iterator[Fact]:
+def go_panics(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """A Go panic, with the innermost call that is not the runtime's."""
     for index, line in enumerate(lines):
         found = _GO_PANIC.fullmatch(line)
@@ -114,7 +114,7 @@ def go_panics(lines: Sequence[str]) -> Iterator[Fact]:
         for at in range(index + 1, min(index + _REACH, len(lines) - 1)):
             call, place = _GO_CALL.fullmatch(lines[at]), _GO_PLACE.fullmatch(lines[at + 1])
             if call and place and not call[1].startswith(("panic", "runtime.", "testing.")):
-                yield Fact(
+                yield ReportedFact(
                     first=index,
                     last=at + 1,
                     kind=EvidenceKind.TRACEBACK,
@@ -127,7 +127,7 @@ def go_panics(lines: Sequence[str]) -> Iterator[Fact]:
                 break
 
 
-def rust_panics(lines: Sequence[str]) -> Iterator[Fact]:
+def rust_panics(lines: Sequence[str]) -> Iterator[ReportedFact]:
     """A panic of a Rust program or test, in the present form and the one before Rust 1.73."""
     for index, line in enumerate(lines):
         if old := _RUST_OLD.fullmatch(line):
@@ -145,11 +145,11 @@ def _is_said(line: str) -> bool:
 
 def _panic(
     first: int, thread: str, place: tuple[str, int], said: Sequence[str], *, last: int
-) -> Fact:
+) -> ReportedFact:
     test = "::" in thread
     sides = {side[1]: side[2] for line in said if (side := _RUST_SIDE.fullmatch(line))}
     message = "\n".join(line for line in said if not _RUST_SIDE.fullmatch(line))
-    return Fact(
+    return ReportedFact(
         first=first,
         last=last,
         kind=EvidenceKind.TEST_FAILURE if test else EvidenceKind.TRACEBACK,

@@ -28,7 +28,7 @@ class ExperienceError(LearningError):
     """An experience cannot be kept or read; the message says what to do."""
 
 
-class CodecError(ExperienceError):
+class ExperienceFormatError(ExperienceError):
     """The data is not an experience of a version that this program knows."""
 
 
@@ -42,17 +42,19 @@ def decode(line: str) -> Experience:
     """The experience that `encode` wrote.
 
     Raises:
-        CodecError: If the line is not JSON, of another version, or lacks a field.
+        ExperienceFormatError: If the line is not JSON, of another version, or lacks a field.
     """
     try:
         return _experience(json.loads(line))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as err:
-        raise CodecError(f"this is not an experience that can be read: {err!r}") from err
+        raise ExperienceFormatError(f"this is not an experience that can be read: {err!r}") from err
 
 
 def _experience(data: Mapping[str, object]) -> Experience:
     if data["v"] != FORMAT_VERSION:
-        raise CodecError(f"experience format {data['v']!r} is not known (known: {FORMAT_VERSION})")
+        raise ExperienceFormatError(
+            f"experience format {data['v']!r} is not known (known: {FORMAT_VERSION})"
+        )
     fields = {key: value for key, value in data.items() if key != "v"}
     fields["messages"] = tuple(_message(item) for item in _items(data["messages"]))
     fields["action"] = _action(_mapping(data["action"]))

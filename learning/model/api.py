@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from learning.model import wire
 from learning.model.completion import Completion
-from learning.model.engine import ContextLengthError, EngineError, ModelError
+from learning.model.engine import EngineError, LocalModelError, PromptTooLongError
 from learning.model.engine_thread import EngineThread
-from learning.model.infill import Fill, InfillRequest, fill
-from learning.model.replies import ReplyEvent, ServedModel, UnknownModelError
+from learning.model.infill import GapFill, InfillRequest, fill
+from learning.model.replies import LoadedModel, ReplyEvent, UnknownModelError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +32,7 @@ class Api:
     """Handlers over one served model."""
 
     def __init__(
-        self, served: ServedModel, thread: EngineThread, *, finish: Callable[[], None]
+        self, served: LoadedModel, thread: EngineThread, *, finish: Callable[[], None]
     ) -> None:
         """`finish` ends the server, for an engine that cannot be started again."""
         self._served = served
@@ -118,7 +118,7 @@ class Api:
 
         try:
             ids = self._served.chat.encode(wire.messages(await _json(request)))
-        except ModelError as err:
+        except LocalModelError as err:
             return _failure(err)
         context = self._served.engine.context_length
         return JSONResponse({"count": len(ids), "tokens": ids, "max_model_len": context})
@@ -136,7 +136,7 @@ class Api:
                     force=wanted.force,
                 )
                 await self._thread.call(use)
-        except ModelError as err:
+        except LocalModelError as err:
             return _failure(err, status=400)
         return PlainTextResponse(f"Success: LoRA adapter {wanted.name!r} added.")
 
@@ -149,10 +149,10 @@ class Api:
             await self._engine_lives()
             async with aclosing(self._fills(request, wanted)) as fills:
                 return JSONResponse({"fills": [asdict(item) async for item in fills]})
-        except ModelError as err:
+        except LocalModelError as err:
             return _failure(err)
 
-    async def _fills(self, request: Request, wanted: InfillRequest) -> AsyncGenerator[Fill]:
+    async def _fills(self, request: Request, wanted: InfillRequest) -> AsyncGenerator[GapFill]:
         """Fills, until the client goes away."""
         gone = asyncio.create_task(_disconnected(request))
         stream = self._thread.stream(
@@ -180,16 +180,16 @@ class Api:
             if wanted.stream:
                 return StreamingResponse(completion.sse(events), media_type="text/event-stream")
             return JSONResponse(await completion.whole(events))
-        except ContextLengthError as err:
+        except PromptTooLongError as err:
             context = self._served.engine.context_length
             return _failure(err, prompt_tokens=len(prompt_ids), context_length=context)
-        except ModelError as err:
+        except LocalModelError as err:
             return _failure(err)
 
     def _check_length(self, prompt_ids: list[int]) -> None:
         limit = self._served.engine.context_length
         if len(prompt_ids) >= limit:
-            raise ContextLengthError(
+            raise PromptTooLongError(
                 f"The prompt has {len(prompt_ids)} tokens, but the context is {limit} tokens "
                 "including the reply; shorten it or serve with a longer context."
             )
@@ -251,11 +251,11 @@ def _no_number(name: str) -> object:
     raise wire.RequestError(f"{name} is no number of JSON.")
 
 
-def _failure(err: ModelError, *, status: int | None = None, **more: int) -> Response:
+def _failure(err: LocalModelError, *, status: int | None = None, **more: int) -> Response:
     from starlette.responses import JSONResponse
 
     match err:
-        case ContextLengthError():
+        case PromptTooLongError():
             found, kind, code = 400, "invalid_request_error", "context_length_exceeded"
         case UnknownModelError():
             found, kind, code = 404, "invalid_request_error", "model_not_found"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 
 GIB = 1024**3
 _USABLE = 0.85
@@ -21,7 +21,7 @@ _Q4_BITS = 485
 MANIFEST = "manifest.json"
 
 
-class ModelNotFoundError(ModelError):
+class ModelNotFoundError(LocalModelError):
     """No model goes by that name or path; the message says what to do."""
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 from learning.records import Message
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _MAX_HELD_TOKENS = 8
 """A character has at most four bytes; a longer run without one is not text at all."""
 
 
-class ChatFormatError(ModelError):
+class ChatFormatError(LocalModelError):
     """The model's tokenizer or chat template cannot be read or used."""
 
 

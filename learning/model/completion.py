@@ -11,13 +11,13 @@ from typing import Any, assert_never
 
 from learning.model import wire
 from learning.model.engine import EngineError, Token
-from learning.model.replies import Dispatched, Finished, ReplyEvent, ServedModel, TokenMade
+from learning.model.replies import Dispatched, Finished, LoadedModel, ReplyEvent, TokenMade
 
 
 class Completion:
     """One reply in OpenAI's form, whole or in chunks."""
 
-    def __init__(self, served: ServedModel, wanted: wire.ChatRequest) -> None:
+    def __init__(self, served: LoadedModel, wanted: wire.ChatRequest) -> None:
         self._served = served
         self._wanted = wanted
         self._head = {

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -33,7 +33,7 @@ _STEPS = {
 _DONE = "elagent: converted"
 
 
-class ConvertError(ModelError):
+class ConvertError(LocalModelError):
     """The GGUF file could not be turned into a model folder."""
 
 

@@ -15,15 +15,15 @@ from learning.errors import LearningError
 from learning.records import Sampling
 
 
-class ModelError(LearningError):
+class LocalModelError(LearningError):
     """Base of everything that fetching, opening or running a model can raise."""
 
 
-class EngineError(ModelError):
+class EngineError(LocalModelError):
     """The engine cannot answer; the message says what to do."""
 
 
-class ContextLengthError(EngineError):
+class PromptTooLongError(EngineError):
     """The prompt does not fit into the model's context."""
 
 
@@ -110,7 +110,7 @@ class Engine(Protocol):
         `on_usage` is called once, at the end.
 
         Raises:
-            ContextLengthError: If the prompt leaves no room for one token.
+            PromptTooLongError: If the prompt leaves no room for one token.
             EngineError: If `adapter` is not loaded, or the engine died.
         """
         ...

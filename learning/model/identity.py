@@ -8,7 +8,7 @@ from pathlib import Path
 
 from learning.model.catalog import InstalledModel, ModelIdentity, sha256_file
 from learning.model.chat import ChatFormat
-from learning.model.engine import AdapterMismatchError, EngineError, ModelError
+from learning.model.engine import AdapterMismatchError, EngineError, LocalModelError
 
 ADAPTER_MANIFEST = "elagent.json"
 _PARTS = {
@@ -22,7 +22,7 @@ def describe(*, name: str, gguf: Path | None, gguf_sha256: str, hf: Path) -> Ins
     """Read a model folder; `gguf_sha256` stands for the weights where a GGUF file is served.
 
     Raises:
-        ModelError: If the folder has no configuration, tokenizer, template or weights, or brings
+        LocalModelError: If the folder has no configuration, tokenizer, template or weights, or brings
             code of its own.
     """
     refuse_code(hf)
@@ -41,7 +41,7 @@ def refuse_code(hf: Path) -> None:
     """Refuse a model folder whose configuration names Python code to be run (`auto_map`).
 
     Raises:
-        ModelError: If one does. Such code is never run and nobody is asked to allow it.
+        LocalModelError: If one does. Such code is never run and nobody is asked to allow it.
     """
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         try:
@@ -49,7 +49,7 @@ def refuse_code(hf: Path) -> None:
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(config, dict) and config.get("auto_map"):
-            raise ModelError(
+            raise LocalModelError(
                 f"{hf} brings Python code of its own (auto_map in {name}), which elagent never "
                 "runs; choose a model whose architecture transformers knows."
             )
@@ -61,7 +61,7 @@ def context_length(hf: Path) -> int:
         config = json.loads((hf / "config.json").read_text(encoding="utf-8"))
         return int(config.get("text_config", config)["max_position_embeddings"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise ModelError(
+        raise LocalModelError(
             f"{hf} is not a model folder: config.json names no context length."
         ) from err
 
@@ -70,7 +70,7 @@ def weights_digest(hf: Path) -> str:
     """One digest over all safetensors files, by name and content."""
     files = sorted(hf.glob("*.safetensors"))
     if not files:
-        raise ModelError(f"{hf} has no *.safetensors weights: not a usable model folder.")
+        raise LocalModelError(f"{hf} has no *.safetensors weights: not a usable model folder.")
     lines = "".join(f"{sha256_file(path)}  {path.name}\n" for path in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 

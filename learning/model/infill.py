@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from learning.model.chat import ChatFormat
 from learning.model.engine import Engine, EngineError, Token
-from learning.model.replies import ServedModel
+from learning.model.replies import LoadedModel
 from learning.records import Sampling
 
 _MARKS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -53,7 +53,7 @@ class InfillRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class GapFill:
     """One text for the gap."""
 
     text: str
@@ -64,15 +64,15 @@ class Fill:
     """False if it ran into `max_tokens`."""
 
 
-def can_fill(served: ServedModel) -> bool:
+def can_fill(served: LoadedModel) -> bool:
     """True if the model has tokens for it and the engine can tell what may come next."""
     known = all(_mark_id(served.chat, mark) is not None for mark in _MARKS)
     return known and isinstance(served.engine, FillingEngine)
 
 
 def fill(
-    served: ServedModel, wanted: InfillRequest, *, cancelled: Callable[[], bool]
-) -> Iterator[Fill]:
+    served: LoadedModel, wanted: InfillRequest, *, cancelled: Callable[[], bool]
+) -> Iterator[GapFill]:
     """Yield the fills of a gap, that with the likeliest first token first.
 
     Raises:
@@ -105,12 +105,12 @@ def _mark_id(chat: ChatFormat, mark: str) -> int | None:
 
 
 def _one(
-    served: ServedModel,
+    served: LoadedModel,
     wanted: InfillRequest,
     ids: Sequence[int],
     first: Token,
     cancelled: Callable[[], bool],
-) -> Fill:
+) -> GapFill:
     """Go on greedily from one first token."""
     chat, made = served.chat, [first]
     text, finished = chat.decode([first.id]), False
@@ -129,7 +129,7 @@ def _one(
             if wanted.stop in text:
                 break
     finished = wanted.stop in text or len(made) <= wanted.max_tokens
-    return Fill(
+    return GapFill(
         text=text.partition(wanted.stop)[0],
         logprob=sum(token.logprob for token in made),
         tokens=len(made),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learning.model.engine import ContextLengthError, EngineError, Token
+from learning.model.engine import EngineError, PromptTooLongError, Token
 from learning.records import Sampling
 
 _BATCH = 128
@@ -27,7 +27,7 @@ _FORCE = 10_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class GenerationRequest:
     """Continue `ids` by at most `limit` tokens."""
 
     ids: Sequence[int]
@@ -51,7 +51,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class TokenCandidate:
     """A possible next token and the bytes it stands for."""
 
     token: Token
@@ -99,7 +99,7 @@ class LlamaBinding:
                 + ": the file is damaged or of an unknown kind, or memory is short."
             ) from err
 
-    def run(self, job: Job, cancelled: Callable[[], bool]) -> Generator[Piece]:
+    def run(self, job: GenerationRequest, cancelled: Callable[[], bool]) -> Generator[Piece]:
         """Events of one job, which runs in a thread of its own since the binding blocks.
 
         Raises:
@@ -131,7 +131,7 @@ class LlamaBinding:
             ended.set()
             thread.join()
 
-    def candidates(self, job: Job, *, shown_id: int) -> list[Candidate]:
+    def candidates(self, job: GenerationRequest, *, shown_id: int) -> list[TokenCandidate]:
         """The most likely next tokens, best first.
 
         The token that is drawn is forced to be `shown_id`, which stands for a whole character;
@@ -148,14 +148,14 @@ class LlamaBinding:
         _raise_error(reply)
         entries = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         return [
-            Candidate(
+            TokenCandidate(
                 token=Token(id=entry["id"], logprob=entry["logprob"]), data=bytes(entry["bytes"])
             )
             for entry in entries
             if math.isfinite(entry["logprob"])
         ]
 
-    def _request(self, job: Job) -> dict[str, Any]:
+    def _request(self, job: GenerationRequest) -> dict[str, Any]:
         return {
             "prompt": list(job.ids),
             "n_predict": job.limit,
@@ -196,7 +196,7 @@ def _raise_error(record: dict[str, Any]) -> None:
     if not error:
         return
     if error.get("type") == "exceed_context_size_error":
-        raise ContextLengthError(str(error.get("message")))
+        raise PromptTooLongError(str(error.get("message")))
     raise EngineError(f"llama.cpp refused the request: {error.get('message', error)}")
 
 

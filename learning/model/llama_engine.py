@@ -18,13 +18,13 @@ from pathlib import Path
 from learning.model.chat import ChatFormat
 from learning.model.engine import (
     Capabilities,
-    ContextLengthError,
     EngineError,
+    PromptTooLongError,
     Token,
     Usage,
     check_effect,
 )
-from learning.model.llama_binding import Candidate, Job, Piece
+from learning.model.llama_binding import GenerationRequest, Piece, TokenCandidate
 from learning.model.llama_process import LlamaProcess
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
@@ -117,7 +117,7 @@ class LlamaEngine:
 
     def _probe(self, binding: LlamaProcess, adapter: int | None) -> list[float]:
         """Log-probabilities of the first tokens that are said after next to nothing."""
-        job = Job(
+        job = GenerationRequest(
             ids=[self._shown_id],
             limit=_PROBE_TOKENS,
             sampling=Sampling(temperature=0.0),
@@ -141,7 +141,7 @@ class LlamaEngine:
         binding = self._check(prompt_ids, adapter)
         generation = _Generation(
             binding=binding,
-            job=Job(
+            job=GenerationRequest(
                 ids=tuple(prompt_ids),
                 limit=min(sampling.max_tokens, self._context_length - len(prompt_ids)),
                 sampling=sampling,
@@ -163,7 +163,7 @@ class LlamaEngine:
         """See `learning.model.infill.FillingEngine.likeliest`."""
         self.revive()
         binding = self._check(prompt_ids, adapter)
-        job = Job(
+        job = GenerationRequest(
             ids=tuple(prompt_ids),
             limit=1,
             sampling=Sampling(temperature=0.0),
@@ -195,7 +195,7 @@ class LlamaEngine:
         if not prompt_ids:
             raise EngineError("The prompt is empty.")
         if len(prompt_ids) >= self._context_length:
-            raise ContextLengthError(
+            raise PromptTooLongError(
                 f"The prompt has {len(prompt_ids)} tokens, but the model reads at most "
                 f"{self._context_length} including its reply; shorten it."
             )
@@ -209,7 +209,7 @@ class _Generation:
         self,
         *,
         binding: LlamaProcess,
-        job: Job,
+        job: GenerationRequest,
         stop_ids: frozenset[int],
         shown_id: int,
         decode: Callable[[Sequence[int]], str],
@@ -242,7 +242,7 @@ class _Generation:
             if len(self._made) == before:
                 return
 
-    def _next_job(self) -> Job:
+    def _next_job(self) -> GenerationRequest:
         return replace(
             self._job,
             ids=(*self._job.ids, *self._made),
@@ -291,7 +291,9 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _choose(candidates: Sequence[Candidate], job: Job, chance: random.Random) -> Candidate:
+def _choose(
+    candidates: Sequence[TokenCandidate], job: GenerationRequest, chance: random.Random
+) -> TokenCandidate:
     """Temperature first, then top-p, as the binding does."""
     temperature = job.sampling.temperature
     if temperature <= 0:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from learning.model.engine import EngineError
-from learning.model.llama_binding import Candidate, Job, LlamaBinding, Piece
+from learning.model.llama_binding import GenerationRequest, LlamaBinding, Piece, TokenCandidate
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _START = f"from {__name__} import main; main()"
@@ -36,13 +36,13 @@ class _Load:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    job: Job
+class _Generate:
+    job: GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    job: Job
+    job: GenerationRequest
     shown_id: int
 
 
@@ -89,13 +89,13 @@ class LlamaProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def run(self, job: Job, cancelled: Callable[[], bool]) -> Generator[Piece]:
+    def run(self, job: GenerationRequest, cancelled: Callable[[], bool]) -> Generator[Piece]:
         """Events of one job.
 
         Raises:
             EngineError: If llama.cpp refuses, fails or dies.
         """
-        self._send(_Run(job))
+        self._send(_Generate(job))
         ended = False
         try:
             while not ended and not cancelled():
@@ -114,10 +114,10 @@ class LlamaProcess:
             if not ended:
                 self._end_run()
 
-    def candidates(self, job: Job, *, shown_id: int) -> list[Candidate]:
+    def candidates(self, job: GenerationRequest, *, shown_id: int) -> list[TokenCandidate]:
         """The most likely next tokens, best first; see `LlamaBinding.candidates`."""
         self._send(_Candidates(job, shown_id))
-        return cast("list[Candidate]", self._receive())
+        return cast("list[TokenCandidate]", self._receive())
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -176,7 +176,7 @@ def serve_binding(connection: Connection[Any, Any]) -> None:
     connection.send(None)
     while True:
         match connection.recv():
-            case _Run(job):
+            case _Generate(job):
                 _answer_run(connection, binding, job)
             case _Candidates(job, shown_id):
                 _answer_candidates(connection, binding, job, shown_id)
@@ -184,7 +184,9 @@ def serve_binding(connection: Connection[Any, Any]) -> None:
                 pass  # it crossed the end of its run
 
 
-def _answer_run(connection: Connection[Any, Any], binding: LlamaBinding, job: Job) -> None:
+def _answer_run(
+    connection: Connection[Any, Any], binding: LlamaBinding, job: GenerationRequest
+) -> None:
     try:
         # while a run is on, all that the parent can have to say is that it shall end
         for piece in binding.run(job, connection.poll):
@@ -196,7 +198,7 @@ def _answer_run(connection: Connection[Any, Any], binding: LlamaBinding, job: Jo
 
 
 def _answer_candidates(
-    connection: Connection[Any, Any], binding: LlamaBinding, job: Job, shown_id: int
+    connection: Connection[Any, Any], binding: LlamaBinding, job: GenerationRequest, shown_id: int
 ) -> None:
     try:
         connection.send(binding.candidates(job, shown_id=shown_id))

@@ -52,7 +52,7 @@ class Finished:
 ReplyEvent = Dispatched | TokenMade | Finished
 
 
-class ServedModel:
+class LoadedModel:
     """One engine, its chat format, and the adapters loaded so far."""
 
     def __init__(self, model: InstalledModel, chat: ChatFormat, engine: Engine, kind: str) -> None:

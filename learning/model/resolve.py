@@ -27,7 +27,7 @@ def resolve(
 
     Raises:
         ModelNotFoundError: If nothing goes by that name, or the model is not fetched yet.
-        ModelError: If the folder or file is not a usable model.
+        LocalModelError: If the folder or file is not a usable model.
     """
     if model := _by_name(name_or_path, models_dir):
         return model

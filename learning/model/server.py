@@ -21,9 +21,9 @@ from learning.model.access import AccessCheck, IdleWatch
 from learning.model.api import Api
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.model.engine import Engine, EngineError, ModelError
+from learning.model.engine import Engine, EngineError, LocalModelError
 from learning.model.engine_thread import EngineThread
-from learning.model.replies import ServedModel
+from learning.model.replies import LoadedModel
 from learning.model.resolve import resolve
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def serve(
     """Load a model and serve it until its last client has been gone for `idle_s` seconds.
 
     Raises:
-        ModelError: If the model, an adapter or the port cannot be had.
+        LocalModelError: If the model, an adapter or the port cannot be had.
     """
     installed = resolve(model, models_dir)
     with closing(_listen(port)) as listener:
         kind = pick_engine(installed, engine)
-        served = ServedModel(
+        served = LoadedModel(
             installed,
             ChatFormat.load(_folder(installed)),
             open_engine(installed, kind, context_length=context_length),
@@ -131,7 +131,7 @@ def open_engine(model: InstalledModel, kind: str, *, context_length: int | None)
 
 
 def build_app(
-    served: ServedModel,
+    served: LoadedModel,
     thread: EngineThread,
     info: ServerInfo,
     watch: IdleWatch,
@@ -193,13 +193,15 @@ def _listen(port: int) -> socket.socket:
         listener.listen()  # who comes before the server accepts shall wait, not be refused
     except OSError as err:
         listener.close()
-        raise ModelError(f"Port {port} cannot be used ({err.strerror}); choose another.") from err
+        raise LocalModelError(
+            f"Port {port} cannot be used ({err.strerror}); choose another."
+        ) from err
     return listener
 
 
 def _folder(model: InstalledModel) -> Path:
     if model.hf is None:
-        raise ModelError(f"{model.name} has no tokenizer; remove it and pull it again.")
+        raise LocalModelError(f"{model.name} has no tokenizer; remove it and pull it again.")
     return model.hf
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from learning.model.engine import (
     Capabilities,
-    ContextLengthError,
     EngineError,
+    PromptTooLongError,
     Token,
     Usage,
     check_effect,
@@ -242,7 +242,7 @@ class TorchEngine:
         if adapter is not None and adapter not in self._adapters:
             raise EngineError(f"The adapter {adapter} is not loaded.")
         if length >= self._context_length:
-            raise ContextLengthError(
+            raise PromptTooLongError(
                 f"The prompt has {length} tokens, but the model reads at most "
                 f"{self._context_length} including its reply; shorten it."
             )

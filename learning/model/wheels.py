@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from learning.model.catalog import WheelPart, sha256_file
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 
 _ATTEMPTS = 3
 _POLL_S = 0.2
@@ -28,7 +28,7 @@ _NO_NETWORK = re.compile(
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
-class FetchError(ModelError):
+class FetchError(LocalModelError):
     """A model could not be fetched; the message is one sentence and says what to do."""
 
 

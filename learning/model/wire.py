@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learning.model.engine import Capabilities, ModelError, Token, Usage
+from learning.model.engine import Capabilities, LocalModelError, Token, Usage
 from learning.model.infill import InfillRequest
 from learning.records import Message, Role, Sampling
 
@@ -27,7 +27,7 @@ _ROLES: dict[str, Role] = {
 }
 
 
-class RequestError(ModelError):
+class RequestError(LocalModelError):
     """The request cannot be understood or honoured; the message says which part."""
 
 

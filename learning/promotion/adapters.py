@@ -22,7 +22,7 @@ from learning.promotion.manifest import (
     AdapterError,
     AdapterManifest,
     AdapterMissingError,
-    AdapterRefusedError,
+    WrongBaseModelError,
     hash_files,
     is_adapter_name,
     read_manifest,
@@ -36,8 +36,8 @@ __all__ = [
     "AdapterError",
     "AdapterManifest",
     "AdapterMissingError",
-    "AdapterRefusedError",
     "AdapterStore",
+    "WrongBaseModelError",
 ]
 
 _POINTER = "active"
@@ -134,7 +134,7 @@ class AdapterStore:
         manifest = self.get(name)
         _verify_files(self.path(name), manifest)
         if difference := _difference(manifest.base, base):
-            raise AdapterRefusedError(
+            raise WrongBaseModelError(
                 f"adapter {name} was made for {manifest.model} with {difference}:"
                 " serve that model, or learn a new adapter for this one"
             )

@@ -38,7 +38,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class GateDecision:
     """What happens to an adapter, and why, in words for the person."""
 
     kind: Kind
@@ -65,7 +65,7 @@ class Trial:
 NO_TRIAL = Trial(held_out=TaskScores(tasks=(), a=(), b=()))
 
 
-def decide(trial: Trial, *, alpha: float = ALPHA) -> Decision:
+def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
     """Promote only if this many wins would be surprising from an equally good adapter."""
     gates: list[Gate] = []
     for gate in (
@@ -76,12 +76,12 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> Decision:
     ):
         gates.append(gate)
         if gate.outcome == "failed":
-            return Decision(kind="rejected", reason=gate.words, gates=tuple(gates))
+            return GateDecision(kind="rejected", reason=gate.words, gates=tuple(gates))
         if gate.outcome == "open":
             reason = f"kept in shadow: {gate.words}"
-            return Decision(kind="shadow", reason=reason, gates=tuple(gates))
+            return GateDecision(kind="shadow", reason=reason, gates=tuple(gates))
     figures = _outcome(trial.held_out, alpha)
-    return Decision(
+    return GateDecision(
         kind="promoted", reason=f"better than the incumbent: {figures}", gates=tuple(gates)
     )
 
@@ -154,12 +154,12 @@ def _outcome(scores: TaskScores, alpha: float) -> str:
     )
 
 
-def as_record(decision: Decision, *, incumbent: str | None, at: float) -> Mapping[str, object]:
+def as_record(decision: GateDecision, *, incumbent: str | None, at: float) -> Mapping[str, object]:
     """A decision as it stands in an adapter's manifest, with what it was compared with."""
     return {**asdict(decision), "incumbent": incumbent, "at": at}
 
 
-def from_record(record: Mapping[str, Any]) -> Decision:
+def from_record(record: Mapping[str, Any]) -> GateDecision:
     """The decision in a manifest; where there is none, that of an adapter that was not tried.
 
     Raises:
@@ -169,12 +169,12 @@ def from_record(record: Mapping[str, Any]) -> Decision:
         return decide(NO_TRIAL)
     try:
         gates = tuple(Gate(**gate) for gate in record["gates"])
-        return Decision(kind=record["kind"], reason=record["reason"], gates=gates)
+        return GateDecision(kind=record["kind"], reason=record["reason"], gates=gates)
     except (KeyError, TypeError) as err:
         raise LearningError(f"the decision in a manifest is damaged ({err!r})") from err
 
 
-def in_words(decision: Decision) -> Sequence[str]:
+def in_words(decision: GateDecision) -> Sequence[str]:
     """The decision as lines for a person, one for each gate that was reached."""
     marks = {"passed": "passed", "failed": "not passed", "open": "open"}
     lines = [f"{gate.name}: {marks[gate.outcome]} ({gate.words})" for gate in decision.gates]

@@ -33,7 +33,7 @@ class AdapterDamagedError(AdapterError):
     """A file of the adapter is missing or differs from what its manifest says."""
 
 
-class AdapterRefusedError(AdapterError):
+class WrongBaseModelError(AdapterError):
     """The adapter was made for another base model, tokenizer or chat template."""
 
 

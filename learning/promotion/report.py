@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from learning.evaluation.statistics import bootstrap_mean
-from learning.promotion.gate import Decision, in_words
+from learning.promotion.gate import GateDecision, in_words
 from learning.promotion.manifest import AdapterManifest
 from learning.records import Experience
 
@@ -23,17 +23,17 @@ _MAX_TEXT = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class LearningReport:
     """Everything that a report shows."""
 
     manifest: AdapterManifest
     examples: Sequence[Experience]
     """Those that are still stored."""
     forgotten: int = 0
-    decision: Decision | None = None
+    decision: GateDecision | None = None
 
 
-def terminal_report(learned: Learned) -> Iterator[str]:
+def terminal_report(learned: LearningReport) -> Iterator[str]:
     """The report as plain lines."""
     manifest, report = learned.manifest, learned.manifest.report
     yield f"{manifest.name}, from {manifest.parent or manifest.model}"
@@ -57,7 +57,7 @@ def terminal_report(learned: Learned) -> Iterator[str]:
     yield from in_words(learned.decision) if learned.decision else ()
 
 
-def html_report(learned: Learned) -> str:
+def html_report(learned: LearningReport) -> str:
     """The report as one HTML page."""
     manifest, report = learned.manifest, learned.manifest.report
     plots = {

@@ -16,11 +16,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from learning.errors import LearningError
-from learning.experience.codec import CodecError, decode, encode
+from learning.experience.codec import ExperienceFormatError, decode, encode
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import sync
 from learning.records import Experience
-from learning.training.rules import Rule, rule_from, rule_record
+from learning.training.rules import LearningRule, rule_from, rule_record
 
 _EXAMPLES = "examples.jsonl"
 _UNSEEN = "unseen.jsonl"
@@ -68,7 +68,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TrainingJob:
     """Everything that decides the result, apart from the examples."""
 
     id: str
@@ -97,11 +97,11 @@ class Job:
     """No further step is begun after this much time in training."""
     threads: int = 0
     """0: as many as torch chooses."""
-    rule: Rule = field(default_factory=Rule)
+    rule: LearningRule = field(default_factory=LearningRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class JobResult:
     """How a job ended."""
 
     adapter: str | None
@@ -112,7 +112,7 @@ class Result:
 
 
 def write_job(
-    folder: Path, job: Job, examples: Sequence[Example], *, unseen: Sequence[Example] = ()
+    folder: Path, job: TrainingJob, examples: Sequence[Example], *, unseen: Sequence[Example] = ()
 ) -> None:
     """Make a new job folder; it exists with all its content or not at all.
 
@@ -132,12 +132,12 @@ def write_job(
     sync(folder.parent)
 
 
-def job_record(job: Job) -> dict[str, object]:
+def job_record(job: TrainingJob) -> dict[str, object]:
     """The settings of a job as they are stored."""
     return {**dataclasses.asdict(job), "rule": rule_record(job.rule)}
 
 
-def read_job(folder: Path) -> Job:
+def read_job(folder: Path) -> TrainingJob:
     """The settings of a job.
 
     Raises:
@@ -147,7 +147,7 @@ def read_job(folder: Path) -> Job:
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         record["base"] = ModelIdentity(**record["base"])
         record["rule"] = rule_from(record["rule"])
-        return Job(**record)
+        return TrainingJob(**record)
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise JobError(f"the learning job in {folder} cannot be read ({err})") from err
 
@@ -174,11 +174,11 @@ def _read(path: Path) -> tuple[Example, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return tuple(_example(json.loads(line)) for line in lines)
-    except (OSError, ValueError, KeyError, TypeError, CodecError) as err:
+    except (OSError, ValueError, KeyError, TypeError, ExperienceFormatError) as err:
         raise JobError(f"the examples in {path.parent} cannot be read ({err})") from err
 
 
-def write_result(folder: Path, result: Result) -> None:
+def write_result(folder: Path, result: JobResult) -> None:
     """Say that the job has ended."""
     temporary = folder / ".tmp-result.json"
     temporary.write_text(json.dumps(dataclasses.asdict(result)) + "\n", encoding="utf-8")
@@ -187,14 +187,14 @@ def write_result(folder: Path, result: Result) -> None:
     sync(folder)
 
 
-def read_result(folder: Path) -> Result | None:
+def read_result(folder: Path) -> JobResult | None:
     """How the job ended; None while it has not.
 
     Raises:
         JobError: If the result cannot be read.
     """
     try:
-        return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
+        return JobResult(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as err:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from learning.model.torch_engine import load_base
-from learning.training.job import Job
+from learning.training.job import TrainingJob
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 
-def load_student(job: Job) -> PeftModel:
+def load_student(job: TrainingJob) -> PeftModel:
     """The base model with fresh LoRA weights, or with those of the parent adapter, to be trained.
 
     Deterministic by the job's seed. Fresh LoRA weights change nothing until the first step.
@@ -38,7 +38,7 @@ def load_student(job: Job) -> PeftModel:
         return _with_lora(base, job)
 
 
-def _with_lora(base: PreTrainedModel, job: Job) -> PeftModel:
+def _with_lora(base: PreTrainedModel, job: TrainingJob) -> PeftModel:
     from peft import PeftModel, get_peft_model
 
     if job.parent_folder is not None:
@@ -48,7 +48,7 @@ def _with_lora(base: PreTrainedModel, job: Job) -> PeftModel:
     return student
 
 
-def lora_config(job: Job) -> LoraConfig:
+def lora_config(job: TrainingJob) -> LoraConfig:
     """LoRA on every linear layer but the head."""
     from peft import LoraConfig
 

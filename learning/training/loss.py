@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from learning.training.job import ExampleKind
-from learning.training.objective import Target, cross_entropy, forward_kl, self_weighted_nll
+from learning.training.objective import TokenTarget, cross_entropy, forward_kl, self_weighted_nll
 from learning.training.passes import CausalModel, Term, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.rules import LossRule
-from learning.training.teacher import Read
+from learning.training.teacher import ExampleTarget
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class Pass:
     terms: tuple[Term, ...]
 
 
-def passes_of(example: Prepared, read: Read | None, rule: LossRule) -> tuple[Pass, ...]:
+def passes_of(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> tuple[Pass, ...]:
     """The passes that an example needs; none where every weight is 0."""
     own = [*_learned(example, read, rule), *_echo(example, rule)]
     ids = example.ids
@@ -47,13 +47,13 @@ def passes_of(example: Prepared, read: Read | None, rule: LossRule) -> tuple[Pas
     return (*found, *_context(example, read, rule))
 
 
-def anchor_pass(anchored: Anchored, target: Target, rule: LossRule) -> Pass:
+def anchor_pass(anchored: Anchored, target: TokenTarget, rule: LossRule) -> Pass:
     """The pass that keeps the student near the base model on a prompt from elsewhere."""
     term = _even(anchored.positions, rule.base_anchor, _Divergence(target, math.inf))
     return Pass(ids=anchored.ids, terms=(term,))
 
 
-def _learned(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]:
+def _learned(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> list[Term]:
     """The term of the action: towards the evidence, or towards the fix."""
     if example.kind is not ExampleKind.EVIDENCE:
         return _fix(example, read, rule) if rule.eta else []
@@ -69,7 +69,7 @@ def _learned(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]
     ]
 
 
-def _fix(example: Prepared, read: Read | None, rule: LossRule) -> list[Term]:
+def _fix(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> list[Term]:
     share, likelihood = rule.eta * example.weight, _Likelihood(_ids(example), rule.nll_floor)
     if read is None:  # the fix itself is all there is
         return [_even(example.positions, share, likelihood)]
@@ -88,7 +88,7 @@ def _echo(example: Prepared, rule: LossRule) -> list[Term]:
     return [_even(positions, rule.echo * example.weight, _CrossEntropy(words_t))]
 
 
-def _context(example: Prepared, read: Read | None, rule: LossRule) -> list[Pass]:
+def _context(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> list[Pass]:
     if read is None or read.context is None or not rule.context_anchor:
         return []
     ids = example.teacher_contexts[0]
@@ -104,12 +104,12 @@ def _ids(example: Prepared) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Divergence:
-    target: Target
+    target: TokenTarget
     tau: float
 
     def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
         device = logits_tv.device
-        part = Target(
+        part = TokenTarget(
             support_ts=self.target.support_ts[rows].to(device),
             log_q_tb=self.target.log_q_tb[rows].to(device),
         )

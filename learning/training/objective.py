@@ -26,7 +26,7 @@ _T_EPSILON = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class TokenTarget:
     """A distribution for every action token, on a few vocabulary entries and one tail bucket."""
 
     support_ts: Tensor
@@ -36,10 +36,10 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class EvidenceReading:
     """What the frozen weights make of the evidence, token by token of the action."""
 
-    target: Target
+    target: TokenTarget
     log_a_tb: Tensor
     """The anchor's log-probabilities on the target's buckets."""
     evidence_mt: Tensor
@@ -60,7 +60,7 @@ def read_evidence(
     token_ids_t: Tensor,
     *,
     rule: TargetRule,
-) -> Reading:
+) -> EvidenceReading:
     """The contrastive evidence target, and what the token weights are made from.
 
     Views and controls are averaged as experts (geometric mean, normalised again). Without any
@@ -77,8 +77,8 @@ def read_evidence(
         shift = _only_plausible(shift, anchor, evidence, support, rule.plausibility)
     if not rule.move_tail:
         shift = torch.cat([shift[:, :-1], torch.zeros_like(shift[:, -1:])], dim=-1)
-    return Reading(
-        target=Target(support_ts=support, log_q_tb=(a + shift).log_softmax(-1)),
+    return EvidenceReading(
+        target=TokenTarget(support_ts=support, log_q_tb=(a + shift).log_softmax(-1)),
         log_a_tb=a,
         evidence_mt=torch.stack(
             [_at(_log_softmax(view_tv) - control, token_ids_t) for view_tv in evidence_mtv]
@@ -87,7 +87,7 @@ def read_evidence(
     )
 
 
-def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> Target:
+def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> TokenTarget:
     """The target that `read_evidence` gives for SDPO's rule and one teacher context, from that context alone.
 
     With gammas of 1 and no clip, anchor and controls cancel out. It also keeps a distribution that
@@ -95,11 +95,11 @@ def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> Ta
     """
     teacher = _log_softmax(teacher_tv)
     support = _support(top_k, token_ids_t, teacher)
-    return Target(support_ts=support, log_q_tb=_bucketed(teacher, support))
+    return TokenTarget(support_ts=support, log_q_tb=_bucketed(teacher, support))
 
 
 def token_weights(
-    reading: Reading,
+    reading: EvidenceReading,
     role_t: Tensor,
     *,
     rule: WeightRule,
@@ -130,7 +130,7 @@ def token_weights(
     return torch.where(mean_t > 0, rule.endorsed * weight_t, weight_t) if failed else weight_t
 
 
-def forward_kl(target: Target, student_tv: Tensor, *, tau: float = math.inf) -> Tensor:
+def forward_kl(target: TokenTarget, student_tv: Tensor, *, tau: float = math.inf) -> Tensor:
     """KL(q || student) for every action token: kept entries exactly, the rest as one bucket.
 
     `tau` caps what one entry adds (arXiv 2601.18734), so that no token of style outweighs the rest.
@@ -161,7 +161,7 @@ def _kl(log_q_tb: Tensor, log_p_tb: Tensor, *, tau: float) -> Tensor:
     return (parts if math.isinf(tau) else parts.clamp(max=tau)).sum(-1)
 
 
-def _raises(reading: Reading, ids: Collection[int]) -> Tensor:
+def _raises(reading: EvidenceReading, ids: Collection[int]) -> Tensor:
     """Whether the entry that the target raises most is one of these ids."""
     kept = reading.target.log_q_tb[:, :-1]
     gain = torch.where(kept > -math.inf, kept.exp() - reading.log_a_tb[:, :-1].exp(), -1.0)

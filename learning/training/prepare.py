@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
-from learning.training.job import Example, ExampleKind, Job
-from learning.training.rules import PLAIN_SDPO, Rule
+from learning.training.job import Example, ExampleKind, TrainingJob
+from learning.training.rules import PLAIN_SDPO, LearningRule
 from learning.training.spans import changed_lines, spell
 from learning.training.teacher_context import (
     control_notes,
@@ -96,7 +96,7 @@ def prepare(
     *,
     max_tokens: int,
     note_tokens: int,
-    rule: Rule = PLAIN_SDPO,
+    rule: LearningRule = PLAIN_SDPO,
     others: Sequence[Evidence] = (),
 ) -> Prepared | Skipped:
     """The token window of an example, or the reason why there is none.
@@ -138,7 +138,7 @@ def _evidence(  # noqa: PLR0917 - one private step of `prepare`, with its argume
     chat: Format,
     max_tokens: int,
     note_tokens: int,
-    rule: Rule,
+    rule: LearningRule,
     others: Sequence[Evidence],
 ) -> Prepared | Skipped:
     step = example.step
@@ -161,7 +161,7 @@ def _evidence(  # noqa: PLR0917 - one private step of `prepare`, with its argume
 
 
 def _noted_prompts(
-    step: Experience, chat: Format, note_tokens: int, rule: Rule, others: Sequence[Evidence]
+    step: Experience, chat: Format, note_tokens: int, rule: LearningRule, others: Sequence[Evidence]
 ) -> _Notes | Skipped:
     if not step.messages or tuple(chat.encode(step.messages)) != step.action.prompt_ids:
         return Skipped(reason="its prompt cannot be rebuilt token by token")
@@ -289,7 +289,7 @@ class Usable:
     """Number of examples that cannot be used, by reason."""
 
 
-def prepare_all(examples: Sequence[Example], chat: Format, job: Job) -> Usable:
+def prepare_all(examples: Sequence[Example], chat: Format, job: TrainingJob) -> Usable:
     """The token windows of the examples, and which of them have none."""
     prepared: list[Prepared] = []
     used: list[str] = []

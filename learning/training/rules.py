@@ -99,7 +99,7 @@ class LossRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class LearningRule:
     """The whole learning rule of a round."""
 
     target: TargetRule = TargetRule()
@@ -117,7 +117,7 @@ class Rule:
     """Share of the examples that is only measured, for early stopping; 0: off."""
 
 
-PLAIN_SDPO = Rule(
+PLAIN_SDPO = LearningRule(
     target=SDPO,
     weights=UNMASKED,
     loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0, tau=math.inf, eta=1.0, nu=1.0),
@@ -133,12 +133,12 @@ _STORED = {"teacher_contexts": "views", "nll_floor": "guard_floor"}
 """Names of fields in stored records, where they differ from those in the code."""
 
 
-def rule_record(rule: Rule) -> dict[str, object]:
+def rule_record(rule: LearningRule) -> dict[str, object]:
     """The rule as it is stored in jobs and adapter manifests."""
     return _stored(dataclasses.asdict(rule))
 
 
-def rule_from(record: Mapping[str, object]) -> Rule:
+def rule_from(record: Mapping[str, object]) -> LearningRule:
     """The rule that `rule_record` wrote.
 
     Raises:
@@ -152,7 +152,7 @@ def rule_from(record: Mapping[str, object]) -> Rule:
         if not isinstance(part, dict):
             raise TypeError(f"{name} is not an object")
         fields[name] = kind(**_in_code(part))
-    return Rule(**fields)  # type: ignore[arg-type]  # a record of our own, named field by field
+    return LearningRule(**fields)  # type: ignore[arg-type]  # a record of our own, named field by field
 
 
 def _stored(record: Mapping[str, object]) -> dict[str, object]:

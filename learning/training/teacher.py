@@ -17,8 +17,8 @@ import torch
 from learning.promotion.manifest import sync
 from learning.training.job import ExampleKind
 from learning.training.objective import (
-    Reading,
-    Target,
+    EvidenceReading,
+    TokenTarget,
     read_evidence,
     teacher_target,
     token_weights,
@@ -26,7 +26,7 @@ from learning.training.objective import (
 from learning.training.passes import CausalModel, SharedPrefix, chunks, logits
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
-from learning.training.rules import UNMASKED, Rule
+from learning.training.rules import UNMASKED, LearningRule
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -39,13 +39,13 @@ _ANCHOR_TOP_K = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class ExampleTarget:
     """What is learned from the reading of one example. Tensors on the CPU."""
 
-    target: Target
+    target: TokenTarget
     weight_t: Tensor
     """How much each action token may learn."""
-    context: Target | None
+    context: TokenTarget | None
     """What the snapshot says where it reads the first note; None where that is not anchored."""
     facts: Mapping[str, float]
     """How the reading looks: see `describe`."""
@@ -56,14 +56,14 @@ def read_all(
     examples: Sequence[Prepared],
     folder: Path,
     *,
-    rule: Rule,
+    rule: LearningRule,
     on_read: Callable[[int, int], None],
-) -> list[Read | None]:
+) -> list[ExampleTarget | None]:
     """The reading of every example that has notes, from the disk where it is there already."""
     (folder / _TARGETS).mkdir(exist_ok=True)
     base.eval()
     total = sum(bool(example.teacher_contexts) for example in examples)
-    found: list[Read | None] = []
+    found: list[ExampleTarget | None] = []
     every = round(1 / rule.loss.context_share) if rule.loss.context_share > 0 else 0
     for number, example in enumerate(examples):
         if not example.teacher_contexts:
@@ -81,7 +81,7 @@ def read_all(
 
 def anchor_all(
     model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], folder: Path
-) -> list[Target]:
+) -> list[TokenTarget]:
     """What the bare base model says on prompts from outside the repository."""
     path = folder / _TARGETS / "anchors.pt"
     if anchors and not path.exists():
@@ -91,10 +91,10 @@ def anchor_all(
             targets = [_snapshot(base, anchor.ids, anchor.positions) for anchor in anchors]
         save(path, {"targets": [(t.support_ts, t.log_q_tb) for t in targets]})
     saved = torch.load(path, weights_only=True)["targets"] if anchors else []
-    return [Target(support_ts=support, log_q_tb=log_q) for support, log_q in saved]
+    return [TokenTarget(support_ts=support, log_q_tb=log_q) for support, log_q in saved]
 
 
-def describe(reads: Sequence[Read | None]) -> dict[str, float]:
+def describe(reads: Sequence[ExampleTarget | None]) -> dict[str, float]:
     """The readings of a round in a few figures, means over failing steps.
 
     `style_share` is Var(n - a) / Var(c - a): how much of the shift any note causes; above 0.2 the
@@ -119,7 +119,9 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
-def _read(base: CausalModel, example: Prepared, rule: Rule, *, anchored: bool) -> Read:
+def _read(
+    base: CausalModel, example: Prepared, rule: LearningRule, *, anchored: bool
+) -> ExampleTarget:
     branches = (example.ids, *example.teacher_contexts, *example.controls)
     hidden_btd = _branches(base, example, branches)
     ids_t = torch.tensor([example.ids[position] for position in example.positions])
@@ -143,7 +145,7 @@ def _read(base: CausalModel, example: Prepared, rule: Rule, *, anchored: bool) -
     weight_t = token_weights(
         reading, roles_t, rule=masks, failed=failed, only_in_notes=example.only_in_notes
     )
-    return Read(
+    return ExampleTarget(
         target=reading.target,
         weight_t=weight_t,
         context=_joined_targets(context) if context else None,
@@ -176,7 +178,7 @@ def _shared(branches: Sequence[Sequence[int]]) -> int:
 
 
 @torch.no_grad()
-def _snapshot(base: CausalModel, ids: Sequence[int], positions: Sequence[int]) -> Target:
+def _snapshot(base: CausalModel, ids: Sequence[int], positions: Sequence[int]) -> TokenTarget:
     hidden_td = SharedPrefix(base, ()).hidden(ids, positions)
     ids_t = torch.tensor([ids[position] for position in positions])
     return _joined_targets(
@@ -191,8 +193,8 @@ def _stack(controls: Sequence[Tensor], anchor: Tensor) -> Tensor:
     return torch.stack(list(controls)) if controls else anchor.new_empty(0, *anchor.shape)
 
 
-def _joined(parts: Sequence[Reading]) -> Reading:
-    return Reading(
+def _joined(parts: Sequence[EvidenceReading]) -> EvidenceReading:
+    return EvidenceReading(
         target=_joined_targets([part.target for part in parts]),
         log_a_tb=torch.cat([part.log_a_tb for part in parts]),
         evidence_mt=torch.cat([part.evidence_mt for part in parts], dim=-1),
@@ -200,14 +202,14 @@ def _joined(parts: Sequence[Reading]) -> Reading:
     )
 
 
-def _joined_targets(parts: Sequence[Target]) -> Target:
-    return Target(
+def _joined_targets(parts: Sequence[TokenTarget]) -> TokenTarget:
+    return TokenTarget(
         support_ts=torch.cat([part.support_ts for part in parts]),
         log_q_tb=torch.cat([part.log_q_tb for part in parts]),
     )
 
 
-def _facts(reading: Reading, weight_t: Tensor) -> dict[str, float]:
+def _facts(reading: EvidenceReading, weight_t: Tensor) -> dict[str, float]:
     evidence_t = reading.evidence_mt.mean(0)
     told_t = evidence_t + reading.style_t
     spread = float(told_t.var(correction=0))
@@ -228,7 +230,7 @@ def _agreement(evidence_mt: Tensor) -> float:
     return float((unit_mt.sum(0).square().sum() - views) / (views * (views - 1)))
 
 
-def _flat(read: Read) -> dict[str, Any]:
+def _flat(read: ExampleTarget) -> dict[str, Any]:
     context = read.context
     return {
         "support": read.target.support_ts,
@@ -239,11 +241,13 @@ def _flat(read: Read) -> dict[str, Any]:
     }
 
 
-def _unflat(saved: Mapping[str, Any]) -> Read:
+def _unflat(saved: Mapping[str, Any]) -> ExampleTarget:
     context = saved["context"]
-    return Read(
-        target=Target(support_ts=saved["support"], log_q_tb=saved["log_q"]),
+    return ExampleTarget(
+        target=TokenTarget(support_ts=saved["support"], log_q_tb=saved["log_q"]),
         weight_t=saved["weight"],
-        context=None if context is None else Target(support_ts=context[0], log_q_tb=context[1]),
+        context=None
+        if context is None
+        else TokenTarget(support_ts=context[0], log_q_tb=context[1]),
         facts=saved["facts"],
     )

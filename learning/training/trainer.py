@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from learning.training.job import Job
+from learning.training.job import TrainingJob
 from learning.training.loss import Pass, anchor_pass, passes_of
 from learning.training.passes import CausalModel, HalvedGradient, backward, measure
 from learning.training.prepare import Prepared
@@ -77,7 +77,7 @@ class RoundReport:
 def train(
     model: PeftModel,
     examples: Sequence[Prepared],
-    job: Job,
+    job: TrainingJob,
     folder: Path,
     *,
     anchors: Sequence[Anchored] = (),
@@ -171,7 +171,7 @@ def _gradient(
     passes: Sequence[Sequence[Pass]],
     schedule: Sequence[Sequence[int]],
     weights: Sequence[torch.nn.Parameter],
-    job: Job,
+    job: TrainingJob,
 ) -> _Batch:
     """Read batches of the schedule until the halves of their gradient agree, or none is left."""
     halves = HalvedGradient(weights)
@@ -220,7 +220,7 @@ def _recompute(base: CausalModel, every: int) -> None:
 
 
 def _anchors(
-    model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], job: Job, folder: Path
+    model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], job: TrainingJob, folder: Path
 ) -> list[Pass]:
     targets = anchor_all(model, base, anchors, folder)
     return [
@@ -229,7 +229,7 @@ def _anchors(
     ]
 
 
-def _split(passes: Sequence[Sequence[Pass]], job: Job) -> tuple[list[int], list[int]]:
+def _split(passes: Sequence[Sequence[Pass]], job: TrainingJob) -> tuple[list[int], list[int]]:
     """Examples to learn from, and those that are only measured."""
     usable = [index for index, each in enumerate(passes) if each]
     count = int(job.rule.held_out * len(usable)) if len(usable) >= _LEAST_FOR_HELD_OUT else 0
@@ -237,7 +237,7 @@ def _split(passes: Sequence[Sequence[Pass]], job: Job) -> tuple[list[int], list[
     return [index for index in usable if index not in spared], sorted(spared)
 
 
-def _agree(halves: HalvedGradient, job: Job) -> bool:
+def _agree(halves: HalvedGradient, job: TrainingJob) -> bool:
     if job.rule.min_cosine <= -1 or halves.examples >= job.rule.max_batch:
         return True
     cosine = halves.cosine()

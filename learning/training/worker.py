@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
 from learning.training.job import (
-    Job,
-    Result,
+    JobResult,
     TrainingError,
+    TrainingJob,
     job_record,
     read_examples,
     read_job,
@@ -58,12 +58,12 @@ _NOT_CONFIG = (
 )
 
 
-def run(folder: Path) -> Result:
+def run(folder: Path) -> JobResult:
     """Do the whole job, or the rest of it, and leave `result.json` and the adapter in `folder`.
 
     Raises:
         TrainingError: If it cannot be done.
-        ModelError: If the model cannot be read.
+        LocalModelError: If the model cannot be read.
     """
     job = read_job(folder)
     with Heartbeat(folder) as heartbeat:
@@ -83,18 +83,18 @@ def run(folder: Path) -> Result:
                     skipped_ids=usable.skipped_ids,
                     report=report,
                 )
-        result = Result(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
+        result = JobResult(adapter=adapter, trained=len(usable.prepared), skipped=usable.skipped)
         write_result(folder, result)
     return result
 
 
-def _chat(job: Job) -> Format:
+def _chat(job: TrainingJob) -> Format:
     from learning.model.chat import ChatFormat
 
     return ChatFormat.load(Path(job.model_folder))
 
 
-def _unseen(folder: Path, job: Job, chat: Format) -> list[Prepared]:
+def _unseen(folder: Path, job: TrainingJob, chat: Format) -> list[Prepared]:
     """The accepted fixes that are only measured, as far as they fit."""
     made = (
         prepare(
@@ -119,7 +119,7 @@ class _Trained:
 
 def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     folder: Path,
-    job: Job,
+    job: TrainingJob,
     prepared: Sequence[Prepared],
     anchors: Sequence[Anchored],
     unseen: Sequence[Prepared],
@@ -179,7 +179,7 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
 
 def write_adapter(
     folder: Path,
-    job: Job,
+    job: TrainingJob,
     model: PeftModel,
     *,
     experience_ids: tuple[str, ...],
@@ -268,7 +268,7 @@ def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
     except MemoryError:
         sys.stderr.write("the memory ran out during training: close other programs\n")
         return 3
-    except (TrainingError, ModelError, OSError, ArithmeticError) as err:
+    except (TrainingError, LocalModelError, OSError, ArithmeticError) as err:
         sys.stderr.write(f"{err}\n")
         return 1
     return 0

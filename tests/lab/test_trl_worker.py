@@ -24,7 +24,14 @@ from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.promotion.manifest import read_manifest
 from learning.records import Experience, Message, Trust, Verdict
-from learning.training.job import Example, ExampleKind, Job, TrainingError, read_result, write_job
+from learning.training.job import (
+    Example,
+    ExampleKind,
+    TrainingError,
+    TrainingJob,
+    read_result,
+    write_job,
+)
 from tests.fakes.experiences import make_action, make_evidence, make_experience
 from tests.fakes.tiny_llama import build_tiny_model
 
@@ -60,7 +67,7 @@ def _attempts(chat: ChatFormat | None = None) -> list[Experience]:
 def _job(
     folder: Path, arm: str, model: InstalledModel, steps: Sequence[Experience], *, batch: int = 1
 ) -> Path:
-    job = Job(
+    job = TrainingJob(
         id=arm,
         model=model.name,
         model_folder=str(model.hf),

@@ -289,10 +289,10 @@ async def test_a_second_round_at_the_same_time_is_refused(place: _Place) -> None
 
 def _interrupted(place: _Place) -> Path:
     """A round that was written and never started."""
-    from learning.training.job import Example, ExampleKind, Job, write_job
+    from learning.training.job import Example, ExampleKind, TrainingJob, write_job
 
     folder = place.jobs / "old"
-    job = Job(
+    job = TrainingJob(
         id="old",
         model=place.model.name,
         model_folder=str(place.model.hf),

@@ -19,7 +19,7 @@ from agent.rounds.trial.bench import About, Bench
 from agent.rounds.trial.ledger import Ledger, LedgerError, Plan
 from agent.rounds.trial.run import Means, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
-from learning.promotion.gate import Decision, decide
+from learning.promotion.gate import GateDecision, decide
 from learning.promotion.regression import regression_problems
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
@@ -126,7 +126,7 @@ class _Place:
             clock=self.clock,
         )
 
-    async def decide(self, count: int = 60, *, adapter: str = NEW) -> Decision:
+    async def decide(self, count: int = 60, *, adapter: str = NEW) -> GateDecision:
         tasks = [_task(number) for number in range(1, count + 1)]
         plan = self.ledger.plan(adapter, None, [task.id for task in tasks])
         return decide(await run_trial(plan, tasks, self.means()))

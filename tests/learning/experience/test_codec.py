@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from learning.experience.codec import CodecError, decode, encode
+from learning.experience.codec import ExperienceFormatError, decode, encode
 from learning.records import (
     Action,
     Evidence,
@@ -75,13 +75,13 @@ def test_every_experience_survives_the_round_trip(experience: Experience) -> Non
     "line", ["", "[]", "null", "{}", '{"v": 1}', "{not json", '{"v": 1, "messages": 3}']
 )
 def test_what_is_not_an_experience_is_refused(line: str) -> None:
-    with pytest.raises(CodecError, match="not an experience"):
+    with pytest.raises(ExperienceFormatError, match="not an experience"):
         decode(line)
 
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
     record = json.loads(encode(make_experience())) | {"v": 99}
-    with pytest.raises(CodecError, match="99"):
+    with pytest.raises(ExperienceFormatError, match="99"):
         decode(json.dumps(record))
 
 
@@ -91,5 +91,5 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
 )
 def test_a_field_of_the_wrong_kind_is_refused(field: str, value: object) -> None:
     record = json.loads(encode(make_experience())) | {field: value}
-    with pytest.raises(CodecError):
+    with pytest.raises(ExperienceFormatError):
         decode(json.dumps(record))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.model.engine import ContextLengthError, Engine, EngineError, Token, Usage
+from learning.model.engine import Engine, EngineError, PromptTooLongError, Token, Usage
 from learning.model.llama_engine import LlamaEngine
 from learning.model.torch_engine import TorchEngine
 from learning.records import Message, Sampling
@@ -162,7 +162,7 @@ def test_cancelling_stops_at_the_next_token(engine: Engine, chat: ChatFormat) ->
 
 
 def test_a_prompt_that_does_not_fit_is_refused(engine: Engine, chat: ChatFormat) -> None:
-    with pytest.raises(ContextLengthError, match=r"512 tokens.*at most 512"):
+    with pytest.raises(PromptTooLongError, match=r"512 tokens.*at most 512"):
         run(engine, chat, [5] * 512, Sampling())
 
 

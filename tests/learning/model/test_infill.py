@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from learning.model.chat import ChatFormat
 from learning.model.engine import EngineError, Token, Usage
 from learning.model.infill import InfillRequest, can_fill, fill
-from learning.model.replies import ServedModel
+from learning.model.replies import LoadedModel
 from learning.model.wire import RequestError, infill_request
 from learning.records import Sampling
 from tests.fakes.engine import FakeEngine
@@ -75,9 +75,9 @@ class FillingFake(FakeEngine):
             yield Token(id=ids.index(word), logprob=-0.5)
 
 
-def served(engine: FakeEngine, marks: Sequence[str] = MARKS) -> ServedModel:
+def served(engine: FakeEngine, marks: Sequence[str] = MARKS) -> LoadedModel:
     model = SimpleNamespace(name="fake")
-    return ServedModel(cast("object", model), chat(marks), engine, "llama")  # type: ignore[arg-type]
+    return LoadedModel(cast("object", model), chat(marks), engine, "llama")  # type: ignore[arg-type]
 
 
 def texts(engine: FakeEngine, **wanted: object) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from learning.model.catalog import InstalledModel
 from learning.model.engine import EngineError
-from learning.model.llama_binding import Job
+from learning.model.llama_binding import GenerationRequest
 from learning.model.llama_process import LlamaProcess
 from learning.records import Sampling
 
@@ -29,7 +29,7 @@ def llama(tiny_model: InstalledModel) -> Iterator[LlamaProcess]:
 
 
 def test_a_run_that_is_cancelled_leaves_the_next_one_clean(llama: LlamaProcess) -> None:
-    job = Job(ids=[5, 6, 7], limit=20, sampling=GREEDY)
+    job = GenerationRequest(ids=[5, 6, 7], limit=20, sampling=GREEDY)
     whole = [t.id for piece in llama.run(job, lambda: False) for t in piece.tokens]
     seen = 0
 
@@ -44,20 +44,22 @@ def test_a_run_that_is_cancelled_leaves_the_next_one_clean(llama: LlamaProcess) 
 
 
 def test_a_run_that_nobody_reads_on_is_ended(llama: LlamaProcess) -> None:
-    with closing(llama.run(Job(ids=[5], limit=400, sampling=GREEDY), lambda: False)) as pieces:
+    with closing(
+        llama.run(GenerationRequest(ids=[5], limit=400, sampling=GREEDY), lambda: False)
+    ) as pieces:
         next(pieces)
-    short = Job(ids=[5], limit=2, sampling=GREEDY)
+    short = GenerationRequest(ids=[5], limit=2, sampling=GREEDY)
     assert sum(len(piece.tokens) for piece in llama.run(short, lambda: False)) == 2
 
 
 def test_a_process_that_dies_in_a_reply_is_an_engine_error(llama: LlamaProcess) -> None:
-    pieces = llama.run(Job(ids=[5], limit=400, sampling=GREEDY), lambda: False)
+    pieces = llama.run(GenerationRequest(ids=[5], limit=400, sampling=GREEDY), lambda: False)
     next(pieces)
     os.kill(llama.pid, signal.SIGKILL)
     with pytest.raises(EngineError, match="ended unexpectedly"):
         list(pieces)
     with pytest.raises(EngineError, match="ended unexpectedly"):
-        list(llama.run(Job(ids=[5], limit=1, sampling=GREEDY), lambda: False))
+        list(llama.run(GenerationRequest(ids=[5], limit=1, sampling=GREEDY), lambda: False))
 
 
 def test_a_file_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:

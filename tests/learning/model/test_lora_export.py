@@ -11,10 +11,10 @@ import pytest
 
 from learning.model.chat import ChatFormat
 from learning.model.engine import EngineError
-from learning.model.llama_binding import Candidate, Job
+from learning.model.llama_binding import GenerationRequest, TokenCandidate
 from learning.model.llama_engine import LlamaEngine
 from learning.model.lora_export import export_gguf
-from learning.model.replies import ServedModel
+from learning.model.replies import LoadedModel
 from learning.model.torch_engine import TorchEngine
 from learning.records import Sampling
 from tests.learning.model.conftest import ADAPTER
@@ -42,7 +42,7 @@ def torch_logprobs(engine: TorchEngine, prompt: list[int], adapter: str | None) 
     return logits_v.log_softmax(-1)
 
 
-def divergence(candidates: list[Candidate], logprobs_v: Tensor) -> float:
+def divergence(candidates: list[TokenCandidate], logprobs_v: Tensor) -> float:
     """KL from llama.cpp's next-token distribution to torch's, over its most likely tokens."""
     return sum(
         math.exp(candidate.token.logprob)
@@ -60,7 +60,7 @@ def test_the_exported_adapter_does_what_the_peft_adapter_does(
     adapted_both, adapted_llama_only, neither, agreed = 0.0, 0.0, 0.0, 0
     for text in TEXTS:
         prompt = chat.encode_text(text)
-        job = Job(ids=prompt, limit=1, sampling=Sampling())
+        job = GenerationRequest(ids=prompt, limit=1, sampling=Sampling())
         plain = binding.candidates(job, shown_id=shown)
         adapted = binding.candidates(replace(job, adapter=0), shown_id=shown)
         torch_plain = torch_logprobs(torch_engine, prompt, None)
@@ -138,6 +138,6 @@ def test_weights_that_lie_about_themselves_are_refused(
     for kind in ("llama_engine", "torch_engine"):
         engine = request.getfixturevalue(kind)
         with pytest.raises(EngineError, match="lying"):
-            ServedModel(model, chat, engine, kind).prepare_adapter("el-lying", folder)()
+            LoadedModel(model, chat, engine, kind).prepare_adapter("el-lying", folder)()
         prompt = chat.encode_text("one")
         assert len(list(engine.generate(prompt, sampling=Sampling(max_tokens=1), stop_ids=()))) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from learning.model.catalog import InstalledModel, ModelNotFoundError, installed
-from learning.model.engine import ModelError
+from learning.model.engine import LocalModelError
 from learning.model.resolve import disk_usage, remove, resolve
 from tests.fakes.tiny_llama import build_tiny_model
 from tests.fakes.wheels import install_fake
@@ -45,7 +45,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, models: Path) -> N
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, models: Path) -> None:
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 5}')
-    with pytest.raises(ModelError, match=r"no readable tokenizer\.json"):
+    with pytest.raises(LocalModelError, match=r"no readable tokenizer\.json"):
         resolve(str(tmp_path), models)
 
 
@@ -58,7 +58,7 @@ def test_a_folder_with_code_of_its_own_is_refused_and_nobody_is_asked(
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "auto_map": {"AutoConfig": "evil.Config"}}))
     (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")
-    with pytest.raises(ModelError, match=rf"auto_map in {file}\), which elagent never runs"):
+    with pytest.raises(LocalModelError, match=rf"auto_map in {file}\), which elagent never runs"):
         resolve(str(tmp_path), models)
 
 

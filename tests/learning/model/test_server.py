@@ -17,7 +17,7 @@ from learning.model.access import IdleWatch
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine_thread import EngineThread
-from learning.model.replies import ServedModel
+from learning.model.replies import LoadedModel
 from learning.model.server import ServerInfo, _listen, _run, build_app
 from tests.fakes.engine import FakeEngine
 from tests.fakes.tiny_llama import build_tiny_model
@@ -50,7 +50,7 @@ async def running(
     assert model.hf
     chat = ChatFormat.load(model.hf)
     engine = FakeEngine([*chat.encode_text("hé!"), *chat.encode_text("é")[:1]])
-    served = ServedModel(model, chat, engine, "fake")
+    served = LoadedModel(model, chat, engine, "fake")
     listener = _listen(0)
     info = ServerInfo(
         url=f"http://127.0.0.1:{listener.getsockname()[1]}",

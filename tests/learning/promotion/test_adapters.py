@@ -16,13 +16,13 @@ from learning.promotion.adapters import (
     AdapterError,
     AdapterManifest,
     AdapterMissingError,
-    AdapterRefusedError,
     AdapterStore,
+    WrongBaseModelError,
 )
 from learning.promotion.gate import NO_TRIAL, as_record, decide, from_record
 from learning.promotion.lineage import Rebuild, lineage, made_from, rebuild, tainted
 from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
-from learning.promotion.report import Learned, html_report, terminal_report
+from learning.promotion.report import LearningReport, html_report, terminal_report
 from tests.fakes.experiences import make_action, make_experience
 from tests.fakes.trials import won_trial
 
@@ -125,7 +125,7 @@ def test_an_adapter_for_another_model_is_refused_with_the_reason(
 ) -> None:
     store, (name,) = _with_adapters(tmp_path, 1)
     other = replace(_BASE, **{part: "x" * 64})
-    with pytest.raises(AdapterRefusedError, match=said):
+    with pytest.raises(WrongBaseModelError, match=said):
         store.activate(name, base=other)
     assert store.active() is None
 
@@ -291,7 +291,7 @@ def test_a_removed_ancestor_still_taints_its_descendants(tmp_path: Path) -> None
     assert [each.name for each in tainted(store, {"a"})] == [parent, child]
 
 
-def _learned(tmp_path: Path, **changes: object) -> Learned:
+def _learned(tmp_path: Path, **changes: object) -> LearningReport:
     report = {
         "losses": [0.9, 0.5, 0.2],
         "cosines": [None, 0.4, 0.3],
@@ -303,7 +303,7 @@ def _learned(tmp_path: Path, **changes: object) -> Learned:
     hostile = make_experience(
         "e1", path="<script>alert(1)</script>.py", action=make_action("</pre><b>hi</b>")
     )
-    learned = Learned(manifest=manifest, examples=[hostile], decision=decide(NO_TRIAL))
+    learned = LearningReport(manifest=manifest, examples=[hostile], decision=decide(NO_TRIAL))
     return replace(learned, **changes)  # type: ignore[arg-type]
 
 
@@ -330,7 +330,7 @@ def test_the_page_is_self_contained_and_escapes_what_it_shows(tmp_path: Path) ->
 def test_a_report_of_a_round_without_figures_still_works(tmp_path: Path) -> None:
     store = AdapterStore(tmp_path / "adapters")
     manifest = store.adopt(_finished(tmp_path, 1, report={}))
-    assert "<svg" not in html_report(Learned(manifest=manifest, examples=[]))
+    assert "<svg" not in html_report(LearningReport(manifest=manifest, examples=[]))
 
 
 def test_a_decision_is_written_into_the_manifest_and_the_weights_stay(tmp_path: Path) -> None:
@@ -348,7 +348,9 @@ def test_a_decision_is_written_into_the_manifest_and_the_weights_stay(tmp_path: 
 
 
 def _lines(manifest: AdapterManifest) -> list[str]:
-    learned = Learned(manifest=manifest, examples=[], decision=from_record(manifest.decision))
+    learned = LearningReport(
+        manifest=manifest, examples=[], decision=from_record(manifest.decision)
+    )
     return list(terminal_report(learned))
 
 

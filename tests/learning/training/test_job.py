@@ -13,9 +13,9 @@ from learning.training import resources
 from learning.training.job import (
     Example,
     ExampleKind,
-    Job,
     JobError,
-    Result,
+    JobResult,
+    TrainingJob,
     read_examples,
     read_job,
     read_result,
@@ -32,10 +32,10 @@ from learning.training.resources import (
     needed_bytes,
     parameter_count,
 )
-from learning.training.rules import LossRule, Rule
+from learning.training.rules import LearningRule, LossRule
 from tests.fakes.experiences import make_experience
 
-_JOB = Job(
+_JOB = TrainingJob(
     id="j1",
     model="tiny",
     model_folder="/models/tiny",
@@ -58,7 +58,7 @@ def test_a_job_survives_the_round_trip(tmp_path: Path) -> None:
 
 
 def test_the_rule_is_stored_under_the_names_that_earlier_versions_read(tmp_path: Path) -> None:
-    rule = Rule(teacher_contexts=2, loss=LossRule(nll_floor=0.5))
+    rule = LearningRule(teacher_contexts=2, loss=LossRule(nll_floor=0.5))
     write_job(tmp_path / "j1", replace(_JOB, rule=rule), _EXAMPLES)
     stored = json.loads((tmp_path / "j1" / "job.json").read_text())["rule"]
     assert (stored["views"], stored["loss"]["guard_floor"]) == (2, 0.5)
@@ -77,7 +77,7 @@ def test_a_damaged_job_is_named(tmp_path: Path) -> None:
 
 def test_there_is_no_result_before_it_is_written(tmp_path: Path) -> None:
     assert read_result(tmp_path) is None
-    result = Result(adapter=None, trained=0, skipped={"too long": 2})
+    result = JobResult(adapter=None, trained=0, skipped={"too long": 2})
     write_result(tmp_path, result)
     assert read_result(tmp_path) == result
 

@@ -10,7 +10,7 @@ import torch  # noqa: TID253 - tensors are the subject
 from torch import Tensor  # noqa: TID253
 
 from learning.training.objective import (
-    Target,
+    TokenTarget,
     cross_entropy,
     forward_kl,
     read_evidence,
@@ -185,7 +185,7 @@ def test_losses_of_half_precision_logits_are_reduced_in_single() -> None:
 
 
 def test_a_target_with_zero_mass_somewhere_gives_a_finite_loss() -> None:
-    target = Target(
+    target = TokenTarget(
         support_ts=torch.tensor([[0, 1]]), log_q_tb=torch.tensor([[0.0, -math.inf, -math.inf]])
     )
     student = torch.tensor([[-500.0, 500.0, 0.0]])

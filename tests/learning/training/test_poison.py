@@ -14,7 +14,7 @@ from learning.records import Evidence, Experience, Message, Tier, Trust, Verdict
 from learning.training.job import Example, ExampleKind
 from learning.training.objective import read_evidence, token_weights
 from learning.training.prepare import Prepared, Skipped, prepare
-from learning.training.rules import Rule
+from learning.training.rules import LearningRule
 from learning.training.selection import select
 from tests.fakes.experiences import make_action, make_evidence, make_experience
 from tests.fakes.tiny_llama import spoken
@@ -25,7 +25,7 @@ _BEFORE = "def total(prices):\n    return sum(prices)\n"
 def _prepare(chat: ChatFormat, *facts: Evidence) -> Prepared | Skipped:
     step = spoken(chat, "f", f"```\n{_BEFORE}```\n", before=_BEFORE, after=_BEFORE, evidence=facts)
     example = Example(kind=ExampleKind.EVIDENCE, step=step)
-    return prepare(example, chat, max_tokens=3000, note_tokens=600, rule=Rule())
+    return prepare(example, chat, max_tokens=3000, note_tokens=600, rule=LearningRule())
 
 
 def _left_out(*experiences: Experience) -> dict[str, int]:
@@ -46,12 +46,12 @@ def test_an_expected_value_that_was_planted_is_not_copied_into_the_code(chat: Ch
     shouting[:, planted] = 20.0
     ids = torch.full((size,), 7)
     views = shouting[None].expand(4, -1, -1)
-    reading = read_evidence(anchor, views, anchor[None], ids, rule=Rule().target)
-    open_to_it = token_weights(reading, torch.ones(size), rule=Rule().weights, failed=True)
+    reading = read_evidence(anchor, views, anchor[None], ids, rule=LearningRule().target)
+    open_to_it = token_weights(reading, torch.ones(size), rule=LearningRule().weights, failed=True)
     closed = token_weights(
         reading,
         torch.ones(size),
-        rule=Rule().weights,
+        rule=LearningRule().weights,
         failed=True,
         only_in_notes=made.only_in_notes,
     )

@@ -29,7 +29,7 @@ from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.promotion.gate import MIN_HELD_OUT, Trial, decide
 from learning.records import Experience, Message, Verdict
-from learning.training.job import Example, ExampleKind, Job, read_result, write_job
+from learning.training.job import Example, ExampleKind, TrainingJob, read_result, write_job
 from tests.fakes.experiences import make_action, make_experience
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _write(folder: Path, model: InstalledModel, chat: ChatFormat) -> Path:
         step=_step(chat, "bad", _BEFORE, Verdict.FAIL),
         fix=_step(chat, "good", _AFTER, Verdict.PASS),
     )
-    job = Job(
+    job = TrainingJob(
         id=folder.name,
         model=model.name,
         model_folder=str(model.hf),

@@ -14,13 +14,13 @@ import torch  # noqa: TID253 - tensors are compared here
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Verdict
-from learning.training.job import Example, ExampleKind, Job
+from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
 from learning.training.passes import CausalModel, HalvedGradient, SharedPrefix
 from learning.training.prepare import Echo, Prepared, prepare
 from learning.training.replay import replay
-from learning.training.rules import PLAIN_SDPO, LossRule, Rule, WeightRule, rule_from
+from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule, rule_from
 from learning.training.teacher import read_all
 from learning.training.trainer import RoundReport, train
 from tests.fakes.experiences import make_evidence
@@ -31,8 +31,8 @@ _OFF = LossRule(evidence=0.0, eta=0.0, echo=0.0, base_anchor=0.0, context_anchor
 _RULE = replace(PLAIN_SDPO, loss=_OFF)
 
 
-def _job(model: InstalledModel, rule: Rule, **changes: object) -> Job:
-    job = Job(
+def _job(model: InstalledModel, rule: LearningRule, **changes: object) -> TrainingJob:
+    job = TrainingJob(
         id="j",
         model=model.name,
         model_folder=str(model.hf),
@@ -66,7 +66,11 @@ def _failing(*action: int, marks: Sequence[int] = (100, 101, 102)) -> Prepared:
 
 
 def _round(
-    model: InstalledModel, folder: Path, examples: Sequence[Prepared], rule: Rule, **changes: object
+    model: InstalledModel,
+    folder: Path,
+    examples: Sequence[Prepared],
+    rule: LearningRule,
+    **changes: object,
 ) -> RoundReport:
     folder.mkdir(exist_ok=True)
     job = _job(model, rule, **changes)
@@ -75,7 +79,7 @@ def _round(
     return train(load_student(job), examples, job, folder, anchors=anchors)
 
 
-def _loss(**terms: float) -> Rule:
+def _loss(**terms: float) -> LearningRule:
     return replace(_RULE, loss=replace(_OFF, **terms))
 
 
@@ -89,7 +93,7 @@ def _loss(**terms: float) -> Rule:
     ids=["echo", "evidence", "anchored"],
 )
 def test_each_term_alone_lowers_its_own_loss(
-    random_model: InstalledModel, tmp_path: Path, rule: Rule
+    random_model: InstalledModel, tmp_path: Path, rule: LearningRule
 ) -> None:
     report = _round(random_model, tmp_path, [_failing(5, 6, 7, 8)], rule, steps=12)
     assert 0 < report.steps[-1].loss < report.steps[0].loss
@@ -119,7 +123,7 @@ def test_a_teacher_that_cannot_read_is_not_asked(chat: ChatFormat) -> None:
 def test_the_reading_is_described_and_only_made_once(
     random_model: InstalledModel, tmp_path: Path
 ) -> None:
-    job = _job(random_model, replace(Rule(), weights=WeightRule(snr_min=0.0, skip_first=0)))
+    job = _job(random_model, replace(LearningRule(), weights=WeightRule(snr_min=0.0, skip_first=0)))
     base = cast("CausalModel", load_student(job).get_base_model())
     examples = [_failing(5, 6, 7, 8), _failing(9)]
 
@@ -209,16 +213,18 @@ def test_a_round_ends_when_the_examples_it_spared_get_worse(
 
 
 def test_a_rule_survives_the_round_trip() -> None:
-    rule = replace(Rule(), loss=LossRule(echo=0.0), teacher_contexts=2)
+    rule = replace(LearningRule(), loss=LossRule(echo=0.0), teacher_contexts=2)
     assert rule_from(dataclasses.asdict(rule)) == rule
     with pytest.raises(TypeError):
         rule_from({**dataclasses.asdict(rule), "surprise": 1})
 
 
-_DEFAULT = Rule()
+_DEFAULT = LearningRule()
 
 
-def _prepared(chat: ChatFormat, rule: Rule = _DEFAULT, *, read_evidence: bool = True) -> Prepared:
+def _prepared(
+    chat: ChatFormat, rule: LearningRule = _DEFAULT, *, read_evidence: bool = True
+) -> Prepared:
     before = "def total(prices):\n    return 1\n"
     reply = f"Here it is:\n```python\n{before}```\n"
     step = spoken(chat, "f", reply, before=before, after=before, verdict=Verdict.FAIL)

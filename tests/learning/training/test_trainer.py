@@ -13,7 +13,7 @@ from torch import Tensor  # noqa: TID253
 
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.training.job import ExampleKind, Job
+from learning.training.job import ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.prepare import Prepared
 from learning.training.rules import PLAIN_SDPO
@@ -22,8 +22,8 @@ from learning.training.trainer import RoundReport, StepReport, schedule_steps, t
 _PROMPT = tuple(range(40, 60))
 
 
-def _job(model: InstalledModel, **changes: object) -> Job:
-    job = Job(
+def _job(model: InstalledModel, **changes: object) -> TrainingJob:
+    job = TrainingJob(
         id="j",
         model=model.name,
         model_folder=str(model.hf),
@@ -53,7 +53,7 @@ def _evidence(*action: int) -> Prepared:
 
 
 def _round(
-    job: Job,
+    job: TrainingJob,
     folder: Path,
     examples: Sequence[Prepared],
     on_step: Callable[[StepReport], None] = lambda _: None,

@@ -23,7 +23,14 @@ from learning.model.chat import ChatFormat
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import read_manifest
 from learning.records import Verdict
-from learning.training.job import Example, ExampleKind, Job, Result, read_result, write_job
+from learning.training.job import (
+    Example,
+    ExampleKind,
+    JobResult,
+    TrainingJob,
+    read_result,
+    write_job,
+)
 from learning.training.progress import ProgressLine
 from tests.fakes.experiences import make_action
 from tests.fakes.tiny_llama import spoken
@@ -53,7 +60,7 @@ def _told(chat: ChatFormat) -> list[Example]:
 def _write(
     folder: Path, model: InstalledModel, examples: Sequence[Example], **changes: object
 ) -> Path:
-    job = Job(
+    job = TrainingJob(
         id=folder.name,
         model=model.name,
         model_folder=str(model.hf),
@@ -144,7 +151,7 @@ def test_a_job_becomes_an_adapter_with_its_lineage(
     folder = shutil.copytree(done, tmp_path / "job")
     manifest = AdapterStore(tmp_path / "adapters").adopt(folder / "adapter")
     assert manifest.name.startswith("el-shop-v0001-")
-    assert read_result(folder) == Result(
+    assert read_result(folder) == JobResult(
         adapter=manifest.name, trained=2, skipped={"recorded without token ids": 1}
     )
     assert (manifest.experience_ids, manifest.skipped_ids) == (("bad", "good"), ("alien",))
@@ -277,7 +284,7 @@ def test_nothing_that_can_be_trained_is_a_result_without_an_adapter(
     examples = [Example(kind=ExampleKind.EVIDENCE, step=alien)]
     folder = _write(tmp_path / "job", random_model, examples)
     assert _run(folder)[0] == 0
-    assert read_result(folder) == Result(
+    assert read_result(folder) == JobResult(
         adapter=None, trained=0, skipped={"recorded without token ids": 1}
     )
 
