@@ -20,10 +20,10 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tui.app.backstage import Backstage
-from tui.app.commands import Commands
+from tui.app.backstage.backstage import Backstage
+from tui.app.backstage.commands import Commands
+from tui.app.backstage.jobs import Jobs
 from tui.app.display import Display
-from tui.app.jobs import Jobs
 from tui.app.keys import APP_KEYS, read_keymap
 from tui.app.learner.panel import LearningPanel, LearningState
 from tui.app.learner.rounds import Learner
@@ -46,7 +46,7 @@ from tui.slash import SLASH_COMMANDS
 
 if TYPE_CHECKING:
     from agent.approval import Mode
-    from tui.app.contract import OpenAgent
+    from tui.app.backstage.contract import OpenAgent
     from tui.wiring import Context
 
 _AGAIN_S = 2.0

@@ -19,7 +19,7 @@ from agent.events import (
     TextDelta,
 )
 from tui.app.approval import ApprovalAnswer, ApprovalScreen
-from tui.app.jobs import AgentJob, JobEnding
+from tui.app.backstage.jobs import AgentJob, JobEnding
 from tui.app.pace import DrawingPace
 from tui.app.transcript.entries import AnswerEntry, Entry, EventFold, FailureEntry, SaidEntry
 

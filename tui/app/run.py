@@ -14,7 +14,7 @@ from tui.leaving import Threads, at_once
 
 if TYPE_CHECKING:
     from agent.approval import Mode
-    from tui.app.contract import OpenAgent
+    from tui.app.backstage.contract import OpenAgent
     from tui.wiring import Context
 
 

@@ -14,7 +14,7 @@ from tui.app.transcript.entries import FailureEntry
 
 if TYPE_CHECKING:
     from tui.app.app import ElagentApp
-    from tui.app.contract import Agent, OpenAgent
+    from tui.app.backstage.contract import Agent, OpenAgent
 
 
 class Backstage:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agent.events import Event
-from tui.app.contract import Agent
+from tui.app.backstage.contract import Agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from sandbox.box.children import in_thread
-from tui.app.jobs import AgentJob
+from tui.app.backstage.jobs import AgentJob
 from tui.app.transcript.entries import AnswerEntry, ChangeEntry, SaidEntry
 from tui.slash import find, mentioned, nearest, split
 from tui.undone import undo_or_redo

@@ -1,0 +1,1 @@
+"""Everything behind the screen: the opened repository, its jobs and its questions, without widgets."""

@@ -1,0 +1,156 @@
+"""Everything that the widgets and the work behind the screen tell the app.
+
+A message is a past event or a request. Who posts it knows nothing of the app; the app decides which
+widgets show it and what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.approval import Question
+    from tui.app.approval import ApprovalAnswer
+    from tui.app.status import StatusFields
+    from tui.app.transcript.entries import Entry
+
+    Post = Callable[[Message], object]
+
+# Requests of the person
+
+
+@dataclass
+class LineSent(Message):
+    """The person sent a line with Enter, or chose a command in the palette."""
+
+    text: str
+
+
+@dataclass
+class PageWanted(Message):
+    """Scroll the transcript by one page, without leaving the prompt."""
+
+    direction: int
+
+
+@dataclass
+class CodeWanted(Message):
+    """Open the editor at a line; the file comes from the code under test and is not trusted."""
+
+    file: str
+    line: int
+
+
+@dataclass
+class SearchWanted(Message):
+    """Find the last entry with these words, before the entry of that index if there is one."""
+
+    words: str
+    before: int | None
+
+
+class SearchClosed(Message):
+    """The person has closed the search line."""
+
+
+class RetryWanted(Message):
+    """Start what broke anew, and repeat the last job."""
+
+
+class HelpWanted(Message):
+    """Show all keys and commands."""
+
+
+class LeaveWanted(Message):
+    """End the app."""
+
+
+# The conversation
+
+
+@dataclass
+class EntryMade(Message):
+    """The conversation has a new entry."""
+
+    entry: Entry
+
+
+class ConversationCleared(Message):
+    """The conversation begins anew with nothing on the screen."""
+
+
+@dataclass
+class HintGiven(Message):
+    """Show a sentence for a moment, outside of the conversation."""
+
+    text: str
+
+
+# The work behind the screen
+
+
+@dataclass
+class JobBegan(Message):
+    """A job has begun; `waiting` others stand in the queue."""
+
+    title: str
+    waiting: int
+
+
+@dataclass
+class JobStaged(Message):
+    """The running job does something else now."""
+
+    stage: str
+
+
+@dataclass
+class JobAdvanced(Message):
+    """The running job is further; the latest of a burst is enough."""
+
+    detail: str
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, JobAdvanced)
+
+
+@dataclass
+class JobEnded(Message):
+    """The running job has ended; `waiting` others stand in the queue."""
+
+    waiting: int
+
+
+@dataclass
+class QueueChanged(Message):
+    """This many jobs wait for the running one."""
+
+    waiting: int
+
+
+@dataclass
+class QuestionAsked(Message):
+    """The agent needs an answer; it is cancelled when nobody waits for the answer any more."""
+
+    question: Question
+    answered: asyncio.Future[ApprovalAnswer]
+
+
+@dataclass
+class StatusChanged(Message):
+    """The status line says something else now."""
+
+    fields: StatusFields
+
+
+class LearningChanged(Message):
+    """What the learning panel shows has changed."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, LearningChanged)
