@@ -145,7 +145,7 @@ async def _ask(app: ElagentApp, pilot: Pilot[int]) -> None:
 
 async def _talk(app: ElagentApp, pilot: Pilot[int]) -> None:
     await _ask(app, pilot)
-    await _until(pilot, lambda: app.jobs.last is not None and not app.jobs.busy)
+    await _until(pilot, lambda: app.backstage.jobs.last is not None and not app.backstage.jobs.busy)
 
 
 async def _question(app: ElagentApp, pilot: Pilot[int]) -> None:
@@ -162,11 +162,11 @@ async def _part(app: ElagentApp, pilot: Pilot[int]) -> None:
 async def _panel(app: ElagentApp, pilot: Pilot[int]) -> None:
     await _talk(app, pilot)
     await pilot.press("f2")
-    app.learner.start(by_hand=True)
-    await _until(pilot, lambda: len(app.learning.losses) == _STEPS)
-    app.learning.lineage = ("el-warehouse-v0007-3f9c21aa", "el-warehouse-v0005-11b2cd34")
+    app.backstage.learner.start(by_hand=True)
+    await _until(pilot, lambda: len(app.backstage.learning.losses) == _STEPS)
+    app.backstage.learning.lineage = ("el-warehouse-v0007-3f9c21aa", "el-warehouse-v0005-11b2cd34")
     rounds = (round_of(name, decision) for name, decision in DECISIONS.items())
-    app.learning.rounds = tuple(each for each in rounds if each is not None)
+    app.backstage.learning.rounds = tuple(each for each in rounds if each is not None)
     app.panel.draw()
 
 
@@ -222,11 +222,15 @@ async def picture(scene: Scene) -> str:
             async with app.run_test(size=scene.size) as pilot:
                 await _until(pilot, app.backstage.opened.is_set)
                 await _until(pilot, lambda: bool(app.backstage.files))
-                app.status.show(replace(app.standing, branch="main", dirty=True))
+                app.backstage.status.show(
+                    replace(app.backstage.status.fields, branch="main", dirty=True)
+                )
                 app.theme = "textual-dark"
                 await scene.act(app, pilot)
                 await pilot.pause(0.3)
-                app.status.show(replace(app.standing, branch="main", dirty=True))
+                app.backstage.status.show(
+                    replace(app.backstage.status.fields, branch="main", dirty=True)
+                )
                 app.screen.set_focus(None)
                 await pilot.pause(0.3)
                 svg = app.export_screenshot(title="elagent")

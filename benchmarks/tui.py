@@ -174,7 +174,7 @@ async def flood(where: Context) -> dict[str, float]:
         while (before := time.monotonic()) < deadline:
             await asyncio.sleep(0.001)
             longest = max(longest, time.monotonic() - before - 0.001)
-        app.jobs.interrupt()
+        app.backstage.jobs.interrupt()
     await app.close()
     return {"longest wait of a key in 1 MB of output, ms": longest * 1000}
 
@@ -212,9 +212,9 @@ async def long_session(where: Context) -> dict[str, float]:
 
 async def ended(app: ElagentApp) -> None:
     """Wait until a job has begun and ended."""
-    while not app.jobs.busy:  # noqa: ASYNC110 - the app has no event for it
+    while not app.backstage.jobs.busy:  # noqa: ASYNC110 - the app has no event for it
         await asyncio.sleep(0.01)
-    while app.jobs.busy:  # noqa: ASYNC110
+    while app.backstage.jobs.busy:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
 

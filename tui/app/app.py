@@ -1,4 +1,4 @@
-"""The full-screen app: puts the conversation, the prompt, the panel and the status together."""
+"""The full-screen app: puts the widgets together, and handles what they and the work behind say."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, ComposeResult, SuspendNotSupported, SystemCommand
@@ -20,27 +18,18 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 
+from tui.app import messages as told
+from tui.app.approval import ApprovalScreen
 from tui.app.backstage.backstage import Backstage
 from tui.app.backstage.commands import Commands
-from tui.app.backstage.jobs import Jobs
-from tui.app.display import Display
 from tui.app.keys import APP_KEYS, read_keymap
-from tui.app.learner.panel import LearningPanel, LearningState
-from tui.app.learner.rounds import Learner
+from tui.app.learner.panel import LearningPanel
 from tui.app.overlay import HelpScreen, SearchBar
-from tui.app.prompt import PromptArea, PromptBox, TypedLines
-from tui.app.standing import ActivityLine, StatusFields, StatusLine
+from tui.app.prompt import PromptBox, TypedLines
+from tui.app.status import ActivityLine, StatusLine
 from tui.app.transcript.block import FoldableBlock
-from tui.app.transcript.blocks import FailureBlock
-from tui.app.transcript.entries import (
-    AnswerEntry,
-    Entry,
-    FailureEntry,
-    OutputEntry,
-    ReplyEntry,
-    source_of,
-)
-from tui.app.transcript.results import TestsBlock
+from tui.app.transcript.entries import AnswerEntry, Entry, OutputEntry, ReplyEntry, source_of
+from tui.app.transcript.pace import DrawingPace
 from tui.app.transcript.window import Transcript
 from tui.slash import SLASH_COMMANDS
 
@@ -52,6 +41,8 @@ if TYPE_CHECKING:
 _AGAIN_S = 2.0
 """So soon after the first, a second Ctrl+C leaves."""
 _SETTLED_S = 0.3
+_TICK_S = 1 / 12
+"""So often growing text can be drawn; words between two drawings are drawn together."""
 _ALWAYS = ("interrupt_or_clear", "leave", "theme")
 
 
@@ -74,50 +65,44 @@ class ElagentApp(App[int]):
         super().__init__()
         # On a narrow screen the learning panel takes the place of the transcript.
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-        self.where = where
-        self.mode = mode
+        self._where = where
         self._earlier = earlier
         self._pressed_at = 0.0
         self._settling: Timer | None = None
-        self._lines: asyncio.Task[None] | None = None
-        self.keymap: dict[str, str] = {}
-        self.learning = LearningState()
+        self._ticks: Timer | None = None
+        self._pace = DrawingPace()
+        self._keymap_of_user: dict[str, str] = {}
+        self.backstage = Backstage(where, mode, open_agent, self.post_message)
+        self.commands = Commands(self.backstage)
         self.transcript = Transcript()
         self.activity = ActivityLine()
-        self.status = StatusLine(StatusFields(model=where.settings.model.name, mode=mode))
-        self.backstage = Backstage(self, open_agent)
-        self.shows = Display(self)
-        self.jobs = Jobs(self.shows, self.backstage.fault)
-        self.learner = Learner(self)
-        self.commands = Commands(self)
-
-    # What is on the screen
+        self.status = StatusLine(self.backstage.status.fields)
 
     def compose(self) -> ComposeResult:
+        from agent.paths import make_private
+
+        typed = TypedLines(make_private(self._where.repository.home) / "history")
         with Horizontal(id="columns"):
-            yield LearningPanel(self.learning)
+            yield LearningPanel(self.backstage.learning)
             with Vertical(id="talk"):
                 yield self.transcript
                 yield self.activity
-                yield SearchBar(self.transcript)
-                yield PromptBox(TypedLines(self._history_file()), lambda: self.backstage.files)
+                yield SearchBar()
+                yield PromptBox(typed, lambda: self.backstage.files)
         yield self.status
-
-    def _history_file(self) -> Path:
-        from agent.paths import make_private
-
-        return make_private(self.where.repository.home) / "history"
 
     async def on_mount(self) -> None:
         self.theme = "textual-light" if _light_terminal() else "textual-dark"
         self._read_keys()
         self.panel.display = False
+        self._ticks = self.set_interval(_TICK_S, self._tick, pause=True)
         await self.transcript.load(self._earlier)
         self.prompt.area.focus()
-        await self.answer(
-            f"elagent in {self.where.root}. Ask for a change, or press ? for the keys and"
+        greeting = (
+            f"elagent in {self._where.root}. Ask for a change, or press ? for the keys and"
             " /help for the commands."
         )
+        await self.transcript.add(AnswerEntry(greeting))
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -129,10 +114,10 @@ class ElagentApp(App[int]):
 
         path = user_config_file(os.environ).with_name("keys.toml")
         try:
-            self.keymap = read_keymap(path, [binding.id or "" for binding in APP_KEYS])
+            self._keymap_of_user = read_keymap(path, [binding.id or "" for binding in APP_KEYS])
         except ValueError as err:
             self.notify(str(err), severity="warning", markup=False)
-        self.set_keymap(self.keymap)
+        self.set_keymap(self._keymap_of_user)
 
     @property
     def prompt(self) -> PromptBox:
@@ -146,47 +131,125 @@ class ElagentApp(App[int]):
     def search(self) -> SearchBar:
         return self.query_one(SearchBar)
 
-    @property
-    def standing(self) -> StatusFields:
-        return self.status.standing
-
-    async def add(self, entry: Entry) -> None:
-        """Append to the conversation."""
-        await self.transcript.add(entry)
-
-    async def answer(self, text: str) -> None:
-        """Say something to the person."""
-        await self.add(AnswerEntry(text))
-
-    async def guarded(self, work: Awaitable[None]) -> None:
-        """Do it; a failure becomes a sentence in the conversation."""
-        from agent.errors import AgentError
-        from learning.errors import LearningError
-        from sandbox.box.contract import SandboxError
-
-        try:
-            await work
-        except (AgentError, LearningError, SandboxError) as err:
-            await self.add(FailureEntry(str(err)))
-
     async def close(self) -> None:
         """End what runs and give everything back; after the screen has been restored."""
-        await self.learner.close()
+        await self.commands.close()
         await self.backstage.close()
 
-    def set_mode(self, mode: Mode) -> None:
-        self.mode = mode
-        self.status.show(replace(self.standing, mode=mode))
+    # The conversation
 
-    def say_model(self, name: str) -> None:
-        self.status.show(replace(self.standing, model=name, adapter=""))
+    @on(told.EntryMade)
+    async def _add(self, event: told.EntryMade) -> None:
+        await self.transcript.add(event.entry)
 
-    def beside(self, work: Callable[[], Awaitable[None]], *, group: str) -> None:
-        """Run it beside everything else; what was begun before in the same group is cancelled."""
-        if self.is_running:  # Textual takes coroutine functions, which its types do not say well
-            self.run_worker(cast("Callable[[], None]", work), group=group, exclusive=True)
+    @on(told.ConversationCleared)
+    async def _clear(self) -> None:
+        await self.transcript.load([])
 
-    # What the person does
+    @on(told.HintGiven)
+    def _hint(self, event: told.HintGiven) -> None:
+        self.notify(event.text)
+
+    @on(told.LineSent)
+    def _take_line(self, event: told.LineSent) -> None:
+        self.commands.take(event.text)
+
+    @on(told.PageWanted)
+    def _page(self, event: told.PageWanted) -> None:
+        self.transcript.page(event.direction)
+
+    @on(told.CodeWanted)
+    def _show_code(self, event: told.CodeWanted) -> None:
+        from tui.app.editor import open_at
+
+        self._outside(lambda: open_at(self._where.root, event.file, event.line))
+
+    @on(told.SearchWanted)
+    async def _search(self, event: told.SearchWanted) -> None:
+        found = self.transcript.find(event.words, before=event.before)
+        if found is None:
+            self.notify(f"not found{' before that' * (event.before is not None)}", markup=False)
+        else:
+            await self.transcript.show_entry(found)
+        self.search.found = found
+
+    @on(told.SearchClosed)
+    def _close_search(self) -> None:
+        self.prompt.area.focus()
+
+    # The running job
+
+    @on(told.JobBegan)
+    def _begin_job(self, event: told.JobBegan) -> None:
+        self.activity.begin(event.title)
+        self.activity.queued(event.waiting)
+        self._pace.begin()
+        if self._ticks is not None:
+            self._ticks.resume()
+
+    @on(told.JobStaged)
+    def _stage_job(self, event: told.JobStaged) -> None:
+        self.activity.stage(event.stage)
+
+    @on(told.JobAdvanced)
+    def _advance_job(self, event: told.JobAdvanced) -> None:
+        self.activity.detail(event.detail)
+
+    @on(told.QueueChanged)
+    def _queue(self, event: told.QueueChanged) -> None:
+        self.activity.queued(event.waiting)
+
+    @on(told.JobEnded)
+    async def _end_job(self, event: told.JobEnded) -> None:
+        await self._draw_grown()
+        if self._ticks is not None and not event.waiting:
+            self._ticks.pause()
+        self.activity.end()
+
+    async def _tick(self) -> None:
+        self.activity.draw()
+        if self.backstage.progress.has_grown and self._pace.is_due():
+            await self._draw_grown()
+
+    async def _draw_grown(self) -> None:
+        for entry in self.backstage.progress.take_grown():
+            await self.transcript.grow(entry)
+
+    @on(told.QuestionAsked)
+    def _ask(self, event: told.QuestionAsked) -> None:
+        """Show the question over everything else, until it is answered or its job is stopped."""
+        if event.answered.done():
+            return
+        screen = ApprovalScreen(event.question)
+
+        def take(answer: told.ApprovalAnswer | None) -> None:
+            if not event.answered.done():
+                no = told.ApprovalAnswer(allowed=False, reason="the user said no")
+                event.answered.set_result(answer or no)
+
+        def go_away(answered: asyncio.Future[told.ApprovalAnswer]) -> None:
+            if answered.cancelled() and self.screen is screen:
+                screen.dismiss(told.ApprovalAnswer(allowed=False))
+
+        event.answered.add_done_callback(go_away)
+        self.activity.stage("waiting for your answer")
+        self.bell()
+        self.push_screen(screen, take)
+
+    @on(told.StatusChanged)
+    def _show_status(self, event: told.StatusChanged) -> None:
+        self.status.show(event.fields)
+
+    @on(told.LearningChanged)
+    def _show_learning(self) -> None:
+        self.backstage.show_learner()
+        self.panel.draw()
+
+    @on(told.AdapterPromoted)
+    def _switch_adapter(self) -> None:
+        self.backstage.switch_when_idle()
+
+    # Keys and other wishes of the person
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that mean something else while a question or list is open, or in a text."""
@@ -200,7 +263,7 @@ class ElagentApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, (events.Key, events.Paste, events.MouseDown)):
-            self.learner.touch()
+            self.backstage.learner.touch()
         await super().on_event(event)
 
     def on_resize(self) -> None:
@@ -215,28 +278,6 @@ class ElagentApp(App[int]):
 
     def on_app_focus(self) -> None:
         self.backstage.look_at_files()
-
-    @on(PromptBox.Sent)
-    def _sent(self, event: PromptBox.Sent) -> None:
-        """Take a line without keeping the keyboard waiting, in the order in which they came."""
-        self._lines = asyncio.create_task(self._take(event.text, after=self._lines))
-
-    async def _take(self, text: str, *, after: asyncio.Task[None] | None) -> None:
-        if after is not None:
-            await asyncio.wait([after])
-        await self.backstage.opened.wait()
-        await self.commands.handle(text)
-        self.activity.queued(self.jobs.waiting)
-
-    @on(PromptArea.Page)
-    def _page(self, event: PromptArea.Page) -> None:
-        self.transcript.page(event.direction)
-
-    @on(TestsBlock.Jump)
-    def _jump(self, event: TestsBlock.Jump) -> None:
-        from tui.app.editor import open_at
-
-        self._outside(lambda: open_at(self.where.root, event.place.file, event.place.line))
 
     def action_interrupt(self) -> None:
         """Esc: close what is open, else stop what runs, else go to the prompt."""
@@ -263,20 +304,25 @@ class ElagentApp(App[int]):
             self.notify("Ctrl+C again leaves", timeout=_AGAIN_S)
 
     def _stop(self) -> bool:
-        if not self.jobs.interrupt():
+        if not self.backstage.jobs.interrupt():
             return False
         self.activity.stage("interrupted, tidying up")
         return True
 
+    @on(told.LeaveWanted)
     def action_leave(self) -> None:
         self.exit(0)
 
     def action_leave_if_empty(self) -> None:
         self.action_leave()
 
+    @on(told.HelpWanted)
     def action_keys(self) -> None:
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.keymap))
+            self.push_screen(HelpScreen(self._keymap_of_user))
+
+    def action_help_if_empty(self) -> None:
+        self.action_keys()
 
     def action_panel(self) -> None:
         panel = self.panel
@@ -284,11 +330,11 @@ class ElagentApp(App[int]):
         self.screen_stack[0].set_class(panel.display, "-with-panel")
         panel.draw()
         if panel.display:
-            self.learner.look()
+            self.backstage.learner.count()
 
     def action_next_mode(self) -> None:
         following: dict[Mode, Mode] = {"ask": "auto", "auto": "plan", "plan": "ask"}
-        self.set_mode(following[self.mode])
+        self.backstage.set_mode(following[self.backstage.approver.mode])
 
     def action_fold(self) -> None:
         for entry in reversed(self.transcript.entries):
@@ -298,7 +344,7 @@ class ElagentApp(App[int]):
                 return
 
     def action_copy(self) -> None:
-        """The last reply goes to the clipboard of the terminal (OSC 52, works over SSH)."""
+        """Copy the last reply to the clipboard of the terminal (OSC 52, works over SSH)."""
         if (entry := self.transcript.last(ReplyEntry)) is not None:
             self.copy_to_clipboard(source_of(entry))
             self.notify("the last reply is copied")
@@ -315,17 +361,20 @@ class ElagentApp(App[int]):
         if made:
             self.prompt.set_text(made[0])
 
+    def action_search(self) -> None:
+        self.search.display = True
+        self.search.focus()
+
+    @on(told.RetryWanted)
     def action_retry(self) -> None:
         """Let go of what broke, and do the last job again."""
-        job = self.jobs.last
-        if job is not None and not self.jobs.busy:
-            self.beside(self.backstage.retry, group="retry")
+        self.backstage.retry()
 
     def _outside(self, work: Callable[[], object]) -> None:
         """Lend the terminal to another program."""
         from tui.app.editor import EditorError
 
-        if self.jobs.busy:
+        if self.backstage.jobs.busy:
             self.notify("wait until it is done, or stop it (Esc)", severity="warning")
             return
         try:
@@ -334,32 +383,17 @@ class ElagentApp(App[int]):
         except (EditorError, SuspendNotSupported) as err:
             self.notify(str(err), severity="warning", markup=False)
 
-    @on(FailureBlock.Retry)
-    def _retry_wanted(self) -> None:
-        self.action_retry()
-
-    @on(SearchBar.Closed)
-    def _search_closed(self) -> None:
-        self.prompt.area.focus()
-
-    def action_search(self) -> None:
-        self.search.display = True
-        self.search.focus()
-
-    def action_help_if_empty(self) -> None:
-        self.action_keys()
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: every command of the conversation that needs no argument."""
         for command in SLASH_COMMANDS:
             if not command.needs_argument:
-                say = partial(self.prompt.post_message, PromptBox.Sent(command.name))
+                say = partial(self.post_message, told.LineSent(command.name))
                 yield SystemCommand(command.name, command.what, say)
         yield SystemCommand("Learning panel", "Show or hide it (F2)", self.action_panel)
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
 
 
 def _light_terminal(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal says that its background is light (`COLORFGBG`)."""
+    """True if the terminal says that its background is light (`COLORFGBG`)."""
     background = environ.get("COLORFGBG", "").rpartition(";")[2]
     return background in ("7", "15")

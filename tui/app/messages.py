@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.approval import Question
-    from tui.app.approval import ApprovalAnswer
     from tui.app.status import StatusFields
     from tui.app.transcript.entries import Entry
 
@@ -30,6 +29,13 @@ class LineSent(Message):
     """The person sent a line with Enter, or chose a command in the palette."""
 
     text: str
+
+
+@dataclass
+class PromptKey(Message):
+    """A key of the text field whose meaning depends on the list of suggestions above it."""
+
+    name: str
 
 
 @dataclass
@@ -134,6 +140,18 @@ class QueueChanged(Message):
     waiting: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAnswer:
+    """The person's answer to a question of the agent."""
+
+    allowed: bool
+    reason: str = ""
+    rest: bool = False
+    """True if the same answer holds for all edits of this turn."""
+    kept: frozenset[int] | None = None
+    """The parts of an edit that may be written; None for all of it."""
+
+
 @dataclass
 class QuestionAsked(Message):
     """The agent needs an answer; it is cancelled when nobody waits for the answer any more."""
@@ -147,6 +165,10 @@ class StatusChanged(Message):
     """The status line says something else now."""
 
     fields: StatusFields
+
+
+class AdapterPromoted(Message):
+    """A learning round has put another adapter to use."""
 
 
 class LearningChanged(Message):

@@ -10,12 +10,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.app.keys import APP_KEYS, OTHER_KEYS, shown
-from tui.app.transcript.window import Transcript
+from tui.app.messages import SearchClosed, SearchWanted
 from tui.slash import SLASH_COMMANDS
 
 
@@ -64,32 +63,23 @@ class SearchBar(Input):
         Binding("escape", "close", "Close the search", show=False, priority=True),
     ]
 
-    class Closed(Message):
-        """The person has found it, or has given up."""
-
-    def __init__(self, transcript: Transcript) -> None:
+    def __init__(self) -> None:
         super().__init__(
             placeholder="Search the conversation: Enter finds the match before", id="search"
         )
-        self._transcript = transcript
-        self._found: int | None = None
+        self.found: int | None = None
+        """Index of the entry that was found last."""
         self.display = False
 
     def action_close(self) -> None:
         self.display = False
-        self._found = None
-        self.post_message(self.Closed())
+        self.found = None
+        self.post_message(SearchClosed())
 
     def on_input_changed(self) -> None:
-        self._found = None
+        self.found = None
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if not event.value:
-            return
-        found = self._transcript.find(event.value, before=self._found)
-        if found is None:
-            self.notify(f"not found{' before that' * (self._found is not None)}", markup=False)
-        else:
-            await self._transcript.show_entry(found)
-        self._found = found
+        if event.value:
+            self.post_message(SearchWanted(event.value, self.found))

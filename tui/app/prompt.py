@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,12 +11,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
 from sandbox.box.streams import display_safe
+from tui.app.messages import LineSent, PageWanted, PromptKey
 from tui.slash import Suggestion, suggest
 
 _LONG_PASTE = 100_000
@@ -84,18 +83,6 @@ class PromptArea(TextArea):
         Binding("pagedown", "page(1)", "Scroll down", show=False, id="prompt.page_down"),
     ]
 
-    @dataclass
-    class Key(Message):
-        """A key that the prompt's surroundings handle."""
-
-        name: str
-
-    @dataclass
-    class Page(Message):
-        """The person wants to scroll the transcript without leaving the prompt."""
-
-        direction: int
-
     def __init__(self) -> None:
         super().__init__(
             id="input",
@@ -131,7 +118,7 @@ class PromptArea(TextArea):
         self.insert(text)
 
     def action_send(self) -> None:
-        self.post_message(self.Key("send"))
+        self.post_message(PromptKey("send"))
 
     def action_line_break(self) -> None:
         self.insert("\n")
@@ -143,13 +130,13 @@ class PromptArea(TextArea):
         self._vertical("forward", at_edge=self.cursor_at_last_line)
 
     def action_complete(self) -> None:
-        self.post_message(self.Key("complete"))
+        self.post_message(PromptKey("complete"))
 
     def action_page(self, direction: int) -> None:
-        self.post_message(self.Page(direction))
+        self.post_message(PageWanted(direction))
 
     def _vertical(self, name: str, *, at_edge: bool) -> None:
-        self.post_message(self.Key(name if at_edge else f"cursor_{name}"))
+        self.post_message(PromptKey(name if at_edge else f"cursor_{name}"))
 
     @property
     def before_cursor(self) -> str:
@@ -158,12 +145,6 @@ class PromptArea(TextArea):
 
 class PromptBox(Vertical):
     """The field with the list of suggestions above it."""
-
-    @dataclass
-    class Sent(Message):
-        """The person pressed Enter on a whole line."""
-
-        text: str
 
     def __init__(self, history: TypedLines, files: Callable[[], Sequence[str]]) -> None:
         super().__init__(id="prompt")
@@ -222,8 +203,8 @@ class PromptBox(Vertical):
         if self._suggestions:
             options.highlighted = 0
 
-    @on(PromptArea.Key)
-    def _key(self, event: PromptArea.Key) -> None:
+    @on(PromptKey)
+    def _key(self, event: PromptKey) -> None:
         event.stop()
         if not (self._options.display and self._key_in_list(event.name)):
             self._key_in_text(event.name)
@@ -285,7 +266,7 @@ class PromptBox(Vertical):
         if text:
             self._history.add(text)
             self.set_text("")
-            self.post_message(self.Sent(text))
+            self.post_message(LineSent(text))
 
     def _recall(self, line: str | None) -> None:
         if line is not None:

@@ -111,19 +111,19 @@ async def test_a_round_by_hand_is_shown_live_with_its_verdict(opened: Opens) -> 
         await until(pilot, lambda: "Verdicts" in screen_text(app))
         shown = screen_text(app)
     assert "el-x-v0002-ab: kept in shadow: not enough evidence" in shown
-    assert app.learning.losses == [2.0, 1.0, 2.0 / 3]
+    assert app.backstage.learning.losses == [2.0, 1.0, 2.0 / 3]
     assert agent.learner_ended
 
 
 async def test_a_background_round_stands_still_from_a_keypress_on(opened: Opens) -> None:
     agent = ScriptedAgent(learning=(StageStarted("training"), Waits()))
     async with opened(agent) as (app, pilot):
-        app.learner.idle.clock = lambda: time.monotonic() + 3600
-        app.learner.start(by_hand=False)
+        app.backstage.learner.idle.clock = lambda: time.monotonic() + 3600
+        app.backstage.learner.start(by_hand=False)
         await until(pilot, lambda: agent.switch is not None)
         assert agent.switch is not None
         assert not agent.switch.paused
-        app.learner.idle.clock = time.monotonic
+        app.backstage.learner.idle.clock = time.monotonic
         await pilot.press("x")
         assert agent.switch.paused
         await until(pilot, lambda: "learner paused" in screen_text(app))
@@ -144,23 +144,27 @@ async def test_unfixed_failures_are_practised_on_once_and_too_few_fixes_start_no
     _fail_once(where)
     agent = ScriptedAgent(practice=(Notice("practice: 0 of 1 failures fixed"),))
     async with opened(agent) as (app, pilot):
-        await until(pilot, lambda: app.learning.waits_for == "starts when idle for 10 min")
-        app.learner.start(by_hand=False)
-        await until(pilot, lambda: not app.learner.running)
+        await until(
+            pilot, lambda: app.backstage.learning.waits_for == "starts when idle for 10 min"
+        )
+        app.backstage.learner.start(by_hand=False)
+        await until(pilot, lambda: not app.backstage.learner.running)
         assert [limits.budget_s for limits in agent.practised] == [1200.0]
         assert agent.switch is None, "a round began without anything new to learn"
-        await until(pilot, lambda: "more verified" in app.learning.waits_for)
+        await until(pilot, lambda: "more verified" in app.backstage.learning.waits_for)
 
 
 async def test_a_keypress_ends_practice_at_once(opened: Opens, where: Context) -> None:
     _fail_once(where)
     agent = ScriptedAgent(practice=(StageStarted("model rewrites a.py"), Waits()))
     async with opened(agent) as (app, pilot):
-        await until(pilot, lambda: app.learning.waits_for == "starts when idle for 10 min")
-        app.learner.start(by_hand=False)
+        await until(
+            pilot, lambda: app.backstage.learning.waits_for == "starts when idle for 10 min"
+        )
+        app.backstage.learner.start(by_hand=False)
         await until(pilot, lambda: bool(agent.practised))
         await pilot.press("x")
-        await until(pilot, lambda: not app.learner.running)
+        await until(pilot, lambda: not app.backstage.learner.running)
         assert agent.switch is None
 
 
@@ -180,7 +184,7 @@ async def test_closing_the_app_ends_the_learner(opened: Opens) -> None:
     agent = ScriptedAgent(learning=(StageStarted("training"), Waits()))
     async with opened(agent) as (app, pilot):
         await type_line(pilot, "/learn")
-        await until(pilot, lambda: app.learner.running)
+        await until(pilot, lambda: app.backstage.learner.running)
         await pilot.press("ctrl+q")
     assert agent.learner_ended
     assert agent.closed

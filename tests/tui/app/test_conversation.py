@@ -71,7 +71,7 @@ async def test_an_edit_is_shown_before_it_is_written_and_can_be_refused_with_a_r
         await until(pilot, lambda: "Write this change?" in screen_text(app))
         assert "new line" in screen_text(app)
         await pilot.press("r", *"no", "enter")
-        await until(pilot, lambda: not app.jobs.busy)
+        await until(pilot, lambda: not app.backstage.jobs.busy)
     assert agent.answers == [False]
     assert agent.reasons == ["no"]
 
@@ -84,12 +84,12 @@ async def test_accepting_the_rest_of_a_turn_asks_no_more_in_it(opened: Opens) ->
         await type_line(pilot, "change it")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("a")
-        await until(pilot, lambda: not app.jobs.busy)
+        await until(pilot, lambda: not app.backstage.jobs.busy)
         assert agent.answers == [True, True]
         await type_line(pilot, "again")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("y")
-        await until(pilot, lambda: not app.jobs.busy)
+        await until(pilot, lambda: not app.backstage.jobs.busy)
     assert agent.answers == [True, True, True]
 
 
@@ -99,7 +99,7 @@ async def test_escape_stops_and_the_next_line_works(opened: Opens) -> None:
         await type_line(pilot, "think for ever")
         await until(pilot, lambda: "Well" in screen_text(app))
         await pilot.press("escape")
-        await until(pilot, lambda: not app.jobs.busy)
+        await until(pilot, lambda: not app.backstage.jobs.busy)
         await until(pilot, lambda: "interrupted" in screen_text(app))
         await type_line(pilot, "go on")
         await until(pilot, lambda: agent.asked == ["think for ever", "go on"])
@@ -113,7 +113,7 @@ async def test_stopping_at_a_question_takes_the_question_away(opened: Opens) -> 
         await type_line(pilot, "build it")
         await until(pilot, lambda: "make all" in screen_text(app))
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: not app.jobs.busy and len(app.screen_stack) == 1)
+        await until(pilot, lambda: not app.backstage.jobs.busy and len(app.screen_stack) == 1)
     assert agent.answers == []
 
 
@@ -123,7 +123,7 @@ async def test_what_is_typed_during_a_turn_waits_for_it(opened: Opens) -> None:
         await type_line(pilot, "first")
         await until(pilot, lambda: agent.asked == ["first"])
         await type_line(pilot, "second")
-        await until(pilot, lambda: app.jobs.waiting == 1)
+        await until(pilot, lambda: app.backstage.jobs.waiting == 1)
         assert agent.asked == ["first"]
         await pilot.press("escape")
         await until(pilot, lambda: agent.asked == ["first", "second"])
@@ -195,7 +195,7 @@ async def test_every_size_down_to_60_by_15_shows_prompt_status_and_question(
         await pilot.pause()
         assert "Accept (y)" in screen_text(app)
         await pilot.press("y")
-        await until(pilot, lambda: not app.jobs.busy)
+        await until(pilot, lambda: not app.backstage.jobs.busy)
 
 
 async def test_the_learning_panel_leaves_the_prompt_at_every_size(opened: Opens) -> None:
@@ -291,7 +291,11 @@ async def test_escape_is_answered_before_what_it_stopped_has_tidied_up(opened: O
         await pilot.press("escape")
         await until(pilot, lambda: "interrupted, tidying up" in screen_text(app))
         await type_line(pilot, "go on")
-        assert (app.jobs.busy, agent.asked, app.prompt.text) == (True, ["think for ever"], "")
+        assert (app.backstage.jobs.busy, agent.asked, app.prompt.text) == (
+            True,
+            ["think for ever"],
+            "",
+        )
         tidied.set()
         await until(pilot, lambda: agent.asked == ["think for ever", "go on"])
 
@@ -338,4 +342,4 @@ async def test_shift_tab_changes_the_mode_and_plan_allows_nothing(opened: Opens)
         await pilot.press("shift+tab", "shift+tab")
         assert "mode plan" in screen_text(app)
         await type_line(pilot, "change it")
-        await until(pilot, lambda: not app.jobs.busy and agent.answers == [False])
+        await until(pilot, lambda: not app.backstage.jobs.busy and agent.answers == [False])

@@ -10,9 +10,9 @@ from textual.app import App, ComposeResult
 from agent.events import OutputChunk, ReplyFinished, StageStarted, TextDelta, TurnFinished
 from tests.fakes.agent import ScriptedAgent
 from tests.tui.app.conftest import Opens, type_line, until
-from tui.app.pace import DrawingPace
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.markdown import GrowingMarkdown
+from tui.app.transcript.pace import DrawingPace
 from tui.render import render_markdown
 
 ANSWER = """# Title
@@ -99,7 +99,9 @@ async def test_what_was_said_and_printed_can_be_selected_and_copied(opened: Open
     agent = ScriptedAgent(script=[(TextDelta(ANSWER), REPLY, *printed, TurnFinished("done"))])
     async with opened(agent, size=(100, 60)) as (app, pilot):
         await type_line(pilot, "hi")
-        await until(pilot, lambda: app.jobs.last is not None and not app.jobs.busy)
+        await until(
+            pilot, lambda: app.backstage.jobs.last is not None and not app.backstage.jobs.busy
+        )
         app.query_one(GrowingMarkdown).text_select_all()
         await pilot.press("ctrl+c")
         assert "def f(x):" in app.clipboard

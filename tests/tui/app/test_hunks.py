@@ -33,7 +33,7 @@ async def test_parts_are_left_out_with_the_keyboard(opened: Opens) -> None:
             await type_line(pilot, "change it")
             await until(pilot, lambda: len(app.screen_stack) == 2)
             await pilot.press(*keys.split())
-            await until(pilot, lambda: not app.jobs.busy)
+            await until(pilot, lambda: not app.backstage.jobs.busy)
             assert agent.answers[-1] == allowed, keys
             assert agent.kept[-1] == (None if kept is None else frozenset(kept)), keys
 

@@ -29,7 +29,7 @@ from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResul
 from tui.app.editor import EditorError, at_line, place
 from tui.app.keys import APP_KEYS, read_keymap, shown
 from tui.app.prompt import TypedLines
-from tui.app.standing import StatusFields
+from tui.app.status import StatusFields
 from tui.app.transcript.earlier import entries_of
 from tui.app.transcript.entries import (
     MOST_OUTPUT,

@@ -81,10 +81,10 @@ async def running(app: ElagentApp) -> AsyncIterator[Pilot[int]]:
 
 
 async def steps_go_on(app: ElagentApp, pilot: Pilot[int]) -> None:
-    before = app.learning.losses[-1:], len(app.learning.losses)
+    before = app.backstage.learning.losses[-1:], len(app.backstage.learning.losses)
     await until(
         pilot,
-        lambda: (app.learning.losses[-1:], len(app.learning.losses)) != before,
+        lambda: (app.backstage.learning.losses[-1:], len(app.backstage.learning.losses)) != before,
         tries=ALWAYS,
     )
 
@@ -100,31 +100,35 @@ async def test_it_starts_when_idle_yields_to_a_key_and_ends_with_the_app(where: 
         await pilot.press("f2")
         await until(pilot, lambda: "starts when idle for 0.1 min" in screen_text(app))
         assert not workers(where)
-        app.learner.idle.clock = away
-        await until(pilot, lambda: bool(app.learning.losses), tries=ALWAYS)
+        app.backstage.learner.idle.clock = away
+        await until(pilot, lambda: bool(app.backstage.learning.losses), tries=ALWAYS)
         await until(pilot, lambda: "loss" in screen_text(app))
         (worker,) = workers(where)
 
-        app.learner.idle.clock = time.monotonic
+        app.backstage.learner.idle.clock = time.monotonic
         await pilot.press("x")
         assert workers(where)[worker] == "T"  # with the key itself, not some time after it
         await until(pilot, lambda: "paused: you are typing" in screen_text(app))
-        drained = len(app.learning.losses)
+        drained = len(app.backstage.learning.losses)
         await pilot.pause(1.0)
-        assert len(app.learning.losses) <= drained + 1  # what it had written before it stood still
+        assert (
+            len(app.backstage.learning.losses) <= drained + 1
+        )  # what it had written before it stood still
 
-        app.learner.idle.clock = away
+        app.backstage.learner.idle.clock = away
         await steps_go_on(app, pilot)
         assert workers(where) == {worker: workers(where)[worker]}
         await pilot.press("ctrl+q")
     assert not workers(where)
     again = ElagentApp(where, "auto", partial(open_assistant, where))
     async with running(again) as pilot:
-        again.learner.idle.clock = away
+        again.backstage.learner.idle.clock = away
         await pilot.press("f2")
         await until(
             pilot,
-            lambda: any("going on from its last step" in said for said in again.learning.notices),
+            lambda: any(
+                "going on from its last step" in said for said in again.backstage.learning.notices
+            ),
             tries=ALWAYS,
         )
     assert not workers(where)

@@ -1,39 +1,72 @@
-"""The agent behind the app: opened after the first paint, closed after the last."""
+"""The work behind the screen: opened after the first paint, closed after the last.
+
+It knows no widget: whatever happens here is posted as a message to the app.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.box.children import in_thread
-from tui.app.standing import read_git
-from tui.app.transcript.entries import FailureEntry
+from tui.app.backstage.approver import ScreenApprover
+from tui.app.backstage.asides import Asides
+from tui.app.backstage.faults import say_fault
+from tui.app.backstage.jobs import AgentJob, JobEnding, Jobs
+from tui.app.backstage.progress import JobProgress, StatusKeeper
+from tui.app.learner.rounds import Learner
+from tui.app.learner.state import LearningState
+from tui.app.messages import EntryMade, JobBegan, JobEnded
+from tui.app.status import StatusFields
+from tui.app.transcript.entries import AnswerEntry, FailureEntry, SaidEntry
 
 if TYPE_CHECKING:
-    from tui.app.app import ElagentApp
+    from collections.abc import Mapping
+
+    from agent.approval import Mode
     from tui.app.backstage.contract import Agent, OpenAgent
+    from tui.app.messages import Post
+    from tui.wiring import Context
 
 
 class Backstage:
-    """Holds the opened repository, and what is known of its files."""
+    """Holds the opened repository, and works off what the person asks for."""
 
-    def __init__(self, app: ElagentApp, open_agent: OpenAgent) -> None:
-        self._app = app
+    def __init__(self, where: Context, mode: Mode, open_agent: OpenAgent, post: Post) -> None:
+        self.where = where
+        self.post = post
+        self.opened = asyncio.Event()
+        self.files: list[str] = []
+        """The files that can be completed."""
+        self.status = StatusKeeper(StatusFields(model=where.settings.model.name, mode=mode), post)
+        self.learning = LearningState()
+        self.progress = JobProgress(self.status, self.learning, post)
+        self.approver = ScreenApprover(mode, post)
+        self.jobs = Jobs(where.paths.log_file)
+        self._asides = Asides(self.guarded)
+        self.learner = Learner(
+            where,
+            self.learning,
+            agent=lambda: self.agent,
+            jobs=self.jobs,
+            asides=self._asides,
+            post=post,
+        )
         self._open_agent = open_agent
         self._agent: Agent | None = None
         self._closing = contextlib.AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
         self._start: asyncio.Task[str] | None = None
         self._switch_wanted = False
-        self.opened = asyncio.Event()
-        self.files: list[str] = []
 
     @property
     def agent(self) -> Agent:
-        """The opened repository; whoever uses it waits for `opened` first."""
+        """The opened repository; every caller waits for `opened` first."""
         assert self._agent is not None  # noqa: S101 - see above
         return self._agent
 
@@ -43,75 +76,148 @@ class Backstage:
         self.look_at_files()
 
     async def _serve(self) -> None:
-        app = self._app
         try:
             # What it imports takes its time; in a thread the keyboard does not wait for it.
-            opened = await asyncio.to_thread(self._open_agent, app.shows)
+            opened = await asyncio.to_thread(self._open_agent, self.approver)
             self._agent = await self._closing.enter_async_context(opened)
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
-            await app.add(FailureEntry(self.fault(err)))
+            self._fail(say_fault(err, self.where.paths.log_file))
             return
         for said in self._agent.news():
-            await app.answer(said)
+            self.answer(said)
         self._start = asyncio.create_task(
             in_thread(self._agent.workspace.snapshot, "start of the conversation")
         )
         self.opened.set()
-        app.learner.begin()
-        await app.jobs.serve(self._agent)
+        self.learner.begin()
+        while True:
+            job = await self.jobs.next()
+            self._begin(job)
+            await self._end(job, await self.jobs.run(self._agent, job, self.progress.take))
+
+    def _begin(self, job: AgentJob) -> None:
+        self.progress.begin()
+        self.approver.begin()
+        self.learner.hold()
+        if job.said:
+            self.post(EntryMade(SaidEntry(job.said)))
+        self.post(JobBegan(job.title, self.jobs.waiting))
+
+    async def _end(self, job: AgentJob, ending: JobEnding) -> None:
+        self.progress.end()
+        self.post(JobEnded(self.jobs.waiting))
+        self._tell(ending)
+        if self.progress.files_changed or job.said.startswith("/"):
+            self.look_at_files()
+        if not self.jobs.waiting:
+            await self.guarded(self._switch_now())
+        self.learner.release()
+
+    def _tell(self, ending: JobEnding) -> None:
+        """Say how a job ended, unless it ended as it should."""
+        match ending.kind:
+            case "interrupted":
+                self.answer("interrupted; what was written stays (/undo)")
+            case "failed" | "fault":
+                if ending.lost == "sandbox":
+                    self.progress.lose_sandbox()
+                self._fail(ending.text, can_retry=bool(ending.lost))
+            case "done":
+                pass
+
+    def answer(self, text: str) -> None:
+        """Say something to the person, in the conversation."""
+        self.post(EntryMade(AnswerEntry(text)))
+
+    def _fail(self, text: str, *, can_retry: bool = False) -> None:
+        self.post(EntryMade(FailureEntry(text, can_retry=can_retry)))
+
+    async def guarded(self, work: Awaitable[None]) -> None:
+        """Do the work; a failure becomes a sentence in the conversation."""
+        from agent.errors import AgentError
+        from learning.errors import LearningError
+        from sandbox.box.contract import SandboxError
+
+        try:
+            await work
+        except (AgentError, LearningError, SandboxError) as err:
+            self._fail(str(err))
+        except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
+            self._fail(say_fault(err, self.where.paths.log_file))
+
+    def set_mode(self, mode: Mode) -> None:
+        """Decide by another mode from the next question on."""
+        self.approver.mode = mode
+        self.status.show(replace(self.status.fields, mode=mode))
+
+    def show_learner(self) -> None:
+        """Let the status line say what the learner does."""
+        self.status.show(replace(self.status.fields, learner=self.learning.short))
 
     async def start_snapshot(self) -> str:
         """The state of the files when the conversation began."""
         assert self._start is not None  # noqa: S101 - set before `opened`
         return await self._start
 
-    async def close(self) -> None:
-        """End what runs and give everything back."""
-        running = [task for task in (self._task, self._start) if task is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await self._closing.aclose()
-
-    def fault(self, err: Exception) -> str:
-        """Log a fault of our own; gives the sentence for the person."""
-        import traceback
-
-        from agent.session.logs import append_fault
-
-        text = "".join(traceback.format_exception(err))
-        place = append_fault(self._app.where.paths.log_file, text)
-        details = f"; details in {place}" if place else ""
-        return f"a fault in elagent itself: {type(err).__name__}: {err}{details}"
-
     def look_at_files(self) -> None:
         """Ask again for the branch, and for the files that can be completed."""
-        self._app.beside(self._look_at_files, group="files")
+        self._asides.run("files", self._look_at_files)
 
     async def _look_at_files(self) -> None:
-        app = self._app
-        branch, dirty = await in_thread(read_git, app.where.root, os.environ)
-        app.status.show(replace(app.standing, branch=branch, dirty=dirty))
+        branch, dirty = await in_thread(read_git, self.where.root, os.environ)
+        self.status.show(replace(self.status.fields, branch=branch, dirty=dirty))
         await self.opened.wait()
         self.files = await in_thread(self.agent.workspace.list_files)
 
     def switch_when_idle(self) -> None:
         """Another adapter is in use: connect again, but never under a reply in flight."""
         self._switch_wanted = True
-        if not self._app.jobs.busy:
-            self._app.beside(self.switch_now, group="switch")
+        if not self.jobs.busy:
+            self._asides.run("switch", self._switch_now)
 
-    async def switch_now(self) -> None:
+    async def _switch_now(self) -> None:
         """Between two jobs: connect to the model again if another adapter is in use."""
         if self._switch_wanted:
             self._switch_wanted = False
             await self.agent.reconnect(sandbox=False)
-        self._app.learner.look()
+        self.learner.count()
 
-    async def retry(self) -> None:
-        """Let go of what broke, and do the last job again."""
-        app = self._app
-        await app.answer("starting the model server and the sandbox anew")
-        await app.guarded(self.agent.reconnect())
-        if app.jobs.last is not None:
-            app.jobs.submit(app.jobs.last)
+    def retry(self) -> None:
+        """Let go of what broke, and repeat the last job."""
+        if self.jobs.last is not None and not self.jobs.busy:
+            self._asides.run("retry", self._retry)
+
+    async def _retry(self) -> None:
+        self.answer("starting the model server and the sandbox anew")
+        await self.guarded(self.agent.reconnect())
+        if self.jobs.last is not None:
+            self.jobs.submit(self.jobs.last)
+
+    async def close(self) -> None:
+        """End what runs and give everything back."""
+        await self.learner.close()
+        await self._asides.close()
+        running = [task for task in (self._task, self._start) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._closing.aclose()
+
+
+def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The branch (a short commit when detached; empty without git) and whether files differ.
+
+    Blocks; nothing of the repository's configuration can run.
+    """
+    from agent.errors import WorkspaceError
+    from agent.workspace.dirtiness import is_dirty
+    from agent.workspace.head import read_head
+
+    head = read_head(root)
+    if head is None:
+        return "", False
+    try:
+        changed = is_dirty(root, environ)
+    except WorkspaceError:
+        changed = False
+    return head.branch or head.commit[:8], changed

@@ -1,35 +1,55 @@
-"""What each command of the conversation does in the app."""
+"""Carries out each line that the person sends: commands that begin with `/`, and requests."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from sandbox.box.children import in_thread
 from tui.app.backstage.jobs import AgentJob
-from tui.app.transcript.entries import AnswerEntry, ChangeEntry, SaidEntry
+from tui.app.messages import ConversationCleared, EntryMade, HelpWanted, LeaveWanted, QueueChanged
+from tui.app.transcript.entries import ChangeEntry, SaidEntry
 from tui.slash import find, mentioned, nearest, split
 from tui.undone import undo_or_redo
 
 if TYPE_CHECKING:
     from agent.approval import Mode
-    from tui.app.app import ElagentApp
+    from tui.app.backstage.backstage import Backstage
 
 
 class Commands:
     """Carries out lines that begin with `/`; everything else is a request to the model."""
 
-    def __init__(self, app: ElagentApp) -> None:
-        self._app = app
+    def __init__(self, backstage: Backstage) -> None:
+        self._behind = backstage
+        self._lines: asyncio.Task[None] | None = None
 
-    async def handle(self, line: str) -> None:
+    def take(self, line: str) -> None:
+        """Take a line without keeping the keyboard waiting; lines keep their order."""
+        self._lines = asyncio.create_task(self._take(line, after=self._lines))
+
+    async def _take(self, line: str, *, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
+        await self._behind.opened.wait()
+        await self._behind.guarded(self._handle(line))
+        self._behind.post(QueueChanged(self._behind.jobs.waiting))
+
+    async def close(self) -> None:
+        """Let go of lines that were not carried out yet."""
+        if self._lines is not None:
+            self._lines.cancel()
+            await asyncio.gather(self._lines, return_exceptions=True)
+
+    async def _handle(self, line: str) -> None:
         """Do what the line says; what takes a while becomes a job."""
         name, rest = split(line)
         if not name:
-            for path in mentioned(line, self._app.backstage.files):
-                self._app.backstage.agent.conversation.add_file(path)
-            self._app.jobs.submit(
+            for path in mentioned(line, self._behind.files):
+                self._behind.agent.conversation.add_file(path)
+            self._behind.jobs.submit(
                 AgentJob(title="answering", events=lambda a: a.turn(line), said=line)
             )
             return
@@ -37,15 +57,15 @@ class Commands:
         if command is None:
             meant = nearest(name)
             advice = f"did you mean {meant}?" if meant else "/help shows them"
-            await self._app.answer(f"{name} is no command; {advice}")
+            self._behind.answer(f"{name} is no command; {advice}")
             return
         if command.needs_argument and not rest:
-            await self._app.answer(f"it needs something more: {command.usage}")
+            self._behind.answer(f"it needs something more: {command.usage}")
             return
         if (job := self._job(name, rest, line)) is not None:
-            self._app.jobs.submit(job)
+            self._behind.jobs.submit(job)
             return
-        await self._app.add(SaidEntry(line))
+        self._behind.post(EntryMade(SaidEntry(line)))
         await self._at_once(name, rest)
 
     def _job(self, name: str, rest: str, line: str) -> AgentJob | None:
@@ -64,103 +84,103 @@ class Commands:
                 return None
 
     async def _at_once(self, name: str, rest: str) -> None:  # noqa: C901 - one case per command
-        app = self._app
+        behind = self._behind
         match name:
             case "/help":
-                app.action_keys()
+                behind.post(HelpWanted())
             case "/add" | "/drop":
-                await self._file(name, rest.removeprefix("@"))
+                self._file(name, rest.removeprefix("@"))
             case "/mode":
-                await self._mode(rest)
+                self._mode(rest)
             case "/undo" | "/redo" | "/diff":
-                await app.guarded(self._files(name, rest))
+                await self._files(name, rest)
             case "/learn":
-                app.learner.start(by_hand=True)
+                behind.learner.start(by_hand=True)
             case "/clear":
                 await self._clear()
             case "/quit":
-                app.action_leave()
+                behind.post(LeaveWanted())
             case "/model" if rest:
-                await app.guarded(self._use_model(rest))
+                await self._use_model(rest)
             case "/adapters" if rest:
-                await app.guarded(self._use_adapter(rest))
+                await self._use_adapter(rest)
             case "/export":
-                await app.guarded(self._export(rest))
+                await self._export(rest)
             case _:
-                await app.guarded(self._report(name))
+                await self._report(name)
 
-    async def _file(self, name: str, path: str) -> None:
-        conversation = self._app.backstage.agent.conversation
+    def _file(self, name: str, path: str) -> None:
+        conversation = self._behind.agent.conversation
         if name == "/drop":
             conversation.drop_file(path)
-            await self._app.answer(f"{path} is not shown any more when it changes")
-        elif path in self._app.backstage.files:
+            self._behind.answer(f"{path} is not shown any more when it changes")
+        elif path in self._behind.files:
             conversation.add_file(path)
-            await self._app.answer(f"{path} is shown to the model with your next request")
+            self._behind.answer(f"{path} is shown to the model with your next request")
         else:
-            await self._app.answer(f"there is no file {path} in this repository")
+            self._behind.answer(f"there is no file {path} in this repository")
 
-    async def _mode(self, given: str) -> None:
+    def _mode(self, given: str) -> None:
         if given in ("ask", "auto", "plan"):
-            self._app.set_mode(cast("Mode", given))
-            await self._app.answer(f"mode {given}")
+            self._behind.set_mode(cast("Mode", given))
+            self._behind.answer(f"mode {given}")
         else:
-            await self._app.answer(f"mode {self._app.mode}; choose: /mode ask|auto|plan")
+            self._behind.answer(f"mode {self._behind.approver.mode}; choose: /mode ask|auto|plan")
 
     async def _files(self, name: str, rest: str) -> None:
-        app = self._app
-        workspace = app.backstage.agent.workspace
+        behind = self._behind
+        workspace = behind.agent.workspace
         if name == "/diff":
-            diff = await in_thread(workspace.diff, await app.backstage.start_snapshot())
-            await app.add(
-                ChangeEntry("changed since the beginning", diff)
-                if diff
-                else AnswerEntry("nothing changed")
-            )
+            diff = await in_thread(workspace.diff, await behind.start_snapshot())
+            if diff:
+                behind.post(EntryMade(ChangeEntry("changed since the beginning", diff)))
+            else:
+                behind.answer("nothing changed")
             return
-        if app.jobs.busy:
-            await app.answer("something is running; stop it first (Esc)")
+        if behind.jobs.busy:
+            behind.answer("something is running; stop it first (Esc)")
             return
-        await app.answer(await asyncio.to_thread(undo_or_redo, workspace, name, rest))
-        app.backstage.look_at_files()
+        behind.answer(await asyncio.to_thread(undo_or_redo, workspace, name, rest))
+        behind.look_at_files()
 
     async def _clear(self) -> None:
-        if self._app.jobs.busy:
-            await self._app.answer("something is running; stop it first (Esc)")
+        if self._behind.jobs.busy:
+            self._behind.answer("something is running; stop it first (Esc)")
             return
         from agent.turn.conversation import Conversation
 
-        self._app.backstage.agent.conversation = Conversation()
-        await self._app.transcript.load([])
-        await self._app.answer("the conversation begins anew; files and experiences stay")
+        self._behind.agent.conversation = Conversation()
+        self._behind.post(ConversationCleared())
+        self._behind.answer("the conversation begins anew; files and experiences stay")
 
     async def _use_model(self, name: str) -> None:
-        if self._app.jobs.busy:
-            await self._app.answer("something is running; stop it first (Esc)")
+        if self._behind.jobs.busy:
+            self._behind.answer("something is running; stop it first (Esc)")
             return
-        await self._app.backstage.agent.reconnect(name, sandbox=False)
-        self._app.say_model(name)
-        await self._app.answer(f"{name} answers from the next reply on")
+        await self._behind.agent.reconnect(name, sandbox=False)
+        fields = self._behind.status.fields
+        self._behind.status.show(replace(fields, model=name, adapter=""))
+        self._behind.answer(f"{name} answers from the next reply on")
 
     async def _use_adapter(self, name: str) -> None:
         from tui.reports import use_adapter
 
-        answer = await asyncio.to_thread(use_adapter, self._app.where, name)
-        await self._app.answer(answer)
-        self._app.backstage.switch_when_idle()
+        answer = await asyncio.to_thread(use_adapter, self._behind.where, name)
+        self._behind.answer(answer)
+        self._behind.switch_when_idle()
 
     async def _export(self, given: str) -> None:
         from tui.reports import export
 
-        messages, root = self._app.backstage.agent.conversation.messages, self._app.where.root
+        messages, root = self._behind.agent.conversation.messages, self._behind.where.root
         written = await asyncio.to_thread(lambda: export(messages, given, root=root))
-        await self._app.answer(written)
+        self._behind.answer(written)
 
     async def _report(self, name: str) -> None:
         from tui import reports
 
-        where, standing = self._app.where, self._app.standing
-        conversation = self._app.backstage.agent.conversation
+        where, standing = self._behind.where, self._behind.status.fields
+        conversation = self._behind.agent.conversation
         looks: dict[str, Callable[[], str]] = {
             "/adapters": lambda: reports.adapters(where),
             "/experiences": lambda: reports.experiences(where),
@@ -173,4 +193,4 @@ class Commands:
                 limit=standing.limit,
             ),
         }
-        await self._app.answer(await asyncio.to_thread(looks[name]))
+        self._behind.answer(await asyncio.to_thread(looks[name]))

@@ -1,4 +1,4 @@
-"""Runs the jobs of a conversation one after the other; each can be interrupted at any moment."""
+"""The jobs of a conversation, one after the other; each can be interrupted at any moment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal
 
 from agent.events import Event
 from tui.app.backstage.contract import Agent
+from tui.app.backstage.faults import say_fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class AgentJob:
     title: str
     events: Callable[[Agent], AsyncGenerator[Event, None]]
     said: str = ""
-    """What the person typed for it."""
+    """The line that the person typed for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +35,11 @@ class JobEnding:
     """What may have died; starting it anew and trying again may help."""
 
 
-class Shows(Protocol):
-    """Whoever shows what a job does."""
-
-    async def job_began(self, job: AgentJob) -> None: ...
-
-    async def job_event(self, event: Event) -> None: ...
-
-    async def job_ended(self, job: AgentJob, outcome: JobEnding) -> None: ...
-
-
 class Jobs:
     """A queue with at most one job running."""
 
-    def __init__(self, shows: Shows, on_fault: Callable[[Exception], str]) -> None:
-        self._shows = shows
-        self._on_fault = on_fault
+    def __init__(self, log_file: Path) -> None:
+        self._log_file = log_file
         self._waiting: deque[AgentJob] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[JobEnding] | None = None
@@ -63,46 +54,35 @@ class Jobs:
         return len(self._waiting)
 
     def submit(self, job: AgentJob) -> None:
-        """Do it now, or as soon as what came before it is done."""
+        """Do the job now, or as soon as those before it are done."""
         self._waiting.append(job)
         self._wake.set()
 
     def interrupt(self) -> bool:
-        """Stop the running job at once; what waits comes next. Whether there was one."""
+        """Stop the running job at once; the next one follows. False if none was running."""
         if self._task is None:
             return False
         if not self._task.cancelling():  # its clean-up is not to be cut short
             self._task.cancel()
         return True
 
-    async def serve(self, agent: Agent) -> None:
-        """Run jobs until cancelled."""
-        while True:
+    async def next(self) -> AgentJob:
+        """Take the first job of the queue; wait until there is one."""
+        while not self._waiting:
+            self._wake.clear()
             await self._wake.wait()
-            if not self._waiting:
-                self._wake.clear()
-                continue
-            job = self._waiting.popleft()
-            self.last = job
-            await self._shows.job_began(job)
-            self._task = asyncio.create_task(self._run(agent, job))
-            try:
-                outcome = await self._ended(self._task)
-            finally:
-                self._task = None
-            await self._shows.job_ended(job, outcome)
+        self.last = self._waiting.popleft()
+        return self.last
 
-    @staticmethod
-    async def _ended(task: asyncio.Task[JobEnding]) -> JobEnding:
+    async def run(self, agent: Agent, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
+        """Do the job and hand on each of its events; gives how it ended."""
+        self._task = asyncio.create_task(self._run(agent, job, take))
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:  # we are being closed, not the job
-            task.cancel()
-            await asyncio.wait([task])
-            raise
-        return JobEnding(kind="interrupted") if task.cancelled() else task.result()
+            return await _ended(self._task)
+        finally:
+            self._task = None
 
-    async def _run(self, agent: Agent, job: AgentJob) -> JobEnding:
+    async def _run(self, agent: Agent, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
         from agent.errors import AgentError
         from learning.errors import LearningError
         from sandbox.box.contract import SandboxError
@@ -110,12 +90,22 @@ class Jobs:
         try:
             async with aclosing(job.events(agent)) as events:
                 async for event in events:
-                    await self._shows.job_event(event)
+                    take(event)
         except (AgentError, LearningError, SandboxError) as err:
             return JobEnding(kind="failed", text=str(err), lost=_lost(err))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
-            return JobEnding(kind="fault", text=self._on_fault(err), lost="something")
+            return JobEnding(kind="fault", text=say_fault(err, self._log_file), lost="something")
         return JobEnding(kind="done")
+
+
+async def _ended(task: asyncio.Task[JobEnding]) -> JobEnding:
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:  # we are being closed, not the job
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    return JobEnding(kind="interrupted") if task.cancelled() else task.result()
 
 
 def _lost(err: Exception) -> Literal["", "model", "sandbox"]:

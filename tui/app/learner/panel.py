@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -12,84 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from agent.events import (
-    Event,
-    ExperienceRecorded,
-    LearnFinished,
-    LearnStep,
-    Notice,
-    Progress,
-    StageStarted,
-)
 from sandbox.box.streams import display_safe
-from tui.plain import amount, format_seconds
+from tui.app.learner.state import LearningState
+from tui.plain import format_seconds
 from tui.rounds import Round, version_of
 
 if TYPE_CHECKING:
     from tui.app.learner.plots import Plots
 
 _LATEST = 5
-
-
-@dataclass(kw_only=True)
-class LearningState:
-    """Everything that the panel shows; filled from events."""
-
-    captured: list[ExperienceRecorded] = field(default_factory=list)
-    stage: str = ""
-    """What the learner does now; empty when it does not run."""
-    paused: str = ""
-    """Why it stands still."""
-    waits_for: str = ""
-    """What must happen before it starts by itself."""
-    detail: str = ""
-    losses: list[float] = field(default_factory=list)
-    steps: int = 0
-    eta_s: float | None = None
-    lineage: tuple[str, ...] = ()
-    rounds: tuple[Round, ...] = ()
-    """The rounds of all adapters that are there, oldest first."""
-    verdicts: list[LearnFinished] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    def take(self, event: Event) -> None:
-        """Note what the learner, or the recorder, has said."""
-        match event:
-            case ExperienceRecorded():
-                self.captured.append(event)
-            case StageStarted(text):
-                self.stage, self.detail = text, ""
-            case Progress(done, total, unit, eta_s):
-                of_total = f" of {amount(total, unit)}" if total else ""
-                self.detail, self.eta_s = f"{amount(done, unit)}{of_total}", eta_s
-            case LearnStep(step, steps, loss, tokens_per_s, eta_s, memory_mib):
-                self.losses.append(loss)
-                self.steps, self.eta_s = steps, eta_s
-                memory = f", {memory_mib} MiB" if memory_mib else ""
-                self.detail = (
-                    f"step {step} of {steps}, loss {loss:.3f}, {tokens_per_s:.0f} tok/s{memory}"
-                )
-            case LearnFinished():
-                self.verdicts.append(event)
-            case Notice(text):
-                self.notices = [*self.notices[-2:], text]
-            case _:
-                pass
-
-    def began(self) -> None:
-        self.losses, self.detail, self.eta_s, self.notices = [], "", None, []
-        self.stage = "starting"
-
-    def ended(self) -> None:
-        self.stage = self.detail = self.paused = ""
-        self.eta_s = None
-
-    @property
-    def short(self) -> str:
-        """One or two words for the status line; empty when nothing happens."""
-        if self.paused:
-            return "paused"
-        return self.stage
 
 
 class LearningPanel(VerticalScroll):

@@ -1,21 +1,26 @@
-"""Carries out what `background.decide` decides, and shows what the learner says."""
+"""Carries out what `background.decide` decides: at most one learning round beside the conversation."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.events import Event, LearnFinished
+from tui.app.backstage.faults import say_fault
 from tui.app.learner.background import Conditions, IdleTime, decide, trouble
+from tui.app.messages import AdapterPromoted, EntryMade, HintGiven, LearningChanged
 from tui.app.transcript.entries import AnswerEntry, EventEntry, FailureEntry
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-
     from agent.rounds.learn import LearnOptions
     from agent.rounds.process import LearnerSwitch
-    from tui.app.app import ElagentApp
+    from tui.app.backstage.asides import Asides
+    from tui.app.backstage.contract import Agent
+    from tui.app.backstage.jobs import Jobs
+    from tui.app.learner.state import LearningState
+    from tui.app.messages import Post
     from tui.rounds import Round
     from tui.wiring import Context
 
@@ -24,17 +29,32 @@ _LOOK_RUNNING_S = 0.5
 
 
 class Learner:
-    """At most one learning round beside the conversation."""
+    """Looks from time to time, and starts, holds up, resumes or ends a round."""
 
-    def __init__(self, app: ElagentApp) -> None:
-        self._app = app
+    def __init__(
+        self,
+        where: Context,
+        learning: LearningState,
+        *,
+        agent: Callable[[], Agent],
+        jobs: Jobs,
+        asides: Asides,
+        post: Post,
+    ) -> None:
+        self._where = where
+        self._learning = learning
+        self._agent = agent
+        self._jobs = jobs
+        self._asides = asides
+        self._post = post
         self.idle = IdleTime()
         self._task: asyncio.Task[None] | None = None
         self._switch: LearnerSwitch | None = None
         self._by_hand = self._given_up = False
         self._new_verified = self._unfixed = 0
         self._practising = self._practised = False
-        self._timer: Timer | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self._stop_reason = ""
 
     @property
@@ -43,11 +63,11 @@ class Learner:
 
     def begin(self) -> None:
         """The agent is open: count what there is, and look from time to time."""
-        self._timer = self._app.set_interval(_LOOK_IDLE_S, self._look)
-        self.look()
+        self._look_later()
+        self.count()
 
     def touch(self) -> None:
-        """A key was pressed: what was begun in the background stands still at once."""
+        """A key was pressed: a round that began by itself stands still at once."""
         self.idle.touch()
         if self.running and not self._by_hand:
             self._pause("you are typing")
@@ -62,29 +82,46 @@ class Learner:
         self.idle.touch()
         self._look()
 
-    def look(self) -> None:
-        """Count again what could be learned from, and what is in use."""
-        self._app.beside(self._count, group="count")
+    def count(self) -> None:
+        """Count again what could be learned from, and which adapters there are."""
+        self._asides.run("count", self._count)
 
     async def _count(self) -> None:
         from learning.errors import LearningError
 
         try:
-            counted = await asyncio.to_thread(_count_all, self._app.where)
+            counted = await asyncio.to_thread(_count_all, self._where)
         except LearningError as err:
-            self._app.learning.notices = [str(err)]
+            self._learning.notices = [str(err)]
         else:
             self._new_verified, self._unfixed = counted.new_verified, counted.unfixed
-            self._app.learning.lineage = counted.lineage
-            self._app.learning.rounds = counted.rounds
+            self._learning.lineage = counted.lineage
+            self._learning.rounds = counted.rounds
         self._look()
 
     def _look(self) -> None:
+        """Decide once, and look again after a while."""
+        action = decide(self._where.settings.learn, self._conditions())
+        match action.action:
+            case "start":
+                self.start(by_hand=False)
+            case "pause":
+                self._pause(action.reason)
+            case "resume":
+                self._resume()
+            case "stop":
+                self._end(action.reason)
+            case "wait" if not self.running:
+                self._learning.waits_for = action.reason
+        self._post(LearningChanged())
+        self._look_later()
+
+    def _conditions(self) -> Conditions:
         from learning.training.resources import available_bytes
 
-        now = Conditions(
+        return Conditions(
             idle_s=self.idle.seconds,
-            busy=self._app.jobs.busy,
+            busy=self._jobs.busy,
             new_verified=self._new_verified,
             running=self.running,
             paused=self._switch is not None and self._switch.paused,
@@ -93,108 +130,100 @@ class Learner:
             given_up=self._given_up,
             to_practise=self._to_practise,
         )
-        step = decide(self._app.where.settings.learn, now)
-        match step.action:
-            case "start":
-                self.start(by_hand=False)
-            case "pause":
-                self._pause(step.reason)
-            case "resume":
-                self._resume()
-            case "stop":
-                self._end(step.reason)
-            case "wait" if not self.running:
-                self._app.learning.waits_for = step.reason
-        self._draw()
+
+    def _look_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._closed:
+            after_s = _LOOK_RUNNING_S if self.running else _LOOK_IDLE_S
+            self._timer = asyncio.get_running_loop().call_later(after_s, self._look)
 
     def start(self, *, by_hand: bool) -> None:
         """Begin a round, or go on with one that was interrupted."""
         from agent.rounds.process import LearnerSwitch
 
         if self.running:
-            self._app.notify("a learning round is running already; F2 shows it")
+            self._post(HintGiven("a learning round is running already; F2 shows it"))
             return
         self._by_hand = by_hand
         self._switch = LearnerSwitch()
-        self._app.learning.began()
+        self._learning.began()
         self._task = asyncio.create_task(self._round(self._switch))
-        if self._app.jobs.busy:
+        if self._jobs.busy:
             self._pause("a turn is running")
-        self._every(_LOOK_RUNNING_S)
+        self._look_later()
 
     @property
     def _to_practise(self) -> int:
-        wanted = self._app.where.settings.learn.practice_min > 0 and not self._practised
+        wanted = self._where.settings.learn.practice_min > 0 and not self._practised
         return self._unfixed if wanted else 0
 
     async def _practise(self) -> None:
-        """Retry failures that nobody fixed: what comes of it is learned in the round that follows."""
+        """Retry failures that nobody fixed; the round that follows learns from the repairs."""
         from agent.rounds.practice import PracticeOptions
 
-        settings = self._app.where.settings.learn
+        settings = self._where.settings.learn
         limits = PracticeOptions(budget_s=60 * settings.practice_min, seed=settings.seed)
         self._practising = True
-        self._app.learning.paused = ""
+        self._learning.paused = ""
         try:
-            async for event in self._app.backstage.agent.practise(limits):
-                self._app.learning.take(event)
-                self._draw()
+            async for event in self._agent().practise(limits):
+                self._learning.take(event)
+                self._post(LearningChanged())
         finally:
             self._practising = False
         self._practised = True
         await self._count()
 
     async def _practised_enough(self) -> bool:
-        """Practise first where nobody asked for the round; whether there is something to learn."""
+        """Practise first where nobody asked for the round; False if too little came of it."""
         if self._by_hand or not self._to_practise:
             return True
         await self._practise()
-        return self._new_verified >= self._app.where.settings.learn.background_after
+        return self._new_verified >= self._where.settings.learn.background_after
 
     async def _round(self, switch: LearnerSwitch) -> None:
         from agent.errors import AgentError
         from learning.errors import LearningError
 
-        app = self._app
         try:
             if not await self._practised_enough():
                 return
-            async for event in app.backstage.agent.learn(self._options(), switch=switch):
-                await self._take(event)
+            async for event in self._agent().learn(self._options(), switch=switch):
+                self._take(event)
         except asyncio.CancelledError:
             if self._stop_reason:
-                await app.add(
-                    AnswerEntry(f"learning stopped: {self._stop_reason}; it can go on later")
-                )
+                said = f"learning stopped: {self._stop_reason}; it can go on later"
+                self._post(EntryMade(AnswerEntry(said)))
             raise
         except (AgentError, LearningError) as err:
             self._given_up = True
-            app.learning.notices = [str(err)]
+            self._learning.notices = [str(err)]
             if self._by_hand:
-                await app.add(FailureEntry(str(err)))
+                self._post(EntryMade(FailureEntry(str(err))))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             self._given_up = True
-            await app.add(FailureEntry(app.backstage.fault(err)))
+            said = say_fault(err, self._where.paths.log_file)
+            self._post(EntryMade(FailureEntry(said)))
         finally:
             self._task = self._switch = None
-            app.learning.ended()
-            self._every(_LOOK_IDLE_S)
-            self.look()
+            self._learning.ended()
+            self._look_later()
+            self.count()
 
-    async def _take(self, event: Event) -> None:
-        app = self._app
-        app.learning.take(event)
-        self._draw()
+    def _take(self, event: Event) -> None:
+        self._learning.take(event)
+        self._post(LearningChanged())
         if isinstance(event, LearnFinished):
-            await app.add(EventEntry(event))
+            self._post(EntryMade(EventEntry(event)))
             self._given_up = event.adapter is None
             if event.decision == "promoted":
-                app.backstage.switch_when_idle()
+                self._post(AdapterPromoted())
 
     def _options(self) -> LearnOptions:
         from agent.rounds.learn import LearnOptions
 
-        settings = self._app.where.settings.learn
+        settings = self._where.settings.learn
         return LearnOptions(
             max_examples=settings.max_examples,
             steps=settings.steps,
@@ -208,6 +237,9 @@ class Learner:
 
     async def close(self) -> None:
         """End the round at its next checkpoint: it loses at most one step."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         task = self._task
         self._end("")
         if task is not None:
@@ -224,30 +256,18 @@ class Learner:
             return
         if self._switch is not None and not self._switch.paused:
             self._switch.pause()
-        self._app.learning.paused = reason
-        self._draw()
+        self._learning.paused = reason
+        self._post(LearningChanged())
 
     def _resume(self) -> None:
         if self._switch is not None:
             self._switch.resume()
-        self._app.learning.paused = ""
-
-    def _every(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-        if self._app.is_running:
-            self._timer = self._app.set_interval(seconds, self._look)
-
-    def _draw(self) -> None:
-        app = self._app
-        if app.is_running:
-            app.status.show(replace(app.standing, learner=app.learning.short))
-            app.panel.draw()
+        self._learning.paused = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StoreCounts:
-    """What the stores of this repository say."""
+    """The figures that the stores of this repository give."""
 
     new_verified: int
     unfixed: int
@@ -256,7 +276,7 @@ class _StoreCounts:
 
 
 def _count_all(where: Context) -> _StoreCounts:
-    """Read the stores. Blocks, and so does what it imports: the keyboard must not wait for it."""
+    """Read the stores. Blocks, as do its imports: the keyboard must not wait for it."""
     from tui import reports
 
     return _StoreCounts(

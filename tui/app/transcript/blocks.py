@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Static
 
 from sandbox.box.streams import display_safe
+from tui.app.messages import RetryWanted
 from tui.app.transcript.block import EntryBlock, FoldableBlock
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.entries import (
@@ -120,9 +120,6 @@ class FailureBlock(EntryBlock, can_focus=True):
         Binding("enter,r", "retry", "Restart and try again", show=False)
     ]
 
-    class Retry(Message):
-        """The person wants it tried again."""
-
     def __init__(self, entry: FailureEntry) -> None:
         super().__init__(entry, classes="failure")
         self._failure = entry
@@ -135,7 +132,7 @@ class FailureBlock(EntryBlock, can_focus=True):
 
     def action_retry(self) -> None:
         if self._failure.can_retry:
-            self.post_message(self.Retry())
+            self.post_message(RetryWanted())
 
 
 def block_for(entry: Entry) -> EntryBlock:  # noqa: C901, PLR0911 - a closed union

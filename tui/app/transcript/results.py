@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.message import Message
 from textual.widgets import Static, Tree
 from textual.widgets.tree import TreeNode
 
 from agent.events import TestsFinished
 from sandbox.box.streams import display_safe
 from sandbox.verdict.report import TestResult
+from tui.app.messages import CodeWanted
 from tui.app.transcript.block import EntryBlock
 from tui.app.transcript.entries import TestsEntry
 from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
@@ -26,27 +26,20 @@ _LABEL_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CodeLine:
     """A line of a file of the repository; both come from the code under test."""
 
     file: str
     line: int
 
 
-Node = Place | tuple[TestResult, ...] | None
+Node = CodeLine | tuple[TestResult, ...] | None
 
 
 class TestsBlock(EntryBlock):
     """One run: its counts, then its red tests with reason and place, then the others by file."""
 
     __test__ = False
-
-    class Jump(Message):
-        """The person wants to see the code."""
-
-        def __init__(self, place: Place) -> None:
-            super().__init__()
-            self.place = place
 
     def __init__(self, entry: TestsEntry, event: TestsFinished) -> None:
         super().__init__(entry, classes="tests")
@@ -79,7 +72,7 @@ class TestsBlock(EntryBlock):
             (_short(result.id) if len(same) == 1 else f"{len(same)} tests alike", "bold"),
             _where(result.file, result.line),
         )
-        place = Place(result.file, result.line) if result.file else None
+        place = CodeLine(result.file, result.line) if result.file else None
         node = parent.add(label, data=place, expand=True)
         for line in display_safe(result.message).strip().splitlines()[:_MESSAGE_LINES]:
             node.add_leaf(Text(_short(line)), data=place)
@@ -88,7 +81,7 @@ class TestsBlock(EntryBlock):
             return
         for frame in result.frames[:-1]:
             text = Text(f"from {_short(frame.function)}{_where(frame.file, frame.line)}", "dim")
-            node.add_leaf(text, data=Place(frame.file, frame.line))
+            node.add_leaf(text, data=CodeLine(frame.file, frame.line))
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
         """Fill a folded branch when it is opened: thousands of green tests cost nothing before."""
@@ -106,8 +99,8 @@ class TestsBlock(EntryBlock):
     def on_tree_node_selected(self, event: Tree.NodeSelected[Node]) -> None:
         """Enter on a red test, or a line of its traceback, opens the editor there."""
         event.stop()
-        if isinstance(event.node.data, Place):
-            self.post_message(self.Jump(event.node.data))
+        if isinstance(event.node.data, CodeLine):
+            self.post_message(CodeWanted(event.node.data.file, event.node.data.line))
 
 
 def _by_file(results: Iterable[TestResult]) -> Mapping[str, Sequence[TestResult]]:

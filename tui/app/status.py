@@ -1,10 +1,9 @@
-"""The status line: which model and adapter, how full, how fast, what may be done, and where."""
+"""The two lines below the conversation: the status, and the activity while something runs."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,14 +12,12 @@ from textual.widgets import Static
 from sandbox.box.streams import display_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.events import Progress, ReplyFinished
+    from agent.events import ReplyFinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFields:
-    """What the status line says."""
+    """The fields of the status line."""
 
     model: str
     mode: str
@@ -34,7 +31,7 @@ class StatusFields:
     learner: str = ""
 
     def after(self, reply: ReplyFinished) -> StatusFields:
-        """With what a reply told about itself."""
+        """These fields with the model, adapter and tokens of a reply."""
         return replace(
             self,
             model=reply.model,
@@ -45,7 +42,7 @@ class StatusFields:
         )
 
     def parts(self) -> list[tuple[str, int]]:
-        """Each thing to say, with its rank: the highest are left out first when room is short."""
+        """Each field in words, with its rank: the highest are left out first when room is short."""
         limit = f"/{self.limit}" if self.limit else ""
         tokens = f"{self.used}{limit} tokens" if self.used else "no tokens yet"
         branch = f"{self.branch}{' (changed)' if self.dirty else ''}" if self.branch else "no git"
@@ -62,7 +59,7 @@ class StatusFields:
         return [(text, rank) for text, rank in found if text]
 
     def line(self, columns: int) -> str:
-        """As much as fits, in a fixed order."""
+        """As many fields as fit into the columns, in a fixed order."""
         parts = self.parts()
         while len(parts) > 1 and len(" | ".join(text for text, _ in parts)) > columns:
             parts.remove(max(parts, key=lambda part: part[1]))
@@ -72,29 +69,26 @@ class StatusFields:
 class StatusLine(Static):
     """One line at the bottom; drawn only when it changes."""
 
-    def __init__(self, standing: StatusFields) -> None:
+    def __init__(self, fields: StatusFields) -> None:
         super().__init__(id="status", markup=False)
-        self._standing = standing
+        self._fields = fields
 
-    @property
-    def standing(self) -> StatusFields:
-        return self._standing
-
-    def show(self, standing: StatusFields) -> None:
-        if standing != self._standing:
-            self._standing = standing
+    def show(self, fields: StatusFields) -> None:
+        """Draw the line again, if it says something else now."""
+        if fields != self._fields:
+            self._fields = fields
             self.draw()
 
     def on_resize(self) -> None:
         self.draw()
 
     def draw(self) -> None:
-        line = self._standing.line(max(20, self.size.width))
+        line = self._fields.line(max(20, self.size.width))
         self.update(Text(line, no_wrap=True), layout=False)
 
 
 class ActivityLine(Static):
-    """What is being done now, for how long, and how to stop it; hidden while nothing is."""
+    """The running work, its seconds so far, and how to stop it; hidden while nothing runs."""
 
     def __init__(self) -> None:
         super().__init__(id="activity", markup=False)
@@ -106,36 +100,32 @@ class ActivityLine(Static):
         self.display = False
 
     def begin(self, what: str) -> None:
+        """Show that work began."""
         self._what, self._detail = what, ""
         self._since = time.monotonic()
         self.display = True
         self.draw()
 
     def stage(self, what: str) -> None:
-        """The work goes on with something else; drawn with the next tick."""
+        """Name the work that goes on now; drawn with the next tick."""
         self._what, self._detail = what, ""
 
     def detail(self, text: str) -> None:
+        """Say how far the work is; drawn with the next tick."""
         self._detail = text
 
     def queued(self, count: int) -> None:
+        """Say how many jobs wait."""
         self._queued = count
         self.draw()
 
-    def progress(self, event: Progress) -> None:
-        """How far it is, in words; drawn with the next tick."""
-        from tui.plain import amount, format_seconds
-
-        total = f" of {amount(event.total, event.unit)}" if event.total else ""
-        left = f", {format_seconds(event.eta_s)} left" if event.eta_s is not None else ""
-        self._detail = f"{amount(event.done, event.unit)}{total}{left}"
-
     def end(self) -> None:
+        """Hide the line: nothing runs any more."""
         self.display = False
         self._queued = 0
 
     def draw(self) -> None:
-        """Called a few times a second while something runs, never while idle."""
+        """Draw the wheel and the seconds; called a few times a second while something runs, never else."""
         elapsed = int(time.monotonic() - self._since)
         wheel = "|/-\\"[int(time.monotonic() * 4) % 4]
         queued = f"; {self._queued} waiting" if self._queued else ""
@@ -146,22 +136,3 @@ class ActivityLine(Static):
         if line != self._line:
             self._line = line
             self.update(Text(line, no_wrap=True), layout=False)
-
-
-def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The branch (a short commit when detached; empty without git) and whether files differ.
-
-    Blocks; nothing of the repository's configuration can run.
-    """
-    from agent.errors import WorkspaceError
-    from agent.workspace.dirtiness import is_dirty
-    from agent.workspace.head import read_head
-
-    head = read_head(root)
-    if head is None:
-        return "", False
-    try:
-        changed = is_dirty(root, environ)
-    except WorkspaceError:
-        changed = False
-    return head.branch or head.commit[:8], changed

@@ -1,0 +1,148 @@
+"""Follows the running job: folds its events into entries, and says what the status shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.events import (
+    EditApplied,
+    Event,
+    ExperienceRecorded,
+    FixFinished,
+    Progress,
+    ReplyFinished,
+    StageStarted,
+    TestFinished,
+    TestsFinished,
+    TextDelta,
+)
+from tui.app.messages import EntryMade, JobAdvanced, JobStaged, LearningChanged, StatusChanged
+from tui.app.transcript.entries import Entry, EventFold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.app.learner.state import LearningState
+    from tui.app.messages import Post
+    from tui.app.status import StatusFields
+
+
+class StatusKeeper:
+    """The fields of the status line, for everyone who changes some of them."""
+
+    def __init__(self, fields: StatusFields, post: Post) -> None:
+        self.fields = fields
+        self._post = post
+
+    def show(self, fields: StatusFields) -> None:
+        """Let the status line show these fields, if they differ."""
+        if fields != self.fields:
+            self.fields = fields
+            self._post(StatusChanged(fields))
+
+
+class JobProgress:
+    """What is known of the running job; entries that have grown wait here to be drawn."""
+
+    def __init__(self, status: StatusKeeper, learning: LearningState, post: Post) -> None:
+        self._status = status
+        self._learning = learning
+        self._post = post
+        self._fold = EventFold()
+        self._grown: dict[int, Entry] = {}
+        self._made: set[int] = set()
+        self._answering = False
+        self._passed = self._red = 0
+        self.files_changed = False
+        """True if the job may have changed files of the repository."""
+
+    def begin(self) -> None:
+        """Forget the job before."""
+        self._fold = EventFold()
+        self._made.clear()
+        self._answering = False
+        self.files_changed = False
+
+    def take(self, event: Event) -> None:
+        """Note one event; what it adds to the conversation is posted, or waits to be drawn."""
+        self._note(event)
+        self._answering = isinstance(event, TextDelta)
+        entry = self._fold.add(event)
+        self._take_ended()
+        if entry is None:
+            return
+        if entry.number in self._made:
+            self._grown[entry.number] = entry
+        else:
+            self._made.add(entry.number)
+            self._post(EntryMade(entry))
+
+    def end(self) -> None:
+        """Close entries that still grow, e.g. after an interrupt."""
+        for entry in self._fold.end():
+            self._grown[entry.number] = entry
+        self._take_ended()
+        self._sandbox(None)
+
+    @property
+    def has_grown(self) -> bool:
+        return bool(self._grown)
+
+    def take_grown(self) -> Sequence[Entry]:
+        """The entries that have grown since the last call."""
+        grown, self._grown = self._grown, {}
+        return list(grown.values())
+
+    def lose_sandbox(self) -> None:
+        """Note that the sandbox died."""
+        self._sandbox("lost")
+
+    def _take_ended(self) -> None:
+        """Outputs that have ended show it, so they are drawn once more."""
+        self._grown |= {entry.number: entry for entry in self._fold.ended}
+        self._fold.ended.clear()
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case StageStarted(text):
+                self._passed = self._red = 0
+                self._post(JobStaged(text))
+                self._sandbox("preparing" if text == "preparing the sandbox" else None)
+            case Progress():
+                self._post(JobAdvanced(_words(event)))
+            case TestFinished() | TestsFinished():
+                self._note_tests(event)
+            case TextDelta():
+                if not self._answering:  # a reply of many words says it once
+                    self._post(JobStaged("answering"))
+            case ReplyFinished():
+                self._status.show(self._status.fields.after(event))
+            case ExperienceRecorded():
+                self._learning.take(event)
+                self._post(LearningChanged())
+            case EditApplied() | FixFinished():
+                self.files_changed = True
+
+    def _note_tests(self, event: TestFinished | TestsFinished) -> None:
+        if isinstance(event, TestFinished):
+            self._passed += not event.result.outcome.is_red
+            self._red += event.result.outcome.is_red
+            self._post(JobAdvanced(f"{self._passed} passed, {self._red} red"))
+        self._sandbox("ready")
+
+    def _sandbox(self, state: str | None) -> None:
+        """Note the state of the sandbox; any stage after its preparation means that it is ready."""
+        fields = self._status.fields
+        if state is None and fields.sandbox == "preparing":
+            state = "ready"
+        if state is not None:
+            self._status.show(replace(fields, sandbox=state))
+
+
+def _words(event: Progress) -> str:
+    from tui.plain import amount, format_seconds
+
+    total = f" of {amount(event.total, event.unit)}" if event.total else ""
+    left = f", {format_seconds(event.eta_s)} left" if event.eta_s is not None else ""
+    return f"{amount(event.done, event.unit)}{total}{left}"
