@@ -151,7 +151,7 @@ async def _talk(app: ElagentApp, pilot: Pilot[int]) -> None:
 async def _question(app: ElagentApp, pilot: Pilot[int]) -> None:
     await _ask(app, pilot)
     await _until(pilot, lambda: len(app.screen_stack) > 1)
-    app.activity.display = False
+    app.talk.activity.display = False
 
 
 async def _part(app: ElagentApp, pilot: Pilot[int]) -> None:

@@ -162,6 +162,9 @@ def test_escape_ends_what_a_job_has_started(root: Path, environ: dict[str, str])
         terminal.type("/test")
         terminal.press("Enter")
         wait_for(hung(environ))
+        hang_at(
+            "never", environ
+        )  # the app asks git for the files again as soon as the job has ended
         terminal.press("Escape")
         wait_for(lambda: not sleeping(environ), within_s=AT_ONCE_S + NOTICED_S)
         terminal.wait_for("interrupted")

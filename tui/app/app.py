@@ -9,12 +9,14 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, ComposeResult, SuspendNotSupported, SystemCommand
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -24,13 +26,13 @@ from tui.app.backstage.backstage import Backstage
 from tui.app.backstage.commands import Commands
 from tui.app.keys import APP_KEYS, read_keymap
 from tui.app.learner.panel import LearningPanel
-from tui.app.overlay import HelpScreen, SearchBar
+from tui.app.overlay import HelpScreen
 from tui.app.prompt import PromptBox, TypedLines
-from tui.app.status import ActivityLine, StatusLine
-from tui.app.transcript.block import FoldableBlock
-from tui.app.transcript.entries import AnswerEntry, Entry, OutputEntry, ReplyEntry, source_of
-from tui.app.transcript.pace import DrawingPace
+from tui.app.status import StatusLine
+from tui.app.talk import TalkColumn
+from tui.app.transcript.entries import AnswerEntry, Entry, ReplyEntry, source_of
 from tui.app.transcript.window import Transcript
+from tui.leaving import Threads, at_once
 from tui.slash import SLASH_COMMANDS
 
 if TYPE_CHECKING:
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 _AGAIN_S = 2.0
 """So soon after the first, a second Ctrl+C leaves."""
 _SETTLED_S = 0.3
-_TICK_S = 1 / 12
-"""So often growing text can be drawn; words between two drawings are drawn together."""
 _ALWAYS = ("interrupt_or_clear", "leave", "theme")
 
 
@@ -66,37 +66,33 @@ class ElagentApp(App[int]):
         # On a narrow screen the learning panel takes the place of the transcript.
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._where = where
-        self._earlier = earlier
         self._pressed_at = 0.0
         self._settling: Timer | None = None
-        self._ticks: Timer | None = None
-        self._pace = DrawingPace()
         self._keymap_of_user: dict[str, str] = {}
-        self.backstage = Backstage(where, mode, open_agent, self.post_message)
+        self.backstage = Backstage(where, mode, open_agent, self._post)
         self.commands = Commands(self.backstage)
-        self.transcript = Transcript()
-        self.activity = ActivityLine()
+        self.talk = TalkColumn(
+            PromptBox(TypedLines(_history_file(where)), lambda: self.backstage.files),
+            earlier=earlier,
+            progress=self.backstage.progress,
+        )
+        self.panel = LearningPanel(self.backstage.learning)
         self.status = StatusLine(self.backstage.status.fields)
 
-    def compose(self) -> ComposeResult:
-        from agent.paths import make_private
+    def _post(self, message: Message) -> object:
+        """The column takes what concerns the conversation; the rest comes up to the app."""
+        return self.talk.post_message(message)
 
-        typed = TypedLines(make_private(self._where.repository.home) / "history")
+    def compose(self) -> ComposeResult:
         with Horizontal(id="columns"):
-            yield LearningPanel(self.backstage.learning)
-            with Vertical(id="talk"):
-                yield self.transcript
-                yield self.activity
-                yield SearchBar()
-                yield PromptBox(typed, lambda: self.backstage.files)
+            yield self.panel
+            yield self.talk
         yield self.status
 
     async def on_mount(self) -> None:
         self.theme = "textual-light" if _light_terminal() else "textual-dark"
         self._read_keys()
         self.panel.display = False
-        self._ticks = self.set_interval(_TICK_S, self._tick, pause=True)
-        await self.transcript.load(self._earlier)
         self.prompt.area.focus()
         greeting = (
             f"elagent in {self._where.root}. Ask for a change, or press ? for the keys and"
@@ -121,15 +117,11 @@ class ElagentApp(App[int]):
 
     @property
     def prompt(self) -> PromptBox:
-        return self.query_one(PromptBox)
+        return self.talk.prompt
 
     @property
-    def panel(self) -> LearningPanel:
-        return self.query_one(LearningPanel)
-
-    @property
-    def search(self) -> SearchBar:
-        return self.query_one(SearchBar)
+    def transcript(self) -> Transcript:
+        return self.talk.transcript
 
     async def close(self) -> None:
         """End what runs and give everything back; after the screen has been restored."""
@@ -137,14 +129,6 @@ class ElagentApp(App[int]):
         await self.backstage.close()
 
     # The conversation
-
-    @on(told.EntryMade)
-    async def _add(self, event: told.EntryMade) -> None:
-        await self.transcript.add(event.entry)
-
-    @on(told.ConversationCleared)
-    async def _clear(self) -> None:
-        await self.transcript.load([])
 
     @on(told.HintGiven)
     def _hint(self, event: told.HintGiven) -> None:
@@ -154,66 +138,11 @@ class ElagentApp(App[int]):
     def _take_line(self, event: told.LineSent) -> None:
         self.commands.take(event.text)
 
-    @on(told.PageWanted)
-    def _page(self, event: told.PageWanted) -> None:
-        self.transcript.page(event.direction)
-
     @on(told.CodeWanted)
     def _show_code(self, event: told.CodeWanted) -> None:
         from tui.app.editor import open_at
 
         self._outside(lambda: open_at(self._where.root, event.file, event.line))
-
-    @on(told.SearchWanted)
-    async def _search(self, event: told.SearchWanted) -> None:
-        found = self.transcript.find(event.words, before=event.before)
-        if found is None:
-            self.notify(f"not found{' before that' * (event.before is not None)}", markup=False)
-        else:
-            await self.transcript.show_entry(found)
-        self.search.found = found
-
-    @on(told.SearchClosed)
-    def _close_search(self) -> None:
-        self.prompt.area.focus()
-
-    # The running job
-
-    @on(told.JobBegan)
-    def _begin_job(self, event: told.JobBegan) -> None:
-        self.activity.begin(event.title)
-        self.activity.queued(event.waiting)
-        self._pace.begin()
-        if self._ticks is not None:
-            self._ticks.resume()
-
-    @on(told.JobStaged)
-    def _stage_job(self, event: told.JobStaged) -> None:
-        self.activity.stage(event.stage)
-
-    @on(told.JobAdvanced)
-    def _advance_job(self, event: told.JobAdvanced) -> None:
-        self.activity.detail(event.detail)
-
-    @on(told.QueueChanged)
-    def _queue(self, event: told.QueueChanged) -> None:
-        self.activity.queued(event.waiting)
-
-    @on(told.JobEnded)
-    async def _end_job(self, event: told.JobEnded) -> None:
-        await self._draw_grown()
-        if self._ticks is not None and not event.waiting:
-            self._ticks.pause()
-        self.activity.end()
-
-    async def _tick(self) -> None:
-        self.activity.draw()
-        if self.backstage.progress.has_grown and self._pace.is_due():
-            await self._draw_grown()
-
-    async def _draw_grown(self) -> None:
-        for entry in self.backstage.progress.take_grown():
-            await self.transcript.grow(entry)
 
     @on(told.QuestionAsked)
     def _ask(self, event: told.QuestionAsked) -> None:
@@ -228,11 +157,11 @@ class ElagentApp(App[int]):
                 event.answered.set_result(answer or no)
 
         def go_away(answered: asyncio.Future[told.ApprovalAnswer]) -> None:
-            if answered.cancelled() and self.screen is screen:
+            if answered.cancelled() and self.screen_stack[-1:] == [screen]:
                 screen.dismiss(told.ApprovalAnswer(allowed=False))
 
         event.answered.add_done_callback(go_away)
-        self.activity.stage("waiting for your answer")
+        self.talk.activity.stage("waiting for your answer")
         self.bell()
         self.push_screen(screen, take)
 
@@ -249,7 +178,7 @@ class ElagentApp(App[int]):
     def _switch_adapter(self) -> None:
         self.backstage.switch_when_idle()
 
-    # Keys and other wishes of the person
+    # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that mean something else while a question or list is open, or in a text."""
@@ -306,7 +235,7 @@ class ElagentApp(App[int]):
     def _stop(self) -> bool:
         if not self.backstage.jobs.interrupt():
             return False
-        self.activity.stage("interrupted, tidying up")
+        self.talk.activity.stage("interrupted, tidying up")
         return True
 
     @on(told.LeaveWanted)
@@ -337,11 +266,7 @@ class ElagentApp(App[int]):
         self.backstage.set_mode(following[self.backstage.approver.mode])
 
     def action_fold(self) -> None:
-        for entry in reversed(self.transcript.entries):
-            block = self.transcript.block_of(entry)
-            if isinstance(block, FoldableBlock) and isinstance(entry, OutputEntry):
-                block.action_fold()
-                return
+        self.talk.fold_last()
 
     def action_copy(self) -> None:
         """Copy the last reply to the clipboard of the terminal (OSC 52, works over SSH)."""
@@ -362,8 +287,8 @@ class ElagentApp(App[int]):
             self.prompt.set_text(made[0])
 
     def action_search(self) -> None:
-        self.search.display = True
-        self.search.focus()
+        self.talk.search.display = True
+        self.talk.search.focus()
 
     @on(told.RetryWanted)
     def action_retry(self) -> None:
@@ -397,3 +322,33 @@ def _light_terminal(environ: Mapping[str, str] = os.environ) -> bool:
     """True if the terminal says that its background is light (`COLORFGBG`)."""
     background = environ.get("COLORFGBG", "").rpartition(";")[2]
     return background in ("7", "15")
+
+
+def _history_file(where: Context) -> Path:
+    from agent.paths import make_private
+
+    return make_private(where.repository.home) / "history"
+
+
+async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:
+    """Show the app until the person leaves; the exit code.
+
+    Raises:
+        SessionError: If the session to be resumed cannot be read.
+    """
+    earlier: Sequence[Entry] = ()
+    if where.resume:
+        from agent.session.session import read_session
+        from tui.app.transcript.earlier import entries_of
+
+        earlier = entries_of(read_session(where.repository.sessions, where.resume))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads())
+    app = ElagentApp(where, mode, open_agent, earlier=earlier)
+    try:
+        return await app.run_async() or app.return_code or 0
+    finally:
+        with contextlib.suppress(ValueError, RuntimeError):  # only the main thread takes signals
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, at_once, 128 + number)
+        await app.close()

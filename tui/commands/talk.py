@@ -46,7 +46,7 @@ def talk(
         if as_json:
             raise click.UsageError("--json needs a task: add -p TASK")
         if not repl and _has_screen():
-            from tui.app.run import run_app
+            from tui.app.app import run_app
 
             opened = partial(_opened, where)
             return asyncio.run(run_app(where, cast(Mode, mode), opened))

@@ -10,9 +10,9 @@ from textual.app import App, ComposeResult
 from agent.events import OutputChunk, ReplyFinished, StageStarted, TextDelta, TurnFinished
 from tests.fakes.agent import ScriptedAgent
 from tests.tui.app.conftest import Opens, type_line, until
+from tui.app.talk import DrawingPace
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.markdown import GrowingMarkdown
-from tui.app.transcript.pace import DrawingPace
 from tui.render import render_markdown
 
 ANSWER = """# Title

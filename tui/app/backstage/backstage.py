@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.box.children import in_thread
-from tui.app.backstage.approver import ScreenApprover
 from tui.app.backstage.asides import Asides
 from tui.app.backstage.faults import say_fault
 from tui.app.backstage.jobs import AgentJob, JobEnding, Jobs
 from tui.app.backstage.progress import JobProgress, StatusKeeper
 from tui.app.learner.rounds import Learner
 from tui.app.learner.state import LearningState
-from tui.app.messages import EntryMade, JobBegan, JobEnded
+from tui.app.messages import EntryMade, JobBegan, JobEnded, QuestionAsked
 from tui.app.status import StatusFields
 from tui.app.transcript.entries import AnswerEntry, FailureEntry, SaidEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.approval import Mode
+    from agent.approval import Decision, Mode, Question
     from tui.app.backstage.contract import Agent, OpenAgent
-    from tui.app.messages import Post
+    from tui.app.messages import ApprovalAnswer, Post
     from tui.wiring import Context
 
 
@@ -202,6 +201,36 @@ class Backstage:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await self._closing.aclose()
+
+
+class ScreenApprover:
+    """The `Approver` of the agent; remembers that the rest of a turn is accepted."""
+
+    def __init__(self, mode: Mode, post: Post) -> None:
+        self.mode = mode
+        self._post = post
+        self._accepts_rest = False
+
+    def begin(self) -> None:
+        """A new turn begins: nothing of it is accepted yet."""
+        self._accepts_rest = False
+
+    async def decide(self, question: Question) -> Decision:
+        """Decide by the mode; where the mode says so, ask the person."""
+        from agent.approval import ModeApprover
+
+        mode = "auto" if self._accepts_rest and question.kind == "edit" else self.mode
+        return await ModeApprover(mode, self._ask).decide(question)
+
+    async def _ask(self, question: Question) -> Decision:
+        """Ask on the screen; if the job is stopped meanwhile, the question goes away with it."""
+        from agent.approval import Decision
+
+        answered: asyncio.Future[ApprovalAnswer] = asyncio.get_running_loop().create_future()
+        self._post(QuestionAsked(question, answered))
+        answer = await answered
+        self._accepts_rest = self._accepts_rest or answer.rest
+        return Decision(allowed=answer.allowed, reason=answer.reason, kept=answer.kept)
 
 
 def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:

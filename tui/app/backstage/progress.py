@@ -68,6 +68,7 @@ class JobProgress:
         """Note one event; what it adds to the conversation is posted, or waits to be drawn."""
         self._note(event)
         self._answering = isinstance(event, TextDelta)
+        self.files_changed |= isinstance(event, (EditApplied, FixFinished))
         entry = self._fold.add(event)
         self._take_ended()
         if entry is None:
@@ -121,8 +122,6 @@ class JobProgress:
             case ExperienceRecorded():
                 self._learning.take(event)
                 self._post(LearningChanged())
-            case EditApplied() | FixFinished():
-                self.files_changed = True
 
     def _note_tests(self, event: TestFinished | TestsFinished) -> None:
         if isinstance(event, TestFinished):
