@@ -41,7 +41,8 @@ from agent.model.serving import connect
 from agent.paths import Paths, from_environ, make_private
 from agent.session.capture import Recorder
 from agent.settings.schema import ModelSettings, SandboxSettings
-from agent.testing.project import ProjectTests, open_project
+from agent.testing.opening import open_project
+from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
 from learning.evaluation.statistics import sign_test, wilson

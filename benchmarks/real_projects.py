@@ -33,7 +33,7 @@ from packaging.requirements import Requirement
 from agent.paths import from_environ, make_private
 from agent.settings.schema import SandboxSettings
 from agent.testing.entering import project_files
-from agent.testing.project import limits_of, prepare
+from agent.testing.opening import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from learning.evaluation.rows import append_rows, read_rows
 from sandbox.box.contract import Job, SandboxError

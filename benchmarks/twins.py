@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.settings.schema import SandboxSettings
-from agent.testing.project import open_project
+from agent.testing.opening import open_project
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
 

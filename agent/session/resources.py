@@ -21,7 +21,8 @@ from agent.paths import Paths, make_private
 from agent.session.capture import Recorder
 from agent.settings.schema import Settings
 from agent.streaming import Emit
-from agent.testing.project import ProjectTests, open_project
+from agent.testing.opening import open_project
+from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore

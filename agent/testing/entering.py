@@ -1,14 +1,13 @@
-"""Which files of a project enter the box, and what their absence means for a verdict."""
+"""The files of a project that enter the box, and what the absence of others means for a verdict."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.approval import Approver, Question
-from agent.testing.verified import VerifiedTests
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SourceFile
 from sandbox.box.status import Trust
@@ -17,9 +16,9 @@ from sandbox.files.leaving_out import missed
 from sandbox.files.masking import Masker
 from sandbox.files.transfer import Refusal, collect_files
 from sandbox.project.missing import missing_packages
-from sandbox.verdict.lacking import told_apart, without_lacking
+from sandbox.verdict.lacking import without_lacking
 from sandbox.verdict.pristine import content_of
-from sandbox.verdict.report import TestReport, TestResult
+from sandbox.verdict.report import TestReport
 
 MAX_PROJECT_BYTES = 256 * 2**20
 _NOTHING: frozenset[str] = frozenset()
@@ -41,6 +40,32 @@ class Entering:
     """Git-ignored files, and folders with their slash, that stay outside."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the files of a test run come from: the worktree, a copy of it, or a commit's folder."""
+
+    root: Path
+    """The folder that is read."""
+    workspace: Workspace | None = None
+    """Lists the project's files; None: every file in the folder is one."""
+    commit: str = "HEAD"
+    """The commit that says which tests there are and what is in them."""
+    maskable: Collection[str] | None = _NOTHING
+    """The files of which a masked copy may enter; None: all."""
+    include: str | None = None
+    """Patterns of git-ignored files that enter."""
+
+    def entering(self) -> Entering:
+        """Read the files as they are now; blocks."""
+        if self.workspace is not None:
+            return project_files(
+                self.workspace, root=self.root, maskable=self.maskable, include=self.include
+            )
+        paths = (path for path in self.root.rglob("*") if path.is_symlink() or path.is_file())
+        names = sorted(str(path.relative_to(self.root)) for path in paths)
+        return _files_below(self.root, names, maskable=self.maskable)
+
+
 def project_files(
     workspace: Workspace,
     *,
@@ -53,7 +78,7 @@ def project_files(
     Git-ignored files come along if tests need them, or if a pattern of `include` names them.
     """
     names = workspace.list_files()
-    entering = files_below(root or workspace.root, names, maskable=maskable)
+    entering = _files_below(root or workspace.root, names, maskable=maskable)
     ignored = workspace.list_ignored(globs(include))
     asked = {*map(os.fsdecode, ignored.asked)}.difference(names)
     others = {*map(os.fsdecode, ignored.files | ignored.large)} - asked
@@ -71,7 +96,7 @@ def project_files(
     )
 
 
-def files_below(
+def _files_below(
     root: Path, names: Sequence[str], *, maskable: Collection[str] | None = _NOTHING
 ) -> Entering:
     """Read files to be copied into the box; those of `maskable` may enter masked, None: all."""
@@ -90,38 +115,20 @@ async def ask_to_mask(approver: Approver, refused: Sequence[Refusal]) -> frozens
     return frozenset(paths) if decision.allowed else _NOTHING
 
 
-async def run_whole(
-    verified: VerifiedTests,
-    entering: Entering,
-    *,
-    folder: str = "",
-    only: Sequence[str] = (),
-    on_output: Callable[[bytes], None] | None = None,
-    on_result: Callable[[TestResult], None] | None = None,
-) -> TestReport:
-    """Run the tests, and say what they could not judge: what is left out, what the image lacks.
+def with_gaps(report: TestReport, entering: Entering, *, folder: str = "") -> TestReport:
+    """A report that also says what its run could not judge: left-out files, a lacking image.
 
-    Nothing is learned from a run that is not whole.
-
-    Raises:
-        SandboxError: If no answer can be given.
+    Nothing is learned from a run with gaps.
     """
-
-    def tell(result: TestResult) -> None:
-        if on_result is not None:
-            on_result(told_apart(result))
-
-    report = await verified.run(entering.files, only=only, on_output=on_output, on_result=tell)
     report = without_lacking(report)
-    left_out = missed(entering.refused, entering.files, folder=folder)
     absent = missing_packages(report, entering.files, folder=folder)
     report = replace(
         report,
-        left_out=left_out,
+        left_out=missed(entering.refused, entering.files, folder=folder),
         masked=entering.masked,
         remarks=(*report.remarks, *absent),
     )
-    if not (left_out or report.masked or report.lacking):
+    if not (report.left_out or report.masked or report.lacking):
         return report
     return replace(report, trust=Trust.PLAIN, notes=(*report.notes, *_why_plain(report)))
 

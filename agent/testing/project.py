@@ -1,79 +1,56 @@
-"""A project that is ready to have its tests run: image, box and files put together.
-
-The only place where the workspace (which files) meets the sandbox (where they run).
-"""
+"""The tests of a project, ready to run: where the files come from meets where they run."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agent.advice.environment import Environment
-from agent.approval import Approver, ModeApprover, Question
-from agent.session.runs import ledger_path
-from agent.settings.schema import SandboxSettings
-from agent.testing.entering import Entering, ask_to_mask, files_below, project_files, run_whole
+from agent.testing.entering import Source, with_gaps
 from agent.testing.verified import VerifiedTests
-from agent.workspace.workspace import Workspace
-from sandbox.box.accounting import AccountedSandbox
 from sandbox.box.children import in_thread
-from sandbox.box.contract import Execution, Limits, NeedsNetworkError, Sandbox, TransferError
-from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.engine import check_runtime, engine_url
-from sandbox.box.ledger import RunLedger
-from sandbox.box.leftovers import reaping
-from sandbox.files.ignored import staying_out
-from sandbox.files.leaving_out import missed
-from sandbox.images.base import ensure_base
-from sandbox.images.foreign import fit, missing_compiler
-from sandbox.images.image import Image
-from sandbox.images.layers import ensure_project_image
-from sandbox.images.pruning import sweep_layers
-from sandbox.images.pythons import check_python
-from sandbox.project.detection import Project, aimed, detect
-from sandbox.project.focus import WHOLE, Focus
+from sandbox.box.contract import Execution, Limits, Sandbox, TransferError
+from sandbox.project.detection import Project
+from sandbox.search.trying import try_changes
 from sandbox.search.values import Searched, Trial
+from sandbox.verdict.lacking import told_apart
 from sandbox.verdict.report import TestReport, TestResult
 from sandbox.verdict.suite import command_job
 
-_MOST_QUESTIONS = 20
-_NETWORK_BUILD = (
-    "Its build failed without a network. With one it can fetch and send anything; it runs in a box "
-    "of its own that never holds your project's files."
-)
 Say = Callable[[str], None]
-_NOBODY = ModeApprover("ask")
 
 
 class ProjectTests:
-    """Runs the tests, or one command, on the files as they are now. Implements `TestRunner`."""
+    """Runs the tests of a project, or one command, in boxes. Implements `TestRunner`.
+
+    Its `source` says where the files come from; runs differ in nothing else.
+    """
 
     def __init__(
         self,
         *,
-        workspace: Workspace,
+        source: Source,
+        repository: Path,
         sandbox: Sandbox,
         project: Project,
         limits: Limits,
         image_id: str = "",
-        maskable: Collection[str] | None = frozenset(),
-        include: str | None = None,
+        verified: VerifiedTests | None = None,
     ) -> None:
-        """Of the files in `maskable` a masked copy may enter; None: of all.
-
-        `include` names git-ignored files that enter.
-        """
-        self._maskable = maskable
-        self._include = include
-        self._workspace = workspace
+        """`repository` has the commits; with `verified` what earlier runs showed is known here."""
+        self._source = source
+        self._repository = repository
         self._sandbox = sandbox
         self._project = project
         self._limits = limits
         self._image_id = image_id
-        self._verified = VerifiedTests(
-            root=workspace.root, sandbox=sandbox, project=project, limits=limits
+        self._verified = verified or VerifiedTests(
+            root=repository,
+            sandbox=sandbox,
+            project=project,
+            limits=limits,
+            commit=source.commit,
         )
 
     @property
@@ -82,8 +59,31 @@ class ProjectTests:
         return self._image_id
 
     def environment(self, cache: Path, *, say: Say = lambda _: None) -> Environment:
-        """The box's libraries as somebody who can be asked; answers are remembered in `cache`."""
+        """The libraries of the box, to be asked questions; answers are remembered in `cache`."""
         return Environment(self._sandbox, image=self._image_id, cache=cache, say=say)
+
+    def on_copy(self, copy: Path) -> ProjectTests:
+        """The same tests on a copy of the project; no masked file enters unless it was copied."""
+        return self._reading(replace(self._source, root=copy, maskable=frozenset()))
+
+    def at_commit(self, commit: str, folder: Path) -> ProjectTests:
+        """The tests as they are in a commit whose files are in `folder`, on what is there now.
+
+        The dependencies are those of the project as it is today.
+        """
+        return self._reading(Source(root=folder, commit=commit))
+
+    def _reading(self, source: Source) -> ProjectTests:
+        """The same project with files from elsewhere; another commit has a memory of its own."""
+        return ProjectTests(
+            source=source,
+            repository=self._repository,
+            sandbox=self._sandbox,
+            project=self._project,
+            limits=self._limits,
+            image_id=self._image_id,
+            verified=self._verified if source.commit == self._source.commit else None,
+        )
 
     async def run(
         self,
@@ -97,15 +97,14 @@ class ProjectTests:
         Raises:
             SandboxError: If no answer can be given.
         """
-        entering = await in_thread(self._entering)
-        return await run_whole(
-            self._verified,
-            entering,
-            folder=self._project.folder,
+        entering = await in_thread(self._source.entering)
+        report = await self._verified.run(
+            entering.files,
             only=only,
             on_output=on_output,
-            on_result=on_result,
+            on_result=None if on_result is None else lambda item: on_result(told_apart(item)),
         )
+        return with_gaps(report, entering, folder=self._project.folder)
 
     async def try_changes(
         self,
@@ -118,39 +117,19 @@ class ProjectTests:
         enough: int = 3,
     ) -> Searched:
         """See `agent.fixing.search.ChangeTester.try_changes`."""
-        entering = await in_thread(self._entering)
-        return await self._verified.try_changes(
+        entering = await in_thread(self._source.entering)
+        return await try_changes(
+            self._sandbox,
+            self._project,
             entering.files,
             trials,
             red=red,
             known_red=known_red,
+            limits=self._limits,
             budget_s=budget_s,
             trace=trace,
             enough=enough,
         )
-
-    def _entering(self) -> Entering:
-        return project_files(self._workspace, maskable=self._maskable, include=self._include)
-
-    def on_copy(self, copy: Path) -> CopyTests:
-        """The same tests on the files as they are in a copy of the project."""
-        return CopyTests(
-            workspace=self._workspace, verified=self._verified, copy=copy, include=self._include
-        )
-
-    def at_commit(self, commit: str, folder: Path) -> FolderTests:
-        """The tests as they are in a commit whose files are in `folder`, on what is there now.
-
-        The dependencies are those of the project as it is today.
-        """
-        verified = VerifiedTests(
-            root=self._workspace.root,
-            sandbox=self._sandbox,
-            project=self._project,
-            limits=self._limits,
-            commit=commit,
-        )
-        return FolderTests(verified=verified, folder=folder)
 
     async def run_command(
         self,
@@ -166,249 +145,10 @@ class ProjectTests:
         Raises:
             SandboxError: If no answer can be given, or a masked copy is to come back.
         """
-        entering = await in_thread(self._entering)
+        entering = await in_thread(self._source.entering)
         if masked := next((path for path in collect if path in entering.masked), None):
             raise TransferError(
                 f"{masked} cannot come back: placeholders stand for its secrets in the sandbox"
             )
         job = command_job(self._project, entering.files, command, limits=self._limits)
         return await self._sandbox.run(replace(job, collect=collect), on_output=on_output)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyTests:
-    """Runs the project's tests on a copy of its files. Implements `TestRunner`."""
-
-    workspace: Workspace
-    verified: VerifiedTests
-    copy: Path
-    include: str | None = None
-
-    async def run(
-        self,
-        *,
-        only: Sequence[str] = (),
-        on_output: Callable[[bytes], None] | None = None,
-        on_result: Callable[[TestResult], None] | None = None,
-    ) -> TestReport:
-        """Run all tests, or only those with these ids, in a fresh box.
-
-        Raises:
-            SandboxError: If no answer can be given.
-        """
-        entering = await in_thread(
-            project_files, self.workspace, root=self.copy, include=self.include
-        )
-        return await run_whole(
-            self.verified, entering, only=only, on_output=on_output, on_result=on_result
-        )
-
-    async def try_changes(
-        self,
-        trials: Sequence[Trial],
-        *,
-        red: Sequence[str],
-        known_red: Sequence[str],
-        budget_s: float,
-        trace: bool = False,
-        enough: int = 3,
-    ) -> Searched:
-        """See `agent.fixing.search.ChangeTester.try_changes`."""
-        entering = await in_thread(
-            project_files, self.workspace, root=self.copy, include=self.include
-        )
-        return await self.verified.try_changes(
-            entering.files,
-            trials,
-            red=red,
-            known_red=known_red,
-            budget_s=budget_s,
-            trace=trace,
-            enough=enough,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderTests:
-    """Runs the tests on every file that is in a folder. Implements `TestRunner`."""
-
-    verified: VerifiedTests
-    folder: Path
-
-    async def run(
-        self,
-        *,
-        only: Sequence[str] = (),
-        on_output: Callable[[bytes], None] | None = None,
-        on_result: Callable[[TestResult], None] | None = None,
-    ) -> TestReport:
-        """Run all tests, or only those with these ids, in a fresh box.
-
-        Raises:
-            SandboxError: If no answer can be given.
-        """
-        entering = await in_thread(self._entering)
-        return await run_whole(
-            self.verified, entering, only=only, on_output=on_output, on_result=on_result
-        )
-
-    def _entering(self) -> Entering:
-        paths = (path for path in self.folder.rglob("*") if path.is_symlink() or path.is_file())
-        names = sorted(str(path.relative_to(self.folder)) for path in paths)
-        return files_below(self.folder, names)
-
-
-@asynccontextmanager
-async def open_project(
-    workspace: Workspace,
-    *,
-    settings: SandboxSettings,
-    state_dir: Path,
-    session: str,
-    command: str | None = None,
-    focus: Focus = WHOLE,
-    say: Say = lambda _: None,
-    approver: Approver = _NOBODY,
-) -> AsyncIterator[ProjectTests]:
-    """Prepare everything that running this project's tests needs; slow only the first time.
-
-    `state_dir` holds the locks of living sessions and the cache of wheels. `say` is called from a
-    worker thread with one line per step. `approver` is asked before a dependency is built with a
-    network.
-
-    Raises:
-        SandboxError: If there is no engine, no image, or a dependency cannot be had.
-    """
-    async with reaping(state_dir):
-        maskable = await _maskable(workspace, settings, approver)
-        project, image = await prepare(
-            workspace,
-            settings=settings,
-            state_dir=state_dir,
-            command=command,
-            focus=focus,
-            maskable=maskable,
-            say=say,
-            approver=approver,
-        )
-        async with DockerSandbox(
-            image.id, session=session, lock_dir=state_dir, runtime=settings.runtime
-        ) as sandbox:
-            with RunLedger(ledger_path(state_dir)) as ledger:
-                await in_thread(ledger.settle, state_dir)
-                yield ProjectTests(
-                    workspace=workspace,
-                    sandbox=AccountedSandbox(sandbox, ledger, session=session),
-                    project=project,
-                    limits=limits_of(settings),
-                    image_id=image.id,
-                    maskable=maskable,
-                    include=settings.include,
-                )
-
-
-async def prepare(
-    workspace: Workspace,
-    *,
-    settings: SandboxSettings,
-    state_dir: Path,
-    command: str | None = None,
-    focus: Focus = WHOLE,
-    maskable: Collection[str] | None = frozenset(),
-    say: Say = lambda _: None,
-    approver: Approver = _NOBODY,
-) -> tuple[Project, Image]:
-    """Find out how the project is tested, and make the image that this takes, as `open_project`.
-
-    Raises:
-        SandboxError: If there is no engine, no image, or a dependency cannot be had.
-    """
-    await in_thread(check_runtime, settings.runtime)
-    project = await in_thread(
-        detect, workspace.root / focus.folder, command=command, within=workspace.root
-    )
-    project = aimed(project, workspace.root, focus.targets)
-    entering = await in_thread(
-        project_files, workspace, maskable=maskable, include=settings.include
-    )
-    for refusal in entering.refused:
-        say(f"{refusal.path} does not enter the sandbox: {refusal.reason}")
-    if note := staying_out(entering.ignored):
-        say(note)
-    for reason in project.skipped:
-        say(reason)
-    base = await in_thread(
-        ensure_base, source=settings.image, apt_packages=settings.apt_packages, on_progress=say
-    )
-    if not project.tools:
-        check_python(project.root, base)
-    project = await in_thread(fit, project, base, url=engine_url())
-    if note := await in_thread(missing_compiler, project, base, url=engine_url()):
-        say(note)
-    layers = _Layers(base, project, settings, state_dir / "wheels", say)
-    return project, await layers.ready(approver)
-
-
-async def _maskable(
-    workspace: Workspace, settings: SandboxSettings, approver: Approver
-) -> frozenset[str] | None:
-    """Of which files a masked copy may enter; None: of all."""
-    if settings.mask_secrets:
-        return None
-    entering = await in_thread(project_files, workspace)
-    return await ask_to_mask(approver, missed(entering.refused, entering.files))
-
-
-class _Layers:
-    """Makes the project's image, with a question for each build that wants the network."""
-
-    def __init__(
-        self, base: Image, project: Project, settings: SandboxSettings, cache: Path, say: Say
-    ) -> None:
-        self._base = base
-        self._project = project
-        self._settings = settings
-        self._cache = cache
-        self._say = say
-        self._allowed: set[str] = set()
-
-    async def ready(self, approver: Approver) -> Image:
-        """Return the image; a build that nobody allows ends with the error that names it."""
-        for _ in range(_MOST_QUESTIONS):
-            try:
-                return await in_thread(self._make)
-            except NeedsNetworkError as error:
-                question = Question(
-                    kind="network build", subject=error.build, detail=_NETWORK_BUILD
-                )
-                if error.build in self._allowed:
-                    raise
-                if not (await approver.decide(question)).allowed:
-                    raise
-                self._allowed.add(error.build)
-        return await in_thread(self._make)
-
-    def _make(self) -> Image:
-        image = ensure_project_image(
-            self._base,
-            self._project,
-            cache=self._cache,
-            allow_network=self._may_use_network,
-            on_progress=self._say,
-        )
-        for old in sweep_layers(self._cache, keep_last=self._settings.keep_layers):
-            self._say(f"removed the image {old.name}, which was not used for a week or more")
-        return image
-
-    def _may_use_network(self, build: str) -> bool:
-        return self._settings.allow_network_builds or build in self._allowed
-
-
-def limits_of(settings: SandboxSettings) -> Limits:
-    """What one run may use, by the user's settings."""
-    return Limits(
-        timeout_s=settings.timeout_s,
-        memory_mib=settings.memory_mib,
-        cpus=settings.cpus,
-        pids=settings.pids,
-    )

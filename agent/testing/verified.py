@@ -16,8 +16,6 @@ from sandbox.box.children import in_thread
 from sandbox.box.contract import Limits, Sandbox, SourceFile
 from sandbox.box.status import Trust
 from sandbox.project.detection import Project
-from sandbox.search.trying import try_changes
-from sandbox.search.values import Searched, Trial
 from sandbox.verdict.pristine import Footing, Pristine, committed_files, footing
 from sandbox.verdict.report import TestOutcome, TestReport, TestResult
 from sandbox.verdict.suite import collect_tests, run_tests
@@ -94,35 +92,6 @@ class VerifiedTests:
         )
         self._were_red |= {result.id: result for result in report.red}
         return report
-
-    async def try_changes(
-        self,
-        files: Sequence[SourceFile],
-        trials: Sequence[Trial],
-        *,
-        red: Sequence[str],
-        known_red: Sequence[str],
-        budget_s: float,
-        trace: bool = False,
-        enough: int = 3,
-    ) -> Searched:
-        """Try changes of the given files, many in one box; see `sandbox.search.trying`.
-
-        Raises:
-            SandboxError: If no answer can be given.
-        """
-        return await try_changes(
-            self._sandbox,
-            self._project,
-            files,
-            trials,
-            red=red,
-            known_red=known_red,
-            limits=self._limits,
-            budget_s=budget_s,
-            trace=trace,
-            enough=enough,
-        )
 
     def _still_red(self, result: TestResult) -> TestResult:
         """A test that was red and says nothing now has not been repaired."""

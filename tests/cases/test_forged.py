@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.settings.schema import SandboxSettings
-from agent.testing.project import open_project
+from agent.testing.opening import open_project
 from agent.workspace.workspace import Workspace
 from sandbox.box.status import Status
 from sandbox.verdict.report import RunStatus, TestReport

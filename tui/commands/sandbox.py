@@ -17,7 +17,7 @@ from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.paths import make_private
 from agent.session.runs import last_runs
 from agent.testing.entering import project_files
-from agent.testing.project import limits_of, prepare
+from agent.testing.opening import limits_of, prepare
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.box.leftovers import remove_leftovers

@@ -12,6 +12,7 @@ from agent.mining.attempt import Attempt, attempt
 from agent.mining.finding import find_tasks
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import Tree, Trees, open_trees
+from agent.testing.entering import Source
 from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import Limits
@@ -90,7 +91,8 @@ async def test_tasks_are_made_and_judged_in_the_real_sandbox(
         sandbox_image, session="history", lock_dir=tmp_path / "locks"
     ) as sandbox:
         project = ProjectTests(
-            workspace=Workspace(root, tmp_path / "shadow.git"),
+            source=Source(root=root, workspace=Workspace(root, tmp_path / "shadow.git")),
+            repository=root,
             sandbox=sandbox,
             project=detect(root),
             limits=Limits(timeout_s=60),

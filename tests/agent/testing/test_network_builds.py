@@ -16,7 +16,7 @@ import pytest
 
 from agent.approval import Decision, Mode, ModeApprover, Question
 from agent.settings.schema import SandboxSettings
-from agent.testing.project import open_project
+from agent.testing.opening import open_project
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import NeedsNetworkError
 from sandbox.box.engine import connect
