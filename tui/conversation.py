@@ -17,13 +17,19 @@ from agent.events import Event, ReplyFinished
 from agent.rounds.options import round_options
 from agent.turn.conversation import Conversation
 from tui.slash import find, mentioned, nearest, split
+from tui.undone import Undoable, undo_or_redo
 
 if TYPE_CHECKING:
     from agent.rounds.learn import LearnOptions
-    from agent.workspace.workspace import Workspace
     from tui.wiring import Context
 
 _BUSY = "something is running; stop it first (Esc)"
+
+
+class TalkedFiles(Undoable, Protocol):
+    """The part of the workspace that a conversation uses."""
+
+    def diff(self, old: str, new: str | None = None) -> str: ...
 
 
 class TalkingAgent(Protocol):
@@ -32,7 +38,7 @@ class TalkingAgent(Protocol):
     conversation: Conversation
 
     @property
-    def workspace(self) -> Workspace: ...
+    def workspace(self) -> TalkedFiles: ...
 
     def turn(self, text: str) -> AsyncGenerator[Event, None]: ...
 
@@ -44,7 +50,11 @@ class TalkingAgent(Protocol):
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]: ...
 
-    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None: ...
+    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
+        """Let go of the model and the sandbox; the next work finds or starts them anew.
+
+        `model` names another one.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,18 @@ class Standing:
     adapter: str = ""
     used_tokens: int = 0
     limit_tokens: int = 0
+
+
+_BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong")
+
+
+def answered_at_once(line: str) -> bool:
+    """True for a whole command that is answered without a job of its own."""
+    name, rest = split(line)
+    command = find(name)
+    if command is None or name in _BECOMES_A_JOB:
+        return False
+    return bool(rest) or not command.needs_argument
 
 
 class Dialogue:
@@ -247,8 +269,6 @@ class Dialogue:
         return Told(text=f"mode {self.mode}; choose: /mode {'|'.join(MODES)}")
 
     async def _change(self, name: str, rest: str) -> Taken:
-        from tui.undone import undo_or_redo
-
         if name == "/diff":
             start = await self._start()
             diff = await asyncio.to_thread(self._agent.workspace.diff, start)

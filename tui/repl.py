@@ -16,7 +16,7 @@ from learning.errors import LearningError
 from sandbox.box.children import in_thread
 from sandbox.box.contract import SandboxError
 from sandbox.box.streams import display_safe
-from tui.conversation import Changed, Dialogue, Help, Learn, Leave, Work
+from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, Work
 from tui.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt
 from tui.plain import TextPresenter, amount, make_console
@@ -122,6 +122,9 @@ class Repl:
             case Help():
                 for command in SLASH_COMMANDS:
                     self._console.print(f"  {command.usage:<31} {command.what}")
+            case AnswererChanged(model="", text=text):  # an adapter: connect anew to use it
+                await self._assistant.reconnect(sandbox=False)
+                self._console.print(display_safe(text))
             case Leave():
                 pass  # the prompt has ended before
             case taken:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import pytest
 
@@ -23,7 +22,6 @@ from tui.conversation import (
     Learn,
     Leave,
     ModeChanged,
-    TalkingAgent,
     Told,
     Work,
 )
@@ -61,7 +59,7 @@ def talk(
     )
     return Dialogue(
         where,
-        cast("TalkingAgent", agent),
+        agent,
         mode="auto",
         files=agent.workspace.list_files,
         start=start,

@@ -23,7 +23,7 @@ from textual.timer import Timer
 from tui.app import messages as told
 from tui.app.approval import ApprovalScreen
 from tui.app.backstage.backstage import Backstage
-from tui.app.backstage.commands import Commands
+from tui.app.backstage.lines import Lines
 from tui.app.keys import APP_KEYS, read_keymap
 from tui.app.learner.panel import LearningPanel
 from tui.app.overlay import HelpScreen
@@ -70,7 +70,7 @@ class ElagentApp(App[int]):
         self._settling: Timer | None = None
         self._keymap_of_user: dict[str, str] = {}
         self.backstage = Backstage(where, mode, open_agent, self._post)
-        self.commands = Commands(self.backstage)
+        self.lines = Lines(self.backstage)
         self.talk = TalkColumn(
             PromptBox(TypedLines(_history_file(where)), lambda: self.backstage.files),
             earlier=earlier,
@@ -125,7 +125,7 @@ class ElagentApp(App[int]):
 
     async def close(self) -> None:
         """End what runs and give everything back; after the screen has been restored."""
-        await self.commands.close()
+        await self.lines.close()
         await self.backstage.close()
 
     # The conversation
@@ -136,7 +136,7 @@ class ElagentApp(App[int]):
 
     @on(told.LineSent)
     def _take_line(self, event: told.LineSent) -> None:
-        self.commands.take(event.text)
+        self.lines.take(event.text)
 
     @on(told.CodeWanted)
     def _show_code(self, event: told.CodeWanted) -> None:

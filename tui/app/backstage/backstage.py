@@ -26,10 +26,13 @@ from tui.app.transcript.entries import AnswerEntry, FailureEntry, SaidEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from agent.approval import Decision, Mode, Question
+    from agent.events import Event
     from tui.app.backstage.contract import Agent, OpenAgent
     from tui.app.messages import ApprovalAnswer, Post
+    from tui.conversation import Dialogue
     from tui.wiring import Context
 
 
@@ -58,6 +61,7 @@ class Backstage:
         )
         self._open_agent = open_agent
         self._agent: Agent | None = None
+        self._dialogue: Dialogue | None = None
         self._closing = contextlib.AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
         self._start: asyncio.Task[str] | None = None
@@ -69,6 +73,12 @@ class Backstage:
         assert self._agent is not None  # noqa: S101 - see above
         return self._agent
 
+    @property
+    def dialogue(self) -> Dialogue:
+        """The conversation without its screen; every caller waits for `opened` first."""
+        assert self._dialogue is not None  # noqa: S101 - see above
+        return self._dialogue
+
     def begin(self) -> None:
         """Open the repository and work off the jobs, without keeping anyone waiting."""
         self._task = asyncio.create_task(self._serve())
@@ -76,9 +86,9 @@ class Backstage:
 
     async def _serve(self) -> None:
         try:
-            # What it imports takes its time; in a thread the keyboard does not wait for it.
-            opened = await asyncio.to_thread(self._open_agent, self.approver)
+            opened = await asyncio.to_thread(self._open)
             self._agent = await self._closing.enter_async_context(opened)
+            self._dialogue = self._begin_dialogue(self._agent)
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             self._fail(say_fault(err, self.where.paths.log_file))
             return
@@ -92,7 +102,29 @@ class Backstage:
         while True:
             job = await self.jobs.next()
             self._begin(job)
-            await self._end(job, await self.jobs.run(self._agent, job, self.progress.take))
+            await self._end(job, await self.jobs.run(job, self._note))
+
+    def _open(self) -> AbstractAsyncContextManager[Agent]:
+        """Import what is needed, which takes its time: in a thread no key waits for it."""
+        import tui.conversation  # noqa: F401 - `_begin_dialogue` has it then
+
+        return self._open_agent(self.approver)
+
+    def _begin_dialogue(self, agent: Agent) -> Dialogue:
+        from tui.conversation import Dialogue
+
+        return Dialogue(
+            self.where,
+            agent,
+            mode=self.approver.mode,
+            files=lambda: self.files,
+            start=self.start_snapshot,
+            busy=lambda: self.jobs.busy,
+        )
+
+    def _note(self, event: Event) -> None:
+        self.dialogue.note(event)
+        self.progress.take(event)
 
     def _begin(self, job: AgentJob) -> None:
         self.progress.begin()
@@ -147,6 +179,8 @@ class Backstage:
     def set_mode(self, mode: Mode) -> None:
         """Decide by another mode from the next question on."""
         self.approver.mode = mode
+        if self._dialogue is not None:
+            self._dialogue.mode = mode
         self.status.show(replace(self.status.fields, mode=mode))
 
     def show_learner(self) -> None:

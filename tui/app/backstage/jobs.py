@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from agent.events import Event
-from tui.app.backstage.contract import Agent
 from tui.app.backstage.faults import say_fault
 
 
@@ -20,7 +19,7 @@ class AgentJob:
     """Something that the agent does for a while."""
 
     title: str
-    events: Callable[[Agent], AsyncGenerator[Event, None]]
+    events: Callable[[], AsyncGenerator[Event, None]]
     said: str = ""
     """The line that the person typed for it."""
 
@@ -74,21 +73,21 @@ class Jobs:
         self.last = self._waiting.popleft()
         return self.last
 
-    async def run(self, agent: Agent, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
+    async def run(self, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
         """Do the job and hand on each of its events; gives how it ended."""
-        self._task = asyncio.create_task(self._run(agent, job, take))
+        self._task = asyncio.create_task(self._run(job, take))
         try:
             return await _ended(self._task)
         finally:
             self._task = None
 
-    async def _run(self, agent: Agent, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
+    async def _run(self, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
         from agent.errors import AgentError
         from learning.errors import LearningError
         from sandbox.box.contract import SandboxError
 
         try:
-            async with aclosing(job.events(agent)) as events:
+            async with aclosing(job.events()) as events:
                 async for event in events:
                     take(event)
         except (AgentError, LearningError, SandboxError) as err:

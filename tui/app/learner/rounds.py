@@ -14,7 +14,6 @@ from tui.app.messages import AdapterPromoted, EntryMade, HintGiven, LearningChan
 from tui.app.transcript.entries import AnswerEntry, EventEntry, FailureEntry
 
 if TYPE_CHECKING:
-    from agent.rounds.learn import LearnOptions
     from agent.rounds.process import LearnerSwitch
     from tui.app.backstage.asides import Asides
     from tui.app.backstage.contract import Agent
@@ -184,12 +183,14 @@ class Learner:
 
     async def _round(self, switch: LearnerSwitch) -> None:
         from agent.errors import AgentError
+        from agent.rounds.options import round_options
         from learning.errors import LearningError
 
         try:
             if not await self._practised_enough():
                 return
-            async for event in self._agent().learn(self._options(), switch=switch):
+            options = round_options(self._where.settings.learn)
+            async for event in self._agent().learn(options, switch=switch):
                 self._take(event)
         except asyncio.CancelledError:
             if self._stop_reason:
@@ -219,21 +220,6 @@ class Learner:
             self._given_up = event.adapter is None
             if event.decision == "promoted":
                 self._post(AdapterPromoted())
-
-    def _options(self) -> LearnOptions:
-        from agent.rounds.learn import LearnOptions
-
-        settings = self._where.settings.learn
-        return LearnOptions(
-            max_examples=settings.max_examples,
-            steps=settings.steps,
-            max_tokens=settings.max_tokens,
-            learning_rate=settings.lr,
-            rank=settings.rank,
-            seed=settings.seed,
-            keep_adapters=settings.keep_adapters,
-            trial_s=60 * settings.trial_min if settings.trial else None,
-        )
 
     async def close(self) -> None:
         """End the round at its next checkpoint: it loses at most one step."""
