@@ -1,9 +1,9 @@
 """One training job: a folder with frozen settings, the examples, checkpoints and the result.
 
 job.json  examples.jsonl  unseen.jsonl   written before the worker starts, never changed
-progress.jsonl  worker.log      what it says while it runs
-targets/<n>.pt  checkpoint.pt   what a killed worker resumes from
-adapter/                        the result: a whole adapter folder, or not there at all
+progress.jsonl  worker.log      written while the worker runs
+targets/<n>.pt  checkpoint.pt   read by the next worker if this one was killed
+adapter/                        the result: a complete adapter folder, or absent
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ class JobError(TrainingError):
 
 
 class ExampleKind(StrEnum):
-    """How an experience is learned from."""
+    """Ways to learn from an experience."""
 
     EVIDENCE = "evidence"
-    """Move towards what the same weights say when the evidence is in their context."""
+    """Move towards the distribution of the same weights with the evidence in their context."""
     HINDSIGHT = "hindsight"
-    """Learn a verified fix, given at a prompt that had first led to a failure."""
+    """Learn a verified fix at the prompt that had led to the failure."""
     FIRST_TRY = "first_try"
     """Learn a verified fix at its own prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One thing to learn: `step` gives the prompt; `fix`, if there is one, the right action."""
+    """One training example: `step` gives the prompt; `fix`, if any, gives the right action."""
 
     kind: ExampleKind
     step: Experience
     fix: Experience | None = None
     weight: float = 1.0
     read_evidence: bool = True
-    """Whether this model can read the evidence, so that its reading may be learned from."""
+    """True if the model was shown to profit from such evidence in its context (see `capability`)."""
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
@@ -62,14 +62,14 @@ class Example:
 
     @property
     def tokens(self) -> int:
-        """Length of prompt and action together, before anything is cut."""
+        """Tokens of prompt and action together, before any cut."""
         action = (self.fix or self.step).action
         return len(self.step.action.prompt_ids) + len(action.token_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """Everything that decides the result, apart from the examples."""
+    """Settings of one training round; with the examples they determine the result."""
 
     id: str
     model: str
@@ -90,19 +90,19 @@ class TrainingJob:
     rank: int = 16
     alpha: int = 32
     max_tokens: int = 512
-    """Longest example, prompt and action together, in what the student sees."""
+    """Longest example, prompt and action together, in the student's window."""
     note_tokens: int = 256
-    """Longest note with evidence in what the teacher sees."""
+    """Longest note in a teacher context."""
     budget_s: float | None = None
     """No further step is begun after this much time in training."""
     threads: int = 0
-    """0: as many as torch chooses."""
+    """Threads of torch; 0 leaves the number to torch."""
     rule: LearningRule = field(default_factory=LearningRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a job ended."""
+    """Result of a finished job."""
 
     adapter: str | None
     """Name of the adapter in the job's folder; None if no example could be trained on."""
@@ -114,9 +114,9 @@ class JobResult:
 def write_job(
     folder: Path, job: TrainingJob, examples: Sequence[Example], *, unseen: Sequence[Example] = ()
 ) -> None:
-    """Make a new job folder; it exists with all its content or not at all.
+    """Write a new job folder, which appears complete or not at all.
 
-    `unseen` are accepted fixes that are only measured, before and after.
+    `unseen` are accepted fixes whose likelihood is only measured, before and after the training.
     """
     temporary = folder.with_name(f".tmp-{folder.name}")
     temporary.mkdir(parents=True, mode=0o700)
@@ -162,7 +162,7 @@ def read_examples(folder: Path) -> tuple[Example, ...]:
 
 
 def read_unseen(folder: Path) -> tuple[Example, ...]:
-    """The fixes that a job only measures; none in the folder of an older version.
+    """The accepted fixes that a job only measures; none in a folder of an older version.
 
     Raises:
         JobError: If they are unreadable.
@@ -179,7 +179,7 @@ def _read(path: Path) -> tuple[Example, ...]:
 
 
 def write_result(folder: Path, result: JobResult) -> None:
-    """Say that the job has ended."""
+    """Write the result, which marks the job as ended."""
     temporary = folder / ".tmp-result.json"
     temporary.write_text(json.dumps(dataclasses.asdict(result)) + "\n", encoding="utf-8")
     sync(temporary)
@@ -188,7 +188,7 @@ def write_result(folder: Path, result: JobResult) -> None:
 
 
 def read_result(folder: Path) -> JobResult | None:
-    """How the job ended; None while it has not.
+    """The result of the job; None while it is not finished.
 
     Raises:
         JobError: If the result cannot be read.

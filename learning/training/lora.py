@@ -1,4 +1,4 @@
-"""The student: the base model with LoRA matrices on all its linear layers; load and save."""
+"""Loads and saves the student: the base model with LoRA matrices on all its linear layers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def load_student(job: TrainingJob) -> PeftModel:
-    """The base model with fresh LoRA weights, or with those of the parent adapter, to be trained.
+    """Load the base model with fresh LoRA weights, or with the weights of the parent adapter.
 
-    Deterministic by the job's seed. Fresh LoRA weights change nothing until the first step.
+    The result depends on the job's seed alone. Fresh LoRA weights have no effect before the first step.
     """
     from transformers.utils.logging import disable_progress_bar
 

@@ -1,4 +1,4 @@
-"""The loss of one example as terms on token positions: which formula, where, and how heavy.
+"""The loss of one example: terms with a formula, token positions and weights.
 
 L = evidence · KL(q || p) + eta · [KL + nu · self-weighted likelihood] of a verified fix
     + echo · CE(the tool's words) + base_anchor · KL(base || p) + context_anchor · KL(snapshot || p)
@@ -31,14 +31,14 @@ _EPSILON = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """One pass of the student: token ids and the terms that are read off it."""
+    """One forward pass of the student: token ids and the terms of the loss on them."""
 
     ids: tuple[int, ...]
     terms: tuple[Term, ...]
 
 
 def passes_of(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> tuple[Pass, ...]:
-    """The passes that an example needs; none where every weight is 0."""
+    """The passes that an example needs; none if all its terms have weight 0."""
     own = [*_learned(example, read, rule), *_echo(example, rule)]
     ids = example.ids
     if own and own[-1].positions[-1] >= len(ids) and example.echo:
@@ -48,13 +48,13 @@ def passes_of(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> 
 
 
 def anchor_pass(anchored: Anchored, target: TokenTarget, rule: LossRule) -> Pass:
-    """The pass that keeps the student near the base model on a prompt from elsewhere."""
+    """The pass that keeps the student near the base model on a conversation from elsewhere."""
     term = _even(anchored.positions, rule.base_anchor, _Divergence(target, math.inf))
     return Pass(ids=anchored.ids, terms=(term,))
 
 
 def _learned(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> list[Term]:
-    """The term of the action: towards the evidence, or towards the fix."""
+    """The terms of the action: towards the evidence target, or towards the fix."""
     if example.kind is not ExampleKind.EVIDENCE:
         return _fix(example, read, rule) if rule.eta else []
     if read is None or not rule.evidence or not bool(read.weight_t.any()):
@@ -71,7 +71,7 @@ def _learned(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> l
 
 def _fix(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> list[Term]:
     share, likelihood = rule.eta * example.weight, _Likelihood(_ids(example), rule.nll_floor)
-    if read is None:  # the fix itself is all there is
+    if read is None:  # without an evidence target only the fix itself is learned
         return [_even(example.positions, share, likelihood)]
     towards = _even(example.positions, share, _Divergence(read.target, rule.tau))
     if not rule.nu:

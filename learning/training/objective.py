@@ -1,8 +1,9 @@
 """The target and the losses of learning from feedback, as pure functions of tensors.
 
-Axes: t action tokens, v vocabulary, m views of the evidence, k controls, s kept vocabulary entries,
-b kept entries and the tail bucket. All branches are scored with the same frozen weights. Reductions
-are float32 or wider, whatever the weights are. Logits in, nats out.
+Axes: t action tokens, v vocabulary, m teacher contexts, k controls, s kept vocabulary entries,
+b kept entries and the tail bucket. The same frozen weights score the action under the prompt alone (the
+anchor), under every teacher context and under every control. Reductions are float32 or wider, whatever
+the dtype of the weights. Inputs are logits; outputs are in nats.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LOWEST = -60.0
 """Stands in for log 0 where the target has mass, so that a loss stays finite."""
 _T_EPSILON = 1e-3
-"""Keeps a token that all views agree on exactly from dividing by zero."""
+"""Avoids a division by zero where all teacher contexts agree exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +38,15 @@ class TokenTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceReading:
-    """What the frozen weights make of the evidence, token by token of the action."""
+    """Effect of the evidence on the frozen weights, for each token of the action."""
 
     target: TokenTarget
     log_a_tb: Tensor
     """The anchor's log-probabilities on the target's buckets."""
     evidence_mt: Tensor
-    """How much more likely each view makes each token than the controls do, in nats."""
+    """Log-probability of each token in each teacher context, less that under the controls, in nats."""
     style_t: Tensor
-    """How much more likely the controls make each token than the bare prompt does, in nats."""
+    """Log-probability of each token under the controls, less that under the bare prompt, in nats."""
 
     @property
     def shift_t(self) -> Tensor:
@@ -61,10 +62,10 @@ def read_evidence(
     *,
     rule: TargetRule,
 ) -> EvidenceReading:
-    """The contrastive evidence target, and what the token weights are made from.
+    """Compute the contrastive evidence target and the statistics behind the token weights.
 
-    Views and controls are averaged as experts (geometric mean, normalised again). Without any
-    control the anchor stands in for it, which leaves the plain teacher with `gamma_c` alone.
+    Teacher contexts, and controls, are averaged as a product of experts (geometric mean, normalised).
+    Without any control the anchor takes its place, which leaves the plain teacher with `gamma_c` alone.
     """
     anchor = _log_softmax(anchor_tv)
     evidence = _expert(evidence_mtv)
@@ -90,8 +91,8 @@ def read_evidence(
 def teacher_target(teacher_tv: Tensor, token_ids_t: Tensor, *, top_k: int) -> TokenTarget:
     """The target that `read_evidence` gives for SDPO's rule and one teacher context, from that context alone.
 
-    With gammas of 1 and no clip, anchor and controls cancel out. It also keeps a distribution that
-    must not change: an anchor's.
+    With gammas of 1 and no clip, anchor and controls cancel out. The same function stores the
+    distributions that a round must not change.
     """
     teacher = _log_softmax(teacher_tv)
     support = _support(top_k, token_ids_t, teacher)
@@ -106,9 +107,9 @@ def token_weights(
     failed: bool,
     only_in_notes: Collection[int] = (),
 ) -> Tensor:
-    """How much each action token may learn from the evidence, from 0 to its role's weight.
+    """Weight of each action token in the evidence term, from 0 to the weight of its role.
 
-    `role_t` is what kind of text each token is (1 code, less for prose, 0 for what is never
+    `role_t` is the weight by kind of text (1 for code, less for prose, 0 for tokens that are never
     trained); `only_in_notes` are vocabulary ids of values that only the notes contain.
     """
     weight_t = role_t.float().clone()
@@ -142,8 +143,8 @@ def forward_kl(target: TokenTarget, student_tv: Tensor, *, tau: float = math.inf
 def self_weighted_nll(student_tv: Tensor, token_ids_t: Tensor, *, floor: float) -> Tensor:
     """Negative log-likelihood of every token, weighted by its own probability.
 
-    The weight (arXiv 2508.05629) keeps tokens that the model would never say from dominating; it
-    carries no gradient, and `floor` keeps a rare but right token learnable.
+    The weight (arXiv 2508.05629) keeps tokens of tiny probability from dominating the loss. It carries
+    no gradient; `floor` keeps a rare but right token learnable.
     """
     nll = -_at(_log_softmax(student_tv), token_ids_t)
     confidence = floor + (1.0 - floor) * (-nll).detach().exp()
@@ -162,7 +163,7 @@ def _kl(log_q_tb: Tensor, log_p_tb: Tensor, *, tau: float) -> Tensor:
 
 
 def _raises(reading: EvidenceReading, ids: Collection[int]) -> Tensor:
-    """Whether the entry that the target raises most is one of these ids."""
+    """True for tokens whose most raised entry of the target is one of these ids."""
     kept = reading.target.log_q_tb[:, :-1]
     gain = torch.where(kept > -math.inf, kept.exp() - reading.log_a_tb[:, :-1].exp(), -1.0)
     best_t1 = gain.argmax(-1, keepdim=True)
@@ -181,7 +182,7 @@ def _log_softmax(logits: Tensor) -> Tensor:
 
 
 def _expert(logits_xtv: Tensor) -> Tensor:
-    """The geometric mean over views or controls, normalised again."""
+    """The geometric mean of several distributions, normalised."""
     total = sum(_log_softmax(logits_tv) for logits_tv in logits_xtv[1:])
     mean: Tensor = (_log_softmax(logits_xtv[0]) + total) / len(logits_xtv)
     return mean.log_softmax(-1)
@@ -200,7 +201,7 @@ def _repeated(support_ts: Tensor) -> Tensor:
 
 
 def _bucketed(log_p_tv: Tensor, support_ts: Tensor) -> Tensor:
-    """Log-probabilities of the support (-inf for repeats), then of everything else together."""
+    """Log-probabilities of the support (-inf for repeats), then of the rest as one bucket."""
     kept = log_p_tv.gather(-1, support_ts).masked_fill(_repeated(support_ts), -math.inf)
     mass = kept.exp().sum(-1, keepdim=True)
     return torch.cat([kept, torch.log1p(-mass.clamp(max=1 - 1e-6))], dim=-1)

@@ -23,7 +23,7 @@ HEAD_CHUNK = 64
 
 
 class CausalModel(Protocol):
-    """What the learner uses of a transformers model, whose own methods are mostly untyped."""
+    """The methods of a transformers model that the learner calls; transformers leaves most untyped."""
 
     device: torch.device
     config: Any
@@ -43,11 +43,11 @@ class CausalModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One part of the loss: what is asked at some positions, and how much each of them counts."""
+    """One term of the loss: a loss function at some positions, and the weight of each position."""
 
     positions: Sequence[int]
     loss: Callable[[Tensor, slice], Tensor]
-    """From the logits (t, v) of a slice of the positions to a loss for each of them."""
+    """Maps the logits (t, v) of a slice of the positions to a loss per position."""
     weight_t: Tensor
     """On the CPU. Sums to the term's share of the loss."""
 
@@ -76,7 +76,7 @@ def measure(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> flo
 
 
 def logits(base: CausalModel, hidden_td: Tensor) -> Tensor:
-    """The head on some hidden states."""
+    """Logits (t, v) of some hidden states."""
     result: Tensor = base.get_output_embeddings()(hidden_td)
     return result
 
@@ -89,8 +89,8 @@ def chunks(length: int, size: int = HEAD_CHUNK) -> Iterator[slice]:
 class SharedPrefix:
     """Reads several continuations of one prefix, whose keys and values are computed once.
 
-    Of M + K + 1 branches over a prompt of P tokens it saves P · (M + K) token passes. Only for
-    frozen weights: nothing here keeps a gradient.
+    For M + K + 1 contexts that share a prompt of P tokens this saves P · (M + K) token passes. It keeps
+    no gradient and is for frozen weights only.
     """
 
     def __init__(self, base: CausalModel, prefix: Sequence[int]) -> None:
@@ -118,7 +118,7 @@ class SharedPrefix:
 
 
 def _hidden_of(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> Tensor:
-    """Last hidden states of all terms, one after the other: those one to the left of a token."""
+    """Last hidden states that predict the tokens of all terms, term after term."""
     ids_1t = torch.tensor([list(ids)], device=base.device)
     hidden_1td = base.get_decoder()(input_ids=ids_1t, use_cache=False).last_hidden_state
     wanted = [position - 1 for term in terms for position in term.positions]
@@ -137,7 +137,7 @@ def _losses(base: CausalModel, hidden_td: Tensor, terms: Sequence[Term]) -> Iter
 
 
 class HalvedGradient:
-    """Collects gradients of examples in two halves. One object per optimiser step."""
+    """The gradient of one optimiser step, summed over its examples in two halves."""
 
     def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
         self._weights = weights
@@ -149,7 +149,7 @@ class HalvedGradient:
         return sum(self.counts)
 
     def take(self) -> None:
-        """Move the parameters' gradients, of one more example, into the smaller half."""
+        """Add the gradient of one more example to the smaller half and clear it in the parameters."""
         half = 0 if self.counts[0] <= self.counts[1] else 1
         fresh = [_gradient(weight) for weight in self._weights]
         sums = self._sums[half]
@@ -164,7 +164,7 @@ class HalvedGradient:
             weight.grad = None
 
     def put(self) -> None:
-        """Give the parameters the mean gradient over all examples."""
+        """Set the parameters' gradients to the mean over all examples."""
         first, second = self._sums
         for number, weight in enumerate(self._weights):
             total = _sum(half[number] for half in (first, second) if half is not None)
@@ -179,7 +179,7 @@ class HalvedGradient:
         return None if norms <= 0 else _dot(first, second) / norms**0.5
 
     def noise_scale(self) -> float | None:
-        """tr(Σ) / |G|² in examples; None where the halves tell of no common direction.
+        """tr(Σ) / |G|² in examples; None if the halves have no common direction.
 
         With means a and b of n examples each, |a - b|² / 2 estimates tr(Σ) / n, and a · b |G|².
         """

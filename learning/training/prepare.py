@@ -1,6 +1,7 @@
-"""Examples -> token windows: which ids go in, which of them are trained, what the teacher reads.
+"""Turns examples into token windows: input ids, trained positions, and the teacher's contexts.
 
-Token-exact: the student's ids are those that were recorded. Nothing here imports torch.
+The student's ids are the recorded ones, token by token. Nothing here imports torch. The plan of a
+round and its worker both call `prepare_all`, so they agree on which examples can be used.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ _KNOWS_TOO_MUCH = re.compile(
     r"(?i)as the (?:error|traceback|note) says|previous attempt|the error above|fixed the previous"
 )
 _STAND_IN = "x"
-"""Any reply: it shows what the template puts between a reply and the message after it."""
+"""Any reply, to see which tokens the template puts between a reply and the next message."""
 
 
 class Format(Protocol):
-    """The model's own way to spell a conversation; `learning.model.chat.ChatFormat` is one."""
+    """Converts between conversations and token ids, as `learning.model.chat.ChatFormat` does."""
 
     def encode(self, messages: Sequence[Message]) -> list[int]: ...
 
@@ -42,11 +43,11 @@ class Format(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Echo:
-    """The tool's words after an action: what follows the student's window, and what is trained."""
+    """The tool's words after an action: the ids that follow the student's window."""
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
-    """Indices into `ids`; the template's own tokens are not among them."""
+    """Indices into `ids` of the trained tokens, without the template's own tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +60,31 @@ class Prepared:
     positions: tuple[int, ...]
     """Indices into `ids` of the trained tokens."""
     teacher_contexts: tuple[tuple[int, ...], ...] = ()
-    """The same window with each note in it; all end with the same action tokens."""
+    """The same window with each note in it; all end with the action's tokens."""
     controls: tuple[tuple[int, ...], ...] = ()
     """The same window with notes that lack this evidence."""
     roles: tuple[float, ...] = ()
-    """Weight of each trained token by its kind of text; empty: all 1."""
+    """Weight of each trained token by its kind of text; empty means 1 for all."""
     only_in_notes: frozenset[int] = frozenset()
     """Vocabulary ids of values that only the notes contain."""
     echo: Echo | None = None
     weight: float = 1.0
     history_cut: int = 0
-    """Prompt tokens left out on the left."""
+    """Number of prompt tokens that were cut on the left."""
     trained_cut: int = 0
-    """Action tokens that were to be trained and did not fit."""
+    """Number of action tokens that did not fit and so are not trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """An example that cannot be learned from, and why."""
+    """An example that cannot be trained on, with the reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Notes:
-    """The prompts with notes in them, and the values that only those tell."""
+    """The prompts with notes in them, and the ids of values that only the notes contain."""
 
     teacher_contexts: tuple[tuple[int, ...], ...] = ()
     controls: tuple[tuple[int, ...], ...] = ()
@@ -99,9 +100,9 @@ def prepare(
     rule: LearningRule = PLAIN_SDPO,
     others: Sequence[Evidence] = (),
 ) -> Prepared | Skipped:
-    """The token window of an example, or the reason why there is none.
+    """The token window of an example, or the reason why it has none.
 
-    `others` are facts of other examples, which controls are made from.
+    `others` are facts of other examples; some controls are notes about them.
     """
     prompt = example.step.action.prompt_ids
     action = (example.fix or example.step).action.token_ids
@@ -120,9 +121,9 @@ def prepare(
 
 
 def changed_tokens(example: Example, chat: Format) -> Sequence[int] | Skipped:
-    """Indices of the action's tokens that spell lines which the fix added or changed.
+    """Indices of the action's tokens in lines that the fix added or changed.
 
-    Where there was no file before, it changed what the failed attempt had written.
+    If the file did not exist before, the lines are compared with those of the failed completion.
     """
     fix = example.fix or example.step
     spelled = spell(fix.action.token_ids, chat.decode)
@@ -202,7 +203,7 @@ def _noted_prompts(
 
 
 def _echo(step: Experience, chat: Format) -> Echo | None:
-    """What the template puts after the action, with the tool's words as the next message."""
+    """The ids after the action when the tool's words are the next message; None if unclear."""
     words = reported_words(step.evidence, completion=f"{step.action.text}\n{step.after}")
     if not words:
         return None
@@ -235,11 +236,11 @@ def _window(
     roles: Sequence[float] = (),
     echo: Echo | None = None,
 ) -> Prepared | Skipped:
-    """Cut to `max_tokens`, what costs least first.
+    """Cut the window to `max_tokens`, the cheapest parts first.
 
-    First the action's end after the last trained token, which loses nothing; then the history's
-    beginning, down to a quarter of the window; then trained tokens at the action's end. The tool's
-    words are kept only where they fit behind the whole action.
+    First goes the action's end after the last trained token, which loses nothing; then the beginning of
+    the prompt, down to a quarter of the window; then trained tokens at the action's end. The tool's
+    words are kept only if they fit behind the whole action.
     """
     history = min(len(prompt), max(max_tokens // 4, max_tokens - trained[-1] - 1))
     fitting = [index for index in trained if index < max_tokens - history]
@@ -279,18 +280,18 @@ def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usable:
-    """What is left of a selection."""
+    """The examples of a selection that can be trained on."""
 
     prepared: tuple[Prepared, ...]
     experience_ids: tuple[str, ...]
-    """What the prepared examples were made from."""
+    """Experiences behind the prepared examples."""
     skipped_ids: tuple[str, ...]
     skipped: Mapping[str, int]
     """Number of examples that cannot be used, by reason."""
 
 
 def prepare_all(examples: Sequence[Example], chat: Format, job: TrainingJob) -> Usable:
-    """The token windows of the examples, and which of them have none."""
+    """Prepare all examples and count, by reason, those that cannot be used."""
     prepared: list[Prepared] = []
     used: list[str] = []
     unused: list[str] = []

@@ -17,7 +17,7 @@ PROGRESS = "progress.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressLine:
-    """Where the worker is. `stage` is a short phrase for the person."""
+    """Progress of the worker. `stage` is a short phrase for the person."""
 
     stage: str
     step: int = 0
@@ -30,23 +30,23 @@ class ProgressLine:
 
 
 def append_progress(folder: Path, line: ProgressLine) -> None:
-    """Add one line at once; a reader never needs to wait for a buffer."""
+    """Append one line and flush it, so that readers see it at once."""
     with (folder / PROGRESS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(dataclasses.asdict(line)) + "\n")
 
 
 class ProgressReader:
-    """Reads the lines that were added since the last look."""
+    """Reads the lines that were appended since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PROGRESS
         self._offset = self._path.stat().st_size if self._path.exists() else 0
 
     def read(self) -> tuple[ProgressLine, ...]:
-        """New whole lines; a line that is still being written comes the next time.
+        """New complete lines; a line that is still being written is left for the next call.
 
         Raises:
-            JobError: If a line is not ours.
+            JobError: If a line cannot be read.
         """
         if not self._path.exists():
             return ()

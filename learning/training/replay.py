@@ -1,7 +1,7 @@
-"""Prompts from outside any repository, on which a round must change nothing.
+"""Conversations from outside any repository, on which a round should change nothing.
 
-The anchor of the learner: how far an adapter strays from the base model there predicts how much it
-forgets (arXiv 2509.04259). Nothing here imports torch.
+The distance of an adapter from the base model on such text predicts how much it forgets (arXiv
+2509.04259), so a term of the loss keeps it small. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SEPARATOR = "\n---\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchored:
-    """One conversation that must stay as it is."""
+    """One conversation on which the student should stay at the base model."""
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
@@ -27,7 +27,7 @@ class Anchored:
 
 
 def replay(chat: Format, *, max_tokens: int = 128) -> Sequence[Anchored]:
-    """The shipped conversations, in the model's own spelling, each cut to `max_tokens`."""
+    """The shipped conversations as token ids, each cut to `max_tokens`."""
     return [
         anchored
         for text in _TEXTS.read_text(encoding="utf-8").split(_SEPARATOR)

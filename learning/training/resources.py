@@ -1,4 +1,4 @@
-"""What a round costs in memory and time, and what this machine has. Imports nothing heavy."""
+"""Memory and time that a training round needs, and the memory of this machine. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OVERHEAD_BYTES = 1_800 * 2**20
 """Interpreter, torch, LoRA weights with gradients and moments, checkpoints, one window's layers."""
 _GIB = 2**30
 _CEILING_BYTES = int(11.5 * _GIB)
-"""A learner in the background takes no more than this only to be faster, however much there is."""
+"""Memory above this is not used to make a round faster, however much is free."""
 _FLOP_PER_CORE_S = 6e10
 """Float32 with AVX2, as measured on large matrix products."""
 _BF16_GAIN = 2
@@ -57,7 +57,7 @@ def _number_bytes() -> int:
 
 
 def check_memory(model_folder: Path, *, available_bytes: int | None) -> None:
-    """Refuse before anything is loaded, rather than be killed in the middle.
+    """Refuse a round that does not fit into memory, before anything is loaded.
 
     Raises:
         NotEnoughMemoryError: If the round needs more than is available.
@@ -72,7 +72,7 @@ def check_memory(model_folder: Path, *, available_bytes: int | None) -> None:
 
 
 def checkpoint_every(model_folder: Path, *, tokens: int, available_bytes: int | None) -> int:
-    """One layer in how many computes its activations again on the way back; 0: none.
+    """Number n: every n-th layer computes its activations again in the backward pass; 0 for none.
 
     Recomputing all of them costs a third of a step's arithmetic and saves memory that grows with
     `tokens`; the result is the same to the bit.
@@ -103,7 +103,7 @@ def estimated_s(model_folder: Path, *, read: int, trained: int, cores: int) -> f
 def available_bytes(
     *, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")
 ) -> int | None:
-    """Memory that can be had without swapping, within this container's limit; None if unknown."""
+    """Memory available without swapping, within this container's limit; None if unknown."""
     found = [value for value in (_system_available(proc), _cgroup_available(cgroup)) if value]
     return min(found, default=None)
 
@@ -134,7 +134,7 @@ def return_memory_at_once() -> None:
 
 
 def rss_mib(proc: Path = Path("/proc")) -> int:
-    """Memory of this process now; where that is unknown, its peak."""
+    """Resident memory of this process; its peak where the current figure is unknown."""
     try:
         pages = int((proc / "self/statm").read_text(encoding="ascii").split()[1])
         return pages * resource.getpagesize() // 2**20
@@ -143,7 +143,7 @@ def rss_mib(proc: Path = Path("/proc")) -> int:
 
 
 def peak_rss_mib() -> int:
-    """The most memory this process ever had."""
+    """Peak resident memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // 2**20 if sys.platform == "darwin" else peak // 2**10
 
@@ -169,7 +169,7 @@ def _system_available(proc: Path) -> int | None:
 
 
 def _cgroup_available(cgroup: Path) -> int | None:
-    """What is left of the limit; cache that could be dropped counts as free."""
+    """Memory left below the container's limit; cache that can be dropped counts as free."""
     for limit, usage, stat in (
         ("memory.max", "memory.current", "memory.stat"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),

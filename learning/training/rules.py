@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRule:
-    """How far the evidence target moves from the anchor, and why.
+    """Parameters of the evidence target.
 
-    `q ∝ a · (c/n)^gamma_c · (n/a)^gamma_s`, each log-ratio clipped at `clip`: `gamma_c` weighs what
-    this evidence says beyond what any note of its shape says, `gamma_s` the latter (its style).
+    `q ∝ a · (c/n)^gamma_c · (n/a)^gamma_s`, each log-ratio clipped at `clip`: `gamma_c` weighs the
+    effect of this evidence beyond that of any note of its form; `gamma_s` weighs the effect of the form.
     """
 
     gamma_c: float = 1.0
@@ -26,16 +26,16 @@ class TargetRule:
     """In nats. With a finite clip, KL(q || a) <= 2 · (gamma_c + gamma_s) · clip for any teacher."""
     top_k: int = 20
     plausibility: float = 0.05
-    """A token may be raised only if the anchor or the teacher gives it this share of its maximum;
-    0 lets every token rise."""
+    """The target raises a token only if the anchor or the teacher gives it at least this share of the
+    most likely token's probability; 0 lets every token rise."""
     move_tail: bool = False
-    """Whether the entries that are not kept move too, as one bucket; else they stay put."""
+    """True if the bucket of entries that are not kept moves as well."""
 
 
 SDPO = TargetRule(
     gamma_c=1.0, gamma_s=1.0, clip=math.inf, plausibility=0.0, move_tail=True, top_k=64
 )
-"""The teacher of SDPO (arXiv 2601.20802): what the model says when it is shown the feedback."""
+"""The teacher of SDPO (arXiv 2601.20802): the model with the feedback in its context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class WeightRule:
     """Which action tokens of a failing step the evidence may change, and how strongly."""
 
     snr_min: float = 2.0
-    """Least |t| of a token's evidence over the views; 0: off. One view has no t, so it is off."""
+    """Least |t| of a token's evidence over the teacher contexts; 0, or a single context: off."""
     keep: float = 0.25
     """Share of the action's tokens with the largest shift that stays (EDGE-OPD, arXiv 2605.23493);
     1: all."""
@@ -51,14 +51,14 @@ class WeightRule:
     """Tokens with KL(q || a) beyond this many nats count less (DemoPSD, arXiv 2607.02502);
     infinite: off."""
     endorsed: float = 0.25
-    """Weight of tokens of a failed action that the evidence speaks for; 1: off."""
+    """Weight of tokens of a failed action that the evidence makes more likely; 1: off."""
     skip_first: int = 3
-    """Tokens at the action's beginning that are never trained, where a model starts to talk about
+    """Tokens at the action's beginning that are never trained: there a model starts to talk about
     its note (arXiv 2601.19897)."""
     prose: float = 0.3
     """Weight of tokens outside code blocks; 1: as code."""
     mask_literals: bool = True
-    """No weight where the target raises a value that only the note has told."""
+    """True gives no weight to tokens where the target raises a value that only the notes contain."""
 
 
 UNMASKED = WeightRule(
@@ -91,11 +91,11 @@ class LossRule:
     base_anchor: float = 0.05
     """KL to the bare base model on prompts from outside the repository."""
     context_anchor: float = 0.1
-    """KL to the snapshot where it reads the note, so that notes stay useful (arXiv 2606.11627)."""
+    """KL to the snapshot in a teacher context, so that the student still reads notes (arXiv 2606.11627)."""
     context_share: float = 0.25
     """Share of the failing steps that the context anchor is computed on."""
     tau: float = 1.0
-    """Most that one vocabulary entry adds to a token's KL (OPSD, arXiv 2601.18734); infinite: off."""
+    """Largest contribution of one vocabulary entry to a token's KL (OPSD, arXiv 2601.18734); infinite: off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +106,15 @@ class LearningRule:
     weights: WeightRule = WeightRule()
     loss: LossRule = LossRule()
     teacher_contexts: int = 4
-    """Notes that say the same evidence in different ways."""
+    """Number of teacher contexts: notes that state the same evidence in different forms."""
     controls: int = 4
-    """Notes of the same form without this evidence."""
+    """Number of controls: notes of the same form without this evidence."""
     min_cosine: float = 0.05
     """Least agreement of a batch's two halves for an optimiser step; -1: always step."""
     max_batch: int = 128
-    """Examples after which a step is made however the halves disagree."""
+    """Examples after which a step is made even if the halves disagree."""
     held_out: float = 0.1
-    """Share of the examples that is only measured, for early stopping; 0: off."""
+    """Share of the examples that is measured and not trained, for early stopping; 0: off."""
 
 
 PLAIN_SDPO = LearningRule(
@@ -126,7 +126,7 @@ PLAIN_SDPO = LearningRule(
     min_cosine=-1.0,
     held_out=0.0,
 )
-"""The baseline: one view, no control, no mask, no anchor."""
+"""The baseline: one teacher context, no control, no mask, no anchor."""
 
 
 _STORED = {"teacher_contexts": "views", "nll_floor": "guard_floor"}

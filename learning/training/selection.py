@@ -1,4 +1,4 @@
-"""Which experiences a round learns from: verified fixes first, then failures, newest first."""
+"""Selects the experiences of a round: verified fixes first, then failures, newest first."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from learning.records import EvidenceKind, Experience, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 
 _LONGEST_FIX = 1.5
-"""A fix much longer than the attempt that it replaces teaches length, not the repair."""
+"""Longest fix, relative to the failed completion: a much longer one teaches length, not the repair."""
 _FIRST_TRY_WEIGHT = 0.3
-"""Its prompt already led to it: there is little to learn, and much to overdo."""
+"""Small, because the prompt already led to this action: the model knows it, and could overfit."""
 _LEARNABLE = (Tier.HARNESS, Tier.USER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What will be learned, and what was left out, counted by reason."""
+    """The examples of a round, and the number of experiences left out, by reason."""
 
     examples: tuple[Example, ...]
     skipped: Mapping[str, int]
     failures: int = 0
-    """Failing steps that could be learned from, before any limit."""
+    """Number of usable failing steps, before any limit."""
     fixed: int = 0
-    """Those of them with a verified fix."""
+    """Number of failing steps with a verified fix."""
     distinct_fixes: int = 0
     unseen: tuple[Example, ...] = ()
-    """Verified fixes of other failures, which the round does not learn: how likely does it make them?"""
+    """Verified fixes of other failures: the round measures their likelihood and does not learn them."""
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
-        """Ids of all experiences in it, each once."""
+        """Ids of all experiences in the examples, each once."""
         ids = (id_ for example in self.examples for id_ in example.experience_ids)
         return tuple(dict.fromkeys(ids))
 
 
 ALL_KINDS = frozenset(ExampleKind)
 MOST_UNSEEN = 12
-"""Each is read twice, which takes seconds on a CPU."""
+"""Most fixes whose likelihood is measured: each takes two passes, seconds on a CPU."""
 
 
 def select(
@@ -55,8 +55,8 @@ def select(
     """Choose up to `max_examples` of these kinds from experiences given newest first.
 
     Fixes of a step that had failed come first, then failing steps with evidence, and fixes that
-    worked at once only to fill up. Of equal failures each counts for its share of one. `reads` says
-    which evidence the model can read; from the rest only the tool's words are learned.
+    worked at once only to fill up. Equal failures share the weight of one. `reads` is true for
+    kinds of evidence that the model can read; of the other kinds only the tool's words are learned.
     """
     skipped: Counter[str] = Counter()
     by_id = {experience.id: experience for experience in experiences}
@@ -91,7 +91,7 @@ def select(
 def _unseen(
     fixes: Iterable[Experience], by_id: Mapping[str, Experience], chosen: Sequence[Example]
 ) -> Iterator[Example]:
-    """Each other failing step with its fix, also where the fix is too long to be learned."""
+    """Failing steps with a fix that the round does not learn, even if the fix is too long to learn."""
     seen = {example.step.id for example in chosen}
     known = {(example.fix or example.step).after for example in chosen}
     for fix in fixes:
@@ -131,12 +131,12 @@ def _unusable(experience: Experience, model: str) -> str:
 def _pair(
     fix: Experience, by_id: Mapping[str, Experience], model: str, skipped: Counter[str]
 ) -> Example | None:
-    """The fix at the prompt of the step that had failed, where that can be taught honestly."""
+    """The fix as the right action at the prompt of the step that had failed; None if unusable."""
     failed = by_id.get(fix.fixes)
     if failed is None or _unusable(failed, model):
         skipped["a fix whose failing step cannot be used"] += 1
     elif failed.path != fix.path:
-        # It would teach to guess: the prompt of the failing step did not show that file.
+        # The prompt of the failing step did not show that file: the fix would teach to guess.
         skipped["a fix of another file than the failing step's"] += 1
     elif len(fix.action.token_ids) > _LONGEST_FIX * len(failed.action.token_ids) + 32:
         skipped["a fix much longer than the failing attempt"] += 1
@@ -153,7 +153,7 @@ def _failure(experience: Experience, skipped: Counter[str]) -> Example | None:
 
 
 def _shared_out(examples: Iterable[Example]) -> list[Example]:
-    """The examples with their weight divided among those that failed in the same way."""
+    """The examples, each weight divided by the number of examples that failed in the same way."""
     examples = list(examples)
     same = Counter(map(_signature, examples))
     return [

@@ -1,6 +1,6 @@
-"""Which text each token of an action spells: places, changed lines, and kinds of text.
+"""Maps the tokens of an action to their text: spans, changed lines, and kinds of text.
 
-Tokens and lines do not share borders; a token that reaches into a line counts as part of it.
+Tokens and lines have different borders; a token that reaches into a line counts as part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FENCE = "```"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelled:
-    """An action's text, and from where to where in it each token reaches.
+    """An action's text and the span of each token in it.
 
     Tokens that end inside a character share the span of the one that completes it.
     """
@@ -39,9 +39,9 @@ class Spelled:
         ]
 
     def roles(self, *, prose: float) -> tuple[float, ...]:
-        """The weight of each token by the kind of text: code 1, fences 0, the rest `prose`.
+        """The weight of each token by its kind of text: code 1, fences 0, the rest `prose`.
 
-        A reply without any fence is all action.
+        A reply without any fence counts as code.
         """
         if _FENCE not in self.text:
             return (1.0,) * len(self.spans)
@@ -61,7 +61,7 @@ class Spelled:
 
 
 def spell(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Spelled:
-    """The text of the tokens, with the place of each."""
+    """Decode the tokens and find the span of each."""
     stream = TextStream(decode)
     pieces = [stream.push(id_) for id_ in ids]
     rest = stream.flush()
@@ -79,9 +79,9 @@ def spell(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Spelled
 
 
 def changed_lines(before: str, after: str, reply: Sequence[str]) -> list[int]:
-    """Numbers of the reply's lines that are in the new file and not where the old one had them.
+    """Numbers of the reply's lines that the new file has and that a diff against the old file adds.
 
-    After a pure deletion that is the line which now follows.
+    For a pure deletion, the number of the line that now follows.
     """
     kept = {line.rstrip() for line in after.splitlines()}
     old, new = [[text.rstrip() for text in side] for side in (before.splitlines(), reply)]

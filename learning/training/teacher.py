@@ -1,7 +1,7 @@
-"""What the frozen snapshot makes of the evidence: targets and anchors, once a round, on the disk.
+"""The teacher: targets of a round, computed once by the weights that the round starts from.
 
-The weights that a round starts from score every branch, so the teacher cannot move with the
-student, and a second epoch costs no teacher at all.
+This snapshot scores the action in every teacher context and control, so the teacher cannot move with
+the student. The targets are cached on the disk, so a second epoch needs no teacher.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 _TARGETS = "targets"
 _CHUNK = 16
-"""Positions scored at one time, in all branches together."""
+"""Positions whose logits exist at one time, in all contexts together."""
 _ANCHOR_TOP_K = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleTarget:
-    """What is learned from the reading of one example. Tensors on the CPU."""
+    """Targets and weights of one example, tensors on the CPU."""
 
     target: TokenTarget
     weight_t: Tensor
-    """How much each action token may learn."""
+    """Weight of each action token."""
     context: TokenTarget | None
-    """What the snapshot says where it reads the first note; None where that is not anchored."""
+    """The snapshot's distribution in the first teacher context; None if it is not anchored."""
     facts: Mapping[str, float]
-    """How the reading looks: see `describe`."""
+    """Figures of the reading, see `describe`."""
 
 
 def read_all(
@@ -59,7 +59,7 @@ def read_all(
     rule: LearningRule,
     on_read: Callable[[int, int], None],
 ) -> list[ExampleTarget | None]:
-    """The reading of every example that has notes, from the disk where it is there already."""
+    """Targets of all examples with notes, computed or loaded from the disk; None for the others."""
     (folder / _TARGETS).mkdir(exist_ok=True)
     base.eval()
     total = sum(bool(example.teacher_contexts) for example in examples)
@@ -82,7 +82,7 @@ def read_all(
 def anchor_all(
     model: PeftModel, base: CausalModel, anchors: Sequence[Anchored], folder: Path
 ) -> list[TokenTarget]:
-    """What the bare base model says on prompts from outside the repository."""
+    """The bare base model's distributions on conversations from outside the repository."""
     path = folder / _TARGETS / "anchors.pt"
     if anchors and not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -95,11 +95,12 @@ def anchor_all(
 
 
 def describe(reads: Sequence[ExampleTarget | None]) -> dict[str, float]:
-    """The readings of a round in a few figures, means over failing steps.
+    """Figures of a round's targets, as means over examples.
 
-    `style_share` is Var(n - a) / Var(c - a): how much of the shift any note causes; above 0.2 the
-    style must stay out (`gamma_s` 0). `agreement` is the mean correlation between views: the nearer
-    to 1, the less the views say that one would not. `evidence_nats` is the mean |c - n|.
+    `style_share` is Var(n - a) / Var(c - a), the share of the shift that any note causes; above 0.2,
+    `gamma_s` should be 0. `agreement` is the mean correlation between teacher contexts; near 1, further
+    contexts add nothing. `evidence_nats` is the mean |c - n|; `tokens_used` the share of tokens with
+    weight.
     """
     facts = [read.facts for read in reads if read is not None]
     if not facts:
@@ -110,7 +111,7 @@ def describe(reads: Sequence[ExampleTarget | None]) -> dict[str, float]:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a file that is whole or not there, and bring it to the disk."""
+    """Write a file that appears complete or not at all, and flush it to the disk."""
     temporary = path.with_name(f".tmp-{path.name}")
     torch.save(state, temporary)
     sync(temporary)
@@ -141,7 +142,7 @@ def _read(
     reading = _joined(readings)
     roles_t = torch.tensor(example.roles or (1.0,) * len(ids_t))
     failed = example.kind is ExampleKind.EVIDENCE
-    masks = rule.weights if failed else UNMASKED  # of a verified fix every changed token is right
+    masks = rule.weights if failed else UNMASKED  # every changed token of a verified fix is right
     weight_t = token_weights(
         reading, roles_t, rule=masks, failed=failed, only_in_notes=example.only_in_notes
     )
@@ -156,7 +157,7 @@ def _read(
 def _branches(
     base: CausalModel, example: Prepared, branches: Sequence[Sequence[int]]
 ) -> list[Tensor]:
-    """Hidden states (t, d) of the trained positions in every branch; all end with the action."""
+    """Hidden states (t, d) of the trained positions in every context; all end with the action."""
     first = example.positions[0]
     shared = min(_shared(branches), first - 1)
     prefix = SharedPrefix(base, branches[0][:shared])

@@ -1,8 +1,9 @@
-"""What the teacher sees beside the student's prompt: short notes with the evidence, and controls.
+"""Teacher contexts: the student's prompt with a short note of the evidence, and controls.
 
-A note states what was observed and never quotes the failing attempt: a teacher that sees the
-attempt repeats it (arXiv 2606.11173). The views of one note say the same in different forms; a
-control has the form without this evidence, so that what any note does to the model cancels out.
+The teacher is the same model with more in its context. A note states the evidence and never quotes
+the failed completion, because a teacher that sees it repeats it (arXiv 2606.11173). The same evidence
+is put into several forms; each form makes one teacher context. A control is a note of the same form
+without this evidence, so that the effect of any note on the model cancels out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _HERE = Path(__file__).parent
 _MAX_FACTS = 2
 _LEARNABLE = (Tier.HARNESS, Tier.USER)
 _MIN_QUOTED = 8
-"""Shorter lines (`else:`, `return x`) prove nothing when they occur in both texts."""
+"""Shorter lines (`else:`, `return x`) may occur in both texts without being a quotation."""
 _MIN_MESSAGE = 40
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,60}", re.ASCII)
 _VALUE = re.compile(r"'[^'\n]{1,80}'|\"[^\"\n]{1,80}\"|(?<![\w.])-?\d[\d_]*(?:\.\d+)?(?![\w.])")
@@ -37,7 +38,7 @@ _INSTRUCTION = re.compile(
     r"|run|execute|import|reply|answer|output)\b|<\|im_(?:start|end)\|>|\[/?INST\]|<\|[a-z_]{2,30}\|>"
     r"|^\s*(?:system|assistant)\s*:"
 )
-"""Words that speak to a model instead of reporting: a tool has no business with them."""
+"""Text that instructs a model. A fact with such text is not learned from: tools report."""
 
 
 def evidence_notes(
@@ -50,9 +51,9 @@ def evidence_notes(
 ) -> tuple[str, ...]:
     """Up to `forms` different notes for this evidence, none longer than `budget` tokens.
 
-    Empty if nothing may be said. At most two facts, the shortest; only from our harness or the
-    user; without lines of the attempt, absolute paths, addresses, times, or anything that reads
-    like an instruction.
+    Empty if no fact may be stated. A note has at most two facts, the shortest ones, which come from
+    the harness or the user. It holds no lines of the completion, no absolute paths, addresses or
+    times, and nothing that reads like an instruction.
     """
     facts = list(learnable_facts(evidence, completion=completion))[:_MAX_FACTS]
     notes = (_note(facts, form, budget, count) for form in _FORMS[:forms])
@@ -68,9 +69,9 @@ def control_notes(
     count: Callable[[str], int],
     controls: int,
 ) -> tuple[str, ...]:
-    """Notes of the same form that do not have this evidence: half neutral, half of other failures.
+    """Notes of the same form without this evidence: half are neutral, half about other failures.
 
-    The others are of the same kind and nearest in length, with another signature.
+    Those failures are of the same kind, have another signature, and are nearest in length.
     """
     neutral = (_HERE / "neutral.md").read_text(encoding="utf-8").splitlines()
     notes = [_framed([line]) for line in neutral[: (controls + 1) // 2]]
@@ -83,26 +84,26 @@ def control_notes(
 
 
 def learnable_facts(evidence: Iterable[Evidence], *, completion: str) -> Sequence[Evidence]:
-    """The facts that a note may state, cleaned, the shortest first."""
+    """Facts that a note may state, cleaned, the shortest first."""
     facts = [clean for fact in evidence if (clean := _clean(fact, completion)) is not None]
     return sorted(facts, key=lambda fact: len(_full(fact)))
 
 
 def values_only_in_notes(notes: Iterable[str], prompt: str) -> frozenset[str]:
-    """Literals that the notes contain and the prompt does not: to be explained, not repeated."""
+    """Literals that the notes contain and the prompt does not; the student must not copy them."""
     values = {match for note in notes for match in _VALUE.findall(note)}
     return frozenset(value for value in values if value not in prompt)
 
 
 def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
-    """The conversation with the note at the end of the last message, as part of it."""
+    """The conversation with the note appended to its last message."""
     *earlier, last = messages
     noted = dataclasses.replace(last, content=f"{last.content}\n\n{note}")
     return (*earlier, noted)
 
 
 def reported_words(evidence: Sequence[Evidence], *, completion: str) -> str:
-    """What the harness said after the action, in its own words, or ""."""
+    """The harness's own words about the action; "" if it said nothing that may be learned."""
     facts = [fact for fact in evidence if fact.tier is Tier.HARNESS]
     return "\n".join(
         _short(fact) for fact in learnable_facts(facts, completion=completion)[:_MAX_FACTS]
@@ -140,7 +141,10 @@ def _foreign(own: Sequence[Evidence], others: Sequence[Evidence]) -> Iterator[Ev
 
 
 def _clean(fact: Evidence, completion: str) -> Evidence | None:
-    """The fact without what changes from run to run or quotes the attempt; None if untrusted."""
+    """The fact without quotations of the completion and text that differs from run to run.
+
+    None if the fact may not be learned from.
+    """
     if fact.tier not in _LEARNABLE or not (fact.exception or fact.message):
         return None
     quoted = {line.strip() for line in completion.splitlines() if len(line.strip()) >= _MIN_QUOTED}
@@ -160,7 +164,7 @@ def _clean(fact: Evidence, completion: str) -> Evidence | None:
 
 
 def _in_own_words(fact: Evidence) -> Evidence:
-    """What the tool itself says: what the code that it ran raised is no more than a name and a place."""
+    """The fact in the tool's own words; of the code that was run, only names and places remain."""
     test, mark, parameters = fact.subject.partition("[")
     return dataclasses.replace(
         fact,
@@ -203,7 +207,7 @@ def _wanted(fact: Evidence) -> str:
 
 
 _FORMS: tuple[Callable[[Evidence], str], ...] = (_full, _short, _place_first, _wanted)
-"""The views, the most complete one first. A view and its control are rendered alike."""
+"""Forms of a note, the most complete one first. A control is rendered in the same form."""
 MAX_FORMS = len(_FORMS)
 
 
@@ -221,7 +225,7 @@ def _place(fact: Evidence, *, indent: str) -> str:
 
 
 def _shortened(facts: list[Evidence]) -> list[Evidence]:
-    """One step smaller: first fewer facts, then messages without their middle, then none."""
+    """The facts shortened by one step: to one fact, then without the message's middle, then none."""
     if len(facts) > 1:
         return facts[:1]
     message = facts[0].message

@@ -1,9 +1,8 @@
-"""The training loop: one round of LoRA steps over prepared examples, flat and resumable.
+"""The training loop: one resumable round of LoRA steps over prepared examples.
 
-No padding, no mixed batches: one example at a time, shortest first within a batch, gradients added
-up in two halves; a step is made when the halves agree. The terms of the loss stand in
-`learning.training.loss`. It does not decide whether the result is any good; that is
-`learning.promotion`.
+Examples are read one at a time, without padding, the shortest of a batch first; their gradients are
+summed in two halves, and a step is made when the halves agree. The loss is in `learning.training.loss`.
+The loop does not judge the adapter; `learning.promotion` does.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ CHECKPOINT = "checkpoint.pt"
 _WARM_UP_STEPS = 2
 _CLIP_NORM = 0.5
 _LEAST_FOR_HELD_OUT = 10
-"""Examples below which none is spared for early stopping."""
+"""Fewest examples of a round that sets some aside for early stopping."""
 _MEASURE_EVERY = 2
 _RISES = 2
-"""So many rises in a row of the held-out loss end the round."""
+"""Rises in a row of the held-out loss that end the round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """One optimiser step that has ended."""
+    """Figures of one optimiser step."""
 
     step: int
     loss: float
@@ -52,26 +51,26 @@ class StepReport:
     tokens: int
     """Tokens read by the student in this step."""
     batches: int
-    """Batches of the schedule that are used up, this step's included."""
+    """Batches of the schedule used so far, this step's included."""
     examples: int
     cosine: float | None
-    """Agreement of the two halves of the batch; None with one example."""
+    """Cosine between the two halves of the batch; None with one example."""
     noise_scale: float | None
-    """Examples that a batch would need for its noise to equal its signal; None where unknown."""
+    """Batch size at which the gradient's noise equals its signal; None if unknown."""
     held_out: float | None
-    """Loss on the examples that are only measured, where it was measured."""
+    """Loss on the examples that are only measured; None if not measured at this step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundReport:
-    """All steps of a round, those before an interruption included."""
+    """All steps of a round, including those before an interruption."""
 
     steps: tuple[StepReport, ...]
     stopped_by_budget: bool = False
     stopped_early: bool = False
-    """The loss on examples that are only measured had risen twice."""
+    """True if the loss on the examples that are only measured had risen twice in a row."""
     reading: Mapping[str, float] = field(default_factory=dict)
-    """How the frozen weights read the evidence: see `learning.training.teacher.describe`."""
+    """Figures of the targets, see `learning.training.teacher.describe`."""
 
 
 def train(
@@ -86,12 +85,12 @@ def train(
     on_step: Callable[[StepReport], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RoundReport:
-    """Train the LoRA weights of a peft model in place, from the last checkpoint in `folder` on.
+    """Train the LoRA weights of a peft model in place, resuming from a checkpoint in `folder`.
 
     Deterministic: the same model, examples and job give the same weights, and so does a run that
     was killed and resumed at any point (on one CPU, with the same number of threads).
-    `checkpoint_every` is the number of layers for each one whose activations are computed again;
-    0 keeps all of them.
+    With `checkpoint_every` n, every n-th layer computes its activations again in the backward pass; 0
+    keeps all activations.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -156,7 +155,7 @@ def train(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
-    """What one step's examples gave; their mean gradient lies in the parameters."""
+    """Figures of one step's batch; its mean gradient is in the parameters' `grad`."""
 
     loss: float
     tokens: int
@@ -173,7 +172,7 @@ def _gradient(
     weights: Sequence[torch.nn.Parameter],
     job: TrainingJob,
 ) -> _Batch:
-    """Read batches of the schedule until the halves of their gradient agree, or none is left."""
+    """Add batches of the schedule until the halves of their gradient agree or the schedule ends."""
     halves = HalvedGradient(weights)
     losses: list[float] = []
     tokens = batches = 0
@@ -198,7 +197,7 @@ def _gradient(
 def schedule_steps(
     examples: int, *, steps: int, batch: int, seed: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Which examples each step uses: every one once in random order, then again in another."""
+    """Indices of each step's examples: all in random order, then all again in another order."""
     order: list[int] = []
     epoch = 0
     while examples and len(order) < steps * batch:
@@ -211,9 +210,9 @@ def schedule_steps(
 
 
 def _recompute(base: CausalModel, every: int) -> None:
-    """Have one layer in `every` compute its activations again on the way back; 0: none."""
+    """Let every n-th layer compute its activations again in the backward pass; 0: no layer."""
     if every:
-        base.train()  # only because checkpointing of activations wants it; nothing has dropout
+        base.train()  # activation checkpointing requires it; no layer has dropout
         base.activation_checkpointing_enable(
             activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=every
         )
@@ -230,7 +229,7 @@ def _anchors(
 
 
 def _split(passes: Sequence[Sequence[Pass]], job: TrainingJob) -> tuple[list[int], list[int]]:
-    """Examples to learn from, and those that are only measured."""
+    """Indices of the examples to train on, and of those that are only measured."""
     usable = [index for index, each in enumerate(passes) if each]
     count = int(job.rule.held_out * len(usable)) if len(usable) >= _LEAST_FOR_HELD_OUT else 0
     spared = set(random.Random(f"{job.seed}:held out").sample(usable, count))  # noqa: S311
@@ -262,7 +261,7 @@ def _has_risen(done: Sequence[StepReport]) -> bool:
 
 
 def _over_budget(done: Sequence[StepReport], budget_s: float | None) -> bool:
-    """Whether one more step like the longest so far would end after the budget."""
+    """True if one more step, as long as the longest so far, would end after the budget."""
     if budget_s is None or not done:
         return False
     spent = math.fsum(report.seconds for report in done)

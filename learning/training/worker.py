@@ -1,8 +1,8 @@
 """`python -P -m learning.training.worker JOB_DIR`: runs one training job in its own process.
 
-Needs no clean-up when it is killed: every file is written under another name and renamed, so a
-signal ends it at once and the next start goes on from the last step. Exit codes: 0 the job has a
-result, 1 it failed, 2 wrong usage, 3 the environment cannot train it.
+A killed worker leaves nothing to clean up: every file is written under another name and then renamed.
+The next worker resumes after the last finished step. Exit codes: 0 the job has a result, 1 it failed,
+2 wrong usage, 3 this machine cannot train it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (
-    *("id", "model", "base", "parent", "seed", "created_at"),  # the manifest has these itself
-    *("model_folder", "parent_folder", "adapter_prefix"),  # places on this machine
+    *("id", "model", "base", "parent", "seed", "created_at"),  # fields of the manifest itself
+    *("model_folder", "parent_folder", "adapter_prefix"),  # paths on this machine
 )
 
 
 def run(folder: Path) -> JobResult:
-    """Do the whole job, or the rest of it, and leave `result.json` and the adapter in `folder`.
+    """Run the job, or the rest of it, and write `result.json` and the adapter into `folder`.
 
     Raises:
         TrainingError: If it cannot be done.
@@ -95,7 +95,7 @@ def _chat(job: TrainingJob) -> Format:
 
 
 def _unseen(folder: Path, job: TrainingJob, chat: Format) -> list[Prepared]:
-    """The accepted fixes that are only measured, as far as they fit."""
+    """The accepted fixes whose likelihood is only measured, without those that do not fit."""
     made = (
         prepare(
             example,
@@ -186,7 +186,7 @@ def write_adapter(
     skipped_ids: tuple[str, ...] = (),
     report: Mapping[str, object],
 ) -> str:
-    """The PEFT folder with its manifest, whole or not at all; returns the adapter's name."""
+    """Write the PEFT folder with its manifest, complete or not at all; return the adapter's name."""
     from learning.training.lora import save_adapter
 
     temporary = folder / ".tmp-adapter"
@@ -245,13 +245,13 @@ def _rounded(value: float | None) -> float | None:
 
 
 def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
-    """Entry point of a process that does one job; the last line on stderr says in one sentence what went wrong."""
+    """Run one job as a process; on failure the last line on stderr gives the reason in one sentence."""
     arguments = [argument for argument in argv if argument != "--parent-pipe"]
     if len(arguments) != 1:
         sys.stderr.write("usage: python -P -m learning.training.worker [--parent-pipe] JOB_DIR\n")
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # end at once, in the middle of a matrix product
+        signal.signal(number, signal.SIG_DFL)  # ends at once, even during a matrix product
     if "--parent-pipe" in argv:
         _be_killed_with_parent()
         threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -275,13 +275,13 @@ def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
 
 
 def _be_killed_with_parent() -> None:
-    """Also while we are stopped, when no thread of ours could notice (Linux only)."""
+    """Ask the kernel to kill this process with its parent, even while it is stopped (Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_parent() -> None:
-    """Whoever started us holds the other end of stdin; when that ends, so do we."""
+    """End this process when its parent has closed the other end of stdin."""
     while os.read(0, 4096):  # not `sys.stdin`, whose lock a thread may not hold at exit
         pass
     os.kill(os.getpid(), signal.SIGTERM)
