@@ -1,6 +1,6 @@
 """The shared vocabulary of learning: messages, actions, evidence, experiences.
 
-Plain frozen values without behaviour beyond reading themselves. Their JSON form is in
+Frozen values without behaviour. Their JSON form is in
 `learning.experience.codec`. Nothing here imports torch.
 """
 
@@ -33,7 +33,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What the model did: its reply, token by token where the engine tells.
+    """The model's reply, token by token if the engine reports tokens.
 
     Invariant: `logprobs` is None or as long as `token_ids`. Both id tuples are empty when the
     server gives text only; such an action can be shown but never trained on token-exactly.
@@ -53,7 +53,7 @@ class Action:
 
 
 class Tier(StrEnum):
-    """Where evidence comes from; the lower the tier, the more it may change weights."""
+    """Source of evidence; the lower the tier, the more it may change the weights."""
 
     HARNESS = "T0"
     """Verdicts of our harness and parsed compiler or test records."""
@@ -66,7 +66,7 @@ class Tier(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the harness said of the state after an action."""
+    """The harness's verdict on the state after an action."""
 
     PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
@@ -74,22 +74,22 @@ class Verdict(StrEnum):
 
 
 class Trust(StrEnum):
-    """How hard a verdict is to forge; the words of the sandbox that gave it."""
+    """Difficulty of forging a verdict, in the sandbox's terms."""
 
     JUDGE = "judge"
     HARDENED = "hardened"
     PINNED = "pinned"
     PLAIN = "plain"
-    """The code under test could have made it itself: a pass at this level is never learned from."""
+    """The code under test could have forged it: a pass at this level is never learned from."""
 
     @property
     def may_train(self) -> bool:
-        """Whether a pass at this level may be learned from."""
+        """True if a pass at this level may be learned from."""
         return self is not Trust.PLAIN
 
 
 class Origin(StrEnum):
-    """Whose action it was, and in which job."""
+    """The author of an action and the kind of work it belongs to."""
 
     FIX = "fix"
     """The model's, in the repair of failing tests."""
@@ -112,7 +112,7 @@ class EvidenceKind(StrEnum):
     IO_PAIR = "io_pair"
     USER_CORRECTION = "user_correction"
     ENVIRONMENT = "environment"
-    """What an installed library or a tool says about itself, when asked why something failed."""
+    """An answer of an installed library or tool about itself, asked for after a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Evidence:
     kind: EvidenceKind
     tier: Tier
     subject: str
-    """What it is about: a test id, a file, a call."""
+    """The test id, file or call that the fact is about."""
     exception: str = ""
     message: str = ""
     file: str = ""
@@ -139,7 +139,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
-    """One action, what it was shown, and what the tools then said about it.
+    """One action with its prompt and the tools' response to it.
 
     `messages` is the exact history up to the action (`h` in the literature), `action` is `y`,
     `evidence` is `o` after parsing. `verdict` routes the experience and is never a reward.
@@ -155,7 +155,7 @@ class Experience:
     action: Action
     verdict: Verdict
     evidence: tuple[Evidence, ...] = ()
-    """What the tools said *after* the action (why it failed); empty after a pass."""
+    """Facts that the tools reported after the action; empty after a pass."""
     targets: tuple[str, ...] = ()
     """Test ids that the action tried to turn green."""
     path: str = ""
@@ -167,13 +167,13 @@ class Experience:
     fixes: str = ""
     """Id of the earlier failing experience of the same target that this one made pass."""
     trust: Trust = Trust.PLAIN
-    """How hard `verdict` is to forge; experiences from before this was kept are plain."""
+    """Difficulty of forging `verdict`; plain in experiences from before it was stored."""
     origin: Origin = Origin.FIX
     observation: str = ""
-    """What the agent was told came of the action, as it was told."""
+    """Text about the outcome of the action, as the agent saw it."""
     observation_tier: Tier = Tier.OUTPUT
-    """Where `observation` comes from: `FOREIGN` text is never learned from."""
+    """Source of `observation`: `FOREIGN` text is never learned from."""
     red_before: tuple[str, ...] = ()
     """Tests that were known to be red before the action."""
     green_after: tuple[str, ...] = ()
-    """Those of them that the next run of the tests showed green."""
+    """Tests of `red_before` that were green in the next run."""

@@ -1,6 +1,6 @@
-"""The part of a module that one of its functions needs: everything else is left out.
+"""Finds the part of a module that one of its functions needs.
 
-Names are told by Python's own scoping: a parameter that is called like a global is none.
+Names are resolved by Python's own scoping: a parameter with the name of a global is no use of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MUTATORS = frozenset(
     {"append", "appendleft", "add", "update", "extend", "extendleft", "insert", "setdefault", "pop"}
     | {"popleft", "popitem", "remove", "discard", "clear", "sort", "reverse", "register", "write"}
 )
-"""Methods that change what they are called on."""
+"""Methods that change their object."""
 _MUTATED_BY = frozenset({"heappush", "heapify", "insort", "insort_left", "insort_right", "shuffle"})
 """Functions of the standard library that change their first argument."""
 _SETTERS = frozenset(
@@ -31,7 +31,7 @@ class Part:
 
     node: ast.stmt
     binds: frozenset[str]
-    """The names that it gives a meaning."""
+    """The names that the statement binds."""
     uses: frozenset[str]
     """The names of the module that it reads, in functions inside of it as well."""
     changes: frozenset[str]
@@ -98,7 +98,7 @@ def needed_parts(parts: Sequence[Part], entry_point: str) -> list[Part]:
 
 
 def missing_names(parts: Iterable[Part]) -> frozenset[str]:
-    """The names that are used and that nothing gives a meaning, built-in ones included."""
+    """The names that are used and bound nowhere, not even as built-ins."""
     parts = list(parts)
     bound = frozenset[str]().union(*(part.binds for part in parts))
     return frozenset[str]().union(*(part.uses for part in parts)) - bound
@@ -181,7 +181,7 @@ def _named(node: ast.AST) -> set[str]:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """What runs when the statement runs: not the bodies of functions."""
+    """The nodes that run when the statement runs, without the bodies of functions."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, _FUNCTIONS):

@@ -1,4 +1,4 @@
-"""Code of a model's reply that can be judged: as it stands, and cleaned.
+"""Extracts the code of a model's reply for the judge: verbatim, and cleaned.
 
 Both take time linear in the reply: a syntax error is cut off at the statement that holds it
 instead of trying every range of lines.
@@ -86,7 +86,7 @@ class _Code:
         return found[-1] if found and (found[-1].node.end_lineno or 0) > after_line else None
 
     def with_helpers(self, blocks: Sequence[str], entry_point: str) -> str:
-        """What the entry point needs, with what only other blocks of the reply define."""
+        """The statements that the entry point needs, also from other blocks of the reply."""
         needed = needed_parts(self.parts, entry_point)
         before = ""
         missing = missing_names(needed) - _BUILT_IN

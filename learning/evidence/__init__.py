@@ -1,1 +1,1 @@
-"""What tools print -> structured facts: one module for each family of tools."""
+"""Parses the output of tools into structured facts: one module for each family of tools."""

@@ -1,4 +1,4 @@
-"""What every parser of tool output gives: a fact and the lines that it stands on."""
+"""The result of every parser of tool output: a fact and the lines that it was read from."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class ReportedFact:
     line: int = 0
     function: str = ""
     subject: str = ""
-    """What it is about, where the output says so."""
+    """The test, file or call that the fact is about, if the output names it."""
     expected: str = ""
     got: str = ""
 
 
 Parser = Callable[[Sequence[str]], Iterable[ReportedFact]]
-"""From lines without their ends to facts in order. Never raises; reads each line a few times."""
+"""Maps lines without line ends to facts in order. A parser never raises and reads each line a few times."""
 
 
 def is_library(file: str) -> bool:
-    """Whether a path belongs to a library or the language itself rather than to the project."""
+    """True if a path belongs to a library or the language itself and not to the project."""
     return _LIBRARY.search(file) is not None
 
 
 def clipped(text: str) -> str:
-    """A message of bearable length, its end kept: there the reason stands."""
+    """A message cut in its middle to `MAX_MESSAGE` characters; its end often holds the reason."""
     text = text.strip()
     if len(text) <= MAX_MESSAGE:
         return text
@@ -61,7 +61,7 @@ _CLASS = re.compile(r"<class '(?:[\w.]{0,200}\.)?(\w{1,80})'>")
 
 
 def compared_values(message: str) -> tuple[str, str]:
-    """What a failed check expected and what it got; two empty texts if the message says neither.
+    """The expected and the actual value in a failed check's message; two empty texts if it has none.
 
     Of `assertEqual(first, second)` the second counts as expected, as in `assert first == second`.
     """

@@ -1,4 +1,4 @@
-"""What a judge says of a candidate in one line, as evidence."""
+"""Turns a judge's one line about a completion into evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def exception_in(said: str) -> tuple[str, str]:
 
 
 def judged_evidence(said: str, *, subject: str, file: str, function: str = "") -> Evidence:
-    """Why a candidate failed: its exception where it raised one, else the judge's own words."""
+    """Evidence of the failure: the exception if one was raised, else the judge's own words."""
     exception, message = exception_in(said)
     return Evidence(
         kind=EvidenceKind.TRACEBACK if exception else EvidenceKind.TEST_FAILURE,

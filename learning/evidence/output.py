@@ -1,7 +1,7 @@
-"""The output of any tool -> evidence. Only parsed fields leave this package, never raw output.
+"""Parses the output of any tool into evidence. Only parsed fields leave this package, never raw output.
 
-It never raises, and its time is bounded whatever it is given: of long output the end is read, of long
-lines the beginning, and every pattern is bounded.
+Parsing never raises, and its time is bounded for any input: of long output only the end is read, of long
+lines only the beginning, and every pattern is bounded.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ PARSERS: tuple[Parser, ...] = (
     go_errors,
     printed_pairs,
 )
-"""The order decides who owns a line that two of them could read: test runners come first."""
+"""In order: a line that two parsers could read belongs to the first; test runners come first."""
 
 
 def parse_output(
@@ -81,7 +81,7 @@ def parse_output(
     tier: Tier = Tier.HARNESS,
     parsers: Sequence[Parser] = PARSERS,
 ) -> tuple[Evidence, ...]:
-    """The facts in a tool's output, in the order they were printed; of very many the last twenty.
+    """The facts in a tool's output, in the order of printing; at most the last twenty.
 
     `subject` names what was run, for facts that do not name it themselves.
     """

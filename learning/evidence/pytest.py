@@ -74,7 +74,7 @@ def _section(lines: Sequence[str], start: int, stop: int, subject: str) -> Repor
 
 
 def _summary(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """From the name that a section has to the full id of its test."""
+    """Maps the title of a section to the full id of its test."""
     for line in lines:
         if (found := _SUMMARY.fullmatch(line)) and ".py" in found[1]:
             yield found[1].partition("::")[2].replace("::", ".") or found[1], found[1]

@@ -1,4 +1,4 @@
-"""Python's own words: tracebacks, chained and grouped ones, syntax errors, unittest and doctest."""
+"""Parses Python's tracebacks, also chained and grouped ones, syntax errors, unittest and doctest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Frame:
 
 
 def tracebacks(lines: Sequence[str]) -> Iterator[ReportedFact]:
-    """Every exception: causes before what they led to, and each member of a group by itself.
+    """One fact per exception: a cause before its effect, and each member of a group by itself.
 
     The place is the innermost frame of the project, or of a library where there is none.
     """
@@ -84,7 +84,7 @@ def unittests(lines: Sequence[str]) -> Iterator[ReportedFact]:
 
 
 def doctests(lines: Sequence[str]) -> Iterator[ReportedFact]:
-    """The report of doctest: the example, what was expected and what came."""
+    """The report of doctest: the example, the expected and the actual output."""
     for index, line in enumerate(lines):
         place = _DOCTEST.fullmatch(line)
         if place is None or lines[index + 1 : index + 2] != ["Failed example:"]:
@@ -141,7 +141,7 @@ def _exception(
 
 
 def _message(first: str, lines: Sequence[str], index: int) -> tuple[str, int]:
-    """The exception's message: it goes on to an empty line or the next section."""
+    """The exception's message, which ends at an empty line or the next section."""
     kept = [first]
     for line in lines[index + 1 : index + 1 + _MAX_MORE_LINES]:
         ended = not line.strip() or line in _HEADERS or line.strip() in _CHAIN

@@ -1,4 +1,4 @@
-"""Programs and tests that failed while running: Node, Go, and Rust's panics."""
+"""Parses failures at run time: errors of Node, tests and panics of Go, panics of Rust."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _node_error(
 
 
 def _headline(lines: Sequence[str], index: int) -> tuple[str, int]:
-    """Of a syntax error Node prints the place some lines above."""
+    """The headline; for a syntax error Node prints the place some lines above."""
     for line in reversed(lines[max(0, index - 6) : index]):
         if place := _NODE_PLACE.fullmatch(line):
             return place[1], int(place[2])
@@ -84,7 +84,7 @@ def _headline(lines: Sequence[str], index: int) -> tuple[str, int]:
 
 
 def go_failures(lines: Sequence[str]) -> Iterator[ReportedFact]:
-    """What `go test` says of each test that failed by its own word."""
+    """One fact per test that `go test` reports as failed, with the test's own message."""
     name = ""
     for index, line in enumerate(lines):
         if failed := _GO_TEST.fullmatch(line):

@@ -1,8 +1,8 @@
-"""The words that the interpreter or the harness itself says, told from those of the code it ran.
+"""Separates the words of the interpreter and the harness from those of the code that they ran.
 
 A message that a frame of the project or of a dependency raised may say anything, to a model as well
-as to a person. So a message is known by its form: the fixed words of CPython, pytest, unittest, our
-judge and a few other runtimes, around names and short values. Of every other message nothing is kept.
+as to a person. So a message is recognised by its form: the fixed words of CPython, pytest, unittest,
+our judge and a few other runtimes, around names and short values. Other messages are dropped.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ _RAISED = re.compile(r"(?:the function )?raised (\w{1,80}): (.*)", re.DOTALL)
 
 
 def own_words(fact: Evidence) -> str:
-    """What of a fact's message is the tool's own, values shortened; empty if nothing is."""
+    """The tool's own words in a fact's message, values shortened; empty if it has none."""
     if fact.kind is EvidenceKind.DIAGNOSTIC:
         return _diagnosed(fact.message.split("\n", 1)[0])
     if fact.kind not in (EvidenceKind.TEST_FAILURE, EvidenceKind.TRACEBACK):
@@ -159,7 +159,7 @@ def own_words(fact: Evidence) -> str:
 
 
 def own_value(text: str) -> str:
-    """A value as it was shown; empty if it could be a sentence."""
+    """The value as printed; empty if it could be a sentence."""
     shown = _shortened(text)
     return shown if _ASCII.fullmatch(shown.replace("\n", " ")) and not _is_prose(shown) else ""
 
@@ -196,13 +196,13 @@ def _diagnosed(message: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Without quoted values that are longer than a name or two."""
+    """The text without quoted values that are longer than a name or two."""
     return _QUOTED.sub(
         lambda found: found[0] if _SHORT.fullmatch(found[0][1:-1]) else _HIDDEN, text
     )
 
 
 def _is_prose(text: str) -> bool:
-    """True if three words in a row are nobody's names, operators or types."""
+    """True if three words in a row are not names, operators or types."""
     bare = " ".join("" if word in _USUAL else word for word in _QUOTED.sub("0", text).split(" "))
     return _PROSE.search(bare) is not None

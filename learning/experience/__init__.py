@@ -1,1 +1,1 @@
-"""What happened, kept: experiences on disk, their JSON form, redaction, parsed evidence."""
+"""Experiences on disk, their JSON form, and the redaction of secrets."""

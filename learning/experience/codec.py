@@ -1,4 +1,4 @@
-"""Experience <-> JSON, the form used by the export, by training jobs and by the store's body."""
+"""Experiences as JSON, the form used by the export, by training jobs and by the store's body."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _experience(data: Mapping[str, object]) -> Experience:
     fields["verdict"] = Verdict(str(data["verdict"]))
     fields["evidence"] = tuple(_evidence(item) for item in _items(data["evidence"]))
     fields["targets"] = tuple(str(item) for item in _list(data["targets"]))
-    # lines from before trust was recorded lack it: their verdicts count as plain
+    # older lines have no trust: their verdicts count as plain
     fields["trust"] = Trust(str(data.get("trust", Trust.PLAIN)))
     fields["origin"] = Origin(str(data.get("origin", Origin.FIX)))
     fields["observation_tier"] = Tier(str(data.get("observation_tier", Tier.OUTPUT)))

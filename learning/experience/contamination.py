@@ -1,8 +1,7 @@
 """Keeps benchmark tasks out of training: an adapter must not be measured on what it learned.
 
 A function of a benchmark is known by its signature and the first words of its docstring, of which
-`benchmarks.txt` holds digests only. It finds copies, also renamed files and other layout, but no
-paraphrase.
+`benchmarks.txt` holds digests only. Copies are found in any file and layout; paraphrases are not.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def fingerprints(text: str) -> Iterator[str]:
 
 
 def is_benchmark(experience: Experience) -> bool:
-    """Whether the experience was shown or wrote a function of a known benchmark."""
+    """True if the experience's prompt, action or file has a function of a known benchmark."""
     known = _known()
     texts = [message.content for message in experience.messages]
     texts += [experience.before, experience.after, experience.action.text]

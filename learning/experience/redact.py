@@ -1,7 +1,7 @@
 """Takes secrets out of text and experiences before anything reaches the disk.
 
 Precision over recall where code is concerned: a secret has a known shape, or it is a literal that
-is assigned to a name which says so. It is a net under the user's own care, not a proof.
+is assigned to a name which says so. Redaction supplements the user's own care and proves nothing.
 """
 
 from __future__ import annotations

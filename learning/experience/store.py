@@ -1,7 +1,7 @@
 """The experience store: one SQLite file per repository, safe against kill -9 and power loss.
 
-Token ids and log-probabilities are kept exactly, as arrays beside the JSON body. Every row passes
-through redaction on its way in; there is no other door.
+Token ids and log-probabilities are kept exactly, as arrays beside the JSON body. Every row is
+redacted before it is written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class StoreError(ExperienceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How much the store holds."""
+    """Numbers of stored experiences."""
 
     total: int
     passed: int
@@ -39,7 +39,7 @@ class Counts:
     forgeable: int
     """Passes whose verdict the code could have forged: kept and shown, never learned from."""
     token_exact: int
-    """Experiences with token ids, the only ones that can be trained on."""
+    """Number of experiences with token ids; only those can be trained on."""
     size_bytes: int
 
 
@@ -114,13 +114,13 @@ class ExperienceStore:
 
     @property
     def capturing(self) -> bool:
-        """Whether new experiences are kept in this repository."""
+        """True if new experiences of this repository are stored."""
         with self._reading():
             row = self._db.execute("SELECT value FROM settings WHERE name = 'capture'").fetchone()
         return row is None or row[0] == "on"
 
     def set_capturing(self, *, on: bool) -> None:
-        """Switch capture on or off for this repository; what is stored stays."""
+        """Switch capture on or off for this repository; stored experiences stay."""
         with self._writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO settings VALUES ('capture', ?)", ("on" if on else "off",)
@@ -159,9 +159,9 @@ class ExperienceStore:
         return True
 
     def amend(self, experience: Experience) -> bool:
-        """Replace what a stored experience says, redacted; its tokens stay as they were.
+        """Replace the fields of a stored experience, redacted, but not its tokens.
 
-        For what becomes known later: a verdict, or a correction. False when it is not there.
+        For a verdict or a correction that becomes known later. False if the experience is not stored.
 
         Raises:
             StoreError: If it cannot be written.
@@ -201,7 +201,7 @@ class ExperienceStore:
     def forget(self, id: str, *, now: float | None = None) -> bool:  # noqa: A002
         """Erase one experience from the file; false when it is not there.
 
-        Its id alone is remembered, so that adapters made from it can be told.
+        Only its id is kept, so that adapters made from it can be found.
         """
         with self._writing() as db:
             gone = db.execute("DELETE FROM experiences WHERE id = ?", (id,)).rowcount > 0

@@ -1,3 +1,3 @@
-"""Models: where they come from, how they are run, how they are served."""
+"""Fetches, converts, runs and serves models."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may ask the model server, and until when it stays."""
+"""Access to the model server: the check of every request, and the watch that ends an idle server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPEN_PATHS = ("/health",)
 
 
 class IdleWatch:
-    """Counts clients and requests; tells when the server has nothing to stay for."""
+    """Counts open clients and requests, and tells when an idle server may end."""
 
     def __init__(self, *, idle_s: float, clock: Callable[[], float]) -> None:
         self._idle_s = idle_s
@@ -34,7 +34,7 @@ class IdleWatch:
         self._last = self._clock()
 
     def finish(self) -> None:
-        """Have the server end now, whoever still holds a lease."""
+        """End the server now, even if clients hold leases."""
         self._over = True
 
     def remaining_s(self) -> float:

@@ -1,4 +1,4 @@
-"""The routes of the model server. One engine, asked through its thread; a disconnect cancels."""
+"""The routes of the model server. One engine works in its own thread; a disconnect cancels the work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_BODY_BYTES = 32 * 1024**2
 _BODY_S = 30.0
-"""How long the body of a request may take to arrive."""
+"""Longest time for the body of a request to arrive."""
 _HEARTBEAT_S = 5.0
 
 
@@ -55,7 +55,7 @@ class Api:
         ]
 
     async def health(self, _request: Request) -> Response:
-        """Say that the engine lives; one that died is started anew first."""
+        """Report that the engine is alive; a dead engine is restarted first."""
         from starlette.responses import JSONResponse
 
         try:
@@ -65,10 +65,10 @@ class Api:
         return JSONResponse({"status": "ok"})
 
     async def _engine_lives(self) -> None:
-        """See that the engine lives, or end the server so that the next client starts another.
+        """Restart the engine if it has died; if that fails, end the server, so that the next client starts one.
 
         Raises:
-            EngineError: If it died and does not start again.
+            EngineError: If the engine died and cannot be restarted.
         """
         engine = self._served.engine
         if engine.alive:

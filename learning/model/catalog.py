@@ -1,4 +1,4 @@
-"""The models that elagent knows by name, and what an installed model is.
+"""The catalog of models that elagent knows by name, and the form of an installed model.
 
 Data only: nothing here downloads, converts or loads. Sizes are measured where the entry has a
 package source and computed from the parameter count elsewhere.
@@ -80,7 +80,7 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelIdentity:
-    """What an adapter is tied to. Two models are the same when all three digests are."""
+    """Digests that tie an adapter to its base model. Two models are the same if all three are equal."""
 
     weights_sha256: str
     tokenizer_sha256: str
@@ -100,7 +100,7 @@ class InstalledModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What a machine can do with a model."""
+    """Uses of a model that a machine has enough memory for."""
 
     serve: bool
     train: bool
@@ -213,12 +213,12 @@ def find(name: str) -> ModelEntry | None:
 
 
 def usable(memory_bytes: int) -> int:
-    """What a model may take of a memory; the rest is for everything else."""
+    """Share of a memory that a model may use."""
     return int(memory_bytes * _USABLE)
 
 
 def fit(entry: ModelEntry, *, ram_bytes: int, gpu_bytes: int = 0, bf16: bool = False) -> Fit:
-    """What a machine with that memory can do; `gpu_bytes` is the largest single GPU, or 0.
+    """Uses of the model on a machine with that memory; `gpu_bytes` is the largest single GPU, or 0.
 
     `bf16`: whether its CPU computes in it, see `learning.model.processor`.
     """

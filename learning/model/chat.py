@@ -158,7 +158,7 @@ class ChatFormat:
 class TextStream:
     """Text of a growing list of tokens; the pieces joined equal the text of the whole.
 
-    Holds a token back while it ends in the middle of a character.
+    A token that ends in the middle of a character is held back.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
@@ -173,7 +173,7 @@ class TextStream:
         return self._take(final=False)
 
     def flush(self) -> str:
-        """What was held back, at the end."""
+        """The text that was held back, at the end."""
         return self._take(final=True)
 
     def _take(self, *, final: bool) -> str:
@@ -235,7 +235,7 @@ def _control_ids(tokenizer: Tokenizer) -> frozenset[int]:
 
 
 def _absent_from(texts: Iterable[str]) -> str:
-    """A mark that no text holds, and that cannot arise where it stands beside one."""
+    """A mark that occurs in none of the texts, nor across the border between one and the mark."""
     runs = (len(run) for text in texts for run in re.findall(f"{_PRIVATE}+", text))
     return _PRIVATE * (1 + max(runs, default=0))
 

@@ -20,7 +20,7 @@ from typing import IO
 from learning.model.engine import LocalModelError
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with the name of the stage, the amount done, and the total."""
 
 _BAR = re.compile(
     r"^(?P<what>[A-Z][^:|]{3,60}?)\.*:\s+\d+%\|.*\|\s*(?P<done>\d+)/(?P<total>\d+) \["

@@ -1,4 +1,4 @@
-"""The engine seam: token ids in, token ids out, with what each engine can do declared.
+"""The interface of engines: token ids in, token ids out, and declared capabilities.
 
 Engines are synchronous and used from one thread at a time; the server wraps them.
 """
@@ -33,7 +33,7 @@ class AdapterMismatchError(EngineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an engine can do beyond producing text."""
+    """Abilities of an engine beyond producing text."""
 
     token_ids: bool
     logprobs: bool
@@ -84,11 +84,11 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> bool:
-        """False if what computes has died, and `revive` has to be called before it answers."""
+        """False if the computing process has died and `revive` must be called first."""
         ...
 
     def revive(self) -> None:
-        """Start what has died anew, adapters included; nothing if it lives. In its thread.
+        """Restart a dead engine with its adapters; do nothing if it is alive. Called in the engine's thread.
 
         Raises:
             EngineError: If that fails; the engine stays dead.
@@ -118,9 +118,8 @@ class Engine(Protocol):
     def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
         """Do the slow part of loading a PEFT folder, in any thread, while replies go on.
 
-        What is returned makes the adapter usable under its immutable name and is called in the
-        engine's thread, between two replies. The first use is already warm, and the adapter is
-        known to change what the model says.
+        The returned function makes the adapter usable under its immutable name. It is called in the
+        engine's thread, between two replies. By then the adapter is warm and known to have an effect.
 
         Raises:
             EngineError: From either part, if the folder is not a valid adapter or has no effect.

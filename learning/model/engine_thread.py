@@ -1,4 +1,4 @@
-"""One engine in a thread of its own, asked from an event loop: first come, first served."""
+"""Runs one engine in a thread of its own and serves an event loop, first come, first served."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Cancelled = Callable[[], bool]
 
 
 class EngineThread:
-    """Serialises everything that touches the engine."""
+    """Runs all calls of the engine one after the other."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
     async def call(self, work: Callable[[], T]) -> T:
-        """The result of one piece of work, after all that was asked before it."""
+        """Run one piece of work after all earlier ones and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def stream(
@@ -57,11 +57,11 @@ class EngineThread:
             cancelled.set()
 
     def close(self) -> None:
-        """Drop what waits and end after the work in progress."""
+        """Drop waiting work and end after the work in progress."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _retrieve(future: asyncio.Future[None]) -> None:
-    """Mark an error as seen where nobody is left to be told, after a disconnect."""
+    """Mark an error as retrieved if nobody awaits it after a disconnect."""
     if not future.cancelled():
         future.exception()

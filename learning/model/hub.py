@@ -13,17 +13,17 @@ _WANTED = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "merges.txt", "voca
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether the text has the form `owner/name`."""
+    """True if the text has the form `owner/name`."""
     return bool(_HUB_ID.match(name)) and ".." not in name
 
 
 def folder_name(hub_id: str) -> str:
-    """Name of the model's folder in the models folder; never empty, hidden or a way out of it."""
+    """Name of the model's folder in the models folder; never empty, hidden or with a path in it."""
     return re.sub(r"[^\w.-]", "-", hub_id.replace("/", "--")).lstrip(".") or "-"
 
 
 def download(hub_id: str, out: Path, *, on_progress: Progress) -> None:
-    """Fetch weights, tokenizer and template; resumes what an earlier try left in `out`.
+    """Fetch weights, tokenizer and template; resume what an earlier download left in `out`.
 
     Only data is fetched: no pickled weights, no code.
 

@@ -1,4 +1,4 @@
-"""What a model folder is, by digest, and whether an adapter was made for it."""
+"""Identifies a model folder by digests, and checks that an adapter was made for it."""
 
 from __future__ import annotations
 

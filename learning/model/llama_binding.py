@@ -174,7 +174,7 @@ class LlamaBinding:
 
 
 def _samplers(sampling: Sampling) -> dict[str, Any]:
-    """No more steps than needed: each one walks the whole vocabulary at every token."""
+    """The needed sampling steps only: each one walks the whole vocabulary at every token."""
     if sampling.temperature <= 0:
         return {"samplers": ["top_k"], "top_k": 1}
     steps = ["temperature"] if sampling.top_p >= 1 else ["temperature", "top_p"]

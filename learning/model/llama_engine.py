@@ -1,7 +1,7 @@
 """The llama.cpp engine: serves a GGUF file, with adapters exported from PEFT folders.
 
 The binding hides tokens in the middle of a character and ends at marks of its own choice. Both
-are repaired here, so that ids and log-probabilities are exactly those that the model chose.
+are corrected here, so that ids and log-probabilities are exactly those of the model.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class LlamaEngine:
         return use
 
     def _probe(self, binding: LlamaProcess, adapter: int | None) -> list[float]:
-        """Log-probabilities of the first tokens that are said after next to nothing."""
+        """Log-probabilities of the first tokens after a minimal prompt."""
         job = GenerationRequest(
             ids=[self._shown_id],
             limit=_PROBE_TOKENS,
@@ -266,7 +266,7 @@ class _Generation:
             yield from self._character()
 
     def _follows_hidden(self, piece: Piece) -> bool:
-        """Whether the token of the piece only completes a character that others began."""
+        """True if the token of the piece only completes a character that earlier tokens began."""
         return not piece.text.isascii() and any(
             _REPLACEMENT in self._decode([token.id]) for token in piece.tokens
         )
@@ -309,7 +309,7 @@ def _choose(
 
 
 def _is_unfinished(data: bytes) -> bool:
-    """Whether the bytes end inside a character."""
+    """True if the bytes end inside a character."""
     try:
         data.decode()
     except UnicodeDecodeError as err:

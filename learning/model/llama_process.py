@@ -1,7 +1,7 @@
 """llama.cpp in a process of its own, with the interface of the binding.
 
-The binding holds Python's lock for as long as it loads a file, seconds for a large one: beside a
-reply in flight that is only bearable in another process.
+The binding holds Python's global lock while it loads a file, seconds for a large one. In another
+process it does not stop a reply in flight.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class LlamaProcess:
             self._process.wait()
 
     def _end_run(self) -> None:
-        """Have the job stop, and drop what it still says."""
+        """Stop the job and drop its remaining output."""
         with suppress(EngineError):
             self._send(_Cancel())
             while self._receive() is not None:

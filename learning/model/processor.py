@@ -1,4 +1,4 @@
-"""What this machine's processor computes in, told without torch."""
+"""Detects without torch if this processor computes in bf16."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def computes_bf16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether it multiplies bf16: there training takes half the memory and half the time.
+    """True if the processor multiplies bf16, which halves memory and time of training.
 
-    Others emulate it, several times slower than float32. Unknown, as off Linux, counts as no.
+    Other processors emulate bf16, several times slower than float32. If unknown, as off Linux: false.
     """
     try:
         found = _FLAGS.search(cpuinfo.read_text(encoding="utf-8", errors="replace"))

@@ -1,6 +1,6 @@
-"""From a conversation to a reply: the served model with its adapters, as events.
+"""Turns a conversation into a reply: a loaded model with its adapters yields events.
 
-Runs in the engine's thread; knows nothing of HTTP.
+The code runs in the engine's thread and does not depend on HTTP.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from learning.model.identity import check_adapter, check_adapter_files
 from learning.records import Sampling
 
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, RuntimeError)
-"""All that reading somebody else's files can raise."""
+"""Exceptions that reading an untrusted file can raise."""
 
 
 class UnknownModelError(EngineError):
-    """Neither the served model nor a loaded adapter goes by that name."""
+    """Neither the served model nor a loaded adapter has that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class LoadedModel:
     ) -> Callable[[], None]:
         """Check an adapter against this model and prepare it. Names are never reused.
 
-        May run in any thread, one at a time; what is returned makes the adapter usable and is
+        May run in any thread, one at a time. The returned function makes the adapter usable and is
         called in the engine's thread. See `Engine.prepare_adapter`.
 
         Raises:

@@ -1,4 +1,4 @@
-"""From what a person types to a model on this disk: a name, a hub id, a folder or a .gguf file.
+"""Finds the model on this disk that a name, a hub id, a folder or a .gguf file stands for.
 
 Fetches nothing. A foreign .gguf file is converted into the models folder the first time.
 """

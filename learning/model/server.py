@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _SHUTDOWN_S = 2
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""What every machine with a GPU that torch can use has: NVIDIA, Windows' Linux, AMD."""
+"""Device files of GPUs that torch can use: NVIDIA, WSL, AMD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
-    """What a client needs to reach a running server; the content of its state file."""
+    """Address and token of a running server; the content of its state file."""
 
     url: str
     token: str
@@ -93,7 +93,7 @@ def serve(
 
 
 def pick_engine(model: InstalledModel, wanted: str) -> str:
-    """`llama` or `torch`: what was asked for, else torch on a GPU and for models without GGUF.
+    """The requested engine, `llama` or `torch`; for `auto`, torch on a GPU and for models without GGUF.
 
     Raises:
         EngineError: If the model cannot be served by the engine that was asked for.

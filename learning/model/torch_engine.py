@@ -63,10 +63,10 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
 
 
 def _check_header(weights: Path) -> None:
-    """Refuse weights whose header lies, before anything of the model is changed for them.
+    """Refuse weights with a wrong header before the model is changed.
 
     Raises:
-        EngineError: If it does, or the file cannot be read.
+        EngineError: If the header is wrong or the file cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -261,7 +261,7 @@ class TorchEngine:
         self._active = adapter
 
     def _reuse(self, prompt_ids: Sequence[int], adapter: str | None) -> int:
-        """Cut the cache down to what the prompt shares with it; the length of that."""
+        """Cut the cache to the prefix that it shares with the prompt; return the prefix's length."""
         from transformers import DynamicCache
 
         shared = 0

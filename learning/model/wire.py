@@ -1,6 +1,6 @@
 """The HTTP bodies of the model server: requests parsed into values, values written as JSON.
 
-The OpenAI chat API with vLLM's extensions for token ids. What cannot be honoured is refused.
+The OpenAI chat API with vLLM's extensions for token ids. Fields that cannot be honoured are refused.
 """
 
 from __future__ import annotations

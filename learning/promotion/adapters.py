@@ -1,7 +1,7 @@
-"""The adapters of one repository on disk, and which of them is in use.
+"""The adapters of one repository on disk, and the pointer to the one in use.
 
-A folder appears under its final name only when it is whole; the pointer is one small file that is
-replaced atomically, so a reader sees the old adapter or the new one, never something between.
+A folder appears under its final name only when it is complete. The pointer is one small file that is
+replaced atomically, so a reader sees either the old adapter or the new one.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ _POINTER = "active"
 _GONE = ".gone"
 """Manifests of removed adapters, each in a folder of its name."""
 _TEMPORARY = ".tmp-"
-_KEEP_HISTORY = 20
+_KEEP_EARLIER = 20
 _STALE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pointer:
     name: str | None = None
-    history: tuple[str | None, ...] = ()
-    """What was active before, latest last; None is the bare base model."""
+    earlier: tuple[str | None, ...] = ()
+    """Adapters that were in use before, the latest last; None is the bare base model."""
 
 
 class AdapterStore:
@@ -68,7 +68,7 @@ class AdapterStore:
             try:
                 found.append(read_manifest(folder))
             except AdapterDamagedError:
-                continue  # `get` names the damage to whoever asks for this adapter
+                continue  # `get` reports the damage
         return tuple(sorted(found, key=lambda manifest: manifest.version))
 
     def get(self, name: str) -> AdapterManifest:
@@ -81,7 +81,7 @@ class AdapterStore:
         return read_manifest(self.path(name))
 
     def remembered(self, name: str) -> AdapterManifest:
-        """The manifest of an adapter that is or was here: descendants are made from it still.
+        """The manifest of an adapter, also of a removed one, from which descendants were made.
 
         Raises:
             AdapterError: If it was never here, or its manifest cannot be read.
@@ -101,15 +101,15 @@ class AdapterStore:
         return folder
 
     def next_version(self) -> int:
-        """The number for the next adapter; numbers of removed ones are not used again."""
+        """The version of the next adapter; versions of removed ones are not used again."""
         names = [folder.name for folder in self._folders()]
         pointer = self._pointer()
-        names += [name for name in (pointer.name, *pointer.history) if name]
+        names += [name for name in (pointer.name, *pointer.earlier) if name]
         names += [folder.name for folder in (self._folder / _GONE).glob("*")]
         return 1 + max(map(version_of, names), default=0)
 
     def adopt(self, folder: Path) -> AdapterManifest:
-        """Move a finished adapter folder in, under the name in its manifest.
+        """Move a finished adapter folder into the store, under the name in its manifest.
 
         Raises:
             AdapterDamagedError: If a file differs from the manifest.
@@ -126,7 +126,7 @@ class AdapterStore:
         return manifest
 
     def verify(self, name: str, *, base: ModelIdentity) -> AdapterManifest:
-        """The manifest, after checking that the adapter is whole and fits this base model.
+        """Check that the adapter is undamaged and fits this base model; return its manifest.
 
         Raises:
             AdapterError: If it is missing, damaged, or made for another model.
@@ -141,7 +141,7 @@ class AdapterStore:
         return manifest
 
     def keep_decision(self, name: str, decision: Mapping[str, object]) -> AdapterManifest:
-        """Write what the gates said into the adapter's manifest; its weights stay as they are.
+        """Write the decision of the gates into the adapter's manifest; its weights do not change.
 
         Raises:
             AdapterError: If it is missing or its manifest unreadable.
@@ -152,7 +152,7 @@ class AdapterStore:
         return manifest
 
     def activate(self, name: str, *, base: ModelIdentity | None = None) -> AdapterManifest:
-        """Use this adapter from the next reply on; with `base`, only if it fits that model.
+        """Use this adapter from the next reply on; given `base`, only if it fits that model.
 
         Raises:
             AdapterError: If it is missing, damaged, or made for another model.
@@ -187,35 +187,35 @@ class AdapterStore:
             ) from err
 
     def trouble(self) -> Sequence[str]:
-        """What is wrong with the pointer and with single adapters, in sentences."""
+        """Sentences about a damaged pointer and about damaged adapters; none if all is well."""
         checks: list[Callable[[], object]] = [self.active]
         checks += [partial(read_manifest, folder) for folder in self._folders()]
         return [sentence for check in checks if (sentence := _trouble_of(check))]
 
     def used_before(self) -> tuple[bool, str | None]:
-        """Whether anything was in use before, and its name; None is the bare base model."""
-        history = self._pointer().history
-        return bool(history), history[-1] if history else None
+        """True and the name if anything was in use before; the name None is the bare base model."""
+        earlier = self._pointer().earlier
+        return bool(earlier), earlier[-1] if earlier else None
 
     def rollback(self) -> AdapterManifest | None:
-        """Go back to what was used before; returns that adapter, None for the base model.
+        """Use the previous adapter again and return it; None is the bare base model.
 
-        Adapters that are gone are passed over.
+        Adapters that were removed are skipped.
 
         Raises:
             AdapterError: If nothing was used before.
         """
-        history = self._pointer().history
-        while history:
-            *rest, name = history
-            history = tuple(rest)
+        earlier = self._pointer().earlier
+        while earlier:
+            *rest, name = earlier
+            earlier = tuple(rest)
             if name is None or (self._folder / name).is_dir():
-                self._write(_Pointer(name=name, history=history))
+                self._write(_Pointer(name=name, earlier=earlier))
                 return self.active()
         raise AdapterError("there is no earlier adapter to go back to")
 
     def remove(self, name: str) -> None:
-        """Delete an adapter; its manifest is remembered for the sake of its descendants.
+        """Delete an adapter; its manifest is kept, because descendants refer to it.
 
         Raises:
             AdapterError: If it is missing, or in use.
@@ -223,25 +223,25 @@ class AdapterStore:
         if self._pointer().name == name:
             raise AdapterError(f"adapter {name} is in use: use another one first")
         folder, doomed = self.path(name), self._folder / f"{_TEMPORARY}{name}"
-        if (folder / MANIFEST).is_file():  # a damaged one may be removed, too
+        if (folder / MANIFEST).is_file():  # a damaged adapter has none
             gone = self._folder / _GONE / name
             gone.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.copyfile(folder / MANIFEST, gone / MANIFEST)
-        folder.rename(doomed)  # first out of sight, so that no half of it is ever listed
+        folder.rename(doomed)  # renamed first, so that no half-removed adapter is listed
         shutil.rmtree(doomed)
 
     def retain(self, *, keep_last: int) -> Sequence[str]:
-        """Remove all but the newest, the one in use and the one to roll back to; says which."""
+        """Remove all but the newest, the one in use and the previous one; return the removed names."""
         names = [manifest.name for manifest in self.list()]
         pointer = self._pointer()
-        kept = {pointer.name, *pointer.history[-1:], *(names[-keep_last:] if keep_last > 0 else ())}
+        kept = {pointer.name, *pointer.earlier[-1:], *(names[-keep_last:] if keep_last > 0 else ())}
         doomed = [name for name in names if name not in kept]
         for name in doomed:
             self.remove(name)
         return doomed
 
     def sweep(self, *, now: float | None = None) -> int:
-        """Remove what interrupted writers left more than a minute ago; returns how many things."""
+        """Remove leftovers of interrupted writers that are older than a minute; return their number."""
         limit = (time.time() if now is None else now) - _STALE_S
         leftovers = [p for p in self._folder.glob(f"{_TEMPORARY}*") if p.stat().st_mtime < limit]
         for path in leftovers:
@@ -259,8 +259,8 @@ class AdapterStore:
     def _pointer(self) -> _Pointer:
         try:
             record = json.loads((self._folder / _POINTER).read_text(encoding="utf-8"))
-            history = tuple(map(_name, record["history"]))
-            return _Pointer(name=_name(record["name"]), history=history)
+            earlier = tuple(map(_name, record["history"]))
+            return _Pointer(name=_name(record["name"]), earlier=earlier)
         except FileNotFoundError:
             return _Pointer()
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
@@ -276,13 +276,13 @@ class AdapterStore:
         except AdapterDamagedError:
             old = _Pointer()
         if old.name != name:
-            history = (*old.history, old.name)[-_KEEP_HISTORY:]
-            self._write(_Pointer(name=name, history=history))
+            earlier = (*old.earlier, old.name)[-_KEEP_EARLIER:]
+            self._write(_Pointer(name=name, earlier=earlier))
 
     def _write(self, pointer: _Pointer) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self._folder / f"{_TEMPORARY}{_POINTER}-{os.getpid()}"
-        record = {"name": pointer.name, "history": pointer.history}
+        record = {"name": pointer.name, "history": pointer.earlier}
         temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
         sync(temporary)
         temporary.replace(self._folder / _POINTER)

@@ -1,9 +1,9 @@
-"""Whether a model can read a kind of evidence: only then is its reading worth learning from.
+"""Measures if a model can read a kind of evidence, that is, solves more tasks with it in context.
 
-A teacher that makes nothing of the feedback teaches noise: self-distillation loses to plain
-reinforcement learning at 1.5B (arXiv 2601.20802). So each model is measured once for each kind of
-evidence, and until then the evidence term stays off for it; fixes that were verified, the tools' own
-words and the anchors carry the round.
+A teacher that cannot use the feedback teaches noise: self-distillation loses to plain reinforcement
+learning at 1.5B (arXiv 2601.20802). So each model is measured once for each kind of evidence. Until
+then the evidence term is off for that kind, and a round learns from verified fixes, the tools' own
+words and the anchors.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ State = Literal["reads", "does not read", "undecided"]
 
 
 class CapabilityError(LearningError):
-    """What was measured of a model cannot be read."""
+    """The stored measurements of a model cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """What is known of one model and one kind of evidence."""
+    """Measured ability of one model to read one kind of evidence."""
 
     kind: EvidenceKind
     state: State
     tasks: int = 0
     gain: float = 0.0
-    """Share of the tasks solved with the evidence in context, less that with a control there."""
+    """Share of the tasks solved with the evidence in context, less the share solved with a control."""
     low: float = 0.0
     """One-sided 90 % bound of the gain."""
 
@@ -69,7 +69,7 @@ _NAMES = {
 
 
 def judge_capability(kind: EvidenceKind, scores: TaskScores) -> Capability:
-    """From the share of samples that solved each task with a control (a) and the evidence (b)."""
+    """Judge from each task's share of passed samples with a control (a) and with the evidence (b)."""
     tasks = len(scores.tasks)
     if tasks < MIN_TASKS:
         return Capability(kind=kind, state="undecided", tasks=tasks)
@@ -84,7 +84,7 @@ def judge_capability(kind: EvidenceKind, scores: TaskScores) -> Capability:
 
 
 def known_capabilities(folder: Path, base: ModelIdentity) -> Mapping[EvidenceKind, Capability]:
-    """What was measured of this model; kinds that were not are undecided.
+    """The stored measurements of this model; kinds without one are undecided.
 
     Raises:
         CapabilityError: If the file is damaged.
@@ -104,7 +104,7 @@ def known_capabilities(folder: Path, base: ModelIdentity) -> Mapping[EvidenceKin
 
 
 def keep_capability(folder: Path, base: ModelIdentity, measured: Capability) -> None:
-    """Remember a measurement for this model, in place of an earlier one of the same kind."""
+    """Store a measurement of this model; it replaces an earlier one of the same kind."""
     known = {**known_capabilities(folder, base), measured.kind: measured}
     decided = [asdict(each) for each in known.values() if each.tasks]
     path = _path(folder, base)

@@ -1,7 +1,7 @@
-"""Whether a new adapter may be used: a pure decision from what was measured, in words and figures.
+"""Decides from the figures of a trial if a new adapter may be used.
 
-Five gates in a fixed order; the first that is not passed names the outcome. Nothing is promoted on
-too little evidence: an adapter that cannot be judged yet stays in shadow, and is told what it lacks.
+The gates have a fixed order; the first that is not passed decides. Nothing is promoted on too little
+evidence: an adapter that cannot be judged yet stays in shadow, and the decision says what is missing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from learning.errors import LearningError
 from learning.evaluation.statistics import TaskScores, paired_bootstrap, sign_test
 
 MIN_HELD_OUT = 30
-"""Below this many held-out tasks nothing can be told apart from luck."""
+"""Fewest held-out tasks for a decision: with fewer, a difference may be luck."""
 MIN_CONFIRMING = 10
-"""Fewest tasks, never used before, that a winner is tested on once more."""
+"""Fewest tasks, unused by any decision, that must confirm a winner."""
 REGRESSION_TASKS = 60
 MAX_REGRESSION_LOSSES = 2
 ALPHA = 0.05
@@ -27,7 +27,7 @@ Kind = Literal["shadow", "promoted", "rejected"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate and what came of it; its figures are 0 where it measured nothing."""
+    """Outcome of one gate; its figures are 0 if it measured nothing."""
 
     name: str
     outcome: Outcome
@@ -39,7 +39,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateDecision:
-    """What happens to an adapter, and why, in words for the person."""
+    """Fate of an adapter, with the reason in words for the person."""
 
     kind: Kind
     reason: str
@@ -48,25 +48,25 @@ class GateDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What was measured of a candidate (b) beside the incumbent (a), greedy, on the same tasks."""
+    """Greedy scores of a candidate (b) and the incumbent (a) on the same tasks."""
 
     held_out: TaskScores
     """Tasks of the repository that the candidate did not learn from."""
     regression: TaskScores | None = None
-    """Tasks from outside the repository; None where they were not run."""
+    """The regression suite: tasks from outside the repository; None if it was not run."""
     confirming: TaskScores | None = None
-    """Tasks that no decision has used yet; None where they were not run."""
+    """Tasks that no decision has used yet; None if they were not run."""
     fresh: int = 0
-    """How many such tasks there are."""
+    """Number of tasks that no decision has used yet."""
     probes: tuple[Gate, ...] = ()
-    """What the replies look like, from `learning.promotion.poison`."""
+    """Gates of the poison probes, see `learning.promotion.poison`."""
 
 
 NO_TRIAL = Trial(held_out=TaskScores(tasks=(), a=(), b=()))
 
 
 def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
-    """Promote only if this many wins would be surprising from an equally good adapter."""
+    """Promote only if an equally good adapter would rarely win so often by chance."""
     gates: list[Gate] = []
     for gate in (
         *trial.probes,
@@ -87,7 +87,7 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
 
 
 def lacking(held_out: int) -> str:
-    """How much more evidence a decision needs, in words; "" when there is enough."""
+    """A note that a decision needs more held-out tasks; "" if there are enough."""
     if held_out >= MIN_HELD_OUT:
         return ""
     return f"not enough held-out evidence ({held_out} of {MIN_HELD_OUT})"
@@ -155,12 +155,12 @@ def _outcome(scores: TaskScores, alpha: float) -> str:
 
 
 def as_record(decision: GateDecision, *, incumbent: str | None, at: float) -> Mapping[str, object]:
-    """A decision as it stands in an adapter's manifest, with what it was compared with."""
+    """The decision as a record for the adapter's manifest, with the incumbent and the time."""
     return {**asdict(decision), "incumbent": incumbent, "at": at}
 
 
 def from_record(record: Mapping[str, Any]) -> GateDecision:
-    """The decision in a manifest; where there is none, that of an adapter that was not tried.
+    """Read the decision from a manifest; without a record, that of an adapter without a trial.
 
     Raises:
         LearningError: If it is damaged.
@@ -175,7 +175,7 @@ def from_record(record: Mapping[str, Any]) -> GateDecision:
 
 
 def in_words(decision: GateDecision) -> Sequence[str]:
-    """The decision as lines for a person, one for each gate that was reached."""
+    """The decision as lines of text, one per gate that was reached."""
     marks = {"passed": "passed", "failed": "not passed", "open": "open"}
     lines = [f"{gate.name}: {marks[gate.outcome]} ({gate.words})" for gate in decision.gates]
     return [*lines, f"{decision.kind}: {decision.reason}"]

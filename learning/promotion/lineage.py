@@ -1,4 +1,4 @@
-"""What an adapter was made from, through all its ancestors, and what forgetting does to it."""
+"""The experiences behind an adapter and its ancestors, and the effect of forgetting on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from learning.promotion.manifest import AdapterManifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """How to make an adapter again without what was forgotten."""
+    """Plan to make an adapter again without forgotten experiences."""
 
     parent: str | None
-    """The nearest ancestor that is there and has none of it; None for the bare base model."""
+    """The nearest existing ancestor without forgotten experiences; None for the bare base model."""
     experience_ids: frozenset[str]
-    """What the adapter and its ancestors after that one were made from, and may still be used."""
+    """Experiences of the adapter and of its ancestors after `parent` that were not forgotten."""
 
 
 def lineage(store: AdapterStore, name: str) -> Sequence[AdapterManifest]:
@@ -32,7 +32,7 @@ def lineage(store: AdapterStore, name: str) -> Sequence[AdapterManifest]:
         try:
             found.append(store.remembered(parent))
         except AdapterError:
-            break  # never here, or damaged; what it was made from is unknown
+            break  # missing or damaged: its experiences are unknown
     return found
 
 
@@ -46,7 +46,7 @@ def made_from(store: AdapterStore, name: str) -> frozenset[str]:
 
 
 def tainted(store: AdapterStore, forgotten: Collection[str]) -> Sequence[AdapterManifest]:
-    """Every adapter that something forgotten had a part in, descendants included."""
+    """All adapters made from a forgotten experience, descendants included."""
     return [
         manifest
         for manifest in store.list()
@@ -55,7 +55,7 @@ def tainted(store: AdapterStore, forgotten: Collection[str]) -> Sequence[Adapter
 
 
 def rebuild(store: AdapterStore, name: str, forgotten: Collection[str]) -> Rebuild:
-    """How to make this adapter again without what was forgotten.
+    """Plan how to make this adapter again without the forgotten experiences.
 
     Raises:
         AdapterError: If the adapter is missing or damaged.

@@ -1,4 +1,4 @@
-"""What an adapter folder says about itself: lineage, hashes, and what it was made from."""
+"""The manifest in an adapter folder: lineage, hashes, experiences and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learning.model.catalog import ModelIdentity
 MANIFEST = "elagent.json"
 FORMAT_VERSION = 1
 _LATEST_S = 250_000_000_000
-"""The year 9892; later times have no date."""
+"""The year 9892; `datetime` cannot show later times."""
 _NAME = re.compile(r"el-[a-z0-9-]{1,40}-v\d{4,6}-[0-9a-f]{8}")
 
 
@@ -26,11 +26,11 @@ class AdapterError(LearningError):
 
 
 class AdapterMissingError(AdapterError):
-    """No adapter goes by that name."""
+    """There is no adapter of that name."""
 
 
 class AdapterDamagedError(AdapterError):
-    """A file of the adapter is missing or differs from what its manifest says."""
+    """A file of the adapter is missing or differs from its digest in the manifest."""
 
 
 class WrongBaseModelError(AdapterError):
@@ -55,12 +55,12 @@ class AdapterManifest:
     """SHA-256 of every other file in the folder, by name."""
     created_at: float
     report: Mapping[str, object]
-    """What the training measured."""
+    """Figures of the training."""
     skipped_ids: tuple[str, ...] = ()
     """Experiences that were selected and could not be trained on."""
 
     decision: Mapping[str, object] = field(default_factory=dict)
-    """What the gates said last; see `learning.promotion.gate.as_record`. Empty before a trial."""
+    """Last decision of the gates, see `learning.promotion.gate.as_record`; empty before a trial."""
 
     @property
     def selected_ids(self) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def version_of(name: str) -> int:
 
 
 def is_adapter_name(name: str) -> bool:
-    """Whether the text has the form of our names, and so is safe as a folder name."""
+    """True if the text has the form of an adapter's name, and so is safe as a folder name."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -99,14 +99,14 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 
 def write_manifest(folder: Path, manifest: AdapterManifest) -> None:
-    """Write the manifest into an unfinished folder and bring everything to the disk."""
+    """Write the manifest into an unfinished folder and flush all its files to the disk."""
     (folder / MANIFEST).write_text(_as_text(manifest), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         sync(path)
 
 
 def replace_manifest(folder: Path, manifest: AdapterManifest, *, temporary: Path) -> None:
-    """Put another manifest into a finished folder; a reader sees the old one or the new one."""
+    """Replace the manifest of a finished folder atomically."""
     temporary.write_text(_as_text(manifest), encoding="utf-8")
     sync(temporary)
     temporary.replace(folder / MANIFEST)
@@ -142,7 +142,7 @@ def read_manifest(folder: Path) -> AdapterManifest:
 
 
 def _check(manifest: AdapterManifest) -> None:
-    """Raise an error if a field is not what this program wrote there: JSON may hold anything."""
+    """Raise an error if a field has another type or range than this program writes."""
     base = dataclasses.astuple(manifest.base)
     "".join((manifest.name, manifest.model, *manifest.selected_ids, manifest.parent or "", *base))
     for table in (manifest.config, manifest.files, manifest.report, manifest.decision):
@@ -152,7 +152,7 @@ def _check(manifest: AdapterManifest) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file or a folder's entries to the disk."""
+    """Flush a file or a folder's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

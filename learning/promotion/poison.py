@@ -1,7 +1,7 @@
-"""What a candidate's replies look like beside the incumbent's, before any task is counted.
+"""Poison probes: compare the form of a candidate's replies with the incumbent's.
 
-A learner that was fed something it should not have learned betrays it in its words: it talks about
-its note, hard-codes values, repeats itself, or changes how much it says.
+An adapter that learned something wrong often shows it in its replies: they mention the note, hard-code
+values, repeat a line, or are much shorter or longer. The probes do not look at verdicts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PROBES = (
 
 
 def poison_probes(incumbent: Sequence[str], candidate: Sequence[str]) -> tuple[Gate, ...]:
-    """One gate for each thing that is watched, from replies to the same prompts; none without."""
+    """One gate per probe, from replies to the same prompts; no gates without replies."""
     if not incumbent or not candidate:
         return ()
     gates = [_rate(probe, incumbent, candidate) for probe in _PROBES]

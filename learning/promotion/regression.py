@@ -1,7 +1,7 @@
 """The regression suite: sixty small functions that belong to no repository and to no benchmark.
 
-They say whether an adapter still does what the model could do before. They ship with the package,
-and what looks like them is never learned from (`learning.experience.contamination`).
+They show if an adapter has lost abilities of the base model. They ship with the package, and
+experiences that contain them are never learned from (`learning.experience.contamination`).
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ def regression_problems() -> Sequence[Problem]:
 
 
 def regression_digest() -> str:
-    """Key of everything that was measured on them."""
+    """Digest of the tasks, part of the key of stored results."""
     return sha256_file(_FILE)

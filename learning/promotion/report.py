@@ -1,7 +1,6 @@
-"""What a round learned, as one self-contained HTML page and as lines for a terminal.
+"""The report of a training round, as lines for a terminal and as one self-contained HTML page.
 
-The page loads nothing: styles and plots are in it. Everything that comes from a repository or a
-model is escaped.
+The page contains its styles and plots and loads nothing. Text from a repository or a model is escaped.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ _MAX_TEXT = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningReport:
-    """Everything that a report shows."""
+    """Content of a report on one training round."""
 
     manifest: AdapterManifest
     examples: Sequence[Experience]
-    """Those that are still stored."""
+    """The experiences behind the adapter that are still stored."""
     forgotten: int = 0
     decision: GateDecision | None = None
 
@@ -161,9 +160,9 @@ _MIN_UNSEEN = 5
 
 
 def unseen_in_words(report: Mapping[str, object]) -> str:
-    """Gain in likelihood of accepted fixes that the round did not learn, in nats a token; "" if unmeasured.
+    """Sentence on the gain in likelihood of accepted fixes that the round did not learn.
 
-    The line stands beside the gates and decides nothing.
+    It is shown beside the gates and decides nothing. "" if nothing was measured.
     """
     before, after = report.get("unseen_before"), report.get("unseen_after")
     if not (isinstance(before, list) and isinstance(after, list) and before):

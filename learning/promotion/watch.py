@@ -1,7 +1,7 @@
-"""Whether an adapter in use fails more often than what was in use before it, from live verdicts.
+"""Detects from live verdicts that the adapter in use fails more often than its predecessor.
 
-Held-out tasks are few and chosen; the actions of every day are many. The comparison is not paired,
-so it asks for more: Fisher's exact test at 1 %.
+Held-out tasks are few and selected; everyday actions are many. The comparison is not paired, so it is
+stricter: Fisher's exact test at 1 %.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from learning.records import Experience, Verdict
 
 MIN_ACTIONS = 20
-"""Judged actions of each side below which nothing is said."""
+"""Fewest judged actions of each side for a comparison."""
 LEVEL = 0.01
 
 
@@ -26,7 +26,7 @@ class Live:
 
 
 def live(experiences: Iterable[Experience], *, model: str, adapter: str | None) -> Live:
-    """How often the actions of this adapter failed."""
+    """Count the judged and the failed actions of this adapter."""
     verdicts = [
         each.verdict
         for each in experiences
@@ -37,7 +37,7 @@ def live(experiences: Iterable[Experience], *, model: str, adapter: str | None) 
 
 
 def got_worse(now: Live, before: Live) -> str:
-    """Why the adapter in use should go, in words; "" if that cannot be said."""
+    """Reason to stop using the adapter, in words; "" if there is none."""
     if min(now.judged, before.judged) < MIN_ACTIONS:
         return ""
     p = _more_failures(now, before)
@@ -50,7 +50,7 @@ def got_worse(now: Live, before: Live) -> str:
 
 
 def _more_failures(now: Live, before: Live) -> float:
-    """Fisher's exact p: how often chance alone gives this side at least so many of the failures."""
+    """Fisher's exact p: the probability that chance gives this side at least so many failures."""
     failed, total = now.failed + before.failed, now.judged + before.judged
     ways = math.comb(total, now.judged)
     most = min(failed, now.judged)

@@ -48,7 +48,7 @@ def parameter_count(model_folder: Path) -> int:
 
 
 def needed_bytes(model_folder: Path) -> int:
-    """Peak memory of a round in what this CPU computes in: see `load_base` of the torch engine."""
+    """Peak memory of a round, with weights in the dtype that `load_base` of the torch engine chooses."""
     return _number_bytes() * parameter_count(model_folder) + _OVERHEAD_BYTES
 
 
@@ -92,8 +92,8 @@ def checkpoint_every(model_folder: Path, *, tokens: int, available_bytes: int | 
 def estimated_s(model_folder: Path, *, read: int, trained: int, cores: int) -> float:
     """Rough time on a CPU for `read` tokens seen by the teacher and `trained` by the student.
 
-    Two operations a weight and token forward; training goes forward twice (gradient checkpointing)
-    and back once.
+    A forward pass takes two operations per weight and token. Training runs it twice (gradient
+    checkpointing); the backward pass through frozen weights costs as much as one forward pass.
     """
     weights = parameter_count(model_folder)
     speed = cores * _FLOP_PER_CORE_S * (_BF16_GAIN if computes_bf16() else 1)
@@ -109,10 +109,10 @@ def available_bytes(
 
 
 def lower_priority() -> None:
-    """Give way to everything else on the machine; the disk's queue follows the same number.
+    """Give this process the lowest priority for the processor and the disk.
 
-    A Linux kernel that groups processes by session weighs those groups first: within its own, the
-    learner's number alone means nothing beside a person's terminal.
+    A Linux kernel with autogroups weighs groups of processes by session first; without a low priority
+    of its own group, a nice value means nothing beside a person's terminal.
     """
     with contextlib.suppress(OSError):
         os.nice(19)
