@@ -111,8 +111,8 @@ def available_bytes(
 def lower_priority() -> None:
     """Give this process the lowest priority for the processor and the disk.
 
-    A Linux kernel with autogroups weighs groups of processes by session first; without a low priority
-    of its own group, a nice value means nothing beside a person's terminal.
+    A Linux kernel with autogroups first divides time among sessions, so a worker that leads a session
+    lowers its session's priority as well.
     """
     with contextlib.suppress(OSError):
         os.nice(19)
