@@ -1,4 +1,4 @@
-"""Unified diffs taken apart into hunks, and drawn side by side where there is room."""
+"""Parses unified diffs into hunks, and draws them side by side where there is room."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sandbox.box.streams import display_safe
 from tui.render import render_diff
 
 SIDE_BY_SIDE_COLUMNS = 120
-"""From this width of the terminal on there is room for two columns of code."""
+"""Narrowest terminal with room for two columns of code."""
 MOST_LINES = 600
-"""Longer diffs show their beginning; `/export` has them whole."""
+"""Longer diffs show their beginning only."""
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 
 
@@ -29,7 +29,7 @@ class DiffHunk:
     old_start: int
     new_start: int
     lines: tuple[str, ...]
-    """With their first character: space, `-`, `+` or a backslash."""
+    """Lines with their first character: space, `-`, `+` or a backslash."""
 
     @property
     def added(self) -> int:
@@ -57,7 +57,7 @@ class FileDiff:
 
 
 def parse_diff(diff: str) -> list[FileDiff]:
-    """Take a unified diff of any number of files apart; text that is none gives nothing."""
+    """Parse a unified diff of any number of files; other text gives an empty list."""
     reader = _DiffReader()
     for line in diff.split("\n"):
         reader.read(line)
@@ -65,7 +65,7 @@ def parse_diff(diff: str) -> list[FileDiff]:
 
 
 class _DiffReader:
-    """Reads a diff line by line; hunk headers say how many lines belong to a hunk."""
+    """Reads a diff line by line; each hunk header gives the number of its lines."""
 
     def __init__(self) -> None:
         self._files: list[FileDiff] = []
@@ -115,7 +115,7 @@ class _DiffReader:
 
 
 def draw_diff(diff: str, *, columns: int) -> RenderableType:
-    """The diff in two columns from 120 on, as a unified diff below; cut after many lines."""
+    """Draw a diff in two columns, or as a unified diff if the terminal is narrow; cut after many lines."""
     files = parse_diff(diff)
     if columns < SIDE_BY_SIDE_COLUMNS or not files:
         lines = diff.split("\n")
@@ -126,7 +126,7 @@ def draw_diff(diff: str, *, columns: int) -> RenderableType:
 
 
 def draw_hunk(hunk: DiffHunk, *, columns: int) -> RenderableType:
-    """One changed place, as `draw_diff` draws it, without its header."""
+    """Draw one hunk as `draw_diff` does, without its header."""
     if columns < SIDE_BY_SIDE_COLUMNS:
         return draw_diff("\n".join(hunk.lines), columns=columns)
     return _two_columns(FileDiff(header=(), hunks=(hunk,)))
@@ -167,7 +167,7 @@ def _rows(hunks: Sequence[DiffHunk]) -> Iterator[tuple[Text, Text, Text, Text]]:
 
 
 def _blocks(hunk: DiffHunk) -> Iterator[tuple[list[str], list[str], str | None]]:
-    """Lines that were removed, lines that took their place, and the line that stayed after them."""
+    """Yield removed lines, the lines in their place, and the unchanged line after them."""
     removed: list[str] = []
     added: list[str] = []
     for line in hunk.lines:
@@ -196,5 +196,5 @@ def _numbered(line: int) -> Text:
 
 
 def _code(mark: str, text: str, style: str = "") -> Text:
-    """One line; its mark says what it is also where there is no colour."""
+    """Return one line of code with its mark, which is readable without colour."""
     return Text(f"{mark} {display_safe(text)}", style=style)

@@ -1,4 +1,4 @@
-"""The full-screen app: puts the widgets together, and handles what they and the work behind say."""
+"""The full-screen app: composes the widgets, and handles their messages and those of the work behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tui.wiring import Context
 
 _AGAIN_S = 2.0
-"""So soon after the first, a second Ctrl+C leaves."""
+"""A second Ctrl+C within this time leaves."""
 _SETTLED_S = 0.3
 _ALWAYS = ("interrupt_or_clear", "leave", "theme")
 
@@ -80,7 +80,7 @@ class ElagentApp(App[int]):
         self.status = StatusLine(self.backstage.status.fields)
 
     def _post(self, message: Message) -> object:
-        """The column takes what concerns the conversation; the rest comes up to the app."""
+        """Send a message to the conversation's column; what it does not handle comes up to the app."""
         return self.talk.post_message(message)
 
     def compose(self) -> ComposeResult:
@@ -181,7 +181,7 @@ class ElagentApp(App[int]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that mean something else while a question or list is open, or in a text."""
+        """Disable keys that mean something else while a question or list is open, or in a text."""
         if action in _ALWAYS:
             return True
         if any(binding.action == action for binding in APP_KEYS) and len(self.screen_stack) > 1:
@@ -292,7 +292,7 @@ class ElagentApp(App[int]):
 
     @on(told.RetryWanted)
     def action_retry(self) -> None:
-        """Let go of what broke, and do the last job again."""
+        """Ctrl+R: start model and sandbox anew, and repeat the last job."""
         self.backstage.retry()
 
     def _outside(self, work: Callable[[], object]) -> None:
@@ -309,7 +309,7 @@ class ElagentApp(App[int]):
             self.notify(str(err), severity="warning", markup=False)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: every command of the conversation that needs no argument."""
+        """Offer each command of the conversation that needs no argument in the command palette."""
         for command in SLASH_COMMANDS:
             if not command.needs_argument:
                 say = partial(self.post_message, told.LineSent(command.name))
@@ -331,7 +331,7 @@ def _history_file(where: Context) -> Path:
 
 
 async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:
-    """Show the app until the person leaves; the exit code.
+    """Show the app until the person leaves; return the exit code.
 
     Raises:
         SessionError: If the session to be resumed cannot be read.

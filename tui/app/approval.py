@@ -1,4 +1,4 @@
-"""Asks the person about one edit or command, with exactly what would happen.
+"""Shows the person one edit or command as it would be carried out, and asks for a decision.
 
 Of an edit with more than one changed place, single parts can be left out.
 """
@@ -51,7 +51,7 @@ class HunkChoice(Static):
 
 
 class HunkList(VerticalScroll, can_focus=False):
-    """All parts of one file; one of them is current."""
+    """All changed parts of one file; the keys act on the current part."""
 
     def __init__(self, hunks: Sequence[DiffHunk]) -> None:
         super().__init__(id="parts")
@@ -68,7 +68,7 @@ class HunkList(VerticalScroll, can_focus=False):
 
     @property
     def kept(self) -> frozenset[int]:
-        """Which parts will be written, counted from 0."""
+        """Numbers of the parts that will be written, counted from 0."""
         return frozenset(number for number, part in enumerate(self._parts) if part.kept)
 
     @property
@@ -76,7 +76,7 @@ class HunkList(VerticalScroll, can_focus=False):
         return len(self._parts)
 
     def draw(self) -> None:
-        """Draw every part for the width that there is now."""
+        """Draw every part for the present width of the screen."""
         for number in range(len(self._parts)):
             self._draw(number)
 
@@ -90,7 +90,7 @@ class HunkList(VerticalScroll, can_focus=False):
         self._draw(self.at)
 
     def go(self, direction: int) -> None:
-        """To the next part (1) or the one before (-1); first through the rest of a long one."""
+        """Go to the next part (1) or the previous one (-1); a part longer than the screen scrolls first."""
         region, seen = self._parts[self.at].virtual_region, self.scrollable_content_region
         top = round(self.scroll_target_y)
         hidden = region.bottom > top + seen.height if direction > 0 else region.y < top
@@ -105,7 +105,7 @@ class HunkList(VerticalScroll, can_focus=False):
 
 
 class ApprovalScreen(ModalScreen[ApprovalAnswer]):
-    """Accept or reject; a reason that is typed goes to the model."""
+    """Asks to accept or reject; a typed reason goes to the model."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Accept", id="approval.accept"),

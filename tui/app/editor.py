@@ -1,4 +1,4 @@
-"""Starts the person's own editor; the app gives it the terminal meanwhile."""
+"""Starts the person's own editor, to which the app lends the terminal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class EditorError(Exception):
 
 
 def editor_command(environ: Mapping[str, str]) -> list[str]:
-    """`$VISUAL`, else `$EDITOR`, else vi, as a list of arguments."""
+    """Return `$VISUAL`, else `$EDITOR`, else vi, as a list of arguments."""
     return shlex.split(environ.get("VISUAL") or environ.get("EDITOR") or "vi")
 
 
 def at_line(command: Sequence[str], file: Path, line: int) -> list[str]:
-    """The command line that opens a file at a line, in the manner of that editor."""
+    """Return the command line with which this editor opens a file at a line."""
     name = Path(command[0]).name
     if name in _GOTO:
         return [*command, "--goto", f"{file}:{line}"]
@@ -33,10 +33,10 @@ def at_line(command: Sequence[str], file: Path, line: int) -> list[str]:
 
 
 def place(root: Path, file: str) -> Path:
-    """The file that a test names, which is untrusted, if it is one of the repository.
+    """Return the path of a file that a test names, after a check: the name is not trusted.
 
     Raises:
-        EditorError: If it is not.
+        EditorError: If the file is not in the repository.
     """
     path = (root / file).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
@@ -54,7 +54,7 @@ def open_at(root: Path, file: str, line: int) -> None:
 
 
 def edit_text(text: str) -> str:
-    """Let the person write a longer text; gives what was saved.
+    """Let the person edit a text; return the saved text.
 
     Raises:
         EditorError: If there is no editor.

@@ -1,4 +1,4 @@
-"""Every key of the app, with the names under which a file may change them."""
+"""All keys of the app, with the names by which the user's own file changes them."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ OTHER_KEYS = (
 
 
 def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:
-    """The user's own keys: `[keys]` in a TOML file, `"app.search" = "ctrl+s"`; may be missing.
+    """Read the user's own keys: `[keys]` in a TOML file, `"app.search" = "ctrl+s"`; may be missing.
 
     Raises:
-        ValueError: If the file cannot be read or names a key that there is none of; in a sentence.
+        ValueError: If the file cannot be read or names an unknown key; the message is a sentence.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:
 
 
 def shown(key: str) -> str:
-    """A key as people write it: `ctrl+y` is `Ctrl+Y`."""
+    """Write a key as people do: `ctrl+y` becomes `Ctrl+Y`."""
     named = {"question_mark": "?", "escape": "Esc"}
     return ", ".join(
         named.get(one, "+".join(part.capitalize() for part in one.split("+")))

@@ -1,7 +1,7 @@
-"""Everything that the widgets and the work behind the screen tell the app.
+"""All messages that the widgets and the work behind the screen post to the app.
 
-A message is a past event or a request. Who posts it knows nothing of the app; the app decides which
-widgets show it and what follows.
+A message is a past event or a request. Its sender knows nothing of the app; the app decides which
+widgets show the message and what follows.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SearchClosed(Message):
 
 
 class RetryWanted(Message):
-    """Start what broke anew, and repeat the last job."""
+    """Start the model and the sandbox anew, and repeat the last job."""
 
 
 class HelpWanted(Message):
@@ -111,14 +111,14 @@ class JobBegan(Message):
 
 @dataclass
 class JobStaged(Message):
-    """The running job does something else now."""
+    """The running job has reached another stage."""
 
     stage: str
 
 
 @dataclass
 class JobAdvanced(Message):
-    """The running job is further; the latest of a burst is enough."""
+    """The running job has advanced; only the latest message of a burst is handled."""
 
     detail: str
 
@@ -154,7 +154,7 @@ class ApprovalAnswer:
 
 @dataclass
 class QuestionAsked(Message):
-    """The agent needs an answer; it is cancelled when nobody waits for the answer any more."""
+    """The agent asks the person; `answered` is cancelled when the job is stopped."""
 
     question: Question
     answered: asyncio.Future[ApprovalAnswer]
@@ -162,7 +162,7 @@ class QuestionAsked(Message):
 
 @dataclass
 class StatusChanged(Message):
-    """The status line says something else now."""
+    """The fields of the status line have changed."""
 
     fields: StatusFields
 
@@ -172,7 +172,7 @@ class AdapterPromoted(Message):
 
 
 class LearningChanged(Message):
-    """What the learning panel shows has changed."""
+    """The state of the learner has changed."""
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, LearningChanged)

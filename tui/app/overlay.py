@@ -19,7 +19,7 @@ from tui.slash import SLASH_COMMANDS
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys and all commands, in one list that scrolls."""
+    """Lists all keys and all commands; scrolls."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter", "close", "Close"),

@@ -1,4 +1,4 @@
-"""Where the person types: several lines, a history that the line loop shares, and completion."""
+"""The prompt: a text field of several lines with completion, and the lines that were typed before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONG_PASTE = 100_000
 
 
 class TypedLines:
-    """What was typed before, newest last, in the file format of the line loop."""
+    """The lines that were typed before, newest last; the line loop uses the same file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,7 +32,7 @@ class TypedLines:
         self._draft = ""
 
     def add(self, line: str) -> None:
-        """Remember a line for this and the next sessions of both front ends."""
+        """Keep a line for this and later sessions of both front ends."""
         from prompt_toolkit.history import FileHistory
 
         lines = self._loaded()
@@ -42,7 +42,7 @@ class TypedLines:
         self._at = len(lines)
 
     def back(self, now: str) -> str | None:
-        """The line before; None at the oldest. `now` is what the person had begun."""
+        """Go to the previous line; None at the oldest. `now` is the unfinished text in the field."""
         lines = self._loaded()
         if self._at >= len(lines):
             self._draft = now
@@ -52,7 +52,7 @@ class TypedLines:
         return lines[self._at]
 
     def forward(self) -> str | None:
-        """The line after, at last what the person had begun; None if there is no more."""
+        """Go to the next line, and last to the unfinished text; None after that."""
         lines = self._loaded()
         if self._at >= len(lines):
             return None
@@ -94,13 +94,13 @@ class PromptArea(TextArea):
         self.cursor_blink = False
 
     def check_consume_key(self, key: str, character: str | None = None) -> bool:
-        """A question mark in an empty field asks for help; else it is a character."""
+        """Leave a question mark in an empty field to the app, where it asks for help."""
         if key == "question_mark" and not self.text:
             return False
         return super().check_consume_key(key, character)
 
     def render_line(self, y: int) -> Strip:
-        """Nothing where there is no room: the field would stumble over its own placeholder."""
+        """Draw nothing at a width of 0, where the field fails to draw its placeholder."""
         return super().render_line(y) if self.content_size.width else Strip.blank(0)
 
     async def _on_key(self, event: events.Key) -> None:
@@ -173,14 +173,14 @@ class PromptBox(Vertical):
         return self.area.text
 
     def set_text(self, text: str) -> None:
-        """Replace what is typed; the cursor goes to its end."""
+        """Replace the text, and move the cursor to its end."""
         self._just_set = True
         self.area.text = text
         self.area.move_cursor(self.area.document.end)
         self.close()
 
     def close(self) -> bool:
-        """Hide the suggestions; whether any were shown."""
+        """Hide the suggestions; True if some were shown."""
         was_open = self._options.display
         self._options.display = False
         return bool(was_open)
@@ -194,7 +194,7 @@ class PromptBox(Vertical):
         self.suggest()
 
     def suggest(self) -> None:
-        """Show how what is typed can go on."""
+        """Show suggestions for the text before the cursor."""
         self._suggestions = suggest(self.area.before_cursor, self._files())
         options = self._options
         options.clear_options()
@@ -210,7 +210,7 @@ class PromptBox(Vertical):
             self._key_in_text(event.name)
 
     def _key_in_list(self, name: str) -> bool:
-        """What a key does while suggestions are shown; whether it did anything."""
+        """Handle a key while suggestions are shown; False if the key belongs to the text."""
         options = self._options
         match name:
             case "send" if self._is_whole():
@@ -247,7 +247,7 @@ class PromptBox(Vertical):
         self.area.focus()
 
     def _is_whole(self) -> bool:
-        """Whether what is typed is already what the highlighted suggestion would make it."""
+        """True if the highlighted suggestion would change nothing."""
         chosen = self._suggestions[self._options.highlighted or 0]
         typed = self.area.before_cursor
         return typed.endswith(chosen.text.rstrip()) and len(chosen.text.rstrip()) == chosen.replaces

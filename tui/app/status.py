@@ -67,14 +67,14 @@ class StatusFields:
 
 
 class StatusLine(Static):
-    """One line at the bottom; drawn only when it changes."""
+    """The line at the bottom of the screen; drawn only when it changes."""
 
     def __init__(self, fields: StatusFields) -> None:
         super().__init__(id="status", markup=False)
         self._fields = fields
 
     def show(self, fields: StatusFields) -> None:
-        """Draw the line again, if it says something else now."""
+        """Draw the line again if a field has changed."""
         if fields != self._fields:
             self._fields = fields
             self.draw()
@@ -88,7 +88,7 @@ class StatusLine(Static):
 
 
 class ActivityLine(Static):
-    """The running work, its seconds so far, and how to stop it; hidden while nothing runs."""
+    """Shows the running work, its seconds so far, and the key that stops it; hidden while nothing runs."""
 
     def __init__(self) -> None:
         super().__init__(id="activity", markup=False)
@@ -125,7 +125,7 @@ class ActivityLine(Static):
         self._queued = 0
 
     def draw(self) -> None:
-        """Draw the wheel and the seconds; called a few times a second while something runs, never else."""
+        """Draw the wheel and the seconds; called a few times a second, only while something runs."""
         elapsed = int(time.monotonic() - self._since)
         wheel = "|/-\\"[int(time.monotonic() * 4) % 4]
         queued = f"; {self._queued} waiting" if self._queued else ""

@@ -1,6 +1,6 @@
-"""The conversation's column: transcript, activity, search and prompt, and what passes between them.
+"""The conversation's column: transcript, activity, search and prompt, and the messages between them.
 
-Text that grows is drawn as often as a fixed share of one core allows.
+Growing text is drawn as often as a fixed share of one core allows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tui.app.transcript.entries import Entry, OutputEntry
 from tui.app.transcript.window import Transcript
 
 _TICK_S = 1 / 12
-"""So often growing text can be drawn; words between two drawings are drawn together."""
+"""Shortest time between two drawings of growing text; all words of that time are drawn together."""
 _SHARE = 1 / 8
 """The part of a core that drawing may take."""
 _LONGEST_S = 0.5
 
 
 class TalkColumn(Vertical):
-    """Shows entries as they are made and grow, and the running job."""
+    """Shows new and growing entries of the conversation, and the running job."""
 
     def __init__(
         self, prompt: PromptBox, *, earlier: Sequence[Entry], progress: JobProgress

@@ -1,4 +1,4 @@
-"""Small pieces of work beside the conversation, of which only the latest of a kind matters."""
+"""Short tasks beside the conversation; a new task replaces the earlier one of the same name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Asides:
         self._closed = False
 
     def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin the work; nothing happens once everything is closed."""
+        """Begin the work; do nothing after `close`."""
         if self._closed:
             return
         if (before := self._tasks.get(name)) is not None:
@@ -26,7 +26,7 @@ class Asides:
         await self._guard(work())
 
     async def close(self) -> None:
-        """Cancel what runs, and wait until it has ended."""
+        """Cancel all tasks, and wait until they have ended."""
         self._closed = True
         for task in self._tasks.values():
             task.cancel()

@@ -1,6 +1,6 @@
 """The work behind the screen: opened after the first paint, closed after the last.
 
-It knows no widget: whatever happens here is posted as a message to the app.
+It knows no widget: everything that the screen has to show is posted as a message to the app.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 
 class Backstage:
-    """Holds the opened repository, and works off what the person asks for."""
+    """Holds the opened repository, and does the jobs that the person asks for."""
 
     def __init__(self, where: Context, mode: Mode, open_agent: OpenAgent, post: Post) -> None:
         self.where = where
         self.post = post
         self.opened = asyncio.Event()
         self.files: list[str] = []
-        """The files that can be completed."""
+        """Files of the repository, for completion after `@`."""
         self.status = StatusKeeper(StatusFields(model=where.settings.model.name, mode=mode), post)
         self.learning = LearningState()
         self.progress = JobProgress(self.status, self.learning, post)
@@ -80,7 +80,7 @@ class Backstage:
         return self._dialogue
 
     def begin(self) -> None:
-        """Open the repository and work off the jobs, without keeping anyone waiting."""
+        """Open the repository and begin to do jobs, in a task of its own."""
         self._task = asyncio.create_task(self._serve())
         self.look_at_files()
 
@@ -105,7 +105,7 @@ class Backstage:
             await self._end(job, await self.jobs.run(job, self._note))
 
     def _open(self) -> AbstractAsyncContextManager[Agent]:
-        """Import what is needed, which takes its time: in a thread no key waits for it."""
+        """Import the agent and open it; slow, so it runs in a thread and no key waits for it."""
         import tui.conversation  # noqa: F401 - `_begin_dialogue` has it then
 
         return self._open_agent(self.approver)
@@ -145,7 +145,7 @@ class Backstage:
         self.learner.release()
 
     def _tell(self, ending: JobEnding) -> None:
-        """Say how a job ended, unless it ended as it should."""
+        """Tell the person about an interrupted or failed job."""
         match ending.kind:
             case "interrupted":
                 self.answer("interrupted; what was written stays (/undo)")
@@ -157,14 +157,14 @@ class Backstage:
                 pass
 
     def answer(self, text: str) -> None:
-        """Say something to the person, in the conversation."""
+        """Add a sentence of the app to the conversation."""
         self.post(EntryMade(AnswerEntry(text)))
 
     def _fail(self, text: str, *, can_retry: bool = False) -> None:
         self.post(EntryMade(FailureEntry(text, can_retry=can_retry)))
 
     async def guarded(self, work: Awaitable[None]) -> None:
-        """Do the work; a failure becomes a sentence in the conversation."""
+        """Await the work; add a failure to the conversation instead of raising it."""
         from agent.errors import AgentError
         from learning.errors import LearningError
         from sandbox.box.contract import SandboxError
@@ -177,23 +177,23 @@ class Backstage:
             self._fail(say_fault(err, self.where.paths.log_file))
 
     def set_mode(self, mode: Mode) -> None:
-        """Decide by another mode from the next question on."""
+        """Use another approval mode from the next question on."""
         self.approver.mode = mode
         if self._dialogue is not None:
             self._dialogue.mode = mode
         self.status.show(replace(self.status.fields, mode=mode))
 
     def show_learner(self) -> None:
-        """Let the status line say what the learner does."""
+        """Copy the learner's state to the status line."""
         self.status.show(replace(self.status.fields, learner=self.learning.short))
 
     async def start_snapshot(self) -> str:
-        """The state of the files when the conversation began."""
+        """Name of the snapshot that was taken when the conversation began."""
         assert self._start is not None  # noqa: S101 - set before `opened`
         return await self._start
 
     def look_at_files(self) -> None:
-        """Ask again for the branch, and for the files that can be completed."""
+        """Read the branch and the list of files again."""
         self._asides.run("files", self._look_at_files)
 
     async def _look_at_files(self) -> None:
@@ -203,20 +203,20 @@ class Backstage:
         self.files = await in_thread(self.agent.workspace.list_files)
 
     def switch_when_idle(self) -> None:
-        """Another adapter is in use: connect again, but never under a reply in flight."""
+        """Connect to the model again for another adapter, but not while a job runs."""
         self._switch_wanted = True
         if not self.jobs.busy:
             self._asides.run("switch", self._switch_now)
 
     async def _switch_now(self) -> None:
-        """Between two jobs: connect to the model again if another adapter is in use."""
+        """Connect to the model again if another adapter was chosen; no job runs now."""
         if self._switch_wanted:
             self._switch_wanted = False
             await self.agent.reconnect(sandbox=False)
         self.learner.count()
 
     def retry(self) -> None:
-        """Let go of what broke, and repeat the last job."""
+        """Start the model and the sandbox anew, and repeat the last job."""
         if self.jobs.last is not None and not self.jobs.busy:
             self._asides.run("retry", self._retry)
 
@@ -227,7 +227,7 @@ class Backstage:
             self.jobs.submit(self.jobs.last)
 
     async def close(self) -> None:
-        """End what runs and give everything back."""
+        """Cancel all tasks and close the repository."""
         await self.learner.close()
         await self._asides.close()
         running = [task for task in (self._task, self._start) if task is not None]
@@ -238,7 +238,7 @@ class Backstage:
 
 
 class ScreenApprover:
-    """The `Approver` of the agent; remembers that the rest of a turn is accepted."""
+    """The `Approver` of the agent: decides by the mode, or asks on the screen."""
 
     def __init__(self, mode: Mode, post: Post) -> None:
         self.mode = mode
@@ -246,7 +246,7 @@ class ScreenApprover:
         self._accepts_rest = False
 
     def begin(self) -> None:
-        """A new turn begins: nothing of it is accepted yet."""
+        """Forget that the edits of the previous turn were accepted as a whole."""
         self._accepts_rest = False
 
     async def decide(self, question: Question) -> Decision:
@@ -257,7 +257,7 @@ class ScreenApprover:
         return await ModeApprover(mode, self._ask).decide(question)
 
     async def _ask(self, question: Question) -> Decision:
-        """Ask on the screen; if the job is stopped meanwhile, the question goes away with it."""
+        """Ask on the screen; the question disappears when its job is stopped."""
         from agent.approval import Decision
 
         answered: asyncio.Future[ApprovalAnswer] = asyncio.get_running_loop().create_future()
@@ -268,7 +268,7 @@ class ScreenApprover:
 
 
 def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The branch (a short commit when detached; empty without git) and whether files differ.
+    """Return the branch (a short commit when detached; empty without git) and True if files differ.
 
     Blocks; nothing of the repository's configuration can run.
     """

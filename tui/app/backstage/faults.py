@@ -1,4 +1,4 @@
-"""Faults of our own: logged with their traceback, told in a sentence."""
+"""Logs unexpected exceptions of elagent itself with their traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def say_fault(err: Exception, log_file: Path) -> str:
-    """Log a fault of elagent itself; gives the sentence for the person."""
+    """Log an unexpected exception; return the sentence for the person."""
     import traceback
 
     from agent.session.logs import append_fault

@@ -1,4 +1,4 @@
-"""The jobs of a conversation, one after the other; each can be interrupted at any moment."""
+"""Runs the jobs of a conversation one after the other; each can be interrupted at any moment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tui.app.backstage.faults import say_fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentJob:
-    """Something that the agent does for a while."""
+    """A piece of work of the agent that gives events, such as a turn or a test run."""
 
     title: str
     events: Callable[[], AsyncGenerator[Event, None]]
     said: str = ""
-    """The line that the person typed for it."""
+    """The typed line that asked for the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class JobEnding:
     kind: Literal["done", "interrupted", "failed", "fault"]
     text: str = ""
     lost: Literal["", "model", "sandbox", "something"] = ""
-    """What may have died; starting it anew and trying again may help."""
+    """The part that may have died; a new start of that part may help."""
 
 
 class Jobs:
@@ -53,7 +53,7 @@ class Jobs:
         return len(self._waiting)
 
     def submit(self, job: AgentJob) -> None:
-        """Do the job now, or as soon as those before it are done."""
+        """Put the job at the end of the queue."""
         self._waiting.append(job)
         self._wake.set()
 
@@ -74,7 +74,7 @@ class Jobs:
         return self.last
 
     async def run(self, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
-        """Do the job and hand on each of its events; gives how it ended."""
+        """Run the job, and give each of its events to `take`."""
         self._task = asyncio.create_task(self._run(job, take))
         try:
             return await _ended(self._task)
@@ -100,7 +100,7 @@ class Jobs:
 async def _ended(task: asyncio.Task[JobEnding]) -> JobEnding:
     try:
         await asyncio.wait([task])
-    except asyncio.CancelledError:  # we are being closed, not the job
+    except asyncio.CancelledError:  # the app closes; nobody interrupted the job
         task.cancel()
         await asyncio.wait([task])
         raise

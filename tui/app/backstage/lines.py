@@ -1,4 +1,4 @@
-"""Takes each line that the person sends, and lets the app show the result."""
+"""Gives each sent line to the dialogue, and lets the app show the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Lines:
         self._last: asyncio.Task[None] | None = None
 
     def take(self, line: str) -> None:
-        """Carry out a line as soon as those before it are carried out."""
+        """Carry out a line after all earlier lines."""
         self._last = asyncio.create_task(self._take(line, after=self._last))
 
     async def _take(self, line: str, *, after: asyncio.Task[None] | None) -> None:
@@ -40,7 +40,7 @@ class Lines:
         self._behind.post(QueueChanged(self._behind.jobs.waiting))
 
     async def close(self) -> None:
-        """Let go of lines that were not carried out yet."""
+        """Drop the lines that were not carried out yet."""
         if self._last is not None:
             self._last.cancel()
             await asyncio.gather(self._last, return_exceptions=True)
@@ -48,7 +48,7 @@ class Lines:
     async def _carry_out(self, line: str) -> None:
         from tui.conversation import answered_at_once
 
-        if answered_at_once(line):  # what becomes a job is shown when the job begins
+        if answered_at_once(line):  # the line of a job is shown when the job begins
             self._behind.post(EntryMade(SaidEntry(line)))
         self._show(await self._behind.dialogue.take(line), line)
 

@@ -1,4 +1,4 @@
-"""Follows the running job: folds its events into entries, and says what the status shows."""
+"""Follows the running job: turns its events into entries, stages and fields of the status line."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 class StatusKeeper:
-    """The fields of the status line, for everyone who changes some of them."""
+    """Holds the fields of the status line for all objects that change them."""
 
     def __init__(self, fields: StatusFields, post: Post) -> None:
         self.fields = fields
         self._post = post
 
     def show(self, fields: StatusFields) -> None:
-        """Let the status line show these fields, if they differ."""
+        """Take other fields, and post them if they differ."""
         if fields != self.fields:
             self.fields = fields
             self._post(StatusChanged(fields))
 
 
 class JobProgress:
-    """What is known of the running job; entries that have grown wait here to be drawn."""
+    """Turns the events of one job into messages; grown entries wait here until they are drawn."""
 
     def __init__(self, status: StatusKeeper, learning: LearningState, post: Post) -> None:
         self._status = status
@@ -58,14 +58,14 @@ class JobProgress:
         """True if the job may have changed files of the repository."""
 
     def begin(self) -> None:
-        """Forget the job before."""
+        """Reset everything for a new job."""
         self._fold = EventFold()
         self._made.clear()
         self._answering = False
         self.files_changed = False
 
     def take(self, event: Event) -> None:
-        """Note one event; what it adds to the conversation is posted, or waits to be drawn."""
+        """Take one event: post the entry it makes, or keep the entry it makes longer."""
         self._note(event)
         self._answering = isinstance(event, TextDelta)
         self.files_changed |= isinstance(event, (EditApplied, FixFinished))
@@ -100,7 +100,7 @@ class JobProgress:
         self._sandbox("lost")
 
     def _take_ended(self) -> None:
-        """Outputs that have ended show it, so they are drawn once more."""
+        """Draw ended outputs once more, because an output shows that it has ended."""
         self._grown |= {entry.number: entry for entry in self._fold.ended}
         self._fold.ended.clear()
 
@@ -115,7 +115,7 @@ class JobProgress:
             case TestFinished() | TestsFinished():
                 self._note_tests(event)
             case TextDelta():
-                if not self._answering:  # a reply of many words says it once
+                if not self._answering:  # one message for all words of a reply
                     self._post(JobStaged("answering"))
             case ReplyFinished():
                 self._status.show(self._status.fields.after(event))

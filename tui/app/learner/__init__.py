@@ -1,1 +1,1 @@
-"""The learner beside the conversation: when it runs, what it does, and the panel that shows it."""
+"""The learner beside the conversation: its decisions, its rounds, and its panel."""

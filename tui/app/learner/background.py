@@ -1,8 +1,8 @@
-"""The learner beside the conversation: when it starts, when it stands still, when it ends.
+"""Decides when the learner beside the conversation starts, pauses and ends.
 
-It starts by itself only when the person has been away for a while and enough was captured; it
-stands still within a moment of a keypress and through every turn; low memory or battery end it.
-What it has done is kept: the next round goes on from its last step.
+The learner starts by itself only when the person has been away for a while and enough experiences
+were captured. It pauses within a moment of a keypress and during every turn; low memory or a low
+battery ends the round. Its work is kept: the next round goes on from the last step.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
     from agent.settings.schema import LearnSettings
 
 _RESUME_AFTER_S = 20.0
-"""So long after the last keypress a paused learner goes on."""
+"""A paused learner goes on this long after the last keypress."""
 _LOW_MEMORY_BYTES = 600 * 2**20
 _LOW_BATTERY_PERCENT = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """How things stand at one moment."""
+    """The facts that a decision about the learner rests on, at one moment."""
 
     idle_s: float
     busy: bool
-    """Whether a turn is running or waiting."""
+    """True while a turn is running or waiting."""
     new_verified: int
     running: bool
     paused: bool
     by_hand: bool = False
-    """Whether the person asked for the round; then only a turn or a keypress holds it up."""
+    """True if the person asked for the round; then only a turn pauses it."""
     trouble: str = ""
-    """What speaks against learning now: memory, battery."""
+    """The reason against learning now, such as low memory; empty if there is none."""
     given_up: bool = False
-    """Whether a round failed in this session; it is not begun again by itself."""
+    """True if a round failed in this session; no other round starts by itself then."""
     to_practise: int = 0
     """Failures that nobody fixed and that were not retried in this session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerAction:
-    """What to do now, with the reason in words."""
+    """A decision about the learner, with the reason in words."""
 
     action: Literal["start", "pause", "resume", "stop", "wait"]
     reason: str = ""
 
 
 def decide(settings: LearnSettings, now: Conditions) -> LearnerAction:
-    """What the learner should do; a pure function of the moment."""
+    """Decide what the learner does now; a pure function of the conditions."""
     if now.running:
         return _running(now)
     missing = settings.background_after - now.new_verified
@@ -81,7 +81,7 @@ def _running(now: Conditions) -> LearnerAction:
 
 @dataclass(kw_only=True)
 class IdleTime:
-    """How long the person has not touched anything."""
+    """Measures the time since the last key or click of the person."""
 
     clock: Callable[[], float] = time.monotonic
     _last: float = 0.0
@@ -90,7 +90,7 @@ class IdleTime:
         self._last = self.clock()
 
     def touch(self) -> None:
-        """A key was pressed."""
+        """Start again from zero: the person pressed a key."""
         self._last = self.clock()
 
     @property
@@ -99,7 +99,7 @@ class IdleTime:
 
 
 def trouble(*, available_bytes: int | None, power: Path = Path("/sys/class/power_supply")) -> str:
-    """Why learning should not go on now: too little memory or battery; empty if nothing."""
+    """Return the reason against learning now: low memory or battery; empty if there is none."""
     if available_bytes is not None and available_bytes < _LOW_MEMORY_BYTES:
         return f"low memory: {available_bytes // 2**20} MiB are left"
     percent = _battery_percent(power)
@@ -109,7 +109,7 @@ def trouble(*, available_bytes: int | None, power: Path = Path("/sys/class/power
 
 
 def _battery_percent(power: Path) -> int | None:
-    """Charge of a battery that is being used up; None where there is none."""
+    """Return the charge of a discharging battery; None if there is no such battery."""
     for battery in sorted(power.glob("BAT*")):
         try:
             if (battery / "status").read_text().strip() == "Discharging":

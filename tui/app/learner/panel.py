@@ -1,4 +1,4 @@
-"""The learning panel: what was captured, what the learner does, what is in use, and why."""
+"""The learning panel: captured experiences, the learner's work, the adapter in use, and verdicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LATEST = 5
 
 
 class LearningPanel(VerticalScroll):
-    """Redrawn when something happened, never by a clock."""
+    """Shows the learner's state; redrawn only when that state has changed."""
 
     def __init__(self, learning: LearningState) -> None:
         super().__init__(id="panel", can_focus=True)
@@ -36,7 +36,7 @@ class LearningPanel(VerticalScroll):
         yield Static(id="panel-text", markup=False)
 
     def draw(self) -> None:
-        """Show what is known now."""
+        """Draw the present state, unless the panel is hidden."""
         if not self.is_mounted or not self.display:
             return
         learning = self._learning
@@ -47,7 +47,7 @@ class LearningPanel(VerticalScroll):
             self.call_next(self._plot)
 
     async def _plot(self) -> None:
-        """Plot what has changed; the library is loaded when the panel is first shown."""
+        """Draw the plots again; their library is loaded when the panel is first shown."""
         if self._plots is None:
             from tui.app.learner.plots import Plots
 
@@ -82,7 +82,7 @@ def _words(learning: LearningState) -> RenderableType:
 
 
 def _verdicts(learning: LearningState) -> list[str]:
-    """Each round in words, the latest with its gates; of a round without an adapter what was said."""
+    """Return each round in words, the latest with its gates; a round without an adapter with its reason."""
     known = {each.adapter for each in learning.rounds}
     lines = [each.words for each in learning.rounds[-_LATEST:]]
     if learning.rounds:

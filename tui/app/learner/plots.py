@@ -1,4 +1,4 @@
-"""The plots of the learning panel; every one can be read without its colours."""
+"""The plots of the learning panel; all can be read without colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_ROUNDS = 8
 
 
 class Plots(Vertical):
-    """Loss of the round, wins and losses of the rounds, and what the last gates measured."""
+    """Plots the loss of the round, wins and losses of the rounds, and the figures of the last gates."""
 
     def compose(self) -> ComposeResult:
         yield Static("Loss of this round", id="loss-title", markup=False)
@@ -30,7 +30,7 @@ class Plots(Vertical):
         yield PlotextPlot(id="gates")
 
     def draw(self, losses: Sequence[float], rounds: Sequence[Round]) -> None:
-        """Show what there is; a plot of nothing is not shown."""
+        """Draw the plots; a plot without data is hidden."""
         self._loss(losses)
         self._wins([each for each in rounds if each.repository is not None][-_MOST_ROUNDS:])
         self._gates(rounds[-1:])
@@ -68,5 +68,5 @@ class Plots(Vertical):
 
 
 def _ticks(steps: int) -> list[float]:
-    """Steps that are named below the plot: the first, the last, and some between."""
+    """Return the steps that are named below the plot: the first, the last, and two between."""
     return sorted({1.0 + round(part * (steps - 1) / 3) for part in range(4)})

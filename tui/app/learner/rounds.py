@@ -1,4 +1,4 @@
-"""Carries out what `background.decide` decides: at most one learning round beside the conversation."""
+"""Runs at most one learning round beside the conversation, as `background.decide` decides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOOK_RUNNING_S = 0.5
 
 
 class Learner:
-    """Looks from time to time, and starts, holds up, resumes or ends a round."""
+    """Checks the conditions regularly, and starts, pauses, resumes or ends a round."""
 
     def __init__(
         self,
@@ -61,28 +61,28 @@ class Learner:
         return self._task is not None
 
     def begin(self) -> None:
-        """The agent is open: count what there is, and look from time to time."""
+        """Count the experiences, and check the conditions regularly from now on."""
         self._look_later()
         self.count()
 
     def touch(self) -> None:
-        """A key was pressed: a round that began by itself stands still at once."""
+        """Pause a round that began by itself at once: the person pressed a key."""
         self.idle.touch()
         if self.running and not self._by_hand:
             self._pause("you are typing")
 
     def hold(self) -> None:
-        """A turn begins."""
+        """Pause the round: a turn begins."""
         if self.running:
             self._pause("a turn is running")
 
     def release(self) -> None:
-        """A turn has ended."""
+        """Check the conditions: a turn has ended."""
         self.idle.touch()
         self._look()
 
     def count(self) -> None:
-        """Count again what could be learned from, and which adapters there are."""
+        """Count the experiences that can be learned from, and read the adapters again."""
         self._asides.run("count", self._count)
 
     async def _count(self) -> None:
@@ -99,7 +99,7 @@ class Learner:
         self._look()
 
     def _look(self) -> None:
-        """Decide once, and look again after a while."""
+        """Check the conditions once, act, and check again after a while."""
         action = decide(self._where.settings.learn, self._conditions())
         match action.action:
             case "start":
@@ -175,7 +175,7 @@ class Learner:
         await self._count()
 
     async def _practised_enough(self) -> bool:
-        """Practise first where nobody asked for the round; False if too little came of it."""
+        """Practise first if nobody asked for the round; False if there is too little to learn then."""
         if self._by_hand or not self._to_practise:
             return True
         await self._practise()
@@ -222,7 +222,7 @@ class Learner:
                 self._post(AdapterPromoted())
 
     async def close(self) -> None:
-        """End the round at its next checkpoint: it loses at most one step."""
+        """End the round at its next checkpoint; at most one step is lost."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -237,7 +237,9 @@ class Learner:
             self._task.cancel()
 
     def _pause(self, reason: str) -> None:
-        if self._practising:  # it uses the model and the sandbox, which the person may want now
+        if (
+            self._practising
+        ):  # practice uses the model and the sandbox, which the person may need now
             self._end("")
             return
         if self._switch is not None and not self._switch.paused:

@@ -1,4 +1,4 @@
-"""What the learner has said: everything that its panel and the status line show of it."""
+"""The state of the learner, as its panel and the status line show it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class LearningState:
 
     @property
     def short(self) -> str:
-        """One or two words for the status line; empty when nothing happens."""
+        """One or two words for the status line; empty while the learner does not run."""
         if self.paused:
             return "paused"
         return self.stage

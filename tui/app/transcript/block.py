@@ -1,4 +1,4 @@
-"""What all parts of the transcript share: they belong to an entry, grow with it, may fold."""
+"""The widgets on which all blocks of the transcript rest: one that grows, one that also folds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tui.app.transcript.entries import Entry
 
 
 class EntryBlock(Vertical):
-    """Something in the transcript; grows with its entry."""
+    """The widget of one entry; grows with its entry."""
 
     virtual_size = Reactive(Size(0, 0), repaint=False)  # as in `Drawn`
 
@@ -49,11 +49,11 @@ class FoldableBlock(EntryBlock, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
-        if not self.screen.get_selected_text():  # the end of selecting something is no click
+        if not self.screen.get_selected_text():  # a click that ends a selection does not fold
             self.action_fold()
 
     def action_fold(self) -> None:
-        """Open it, or close it again."""
+        """Open the block, or close it again."""
         self.unfolded = not self.unfolded
         self.draw()
 
@@ -64,5 +64,5 @@ class FoldableBlock(EntryBlock, can_focus=True):
         self._body.update(self.content())
 
     def content(self) -> RenderableType:
-        """What it shows now."""
+        """Return the text for the present state: open or closed."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""One widget per entry of the transcript. Everything from outside is made display-safe here."""
+"""The widget of each kind of entry. All text from outside is made display-safe here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNFOLDED_LINES = 1000
 
 
 class ReplyBlock(EntryBlock):
-    """Streams Markdown; says which adapter spoke and what it cost when it is whole."""
+    """Streams Markdown; the line below a whole reply names its adapter and its tokens."""
 
     def __init__(self, entry: ReplyEntry) -> None:
         super().__init__(entry, classes="reply")
@@ -59,7 +59,7 @@ class ReplyBlock(EntryBlock):
 
 
 class OutputBlock(FoldableBlock):
-    """What a command printed: its last lines, or all that was kept."""
+    """Shows the output of a command: its last lines, or all kept lines."""
 
     def __init__(self, entry: OutputEntry) -> None:
         super().__init__(entry, classes="output")
@@ -82,7 +82,7 @@ class OutputBlock(FoldableBlock):
 
 
 class ChangeBlock(FoldableBlock):
-    """A diff, open from the beginning; drawn anew when the width changes."""
+    """Shows a diff, open from the beginning; drawn anew when the width changes."""
 
     def __init__(self, entry: ChangeEntry) -> None:
         super().__init__(entry, classes="change")
@@ -103,7 +103,7 @@ class ChangeBlock(FoldableBlock):
 
 
 class TextBlock(EntryBlock):
-    """Anything that is drawn once."""
+    """Shows an entry that is drawn once and never changes."""
 
     def __init__(self, entry: Entry, body: RenderableType | None, *, classes: str) -> None:
         super().__init__(entry, classes=classes)
@@ -114,7 +114,7 @@ class TextBlock(EntryBlock):
 
 
 class FailureBlock(EntryBlock, can_focus=True):
-    """What broke, and a way on."""
+    """Shows a failure, and the key that tries again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,r", "retry", "Restart and try again", show=False)
@@ -136,7 +136,7 @@ class FailureBlock(EntryBlock, can_focus=True):
 
 
 def block_for(entry: Entry) -> EntryBlock:  # noqa: C901, PLR0911 - a closed union
-    """The widget that shows an entry."""
+    """Make the widget that shows an entry."""
     match entry:
         case SaidEntry(text):
             return TextBlock(entry, Text(f"> {display_safe(text)}"), classes="said")
@@ -159,5 +159,5 @@ def block_for(entry: Entry) -> EntryBlock:  # noqa: C901, PLR0911 - a closed uni
 
 
 def search_text(entry: Entry) -> str:
-    """What the search in the transcript looks at."""
+    """Return the text of an entry in which the search looks."""
     return source_of(entry).casefold()

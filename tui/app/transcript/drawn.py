@@ -1,4 +1,4 @@
-"""Text that is drawn once for each width and kept as lines; what it shows can be selected."""
+"""Text that is drawn once for each width and kept as lines; the text can be selected."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Drawn(Widget):
         super().__init__(classes=classes)
         self._body = body
         self._width = 0
-        """For which width the lines are; 0 before they are first needed."""
+        """The width for which `_lines` were drawn; 0 before the first drawing."""
         self._lines: list[Strip] = []
 
     def update(self, body: RenderableType) -> None:
-        """Show something else."""
+        """Replace the content."""
         self._body = body
         self._width = 0
         self.refresh(layout=True)
 
     def drawn(self, width: int) -> list[Strip]:
-        """All lines at this width."""
+        """Draw all lines at this width."""
         return list(self._strips(self._body, width))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -54,7 +54,7 @@ class Drawn(Widget):
         return line.apply_offsets(0, y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text, without the blanks that fill a line."""
+        """Return the selected text, without the blanks that fill a line."""
         text = "\n".join(line.text.rstrip() for line in self._at(self.content_size.width))
         return selection.extract(text), "\n"
 
@@ -81,7 +81,7 @@ class Drawn(Widget):
         return [Strip(line) for line in lines]
 
     def changed_from(self, y: int, *, height: int) -> None:
-        """Lines from here on are new; `height` is how many there were before."""
+        """Redraw from line `y` on; `height` is the number of lines before the change."""
         if len(self._lines) == height:
             width = self.content_size.width
             self.refresh(Region(0, y, width, height - y))

@@ -1,6 +1,6 @@
 """An earlier session as entries, so that a resumed conversation looks as it did.
 
-What a newer or older elagent wrote and this one does not know is passed over.
+Records of another version of elagent that this version does not know are skipped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PLAIN: Mapping[str, type[Any]] = {
 
 
 def entries_of(records: Iterable[Record]) -> list[Entry]:
-    """What was said and done, in order; what came before a /clear is gone."""
+    """Return the entries in order; those before a /clear are left out."""
     entries: list[Entry] = []
     fold = EventFold()
     for record in records:

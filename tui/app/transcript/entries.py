@@ -1,7 +1,7 @@
-"""A conversation as a list of entries: what the transcript shows, without any widget.
+"""A conversation as a list of entries, without any widget.
 
-Events are folded into entries as they come; the same entries are made from a session file. Nothing
-here is display-safe yet: that happens where an entry is drawn.
+Live events are folded into entries; a session file gives the same entries. The texts are not
+display-safe yet: `blocks` does that when it draws an entry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from agent.events import (
 
 _numbers = count()
 MOST_OUTPUT = 60_000
-"""Characters of one command's output that are kept to be looked at: its head and its tail."""
+"""Characters of one command's output that are kept: its head and its tail."""
 _HEAD = 10_000
 
 
@@ -42,14 +42,14 @@ class _NumberedEntry:
 
 @dataclass(slots=True)
 class SaidEntry(_NumberedEntry):
-    """What the person typed."""
+    """A line that the person typed."""
 
     text: str
 
 
 @dataclass(slots=True)
 class ReplyEntry(_NumberedEntry):
-    """What the model says; grows while it speaks."""
+    """A reply of the model; grows while it streams."""
 
     text: str = ""
     finished: ReplyFinished | None = None
@@ -57,7 +57,7 @@ class ReplyEntry(_NumberedEntry):
 
 @dataclass(slots=True)
 class OutputEntry(_NumberedEntry):
-    """What a command printed; grows while it runs."""
+    """The output of a command; grows while the command runs."""
 
     title: str
     text: str = ""
@@ -66,7 +66,7 @@ class OutputEntry(_NumberedEntry):
     ended: bool = False
 
     def add(self, text: str) -> None:
-        """Keep the head and the tail of it all; the cost does not grow with the output."""
+        """Append text, but keep only the head and the tail; the cost does not grow with the output."""
         self.text += text
         if len(self.text) > 2 * MOST_OUTPUT or (self.cut and len(self.text) > MOST_OUTPUT):
             self.cut += len(self.text) - MOST_OUTPUT
@@ -75,7 +75,7 @@ class OutputEntry(_NumberedEntry):
 
     @property
     def shown(self) -> str:
-        """What is kept, with a counted gap where something was dropped."""
+        """The kept text, with a counted gap where characters were dropped."""
         if not self.cut:
             return self.text
         return f"{self.text[:_HEAD]}\n[... {self.cut} characters cut ...]\n{self.text[_HEAD:]}"
@@ -114,7 +114,7 @@ class AnswerEntry(_NumberedEntry):
 
 @dataclass(slots=True)
 class FailureEntry(_NumberedEntry):
-    """Something broke: what, and what can be done about it."""
+    """A failure with its message; `can_retry` if a new start may help."""
 
     text: str
     can_retry: bool = False
@@ -133,17 +133,17 @@ Entry = (
 
 
 class EventFold:
-    """Turns events into entries; an entry that grows is given again each time it has grown."""
+    """Turns events into entries; a growing entry is returned again after each growth."""
 
     def __init__(self) -> None:
         self._reply: ReplyEntry | None = None
         self._output: OutputEntry | None = None
         self._title = "output"
         self.ended: list[OutputEntry] = []
-        """Outputs that have ended since somebody looked, which shows on them."""
+        """Outputs that have ended since the caller last cleared this list."""
 
     def add(self, event: Event) -> Entry | None:
-        """The entry that this event made or changed; None if it shows in the status only."""
+        """Return the entry that this event made or changed; None if only the status shows the event."""
         match event:
             case TextDelta(text):
                 self._end_output()
@@ -167,7 +167,7 @@ class EventFold:
                 return _entry_of(event)
 
     def end(self) -> Sequence[Entry]:
-        """Close what is still growing, e.g. after an interrupt; gives what was closed."""
+        """Close and return the entries that still grow, e.g. after an interrupt."""
         open_ones = [entry for entry in (self._reply, self._output) if entry is not None]
         self._end_output()
         self._reply = None
@@ -195,7 +195,7 @@ def _entry_of(event: Event) -> Entry | None:
 
 
 def source_of(entry: Entry) -> str:
-    """The text of an entry, for search, copying and export."""
+    """Return the text of an entry, for search and copying."""
     match entry:
         case SaidEntry(text) | AnswerEntry(text) | FailureEntry(text):
             return text
@@ -213,7 +213,7 @@ def source_of(entry: Entry) -> str:
 
 
 def _words(event: Event) -> str:
-    """An event's own sentence, for the search; what has none is found by its place."""
+    """Return the sentence of an event, for the search; empty if the event has none."""
     for name in ("text", "reason", "test_id"):
         value = getattr(event, name, None)
         if isinstance(value, str):

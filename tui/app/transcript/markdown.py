@@ -1,4 +1,4 @@
-"""Markdown that grows: what is finished is never drawn again."""
+"""Growing Markdown: finished parts are never drawn again."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tui.render import render_markdown
 
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _GOES_ON = re.compile(r"[ \t]|[-+*] |\d+[.)] ")
-"""How a line begins that may belong to what stood before a blank line: indented, or a list."""
+"""Beginning of a line that may go on a part after a blank line: indentation, or a list."""
 _LONGEST_PART = 4000
-"""So long a part ends even where its list goes on."""
+"""A part longer than this ends even within a list."""
 
 
 class GrowingMarkdown(Drawn):
-    """Only the part after the last finished one is parsed and drawn when text is added."""
+    """Parses and draws only the part after the last finished one when text is added."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._text = text
         self._settled = 0
-        """Characters that stand in finished parts."""
+        """Number of characters in finished parts."""
         self._finished: list[Strip] = []
 
     def show(self, text: str) -> None:
-        """Show this text, which begins with the one before."""
+        """Show this text, which begins with the text shown before."""
         self._text = text
         if not self._width:  # not laid out yet
             self.refresh(layout=True)
@@ -47,7 +47,7 @@ class GrowingMarkdown(Drawn):
         return [*self._finished, *self._part(self._text[self._settled :], width)]
 
     def _part(self, text: str, width: int) -> list[Strip]:
-        """The lines of one part, with one blank line before it if another stands there."""
+        """Draw one part, with a blank line above unless it is the first."""
         lines = self._strips(render_markdown(text), width) if text.strip() else []
         shown = [number for number, line in enumerate(lines) if line.text.strip()]
         if not shown:
@@ -57,9 +57,9 @@ class GrowingMarkdown(Drawn):
 
 
 def settled(text: str, start: int) -> int:
-    """Where a part that begins at `start` ends: before a line that begins something new; 0 if none.
+    """Find the end of the part that begins at `start`; 0 if the part is not finished yet.
 
-    That is a whole line after a blank one, outside of a fence, neither indented nor of a list.
+    A part ends before a line after a blank one, outside of a fence, that is neither indented nor in a list.
     """
     fence = ""
     blank = False

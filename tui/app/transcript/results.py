@@ -1,4 +1,4 @@
-"""Test results as a tree: what is red first and open, what is green folded away."""
+"""Test results as a tree: red tests first and open, green tests folded away."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LABEL_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class CodeLine:
-    """A line of a file of the repository; both come from the code under test."""
+    """A line of code that a test names; not trusted, because the code under test gives both fields."""
 
     file: str
     line: int
@@ -37,7 +37,7 @@ Node = CodeLine | tuple[TestResult, ...] | None
 
 
 class TestsBlock(EntryBlock):
-    """One run: its counts, then its red tests with reason and place, then the others by file."""
+    """Shows one test run: its counts, its red tests with reason and line, then the others by file."""
 
     __test__ = False
 
@@ -84,7 +84,7 @@ class TestsBlock(EntryBlock):
             node.add_leaf(text, data=CodeLine(frame.file, frame.line))
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
-        """Fill a folded branch when it is opened: thousands of green tests cost nothing before."""
+        """Fill a folded branch when it is opened, so that thousands of green tests cost nothing before."""
         node = event.node
         if not isinstance(node.data, tuple) or node.children:
             return
@@ -97,7 +97,7 @@ class TestsBlock(EntryBlock):
             node.add_leaf(Text(f"{result.outcome.value} {_short(result.id)}"))
 
     def on_tree_node_selected(self, event: Tree.NodeSelected[Node]) -> None:
-        """Enter on a red test, or a line of its traceback, opens the editor there."""
+        """Open the editor at the line of a red test, or of its traceback (Enter)."""
         event.stop()
         if isinstance(event.node.data, CodeLine):
             self.post_message(CodeWanted(event.node.data.file, event.node.data.line))

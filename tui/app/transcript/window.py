@@ -1,4 +1,4 @@
-"""The conversation on the screen: only its last part is mounted, however long it is."""
+"""The scrolling list of entries: only a window of them is mounted, however long the conversation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tui.app.transcript.blocks import block_for, search_text
 from tui.app.transcript.entries import Entry
 
 WINDOW = 40
-"""Entries that are mounted at once; scrolling beyond them moves the window."""
+"""Number of entries that are mounted at once; scrolling beyond them moves the window."""
 _STEP = 20
 
 
@@ -56,7 +56,7 @@ class Transcript(VerticalScroll, can_focus=True):
         self.anchor()
 
     async def load(self, entries: Sequence[Entry]) -> None:
-        """Take another conversation; only its last entries are drawn."""
+        """Replace the conversation; only its last entries are drawn."""
         self.entries = list(entries)
         await self._mount(max(0, len(self.entries) - WINDOW), len(self.entries))
         self.anchor()
@@ -73,7 +73,7 @@ class Transcript(VerticalScroll, can_focus=True):
             await self._drop(self._end - WINDOW)
 
     async def grow(self, entry: Entry) -> None:
-        """Draw what was added to an entry that is shown."""
+        """Draw the growth of an entry, if it is mounted."""
         block = self._blocks.get(entry.number)
         if block is not None and block.is_mounted:
             await block.grow()
@@ -88,7 +88,7 @@ class Transcript(VerticalScroll, can_focus=True):
             self._reach()
 
     def page(self, direction: int) -> None:
-        """Scroll by a page, beyond the mounted window if need be."""
+        """Scroll by a page; move the window if the page lies beyond it."""
         rows = max(1, self.size.height - 2)
         self.scroll_relative(y=direction * rows, animate=False)
         self._reach()
@@ -100,7 +100,7 @@ class Transcript(VerticalScroll, can_focus=True):
         self.page(1)
 
     def _reach(self) -> None:
-        """Move the window when the reader has come to its edge."""
+        """Move the window if the reader has reached its edge."""
         if self._moving:
             return
         if self.scroll_y <= 0 < self._first and self.max_scroll_y > 0:
@@ -117,7 +117,7 @@ class Transcript(VerticalScroll, can_focus=True):
             self._moving = False
 
     async def _earlier(self) -> None:
-        """Mount what stands before, and keep the reader at the same place."""
+        """Mount earlier entries, and keep the reader at the same place."""
         first = max(0, self._first - _STEP)
         anchor = self._blocks.get(self.entries[self._first].number)
         new = [self._made(entry) for entry in self.entries[first : self._first]]
@@ -151,7 +151,7 @@ class Transcript(VerticalScroll, can_focus=True):
         self.scroll_end(animate=False)
 
     def find(self, words: str, *, before: int | None = None) -> int | None:
-        """Index of the last entry (before another) that holds the words, whatever their case."""
+        """Return the index of the last entry (before index `before`) with these words in any case."""
         wanted = words.casefold()
         end = len(self.entries) if before is None else before
         for index in range(end - 1, -1, -1):
@@ -171,15 +171,15 @@ class Transcript(VerticalScroll, can_focus=True):
         self.call_after_refresh(self.scroll_to_widget, block, animate=False, top=True)
 
     def last(self, kind: type[Entry]) -> Entry | None:
-        """The latest entry of a kind."""
+        """Return the latest entry of a kind."""
         return next((entry for entry in reversed(self.entries) if isinstance(entry, kind)), None)
 
     def block_of(self, entry: Entry) -> EntryBlock | None:
-        """The widget of an entry, if it is mounted."""
+        """Return the widget of an entry, if it is mounted."""
         return self._blocks.get(entry.number)
 
     async def _mount(self, first: int, end: int) -> None:
-        """Show exactly these entries."""
+        """Mount exactly the entries from `first` to before `end`."""
         old = list(self._blocks.values())
         self._blocks.clear()
         self._first, self._end = first, end
