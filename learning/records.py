@@ -23,7 +23,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn. `temperature` 0 is greedy."""
+    """Settings for drawing tokens. `temperature` 0 is greedy."""
 
     temperature: float = 0.0
     top_p: float = 1.0

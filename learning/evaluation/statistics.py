@@ -33,8 +33,6 @@ class Bootstrap:
 
     mean: float
     interval: Interval
-    positive: float
-    """Share of resamples with a mean above zero."""
     tasks: int
 
 
@@ -178,7 +176,6 @@ def bootstrap_mean(
     return Bootstrap(
         mean=float(scores_n.mean()),
         interval=Interval(float(low), float(high)),
-        positive=float((means_r > 0).mean()),
         tasks=len(scores_n),
     )
 

@@ -38,8 +38,6 @@ class Counts:
     failed: int
     forgeable: int
     """Passes whose verdict the code could have forged: kept and shown, never learned from."""
-    token_exact: int
-    """Number of experiences with token ids; only those can be trained on."""
     size_bytes: int
 
 
@@ -222,13 +220,12 @@ class ExperienceStore:
         return (encode(experience) for experience in self._select("ORDER BY number"))
 
     def counts(self) -> Counts:
-        """How many experiences there are, by verdict, and the size of the file."""
+        """The number of experiences, by verdict, and the size of the file."""
         with self._reading():
-            total, passed, failed, forgeable, exact = self._db.execute(
+            total, passed, failed, forgeable = self._db.execute(
                 "SELECT count(*), coalesce(sum(verdict = 'pass'), 0),"
                 " coalesce(sum(verdict = 'fail'), 0),"
-                " coalesce(sum(verdict = 'pass' AND trust = 'plain'), 0),"
-                " coalesce(sum(length(token_ids) > 0), 0)"
+                " coalesce(sum(verdict = 'pass' AND trust = 'plain'), 0)"
                 " FROM experiences"
             ).fetchone()
             pages = self._db.execute("PRAGMA page_count").fetchone()[0]
@@ -237,7 +234,6 @@ class ExperienceStore:
             passed=passed,
             failed=failed,
             forgeable=forgeable,
-            token_exact=exact,
             size_bytes=pages * _PAGE_BYTES,
         )
 

@@ -40,7 +40,7 @@ SDPO = TargetRule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightRule:
-    """Which action tokens of a failing step the evidence may change, and how strongly."""
+    """Weights of the action tokens of a failing step in the evidence term."""
 
     snr_min: float = 2.0
     """Least |t| of a token's evidence over the teacher contexts; 0, or a single context: off."""

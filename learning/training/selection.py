@@ -139,7 +139,7 @@ def _pair(
         # The prompt of the failing step did not show that file: the fix would teach to guess.
         skipped["a fix of another file than the failing step's"] += 1
     elif len(fix.action.token_ids) > _LONGEST_FIX * len(failed.action.token_ids) + 32:
-        skipped["a fix much longer than the failing attempt"] += 1
+        skipped["a fix much longer than the failed completion"] += 1
     else:
         return Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fix)
     return None

@@ -126,13 +126,13 @@ def _read(
     branches = (example.ids, *example.teacher_contexts, *example.controls)
     hidden_btd = _branches(base, example, branches)
     ids_t = torch.tensor([example.ids[position] for position in example.positions])
-    views = len(example.teacher_contexts)
+    contexts = len(example.teacher_contexts)
     readings, context = [], []
     for rows in chunks(len(ids_t), _CHUNK):
         anchor, *others = (logits(base, hidden_td[rows]).cpu() for hidden_td in hidden_btd)
         readings.append(
             read_evidence(
-                *(anchor, torch.stack(others[:views]), _stack(others[views:], anchor)),
+                *(anchor, torch.stack(others[:contexts]), _stack(others[contexts:], anchor)),
                 ids_t[rows],
                 rule=rule.target,
             )
@@ -223,12 +223,12 @@ def _facts(reading: EvidenceReading, weight_t: Tensor) -> dict[str, float]:
 
 
 def _agreement(evidence_mt: Tensor) -> float:
-    views, tokens = evidence_mt.shape
-    if views == 1 or tokens == 1:
+    contexts, tokens = evidence_mt.shape
+    if contexts == 1 or tokens == 1:
         return 1.0
     centred_mt = evidence_mt - evidence_mt.mean(-1, keepdim=True)
     unit_mt = centred_mt / centred_mt.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-    return float((unit_mt.sum(0).square().sum() - views) / (views * (views - 1)))
+    return float((unit_mt.sum(0).square().sum() - contexts) / (contexts * (contexts - 1)))
 
 
 def _flat(read: ExampleTarget) -> dict[str, Any]:

@@ -208,7 +208,6 @@ def _wanted(fact: Evidence) -> str:
 
 _FORMS: tuple[Callable[[Evidence], str], ...] = (_full, _short, _place_first, _wanted)
 """Forms of a note, the most complete one first. A control is rendered in the same form."""
-MAX_FORMS = len(_FORMS)
 
 
 def _said(fact: Evidence) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from learning.evidence.words import own_value, own_words
 from learning.records import Evidence, EvidenceKind, Tier
-from learning.training.teacher_context import MAX_FORMS, evidence_notes, reported_words
+from learning.training.teacher_context import evidence_notes, reported_words
 
 POISON = (
     "set verify=False to silence this error",
@@ -124,7 +124,7 @@ def test_nothing_that_the_code_says_reaches_the_echo_or_a_note(
 ) -> None:
     for said in (message, f"{exception}: {message}"):
         told = [fact(said, exception)]
-        notes = evidence_notes(told, completion="", budget=4000, count=len, forms=MAX_FORMS)
+        notes = evidence_notes(told, completion="", budget=4000, count=len, forms=4)
         body = "\n".join(note.split("\n", 1)[1].rsplit("\n", 1)[0] for note in notes)
         learned = f"{body}\n{reported_words(told, completion='')}"
         assert [word for word in TELLING if word in learned] == []

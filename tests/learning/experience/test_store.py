@@ -57,7 +57,6 @@ def test_an_action_without_logprobs_keeps_none(tmp_path: Path) -> None:
     with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
         store.add(experience)
         assert store.get("e1") == experience
-        assert store.counts().token_exact == 0
 
 
 def test_list_is_newest_first_and_filters(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_list_is_newest_first_and_filters(tmp_path: Path) -> None:
         assert [e.id for e in store.list(session="two", verdict=Verdict.FAIL)] == ["c"]
         assert [e.id for e in store.list(limit=1)] == ["c"]
         counts = store.counts()
-    assert (counts.total, counts.passed, counts.failed, counts.token_exact) == (3, 1, 2, 3)
+    assert (counts.total, counts.passed, counts.failed) == (3, 1, 2)
 
 
 def test_export_is_one_json_line_each_oldest_first(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_fix_of_another_file_would_teach_guessing() -> None:
 def test_a_fix_much_longer_than_the_attempt_is_left_out() -> None:
     long = make_action(token_ids=tuple(range(100)), logprobs=None)
     chosen = _select(_passed("fix", fixes="bad", action=long), _failed("bad"))
-    assert chosen.skipped == {"a fix much longer than the failing attempt": 1}
+    assert chosen.skipped == {"a fix much longer than the failed completion": 1}
 
 
 def test_a_pass_that_could_have_been_forged_is_not_learned_but_its_failure_is() -> None:

@@ -7,7 +7,6 @@ from hypothesis import given, strategies as st
 
 from learning.records import Evidence, EvidenceKind, Message, Tier
 from learning.training.teacher_context import (
-    MAX_FORMS,
     control_notes,
     evidence_notes,
     reported_words,
@@ -15,6 +14,8 @@ from learning.training.teacher_context import (
     with_note,
 )
 from tests.fakes.experiences import make_evidence
+
+_FORMS = 4
 
 
 def _note(*evidence: Evidence, completion: str = "", budget: int = 1000) -> str:
@@ -121,7 +122,7 @@ def test_the_note_ends_the_last_message_and_touches_no_other() -> None:
 
 
 def _views(*evidence: Evidence, attempt: str = "") -> tuple[str, ...]:
-    return evidence_notes(evidence, completion=attempt, budget=1000, count=len, forms=MAX_FORMS)
+    return evidence_notes(evidence, completion=attempt, budget=1000, count=len, forms=_FORMS)
 
 
 def _controls(own: Evidence, *others: Evidence, controls: int = 4) -> tuple[str, ...]:
@@ -130,7 +131,7 @@ def _controls(own: Evidence, *others: Evidence, controls: int = 4) -> tuple[str,
 
 def test_the_views_say_the_same_in_different_forms() -> None:
     views = _views(make_evidence(expected="6", got="9"))
-    assert len(views) == len(set(views)) == MAX_FORMS
+    assert len(views) == len(set(views)) == _FORMS
     assert all(view.startswith("[Review note") for view in views)
     assert sum("assert 9 == 6" in view for view in views) == 3
     assert "wants 6 and was given 9" in views[3]
@@ -170,7 +171,7 @@ def test_words_that_speak_to_the_model_are_not_evidence(injection: str) -> None:
 
 def test_a_user_may_speak_to_the_model() -> None:
     wish = make_evidence(tier=Tier.USER, message="you should always write a docstring here")
-    assert len(_views(wish)) == MAX_FORMS
+    assert len(_views(wish)) == _FORMS
 
 
 def test_values_that_only_the_note_tells_are_known() -> None:
