@@ -1,7 +1,7 @@
 """The regression suite: sixty small functions that belong to no repository and to no benchmark.
 
 They show if an adapter has lost abilities of the base model. They ship with the package, and
-experiences that contain them are never learned from (`learning.experience.contamination`).
+experiences that contain them are never learned from (`learning.training.selection`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,21 @@
-"""Selects the experiences of a round: verified fixes first, then failures, newest first."""
+"""Selects the experiences of a round: verified fixes first, then failures, newest first.
+
+Benchmark tasks are left out, because an adapter must not be measured on what it learned. A function of
+a benchmark is recognised by its signature and the first words of its docstring; `benchmarks.txt` holds
+only digests of those. Copies are found in any file and layout; paraphrases are not.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from learning.experience.contamination import is_benchmark
 from learning.records import EvidenceKind, Experience, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 
@@ -16,6 +24,13 @@ _LONGEST_FIX = 1.5
 _FIRST_TRY_WEIGHT = 0.3
 """Small, because the prompt already led to this action: the model knows it, and could overfit."""
 _LEARNABLE = (Tier.HARNESS, Tier.USER)
+_KNOWN = Path(__file__).with_name("benchmarks.txt")
+_FUNCTION = re.compile(
+    r"def (\w{1,100})\(([^)]{0,500})\)[^:\n]{0,200}:\s{0,200}(?:'''|\"\"\")(?=(.{8,200}))",
+    re.DOTALL,
+)
+_WORDS = 8
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +180,30 @@ def _shared_out(examples: Iterable[Example]) -> list[Example]:
 def _signature(example: Example) -> tuple[str, ...]:
     facts = example.step.evidence
     return tuple(sorted({fact.signature for fact in facts})) or (example.step.id,)
+
+
+def fingerprints(text: str) -> Iterator[str]:
+    """One digest for every function with a docstring in a text."""
+    for name, arguments, words in _FUNCTION.findall(text):
+        first = " ".join(words.split()[:_WORDS])
+        spelled = f"{name} {_names(arguments)} {first}".lower()
+        yield hashlib.sha256(spelled.encode()).hexdigest()[:_DIGITS]
+
+
+def is_benchmark(experience: Experience) -> bool:
+    """True if the experience's prompt, action or file has a function of a known benchmark."""
+    known = _known()
+    texts = [message.content for message in experience.messages]
+    texts += [experience.before, experience.after, experience.action.text]
+    return any(print_ in known for text in texts for print_ in fingerprints(text))
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    lines = _KNOWN.read_text(encoding="ascii").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
+def _names(arguments: str) -> str:
+    """The arguments without their types and defaults, which copies often lose."""
+    return " ".join(re.findall(r"(?:^|,)\s*(\w+)", arguments))

@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 import torch  # noqa: TID253 - token weights are the subject
 
-from learning.experience.contamination import is_benchmark
 from learning.experience.redact import redact_experience
 from learning.model.chat import ChatFormat
 from learning.records import Evidence, Experience, Message, Tier, Trust, Verdict
@@ -15,7 +14,7 @@ from learning.training.job import Example, ExampleKind
 from learning.training.objective import read_evidence, token_weights
 from learning.training.prepare import Prepared, Skipped, prepare
 from learning.training.rules import LearningRule
-from learning.training.selection import select
+from learning.training.selection import is_benchmark, select
 from tests.fakes.experiences import make_action, make_evidence, make_experience
 from tests.fakes.tiny_llama import spoken
 
