@@ -23,6 +23,9 @@ Every message is one or two sentences for the person: what happened, to what, an
 
 from __future__ import annotations
 
+from learning.errors import LearningError
+from sandbox.box.contract import SandboxError
+
 
 class AgentError(Exception):
     """The agent cannot go on; the message says why and what to do."""
@@ -108,3 +111,7 @@ class ReplyRefusedError(ModelError):
 
 class AdapterRefusedError(ModelError):
     """The server cannot load adapters, or refuses this one."""
+
+
+EXPECTED: tuple[type[Exception], ...] = (AgentError, LearningError, SandboxError)
+"""All that a front end has to expect of a job: each message is one sentence for the person."""

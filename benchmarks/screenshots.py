@@ -28,6 +28,7 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
+from agent.library.rounds import round_of
 from agent.paths import Paths
 from agent.settings.load import load
 from learning.evaluation.statistics import TaskScores
@@ -36,7 +37,6 @@ from sandbox.box.status import Trust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
-from tui.rounds import round_of
 from tui.wiring import Context
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"

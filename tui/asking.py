@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from agent.approval import Approver, Decision, Mode, ModeApprover, Question
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.plain import Presenter
 
 

@@ -164,9 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line to its exit code; every failure has become one clear sentence."""
-    from agent.errors import AgentError, ConfigError, PlaceError
-    from learning.errors import LearningError
-    from sandbox.box.contract import SandboxError
+    from agent.errors import EXPECTED, ConfigError, PlaceError
 
     try:
         result = cli.main(args=argv, prog_name="elagent", standalone_mode=False)
@@ -177,7 +175,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         result = EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         result = _say("interrupted", EXIT_INTERRUPTED)
-    except (AgentError, LearningError, SandboxError) as err:
+    except EXPECTED as err:
         code = EXIT_USAGE if isinstance(err, ConfigError | PlaceError) else EXIT_ENVIRONMENT
         result = _say(f"elagent: {err}", code)
     except BrokenPipeError:
@@ -205,7 +203,7 @@ def _report_fault(err: Exception) -> int:
     import traceback
 
     if isinstance(err, OSError) and (reason := _IMPOSSIBLE_NAMES.get(err.errno or 0)):
-        from sandbox.box.streams import display_safe
+        from agent.text import display_safe
 
         name = display_safe(str(err.filename))[-_SHOWN_CHARACTERS:]
         return _say(f"elagent: {reason} (…{name})", EXIT_USAGE)

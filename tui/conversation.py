@@ -282,10 +282,10 @@ class Dialogue:
         return FilesPutBack(text=text)
 
     async def _switch(self, name: str, rest: str) -> Taken:
-        from tui import reports
+        from agent.library import reports
 
         if name == "/adapters":
-            text = await asyncio.to_thread(reports.use_adapter, self._where, rest)
+            text = await asyncio.to_thread(reports.use_adapter, self._where.library, rest)
             return AnswererChanged(text=text)
         if self._busy():
             return Told(text=_BUSY)
@@ -294,14 +294,17 @@ class Dialogue:
         return AnswererChanged(text=f"{rest} answers from the next reply on", model=rest)
 
     async def _report(self, name: str, rest: str) -> Told:
-        from tui import reports
+        from agent.library import reports
 
-        where, conversation, standing = self._where, self._agent.conversation, self.standing
+        where, library = self._where, self._where.library
+        conversation, standing = self._agent.conversation, self.standing
         looks: dict[str, Callable[[], str]] = {
-            "/adapters": lambda: reports.adapters(where),
-            "/experiences": lambda: reports.experiences(where),
-            "/why": lambda: reports.why(where),
-            "/model": lambda: reports.model(where, standing.model, standing.adapter),
+            "/adapters": lambda: reports.adapters(library),
+            "/experiences": lambda: reports.experiences(library),
+            "/why": lambda: reports.why(library),
+            "/model": lambda: reports.model(
+                standing.model, standing.adapter, base_url=where.settings.model.base_url
+            ),
             "/export": lambda: reports.export(conversation.messages, rest, root=where.root),
             "/tokens": lambda: reports.tokens(
                 conversation.messages,

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.render import render_diff
 
 SIDE_BY_SIDE_COLUMNS = 120

@@ -44,7 +44,7 @@ def at_once(code: int) -> NoReturn:
 
 def _end_children() -> None:
     if "sandbox.box.children" in sys.modules:
-        from sandbox.box.children import end_all
+        from agent.processes import end_all
 
         end_all()
 

@@ -20,14 +20,11 @@ from agent.events import (
     TextDelta,
     to_json,
 )
-from sandbox.box.streams import display_safe
+from agent.text import display_safe, format_bytes, format_seconds
 from tui.pace import Pace
 from tui.render import render
 
 _SECONDS_BETWEEN_LINES = 10.0
-_MINUTE_S = 60
-_HOUR_S = 3600
-_KILO = 1000
 
 
 class Presenter(Protocol):
@@ -187,27 +184,6 @@ class _Stage:
 
     def _say(self, line: str) -> None:
         self._console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration for people: `45 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < _MINUTE_S:
-        return f"{whole} s"
-    if whole < _HOUR_S:
-        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
-    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
-
-
-def format_bytes(size: float) -> str:
-    """A size for people: `512 B`, `98.4 MB`, `1.1 GB` (powers of ten)."""
-    if size < _KILO:
-        return f"{size:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        size /= _KILO
-        if size < _KILO:
-            return f"{size:.1f} {unit}"
-    return f"{size / _KILO:.1f} TB"
 
 
 def amount(value: float, unit: str) -> str:

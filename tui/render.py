@@ -39,11 +39,9 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
+from agent.reports import RunStatus, Status, TestReport, TestResult, what_to_set
 from agent.testing.failures import by_cause
-from sandbox.box.status import Status
-from sandbox.box.streams import display_safe
-from sandbox.verdict.lacking import what_to_set
-from sandbox.verdict.report import RunStatus, TestReport, TestResult
+from agent.text import display_safe
 
 _STATUS_SENTENCES = {
     RunStatus.COMPLETE: "",

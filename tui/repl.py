@@ -9,13 +9,11 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 
 from agent.approval import Decision, Mode, ModeApprover, Question
-from agent.errors import AgentError
+from agent.errors import EXPECTED
 from agent.events import Event, Progress, StageStarted
 from agent.paths import make_private
-from learning.errors import LearningError
-from sandbox.box.children import in_thread
-from sandbox.box.contract import SandboxError
-from sandbox.box.streams import display_safe
+from agent.processes import in_thread
+from agent.text import display_safe
 from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, Work
 from tui.diffs import draw_hunk, parse_diff
 from tui.line_prompt import LinePrompt
@@ -94,7 +92,7 @@ class Repl:
         """Do what a line says; a failure becomes a sentence."""
         try:
             await self._handle(line)
-        except (AgentError, LearningError, SandboxError) as err:
+        except EXPECTED as err:
             self._console.print(f"elagent: {display_safe(str(err))}")
         finally:
             self._presenter.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 
 if TYPE_CHECKING:
     from agent.workspace.workspace import Restored

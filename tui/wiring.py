@@ -12,12 +12,13 @@ import click
 
 from agent.context.instructions import read_instructions
 from agent.errors import ConfigError, PlaceError
+from agent.library.place import Library
 from agent.paths import Paths, RepositoryPaths, from_environ
 from agent.session.place import trouble_with
 from agent.settings.load import Loaded, load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from sandbox.project.focus import WHOLE, Focus, PathError, find_focuses, project_folder
 
 _SHOWN_LINES = 20
@@ -33,6 +34,11 @@ class Place:
     @property
     def repository(self) -> RepositoryPaths:
         return self.paths.repository(self.root)
+
+    @property
+    def library(self) -> Library:
+        """What was captured and learned here, read without any setting."""
+        return Library(repository=self.repository, models=self.paths.models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,12 @@ class Context:
     @property
     def repository(self) -> RepositoryPaths:
         return self.paths.repository(self.root)
+
+    @property
+    def library(self) -> Library:
+        """What was captured and learned here."""
+        model = self.settings.model.name
+        return Library(repository=self.repository, models=self.paths.models, model=model)
 
 
 def place(path: Path | None = None) -> Place:

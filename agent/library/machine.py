@@ -1,10 +1,32 @@
-"""What this machine has: memory and GPU, read without loading torch."""
+"""The memory, GPU and processor of this machine, read without loading torch."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
+
+from learning.model.processor import computes_bf16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a model can use here, in bytes."""
+
+    ram: int
+    gpu: int
+    bf16: bool
+
+    @property
+    def numbers(self) -> str:
+        """The kind of numbers that weights are held in where they are not quantised."""
+        return "bf16" if self.bf16 else "float32"
+
+
+def this_machine() -> Machine:
+    """Look at this machine."""
+    return Machine(ram=memory_bytes(), gpu=gpu_memory_bytes(), bf16=computes_bf16())
 
 
 def memory_bytes() -> int:

@@ -6,153 +6,91 @@ files and block; call them in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.fixing.context import estimate_tokens
-from agent.rounds.practice import unfixed
+from agent.library.adapters import AdapterRow, list_adapters, report_lines, roll_back, use
+from agent.library.experiences import captured
+from agent.library.place import Library
 from agent.session.session import list_sessions, read_session
-from learning.experience.store import ExperienceStore
-from learning.model.resolve import resolve
-from learning.promotion.adapters import AdapterManifest, AdapterStore
-from learning.promotion.report import terminal_report
 from learning.records import Message
-from tui.learned import learned_by
-from tui.rounds import Round, rounds_of
-from tui.wiring import Context
 
 _LATEST = 15
 _SUBJECT_CHARACTERS = 70
 _FIRST_WORDS = 60
 
 
-def adapters(where: Context) -> str:
+def adapters(library: Library) -> str:
     """Every adapter of this repository with its lineage; the one in use is marked."""
-    store = AdapterStore(where.repository.adapters)
-    rows, active = store.list(), store.active()
+    rows = list_adapters(library).rows
     if not rows:
         return "Nothing was learned here yet; /learn does it."
-    lines = [_adapter_line(row, active) for row in rows]
-    base = "  (in use)" if active is None else ""
+    lines = [_adapter_line(row) for row in rows]
+    base = "" if any(row.in_use for row in rows) else "  (in use)"
     advice = "/adapters NAME uses one, /adapters base none, /adapters rollback the one before"
     return "\n".join([f"the bare model{base}", *lines, advice])
 
 
-def _adapter_line(row: AdapterManifest, active: AdapterManifest | None) -> str:
+def _adapter_line(row: AdapterRow) -> str:
     made = datetime.fromtimestamp(row.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
-    mark = "  (in use)" if active is not None and active.name == row.name else ""
+    mark = "  (in use)" if row.in_use else ""
     parent = row.parent or f"the bare {row.model}"
-    return f"{row.name}: {made}, {len(row.experience_ids)} experiences, from {parent}{mark}"
+    return f"{row.name}: {made}, {len(row.experiences)} experiences, from {parent}{mark}"
 
 
-def use_adapter(where: Context, name: str) -> str:
+def use_adapter(library: Library, name: str) -> str:
     """Switch from the next reply on: a name, `base` or `rollback`; `use NAME`, as in a shell, too.
 
     Raises:
         LearningError: If there is no such adapter, or it does not fit the model.
     """
-    store = AdapterStore(where.repository.adapters)
     name = name.removeprefix("use ").strip()
-    if name == "base":
-        store.deactivate()
-        return "the bare model answers from the next reply on"
-    if name == "rollback":
-        manifest = store.rollback()
-    else:
-        model = resolve(where.settings.model.name, where.paths.models)
-        manifest = store.activate(name, base=model.identity)
-    answers = manifest.name if manifest else "the bare model"
-    return f"{answers} answers from the next reply on"
+    answers = roll_back(library) if name == "rollback" else use(library, name)
+    return f"{answers or 'the bare model'} answers from the next reply on"
 
 
-def lineage(where: Context) -> tuple[str, ...]:
-    """Names from the adapter in use back to the first one; empty for the bare model."""
-    store = AdapterStore(where.repository.adapters)
-    by_name = {row.name: row for row in store.list()}
-    active = store.active()
-    names: list[str] = []
-    at = active.name if active else None
-    while at is not None and at not in names:
-        names.append(at)
-        row = by_name.get(at)
-        at = row.parent if row else None
-    return tuple(names)
-
-
-def rounds(where: Context) -> tuple[Round, ...]:
-    """What the gates said of every adapter that is there, oldest first."""
-    return rounds_of(_adapters(where))
-
-
-def _adapters(where: Context) -> Sequence[AdapterManifest]:
-    return AdapterStore(where.repository.adapters).list()
-
-
-def experiences(where: Context) -> str:
+def experiences(library: Library) -> str:
     """The latest experiences, newest last, and the counts of all."""
-    if not where.repository.experiences.exists():
+    if not library.repository.experiences.exists():
         return "Nothing was captured here yet; it comes from /test, /fix and your requests."
-    with ExperienceStore.open(where.repository.experiences) as store:
-        counts, rows = store.counts(), store.list(limit=_LATEST)[::-1]
+    found = captured(library, limit=_LATEST)
     lines = [
-        f"{row.id}  {row.verdict:<8} {' '.join(row.targets)[:_SUBJECT_CHARACTERS]}" for row in rows
+        f"{row.id}  {row.verdict:<8} {' '.join(row.targets)[:_SUBJECT_CHARACTERS]}"
+        for row in reversed(found.rows)
     ]
+    counts = found.counts
     total = f"{counts.total} captured: {counts.passed} passed, {counts.failed} failed"
     return "\n".join([*lines, f"{total}; `elagent experiences` shows and forgets them"])
 
 
-def new_verified(where: Context) -> int:
-    """How many verified experiences that can be learned from no adapter was made from."""
-    if not where.repository.experiences.exists():
-        return 0
-    used: set[str] = set()
-    for row in _adapters(where):
-        used.update(row.selected_ids)
-    with ExperienceStore.open(where.repository.experiences) as store:
-        return sum(
-            row.verdict == "pass"
-            and row.trust.may_train
-            and bool(row.action.token_ids)
-            and row.id not in used
-            for row in store.list()
-        )
-
-
-def unfixed_failures(where: Context) -> int:
-    """How many tests failed in the hands of this model and were repaired by nobody since."""
-    if not where.repository.experiences.exists():
-        return 0
-    with ExperienceStore.open(where.repository.experiences) as store:
-        return len(unfixed(store.list(), model=where.settings.model.name))
-
-
-def why(where: Context) -> str:
+def why(library: Library) -> str:
     """The decision of the last learning round, in words, with what was measured."""
-    record = _last_round(where)
+    record = _last_round(library)
     if record is None:
         return "There was no learning round here yet; /learn runs one."
     name = record.get("adapter")
     lines = [f"{name or 'no adapter'}: {record.get('decision')}", str(record.get("reason"))]
-    if isinstance(name, str) and any(row.name == name for row in _adapters(where)):
-        lines += terminal_report(learned_by(where, name))
+    known = {row.name for row in list_adapters(library).rows}
+    if isinstance(name, str) and name in known:
+        lines += report_lines(library, name)
     return "\n".join(lines)
 
 
-def _last_round(where: Context) -> Mapping[str, object] | None:
+def _last_round(library: Library) -> Mapping[str, object] | None:
     """The record of the last round that ended, from the newest session that has one."""
-    for session in list_sessions(where.repository.sessions):
-        for record in reversed(read_session(where.repository.sessions, session.id)):
+    for session in list_sessions(library.repository.sessions):
+        for record in reversed(read_session(library.repository.sessions, session.id)):
             if record.get("event") == "learn_finished":
                 return record
     return None
 
 
-def model(where: Context, name: str, adapter: str) -> str:
+def model(name: str, adapter: str, *, base_url: str | None) -> str:
     """Which model answers, with which adapter, and where."""
-    settings = where.settings.model
-    place = settings.base_url or "on this machine, in a server that ends itself when unused"
+    place = base_url or "on this machine, in a server that ends itself when unused"
     return f"{name}, {adapter or 'no adapter'}\n{place}\n/model NAME uses another from now on"
 
 

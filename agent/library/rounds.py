@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the first paint waits for none of it
+if TYPE_CHECKING:
     from learning.promotion.manifest import AdapterManifest
 
 _VERSION = re.compile(r"-v0*(\d+)-")
@@ -38,7 +38,7 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class JudgedRound:
     """One adapter and what came of its trial."""
 
     adapter: str
@@ -77,18 +77,18 @@ def version_of(adapter: str) -> str:
     return f"v{found[1]}" if found else adapter
 
 
-def rounds_of(manifests: Iterable[AdapterManifest]) -> tuple[Round, ...]:
+def rounds_of(manifests: Iterable[AdapterManifest]) -> tuple[JudgedRound, ...]:
     """The rounds that came to a decision, oldest first."""
     rows = sorted(manifests, key=lambda row: row.created_at)
     found = (round_of(row.name, row.decision) for row in rows)
     return tuple(each for each in found if each is not None)
 
 
-def round_of(adapter: str, decision: Mapping[str, Any]) -> Round | None:
+def round_of(adapter: str, decision: Mapping[str, Any]) -> JudgedRound | None:
     """The round whose decision stands in a manifest; None where there is none that can be read."""
     try:
         gates = tuple(_gate(**gate) for gate in decision["gates"])
-        return Round(
+        return JudgedRound(
             adapter=adapter, kind=str(decision["kind"]), reason=str(decision["reason"]), gates=gates
         )
     except (KeyError, TypeError):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from agent.rounds.learn import LearnOptions
 from agent.settings.schema import LearnSettings
+from learning.training.job import ExampleKind
+from learning.training.selection import ALL_KINDS
+
+__all__ = ["ALL_KINDS", "ExampleKind", "round_options"]
 
 
 def round_options(

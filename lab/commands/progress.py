@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import click
 
+from agent.text import format_seconds
 from learning.evaluation.run import OnRow
 from learning.evaluation.samples import Sample
 from tui.pace import Pace
-from tui.plain import format_seconds
 
 
 def say(text: str) -> None:

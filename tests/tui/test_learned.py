@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.library.reports import use_adapter, why
 from agent.paths import from_environ
 from agent.session.session import SessionLog
 from learning.experience.store import ExperienceStore
@@ -22,7 +23,6 @@ from tests.fakes.trials import scores
 from tui.commands.adapters import adapters
 from tui.commands.experiences import experiences
 from tui.commands.learn import learn
-from tui.reports import use_adapter, why
 from tui.wiring import context
 
 _BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
@@ -160,7 +160,7 @@ def test_why_tells_the_last_round_in_words_not_in_fields(names: _Names) -> None:
     ended = {"event": "learn_finished", "adapter": names[1], "decision": "shadow", "reason": "few"}
     with SessionLog.create(where.repository.sessions) as log:
         log.append(ended)
-    said = why(where).splitlines()
+    said = why(where.library).splitlines()
     assert said[:2] == [f"{names[1]}: shadow", "few"]
     assert "loss 0.500 to 0.250 in 2 steps" in said
     assert not any("[" in line or "None" in line for line in said)
@@ -170,5 +170,5 @@ def test_an_adapter_is_left_as_a_shell_would_say_it_too(names: _Names) -> None:
     where = context()
     store = AdapterStore(where.repository.adapters)
     store.activate(names[0], base=_BASE)
-    assert use_adapter(where, "use base") == "the bare model answers from the next reply on"
+    assert use_adapter(where.library, "use base") == "the bare model answers from the next reply on"
     assert store.active() is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.library.machine import Machine
+from agent.library.models import model_row
 from learning.model.catalog import find
-from tui.commands.models import Machine, model_row
 
 GB = 10**9
 

@@ -31,9 +31,10 @@ from agent.events import (
     TextDelta,
     to_json,
 )
+from agent.text import format_bytes, format_seconds
 from sandbox.box.status import Trust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from tui.plain import JsonPresenter, TextPresenter, format_bytes, format_seconds
+from tui.plain import JsonPresenter, TextPresenter
 
 
 def report(*outcomes: TestOutcome, status: RunStatus = RunStatus.COMPLETE) -> TestReport:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from textual.app import App, ComposeResult
 
+from agent.library.rounds import GateResult, JudgedRound, round_of, version_of
 from learning.evaluation.statistics import TaskScores
 from learning.promotion.gate import Trial, as_record, decide
 from tui.app.learner.plots import Plots
-from tui.rounds import GateResult, Round, round_of, version_of
 
 NAME = "el-warehouse-v0007-3f9c21aa"
 
@@ -22,7 +22,7 @@ def scores(wins: int, losses: int, ties: int) -> TaskScores:
     return TaskScores(tasks=names, a=a, b=b)
 
 
-def judged(trial: Trial) -> Round:
+def judged(trial: Trial) -> JudgedRound:
     """The round as it is read back from what a real decision writes."""
     found = round_of(NAME, as_record(decide(trial), incumbent=None, at=0.0))
     assert found is not None
@@ -94,7 +94,8 @@ async def test_plots_can_be_read_without_colours() -> None:
     async with app.run_test(size=(44, 40)) as pilot:
         plots = app.query_one(Plots)
         plots.draw(
-            [2.4, 1.9, 1.2, 0.8], [Round(adapter=NAME, kind="promoted", reason="", gates=gates)]
+            [2.4, 1.9, 1.2, 0.8],
+            [JudgedRound(adapter=NAME, kind="promoted", reason="", gates=gates)],
         )
         await pilot.pause()
         wins, kept = text_of(app, "#wins"), text_of(app, "#gates")

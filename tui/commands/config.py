@@ -8,7 +8,7 @@ import click
 
 from agent.paths import from_environ
 from agent.settings.load import describe
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.wiring import context
 
 

@@ -9,13 +9,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from learning.experience.codec import encode
-from learning.experience.store import ExperienceStore
-from learning.promotion.adapters import AdapterStore
-from learning.promotion.lineage import tainted
-from learning.records import Experience
-from sandbox.box.streams import display_safe
-from tui.plain import format_bytes, make_console
+from agent.library import experiences as library
+from agent.library.experiences import Experience
+from agent.text import display_safe, format_bytes
+from tui.plain import make_console
 from tui.wiring import place
 
 
@@ -24,27 +21,14 @@ def experiences() -> None:
     pass
 
 
-def _open() -> ExperienceStore:
-    return ExperienceStore.open(place().repository.experiences)
-
-
-def _find(store: ExperienceStore, given: str) -> Experience:
-    matching = [each for each in store.list() if each.id.startswith(given)]
-    if len(matching) == 1:
-        return matching[0]
-    found = "several experiences begin" if matching else "no experience begins"
-    raise click.UsageError(f"{found} with {given!r}; `elagent experiences ls` shows the ids")
-
-
 @experiences.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("-n", "--limit", type=int, default=50, show_default=True)
 def list_experiences(*, as_json: bool, limit: int) -> None:
     """Newest first: what was tried, and what the tests said."""
     console = make_console()
-    with _open() as store:
-        rows = store.list(limit=limit)
-        counts, capturing = store.counts(), store.capturing
+    found = library.captured(place().library, limit=limit)
+    rows, counts = found.rows, found.counts
     if as_json:
         for row in rows:
             click.echo(json.dumps(_brief(row)))
@@ -62,7 +46,7 @@ def list_experiences(*, as_json: bool, limit: int) -> None:
             row.id[:12], when, row.verdict.value, display_safe(row.path), display_safe(about)
         )
     console.print(table)
-    state = "on" if capturing else "off"
+    state = "on" if found.capturing else "off"
     console.print(
         f"{counts.total} experiences ({counts.passed} passed, {counts.failed} failed),"
         f" {format_bytes(counts.size_bytes)}; capture is {state}"
@@ -89,10 +73,9 @@ def _brief(row: Experience) -> dict[str, object]:
 @click.option("--json", "as_json", is_flag=True, help="The whole record as JSON.")
 def show(*, id_: str, as_json: bool) -> None:
     """What the model was shown, what it did, and what the tools said."""
-    with _open() as store:
-        row = _find(store, id_)
+    row = library.find(place().library, id_)
     if as_json:
-        click.echo(encode(row))
+        click.echo(library.encode(row))
         return
     console = make_console()
     for message in row.messages:
@@ -104,8 +87,8 @@ def show(*, id_: str, as_json: bool) -> None:
     console.print(display_safe(row.action.text))
     console.rule(f"verdict: {row.verdict.value}", align="left")
     for fact in row.evidence:
-        place = f" at {fact.file}:{fact.line}" if fact.file else ""
-        console.print(display_safe(f"{fact.subject}: {fact.exception} {fact.message}{place}"))
+        at = f" at {fact.file}:{fact.line}" if fact.file else ""
+        console.print(display_safe(f"{fact.subject}: {fact.exception} {fact.message}{at}"))
     if row.fixes:
         console.print(f"This is the fix of {row.fixes}.")
 
@@ -117,15 +100,12 @@ def forget(*, ids: tuple[str, ...], everything: bool) -> None:
     """Erase experiences; adapters that were trained on them are shown as tainted."""
     if not ids and not everything:
         raise click.UsageError("name the experiences to forget, or --all")
-    with _open() as store:
-        chosen = [e.id for e in store.list()] if everything else [_find(store, i).id for i in ids]
-        gone = sum(store.forget(each) for each in chosen)
-        forgotten = store.forgotten()
-    click.echo(f"forgot {gone} of {len(chosen)}")
-    for manifest in tainted(AdapterStore(place().repository.adapters), forgotten):
+    done = library.forget(place().library, ids, everything=everything)
+    click.echo(f"forgot {done.gone} of {done.asked}")
+    for name in done.tainted:
         click.echo(
-            f"{manifest.name} is tainted: something forgotten had a part in it;"
-            f" `elagent learn --rebuild {manifest.name}` makes it again without that"
+            f"{name} is tainted: something forgotten had a part in it;"
+            f" `elagent learn --rebuild {name}` makes it again without that"
         )
 
 
@@ -133,25 +113,24 @@ def forget(*, ids: tuple[str, ...], everything: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 def export(*, file: Path | None) -> None:
     """Write all experiences as JSON lines, to FILE or to standard output."""
-    with _open() as store:
-        if file is None:
-            for line in store.export():
-                click.echo(line)
-            return
-        temporary = file.with_name(f".{file.name}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8") as out:
-                out.writelines(f"{line}\n" for line in store.export())
-            temporary.replace(file)
-        except OSError as err:
-            temporary.unlink(missing_ok=True)
-            raise click.UsageError(f"{file} cannot be written: {err.strerror}") from err
+    lines = library.exported(place().library)
+    if file is None:
+        for line in lines:
+            click.echo(line)
+        return
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in lines)
+        temporary.replace(file)
+    except OSError as err:
+        temporary.unlink(missing_ok=True)
+        raise click.UsageError(f"{file} cannot be written: {err.strerror}") from err
 
 
 @experiences.command("capture")
 @click.argument("state", type=click.Choice(["on", "off"]))
 def capture(*, state: str) -> None:
     """Switch capture on or off for this repository; what is stored stays."""
-    with _open() as store:
-        store.set_capturing(on=state == "on")
+    library.set_capturing(place().library, on=state == "on")
     click.echo(f"capture is {state} in this repository")

@@ -9,14 +9,10 @@ from pathlib import Path
 import click
 
 from agent.events import LearnFinished
-from agent.rounds.options import round_options
+from agent.library import adapters
+from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
 from agent.rounds.practice import PracticeOptions
-from learning.promotion.adapters import AdapterStore
-from learning.promotion.report import terminal_report
-from learning.training.job import ExampleKind
-from learning.training.selection import ALL_KINDS
-from sandbox.box.streams import display_safe
-from tui.learned import learned_by, write_page
+from agent.text import display_safe
 from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async
 from tui.wiring import Context, context
@@ -154,19 +150,31 @@ def learn(
     finally:
         presenter.close()
     if made and page is not None:
-        write_page(page, learned_by(where, made[-1]))
+        write_page(page, adapters.report_page(where.library, made[-1]))
     return 0
 
 
 def _report_last(where: Context, page: Path | None) -> int:
     """Show what the newest adapter learned, and from what."""
-    made = AdapterStore(where.repository.adapters).list()
-    if not made:
+    name = adapters.newest(where.library)
+    if not name:
         click.echo("nothing was learned here yet; `elagent learn` runs a round")
         return 0
-    learned = learned_by(where, made[-1].name)
-    for line in terminal_report(learned):
+    for line in adapters.report_lines(where.library, name):
         click.echo(display_safe(line))
     if page is not None:
-        write_page(page, learned)
+        write_page(page, adapters.report_page(where.library, name))
     return 0
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page and tell the person where it is.
+
+    Raises:
+        click.UsageError: If it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise click.UsageError(f"{path} cannot be written: {err.strerror}") from err
+    click.echo(f"wrote {path}")

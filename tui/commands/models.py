@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 
 import click
 from rich.table import Table
 
 from agent.events import Progress, StageStarted
+from agent.library.machine import Machine, this_machine
+from agent.library.models import fetch_model, model_rows, place_of, remove_model, usable
 from agent.paths import Paths, from_environ
-from learning.model.catalog import CATALOG, ModelEntry, find, fit, installed, usable
-from learning.model.fetch import pull as fetch_model
-from learning.model.processor import computes_bf16
-from learning.model.resolve import disk_usage, remove as remove_model, resolve
-from tui.machine import gpu_memory_bytes, memory_bytes
-from tui.plain import TextPresenter, format_bytes, make_console
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What there is for models."""
-
-    ram: int
-    gpu: int
-    bf16: bool
-
-    @property
-    def numbers(self) -> str:
-        """What weights are held in where they are not quantised."""
-        return "bf16" if self.bf16 else "float32"
+from agent.text import format_bytes
+from tui.plain import TextPresenter, make_console
 
 
 @click.group(help="Show, fetch or remove models.")
@@ -46,13 +29,8 @@ def _paths() -> Paths:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_models(*, as_json: bool) -> None:
     """The catalog, what is installed, and what this machine can do with each."""
-    here = {model.name: model for model in installed(_paths().models)}
-    names = [*(entry.name for entry in CATALOG), *(n for n in here if find(n) is None)]
-    machine = Machine(ram=memory_bytes(), gpu=gpu_memory_bytes(), bf16=computes_bf16())
-    rows = []
-    for name in names:
-        size = disk_usage(name, _paths().models) if name in here else 0
-        rows.append(model_row(name, find(name), size=size, machine=machine))
+    machine = this_machine()
+    rows = model_rows(_paths().models, machine)
     if as_json:
         for row in rows:
             click.echo(json.dumps({"v": 1, **row}))
@@ -85,55 +63,6 @@ def _footer(machine: Machine) -> str:
     )
 
 
-def model_row(
-    name: str, entry: ModelEntry | None, *, size: int, machine: Machine
-) -> dict[str, object]:
-    row: dict[str, object] = {
-        "name": name,
-        "licence": entry.licence if entry else "-",
-        "context_length": entry.context_length if entry else None,
-        "size_bytes": size,
-    }
-    if entry is None:
-        return row | {"serves": "-", "trains": "-", "serving": "-", "training": "-"}
-    can = fit(entry, ram_bytes=machine.ram, gpu_bytes=machine.gpu, bf16=machine.bf16)
-    return row | {
-        "serves": _word(can.serve),
-        "trains": _word(can.train),
-        "serve_bytes": entry.serve_bytes(gpu=False, bf16=machine.bf16),
-        "serve_q4_bytes": entry.serve_q4_bytes,
-        "train_bytes": entry.train_bytes(bf16=machine.bf16),
-        "serving": _serving(entry, machine, can=can.serve),
-        "training": _training(entry, machine, can=can.train),
-    }
-
-
-def _serving(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
-    """How it is served here and what that takes; where it is not, what is missing."""
-    in_ram = entry.serve_bytes(gpu=False, bf16=machine.bf16)
-    if can and in_ram <= usable(machine.ram):
-        return f"yes: {format_bytes(in_ram)} {'Q4' if entry.parts else machine.numbers}"
-    if can:
-        return f"yes: {format_bytes(entry.serve_bytes(gpu=True))} GPU"
-    fits = entry.serve_q4_bytes <= usable(machine.ram)
-    return (
-        f"{'own Q4' if fits else 'no'}: {format_bytes(entry.serve_q4_bytes)}{'' if fits else ' Q4'}"
-    )
-
-
-def _training(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
-    in_ram = entry.train_bytes(bf16=machine.bf16)
-    if can and in_ram <= usable(machine.ram):
-        return f"yes: {format_bytes(in_ram)} {machine.numbers}"
-    if can:
-        return f"yes: {format_bytes(entry.train_bytes(bf16=True))} GPU"
-    return f"no: {format_bytes(in_ram)} {machine.numbers}"
-
-
-def _word(yes: bool) -> str:
-    return "yes" if yes else "no"
-
-
 @models.command("pull")
 @click.argument("name")
 def pull(*, name: str) -> None:
@@ -159,8 +88,7 @@ def pull(*, name: str) -> None:
 @click.argument("name")
 def path(*, name: str) -> None:
     """Print where a model is."""
-    model = resolve(name, _paths().models)
-    click.echo(model.gguf or model.hf)
+    click.echo(place_of(name, _paths().models))
 
 
 @models.command("rm")

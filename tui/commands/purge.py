@@ -15,8 +15,8 @@ from rich.table import Table
 from agent.errors import WorkspaceError
 from agent.paths import Paths, from_environ
 from agent.session.kept import ADAPTERS, EXPERIENCES, Kept, kept, remove, size_of
-from sandbox.box.streams import display_safe
-from tui.plain import format_bytes, format_seconds, make_console
+from agent.text import display_safe, format_bytes, format_seconds
+from tui.plain import make_console
 from tui.wiring import repository_root
 
 _KINDS = ("snapshots", "sessions", EXPERIENCES, ADAPTERS, "other")

@@ -6,7 +6,7 @@ import click
 
 from agent.approval import Approver
 from agent.events import FixFinished, Notice, TestsFinished
-from sandbox.verdict.report import RunStatus
+from agent.reports import RunStatus
 from tui.asking import terminal_approver
 from tui.plain import Presenter, make_presenter
 from tui.running import open_assistant, run_async

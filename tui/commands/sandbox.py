@@ -13,24 +13,16 @@ import click
 from rich.table import Table
 
 from agent.approval import Approver, Mode
+from agent.errors import AgentError
 from agent.events import StageStarted, TurnEnding, TurnFinished
-from agent.paths import make_private
+from agent.library.images import ensure_base, last_use, list_images, prune_all
 from agent.session.runs import last_runs
-from agent.testing.entering import project_files
-from agent.testing.opening import limits_of, prepare
-from agent.workspace.workspace import Workspace
-from sandbox.box.contract import SandboxError
-from sandbox.box.leftovers import remove_leftovers
-from sandbox.box.streams import display_safe
-from sandbox.box.terminal import run_shell
-from sandbox.images.base import ensure_base, list_images
-from sandbox.images.pruning import last_use, prune_images
+from agent.testing.shell import open_shell
+from agent.text import display_safe, format_bytes, format_seconds
 from tui.asking import terminal_approver
-from tui.plain import TextPresenter, format_bytes, format_seconds, make_console
+from tui.plain import TextPresenter, make_console
 from tui.running import open_assistant, run_async
 from tui.wiring import Context, context, place_to_work
-
-_SHELL_S = 8 * 3600.0
 
 
 @click.group(help="Build, show or clean up sandbox images, or run something in one.")
@@ -121,8 +113,7 @@ def runs(*, limit: int, as_json: bool) -> None:
 )
 def prune(*, keep: int) -> None:
     """Remove old images, and boxes whose session is gone."""
-    boxes = remove_leftovers(context().paths.sandbox)
-    images = prune_images(context().paths.sandbox / "wheels", keep_last=keep)
+    boxes, images = prune_all(context().paths.sandbox, keep_last=keep)
     freed = format_bytes(sum(image.size_bytes for image in images))
     click.echo(f"removed {boxes} boxes and {len(images)} images (up to {freed})")
 
@@ -188,38 +179,29 @@ async def _run(
 def shell(*, path: Path, here: bool) -> int:
     """Open a shell in a box that holds a copy of the files of PATH; changes are discarded."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise SandboxError("a shell needs a terminal; for one command use `elagent sandbox run`")
+        raise AgentError("a shell needs a terminal; for one command use `elagent sandbox run`")
     where = place_to_work(path, here=here)
-    settings = where.settings.sandbox
-    state_dir = make_private(where.paths.sandbox)
-    workspace = Workspace(
-        where.root, where.repository.shadow_git, environ=os.environ, excluded=(where.paths.home,)
-    )
     presenter = TextPresenter(make_console(stderr=True))
+
+    def say(line: str) -> None:
+        presenter.show(StageStarted(line))
+
     try:
-        presenter.show(StageStarted("preparing the sandbox"))
-        _, image = run_async(
-            prepare(
-                workspace,
-                settings=settings,
-                state_dir=state_dir,
-                say=lambda line: presenter.show(StageStarted(line)),
+        shell = run_async(
+            open_shell(
+                where.root,
+                settings=where.settings.sandbox,
+                paths=where.paths,
+                environ=os.environ,
+                say=say,
                 approver=terminal_approver(presenter, as_json=False),
             )
         )
     finally:
         presenter.close()
-    files = project_files(workspace, include=settings.include).files
     click.echo(
-        f"A shell in {image.name}, without a network, on a copy of {len(files)} files: whatever"
+        f"A shell in {shell.image}, without a network, on a copy of {shell.files} files: whatever"
         " changes here is discarded. `exit` ends it.",
         err=True,
     )
-    return run_shell(
-        image.id,
-        files,
-        limits=dataclasses.replace(limits_of(settings), timeout_s=_SHELL_S),
-        session=f"shell-{os.getpid()}",
-        lock_dir=state_dir,
-        runtime=settings.runtime,
-    )
+    return shell.run()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.wiring import context, place
 
 
@@ -48,19 +48,17 @@ def serve(
     if status or stop:
         asyncio.run(_about_running(stop=stop, as_json=as_json))
         return
-    from learning.model.server import serve as run_server
+    from agent.library.models import serve as run_server
 
     where = context()
     settings = where.settings.model
     run_server(
         model=model or settings.name,
-        models_dir=where.paths.models,
+        models=where.paths.models,
         engine=engine or settings.engine,
         port=port,
         idle_s=settings.idle_s if idle is None else idle,
         state_file=state_file,
-        adapters=(),
-        token=None,
         context_length=context_length or settings.context_length,
     )
 

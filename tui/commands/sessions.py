@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from agent.session.session import SessionError, list_sessions, read_session
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.wiring import place
 
 _SUBJECT_CHARACTERS = 60

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from agent.text import display_safe
 from agent.workspace.workspace import Restored, Workspace
-from sandbox.box.streams import display_safe
 from tui.undone import left_as_is
 from tui.wiring import place
 

@@ -1,0 +1,19 @@
+"""Where one repository's adapters and experiences are, and the models of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.paths import RepositoryPaths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """What was captured and learned in one repository, beside the models that learn."""
+
+    repository: RepositoryPaths
+    models: Path
+    """The folder of installed models."""
+    model: str = ""
+    """The model that answers, by the settings."""

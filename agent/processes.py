@@ -1,0 +1,7 @@
+"""Blocking work of front ends, in threads whose programs end with them."""
+
+from __future__ import annotations
+
+from sandbox.box.children import end_all, in_thread
+
+__all__ = ["end_all", "in_thread"]
