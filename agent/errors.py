@@ -23,6 +23,8 @@ Every message is one or two sentences for the person: what happened, to what, an
 
 from __future__ import annotations
 
+from typing import Literal
+
 from learning.errors import LearningError
 from sandbox.box.contract import SandboxError
 
@@ -115,3 +117,10 @@ class AdapterRefusedError(ModelError):
 
 EXPECTED: tuple[type[Exception], ...] = (AgentError, LearningError, SandboxError)
 """All that a front end has to expect of a job: each message is one sentence for the person."""
+
+
+def lost_part(err: Exception) -> Literal["", "model", "sandbox"]:
+    """The part of a session that an error took away and that can be opened anew; empty for none."""
+    if isinstance(err, SandboxError):
+        return "sandbox"
+    return "model" if isinstance(err, ModelError) else ""

@@ -8,6 +8,9 @@ import subprocess
 from dataclasses import dataclass
 
 from learning.model.processor import computes_bf16
+from learning.training.resources import available_bytes
+
+__all__ = ["Machine", "available_bytes", "gpu_memory_bytes", "memory_bytes", "this_machine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

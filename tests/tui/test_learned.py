@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.errors import ConfigError
 from agent.library.reports import use_adapter, why
 from agent.paths import from_environ
 from agent.session.session import SessionLog
@@ -145,8 +146,8 @@ def test_an_export_is_a_copy_and_never_overwrites(names: _Names, tmp_path: Path)
     assert _run(adapters, "export", names[0], str(target)).exit_code == 0
     assert (target / "adapter_model.safetensors").read_bytes() == b"weights 1"
     again = _run(adapters, "export", names[0], str(target))
-    assert again.exit_code == 2
-    assert "is there already" in again.output
+    assert isinstance(again.exception, ConfigError)
+    assert "is there already" in str(again.exception)
 
 
 def test_an_unknown_type_is_told_with_the_known_ones() -> None:

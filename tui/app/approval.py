@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.app.messages import ApprovalAnswer
 from tui.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
 

@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.app.messages import LineSent, PageWanted, PromptKey
 from tui.slash import Suggestion, suggest
 

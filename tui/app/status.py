@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 
 if TYPE_CHECKING:
     from agent.events import ReplyFinished

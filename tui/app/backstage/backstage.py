@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.box.children import in_thread
+from agent.processes import in_thread
 from tui.app.backstage.asides import Asides
 from tui.app.backstage.faults import say_fault
 from tui.app.backstage.jobs import AgentJob, JobEnding, Jobs
@@ -165,13 +165,11 @@ class Backstage:
 
     async def guarded(self, work: Awaitable[None]) -> None:
         """Await the work; add a failure to the conversation instead of raising it."""
-        from agent.errors import AgentError
-        from learning.errors import LearningError
-        from sandbox.box.contract import SandboxError
+        from agent.errors import EXPECTED
 
         try:
             await work
-        except (AgentError, LearningError, SandboxError) as err:
+        except EXPECTED as err:
             self._fail(str(err))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             self._fail(say_fault(err, self.where.paths.log_file))

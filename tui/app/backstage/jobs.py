@@ -82,16 +82,14 @@ class Jobs:
             self._task = None
 
     async def _run(self, job: AgentJob, take: Callable[[Event], None]) -> JobEnding:
-        from agent.errors import AgentError
-        from learning.errors import LearningError
-        from sandbox.box.contract import SandboxError
+        from agent.errors import EXPECTED, lost_part
 
         try:
             async with aclosing(job.events()) as events:
                 async for event in events:
                     take(event)
-        except (AgentError, LearningError, SandboxError) as err:
-            return JobEnding(kind="failed", text=str(err), lost=_lost(err))
+        except EXPECTED as err:
+            return JobEnding(kind="failed", text=str(err), lost=lost_part(err))
         except Exception as err:  # noqa: BLE001 - the outer edge of a task: logged and shown
             return JobEnding(kind="fault", text=say_fault(err, self._log_file), lost="something")
         return JobEnding(kind="done")
@@ -105,12 +103,3 @@ async def _ended(task: asyncio.Task[JobEnding]) -> JobEnding:
         await asyncio.wait([task])
         raise
     return JobEnding(kind="interrupted") if task.cancelled() else task.result()
-
-
-def _lost(err: Exception) -> Literal["", "model", "sandbox"]:
-    from agent.model.protocol import ModelError
-    from sandbox.box.contract import SandboxError
-
-    if isinstance(err, SandboxError):
-        return "sandbox"
-    return "model" if isinstance(err, ModelError) else ""

@@ -11,10 +11,9 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from sandbox.box.streams import display_safe
+from agent.library.rounds import JudgedRound, version_of
+from agent.text import display_safe, format_seconds
 from tui.app.learner.state import LearningState
-from tui.plain import format_seconds
-from tui.rounds import Round, version_of
 
 if TYPE_CHECKING:
     from tui.app.learner.plots import Plots
@@ -29,7 +28,7 @@ class LearningPanel(VerticalScroll):
         super().__init__(id="panel", can_focus=True)
         self._learning = learning
         self._plots: Plots | None = None
-        self._plotted: tuple[tuple[float, ...], tuple[Round, ...]] = ((), ())
+        self._plotted: tuple[tuple[float, ...], tuple[JudgedRound, ...]] = ((), ())
         self.border_title = "Learning (F2 closes)"
 
     def compose(self) -> ComposeResult:

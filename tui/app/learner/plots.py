@@ -11,7 +11,7 @@ from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
 if TYPE_CHECKING:
-    from tui.rounds import Round
+    from agent.library.rounds import JudgedRound
 
 _MOST_ROUNDS = 8
 
@@ -29,7 +29,7 @@ class Plots(Vertical):
         yield Static("Tasks not lost at each gate, %", id="gates-title", markup=False)
         yield PlotextPlot(id="gates")
 
-    def draw(self, losses: Sequence[float], rounds: Sequence[Round]) -> None:
+    def draw(self, losses: Sequence[float], rounds: Sequence[JudgedRound]) -> None:
         """Draw the plots; a plot without data is hidden."""
         self._loss(losses)
         self._wins([each for each in rounds if each.repository is not None][-_MOST_ROUNDS:])
@@ -48,7 +48,7 @@ class Plots(Vertical):
         plot.plt.plot(range(1, len(losses) + 1), losses, marker="braille")
         plot.plt.xticks(_ticks(len(losses)))
 
-    def _wins(self, rounds: Sequence[Round]) -> None:
+    def _wins(self, rounds: Sequence[JudgedRound]) -> None:
         plot = self._plot("wins", shown=bool(rounds))
         names = [each.version for each in rounds]
         gates = [gate for each in rounds if (gate := each.repository) is not None]
@@ -58,7 +58,7 @@ class Plots(Vertical):
         ends = sorted({min(figures), 0.0, max(figures)})
         plot.plt.yticks(ends, [f"{end:+.0f}" if end else "0" for end in ends])
 
-    def _gates(self, rounds: Sequence[Round]) -> None:
+    def _gates(self, rounds: Sequence[JudgedRound]) -> None:
         gates = [gate for each in rounds for gate in each.gates if gate.tasks]
         plot = self._plot("gates", shown=bool(gates))
         kept = [100 * (gate.tasks - gate.losses) / gate.tasks for gate in gates]

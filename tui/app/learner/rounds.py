@@ -14,13 +14,13 @@ from tui.app.messages import AdapterPromoted, EntryMade, HintGiven, LearningChan
 from tui.app.transcript.entries import AnswerEntry, EventEntry, FailureEntry
 
 if TYPE_CHECKING:
+    from agent.library.rounds import JudgedRound
     from agent.rounds.process import LearnerSwitch
     from tui.app.backstage.asides import Asides
     from tui.app.backstage.contract import Agent
     from tui.app.backstage.jobs import Jobs
     from tui.app.learner.state import LearningState
     from tui.app.messages import Post
-    from tui.rounds import Round
     from tui.wiring import Context
 
 _LOOK_IDLE_S = 5.0
@@ -86,11 +86,11 @@ class Learner:
         self._asides.run("count", self._count)
 
     async def _count(self) -> None:
-        from learning.errors import LearningError
+        from agent.errors import EXPECTED
 
         try:
             counted = await asyncio.to_thread(_count_all, self._where)
-        except LearningError as err:
+        except EXPECTED as err:
             self._learning.notices = [str(err)]
         else:
             self._new_verified, self._unfixed = counted.new_verified, counted.unfixed
@@ -116,7 +116,7 @@ class Learner:
         self._look_later()
 
     def _conditions(self) -> Conditions:
-        from learning.training.resources import available_bytes
+        from agent.library.machine import available_bytes
 
         return Conditions(
             idle_s=self.idle.seconds,
@@ -182,9 +182,8 @@ class Learner:
         return self._new_verified >= self._where.settings.learn.background_after
 
     async def _round(self, switch: LearnerSwitch) -> None:
-        from agent.errors import AgentError
+        from agent.errors import EXPECTED
         from agent.rounds.options import round_options
-        from learning.errors import LearningError
 
         try:
             if not await self._practised_enough():
@@ -197,7 +196,7 @@ class Learner:
                 said = f"learning stopped: {self._stop_reason}; it can go on later"
                 self._post(EntryMade(AnswerEntry(said)))
             raise
-        except (AgentError, LearningError) as err:
+        except EXPECTED as err:
             self._given_up = True
             self._learning.notices = [str(err)]
             if self._by_hand:
@@ -260,16 +259,16 @@ class _StoreCounts:
     new_verified: int
     unfixed: int
     lineage: tuple[str, ...]
-    rounds: tuple[Round, ...]
+    rounds: tuple[JudgedRound, ...]
 
 
 def _count_all(where: Context) -> _StoreCounts:
     """Read the stores. Blocks, as do its imports: the keyboard must not wait for it."""
-    from tui import reports
+    from agent.library import adapters, experiences
 
     return _StoreCounts(
-        new_verified=reports.new_verified(where),
-        unfixed=reports.unfixed_failures(where),
-        lineage=reports.lineage(where),
-        rounds=reports.rounds(where),
+        new_verified=experiences.new_verified(where.library),
+        unfixed=experiences.unfixed_failures(where.library),
+        lineage=adapters.lineage(where.library),
+        rounds=adapters.rounds(where.library),
     )

@@ -13,8 +13,8 @@ from agent.events import (
     Progress,
     StageStarted,
 )
+from agent.library.rounds import JudgedRound
 from tui.plain import amount
-from tui.rounds import Round
 
 
 @dataclass(kw_only=True)
@@ -33,7 +33,7 @@ class LearningState:
     steps: int = 0
     eta_s: float | None = None
     lineage: tuple[str, ...] = ()
-    rounds: tuple[Round, ...] = ()
+    rounds: tuple[JudgedRound, ...] = ()
     """The rounds of all adapters of the repository, oldest first."""
     verdicts: list[LearnFinished] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from sandbox.box.streams import display_safe
+from agent.text import display_safe
 from tui.app.messages import RetryWanted
 from tui.app.transcript.block import EntryBlock, FoldableBlock
 from tui.app.transcript.drawn import Drawn

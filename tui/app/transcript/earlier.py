@@ -22,8 +22,7 @@ from agent.events import (
     TestsFinished,
     TurnFinished,
 )
-from sandbox.box.status import Trust
-from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
+from agent.reports import RunStatus, TestOutcome, TestReport, TestResult, Trust
 from tui.app.transcript.entries import Entry, EventFold, SaidEntry
 
 Record = Mapping[str, Any]

@@ -13,8 +13,8 @@ from textual.widgets import Static, Tree
 from textual.widgets.tree import TreeNode
 
 from agent.events import TestsFinished
-from sandbox.box.streams import display_safe
-from sandbox.verdict.report import TestResult
+from agent.reports import TestResult
+from agent.text import display_safe
 from tui.app.messages import CodeWanted
 from tui.app.transcript.block import EntryBlock
 from tui.app.transcript.entries import TestsEntry
