@@ -12,7 +12,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,7 @@ from learning.training.loss import Pass, anchor_pass, passes_of
 from learning.training.passes import CausalModel, HalvedGradient, backward, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
-from learning.training.teacher import anchor_all, describe, read_all, save
+from learning.training.teacher import ExampleTarget, anchor_all, describe, read_all, save
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -97,10 +97,7 @@ def train(
     optimizer = torch.optim.AdamW(weights.values(), lr=job.learning_rate, weight_decay=0.0)
 
     # The teacher is the snapshot that the round starts from, so targets come before any step, once.
-    if job.rule.loss.evidence:
-        reads = read_all(base, examples, folder, rule=job.rule, on_read=on_target)
-    else:
-        reads = [None] * len(examples)
+    reads = _targets(base, examples, job, folder, on_target)
     passes = [
         passes_of(example, read, job.rule.loss)
         for example, read in zip(examples, reads, strict=True)
@@ -108,11 +105,7 @@ def train(
     kept = _anchors(model, base, anchors if job.rule.loss.base_anchor else (), job, folder)
     done = _resume(folder, weights, optimizer)
     learned, spared = _split(passes, job)
-    schedule = [
-        sorted((learned[i] for i in batch), key=lambda i: (_tokens(passes[i]), i))
-        for batch in schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed)
-    ]
-
+    schedule = _schedule(passes, learned, job)
     _recompute(base, checkpoint_every)
     report = RoundReport(steps=tuple(done), reading=describe(reads))
     while (used := done[-1].batches if done else 0) < len(schedule):
@@ -121,18 +114,12 @@ def train(
         if _has_risen(done):
             return dataclasses.replace(report, stopped_early=True)
         started = clock()
-        for group in optimizer.param_groups:
-            group["lr"] = job.learning_rate * min(1.0, (len(done) + 1) / _WARM_UP_STEPS)
-        optimizer.zero_grad(set_to_none=True)
+        _begin_step(optimizer, job, len(done) + 1)
         batch = _gradient(base, passes, schedule[used:], list(weights.values()), job)
         if kept:
             anchor = kept[len(done) % len(kept)]
             backward(base, anchor.ids, anchor.terms)
-        norm = float(torch.nn.utils.clip_grad_norm_(weights.values(), _CLIP_NORM))
-        if not (math.isfinite(batch.loss) and math.isfinite(norm)):
-            raise FloatingPointError(
-                f"loss {batch.loss} and gradient norm {norm} at step {len(done) + 1}"
-            )
+        norm = _clipped_norm(weights.values(), batch.loss, len(done) + 1)
         optimizer.step()
         step = StepReport(
             step=len(done) + 1,
@@ -207,6 +194,48 @@ def schedule_steps(
         epoch += 1
     batches = (tuple(order[i * batch : (i + 1) * batch]) for i in range(steps))
     return tuple(batch for batch in batches if batch)
+
+
+def _targets(
+    base: CausalModel,
+    examples: Sequence[Prepared],
+    job: TrainingJob,
+    folder: Path,
+    on_target: Callable[[int, int], None],
+) -> list[ExampleTarget | None]:
+    if not job.rule.loss.evidence:
+        return [None] * len(examples)
+    return read_all(base, examples, folder, rule=job.rule, on_read=on_target)
+
+
+def _schedule(
+    passes: Sequence[Sequence[Pass]], learned: Sequence[int], job: TrainingJob
+) -> list[list[int]]:
+    """The examples of every batch, those with the fewest tokens first."""
+    batches = schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed)
+    return [
+        sorted((learned[i] for i in batch), key=lambda i: (_tokens(passes[i]), i))
+        for batch in batches
+    ]
+
+
+def _begin_step(optimizer: torch.optim.Optimizer, job: TrainingJob, step: int) -> None:
+    """Clear the gradients and set the learning rate, which rises linearly at first."""
+    for group in optimizer.param_groups:
+        group["lr"] = job.learning_rate * min(1.0, step / _WARM_UP_STEPS)
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _clipped_norm(weights: Iterable[torch.nn.Parameter], loss: float, step: int) -> float:
+    """Clip the gradient; return its norm before.
+
+    Raises:
+        FloatingPointError: If the loss or the gradient is not finite.
+    """
+    norm = float(torch.nn.utils.clip_grad_norm_(weights, _CLIP_NORM))
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(f"loss {loss} and gradient norm {norm} at step {step}")
+    return norm
 
 
 def _recompute(base: CausalModel, every: int) -> None:
