@@ -138,43 +138,54 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     if unseen:
         heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
     before = log_likelihoods(base, unseen)
-    to_read = (
-        sum(bool(example.teacher_contexts) for example in prepared) if job.rule.loss.evidence else 0
-    )
-    first = ProgressLine(stage="reading the evidence", steps=to_read)
-    heartbeat.say(first if to_read else ProgressLine(stage="training", steps=job.steps))
-
-    def on_target(done: int, total: int) -> None:
-        heartbeat.say(ProgressLine(stage="reading the evidence", step=done, steps=total))
-        if done == total:
-            heartbeat.say(ProgressLine(stage="training", steps=job.steps))
-
-    spent: list[float] = []
-
-    def on_step(step: StepReport) -> None:
-        spent.append(step.seconds)
-        heartbeat.say(
-            ProgressLine(
-                stage="training",
-                step=step.step,
-                steps=job.steps,
-                loss=step.loss,
-                tokens_per_s=step.tokens / max(step.seconds, 1e-9),
-                eta_s=sum(spent) / len(spent) * (job.steps - step.step),
-            )
-        )
-
+    to_read = sum(bool(example.teacher_contexts) for example in prepared)
+    progress = _TrainingProgress(heartbeat, steps=job.steps)
+    progress.begin(to_read if job.rule.loss.evidence else 0)
     done = train(
         *(model, prepared, job, folder),
         anchors=anchors,
         checkpoint_every=every,
-        on_target=on_target,
-        on_step=on_step,
+        on_target=progress.on_target,
+        on_step=progress.on_step,
     )
     if unseen:
         heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
     after = log_likelihoods(base, unseen)
     return _Trained(model=model, done=done, unseen={"unseen_before": before, "unseen_after": after})
+
+
+class _TrainingProgress:
+    """Reports the targets and the steps of a round."""
+
+    def __init__(self, heartbeat: Heartbeat, *, steps: int) -> None:
+        self._heartbeat = heartbeat
+        self._steps = steps
+        self._seconds: list[float] = []
+
+    def begin(self, targets: int) -> None:
+        if targets:
+            self._heartbeat.say(ProgressLine(stage="reading the evidence", steps=targets))
+        else:
+            self._heartbeat.say(ProgressLine(stage="training", steps=self._steps))
+
+    def on_target(self, done: int, total: int) -> None:
+        self._heartbeat.say(ProgressLine(stage="reading the evidence", step=done, steps=total))
+        if done == total:
+            self._heartbeat.say(ProgressLine(stage="training", steps=self._steps))
+
+    def on_step(self, step: StepReport) -> None:
+        self._seconds.append(step.seconds)
+        mean_s = sum(self._seconds) / len(self._seconds)
+        self._heartbeat.say(
+            ProgressLine(
+                stage="training",
+                step=step.step,
+                steps=self._steps,
+                loss=step.loss,
+                tokens_per_s=step.tokens / max(step.seconds, 1e-9),
+                eta_s=mean_s * (self._steps - step.step),
+            )
+        )
 
 
 def write_adapter(
