@@ -54,8 +54,8 @@ from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
-from sandbox.box.children import in_thread
 from sandbox.box.contract import Ending, Execution
+from sandbox.host.children import in_thread
 from sandbox.verdict.report import TestReport
 
 if TYPE_CHECKING:

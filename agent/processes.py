@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.box.children import end_all, in_thread
+from sandbox.host.children import end_all, in_thread
 
 __all__ = ["end_all", "in_thread"]

@@ -43,7 +43,7 @@ def at_once(code: int) -> NoReturn:
 
 
 def _end_children() -> None:
-    if "sandbox.box.children" in sys.modules:
+    if "sandbox.host.children" in sys.modules:
         from agent.processes import end_all
 
         end_all()

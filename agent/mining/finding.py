@@ -23,7 +23,7 @@ from agent.mining.trees import Tree, Trees
 from agent.rounds.process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport
 
 _MOST_UNFIT = 5

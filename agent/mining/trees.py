@@ -15,7 +15,7 @@ from agent.errors import WorkspaceError
 from agent.fixing.verify import TestRunner
 from agent.workspace.committed import read_commit
 from agent.workspace.safegit import user_git
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 from sandbox.verdict.pristine import Pristine
 
 _MOST_BYTES = 256 * 2**20

@@ -24,7 +24,7 @@ from agent.streaming import Emit, stream_events
 from agent.workspace.workspace import Workspace
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterStore
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials

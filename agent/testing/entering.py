@@ -15,8 +15,8 @@ from sandbox.files.ignored import chosen, globs
 from sandbox.files.leaving_out import missed
 from sandbox.files.masking import Masker
 from sandbox.files.transfer import Refusal, collect_files
-from sandbox.project.missing import missing_packages
 from sandbox.verdict.lacking import without_lacking
+from sandbox.verdict.missing import missing_packages
 from sandbox.verdict.pristine import content_of
 from sandbox.verdict.report import TestReport
 

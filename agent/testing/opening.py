@@ -13,7 +13,6 @@ from agent.testing.entering import Source, ask_to_mask, project_files
 from agent.testing.project import ProjectTests, Say
 from agent.workspace.workspace import Workspace
 from sandbox.box.accounting import AccountedSandbox
-from sandbox.box.children import in_thread
 from sandbox.box.contract import Limits, NeedsNetworkError
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.box.engine import check_runtime, engine_url
@@ -21,6 +20,7 @@ from sandbox.box.ledger import RunLedger
 from sandbox.box.leftovers import reaping
 from sandbox.files.ignored import staying_out
 from sandbox.files.leaving_out import missed
+from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
 from sandbox.images.foreign import fit, missing_compiler
 from sandbox.images.image import Image

@@ -9,8 +9,8 @@ from pathlib import Path
 from agent.advice.environment import Environment
 from agent.testing.entering import Source, with_gaps
 from agent.testing.verified import VerifiedTests
-from sandbox.box.children import in_thread
 from sandbox.box.contract import Execution, Limits, Sandbox, TransferError
+from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.search.trying import try_changes
 from sandbox.search.values import Searched, Trial

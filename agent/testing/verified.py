@@ -12,9 +12,9 @@ from pathlib import Path
 
 from agent.errors import WorkspaceError
 from agent.workspace.committed import read_commit
-from sandbox.box.children import in_thread
 from sandbox.box.contract import Limits, Sandbox, SourceFile
 from sandbox.box.status import Trust
+from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.verdict.pristine import Footing, Pristine, committed_files, footing
 from sandbox.verdict.report import TestOutcome, TestReport, TestResult

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport
 
 

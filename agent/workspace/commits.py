@@ -11,7 +11,7 @@ from agent.approval import Approver, Question
 from agent.errors import WorkspaceError
 from agent.events import Notice
 from agent.workspace.committing import Committer, commit_message
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 
 _HOOKS_RUN = "These hooks would run on this machine, outside of the sandbox:"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from agent.errors import WorkspaceError
-from sandbox.box import children
+from sandbox.host import children
 
 _HEADER_FIELDS = 3
 _SHA1_DIGITS = 40

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sandbox.box.contract import SandboxError
-from sandbox.box.lock_files import lock_path, lock_shared
+from sandbox.host.lock_files import lock_path, lock_shared
 
 # A byte means that the session ended in order; the end of the pipe without one, that it did not.
 _WATCH = 'read -r _ || exec "$@"'

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.box.contract import SandboxError
-from sandbox.box.lock_files import is_abandoned, lock_path
 from sandbox.box.status import Status
+from sandbox.host.lock_files import is_abandoned, lock_path
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS steps (

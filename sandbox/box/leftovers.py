@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import connect, engine_errors
-from sandbox.box.lock_files import LOCK_SUFFIX, is_abandoned
 from sandbox.box.policy import LABEL_PREFIX
+from sandbox.host.lock_files import LOCK_SUFFIX, is_abandoned
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sandbox.box import children
 from sandbox.box.contract import ImageError
+from sandbox.host import children
 
 SUITE = "bookworm"
 PYTHON = "3.11"

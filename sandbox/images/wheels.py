@@ -16,10 +16,10 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from sandbox.box import children
 from sandbox.box.contract import ImageError, Job, Limits
 from sandbox.box.oneshot import run_job
 from sandbox.box.policy import BoxSpec
+from sandbox.host import children
 from sandbox.images.host_pip import PIP, is_from_index
 
 _DOWNLOAD_S = 1800.0

@@ -35,7 +35,7 @@ from learning.promotion.gate import Trial
 from learning.promotion.lineage import tainted
 from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
-from sandbox.box.children import in_thread
+from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask, JudgeResult
 

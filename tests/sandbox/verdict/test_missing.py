@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.box.contract import SourceFile
 from sandbox.box.status import Trust
-from sandbox.project.missing import missing_packages
+from sandbox.verdict.missing import missing_packages
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 
 FILES = [
