@@ -31,7 +31,7 @@ from agent.events import (
 )
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
-from agent.model.protocol import Filler, Model
+from agent.model.protocol import GapFiller, Model
 from agent.rounds.learn import LearnOptions
 from agent.rounds.practice import PracticeOptions
 from agent.rounds.process import LearnerSwitch
@@ -194,7 +194,7 @@ class Assistant:
                     may_write=asks_for_host(self._approver),
                     will_judge=self.workspace.will_judge,
                     tester=project,
-                    filler=model if isinstance(model, Filler) else None,
+                    filler=model if isinstance(model, GapFiller) else None,
                 )
                 await self._note_user_edits(emit)
                 first = True

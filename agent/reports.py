@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.verdict.lacking import what_to_set
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
@@ -13,6 +13,6 @@ __all__ = [
     "TestOutcome",
     "TestReport",
     "TestResult",
-    "Trust",
+    "VerdictTrust",
     "what_to_set",
 ]

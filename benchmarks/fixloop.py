@@ -36,7 +36,7 @@ from agent.advice.gathering import Advisor
 from agent.advice.lessons import Lesson, lessons_of
 from agent.events import AttemptStarted, ChangesTried, FixFinished, ReplyFinished, StageStarted
 from agent.fixing.fix import FixOptions, fix
-from agent.model.protocol import Filler, Model, ModelError
+from agent.model.protocol import GapFiller, Model, ModelError
 from agent.model.serving import connect
 from agent.paths import Paths, from_environ, make_private
 from agent.session.capture import Recorder
@@ -161,7 +161,7 @@ async def _repaired(
         model=model,
         options=FixOptions(max_attempts=arm.attempts, search_s=arm.search_s, infill=arm.infill),
         tester=project if arm.search_s else None,
-        filler=model if isinstance(model, Filler) else None,
+        filler=model if isinstance(model, GapFiller) else None,
         recorder=Recorder(store, repository=mutation.package, session=mutation.id),
         advise=advisor.for_test if arm.facts or arm.hints else None,
     ):

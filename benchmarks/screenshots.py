@@ -33,7 +33,7 @@ from agent.paths import Paths
 from agent.settings.load import load
 from learning.evaluation.statistics import TaskScores
 from learning.promotion.gate import Trial, as_record, decide
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
@@ -74,7 +74,7 @@ GREEN = tuple(
     TestResult(id=f"tests/test_pricing.py::test_{n}", outcome=TestOutcome.PASSED) for n in range(27)
 )
 REPORT = TestReport(
-    status=RunStatus.COMPLETE, results=(RED, *GREEN), runner="pytest", trust=Trust.PINNED,
+    status=RunStatus.COMPLETE, results=(RED, *GREEN), runner="pytest", trust=VerdictTrust.PINNED,
     duration_s=0.6,
 )  # fmt: skip
 TWO_PLACES = (

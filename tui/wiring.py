@@ -25,7 +25,7 @@ _SHOWN_LINES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RepositoryPlace:
     """A repository and where its state is kept: all that commands need which read no settings."""
 
     root: Path
@@ -74,10 +74,10 @@ class Context:
         return Library(repository=self.repository, models=self.paths.models, model=model)
 
 
-def place(path: Path | None = None) -> Place:
+def place(path: Path | None = None) -> RepositoryPlace:
     """The repository that holds `path` (default: the current folder); no file of it is read."""
     cwd = (path or Path.cwd()).resolve()
-    return Place(root=repository_root(cwd), paths=from_environ(os.environ))
+    return RepositoryPlace(root=repository_root(cwd), paths=from_environ(os.environ))
 
 
 def context(

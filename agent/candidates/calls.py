@@ -6,13 +6,13 @@ import ast
 import itertools
 from collections.abc import Iterator, Sequence
 
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
 _MOST_ADDED = 4
 
 
-def call_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
+def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """Other items for one call, tuple, list or subscript."""
     match node:
         case ast.Call():
@@ -37,7 +37,7 @@ def call_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
             return
 
 
-def _exchanged(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+def _exchanged(source: ParsedFile, items: Sequence[ast.expr]) -> Iterator[Edit]:
     for left, right in itertools.pairwise(items):
         start, end = source.span(left)[0], source.span(right)[1]
         gap = source.between(source.span(left)[1], source.span(right)[0])
@@ -45,7 +45,7 @@ def _exchanged(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
         yield Edit(start=start, end=end, text=text, kind="neighbours exchanged")
 
 
-def _rotated(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+def _rotated(source: ParsedFile, items: Sequence[ast.expr]) -> Iterator[Edit]:
     """Three items or more in the other orders that keep the ring they form."""
     if len(items) < 3:  # noqa: PLR2004 - of two, neighbours exchanged is the only other order
         return
@@ -55,7 +55,7 @@ def _rotated(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
         yield Edit(start=start, end=end, text=", ".join(turned), kind="arguments in turn")
 
 
-def _without(source: Source, node: ast.expr, items: Sequence[ast.expr]) -> Iterator[Edit]:
+def _without(source: ParsedFile, node: ast.expr, items: Sequence[ast.expr]) -> Iterator[Edit]:
     following: list[ast.expr | None] = [*items[1:], None]
     for item, after in zip(items, following, strict=False):
         start, end = source.span(item)
@@ -68,7 +68,7 @@ def _without(source: Source, node: ast.expr, items: Sequence[ast.expr]) -> Itera
         yield Edit(start=start, end=end, text="", kind=f"{source.code(item)[:20]} left out")
 
 
-def _with_another(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
+def _with_another(source: ParsedFile, items: Sequence[ast.expr]) -> Iterator[Edit]:
     """One more item that is a variable in scope: an item that was dropped."""
     if not items:
         return
@@ -80,7 +80,7 @@ def _with_another(source: Source, items: Sequence[ast.expr]) -> Iterator[Edit]:
 
 
 def _sliced(
-    source: Source, node: ast.Subscript, value: ast.expr, part: ast.Slice
+    source: ParsedFile, node: ast.Subscript, value: ast.expr, part: ast.Slice
 ) -> Iterator[Edit]:
     base = source.code(value)
     lower = source.code(part.lower) if part.lower else ""
@@ -91,10 +91,10 @@ def _sliced(
         yield source.replace(node, text, f"slice [{low}:{high}]")
 
 
-def _in_coroutine(source: Source, node: ast.AST) -> bool:
+def _in_coroutine(source: ParsedFile, node: ast.AST) -> bool:
     return isinstance(source.scope(node), ast.AsyncFunctionDef)
 
 
-def _awaited(source: Source, node: ast.Call) -> Iterator[Edit]:
+def _awaited(source: ParsedFile, node: ast.Call) -> Iterator[Edit]:
     if not isinstance(source.parents.get(node), ast.Await):
         yield source.replace(node, f"await {source.code(node)}", "await put in")

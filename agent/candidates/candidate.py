@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Origin(StrEnum):
-    """The way in which a change was found; learning can include or leave out each."""
-
-    TEMPLATE = "template"
-    """An edit of the syntax tree, without the model."""
-    INFILL = "infill"
-    """A line that the model put between its real neighbours."""
-    SPLICE = "splice"
-    """The model's reply, cut where it used a name that does not exist."""
-    REWRITE = "rewrite"
-    """The whole file or function, written anew by the model."""
+from learning.records import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class CandidateChange:
     """A file of the project as it would be after one small change."""
 
     path: str

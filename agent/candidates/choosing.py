@@ -6,18 +6,18 @@ import ast
 import difflib
 from collections.abc import Collection, Iterator, Sequence
 
-from agent.candidates.candidate import Candidate
+from agent.candidates.candidate import CandidateChange
 from agent.editing.python_source import parse_python
 
 _ORDINARY = (0, 1, -1, 2, "", None, True, False)
 
 
-def best_first(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+def best_first(candidates: Sequence[CandidateChange]) -> tuple[CandidateChange, ...]:
     """Order changes that pass: the usual kinds first, then the model's likelihood, then the smaller."""
     return tuple(sorted(candidates, key=lambda c: (c.cost, -c.likelihood, c.changed_characters)))
 
 
-def special_case(candidate: Candidate, before: str, test: str) -> str:
+def special_case(candidate: CandidateChange, before: str, test: str) -> str:
     """Name the value of the test that a change compares with or returns; empty if it does not.
 
     `test` is the source of the red test. A value is nobody's special case if the file had it before,

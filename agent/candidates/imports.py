@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 
 _UNDEFINED = re.compile(r"name '(?P<name>\w+)' is not defined")
 
@@ -19,7 +19,7 @@ def undefined_name(message: str) -> str:
     return match["name"] if match else ""
 
 
-def import_edits(path: str, name: str, project: Mapping[str, Source]) -> Iterator[Edit]:
+def import_edits(path: str, name: str, project: Mapping[str, ParsedFile]) -> Iterator[Edit]:
     """Import statements for a name in one file, those that the project's other files use first."""
     source = project[path]
     ways = dict.fromkeys(_ways(path, name, project))
@@ -28,7 +28,7 @@ def import_edits(path: str, name: str, project: Mapping[str, Source]) -> Iterato
         yield Edit(start=start, end=start, text=f"{way}\n", kind=way)
 
 
-def _ways(path: str, name: str, project: Mapping[str, Source]) -> Iterator[str]:
+def _ways(path: str, name: str, project: Mapping[str, ParsedFile]) -> Iterator[str]:
     for other in project.values():
         yield from _imported_there(name, other)
     for other_path, other in project.items():
@@ -42,14 +42,14 @@ def _ways(path: str, name: str, project: Mapping[str, Source]) -> Iterator[str]:
             yield f"from {module} import {name}"
 
 
-def _imported_there(name: str, other: Source) -> Iterator[str]:
+def _imported_there(name: str, other: ParsedFile) -> Iterator[str]:
     for node in ast.walk(other.tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             same = (alias for alias in node.names if (alias.asname or alias.name) == name)
             yield from (_statement(node, alias) for alias in same)
 
 
-def _defined(source: Source) -> frozenset[str]:
+def _defined(source: ParsedFile) -> frozenset[str]:
     """The names that a module itself defines at its top."""
     names: set[str] = set()
     for statement in source.tree.body:
@@ -74,7 +74,7 @@ def _statement(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     return f"from {'.' * node.level}{node.module or ''} import {alias.name}{renamed}"
 
 
-def _after_imports(source: Source) -> int:
+def _after_imports(source: ParsedFile) -> int:
     """Where the next import goes: behind the module's documentation and its future imports."""
     line = 1
     for statement in source.tree.body:

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.candidate import CandidateChange
 from agent.editing.python_source import parse_python
-from agent.localisation.places import Place
+from agent.localisation.places import FaultPlace
 from agent.model.protocol import Fill
+from learning.records import Origin
 
 Text = Callable[[str], str | None]
 _BEFORE = 60
@@ -39,7 +40,7 @@ class Gap:
     suffix: str
 
 
-def line_gaps(places: Sequence[Place], text: Text, comment: str) -> Iterator[Gap]:
+def line_gaps(places: Sequence[FaultPlace], text: Text, comment: str) -> Iterator[Gap]:
     """The gaps of the likeliest places: each line once, and a new line before the first ones."""
     hidden: dict[tuple[str, int], Gap] = {}
     for place in places:
@@ -80,7 +81,7 @@ def as_comment(words: str) -> str:
     return "".join(f"# {line}".rstrip() + "\n" for line in words.splitlines()) + "\n"
 
 
-def filled_gap(gap: Gap, fill: Fill, text: Text) -> list[Candidate]:
+def filled_gap(gap: Gap, fill: Fill, text: Text) -> list[CandidateChange]:
     """The file with a gap filled: by the whole fill and, where that has several lines, by its first.
 
     A fill that changes nothing, is only a comment, or makes the file no Python gives none.
@@ -99,7 +100,7 @@ def _code_lines(fill: str) -> list[str]:
     return lines
 
 
-def _with_text(gap: Gap, new: str, fill: Fill, text: Text) -> Candidate | None:
+def _with_text(gap: Gap, new: str, fill: Fill, text: Text) -> CandidateChange | None:
     if not new or new == gap.hidden.rstrip():
         return None
     lines = (text(gap.path) or "").splitlines(keepends=True)
@@ -107,7 +108,7 @@ def _with_text(gap: Gap, new: str, fill: Fill, text: Text) -> Candidate | None:
     after = "".join([*lines[: gap.line - 1], f"{gap.indent}{new}\n", *kept])
     if parse_python(after) is None:
         return None
-    return Candidate(
+    return CandidateChange(
         path=gap.path,
         line=gap.line,
         after=after,
@@ -134,14 +135,14 @@ def definition_gap(path: str, name: str, text: Text, comment: str) -> Gap:
     )
 
 
-def filled_definition(gap: Gap, name: str, fill: Fill, text: Text) -> Candidate | None:
+def filled_definition(gap: Gap, name: str, fill: Fill, text: Text) -> CandidateChange | None:
     """The file with one more function at its end; None if the fill is no function."""
     body = f"def {name}({fill.text}"
     whole = re.split(r"\n(?=[^\s)\]}#])", body)[0].rstrip()
     after = f"{(text(gap.path) or '').rstrip()}\n\n\n{whole}\n"
     if parse_python(after) is None:
         return None
-    return Candidate(
+    return CandidateChange(
         path=gap.path,
         line=gap.line,
         after=after,

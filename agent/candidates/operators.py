@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">", ">=", "!=")),
@@ -37,7 +37,7 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def operator_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
+def operator_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """Other operators in the place of those of one node."""
     match node:
         case ast.Compare():
@@ -56,7 +56,7 @@ def operator_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
             return
 
 
-def _assigned(source: Source, node: ast.AugAssign | ast.Assign) -> Iterator[Edit]:
+def _assigned(source: ParsedFile, node: ast.AugAssign | ast.Assign) -> Iterator[Edit]:
     if isinstance(node, ast.AugAssign):
         old, others = _ARITHMETIC.get(type(node.op), ("", ()))
         for new in (*(f"{other}=" for other in others), "="):
@@ -66,7 +66,7 @@ def _assigned(source: Source, node: ast.AugAssign | ast.Assign) -> Iterator[Edit
         yield from _swapped(source, node.targets[0], node.value, "=", "-=")
 
 
-def _compared(source: Source, node: ast.Compare) -> Iterator[Edit]:
+def _compared(source: ParsedFile, node: ast.Compare) -> Iterator[Edit]:
     left: ast.expr = node.left
     for op, right in zip(node.ops, node.comparators, strict=True):
         pattern, others = _COMPARISONS[type(op)]
@@ -80,7 +80,7 @@ def _compared(source: Source, node: ast.Compare) -> Iterator[Edit]:
             yield source.replace(node, f"{sides[0]} {word} {sides[1]}", "sides exchanged")
 
 
-def _arithmetic(source: Source, node: ast.BinOp) -> Iterator[Edit]:
+def _arithmetic(source: ParsedFile, node: ast.BinOp) -> Iterator[Edit]:
     old, others = _ARITHMETIC.get(type(node.op), ("", ()))
     for new in others:
         yield from _swapped(source, node.left, node.right, re.escape(old), new)
@@ -91,7 +91,7 @@ def _arithmetic(source: Source, node: ast.BinOp) -> Iterator[Edit]:
     yield source.replace(node, source.code(node.right), "left side left out")
 
 
-def _boolean(source: Source, node: ast.BoolOp) -> Iterator[Edit]:
+def _boolean(source: ParsedFile, node: ast.BoolOp) -> Iterator[Edit]:
     is_and = isinstance(node.op, ast.And)
     for left, right in itertools.pairwise(node.values):
         yield from _swapped(
@@ -104,7 +104,7 @@ def _boolean(source: Source, node: ast.BoolOp) -> Iterator[Edit]:
 
 
 def _swapped(
-    source: Source, left: ast.expr, right: ast.expr, pattern: str, new: str
+    source: ParsedFile, left: ast.expr, right: ast.expr, pattern: str, new: str
 ) -> Iterator[Edit]:
     """The edit of the operator that stands between two expressions."""
     start, end = source.span(left)[1], source.span(right)[0]
@@ -117,13 +117,13 @@ def _swapped(
     yield Edit(start=begin, end=finish, text=new, kind=f"{match[0]} to {new}")
 
 
-def _negated(source: Source, test: ast.expr) -> Edit:
+def _negated(source: ParsedFile, test: ast.expr) -> Edit:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return source.replace(test, source.code(test.operand), "not left out")
     return source.replace(test, f"not {_held(source, test)}", "not put in")
 
 
-def _held(source: Source, node: ast.expr) -> str:
+def _held(source: ParsedFile, node: ast.expr) -> str:
     """The text of an expression, in parentheses where it has parts."""
     text = source.code(node)
     whole = ast.Name | ast.Constant | ast.Call | ast.Attribute | ast.Subscript

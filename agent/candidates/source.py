@@ -21,7 +21,7 @@ class Edit:
     kind: str
 
 
-class Source:
+class ParsedFile:
     """One Python file, parsed."""
 
     def __init__(self, text: str, tree: ast.Module) -> None:
@@ -36,7 +36,7 @@ class Source:
         }
 
     @classmethod
-    def of(cls, text: str) -> Source | None:
+    def of(cls, text: str) -> ParsedFile | None:
         """Parse a file; None if it is not Python."""
         # other characters end lines for `str.splitlines` than for Python's parser
         if "\f" in text or "\r" in text.replace("\r\n", ""):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
 _MOST_RETURNED = 4
 
 
-def statement_edits(source: Source, statement: ast.stmt) -> Iterator[Edit]:
+def statement_edits(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
     """Other statements in the place of one."""
     for text, kind in _others(source, statement):
         yield source.replace(statement, text, kind)
@@ -22,7 +22,7 @@ def statement_edits(source: Source, statement: ast.stmt) -> Iterator[Edit]:
         yield source.replace(statement, "pass", "statement left out")
 
 
-def _others(source: Source, statement: ast.stmt) -> Iterator[tuple[str, str]]:
+def _others(source: ParsedFile, statement: ast.stmt) -> Iterator[tuple[str, str]]:
     match statement:
         case ast.Expr(value=ast.Yield(value=ast.expr() as value)):
             yield f"yield from {source.code(value)}", "yield from"
@@ -40,7 +40,7 @@ def _others(source: Source, statement: ast.stmt) -> Iterator[tuple[str, str]]:
             return
 
 
-def _returned(source: Source, statement: ast.stmt) -> Iterator[Edit]:
+def _returned(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
     """A `return` of a local variable after the last statement of a function without one."""
     scope = source.parents.get(statement)
     if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):

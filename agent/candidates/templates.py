@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from agent.candidates.calls import call_edits
-from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.operators import operator_edits
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.statements import statement_edits
 from agent.candidates.values import Vocabulary, offset_edits, value_edits
 from agent.editing.python_source import parse_python
-from agent.localisation.places import Place
+from agent.localisation.places import FaultPlace
+from learning.records import Origin
 
 Text = Callable[[str], str | None]
 _MOST_FILES = 300
@@ -26,13 +27,13 @@ _REMOVAL = 4
 
 
 def template_candidates(
-    places: Sequence[Place],
+    places: Sequence[FaultPlace],
     files: Collection[str],
     text: Text,
     *,
     messages: Sequence[str] = (),
     most: int = 400,
-) -> tuple[Candidate, ...]:
+) -> tuple[CandidateChange, ...]:
     """Edits of the statements at some places, in the order of the places; at most `most`.
 
     `files` are the project's own, `messages` those of the red tests: a name that one of them says
@@ -42,7 +43,7 @@ def template_candidates(
     if any(map(undefined_name, messages)):
         others = sorted(path for path in files if path.endswith(".py") and path not in sources)
         sources |= _read(others[:_MOST_FILES], text)
-    found: dict[tuple[str, str], Candidate] = {}
+    found: dict[tuple[str, str], CandidateChange] = {}
     for candidate in _all(places, sources, messages):
         unchanged = candidate.after == sources[candidate.path].text
         if not unchanged and parse_python(candidate.after) is not None:
@@ -52,18 +53,18 @@ def template_candidates(
     return tuple(found.values())
 
 
-def _parsed(places: Sequence[Place], text: Text) -> dict[str, Source]:
+def _parsed(places: Sequence[FaultPlace], text: Text) -> dict[str, ParsedFile]:
     return _read(dict.fromkeys(place.path for place in places), text)
 
 
-def _read(paths: Iterable[str], text: Text) -> dict[str, Source]:
-    parsed = {path: Source.of(text(path) or "") for path in paths}
+def _read(paths: Iterable[str], text: Text) -> dict[str, ParsedFile]:
+    parsed = {path: ParsedFile.of(text(path) or "") for path in paths}
     return {path: source for path, source in parsed.items() if source is not None}
 
 
 def _all(
-    places: Sequence[Place], sources: Mapping[str, Source], messages: Sequence[str]
-) -> Iterator[Candidate]:
+    places: Sequence[FaultPlace], sources: Mapping[str, ParsedFile], messages: Sequence[str]
+) -> Iterator[CandidateChange]:
     for name in dict.fromkeys(filter(None, map(undefined_name, messages))):
         for path in dict.fromkeys(place.path for place in places):
             if path in sources:
@@ -77,7 +78,9 @@ def _all(
                 yield _candidate(place.path, source, edit, cost)
 
 
-def _edits(place: Place, source: Source, vocabulary: Vocabulary) -> Iterator[tuple[int, Edit]]:
+def _edits(
+    place: FaultPlace, source: ParsedFile, vocabulary: Vocabulary
+) -> Iterator[tuple[int, Edit]]:
     """The edits of the statements that begin on a line, each with the cost of its kind."""
     for statement in source.statements(place.line, place.line):
         nodes = list(source.own_nodes(statement))
@@ -91,10 +94,10 @@ def _edits(place: Place, source: Source, vocabulary: Vocabulary) -> Iterator[tup
             yield from ((cost, edit) for edit in edits)
 
 
-def _candidate(path: str, source: Source, edit: Edit, cost: int = 0) -> Candidate:
+def _candidate(path: str, source: ParsedFile, edit: Edit, cost: int = 0) -> CandidateChange:
     old = source.between(edit.start, edit.end)
     removes = len(edit.text) < len(old) and (edit.text in old or edit.text == "pass")
-    return Candidate(
+    return CandidateChange(
         path=path,
         line=source.text.encode("utf-8", "surrogatepass")[: edit.start].count(b"\n") + 1,
         after=source.edited(edit),

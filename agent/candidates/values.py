@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.candidates.source import Edit, Source
+from agent.candidates.source import Edit, ParsedFile
 
 _MOST_CONSTANTS = 10
 _MOST_NAMES = 8
@@ -54,7 +54,7 @@ class Vocabulary:
     texts: Sequence[str] = ()
 
     @classmethod
-    def of(cls, sources: Iterable[Source]) -> Vocabulary:
+    def of(cls, sources: Iterable[ParsedFile]) -> Vocabulary:
         """Gather the constants of some files."""
         numbers: Counter[str] = Counter()
         texts: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class Vocabulary:
         )
 
 
-def value_edits(source: Source, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
+def value_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
     """Other values in the place of one node."""
     match node:
         case ast.Constant(value=bool() as flag):
@@ -93,7 +93,7 @@ def value_edits(source: Source, node: ast.AST, vocabulary: Vocabulary) -> Iterat
 
 
 def _other_numbers(
-    source: Source, node: ast.Constant, number: float, vocabulary: Vocabulary
+    source: ParsedFile, node: ast.Constant, number: float, vocabulary: Vocabulary
 ) -> Iterator[Edit]:
     near = [number + 1, number - 1, -number, 0, 1, number * 10, number / 10, number * 2]
     if isinstance(number, int):
@@ -106,7 +106,7 @@ def _other_numbers(
 
 
 def _other_texts(
-    source: Source, node: ast.Constant, text: str, vocabulary: Vocabulary
+    source: ParsedFile, node: ast.Constant, text: str, vocabulary: Vocabulary
 ) -> Iterator[Edit]:
     quote = source.between(*source.span(node))[:1]
     if quote not in ("'", '"'):
@@ -133,11 +133,11 @@ def _alike(one: str, other: str) -> bool:
     return near or (bool(one) and bool(other) and (one in other or other in one))
 
 
-def _is_documentation(source: Source, node: ast.AST) -> bool:
+def _is_documentation(source: ParsedFile, node: ast.AST) -> bool:
     return isinstance(source.parents.get(node), ast.Expr)
 
 
-def _other_names(source: Source, node: ast.Name, name: str) -> Iterator[Edit]:
+def _other_names(source: ParsedFile, node: ast.Name, name: str) -> Iterator[Edit]:
     called = _is_called(source, node)
     others = _relatives(name) if called else names_in_scope(source, node)[:_MOST_NAMES]
     for other in dict.fromkeys(others):
@@ -150,12 +150,12 @@ def _relatives(name: str) -> list[str]:
     return [other for group in _RELATIVES if name in group for other in group]
 
 
-def _is_called(source: Source, node: ast.AST) -> bool:
+def _is_called(source: ParsedFile, node: ast.AST) -> bool:
     parent = source.parents.get(node)
     return isinstance(parent, ast.Call) and parent.func is node
 
 
-def names_in_scope(source: Source, node: ast.AST) -> list[str]:
+def names_in_scope(source: ParsedFile, node: ast.AST) -> list[str]:
     """Parameters and local variables around a node, those nearest to it first."""
     scope = source.scope(node)
     if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -172,7 +172,7 @@ def names_in_scope(source: Source, node: ast.AST) -> list[str]:
 
 
 def _other_attributes(
-    source: Source, node: ast.Attribute, value: ast.expr, name: str
+    source: ParsedFile, node: ast.Attribute, value: ast.expr, name: str
 ) -> Iterator[Edit]:
     base = source.code(value)
     called = _is_called(source, node)
@@ -189,7 +189,7 @@ def _other_attributes(
             yield source.replace(node, f"{base}.{other}", f".{name} to .{other}")
 
 
-def offset_edits(source: Source, node: ast.AST) -> Iterator[Edit]:
+def offset_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """One more and one less than a number that is counted, measured or compared."""
     numbers = ast.Name | ast.Attribute | ast.Call | ast.Subscript
     places = ast.Call | ast.Compare | ast.Slice | ast.Subscript | ast.Return | ast.Assign

@@ -46,7 +46,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
-from agent.model.protocol import ContextLengthError, Filler, Model, ModelError, ReplyRefusedError
+from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
@@ -103,7 +103,7 @@ def fix(
     may_write: MayWrite | None = None,
     will_judge: WillJudge | None = None,
     tester: ChangeTester | None = None,
-    filler: Filler | None = None,
+    filler: GapFiller | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Repair failing tests one after the other; the last event is `FixFinished`.
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.candidates.candidate import Candidate
+from agent.candidates.candidate import CandidateChange
 from agent.candidates.choosing import best_first, special_case
 from agent.candidates.infill import (
     Gap,
@@ -27,11 +27,11 @@ from agent.editing.source_files import is_test_path
 from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, missing_name
-from agent.localisation.places import Place, rank
-from agent.model.protocol import Filler, ModelError
+from agent.localisation.places import FaultPlace, rank
+from agent.model.protocol import GapFiller, ModelError
 from agent.prompt_files import filled
 from agent.streaming import Emit
-from sandbox.search.values import Searched, Trial
+from sandbox.search.values import ChangeTrial, Searched
 from sandbox.verdict.report import TestResult
 
 _MOST_TEMPLATES = 400
@@ -48,7 +48,7 @@ class ChangeTester(Protocol):
 
     async def try_changes(
         self,
-        trials: Sequence[Trial],
+        trials: Sequence[ChangeTrial],
         *,
         red: Sequence[str],
         known_red: Sequence[str],
@@ -77,7 +77,7 @@ class SearchOptions:
 class _Tried:
     """What was tried so far."""
 
-    passing: list[Candidate] = field(default_factory=list)
+    passing: list[CandidateChange] = field(default_factory=list)
     texts: set[tuple[str, str]] = field(default_factory=set)
     count: int = 0
     fill_tokens: int = 0
@@ -93,7 +93,7 @@ class Search:
         known_red: Sequence[str],
         sources: Sources,
         tester: ChangeTester,
-        filler: Filler | None,
+        filler: GapFiller | None,
         emit: Emit,
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
@@ -115,7 +115,7 @@ class Search:
     def _left_s(self) -> float:
         return self._ends_at - self._clock()
 
-    async def passing(self) -> tuple[Candidate, ...]:
+    async def passing(self) -> tuple[CandidateChange, ...]:
         """Return the changes that pass, the best first; empty if none was found in time.
 
         Raises:
@@ -143,7 +143,7 @@ class Search:
     def _ids(self) -> list[str]:
         return [result.id for result in self._red]
 
-    async def _templates(self, places: Sequence[Place]) -> None:
+    async def _templates(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
         files = [path for path in self._sources.files if not is_test_path(path)]
         candidates = await asyncio.to_thread(
@@ -158,7 +158,7 @@ class Search:
             self._emit(StageStarted(f"trying {len(candidates)} small changes"))
         await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
 
-    async def _infill(self, filler: Filler, places: Sequence[Place]) -> None:
+    async def _infill(self, filler: GapFiller, places: Sequence[FaultPlace]) -> None:
         """Try lines of the model, those of one round while it makes those of the next."""
         judging: asyncio.Task[None] | None = None
         try:
@@ -176,8 +176,8 @@ class Search:
                 await asyncio.wait([judging])
 
     async def _filled(
-        self, filler: Filler, places: Sequence[Place]
-    ) -> AsyncIterator[list[Candidate]]:
+        self, filler: GapFiller, places: Sequence[FaultPlace]
+    ) -> AsyncIterator[list[CandidateChange]]:
         """Rounds of fills: missing functions, the likeliest fill of each line, then more of them."""
         comment = self._comment()
         self._emit(StageStarted("the model fills in lines"))
@@ -196,7 +196,9 @@ class Search:
         for gap in gaps:
             yield await self._fills(filler, gap, _MORE_FILLS, 1)
 
-    async def _fills(self, filler: Filler, gap: Gap, count: int, skip: int) -> list[Candidate]:
+    async def _fills(
+        self, filler: GapFiller, gap: Gap, count: int, skip: int
+    ) -> list[CandidateChange]:
         if self._tried.passing or self._left_s <= 0:
             return []
         fills = await filler.fill(gap.prefix, gap.suffix, fills=count, skip=skip, stop="\n\n")
@@ -216,13 +218,16 @@ class Search:
         targets = choose_targets(self._red[0], self._sources)
         return [(name, path) for path in targets[:1] if path.endswith(".py")]
 
-    async def _try(self, candidates: Sequence[Candidate], *, budget_s: float) -> None:
+    async def _try(self, candidates: Sequence[CandidateChange], *, budget_s: float) -> None:
         new = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
         if not new or budget_s <= 0:
             return
         self._tried.texts |= {(c.path, c.after) for c in new}
         searched = await self._tester.try_changes(
-            [Trial(path=c.path, content=c.after.encode("utf-8", "surrogatepass")) for c in new],
+            [
+                ChangeTrial(path=c.path, content=c.after.encode("utf-8", "surrogatepass"))
+                for c in new
+            ],
             red=self._ids,
             known_red=self._known_red,
             budget_s=budget_s,
@@ -240,9 +245,9 @@ class Search:
             )
         )
 
-    def _chosen(self) -> tuple[Candidate, ...]:
+    def _chosen(self) -> tuple[CandidateChange, ...]:
         """The changes that pass and do not only tell the test's own values from others."""
-        kept: list[Candidate] = []
+        kept: list[CandidateChange] = []
         for candidate in self._tried.passing:
             before = self._sources.text(candidate.path) or ""
             value = special_case(candidate, before, self._test)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.candidates.candidate import Candidate
+from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit
 from agent.events import ChangeChosen, Notice
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.search import ChangeTester, Search, SearchOptions
 from agent.fixing.verify import State
-from agent.model.protocol import Filler
+from agent.model.protocol import GapFiller
 from agent.reply.parse import FileEdit
 from learning.records import Action, Origin
 from sandbox.verdict.report import TestResult
@@ -35,7 +35,7 @@ class SmallChanges:
         self,
         parts: Parts,
         tester: ChangeTester,
-        filler: Filler | None,
+        filler: GapFiller | None,
         options: SearchOptions,
     ) -> None:
         self._parts = parts
@@ -76,7 +76,7 @@ class SmallChanges:
         made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
         return [change for change in made if change is not None]
 
-    async def _change(self, candidate: Candidate, result: TestResult) -> FoundChange | None:
+    async def _change(self, candidate: CandidateChange, result: TestResult) -> FoundChange | None:
         before = self._parts.sources.text(candidate.path)
         wanted = FileEdit(path=candidate.path, content=candidate.after, exact=True)
         checked = check_edit(self._parts.sources.root, wanted, before)
@@ -94,5 +94,5 @@ class SmallChanges:
                 action=Action(text=text, model=model.name, adapter=None),
                 before=before,
             ),
-            origin=Origin(candidate.origin.value),
+            origin=candidate.origin,
         )

@@ -30,7 +30,7 @@ Text = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FaultPlace:
     """One statement, or the first lines of a compound one, and how suspicious it is."""
 
     path: str
@@ -47,7 +47,7 @@ class Place:
 
 def rank(
     searched: Searched, red: Sequence[TestResult], text: Text, *, is_test: Callable[[str], bool]
-) -> tuple[Place, ...]:
+) -> tuple[FaultPlace, ...]:
     """Order the statements of the project by suspicion, best first; those of tests are left out."""
     by_file: dict[str, dict[int, LineCounts]] = {}
     for (path, line), counts in searched.lines.items():
@@ -56,14 +56,14 @@ def rank(
     raised = _raised_by_tracebacks(red, is_test)
     for path, _ in raised:
         by_file.setdefault(path, {})
-    places: list[Place] = []
+    places: list[FaultPlace] = []
     for path, lines in by_file.items():
         tree = parse_python(text(path) or "")
         if tree is not None:
             places += _places(path, tree, lines, searched, raised)
         elif any(where == path for where, _ in raised):
             places += [
-                Place(path=path, line=line, end_line=line, score=bonus)
+                FaultPlace(path=path, line=line, end_line=line, score=bonus)
                 for (where, line), bonus in raised.items()
                 if where == path
             ]
@@ -92,7 +92,7 @@ def _places(
     lines: Mapping[int, LineCounts],
     searched: Searched,
     raised: Mapping[tuple[str, int], float],
-) -> Iterator[Place]:
+) -> Iterator[FaultPlace]:
     imported = LineCounts(red=searched.red, green=searched.green) if lines else None
     for statement, depth, body_lines in _statements(tree):
         first, last = _extent(statement)
@@ -105,7 +105,7 @@ def _places(
             score = _HEADER * max((_ochiai(i, searched.red) for i in inside), default=0.0)
         bonus = max((raised.get((path, line), 0.0) for line in range(first, last + 1)), default=0.0)
         if score or bonus:
-            yield Place(path=path, line=first, end_line=last, score=score + bonus)
+            yield FaultPlace(path=path, line=first, end_line=last, score=score + bonus)
 
 
 def _statements(tree: ast.Module) -> Iterator[tuple[ast.stmt, int, range]]:

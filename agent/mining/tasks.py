@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from learning.evaluation.rows import append_rows, mend
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 Kind = Literal["older", "stub", "failure"]
@@ -63,7 +63,7 @@ class RepositoryTask:
             status=RunStatus.COMPLETE,
             results=(*passed, *self.failing),
             runner="",
-            trust=Trust.PINNED,
+            trust=VerdictTrust.PINNED,
             duration_s=self.duration_s,
         )
 

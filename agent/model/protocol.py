@@ -27,7 +27,7 @@ __all__ = [
     "AuthenticationError",
     "ContextLengthError",
     "Fill",
-    "Filler",
+    "GapFiller",
     "Model",
     "ModelError",
     "ModelMissingError",
@@ -75,7 +75,7 @@ class Fill:
 
 
 @runtime_checkable
-class Filler(Protocol):
+class GapFiller(Protocol):
     """Something that fills a gap in a file."""
 
     async def fill(

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.approval import Approver, Question
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.files.ignored import chosen, globs
 from sandbox.files.leaving_out import missed
 from sandbox.files.masking import Masker
@@ -130,7 +130,7 @@ def with_gaps(report: TestReport, entering: Entering, *, folder: str = "") -> Te
     )
     if not (report.left_out or report.masked or report.lacking):
         return report
-    return replace(report, trust=Trust.PLAIN, notes=(*report.notes, *_why_plain(report)))
+    return replace(report, trust=VerdictTrust.PLAIN, notes=(*report.notes, *_why_plain(report)))
 
 
 def _why_plain(report: TestReport) -> list[str]:

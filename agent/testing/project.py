@@ -13,7 +13,7 @@ from sandbox.box.contract import Execution, Limits, Sandbox, TransferError
 from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.search.trying import try_changes
-from sandbox.search.values import Searched, Trial
+from sandbox.search.values import ChangeTrial, Searched
 from sandbox.verdict.lacking import told_apart
 from sandbox.verdict.report import TestReport, TestResult
 from sandbox.verdict.suite import command_job
@@ -108,7 +108,7 @@ class ProjectTests:
 
     async def try_changes(
         self,
-        trials: Sequence[Trial],
+        trials: Sequence[ChangeTrial],
         *,
         red: Sequence[str],
         known_red: Sequence[str],

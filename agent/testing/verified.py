@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.errors import WorkspaceError
 from agent.workspace.committed import read_commit
 from sandbox.box.contract import Limits, Sandbox, SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.verdict.pristine import Footing, Pristine, committed_files, footing
@@ -46,7 +46,7 @@ class VerifiedTests:
         self._sandbox = sandbox
         self._project = project
         self._limits = limits
-        self._collected: dict[tuple[str, Trust], frozenset[str] | None] = {}
+        self._collected: dict[tuple[str, VerdictTrust], frozenset[str] | None] = {}
         self._were_red: dict[str, TestResult] = {}
 
     async def run(
@@ -105,7 +105,9 @@ class VerifiedTests:
         try:
             return footing(self._project, files, pristine)
         except WorkspaceError as err:
-            return Footing(trust=Trust.PLAIN, notes=(f"the last commit cannot be read: {err}",))
+            return Footing(
+                trust=VerdictTrust.PLAIN, notes=(f"the last commit cannot be read: {err}",)
+            )
 
     async def _expected(
         self, files: Sequence[SourceFile], pristine: Pristine, basis: Footing
@@ -119,6 +121,6 @@ class VerifiedTests:
                 self._project,
                 committed,
                 limits=self._limits,
-                bare=basis.trust is Trust.HARDENED,
+                bare=basis.trust is VerdictTrust.HARDENED,
             )
         return self._collected[key]

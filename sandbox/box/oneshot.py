@@ -75,7 +75,7 @@ def run_job(
         ):
             if files and not stopped():
                 copy_in(client, container_id, files, directory=directory, user=user)
-        run = _Run(client, container_id, job, relay=relay, stopped=stopped)
+        run = _BoxLife(client, container_id, job, relay=relay, stopped=stopped)
         return run.execution(spec.image_id)
 
 
@@ -155,7 +155,7 @@ def _write(capture: Capture, data: bytes) -> bool:
     return True
 
 
-class _Run:
+class _BoxLife:
     """The command itself: streams, time limit, output limit, and the reason it ended."""
 
     def __init__(

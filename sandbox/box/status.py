@@ -31,7 +31,7 @@ class Status(StrEnum):
         return self not in (Status.SANDBOX_ERROR, Status.CANCELLED, Status.NEEDS_NETWORK)
 
 
-class Trust(StrEnum):
+class VerdictTrust(StrEnum):
     """How hard a verdict is to forge, from the hardest to the easiest."""
 
     JUDGE = "judge"
@@ -46,4 +46,4 @@ class Trust(StrEnum):
     @property
     def may_train(self) -> bool:
         """Whether a pass at this level may be learned from."""
-        return self is not Trust.PLAIN
+        return self is not VerdictTrust.PLAIN

@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sandbox.box.contract import ImageError
 from sandbox.images.image import Image
-from sandbox.project.declarations.reading import Tree, read_text, table
+from sandbox.project.declarations.reading import FileTree, read_text, table
 
 _PATCHES = 40
 _NEWEST_MINOR = 40
@@ -31,7 +31,7 @@ class WantedPython:
 
 def wanted_pythons(folder: Path) -> Iterator[WantedPython]:
     """Read every declaration of a project that says which Python it needs."""
-    tree = Tree(folder)
+    tree = FileTree(folder)
     pyproject = tree.toml(folder / "pyproject.toml")
     project = table(pyproject, "project").get("requires-python")
     poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")

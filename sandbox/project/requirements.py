@@ -32,7 +32,7 @@ from sandbox.project.declarations.package import Package
 from sandbox.project.declarations.pip_files import local
 from sandbox.project.declarations.pipenv import read_pipfile
 from sandbox.project.declarations.pytest_options import implied_plugins, pytest_options
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 from sandbox.project.lockfiles import pin
 
 Items = tuple[Item, ...]
@@ -67,7 +67,7 @@ def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:
     Raises:
         ProjectError: If pyproject.toml, a Pipfile or the lock file cannot be read as what it is.
     """
-    tree = Tree(top or root)
+    tree = FileTree(top or root)
     root = root.resolve()
     lock, folder = _lock(tree, root)
     gathering = Gathering(tree, root, locked=_locked_folders(tree, lock, folder))
@@ -122,7 +122,7 @@ def _pinned(
     return _Pinned(lines=pinned.lines, optional=more, skipped=(*faults, *pinned.skipped))
 
 
-def _lock(tree: Tree, root: Path) -> tuple[Lock | None, Path]:
+def _lock(tree: FileTree, root: Path) -> tuple[Lock | None, Path]:
     """Return the project's own lock, or its workspace's, and the folder that has it."""
     if lock := read_lock(tree, root):
         return lock, root
@@ -130,7 +130,7 @@ def _lock(tree: Tree, root: Path) -> tuple[Lock | None, Path]:
     return (read_lock(tree, top), top) if top else (None, root)
 
 
-def _locked_folders(tree: Tree, lock: Lock | None, folder: Path) -> dict[str, Folder | Unread]:
+def _locked_folders(tree: FileTree, lock: Lock | None, folder: Path) -> dict[str, Folder | Unread]:
     """Return the packages that the lock takes from folders."""
     found: dict[str, Folder | Unread] = {}
     for name, path in lock.folders().items() if lock else ():
@@ -140,7 +140,7 @@ def _locked_folders(tree: Tree, lock: Lock | None, folder: Path) -> dict[str, Fo
     return found
 
 
-def _test_items(tree: Tree, package: Package, pipfile: Mapping[str, Items]) -> Iterator[Item]:
+def _test_items(tree: FileTree, package: Package, pipfile: Mapping[str, Items]) -> Iterator[Item]:
     """Yield what the tests need; what developers need stands in for it where tests have no list."""
     tests = [
         *_lists(package, TEST_NAMES),
@@ -172,7 +172,7 @@ def _member_items(gathering: Gathering) -> Iterator[Item]:
             yield from _lists(member, TEST_NAMES) or _lists(member, DEV_NAMES)
 
 
-def _optional(tree: Tree, gathering: Gathering, pipfile: Mapping[str, Items]) -> Iterator[str]:
+def _optional(tree: FileTree, gathering: Gathering, pipfile: Mapping[str, Items]) -> Iterator[str]:
     """Yield what is declared in other lists, if a test file imports it or it is a pytest plugin."""
     package = gathering.package
     wanted = (*chosen(package, TEST_NAMES), *chosen(package, DEV_NAMES))

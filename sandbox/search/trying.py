@@ -15,7 +15,7 @@ from importlib import resources
 from sandbox.box.contract import Limits, Sandbox, SourceFile
 from sandbox.project.detection import Project
 from sandbox.search.reading import OnTrial, TrialReader
-from sandbox.search.values import Searched, Trial
+from sandbox.search.values import ChangeTrial, Searched
 from sandbox.verdict.suite import launched_job
 
 _OWN = ("search_reporter.py", "line_trace.py", "pytest_trial.py", "unittest_trial.py")
@@ -28,7 +28,7 @@ async def try_changes(
     sandbox: Sandbox,
     project: Project,
     files: Sequence[SourceFile],
-    trials: Sequence[Trial] = (),
+    trials: Sequence[ChangeTrial] = (),
     *,
     red: Sequence[str],
     known_red: Sequence[str],

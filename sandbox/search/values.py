@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class ChangeTrial:
     """One file with other contents."""
 
     path: str

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from sandbox.box.contract import SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.files.links import behind_links
 from sandbox.project.detection import Project
 from sandbox.verdict.instruments import Instruments
@@ -63,7 +63,7 @@ class Pristine:
 class Footing:
     """How far the files of one run can be trusted to give an honest verdict."""
 
-    trust: Trust
+    trust: VerdictTrust
     """The highest level that the run may reach."""
     notes: tuple[str, ...] = ()
     """Why it is no higher, one sentence each."""
@@ -78,9 +78,13 @@ def footing(project: Project, files: Sequence[SourceFile], pristine: Pristine | 
     nothing else that differs may look like tampering; otherwise a verdict is plain.
     """
     if project.runner == "command":
-        return Footing(trust=Trust.PLAIN, notes=("a command gives an exit code and no more",))
+        return Footing(
+            trust=VerdictTrust.PLAIN, notes=("a command gives an exit code and no more",)
+        )
     if pristine is None:
-        return Footing(trust=Trust.PLAIN, notes=("there is no commit to take the tests from",))
+        return Footing(
+            trust=VerdictTrust.PLAIN, notes=("there is no commit to take the tests from",)
+        )
     contents = {file.path: content_of(file) for file in files}
     committed = {**pristine.hashes, **pristine.links}
     changed = frozenset(
@@ -98,9 +102,9 @@ def footing(project: Project, files: Sequence[SourceFile], pristine: Pristine | 
         if sign := sign_of_tampering(path, before if known else None, contents[path]):
             notes.append(f"{path}: {sign}")
     if notes:
-        return Footing(trust=Trust.PLAIN, notes=_few(notes), changed=changed)
+        return Footing(trust=VerdictTrust.PLAIN, notes=_few(notes), changed=changed)
     bare = project.runner == "pytest" and not _needs_configuration(project, contents)
-    return Footing(trust=Trust.HARDENED if bare else Trust.PINNED, changed=changed)
+    return Footing(trust=VerdictTrust.HARDENED if bare else VerdictTrust.PINNED, changed=changed)
 
 
 def committed_files(files: Sequence[SourceFile], pristine: Pristine) -> list[SourceFile]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.files.transfer import Refusal
 
 
@@ -108,7 +108,7 @@ class TestReport:
     results: tuple[TestResult, ...]
     runner: str
     """`pytest`, `unittest` or `command`."""
-    trust: Trust
+    trust: VerdictTrust
     duration_s: float
     output: str = ""
     """Tail of what the run printed, for people; not display-safe."""

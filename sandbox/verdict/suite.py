@@ -12,7 +12,7 @@ from importlib import resources
 from sandbox.box.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
 from sandbox.box.network import wants_network
 from sandbox.box.policy import HARNESS_DIR, WORK_DIR
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.project.detection import Project
 from sandbox.verdict.canaries import Canaries, make_canaries
 from sandbox.verdict.ending import ENDINGS, ending, remarks, run_status, unfinished_reason
@@ -20,13 +20,13 @@ from sandbox.verdict.hiding import HiddenLines, without_lines
 from sandbox.verdict.pristine import Footing
 from sandbox.verdict.records import RecordReader
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from sandbox.verdict.trusting import Evidence, interference, trust_of
+from sandbox.verdict.trusting import RunEvidence, interference, trust_of
 
 _HARNESS = ("launch.py", "reporting.py", "pytest_reporter.py", "unittest_reporter.py")
 _DETAIL_CHARACTERS = 12_000
 _NOT_FOUND_CODES = (126, 127)
 _COMMAND_TAIL = 4_000
-_UNPROVEN = Footing(trust=Trust.PLAIN, notes=("nothing says which tests are the user's",))
+_UNPROVEN = Footing(trust=VerdictTrust.PLAIN, notes=("nothing says which tests are the user's",))
 OnOutput = Callable[[bytes], None]
 OnResult = Callable[[TestResult], None]
 
@@ -98,7 +98,7 @@ def _after_a_crash(report: TestReport) -> TestReport:
     return replace(
         report,
         remarks=(*report.remarks, said),
-        trust=Trust.PLAIN,
+        trust=VerdictTrust.PLAIN,
         notes=(*report.notes, note),
     )
 
@@ -130,7 +130,7 @@ class _Suite:
             show.close()
         wanted = _named(self.expected, self.only)
         report = self._report(
-            execution, Evidence(reader=reader, canaries=canaries, expected=wanted)
+            execution, RunEvidence(reader=reader, canaries=canaries, expected=wanted)
         )
         execution.note(report.verdict)
         return report
@@ -151,7 +151,7 @@ class _Suite:
     ) -> Execution:
         orders = _orders(self.project, self.limits, self.only, canaries) | {
             "key": key,
-            "bare": self.footing.trust is Trust.HARDENED,
+            "bare": self.footing.trust is VerdictTrust.HARDENED,
         }
         files = [*self.files, *canaries.files]
         job = _job(self.project, files, canaries.harness, orders, self.limits)
@@ -159,7 +159,7 @@ class _Suite:
             replace(job, judged=True, label="tests"), on_output=on_output, on_stderr=reader.feed
         )
 
-    def _report(self, execution: Execution, evidence: Evidence) -> TestReport:
+    def _report(self, execution: Execution, evidence: RunEvidence) -> TestReport:
         reader = evidence.reader
         status = run_status(execution, reader)
         tampered = interference(self.footing, evidence, ended=reader.end_code is not None)
@@ -180,7 +180,7 @@ class _Suite:
         )
         if report.overruled:  # somebody knows of a failure that the records do not have
             doubt = "the test runner itself ended with an error, though no test failed"
-            report = replace(report, trust=Trust.PLAIN, notes=(*notes, doubt))
+            report = replace(report, trust=VerdictTrust.PLAIN, notes=(*notes, doubt))
         said = ending(report, reader, execution)
         return replace(report, ending=said, remarks=remarks(reader))
 
@@ -346,7 +346,7 @@ def _command_report(
         status=RunStatus.COMPLETE if finished else ENDINGS[execution.ending],
         results=(result,),
         runner=project.runner,
-        trust=Trust.PLAIN,
+        trust=VerdictTrust.PLAIN,
         duration_s=execution.duration_s,
         output=_output(execution, reader),
         notes=("a command gives an exit code and no more",),

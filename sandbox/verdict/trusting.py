@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.canaries import Canaries
 from sandbox.verdict.pristine import Footing
 from sandbox.verdict.records import RecordReader
@@ -17,7 +17,7 @@ _PASSES = (TestOutcome.PASSED, TestOutcome.XPASSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class RunEvidence:
     """What a run showed about its own honesty."""
 
     reader: RecordReader
@@ -26,7 +26,7 @@ class Evidence:
     """Tests that must have an outcome; None if nobody knows."""
 
 
-def interference(footing: Footing, evidence: Evidence, *, ended: bool) -> tuple[str, ...]:
+def interference(footing: Footing, evidence: RunEvidence, *, ended: bool) -> tuple[str, ...]:
     """Signs that something forged or bent the verdict, one sentence each; empty if none.
 
     `ended` tells whether the runner reported its own end.
@@ -40,7 +40,7 @@ def interference(footing: Footing, evidence: Evidence, *, ended: bool) -> tuple[
     passed = [name for name, outcome in reader.canary_outcomes.items() if outcome in _PASSES]
     if passed:
         found.append(f"{len(passed)} of {len(evidence.canaries.ids)} tests that must fail passed")
-    if ended and footing.trust is Trust.HARDENED:
+    if ended and footing.trust is VerdictTrust.HARDENED:
         if _silent(evidence):
             found.append("tests that must fail vanished, and no configuration could have done that")
         if avoided := _avoided(evidence):
@@ -48,15 +48,15 @@ def interference(footing: Footing, evidence: Evidence, *, ended: bool) -> tuple[
     return tuple(found)
 
 
-def trust_of(footing: Footing, evidence: Evidence) -> tuple[Trust, tuple[str, ...]]:
+def trust_of(footing: Footing, evidence: RunEvidence) -> tuple[VerdictTrust, tuple[str, ...]]:
     """How hard the verdict is to forge, and why it is no harder."""
     if not footing.trust.may_train:
-        return Trust.PLAIN, footing.notes
+        return VerdictTrust.PLAIN, footing.notes
     notes = (*_doubtful_canaries(evidence), *_doubtful_results(footing, evidence))
-    return (Trust.PLAIN, notes) if notes else (footing.trust, ())
+    return (VerdictTrust.PLAIN, notes) if notes else (footing.trust, ())
 
 
-def _doubtful_results(footing: Footing, evidence: Evidence) -> Iterator[str]:
+def _doubtful_results(footing: Footing, evidence: RunEvidence) -> Iterator[str]:
     reader = evidence.reader
     files = {result.id.partition("::")[0] for result in reader.results}
     if touched := footing.changed & files:
@@ -69,7 +69,7 @@ def _doubtful_results(footing: Footing, evidence: Evidence) -> Iterator[str]:
         yield f"tests of the last commit without an outcome: {_few(missing)}"
 
 
-def _doubtful_canaries(evidence: Evidence) -> Iterator[str]:
+def _doubtful_canaries(evidence: RunEvidence) -> Iterator[str]:
     if not evidence.canaries.plain:
         yield "no test that must fail could be put among the tests"
     elif _silent(evidence):
@@ -78,11 +78,11 @@ def _doubtful_canaries(evidence: Evidence) -> Iterator[str]:
         yield f"tests that must fail were {avoided}"
 
 
-def _silent(evidence: Evidence) -> frozenset[str]:
+def _silent(evidence: RunEvidence) -> frozenset[str]:
     return evidence.canaries.plain - evidence.reader.canary_outcomes.keys()
 
 
-def _avoided(evidence: Evidence) -> str:
+def _avoided(evidence: RunEvidence) -> str:
     """How tests that must fail ended instead, where they neither failed nor passed."""
     ends = {outcome.value for outcome in evidence.reader.canary_outcomes.values()}
     others = ends.difference(_MUST_END, _PASSES)

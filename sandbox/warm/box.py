@@ -40,7 +40,7 @@ Relay = Callable[[int, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class BoxRun:
     """What the server reported of one run; the code that ran may have written the reports."""
 
     ended: str
@@ -122,7 +122,7 @@ class WarmBox:
         *,
         relay: Relay | None = None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Run:
+    ) -> BoxRun:
         """Run one program, or a candidate and its judge, to the end.
 
         Raises:
@@ -211,7 +211,7 @@ class _Gathered:
         else:
             raise SandboxError("the warm box sent what is no answer")
 
-    def run(self, result: bytes) -> Run:
+    def run(self, result: bytes) -> BoxRun:
         """Return all of it.
 
         Raises:
@@ -222,8 +222,8 @@ class _Gathered:
         except (ValueError, TypeError, KeyError) as error:
             raise SandboxError("the warm box sent what is no answer") from error
 
-    def _run(self, said: dict[str, Any]) -> Run:
-        return Run(
+    def _run(self, said: dict[str, Any]) -> BoxRun:
+        return BoxRun(
             ended=said["ended"],
             statuses=[_exit_code(status) for status in said["statuses"]],
             oom_kills=said["oom_kills"],

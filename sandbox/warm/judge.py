@@ -13,8 +13,8 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from sandbox.box.contract import Captured
-from sandbox.box.status import Status, Trust
-from sandbox.warm.box import Run
+from sandbox.box.status import Status, VerdictTrust
+from sandbox.warm.box import BoxRun
 from sandbox.warm.outcome import ended_from_outside, messages
 from sandbox.warm.pool import BoxFailedError, WarmSandbox
 from sandbox.warm.values import NOTHING, ProgramLimits
@@ -53,7 +53,7 @@ class JudgeResult:
     stdout: Captured = NOTHING
     stderr: Captured = NOTHING
     duration_s: float = 0.0
-    trust: Trust = Trust.JUDGE
+    trust: VerdictTrust = VerdictTrust.JUDGE
 
     @property
     def passed(self) -> bool:
@@ -102,7 +102,7 @@ async def score(sandbox: WarmSandbox, task: CheckTask) -> JudgeResult:
     )
 
 
-def _verdict(run: Run, nonce: str) -> tuple[Status, str, int]:
+def _verdict(run: BoxRun, nonce: str) -> tuple[Status, str, int]:
     """Read the judge's verdict, then ask whether how the candidate ended explains it better.
 
     Both processes are ended together: a judge that outlives its candidate by a moment says that

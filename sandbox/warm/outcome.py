@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.box.network import wants_network
 from sandbox.box.status import Status
-from sandbox.warm.box import Run
+from sandbox.warm.box import BoxRun
 from sandbox.warm.inside.frames import SETTLED
 from sandbox.warm.values import ProgramResult
 
@@ -21,7 +21,7 @@ _OUTSIDE = {
 }
 
 
-def program_result(run: Run, *, nonce: str, is_source: bool) -> ProgramResult:
+def program_result(run: BoxRun, *, nonce: str, is_source: bool) -> ProgramResult:
     """Say what came of one program."""
     exit_code = run.statuses[0]
     reports = messages(run.reports[0])
@@ -67,7 +67,7 @@ def _source_status(
     return Status.PASS, "", ""
 
 
-def ended_from_outside(run: Run, index: int) -> tuple[Status | None, str]:
+def ended_from_outside(run: BoxRun, index: int) -> tuple[Status | None, str]:
     """Return the status of a process that did not end by its own decision, and a line about it."""
     if run.ended != "cancelled" and SETTLED not in run.reports[index][:1]:
         return Status.SANDBOX_ERROR, f"the process was not set up: {_fault(run, index)}"[:_TEXT]
@@ -83,7 +83,7 @@ def ended_from_outside(run: Run, index: int) -> tuple[Status | None, str]:
     return None, ""
 
 
-def _fault(run: Run, index: int) -> str:
+def _fault(run: BoxRun, index: int) -> str:
     """Why a process did not come to its own code; only our part has spoken then."""
     told = (str(report["fault"]) for report in messages(run.reports[index]) if "fault" in report)
     return next(told, "it never said that it was")

@@ -18,7 +18,7 @@ from sandbox.box.engine import engine_url
 from sandbox.box.guardian import session_lock
 from sandbox.box.policy import BoxSpec
 from sandbox.box.status import Status
-from sandbox.warm.box import Relay, Run, WarmBox, packed, server_source
+from sandbox.warm.box import BoxRun, Relay, WarmBox, packed, server_source
 from sandbox.warm.outcome import program_result
 from sandbox.warm.values import BOX_LIMITS, PROGRAMS_PER_BOX, Program, ProgramLimits, ProgramResult
 
@@ -116,7 +116,7 @@ class WarmSandbox:
         *,
         on_output: OnOutput | None = None,
         on_stderr: OnOutput | None = None,
-    ) -> Run:
+    ) -> BoxRun:
         """Run a program, or a candidate and its judge side by side, in the next free box.
 
         Raises:
@@ -177,7 +177,7 @@ class Slot:
         *,
         relay: Relay | None,
         stopped: Callable[[], bool],
-    ) -> Run:
+    ) -> BoxRun:
         """Run in the box that is here, or in a new one if that has served its time.
 
         Raises:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 Judge = Callable[[Sequence[str]], TestReport | Exception | None]
@@ -43,7 +43,7 @@ def report(
         status=status,
         results=results,
         runner="pytest",
-        trust=Trust.PINNED,
+        trust=VerdictTrust.PINNED,
         duration_s=duration_s,
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.project.detection import Project
 from sandbox.verdict.pristine import Footing, Pristine, blob_id, footing, is_pinned
 from sandbox.verdict.report import TestReport
@@ -23,7 +23,7 @@ from tests.hostile.attacks import ADAPTIVE, ATTACKS, COMMITTED, TESTS, Attack, a
 
 LIMITS = Limits(timeout_s=60)
 PROJECT = Project(root=Path("/nowhere"), runner="pytest")
-HARDENED = Footing(trust=Trust.HARDENED)
+HARDENED = Footing(trust=VerdictTrust.HARDENED)
 AT_ONCE = 3
 
 
@@ -152,14 +152,14 @@ async def test_an_honest_repair_passes_at_the_hardened_level(box: DockerSandbox)
             doubted=TESTS,
         )
     assert expected == frozenset(TESTS)
-    assert (report.verdict, report.trust, report.notes) == (Status.PASS, Trust.HARDENED, ())
+    assert (report.verdict, report.trust, report.notes) == (Status.PASS, VerdictTrust.HARDENED, ())
     assert report.passed_ids == set(TESTS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_the_text_of_an_edit_gives_most_attacks_away(attack: Attack) -> None:
     basis = footing(PROJECT, files_of(edited(attack)), pristine())
-    assert (basis.trust is Trust.PLAIN) is attack.seen
+    assert (basis.trust is VerdictTrust.PLAIN) is attack.seen
     assert bool(basis.notes) is attack.seen
 
 
@@ -173,6 +173,6 @@ async def test_a_forger_made_for_this_program_is_only_stopped_by_its_text(
     assert fools(report)
     basis = footing(PROJECT, files_of(edited(ADAPTIVE)), pristine())
     assert (basis.trust, basis.notes) == (
-        Trust.PLAIN,
+        VerdictTrust.PLAIN,
         ("calc.py: it looks through live objects",),
     )

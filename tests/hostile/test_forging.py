@@ -11,7 +11,7 @@ import pytest
 from agent.testing.verified import VerifiedTests
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.project.detection import detect
 from sandbox.verdict.report import RunStatus, TestReport
 from tests.hostile.forging import BASES, FORGERIES, OPEN, Files, Forgery
@@ -94,7 +94,9 @@ async def test_an_honest_repair_is_believed(base: str, box: DockerSandbox, tmp_p
     _, (report,) = await judged(box, root, BASES[base], [{"calc.py": REPAIRS[name]}])
     assert report.all_green
     assert report.notes == ()
-    assert report.trust is (Trust.PINNED if base in ("pinned", "unittest") else Trust.HARDENED)
+    assert report.trust is (
+        VerdictTrust.PINNED if base in ("pinned", "unittest") else VerdictTrust.HARDENED
+    )
 
 
 @pytest.mark.docker

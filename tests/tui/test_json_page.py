@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from agent.events import SCHEMA_VERSION, Event, TestsFinished, TurnEnding, to_json
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
@@ -40,7 +40,11 @@ def snake(kind: type) -> str:
 def test_each_event_is_on_the_page_with_its_fields(kind: type) -> None:
     told = documented(sections()[snake(kind)])
     report = TestReport(
-        status=RunStatus.COMPLETE, results=(), runner="pytest", trust=Trust.PLAIN, duration_s=0
+        status=RunStatus.COMPLETE,
+        results=(),
+        runner="pytest",
+        trust=VerdictTrust.PLAIN,
+        duration_s=0,
     )
     added = set(to_json(TestsFinished(report))) - fields_of(TestsFinished) - {"v", "event"}
     assert len(told) == len(set(told))
@@ -56,5 +60,5 @@ def test_the_page_has_nothing_else_and_every_word_that_a_field_may_hold() -> Non
     text = PAGE.read_text()
     assert set(sections()) == {snake(kind) for kind in get_args(Event)} | set(VALUES)
     assert f"the version of this page ({SCHEMA_VERSION})" in text
-    for words in (RunStatus, TestOutcome, Trust, TurnEnding):
+    for words in (RunStatus, TestOutcome, VerdictTrust, TurnEnding):
         assert [word.value for word in words if f"`{word.value}`" not in text] == []

@@ -32,7 +32,7 @@ from agent.events import (
     to_json,
 )
 from agent.text import format_bytes, format_seconds
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.plain import JsonPresenter, TextPresenter
 
@@ -44,7 +44,7 @@ def report(*outcomes: TestOutcome, status: RunStatus = RunStatus.COMPLETE) -> Te
         for n, outcome in enumerate(outcomes)
     )  # fmt: skip
     return TestReport(
-        status=status, results=results, runner="pytest", trust=Trust.PINNED, duration_s=1.25,
+        status=status, results=results, runner="pytest", trust=VerdictTrust.PINNED, duration_s=1.25,
         output="last line of output",
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sandbox.project.declarations import hatch, nox, tox, uv
 from sandbox.project.declarations.items import Folder, Item, Need, parsed
 from sandbox.project.declarations.package import Package
 from sandbox.project.declarations.pip_files import requirement_file
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 
 REQUIREMENT_FILES = (
     "requirements.txt",
@@ -61,13 +61,13 @@ _LAUNCHERS = frozenset(
 )
 
 
-def file_items(tree: Tree, folder: Path, names: Sequence[str]) -> Iterator[Item]:
+def file_items(tree: FileTree, folder: Path, names: Sequence[str]) -> Iterator[Item]:
     """Yield what those of the named requirement files say that exist."""
     for name in names:
         yield from requirement_file(tree, folder / name)
 
 
-def tool_items(tree: Tree, package: Package) -> list[Item]:
+def tool_items(tree: FileTree, package: Package) -> list[Item]:
     """Return what tox, nox and Hatch are told to put in for the tests, without such tools."""
     found = [
         *tox.environment_items(tree, package.folder, package.pyproject),

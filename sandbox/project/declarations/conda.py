@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sandbox.project.declarations.items import Item, Unread, shortened
 from sandbox.project.declarations.pip_files import requirement_text
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 
 _FILES = ("environment.yml", "environment.yaml", "conda-environment.yml", "conda.yml")
 _PIXI = ("pixi.toml", "pixi.lock")
 _ENTRY = re.compile(r"(?P<indent>\s*)-\s+(?P<text>.+)")
 
 
-def environment_items(tree: Tree, folder: Path) -> Iterator[Item]:
+def environment_items(tree: FileTree, folder: Path) -> Iterator[Item]:
     """Yield the lines for pip of the first such file, and a sentence about the rest."""
     for name in _FILES:
         if (text := tree.text(folder / name)) is None:

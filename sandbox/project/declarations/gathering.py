@@ -21,7 +21,7 @@ from sandbox.project.declarations.items import (
     shortened,
 )
 from sandbox.project.declarations.package import Package, read_package
-from sandbox.project.declarations.reading import ProjectError, Tree, table
+from sandbox.project.declarations.reading import FileTree, ProjectError, table
 from sandbox.project.lockfiles import box_environment, holds
 
 _MOST_NOTES = 30
@@ -34,7 +34,9 @@ class Gathering:
     project's own, not a workspace member's, not one whose path is declared.
     """
 
-    def __init__(self, tree: Tree, root: Path, *, locked: Mapping[str, Folder | Unread]) -> None:
+    def __init__(
+        self, tree: FileTree, root: Path, *, locked: Mapping[str, Folder | Unread]
+    ) -> None:
         self._tree = tree
         self._root = root.resolve()
         self._packages: dict[Path, Package] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.project.declarations.items import Folder, Item, Need, Unread, needs
 from sandbox.project.declarations.pip_files import requirement_file, requirement_line
-from sandbox.project.declarations.reading import Tree, strings, table
+from sandbox.project.declarations.reading import FileTree, strings, table
 
 _TESTING = re.compile(r"hatch-test|(?:unit-?)?tests?|testing|pytest", re.IGNORECASE)
 _RUNNERS = re.compile(r"\b(?:pytest|unittest|coverage run|trial|stestr)\b")
@@ -17,7 +17,7 @@ _DEEPEST = 10
 _CONTEXT = re.compile(r"\{(root|home)(?::(parent(?::parent)*))?(?::(uri|real))?\}")
 
 
-def environment_items(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
+def environment_items(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
     """Yield what the environments that run tests hold; the first that is named for it, if any."""
     file = tree.toml(folder / "hatch.toml")
     environments = table(file, "envs") or table(pyproject, "tool", "hatch", "envs")
@@ -27,7 +27,7 @@ def environment_items(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) ->
             yield from _items(tree, folder, name, environment, place)
 
 
-def hook_lines(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
+def hook_lines(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
     """Yield what the metadata hook hatch-requirements-txt reads out of files."""
     hook = table(pyproject, "tool", "hatch", "metadata", "hooks", "requirements_txt")
     names = hook.get("filename") or hook.get("files")
@@ -65,7 +65,7 @@ def _lineage(environments: Mapping[str, Any], name: str) -> Iterator[Mapping[str
 
 
 def _items(
-    tree: Tree, folder: Path, name: str, environment: Mapping[str, Any], place: str
+    tree: FileTree, folder: Path, name: str, environment: Mapping[str, Any], place: str
 ) -> Iterator[Item]:
     for key in ("dependencies", "extra-dependencies"):
         where = f"the {key} of the environment {name}"
@@ -82,7 +82,7 @@ def _items(
         yield Folder(path=folder, place=place, extras=extras, groups=groups)
 
 
-def _line(tree: Tree, folder: Path, item: Need) -> Iterator[Item]:
+def _line(tree: FileTree, folder: Path, item: Need) -> Iterator[Item]:
     """Put in paths such as `{root:parent:uri}/lib`; other substitutions are not known here."""
     line = _CONTEXT.sub(lambda found: _put(folder, found), item.line)
     if "{" in line:

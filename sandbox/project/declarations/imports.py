@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 
 _TEST_FILE = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py|conftest\.py")
 _TEST_FOLDERS = frozenset({"test", "tests", "testing"})
@@ -43,7 +43,7 @@ _OTHER_NAMES: Mapping[str, str] = {
 }
 
 
-def imported_by_tests(tree: Tree, root: Path) -> frozenset[str]:
+def imported_by_tests(tree: FileTree, root: Path) -> frozenset[str]:
     """Return what the test files import, with the packages above: `a.b` stands for `a`, too."""
     found: set[str] = set()
     left = _MOST_BYTES

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox.project.declarations.items import Folder, Item, Unread
 from sandbox.project.declarations.pip_files import requirement_text
-from sandbox.project.declarations.reading import ProjectError, Tree, parse_python
+from sandbox.project.declarations.reading import FileTree, ProjectError, parse_python
 from sandbox.project.declarations.scripts import UnknownValueError, Values
 
 _NAMED = re.compile(r"(?:unit_?)?tests?(?:_?unit)?|testing|pytest|run_tests?")
@@ -28,7 +28,7 @@ _ATTACHED = ("-r", "-c", "-e")
 _TOOLS = ("uv", "poetry", "pdm", "hatch")
 
 
-def session_items(tree: Tree, folder: Path) -> Iterator[Item]:
+def session_items(tree: FileTree, folder: Path) -> Iterator[Item]:
     """Yield what is installed for the tests: by the session of that name, or that runs a runner."""
     path = folder / "noxfile.py"
     source = tree.read(path)
@@ -65,7 +65,7 @@ def _runs_tests(function: ast.FunctionDef) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    tree: Tree
+    tree: FileTree
     path: Path
     values: Values
 

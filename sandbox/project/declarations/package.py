@@ -15,7 +15,7 @@ from sandbox.project.declarations import hatch, poetry, setup_cfg, uv
 from sandbox.project.declarations.groups import read_groups
 from sandbox.project.declarations.items import Folder, Item, Need, Unread, needs, shortened
 from sandbox.project.declarations.pip_files import requirement_file, requirement_line
-from sandbox.project.declarations.reading import Tree, strings, table, text_of
+from sandbox.project.declarations.reading import FileTree, strings, table, text_of
 from sandbox.project.declarations.setup_py import read_setup_script
 
 PLACE = "pyproject.toml"
@@ -43,7 +43,7 @@ class Package:
     """True if its build needs a compiler of C."""
 
 
-def read_package(tree: Tree, folder: Path) -> Package:
+def read_package(tree: FileTree, folder: Path) -> Package:
     """Read one project's declarations.
 
     Raises:
@@ -119,7 +119,7 @@ def _named_wrongly(pyproject: Mapping[str, Any]) -> Iterator[Item]:
 class _Lists:
     """Lists of requirements while they are read, by normalised names."""
 
-    tree: Tree
+    tree: FileTree
     folder: Path
     needs: list[Item] = field(default_factory=list)
     extras: Lists = field(default_factory=dict)
@@ -194,14 +194,14 @@ class _Lists:
         return found
 
 
-def _dynamic(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
+def _dynamic(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
     """Yield what setuptools, or Hatch's hook, takes out of files."""
     directive = table(pyproject, "tool", "setuptools", "dynamic").get("dependencies")
     yield from _files(tree, folder, directive)
     yield from hatch.hook_lines(tree, folder, pyproject)
 
 
-def _dynamic_extras(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> Lists:
+def _dynamic_extras(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> Lists:
     dynamic = table(pyproject, "tool", "setuptools", "dynamic", "optional-dependencies")
     hook = table(pyproject, "tool", "hatch", "metadata", "hooks", "requirements_txt")
     hooked = {name: {"file": names} for name, names in table(hook, "optional-dependencies").items()}
@@ -211,7 +211,7 @@ def _dynamic_extras(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> L
     }
 
 
-def _files(tree: Tree, folder: Path, directive: object) -> Iterator[Item]:
+def _files(tree: FileTree, folder: Path, directive: object) -> Iterator[Item]:
     files = table(directive).get("file")
     for name in [files] if isinstance(files, str) else strings(files):
         yield from requirement_file(tree, folder / name, asked_by=PLACE)

@@ -23,7 +23,7 @@ from sandbox.project.declarations.items import (
     shortened,
     shown,
 )
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
@@ -65,7 +65,7 @@ def _parser() -> _Parser:
 _OPTIONS = _parser()
 
 
-def requirement_file(tree: Tree, path: Path, *, asked_by: str = "") -> Iterator[Item]:
+def requirement_file(tree: FileTree, path: Path, *, asked_by: str = "") -> Iterator[Item]:
     """Yield what a requirement file says, with all that it includes.
 
     A file that does not exist says nothing, or is named if another file (`asked_by`) includes it.
@@ -73,13 +73,13 @@ def requirement_file(tree: Tree, path: Path, *, asked_by: str = "") -> Iterator[
     yield from _File(tree, path, asked_by, (), set(), constrains=False).items()
 
 
-def requirement_text(tree: Tree, text: str, *, place: Path) -> Iterator[Item]:
+def requirement_text(tree: FileTree, text: str, *, place: Path) -> Iterator[Item]:
     """Yield what the lines of a text say that stands in the file `place`, as tox's `deps` do."""
     yield from _File(tree, place, "", (), set(), constrains=False).lines(text)
 
 
 def requirement_line(
-    tree: Tree, line: str, *, folder: Path, place: str, is_path: bool = False
+    tree: FileTree, line: str, *, folder: Path, place: str, is_path: bool = False
 ) -> Iterator[Item]:
     """Yield what one line says that is no option; paths in it begin at `folder`.
 
@@ -99,7 +99,7 @@ def requirement_line(
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    tree: Tree
+    tree: FileTree
     path: Path
     asked_by: str
     above: tuple[Path, ...]
@@ -219,7 +219,7 @@ def _joined(text: str) -> Iterator[str]:
         yield line
 
 
-def _unnamed(tree: Tree, line: str, folder: Path, place: str) -> Item:
+def _unnamed(tree: FileTree, line: str, folder: Path, place: str) -> Item:
     """Read a line without a name: a path, or an address."""
     if _SCHEME.match(line) and (path := file_path(line.split("#", maxsplit=1)[0], folder)) is None:
         egg = _EGG.search(line)
@@ -237,7 +237,7 @@ def _unnamed(tree: Tree, line: str, folder: Path, place: str) -> Item:
 
 
 def local(
-    tree: Tree, path: Path, *, place: str, extras: tuple[str, ...] = (), marker: str = ""
+    tree: FileTree, path: Path, *, place: str, extras: tuple[str, ...] = (), marker: str = ""
 ) -> Item:
     """Return a project in a folder; an archive, or what is not in the repository, is named."""
     if not tree.holds(path):

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from sandbox.project.declarations.items import Item, Need, Unread, elsewhere, limited
 from sandbox.project.declarations.pip_files import is_asked, local
-from sandbox.project.declarations.reading import Tree, strings, table, tables, text_of
+from sandbox.project.declarations.reading import FileTree, strings, table, tables, text_of
 
 PLACE = "Pipfile"
 _MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version")
@@ -19,7 +19,7 @@ _NO_CATEGORIES = frozenset(
 )
 
 
-def read_pipfile(tree: Tree, folder: Path) -> dict[str, tuple[Item, ...]]:
+def read_pipfile(tree: FileTree, folder: Path) -> dict[str, tuple[Item, ...]]:
     """Return what each category of the Pipfile holds, `packages` and `dev-packages` among them.
 
     Raises:
@@ -42,7 +42,7 @@ def read_pipfile(tree: Tree, folder: Path) -> dict[str, tuple[Item, ...]]:
 
 
 def _package(
-    tree: Tree, folder: Path, name: str, spec: object, private: Mapping[str, str]
+    tree: FileTree, folder: Path, name: str, spec: object, private: Mapping[str, str]
 ) -> Iterator[Item]:
     details: dict[str, Any] = spec if isinstance(spec, dict) else {"version": spec}
     version = details.get("version", "*")

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from sandbox.project.declarations.items import Folder, Item, Need, Unread, elsewhere, limited
 from sandbox.project.declarations.pip_files import is_asked, local
-from sandbox.project.declarations.reading import Tree, strings, table, tables, text_of
+from sandbox.project.declarations.reading import FileTree, strings, table, tables, text_of
 
 PLACE = "pyproject.toml"
 _MOST_INCLUDED = 100
@@ -29,7 +29,7 @@ class _VersionError(ValueError):
 
 
 def dependencies(
-    tree: Tree, folder: Path, listed: Mapping[str, Any], *, indexes: Mapping[str, str]
+    tree: FileTree, folder: Path, listed: Mapping[str, Any], *, indexes: Mapping[str, str]
 ) -> tuple[Item, ...]:
     """Return what a table of dependencies asks for; optional ones belong to extras."""
     return tuple(
@@ -43,7 +43,7 @@ def dependencies(
 
 
 def extras(
-    tree: Tree, folder: Path, poetry: Mapping[str, Any], *, indexes: Mapping[str, str]
+    tree: FileTree, folder: Path, poetry: Mapping[str, Any], *, indexes: Mapping[str, str]
 ) -> dict[str, tuple[Item, ...]]:
     """Return the extras, which name optional dependencies of the main table."""
     listed = {canonicalize_name(k): (k, v) for k, v in table(poetry, "dependencies").items()}
@@ -59,7 +59,7 @@ def extras(
 
 
 def groups(
-    tree: Tree, folder: Path, poetry: Mapping[str, Any], *, indexes: Mapping[str, str]
+    tree: FileTree, folder: Path, poetry: Mapping[str, Any], *, indexes: Mapping[str, str]
 ) -> dict[str, tuple[Item, ...]]:
     """Return the groups, and the one of before groups, `dev-dependencies`."""
     declared = {
@@ -101,7 +101,7 @@ def private_indexes(poetry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def dependency(
-    tree: Tree, folder: Path, name: str, spec: object, *, indexes: Mapping[str, str]
+    tree: FileTree, folder: Path, name: str, spec: object, *, indexes: Mapping[str, str]
 ) -> Iterator[Item]:
     """Yield one dependency as a requirement line, or as what it is instead."""
     details = spec if isinstance(spec, dict) else {"version": spec}
@@ -119,7 +119,7 @@ def dependency(
 
 
 def _from_its_origin(
-    tree: Tree,
+    tree: FileTree,
     folder: Path,
     name: str,
     details: Mapping[str, Any],
@@ -140,7 +140,7 @@ def _from_its_origin(
 
 
 def sources(
-    tree: Tree, folder: Path, listed: Mapping[str, Any], *, indexes: Mapping[str, str]
+    tree: FileTree, folder: Path, listed: Mapping[str, Any], *, indexes: Mapping[str, str]
 ) -> dict[str, Folder | Unread]:
     """Return where packages come from that `[project]` asks for, those from the index left out."""
     found: dict[str, Folder | Unread] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.project.declarations.items import Need
-from sandbox.project.declarations.reading import Tree, strings, table
+from sandbox.project.declarations.reading import FileTree, strings, table
 
 _PLUGIN_OPTIONS: Mapping[str, str] = {
     "--cov": "pytest-cov",
@@ -26,7 +26,9 @@ _PLUGIN_SETTINGS: Mapping[str, str] = {
 }
 
 
-def pytest_options(tree: Tree, root: Path, pyproject: Mapping[str, Any]) -> dict[str, Any] | None:
+def pytest_options(
+    tree: FileTree, root: Path, pyproject: Mapping[str, Any]
+) -> dict[str, Any] | None:
     """Return pytest's settings, None if the project has none."""
     tool = table(pyproject, "tool", "pytest")
     if tool:

@@ -42,7 +42,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> str | None:
         return None
 
 
-class Tree:
+class FileTree:
     """The files of one repository, and why some were not read.
 
     Nothing outside `top` is ever read, whichever way a path or a link goes.

@@ -7,28 +7,28 @@ from pathlib import Path
 
 from sandbox.project.declarations.items import Item, Need
 from sandbox.project.declarations.pip_files import requirement_file
-from sandbox.project.declarations.reading import Tree
+from sandbox.project.declarations.reading import FileTree
 
 Sections = Mapping[str, Mapping[str, str]]
 
 
-def read_sections(tree: Tree, folder: Path) -> Sections:
+def read_sections(tree: FileTree, folder: Path) -> Sections:
     """Return the file's sections."""
     return tree.ini(folder / "setup.cfg")
 
 
-def option(tree: Tree, folder: Path, sections: Sections, name: str) -> tuple[Item, ...]:
+def option(tree: FileTree, folder: Path, sections: Sections, name: str) -> tuple[Item, ...]:
     """Return the requirements of one of the options, such as `install_requires`."""
     return tuple(_lines(tree, folder, sections.get("options", {}).get(name)))
 
 
-def extras(tree: Tree, folder: Path, sections: Sections) -> dict[str, tuple[Item, ...]]:
+def extras(tree: FileTree, folder: Path, sections: Sections) -> dict[str, tuple[Item, ...]]:
     """Return the requirements of each extra."""
     listed = sections.get("options.extras_require", {})
     return {name: tuple(_lines(tree, folder, value)) for name, value in listed.items()}
 
 
-def _lines(tree: Tree, folder: Path, text: str | None) -> Iterator[Item]:
+def _lines(tree: FileTree, folder: Path, text: str | None) -> Iterator[Item]:
     """Yield a list, dangling or with semicolons, or what its `file:` directive names."""
     text = (text or "").strip()
     if text.startswith("file:"):

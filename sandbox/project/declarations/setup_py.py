@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.project.declarations.items import Item, Need, Unread, limited
 from sandbox.project.declarations.pip_files import requirement_file
-from sandbox.project.declarations.reading import ProjectError, Tree, parse_python
+from sandbox.project.declarations.reading import FileTree, ProjectError, parse_python
 from sandbox.project.declarations.scripts import UnknownValueError, Values, is_name_of_file
 
 _EXTENSIONS = frozenset({"ext_modules", "cffi_modules"})
@@ -33,7 +33,7 @@ class SetupScript:
     """True if it builds extensions, as most do in C."""
 
 
-def read_setup_script(tree: Tree, path: Path) -> SetupScript:
+def read_setup_script(tree: FileTree, path: Path) -> SetupScript:
     """Read the arguments of `setup` in a script; without a script nothing is needed."""
     source = tree.read(path)
     if source is None:
@@ -76,7 +76,7 @@ def _arguments(module: ast.Module) -> dict[str, ast.expr]:
 
 @dataclass(frozen=True, slots=True)
 class _Script:
-    tree: Tree
+    tree: FileTree
     path: Path
     place: str
     values: Values

@@ -15,7 +15,7 @@ from typing import Any
 
 from sandbox.project.declarations.items import Folder, Item, Unread, shortened
 from sandbox.project.declarations.pip_files import requirement_text
-from sandbox.project.declarations.reading import Tree, parse_ini, strings, table, text_of
+from sandbox.project.declarations.reading import FileTree, parse_ini, strings, table, text_of
 
 _RUNNERS = re.compile(
     r"\b(?:py\.?test|unittest|coverage|trial|stestr|nose\w*|nox|runtests|tests?)\b"
@@ -60,7 +60,7 @@ class _Config:
         return own[key] if key in own else self.sections.get(self.base, {}).get(key, "")
 
 
-def environment_items(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
+def environment_items(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> Iterator[Item]:
     """Yield what tox installs for the tests on this Python."""
     config = _find(tree, folder, pyproject)
     name = _chosen(config)
@@ -82,7 +82,7 @@ def environment_items(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) ->
         yield Folder(path=folder, place=place, extras=extras, groups=groups)
 
 
-def _find(tree: Tree, folder: Path, pyproject: Mapping[str, Any]) -> _Config:
+def _find(tree: FileTree, folder: Path, pyproject: Mapping[str, Any]) -> _Config:
     """Return the configuration that tox would take: it looks at these places in this order."""
     if tree.is_file(folder / "tox.ini"):
         return _from_ini(folder / "tox.ini", tree.ini(folder / "tox.ini"))

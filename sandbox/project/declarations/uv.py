@@ -12,7 +12,14 @@ from packaging.utils import canonicalize_name
 
 from sandbox.project.declarations.items import Constraint, Folder, Need, Unread, elsewhere, parsed
 from sandbox.project.declarations.pip_files import is_asked, local
-from sandbox.project.declarations.reading import ProjectError, Tree, strings, table, tables, text_of
+from sandbox.project.declarations.reading import (
+    FileTree,
+    ProjectError,
+    strings,
+    table,
+    tables,
+    text_of,
+)
 
 PLACE = "pyproject.toml"
 _MOST_MEMBERS = 500
@@ -20,7 +27,7 @@ _MOST_MATCHES = 20_000
 _HIGHEST = 12
 
 
-def members(tree: Tree, root: Path, pyproject: Mapping[str, Any]) -> dict[str, Path]:
+def members(tree: FileTree, root: Path, pyproject: Mapping[str, Any]) -> dict[str, Path]:
     """Return the folders of a workspace's members by their normalised names."""
     workspace = table(pyproject, "tool", "uv", "workspace")
     left_out = {
@@ -38,7 +45,7 @@ def members(tree: Tree, root: Path, pyproject: Mapping[str, Any]) -> dict[str, P
     return found
 
 
-def workspace_root(tree: Tree, folder: Path) -> Path | None:
+def workspace_root(tree: FileTree, folder: Path) -> Path | None:
     """Return the folder of the workspace that a project belongs to, its own if it is the root."""
     here = folder.resolve()
     for above in [here, *here.parents][:_HIGHEST]:
@@ -52,7 +59,7 @@ def workspace_root(tree: Tree, folder: Path) -> Path | None:
 
 
 def sources(
-    tree: Tree, folder: Path, pyproject: Mapping[str, Any], workspace: Mapping[str, Path]
+    tree: FileTree, folder: Path, pyproject: Mapping[str, Any], workspace: Mapping[str, Path]
 ) -> dict[str, Folder | Unread]:
     """Return where packages come from that are not taken from the index, by normalised names.
 
@@ -70,7 +77,7 @@ def sources(
 
 
 def _source(
-    tree: Tree,
+    tree: FileTree,
     folder: Path,
     name: str,
     entry: Mapping[str, Any],
@@ -146,7 +153,7 @@ def conflicts(pyproject: Mapping[str, Any]) -> list[frozenset[tuple[str, str]]]:
     ]
 
 
-def _matching(tree: Tree, root: Path, pattern: str) -> list[Path]:
+def _matching(tree: FileTree, root: Path, pattern: str) -> list[Path]:
     """Return the folders that a pattern names, inside the repository."""
     try:
         found = sorted(islice(root.glob(pattern.strip("/") or "."), _MOST_MATCHES))
@@ -155,11 +162,11 @@ def _matching(tree: Tree, root: Path, pattern: str) -> list[Path]:
     return [path.resolve() for path in found if tree.holds(path) and path.is_dir()]
 
 
-def _is_project(tree: Tree, folder: Path) -> bool:
+def _is_project(tree: FileTree, folder: Path) -> bool:
     return tree.is_file(folder / "pyproject.toml")
 
 
-def _read(tree: Tree, folder: Path) -> dict[str, Any]:
+def _read(tree: FileTree, folder: Path) -> dict[str, Any]:
     """Return a neighbour's pyproject.toml; one that is broken has no say here."""
     try:
         return tree.toml(folder / "pyproject.toml")

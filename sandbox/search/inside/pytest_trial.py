@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
-class Runner:
+class PytestTrials:
     """The tests of one project."""
 
     def __init__(self, root: str, orders: dict[str, Any], load: Callable[[str], Any]) -> None:
@@ -31,9 +31,11 @@ class Runner:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = _Watch(lines, spectrum)
+        red = _PytestWatch(lines, spectrum)
         red_s = self._timed(red, self._ids(self._red), ())
-        whole = _Watch(lines, spectrum, ends_at=time.monotonic() + self._green_s, skip=self._red)
+        whole = _PytestWatch(
+            lines, spectrum, ends_at=time.monotonic() + self._green_s, skip=self._red
+        )
         all_s = self._timed(whole, self._whole, ())
         return {
             "red_s": red_s,
@@ -48,13 +50,13 @@ class Runner:
     def trial(self, install: Callable[[], None], limits: dict[str, float]) -> dict[str, Any]:
         """Run the red tests on a changed project and, where they pass, all the others."""
         install()
-        red = _Watch(ends_at=time.monotonic() + limits["red"])
+        red = _PytestWatch(ends_at=time.monotonic() + limits["red"])
         started = time.monotonic()
         self._run(red, self._ids(self._red), ("--exitfirst",))
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
-            whole = _Watch(ends_at=time.monotonic() + limits["all"], known=self._known_red)
+            whole = _PytestWatch(ends_at=time.monotonic() + limits["all"], known=self._known_red)
             self._run(whole, self._whole, ())
             answer["all"] = bool(whole.passed) and not whole.failed
             answer["cut_short"] = whole.cut_short
@@ -64,18 +66,18 @@ class Runner:
     def _ids(self, red: list[str]) -> list[str]:
         return [os.path.join(self._root, test_id) for test_id in red]
 
-    def _timed(self, watch: _Watch, places: list[str], options: tuple[str, ...]) -> float:
+    def _timed(self, watch: _PytestWatch, places: list[str], options: tuple[str, ...]) -> float:
         started = time.monotonic()
         self._run(watch, places, options)
         return time.monotonic() - started
 
-    def _run(self, watch: _Watch, places: list[str], options: tuple[str, ...]) -> None:
+    def _run(self, watch: _PytestWatch, places: list[str], options: tuple[str, ...]) -> None:
         arguments = ["--rootdir=" + self._root, "-q", "-p", "no:cacheprovider", *options]
         arguments += ["--tb=no", "--no-header", "--continue-on-collection-errors", *places]
         pytest.main(arguments, plugins=[watch, self._plugins, *self._plugins.names])
 
 
-class _Watch:
+class _PytestWatch:
     """The hooks that hear how each test ended, and that note its lines."""
 
     def __init__(

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
     from sandbox.verdict.reporters.reporting import Reporter
 
+_TRIALS = {
+    "pytest": ("pytest_trial", "PytestTrials"),
+    "unittest": ("unittest_trial", "UnittestTrials"),
+}
+"""For each runner of tests, our module and its class."""
 _READ_BYTES = 1 << 16
 _MOST_ANSWER_BYTES = 32 << 20
 _LEAST_S = 0.5
@@ -42,8 +47,8 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     """Run the tests once, with their lines if wanted, then each change; 0 at the end of the list."""
     sys.pycache_prefix = tempfile.mkdtemp(prefix="elagent-pyc-")
     sys.dont_write_bytecode = False  # the children share what the first one compiled
-    tests = _load(orders["tests"] + "_trial")
-    runner = tests.Runner(reporter.root, orders, _load)
+    module, name = _TRIALS[orders["tests"]]
+    runner = getattr(_load(module), name)(reporter.root, orders, _load)
     ends_at = time.monotonic() + orders["budget_s"]
     usual = _first(reporter, orders, runner, ends_at)
     if usual is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Runner:
+class UnittestTrials:
     """The tests of one project."""
 
     def __init__(self, root: str, orders: dict[str, Any], load: Callable[[str], Any]) -> None:
@@ -29,9 +29,9 @@ class Runner:
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
         started = time.monotonic()
-        self._run(_Watch(lines, spectrum), only=self._orders["red"])
+        self._run(_UnittestWatch(lines, spectrum), only=self._orders["red"])
         red_ended = time.monotonic()
-        whole = _Watch(lines, spectrum, ends_at=red_ended + self._orders["green_s"])
+        whole = _UnittestWatch(lines, spectrum, ends_at=red_ended + self._orders["green_s"])
         whole.skip = set(self._orders["red"])
         self._run(whole)
         return {
@@ -48,12 +48,12 @@ class Runner:
         """Run the red tests on a changed project and, where they pass, all the others."""
         install()
         started = time.monotonic()
-        red = _Watch(ends_at=started + limits["red"])
+        red = _UnittestWatch(ends_at=started + limits["red"])
         self._run(red, only=self._orders["red"], failfast=True)
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
-            whole = _Watch(ends_at=time.monotonic() + limits["all"])
+            whole = _UnittestWatch(ends_at=time.monotonic() + limits["all"])
             whole.known = set(self._orders["known_red"])
             self._run(whole)
             answer["all"] = bool(whole.passed) and not whole.failed
@@ -61,7 +61,9 @@ class Runner:
         answer["seconds"] = time.monotonic() - started
         return answer
 
-    def _run(self, watch: _Watch, *, only: list[str] | None = None, failfast: bool = False) -> None:
+    def _run(
+        self, watch: _UnittestWatch, *, only: list[str] | None = None, failfast: bool = False
+    ) -> None:
         tests = self._tests()
         if only is not None:
             tests = [test for test in tests if self._is_asked_for(test.id(), only)]
@@ -87,7 +89,7 @@ class Runner:
         return list(self._reporter.flat(suite))
 
 
-class _Watch:
+class _UnittestWatch:
     """Hears how each test ended, and notes its lines."""
 
     def __init__(self, lines: Any = None, spectrum: Any = None, *, ends_at: float = 0.0) -> None:  # noqa: ANN401
@@ -106,7 +108,7 @@ class _Watch:
 class _Result(unittest.TextTestResult):
     """Counts what ended, and stops where enough is known."""
 
-    def __init__(self, watch: _Watch, *arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, watch: _UnittestWatch, *arguments: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments)
         self._watch = watch
         self._is_red = False

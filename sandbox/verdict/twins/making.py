@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from sandbox.box.contract import SourceFile
 from sandbox.verdict.pristine import content_of, is_pinned
 from sandbox.verdict.report import TestResult
-from sandbox.verdict.twins.places import Change, Finder, Place
+from sandbox.verdict.twins.places import Finder, TwinChange, TwinPlace
 from sandbox.verdict.twins.values import helper
 
 _WORDS = ("as_given", "shifted", "renewed", "moved_on", "varied", "of_kind", "next_to", "revised")
@@ -35,9 +35,9 @@ class Twins:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _FoundPlace:
     file: str
-    place: Place
+    place: TwinPlace
 
 
 class _Sources:
@@ -98,7 +98,7 @@ def make_twins(
     for test_id in tests:
         path, names = sources.of(test_id)
         functions[path, *names].append(test_id)
-    wanted: list[dict[str, list[Change]]] = [defaultdict(list), defaultdict(list)]
+    wanted: list[dict[str, list[TwinChange]]] = [defaultdict(list), defaultdict(list)]
     unmade: set[str] = set()
     for (path, *names), ids in functions.items():
         found = [] if path in changed else _places(sources, path, names, draw)
@@ -113,8 +113,8 @@ def make_twins(
 
 
 def _drawn(
-    found: Sequence[_Found], path: str, red: TestResult, draw: random.Random
-) -> Sequence[_Found]:
+    found: Sequence[_FoundPlace], path: str, red: TestResult, draw: random.Random
+) -> Sequence[_FoundPlace]:
     """One place that is surely reached; where there is none, all."""
     sure = [item for item in found if item.place.sure]
     if not sure:
@@ -127,14 +127,14 @@ def _drawn(
 
 def _places(
     sources: _Sources, path: str, names: Sequence[str], draw: random.Random
-) -> list[_Found]:
+) -> list[_FoundPlace]:
     tree = sources.tree(path)
     test = _test(sources, path, tree, names) if tree is not None and names else None
     if test is None:
         return []
     file, function = test
     found = [
-        _Found(file, place)
+        _FoundPlace(file, place)
         for place in Finder(sources.lines(file), sources.helper, draw).read(function.body)
     ]
     if any(item.place.sure for item in found):
@@ -167,7 +167,7 @@ def _test(
 
 def _of_helpers(
     sources: _Sources, path: str, function: _Function, draw: random.Random
-) -> Iterator[_Found]:
+) -> Iterator[_FoundPlace]:
     """Places in the functions of the test side that a test calls."""
     open_, known = _called(function), set[str]()
     for _ in range(_DEPTH):
@@ -179,7 +179,7 @@ def _of_helpers(
                 if item.name in fresh:
                     open_ |= _called(item)
                     finder = Finder(sources.lines(file), sources.helper, draw)
-                    yield from (_Found(file, p) for p in finder.read(item.body, sure=False))
+                    yield from (_FoundPlace(file, p) for p in finder.read(item.body, sure=False))
 
 
 def _called(function: _Function) -> set[str]:
@@ -219,7 +219,7 @@ def _parsed(file: SourceFile) -> ast.Module | None:
 
 
 def _changed(
-    files: Sequence[SourceFile], sources: _Sources, changes: Mapping[str, Sequence[Change]]
+    files: Sequence[SourceFile], sources: _Sources, changes: Mapping[str, Sequence[TwinChange]]
 ) -> Iterator[SourceFile]:
     for file in files:
         if file.path not in changes:
@@ -231,7 +231,7 @@ def _changed(
         yield SourceFile(path=file.path, content=text, executable=file.executable)
 
 
-def _spliced(lines: Sequence[bytes], changes: Sequence[Change]) -> bytes:
+def _spliced(lines: Sequence[bytes], changes: Sequence[TwinChange]) -> bytes:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))

@@ -53,7 +53,7 @@ _ARGUMENTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class TwinChange:
     """A piece of text to put in another's place, by its nodes' positions."""
 
     start: tuple[int, int]
@@ -62,12 +62,12 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class TwinPlace:
     """One expectation."""
 
-    others: tuple[Change, ...]
+    others: tuple[TwinChange, ...]
     """Each makes it another one of the same type, or its opposite."""
-    nothing: tuple[Change, ...] = ()
+    nothing: tuple[TwinChange, ...] = ()
     """Each asks for an object that equals nothing."""
     sure: bool = True
     """True if it is reached in every run that passes."""
@@ -80,9 +80,9 @@ class Finder:
     lines: Sequence[bytes]
     helper: str
     draw: random.Random
-    found: list[Place] = field(default_factory=list)
+    found: list[TwinPlace] = field(default_factory=list)
 
-    def read(self, body: Sequence[ast.stmt], *, sure: bool = True) -> list[Place]:
+    def read(self, body: Sequence[ast.stmt], *, sure: bool = True) -> list[TwinPlace]:
         """Find the places in these statements; those after a possible return are not sure."""
         for statement in body:
             self._statement(statement, sure=sure)
@@ -108,11 +108,11 @@ class Finder:
                 for inner in _blocks(statement):
                     self.read(inner, sure=False)
 
-    def _keep(self, places: Sequence[Place], *, sure: bool) -> None:
+    def _keep(self, places: Sequence[TwinPlace], *, sure: bool) -> None:
         for place in places:
             self.found.append(place if sure else _unsure(place))
 
-    def _condition(self, test: ast.expr) -> list[Place]:
+    def _condition(self, test: ast.expr) -> list[TwinPlace]:
         """What an `assert` asks for."""
         match test:
             case ast.Compare(ops=[op], left=left, comparators=[right]):
@@ -120,37 +120,39 @@ class Finder:
             case ast.BoolOp(op=ast.And(), values=values):
                 return [place for value in values for place in self._condition(value)]
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return [Place(others=(_whole(test, f"({self._text(operand)})"),))]
+                return [TwinPlace(others=(_whole(test, f"({self._text(operand)})"),))]
             case ast.Call(func=func, args=[_, expected, *_]) if _name(func) in _CLOSE:
                 return [self._equal(expected, close=True, nothing=self._not(test))]
             case _:
-                return [Place(others=(self._not(test),))]
+                return [TwinPlace(others=(self._not(test),))]
 
-    def _compared(self, test: ast.expr, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Place:
+    def _compared(
+        self, test: ast.expr, op: ast.cmpop, left: ast.expr, right: ast.expr
+    ) -> TwinPlace:
         opposite = self._opposite(op, left, right) or self._not(test)
         if isinstance(op, ast.Eq):
             expected = left if _is_fixed(left) and not _is_fixed(right) else right
             if (inner := _approximate(expected)) is not None:
                 return self._equal(inner, close=True, nothing=_whole(expected, "object()"))
             if _name(expected) == "approx":
-                return Place(others=(opposite,), nothing=(_whole(expected, "object()"),))
+                return TwinPlace(others=(opposite,), nothing=(_whole(expected, "object()"),))
             return self._equal(expected)
         if isinstance(op, ast.In):
             side, text = (left, "object()") if _is_fixed(left) else (right, "(object(),)")
-            return Place(others=(opposite,), nothing=(_whole(side, text),))
+            return TwinPlace(others=(opposite,), nothing=(_whole(side, text),))
         if isinstance(op, ast.Lt | ast.LtE) and (subtracted := _difference(left)) is not None:
             return self._equal(subtracted, close=True, nothing=opposite)
-        return Place(others=(opposite,))
+        return TwinPlace(others=(opposite,))
 
     def _equal(
-        self, expected: ast.expr, *, close: bool = False, nothing: Change | None = None
-    ) -> Place:
+        self, expected: ast.expr, *, close: bool = False, nothing: TwinChange | None = None
+    ) -> TwinPlace:
         """An expectation of a value; one that is `close` must move by more than a tolerance."""
         text = "" if close and not _is_float(expected) else other_literal(expected, self.draw)
         other = _whole(expected, text or f"{self.helper}({self._text(expected)})")
-        return Place(others=(other,), nothing=(nothing or _whole(expected, "object()"),))
+        return TwinPlace(others=(other,), nothing=(nothing or _whole(expected, "object()"),))
 
-    def _call(self, call: ast.Call) -> list[Place]:
+    def _call(self, call: ast.Call) -> list[TwinPlace]:
         """What a method that asserts asks for."""
         name, arguments = _name(call.func), call.args
         if name in _RAISES and len(arguments) > 1:
@@ -163,14 +165,16 @@ class Finder:
         elif name in ("assertAlmostEqual", "assertIn") and len(arguments) >= _ARGUMENTS:
             at = 1 if name == "assertAlmostEqual" else 0
             nothing = (_whole(arguments[at], "object()"),)
-            places.append(Place(others=(self._renamed(call, _OPPOSITES[name]),), nothing=nothing))
+            places.append(
+                TwinPlace(others=(self._renamed(call, _OPPOSITES[name]),), nothing=nothing)
+            )
         elif name in _OPPOSITES:
-            places.append(Place(others=(self._renamed(call, _OPPOSITES[name]),)))
+            places.append(TwinPlace(others=(self._renamed(call, _OPPOSITES[name]),)))
         elif _CHECKS.match(name):
             places += self._checked(arguments)
         return places
 
-    def _checked(self, arguments: Sequence[ast.expr]) -> list[Place]:
+    def _checked(self, arguments: Sequence[ast.expr]) -> list[TwinPlace]:
         """What is given to a function that checks: a condition, or a result and a number."""
         match arguments:
             case [ast.Compare() as condition, *_]:
@@ -181,7 +185,7 @@ class Finder:
             case _:
                 return []
 
-    def _context(self, expression: ast.expr) -> list[Place]:
+    def _context(self, expression: ast.expr) -> list[TwinPlace]:
         """An exception that must be raised."""
         match expression:
             case ast.Call(func=func, args=[kind, *_]) if _name(func) in _RAISES:
@@ -192,26 +196,28 @@ class Finder:
                     text = _FRESH
                 if _name(func) == "assertLogs":
                     return []
-                return [Place(others=(_whole(kind, text),), nothing=(_whole(kind, _FRESH),))]
+                return [TwinPlace(others=(_whole(kind, text),), nothing=(_whole(kind, _FRESH),))]
             case _:
                 return []
 
-    def _opposite(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Change | None:
+    def _opposite(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> TwinChange | None:
         start, stop = _end(left), _start(right)
         between = self._between(start, stop)
         pattern, opposite = _OPERATORS[type(op)]
         changed, times = re.subn(pattern, opposite, between, count=1)
         return (
-            Change(start=start, stop=stop, text=changed) if times and "#" not in between else None
+            TwinChange(start=start, stop=stop, text=changed)
+            if times and "#" not in between
+            else None
         )
 
-    def _not(self, node: ast.expr) -> Change:
+    def _not(self, node: ast.expr) -> TwinChange:
         return _whole(node, f"not ({self._text(node)})")
 
-    def _renamed(self, call: ast.Call, name: str) -> Change:
+    def _renamed(self, call: ast.Call, name: str) -> TwinChange:
         stop = _end(call.func)
         old = len(_name(call.func).encode())
-        return Change(start=(stop[0], stop[1] - old), stop=stop, text=name)
+        return TwinChange(start=(stop[0], stop[1] - old), stop=stop, text=name)
 
     def _text(self, node: ast.expr) -> str:
         return self._between(_start(node), _end(node))
@@ -225,12 +231,12 @@ class Finder:
         return b"".join(parts).decode()
 
 
-def _whole(node: ast.expr, text: str) -> Change:
-    return Change(start=_start(node), stop=_end(node), text=text)
+def _whole(node: ast.expr, text: str) -> TwinChange:
+    return TwinChange(start=_start(node), stop=_end(node), text=text)
 
 
-def _unsure(place: Place) -> Place:
-    return Place(others=place.others, nothing=place.nothing, sure=False)
+def _unsure(place: TwinPlace) -> TwinPlace:
+    return TwinPlace(others=place.others, nothing=place.nothing, sure=False)
 
 
 def _start(node: ast.expr) -> tuple[int, int]:

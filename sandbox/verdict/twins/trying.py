@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sandbox.box.contract import Limits, Sandbox, SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.project.detection import Project
 from sandbox.verdict.pristine import Footing
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
@@ -51,7 +51,7 @@ async def with_twins(
     if doubts := tuple(_doubts(twins, failed)):
         return replace(
             report,
-            trust=Trust.PLAIN,
+            trust=VerdictTrust.PLAIN,
             notes=(*report.notes, *doubts),
             remarks=(*report.remarks, *map(_sentence, doubts)),
         )

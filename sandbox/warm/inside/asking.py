@@ -22,7 +22,7 @@ class CandidateError(BaseException):
     """The candidate did not answer with a value; a check that expects an exception misses it."""
 
 
-class _Line:
+class _CandidateLine:
     """The connection to the candidate, distrusted."""
 
     def __init__(self, fd: int) -> None:
@@ -123,7 +123,7 @@ def _exception(name: str, text: str, *own: str) -> BaseException:
 
 def verdict(orders: dict[str, Any], line_fd: int) -> dict[str, Any]:
     """Run the check and say how it went; the nonce proves that it is this process that says so."""
-    line = _Line(line_fd)
+    line = _CandidateLine(line_fd)
     status, note = _checked(orders, line)
     return {
         "nonce": orders["nonce"],
@@ -133,7 +133,7 @@ def verdict(orders: dict[str, Any], line_fd: int) -> dict[str, Any]:
     }
 
 
-def _checked(orders: dict[str, Any], line: _Line) -> tuple[str, str]:
+def _checked(orders: dict[str, Any], line: _CandidateLine) -> tuple[str, str]:
     """Return the status and why."""
     module = ModuleType("__main__")
     space = module.__dict__
@@ -157,7 +157,7 @@ def _checked(orders: dict[str, Any], line: _Line) -> tuple[str, str]:
     return "pass", ""
 
 
-def _judged(error: BaseException, line: _Line, check: str) -> tuple[str, str]:
+def _judged(error: BaseException, line: _CandidateLine, check: str) -> tuple[str, str]:
     name, text = type(error).__name__, str(error)
     if isinstance(error, CandidateError):  # its text names what was raised
         name, text = text, ""

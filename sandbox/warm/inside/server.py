@@ -65,7 +65,7 @@ class _Server:
         while data := os.read(0, _READ):
             for frame in self.buffer.feed(data):
                 if frame != b"cancel":  # one that came too late is for no run
-                    _Run(self, json.loads(frame)).serve()
+                    _RolesAtWork(self, json.loads(frame)).serve()
 
     def fork(self, order: dict[str, Any], fds: list[int]) -> int:
         """Have the zygote start a process with these files; return its number."""
@@ -158,7 +158,7 @@ def _input(role: dict[str, Any]) -> int:
     return fd
 
 
-class _Run:
+class _RolesAtWork:
     """One run: the candidate or program, and perhaps the judge's process."""
 
     def __init__(self, server: _Server, run: dict[str, Any]) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.candidate import CandidateChange
 from agent.candidates.choosing import best_first, special_case
+from learning.records import Origin
 
 BEFORE = "def price(kind, n):\n    return n * 3\n"
 TEST = "def test_price():\n    assert price('bulk', 7) == 35\n"
 
 
-def candidate(after: str, **fields: object) -> Candidate:
+def candidate(after: str, **fields: object) -> CandidateChange:
     values: dict[str, object] = {"path": "a.py", "line": 2, "origin": Origin.INFILL, "kind": "line"}
-    return Candidate(after=after, **(values | fields))  # type: ignore[arg-type]
+    return CandidateChange(after=after, **(values | fields))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

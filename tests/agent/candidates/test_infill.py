@@ -9,12 +9,12 @@ from agent.candidates.infill import (
     filled_gap,
     line_gaps,
 )
-from agent.localisation.places import Place
+from agent.localisation.places import FaultPlace
 from agent.model.protocol import Fill
 
 SOURCE = "def mean(values):\n    return sum(values) / len(values)\n"
 LONG = "".join(f"x{n} = {n}\n" for n in range(2000))
-PLACE = Place(path="a.py", line=2, end_line=2, score=1.0)
+PLACE = FaultPlace(path="a.py", line=2, end_line=2, score=1.0)
 
 
 def text(path: str) -> str | None:
@@ -34,7 +34,7 @@ def test_the_line_itself_is_never_shown() -> None:
 
 
 def test_of_a_long_file_only_the_neighbours_are_shown() -> None:
-    place = Place(path="long.py", line=1000, end_line=1000, score=1.0)
+    place = FaultPlace(path="long.py", line=1000, end_line=1000, score=1.0)
     gap = next(line_gaps([place], text, ""))
     assert len(gap.prefix + gap.suffix) < 2000
     assert gap.prefix.endswith("x998 = 998\n")

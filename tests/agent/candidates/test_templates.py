@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from agent.candidates.candidate import Candidate, Origin
+from agent.candidates.candidate import CandidateChange
 from agent.candidates.templates import template_candidates
-from agent.localisation.places import Place
+from agent.localisation.places import FaultPlace
+from learning.records import Origin
 
 ROOT = Path(__file__).resolve().parents[3]
 OWN = sorted((ROOT / "agent").rglob("*.py"))
 
 
-def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Candidate, ...]:
+def changed(source: str, line: int, *messages: str, **others: str) -> tuple[CandidateChange, ...]:
     files = {"a.py": source, **{f"{name}.py": text for name, text in others.items()}}
-    place = Place(path="a.py", line=line, end_line=line, score=1.0)
+    place = FaultPlace(path="a.py", line=line, end_line=line, score=1.0)
     return template_candidates([place], list(files), files.get, messages=messages)
 
 

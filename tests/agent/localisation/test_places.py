@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from agent.editing.source_files import is_test_path
-from agent.localisation.places import Place, rank
+from agent.localisation.places import FaultPlace, rank
 from sandbox.search.values import LineCounts, Searched
 from sandbox.verdict.report import Frame, TestOutcome, TestResult
 
@@ -29,7 +29,9 @@ def red(*frames: Frame, exception: str = "AssertionError") -> TestResult:
     )
 
 
-def ranked(lines: dict[int, tuple[int, int]], *frames: Frame, text: str = SOURCE) -> list[Place]:
+def ranked(
+    lines: dict[int, tuple[int, int]], *frames: Frame, text: str = SOURCE
+) -> list[FaultPlace]:
     counts = {("a.py", n): LineCounts(red=r, green=g) for n, (r, g) in lines.items()}
     counts["tests/test_a.py", 5] = LineCounts(red=1, green=0)
     searched = Searched(red=1, green=4, lines=counts)

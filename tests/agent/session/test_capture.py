@@ -19,7 +19,7 @@ from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
 from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
 from learning.training.selection import select
-from sandbox.box.status import Trust as SandboxTrust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.experiences import make_action, make_evidence
 from tests.fakes.sandbox import failed, passed, report
@@ -163,7 +163,7 @@ def test_a_long_message_is_capped() -> None:
 
 def test_learning_knows_every_trust_level_that_the_sandbox_gives() -> None:
     assert {level.value: level.may_train for level in Trust} == {
-        level.value: level.may_train for level in SandboxTrust
+        level.value: level.may_train for level in VerdictTrust
     }
 
 

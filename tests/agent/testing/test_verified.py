@@ -12,7 +12,7 @@ from agent.testing.verified import VerifiedTests
 from agent.workspace.committed import read_commit
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.files.transfer import collect_files
 from sandbox.project.detection import detect
 from sandbox.verdict.report import RunStatus, TestReport
@@ -90,8 +90,8 @@ async def test_a_repair_of_a_committed_project_is_believed(root: Path, box: Dock
     before = await run(tests, root)
     write(root, {"calc.py": RIGHT})
     after = await run(tests, root)
-    assert (before.verdict, before.trust) == (Status.FAIL, Trust.HARDENED)
-    assert (after.verdict, after.trust, after.notes) == (Status.PASS, Trust.HARDENED, ())
+    assert (before.verdict, before.trust) == (Status.FAIL, VerdictTrust.HARDENED)
+    assert (after.verdict, after.trust, after.notes) == (Status.PASS, VerdictTrust.HARDENED, ())
 
 
 @pytest.mark.docker
@@ -106,10 +106,10 @@ async def test_a_project_with_a_conftest_is_pinned_until_somebody_touches_it(
     await run(tests, root)
     write(root, {"calc.py": RIGHT})
     pinned = await run(tests, root)
-    assert (pinned.verdict, pinned.trust) == (Status.PASS, Trust.PINNED)
+    assert (pinned.verdict, pinned.trust) == (Status.PASS, VerdictTrust.PINNED)
     write(root, {"tests/conftest.py": conftest.replace("3", "-1"), "calc.py": WRONG})
     touched = await run(tests, root)
-    assert (touched.verdict, touched.trust) == (Status.PASS, Trust.PLAIN)
+    assert (touched.verdict, touched.trust) == (Status.PASS, VerdictTrust.PLAIN)
     assert touched.notes == ("tests/conftest.py differs from the last commit",)
 
 
@@ -136,7 +136,7 @@ async def test_a_conftest_that_bends_verdicts_is_found_out_even_so(
 async def test_without_a_commit_a_pass_is_plain(root: Path, box: DockerSandbox) -> None:
     write(root, {"calc.py": RIGHT})
     report = await run(runs_of(root, box), root)
-    assert (report.verdict, report.trust) == (Status.PASS, Trust.PLAIN)
+    assert (report.verdict, report.trust) == (Status.PASS, VerdictTrust.PLAIN)
     assert report.notes == ("there is no commit to take the tests from",)
 
 
@@ -151,7 +151,7 @@ async def test_a_pass_of_whatever_the_test_demands_is_not_believed(
     equal += "    __hash__ = int.__hash__\n\n\ndef add(a, b):\n    return N(a - b)\n"
     write(root, {"calc.py": equal})
     report = await run(tests, root)
-    assert (report.verdict, report.trust) == (Status.PASS, Trust.PLAIN)
+    assert (report.verdict, report.trust) == (Status.PASS, VerdictTrust.PLAIN)
     assert report.notes == (
         "not believed: tests/test_calc.py::test_add passed, too, when something else was expected",
     )

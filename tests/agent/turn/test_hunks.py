@@ -18,7 +18,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
 from learning.experience.store import ExperienceStore
 from learning.records import Origin, Verdict
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
 from tui.diffs import parse_diff
@@ -60,7 +60,7 @@ async def store(tmp_path: Path) -> AsyncIterator[ExperienceStore]:
 def report(outcome: TestOutcome) -> TestReport:
     return TestReport(
         status=RunStatus.COMPLETE, results=(TestResult(id="t.py::test_add", outcome=outcome),),
-        runner="pytest", trust=Trust.PINNED, duration_s=0.1,
+        runner="pytest", trust=VerdictTrust.PINNED, duration_s=0.1,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from agent.events import (
 from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
 from agent.turn.loop import Background, TurnLimits, run_turn
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
 
@@ -53,7 +53,7 @@ def report(passed: int, *red: str) -> TestReport:
         status=RunStatus.COMPLETE,
         results=tuple(results),
         runner="pytest",
-        trust=Trust.PLAIN,
+        trust=VerdictTrust.PLAIN,
         duration_s=0.1,
     )
 

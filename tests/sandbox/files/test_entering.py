@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.box.contract import ImageError, SourceFile
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.files.leaving_out import missed
 from sandbox.files.masking import Masker
 from sandbox.files.transfer import Refusal, collect_files
@@ -54,7 +54,7 @@ def report(*results: TestResult, output: str = "") -> TestReport:
         status=RunStatus.COMPLETE,
         results=results,
         runner="pytest",
-        trust=Trust.PINNED,
+        trust=VerdictTrust.PINNED,
         duration_s=1.0,
         output=output,
     )

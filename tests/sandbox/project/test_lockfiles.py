@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from packaging.requirements import Requirement
 
 from sandbox.project.declarations.locks.reading import read_lock
-from sandbox.project.declarations.reading import ProjectError, Tree
+from sandbox.project.declarations.reading import FileTree, ProjectError
 from sandbox.project.detection import detect
 from sandbox.project.lockfiles import pin
 
@@ -207,7 +207,7 @@ def test_a_lock_that_is_behind_the_declaration_gives_way_and_says_so(tmp_path: P
 def test_the_standard_lock_comes_first(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text(UV)
     (tmp_path / "pylock.toml").write_text(PYLOCK)
-    lock = read_lock(Tree(tmp_path), tmp_path)
+    lock = read_lock(FileTree(tmp_path), tmp_path)
     assert lock is not None
     assert lock.file == "pylock.toml"
 
@@ -263,7 +263,7 @@ def test_whatever_a_lock_says_only_plain_requirements_come_out(
     for name in ("pylock.toml", "uv.lock", "poetry.lock"):
         (root / name).write_text(text, "utf-8")
         try:
-            lock = read_lock(Tree(root), root)
+            lock = read_lock(FileTree(root), root)
         except ProjectError:
             continue
         finally:

@@ -10,7 +10,7 @@ from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.project.detection import detect
 from sandbox.search.trying import try_changes
-from sandbox.search.values import LineCounts, Searched, Trial
+from sandbox.search.values import ChangeTrial, LineCounts, Searched
 
 pytestmark = pytest.mark.docker
 
@@ -74,7 +74,7 @@ async def tried(
         box,
         detect(root),
         files,
-        [Trial(path="core.py", content=change.encode()) for change in changes],
+        [ChangeTrial(path="core.py", content=change.encode()) for change in changes],
         red=[red],
         known_red=[red],
         limits=Limits(timeout_s=60),

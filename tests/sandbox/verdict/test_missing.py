@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.box.contract import SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.missing import missing_packages
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 
@@ -22,7 +22,7 @@ def report(message: str, outcome: TestOutcome, times: int = 1) -> TestReport:
         status=RunStatus.COMPLETE,
         results=results,
         runner="pytest",
-        trust=Trust.PINNED,
+        trust=VerdictTrust.PINNED,
         duration_s=1.0,
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sandbox.box.contract import SourceFile
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.project.detection import Project, Runner
 from sandbox.verdict.pristine import Footing, Pristine, blob_id, committed_files, footing, is_pinned
 from sandbox.verdict.tampering import sign_of_tampering
@@ -60,7 +60,7 @@ def test_an_edit_of_a_source_keeps_the_verdict_hardened() -> None:
     edited = judged(
         {"shop.py": "def total(prices):\n    return sum(prices)\n", "new.py": "x = 1\n"}
     )
-    assert (edited.trust, edited.notes) == (Trust.HARDENED, ())
+    assert (edited.trust, edited.notes) == (VerdictTrust.HARDENED, ())
     assert edited.changed == {"shop.py", "new.py"}
 
 
@@ -76,18 +76,18 @@ def test_an_edit_of_a_source_keeps_the_verdict_hardened() -> None:
     ],
 )
 def test_a_project_that_configures_its_tests_is_pinned(commit: dict[str, str]) -> None:
-    assert judged({}, commit={**COMMIT, **commit}).trust is Trust.PINNED
+    assert judged({}, commit={**COMMIT, **commit}).trust is VerdictTrust.PINNED
 
 
 def test_a_project_that_needs_plugins_is_pinned() -> None:
-    assert judged({}, requirements=("pytest", "pytest-mock>=3")).trust is Trust.PINNED
-    assert judged({}, requirements=("pytest",)).trust is Trust.HARDENED
-    assert judged({}, runner="unittest").trust is Trust.PINNED
+    assert judged({}, requirements=("pytest", "pytest-mock>=3")).trust is VerdictTrust.PINNED
+    assert judged({}, requirements=("pytest",)).trust is VerdictTrust.HARDENED
+    assert judged({}, runner="unittest").trust is VerdictTrust.PINNED
 
 
 def test_configuration_of_other_things_does_not_count() -> None:
     commit = {**COMMIT, "pyproject.toml": "[project]\nname = 'x'\n", "setup.cfg": "[flake8]\n"}
-    assert judged({}, commit=commit).trust is Trust.HARDENED
+    assert judged({}, commit=commit).trust is VerdictTrust.HARDENED
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_configuration_of_other_things_does_not_count() -> None:
 )
 def test_what_an_edit_must_not_touch_is_named(edit: dict[str, str | None], note: str) -> None:
     edited = judged(edit)
-    assert edited.trust is Trust.PLAIN
+    assert edited.trust is VerdictTrust.PLAIN
     assert note in edited.notes[0]
 
 
@@ -120,9 +120,9 @@ def test_tests_by_unusual_names_are_pinned(path: str) -> None:
     commit = {**COMMIT, path: "def test_it(): assert False\n"}
     for edit in ({path: "def test_it(): pass\n"}, {path: None}):
         found = judged(edit, commit=commit)
-        assert found.trust is Trust.PLAIN
+        assert found.trust is VerdictTrust.PLAIN
         assert path in found.notes[0]
-    assert judged({path: "def test_new(): pass\n"}).trust is Trust.PLAIN
+    assert judged({path: "def test_new(): pass\n"}).trust is VerdictTrust.PLAIN
 
 
 @pytest.mark.parametrize(
@@ -135,24 +135,24 @@ def test_tests_by_unusual_names_are_pinned(path: str) -> None:
 )
 def test_configuration_that_was_deleted_is_missed(path: str) -> None:
     found = judged({path: None}, commit={**COMMIT, path: "# something\n"})
-    assert found.trust is Trust.PLAIN
+    assert found.trust is VerdictTrust.PLAIN
     assert found.notes == (f"{path} was deleted since the last commit",)
 
 
 def test_data_that_may_have_been_refused_on_its_way_is_not_missed() -> None:
-    assert judged({"tests/golden.json": None}).trust is Trust.HARDENED
+    assert judged({"tests/golden.json": None}).trust is VerdictTrust.HARDENED
 
 
 def test_a_plugin_that_the_configuration_loads_is_pinned() -> None:
     commit = {**COMMIT, "conftest.py": "pytest_plugins = ['lib.fixtures']\n", "lib/fixtures.py": ""}
-    assert judged({"lib/fixtures.py": "x = 1\n"}, commit=commit).trust is Trust.PLAIN
+    assert judged({"lib/fixtures.py": "x = 1\n"}, commit=commit).trust is VerdictTrust.PLAIN
     ini = {**COMMIT, "pytest.ini": "[pytest]\naddopts = -p lib.hooks\n", "lib/hooks.py": ""}
-    assert judged({"lib/hooks.py": "x = 1\n"}, commit=ini).trust is Trust.PLAIN
-    assert judged({"shop.py": "x = 1\n"}, commit=ini).trust is Trust.PINNED
+    assert judged({"lib/hooks.py": "x = 1\n"}, commit=ini).trust is VerdictTrust.PLAIN
+    assert judged({"shop.py": "x = 1\n"}, commit=ini).trust is VerdictTrust.PINNED
 
 
 def test_a_command_and_a_folder_without_commit_are_plain() -> None:
-    assert judged({}, runner="command").trust is Trust.PLAIN
+    assert judged({}, runner="command").trust is VerdictTrust.PLAIN
     project = Project(root=Path("/nowhere"), runner="pytest")
     assert footing(project, [], None).notes == ("there is no commit to take the tests from",)
 
@@ -225,5 +225,5 @@ def test_what_a_link_among_the_tests_leads_to_is_pinned_as_well() -> None:
         links={"tests/helpers": blob_id(b"../src")},
     )
     found = footing(Project(root=Path("/nowhere"), runner="pytest"), files, commit)
-    assert found.trust is Trust.PLAIN
+    assert found.trust is VerdictTrust.PLAIN
     assert "src/helper.py differs from the last commit" in found.notes

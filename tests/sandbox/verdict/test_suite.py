@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.files.transfer import collect_files
 from sandbox.project.detection import detect
 from sandbox.verdict.pristine import Footing
@@ -111,7 +111,7 @@ async def test_each_outcome_is_told_apart_and_placed(box: DockerSandbox, tmp_pat
     results = {name.partition("::")[2]: result for name, result in by_id(report).items()}
     assert (report.status, report.trust, report.runner) == (
         RunStatus.COMPLETE,
-        Trust.PLAIN,
+        VerdictTrust.PLAIN,
         "pytest",
     )
     assert {name: result.outcome.value for name, result in results.items()} == {
@@ -404,7 +404,11 @@ async def check_command(
     told: list[TestResult] = []
     report = await run(box, root, {"a.txt": ""}, command=command, told=told)
     (result,) = report.results
-    assert (report.status, report.trust, result.id) == (RunStatus.COMPLETE, Trust.PLAIN, command)
+    assert (report.status, report.trust, result.id) == (
+        RunStatus.COMPLETE,
+        VerdictTrust.PLAIN,
+        command,
+    )
     assert result.outcome is outcome
     assert result.message.startswith(message)
     assert report.output.startswith("out\nerr\n")
@@ -532,7 +536,7 @@ async def test_canaries_change_neither_the_results_nor_what_is_printed(
     write(tmp_path / "r", files)
     sources, _ = collect_files(tmp_path / "r", list(files), max_bytes=2**20)
     doubted = ["tests/test_a.py::test_a"]
-    pinned = Footing(trust=Trust.PINNED)
+    pinned = Footing(trust=VerdictTrust.PINNED)
     report = await run_tests(
         box,
         detect(tmp_path / "r"),
@@ -542,7 +546,7 @@ async def test_canaries_change_neither_the_results_nor_what_is_printed(
         expected=doubted,
         doubted=doubted,
     )
-    assert (report.verdict, report.trust, report.notes) == (verdict, Trust.PINNED, ())
+    assert (report.verdict, report.trust, report.notes) == (verdict, VerdictTrust.PINNED, ())
     assert list(by_id(report)) == doubted
     assert "collected 1 item\n" in report.output
     assert "100%" in report.output
@@ -569,7 +573,7 @@ async def test_unittest_suites_are_pinned_with_canaries_too(
             project,
             sources,
             limits=Limits(timeout_s=60),
-            footing=Footing(trust=Trust.PINNED),
+            footing=Footing(trust=VerdictTrust.PINNED),
             expected=expected,
         )
-        assert (report.status, report.trust) == (status, Trust.PINNED)
+        assert (report.status, report.trust) == (status, VerdictTrust.PINNED)

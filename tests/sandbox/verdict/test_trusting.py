@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.canaries import Canaries
 from sandbox.verdict.pristine import Footing
 from sandbox.verdict.records import RecordReader
-from sandbox.verdict.trusting import Evidence, interference, trust_of
+from sandbox.verdict.trusting import RunEvidence, interference, trust_of
 from tests.fakes.wire import Wire
 
 CANARIES = Canaries(ids=frozenset({"c::x", "c::y"}), plain=frozenset({"c::x"}))
 TESTS = ("check_shop.py::verify_total", "lib/spec.py::Shop::verify_sum")
 
 
-def evidence(*passed: str, canary: str = "failed", tests: tuple[str, ...] = TESTS) -> Evidence:
+def evidence(*passed: str, canary: str = "failed", tests: tuple[str, ...] = TESTS) -> RunEvidence:
     line = Wire()
     reader = RecordReader("n", "/box", canaries=CANARIES.ids)
     reader.feed(line(kind="collected", ids=[*passed, "c::x"]))
@@ -24,27 +24,27 @@ def evidence(*passed: str, canary: str = "failed", tests: tuple[str, ...] = TEST
     if canary:
         reader.feed(line(kind="result", id="c::x", outcome=canary))
     reader.feed(line(kind="end", exit_code=1))
-    return Evidence(reader=reader, canaries=CANARIES, expected=frozenset(tests))
+    return RunEvidence(reader=reader, canaries=CANARIES, expected=frozenset(tests))
 
 
 def footing(*changed: str) -> Footing:
-    return Footing(trust=Trust.PINNED, changed=frozenset(changed))
+    return Footing(trust=VerdictTrust.PINNED, changed=frozenset(changed))
 
 
 def test_untouched_tests_that_all_answered_are_believed() -> None:
-    assert trust_of(footing("shop.py"), evidence(*TESTS)) == (Trust.PINNED, ())
+    assert trust_of(footing("shop.py"), evidence(*TESTS)) == (VerdictTrust.PINNED, ())
 
 
 @pytest.mark.parametrize("changed", ["check_shop.py", "lib/spec.py"])
 def test_an_edit_of_a_test_file_by_any_name_is_seen_by_what_ran(changed: str) -> None:
     trust, notes = trust_of(footing(changed, "shop.py"), evidence(*TESTS))
-    assert trust is Trust.PLAIN
+    assert trust is VerdictTrust.PLAIN
     assert notes == (f"tests that differ from the last commit: {changed}",)
 
 
 def test_a_test_of_the_commit_that_says_nothing_is_missed() -> None:
     trust, notes = trust_of(footing(), evidence(TESTS[0]))
-    assert trust is Trust.PLAIN
+    assert trust is VerdictTrust.PLAIN
     assert notes == (f"tests of the last commit without an outcome: {TESTS[1]}",)
 
 
@@ -54,7 +54,7 @@ def test_a_test_of_the_commit_that_says_nothing_is_missed() -> None:
 )
 def test_tests_that_must_fail_must_have_failed(canary: str, note: str) -> None:
     trust, notes = trust_of(footing(), evidence(*TESTS, canary=canary))
-    assert (trust, notes) == (Trust.PLAIN, (note,))
+    assert (trust, notes) == (VerdictTrust.PLAIN, (note,))
 
 
 def test_a_test_that_must_fail_and_passes_is_interference() -> None:

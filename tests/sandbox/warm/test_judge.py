@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from sandbox.box.status import Status, Trust
+from sandbox.box.status import Status, VerdictTrust
 from sandbox.warm.judge import CheckTask, score
 from sandbox.warm.pool import WarmSandbox
 from sandbox.warm.values import Program, ProgramLimits
@@ -143,7 +143,7 @@ async def test_right_code_passes(warm: WarmSandbox) -> None:
     for task in (check(RIGHT), check(RIGHT, "assert add(1, 2) == 3")):
         result = await score(warm, task)
         assert result.passed, result.note
-        assert result.trust is Trust.JUDGE
+        assert result.trust is VerdictTrust.JUDGE
         assert result.calls_made in (1, 3)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sandbox.box.status import Status
-from sandbox.warm.box import Run
+from sandbox.warm.box import BoxRun
 from sandbox.warm.inside.frames import LENGTH, SETTLED, FrameBuffer, FrameError
 from sandbox.warm.judge import CheckTask, score
 from sandbox.warm.outcome import program_result
@@ -24,7 +24,7 @@ END = json.dumps({"nonce": "n", "end": True}).encode()
 def outcome(
     *reports: bytes, ended: str = "exited", status: int | None = 0, oom_kills: int = 0
 ) -> tuple[Status, str]:
-    run = Run(
+    run = BoxRun(
         ended=ended,
         statuses=[status],
         oom_kills=oom_kills,
@@ -104,9 +104,9 @@ class _JudgeThatLivesOn:
     def __init__(self, ended: str, said: str) -> None:
         self._ended, self._said = ended, said
 
-    async def run_roles(self, roles: Sequence[Mapping[str, Any]], _limits: ProgramLimits) -> Run:
+    async def run_roles(self, roles: Sequence[Mapping[str, Any]], _limits: ProgramLimits) -> BoxRun:
         verdict = {"nonce": roles[1]["nonce"], "status": self._said, "note": "it left", "calls": 1}
-        return Run(
+        return BoxRun(
             ended=self._ended,
             statuses=[None, 0],
             oom_kills=0,

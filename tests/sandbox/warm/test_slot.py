@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.box.contract import SandboxError
 from sandbox.box.policy import BoxSpec
-from sandbox.warm.box import Relay, Run, WarmBox
+from sandbox.warm.box import BoxRun, Relay, WarmBox
 from sandbox.warm.pool import BoxFailedError, Slot
 from sandbox.warm.values import BOX_LIMITS, NOTHING, ProgramLimits
 
@@ -41,11 +41,11 @@ class ScriptedBox(WarmBox):
         *,
         relay: Relay | None = None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Run:
+    ) -> BoxRun:
         if self._script == "broken":
             raise SandboxError("no answer")
         self._seen.append(f"run {len(roles)}")
-        return Run(
+        return BoxRun(
             ended="exited",
             statuses=[0],
             oom_kills=0,

@@ -18,7 +18,7 @@ from agent.events import (
     TurnFinished,
 )
 from agent.model.protocol import ModelError
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
@@ -41,7 +41,7 @@ def report(*outcomes: TestOutcome) -> TestReport:
         for n, outcome in enumerate(outcomes)
     )  # fmt: skip
     return TestReport(
-        status=RunStatus.COMPLETE, results=results, runner="pytest", trust=Trust.PINNED,
+        status=RunStatus.COMPLETE, results=results, runner="pytest", trust=VerdictTrust.PINNED,
         duration_s=1.25, output="",
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ from agent.events import (
     to_json,
 )
 from agent.workspace.dirtiness import is_dirty
-from sandbox.box.status import Trust
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tui.app.editor import EditorError, at_line, place
 from tui.app.keys import APP_KEYS, read_keymap, shown
@@ -165,7 +165,7 @@ def test_output_keeps_head_and_tail_and_counts_the_rest() -> None:
 
 def test_an_earlier_session_looks_as_it_did() -> None:
     report = TestReport(
-        status=RunStatus.COMPLETE, runner="pytest", trust=Trust.PINNED, duration_s=1.0,
+        status=RunStatus.COMPLETE, runner="pytest", trust=VerdictTrust.PINNED, duration_s=1.0,
         results=(TestResult(id="t::a", outcome=TestOutcome.FAILED, message="no", file="a", line=3),),
     )  # fmt: skip
     reply = ReplyFinished("Hello", "tiny", "el-x-v0001-ab", 10, 0, 5, 4096, 1.0)

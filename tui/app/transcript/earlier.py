@@ -22,7 +22,7 @@ from agent.events import (
     TestsFinished,
     TurnFinished,
 )
-from agent.reports import RunStatus, TestOutcome, TestReport, TestResult, Trust
+from agent.reports import RunStatus, TestOutcome, TestReport, TestResult, VerdictTrust
 from tui.app.transcript.entries import Entry, EventFold, SaidEntry
 
 Record = Mapping[str, Any]
@@ -91,7 +91,7 @@ def _tests(record: Record) -> TestsFinished:
             status=RunStatus(report["status"]),
             results=results,
             runner=str(report["runner"]),
-            trust=Trust(report["trust"]),
+            trust=VerdictTrust(report["trust"]),
             duration_s=float(report["duration_s"]),
             output=str(report["output"]),
         ),

@@ -18,7 +18,7 @@ from sandbox.project.declarations.locks.poetry import read_poetry
 from sandbox.project.declarations.locks.pylock import check_pylock, read_pylock
 from sandbox.project.declarations.locks.uv import read_uv
 from sandbox.project.declarations.pip_files import is_asked
-from sandbox.project.declarations.reading import ProjectError, Tree
+from sandbox.project.declarations.reading import FileTree, ProjectError
 
 _MAX_BYTES = 32 * 1024 * 1024
 _FORMATS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Locked]]] = {
@@ -34,7 +34,7 @@ _FORMATS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Locked]]] = {
 _COMPLETE = re.compile(r"pylock\..*|Pipfile\.lock")
 
 
-def read_lock(tree: Tree, folder: Path) -> Lock | None:
+def read_lock(tree: FileTree, folder: Path) -> Lock | None:
     """Return the project's lock, None if it has none; the standard's comes before a tool's own.
 
     Raises:
