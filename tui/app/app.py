@@ -21,9 +21,9 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tui.app import messages as told
-from tui.app.approval import ApprovalScreen
+from tui.app.approval import ask_on_screen
 from tui.app.backstage.backstage import Backstage
-from tui.app.backstage.lines import Lines
+from tui.app.backstage.lines import SentLines
 from tui.app.keys import APP_KEYS, read_keymap
 from tui.app.learner.panel import LearningPanel
 from tui.app.overlay import HelpScreen
@@ -70,7 +70,7 @@ class ElagentApp(App[int]):
         self._settling: Timer | None = None
         self._keymap_of_user: dict[str, str] = {}
         self.backstage = Backstage(where, mode, open_agent, self._post)
-        self.lines = Lines(self.backstage)
+        self.lines = SentLines(self.backstage)
         self.talk = TalkColumn(
             PromptBox(TypedLines(_history_file(where)), lambda: self.backstage.files),
             earlier=earlier,
@@ -146,24 +146,9 @@ class ElagentApp(App[int]):
 
     @on(told.QuestionAsked)
     def _ask(self, event: told.QuestionAsked) -> None:
-        """Show the question over everything else, until it is answered or its job is stopped."""
-        if event.answered.done():
-            return
-        screen = ApprovalScreen(event.question)
-
-        def take(answer: told.ApprovalAnswer | None) -> None:
-            if not event.answered.done():
-                no = told.ApprovalAnswer(allowed=False, reason="the user said no")
-                event.answered.set_result(answer or no)
-
-        def go_away(answered: asyncio.Future[told.ApprovalAnswer]) -> None:
-            if answered.cancelled() and self.screen_stack[-1:] == [screen]:
-                screen.dismiss(told.ApprovalAnswer(allowed=False))
-
-        event.answered.add_done_callback(go_away)
         self.talk.activity.stage("waiting for your answer")
         self.bell()
-        self.push_screen(screen, take)
+        ask_on_screen(self, event)
 
     @on(told.StatusChanged)
     def _show_status(self, event: told.StatusChanged) -> None:

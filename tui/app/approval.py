@@ -5,12 +5,13 @@ Of an edit with more than one changed place, single parts can be left out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.console import Group
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
@@ -18,7 +19,7 @@ from textual.widgets import Button, Input, Static
 
 from agent.approval import Question
 from agent.text import display_safe
-from tui.app.messages import ApprovalAnswer
+from tui.app.messages import ApprovalAnswer, QuestionAsked
 from tui.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
 
 _TITLES = {
@@ -231,6 +232,24 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
 
     def action_scroll(self, lines: int) -> None:
         self.query_one("#parts, #detail", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def ask_on_screen(app: App[int], asked: QuestionAsked) -> None:
+    """Show a question over everything else, until it is answered or its job is stopped."""
+    if asked.answered.done():
+        return
+    screen = ApprovalScreen(asked.question)
+
+    def take(answer: ApprovalAnswer | None) -> None:
+        if not asked.answered.done():
+            asked.answered.set_result(answer or ApprovalAnswer(allowed=False, reason=_NO))
+
+    def disappear(answered: asyncio.Future[ApprovalAnswer]) -> None:
+        if answered.cancelled() and app.screen_stack[-1:] == [screen]:
+            screen.dismiss(ApprovalAnswer(allowed=False))
+
+    asked.answered.add_done_callback(disappear)
+    app.push_screen(screen, take)
 
 
 def _hunks(question: Question) -> Sequence[DiffHunk]:

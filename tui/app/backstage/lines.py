@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tui.conversation import Taken
 
 
-class Lines:
+class SentLines:
     """Carries out one line after the other, without keeping the keyboard waiting."""
 
     def __init__(self, backstage: Backstage) -> None:
