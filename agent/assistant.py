@@ -33,7 +33,7 @@ from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
 from agent.rounds.learn import LearnOptions
-from agent.rounds.practice import PracticeOptions
+from agent.rounds.self_play import PracticeOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.study import Study
 from agent.session.housekeeping import sweep

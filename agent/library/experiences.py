@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agent.errors import ConfigError
 from agent.library.place import Library
-from agent.rounds.practice import unfixed
+from agent.rounds.self_play import unfixed
 from learning.experience.codec import encode
 from learning.experience.store import Counts, ExperienceStore
 from learning.promotion.adapters import AdapterStore

@@ -15,7 +15,7 @@ from agent.events import Event
 from agent.paths import RepositoryPaths, make_private
 from agent.rounds.jobs import only_one_round
 from agent.rounds.learn import LearnOptions, learn
-from agent.rounds.practice import PracticeOptions, copy_project, practise
+from agent.rounds.self_play import PracticeOptions, copy_project, practise
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.settling import settle
 from agent.rounds.yields import append_yield

@@ -12,7 +12,7 @@ from agent.approval import Approver, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
 from agent.rounds.learn import LearnOptions
-from agent.rounds.practice import PracticeOptions
+from agent.rounds.self_play import PracticeOptions
 from agent.rounds.process import LearnerSwitch
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored

@@ -11,7 +11,7 @@ import click
 from agent.events import LearnFinished
 from agent.library import adapters
 from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
-from agent.rounds.practice import PracticeOptions
+from agent.rounds.self_play import PracticeOptions
 from agent.text import display_safe
 from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async

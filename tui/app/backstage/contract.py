@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.approval import Approver
     from agent.events import Event
     from agent.rounds.learn import LearnOptions
-    from agent.rounds.practice import PracticeOptions
+    from agent.rounds.self_play import PracticeOptions
     from agent.rounds.process import LearnerSwitch
 
 

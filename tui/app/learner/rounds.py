@@ -159,7 +159,7 @@ class Learner:
 
     async def _practise(self) -> None:
         """Retry failures that nobody fixed; the round that follows learns from the repairs."""
-        from agent.rounds.practice import PracticeOptions
+        from agent.rounds.self_play import PracticeOptions
 
         settings = self._where.settings.learn
         limits = PracticeOptions(budget_s=60 * settings.practice_min, seed=settings.seed)

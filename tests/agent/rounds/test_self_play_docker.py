@@ -12,7 +12,7 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Event, Notice
 from agent.paths import Paths
-from agent.rounds.practice import PracticeOptions
+from agent.rounds.self_play import PracticeOptions
 from agent.rounds.yields import read_yields
 from agent.session.resources import Parts
 from agent.settings.schema import FixSettings, ModelSettings, SandboxSettings, Settings

@@ -13,7 +13,7 @@ from agent.advice.failure import Fact
 from agent.advice.gathering import Advice
 from agent.events import Event, Notice
 from agent.fixing.sources import Sources
-from agent.rounds.practice import PracticeOptions, copy_project, practise, unfixed
+from agent.rounds.self_play import PracticeOptions, copy_project, practise, unfixed
 from agent.rounds.yields import append_yield, read_yields
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Trust, Verdict
