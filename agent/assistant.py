@@ -33,8 +33,8 @@ from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
 from agent.rounds.learn import LearnOptions
-from agent.rounds.self_play import PracticeOptions
 from agent.rounds.process import LearnerSwitch
+from agent.rounds.self_play import SelfPlayOptions
 from agent.rounds.study import Study
 from agent.session.housekeeping import sweep
 from agent.session.resources import Parts, Resources
@@ -312,9 +312,9 @@ class Assistant:
         """Try an adapter against what is in use; the last event is `LearnFinished`."""
         return self._logged(self._study.try_adapter(name, budget_s=budget_s))
 
-    def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
+    def self_play(self, options: SelfPlayOptions) -> AsyncGenerator[Event, None]:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
-        return self._logged(self._study.practise(options))
+        return self._logged(self._study.self_play(options))
 
     def trials(self, emit: Emit) -> Trials:
         """The trials of this repository, for whoever measures; nothing is opened yet."""

@@ -1,9 +1,9 @@
-"""Practice while nobody waits: retry failures that nobody fixed, in a copy, and keep what works.
+"""Self-play repair: retry failures that nobody fixed, in a copy, and keep the verified repairs.
 
-A small model makes nothing of a raw error line but often repairs its mistake when it is told what
-the installed library really offers. Such a repair, judged by the tests, is a verified pair: the fix
-is learned at the prompt that had failed, which did not have the facts. Nothing here touches the
-user's files, and no failing try is kept.
+A small model makes nothing of a raw error line but often repairs its mistake when the prompt says
+what the installed library really offers. Such a repair, judged by the tests, is a verified pair:
+the fix is learned at the prompt that had failed, which did not have the facts. Self-play writes
+nothing to the user's files and keeps no failing completion.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _MINUTE_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PracticeOptions:
-    """How much may be tried."""
+class SelfPlayOptions:
+    """Limits of one self-play repair."""
 
     tries: int = 4
     """Replies for each failing test."""
@@ -43,7 +43,7 @@ class PracticeOptions:
 
 @dataclass(slots=True, kw_only=True)
 class _Count:
-    """What came of it so far."""
+    """Running totals of one self-play repair."""
 
     failures: int
     replies: int = 0
@@ -51,7 +51,7 @@ class _Count:
     test_runs: int = 0
     pairs: int = 0
     fixes: set[str] = field(default_factory=set)
-    """The files that came out, to tell distinct fixes from the same one again."""
+    """The repaired files; two equal ones are the same fix."""
 
     def take(self, event: Event) -> None:
         match event:
@@ -64,7 +64,7 @@ class _Count:
     def row(self, *, at: float, model: str, seconds: float) -> YieldRow:
         return YieldRow(
             at=at,
-            source="practice",
+            source="self-play",
             model=model,
             failures=self.failures,
             pairs=self.pairs,
@@ -77,15 +77,15 @@ class _Count:
 
 
 def in_words(row: YieldRow) -> str:
-    """One line for the person."""
+    """The account as one line of text."""
     return (
-        f"practice: {row.pairs} of {row.failures} failures fixed with {row.replies} replies"
+        f"self-play repair: {row.pairs} of {row.failures} failures fixed with {row.replies} replies"
         f" in {row.seconds / _MINUTE_S:.0f} min, {row.distinct} distinct fixes"
     )
 
 
 def unfixed(experiences: Sequence[Experience], *, model: str) -> Mapping[str, Experience]:
-    """For each test that is still failing, its latest failing step, from rows newest first.
+    """The latest failing step of each test that still fails; `experiences` are newest first.
 
     Steps without token ids or without a file teach nothing and are left out.
     """
@@ -118,7 +118,7 @@ def copy_project(root: Path, files: Collection[str], target: Path) -> None:
             shutil.copyfile(source, copy)
 
 
-async def practise(
+async def self_play(
     *,
     copy: Path,
     files: Sequence[str],
@@ -126,15 +126,16 @@ async def practise(
     model: Model,
     store: ExperienceStore,
     advise: Advise | None = None,
-    options: PracticeOptions = PracticeOptions(),
+    options: SelfPlayOptions = SelfPlayOptions(),
     on_yield: Callable[[YieldRow], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Event, None]:
     """Repair `copy`, a copy of the project that `runner` tests; the last event is a `Notice`.
 
-    Only tests with a stored failure are tried. `on_yield` is told what came of it, also when the
-    practice is cut short. `advise` is what the first try had not: facts of the environment. A repair is kept as a pair if
-    its file stood as it had when the stored step failed, and its verdict cannot have been forged.
+    Only tests with a stored failure are tried. `advise` gives the facts of the environment, which the
+    first completion did not have. A repair is kept as a pair if its file was the same as when the
+    stored step failed and its verdict cannot have been forged. `on_yield` gets the account, also
+    when the iterator is closed early.
 
     Raises:
         SandboxError: If the sandbox gives no answer.
@@ -165,7 +166,7 @@ async def practise(
                     found.take(event)
                     yield event
                     if clock() - started > options.budget_s:
-                        yield Notice("practice: the time is used up")
+                        yield Notice("self-play repair: the time is used up")
                         break
     finally:
         row = found.row(at=time.time(), model=model.name, seconds=clock() - started)
@@ -185,7 +186,7 @@ class _PairRecorder:
         self._found = found
 
     def record(self, step: FixStep) -> object:
-        """Keep it if it is the other half of a pair."""
+        """Store the step if it repairs the file of a known failure."""
         known = [self._failing[target] for target in step.targets if target in self._failing]
         failed = next((k for k in known if (k.path, k.before) == (step.path, step.before)), None)
         if step.verdict is not Verdict.PASS or failed is None or not step.trust.may_train:
@@ -193,7 +194,7 @@ class _PairRecorder:
         kept = self._store.add(
             Experience(
                 id=uuid.uuid4().hex[:12],
-                session="practice",
+                session="self-play",
                 created_at=time.time(),
                 repository=failed.repository,
                 model=step.action.model,

@@ -15,8 +15,8 @@ from agent.events import Event
 from agent.paths import RepositoryPaths, make_private
 from agent.rounds.jobs import only_one_round
 from agent.rounds.learn import LearnOptions, learn
-from agent.rounds.self_play import PracticeOptions, copy_project, practise
 from agent.rounds.process import LearnerSwitch
+from agent.rounds.self_play import SelfPlayOptions, copy_project, self_play
 from agent.rounds.trial.settling import settle
 from agent.rounds.yields import append_yield
 from agent.session.resources import Resources
@@ -84,17 +84,17 @@ class Study:
 
         return stream_events(work)
 
-    def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
+    def self_play(self, options: SelfPlayOptions) -> AsyncGenerator[Event, None]:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
 
         async def work(emit: Emit) -> None:
             project = await self._resources.project(emit, None)
             model = await self._resources.model(emit)
             files = await in_thread(self._workspace.list_files)
-            with tempfile.TemporaryDirectory(prefix="elagent-practice-") as folder:
+            with tempfile.TemporaryDirectory(prefix="elagent-self-play-") as folder:
                 copy = Path(folder)
                 await in_thread(copy_project, self._workspace.root, files, copy)
-                events = practise(
+                events = self_play(
                     copy=copy,
                     files=files,
                     runner=project.on_copy(copy),

@@ -1,8 +1,9 @@
-"""How many failures became verified fixes, and at what cost: one JSON line for each account.
+"""The file `yields.jsonl`: how many failures became verified fixes, and at what cost.
 
-Below a few pairs for a hundred failures there is nothing to learn fixes from, so this is the first
-figure to look at. `practice` rows come from retries while nobody waits, `sessions` rows from what a
-learning round found in the store.
+With fewer than a few pairs for a hundred failures there are too few fixes to learn from, so a person
+who asks why an adapter learned little looks here first. A learning round appends a `sessions` row
+for the experiences it found in the store; self-play repair appends a `self-play` row (`practice` in
+older rows).
 """
 
 from __future__ import annotations
@@ -18,49 +19,29 @@ _FILE = "yields.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YieldRow:
-    """One account."""
+    """One row of the file."""
 
     at: float
     """Seconds since the epoch."""
-    source: Literal["practice", "sessions"]
+    source: Literal["self-play", "sessions"]
     model: str
     failures: int
     pairs: int
-    """Verified fixes of these failures."""
+    """Failures that have a verified fix."""
     distinct: int
     """Different files among those fixes."""
     replies: int = 0
     tokens: int = 0
-    """Read and written by the model."""
+    """Tokens of the prompts and of the replies together."""
     test_runs: int = 0
     seconds: float = 0.0
 
-    @property
-    def share(self) -> float:
-        """Pairs for each failure."""
-        return self.pairs / self.failures if self.failures else 0.0
-
 
 def append_yield(folder: Path, row: YieldRow) -> None:
-    """Add one account to those in `folder`.
+    """Append a row to the file in `folder`.
 
     Raises:
         OSError: If it cannot be written.
     """
     with (folder / _FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-
-
-def read_yields(folder: Path) -> tuple[YieldRow, ...]:
-    """All accounts, oldest first; a line that a crash tore does not count."""
-    try:
-        lines = (folder / _FILE).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return ()
-    rows = []
-    for line in lines:
-        try:
-            rows.append(YieldRow(**json.loads(line)))
-        except (ValueError, TypeError, RecursionError):
-            continue
-    return tuple(rows)

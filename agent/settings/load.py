@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from agent.errors import ConfigError
 from agent.paths import user_config_file
@@ -49,6 +50,9 @@ __all__ = [
 _PREFIX = "ELAGENT_"
 # Short names for what is set most often.
 _ALIASES = MappingProxyType({"ELAGENT_MODEL": "model.name"})
+# Earlier names of settings, which are still read.
+_RENAMED = MappingProxyType({"learn.practice_min": "learn.self_play_min"})
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ def load(
     known = dict(_declared())
     user = {
         key: _Value(value=_from_data(known, key, given.value, given.place), origin=given.place)
-        for key, given in read_user(user_config_file(environ))
+        for key, given in _renamed(read_user(user_config_file(environ)))
     }
     now = dict(_from_environ(known, environ)) | {
         key: _Value(value=_from_data(known, key, value, "the command line"), origin="command line")
@@ -102,7 +106,7 @@ def load(
     own = user | now
     project = {
         key: _from_project(known, key, given, own.get(key))
-        for key, given in (read_project(cwd) if trusted else ())
+        for key, given in _renamed(read_project(cwd) if trusted else ())
     }
     return _assemble(known, user | project | now)
 
@@ -146,12 +150,22 @@ def _look_up(known: Mapping[str, _Known], key: str, place: str) -> _Known:
     raise ConfigError(f"{place}: there is no setting {key!r}{hint}")
 
 
+def _renamed(given: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
+    """The same values under the settings' present names.
+
+    Values under an earlier name come first, so that one under the present name overrides them.
+    """
+    for key, value in sorted(given, key=lambda item: item[0] not in _RENAMED):
+        yield _RENAMED.get(key, key), value
+
+
 def _from_environ(
     known: Mapping[str, _Known], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, _Value]]:
     # Sorted, so that the alias ELAGENT_MODEL comes before, and gives way to, ELAGENT_MODEL_NAME.
     for name in sorted(environ):
         key = _ALIASES.get(name) or _key_of(known, name)
+        key = _RENAMED.get(key, key) if key else None
         text = environ[name]
         if key is None or not text:
             continue

@@ -163,8 +163,9 @@ class LearnSettings:
     """So long nobody must have touched it before."""
     background_after: int = _setting(4, low=1)
     """So many verified experiences that nothing was learned from must be there."""
-    practice_min: float = _setting(20.0, low=0.0)
-    """So long, once a session, failures that nobody fixed are retried before it; 0: never."""
+    self_play_min: float = _setting(20.0, low=0.0)
+    """Minutes of self-play repair before it, once a session: failures that nobody fixed are retried.
+    0: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

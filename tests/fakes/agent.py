@@ -12,8 +12,8 @@ from agent.approval import Approver, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
 from agent.rounds.learn import LearnOptions
-from agent.rounds.self_play import PracticeOptions
 from agent.rounds.process import LearnerSwitch
+from agent.rounds.self_play import SelfPlayOptions
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored
 
@@ -70,8 +70,8 @@ class ScriptedAgent:
 
     script: list[Sequence[Scripted]] = field(default_factory=lambda: [(TurnFinished("done"),)])
     learning: Sequence[Scripted] = ()
-    practice: Sequence[Scripted] = ()
-    practised: list[PracticeOptions] = field(default_factory=list)
+    self_play_events: Sequence[Scripted] = ()
+    self_played: list[SelfPlayOptions] = field(default_factory=list)
     conversation: Conversation = field(default_factory=Conversation)
     workspace: ScriptedFiles = field(default_factory=ScriptedFiles)
     approver: Approver | None = None
@@ -129,9 +129,9 @@ class ScriptedAgent:
         finally:
             self.learner_ended = True
 
-    async def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]:
-        self.practised.append(options)
-        for item in self.practice:
+    async def self_play(self, options: SelfPlayOptions) -> AsyncGenerator[Event, None]:
+        self.self_played.append(options)
+        for item in self.self_play_events:
             async for event in self._play(item):
                 yield event
 

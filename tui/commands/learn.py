@@ -11,14 +11,14 @@ import click
 from agent.events import LearnFinished
 from agent.library import adapters
 from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
-from agent.rounds.self_play import PracticeOptions
+from agent.rounds.self_play import SelfPlayOptions
 from agent.text import display_safe
 from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async
 from tui.wiring import Context, context
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")
-_PRACTICE_S = 1800.0
+_SELF_PLAY_S = 1800.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -72,7 +72,10 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 @click.option("--no-trial", is_flag=True, help="Keep the adapter in shadow, untried.")
 @click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")
 @click.option("--types", type=Types(), metavar="LIST", help=f"Any of {','.join(_TYPES)}. [all]")
-@click.option("--practise", is_flag=True, help="First retry failures that nobody fixed, in a copy.")
+@click.option(
+    "--self-play", is_flag=True, help="First retry failures that nobody fixed, in a copy."
+)
+@click.option("--practise", "practise", is_flag=True, hidden=True)  # its earlier name
 @click.option("--rebuild", metavar="NAME", help="Make a tainted adapter again, without the rest.")
 @click.option("--report", is_flag=True, help="Only show what the last round learned; none is run.")
 @click.option(
@@ -96,6 +99,7 @@ def learn(
     no_trial: bool,
     rounds: int,
     types: frozenset[ExampleKind] | None,
+    self_play: bool,
     practise: bool,
     rebuild: str | None,
     report: bool,
@@ -106,7 +110,8 @@ def learn(
     model: str | None,
     as_json: bool,
 ) -> int:
-    if report and (dry_run or practise or discard or rebuild or rounds > 1):
+    self_play = self_play or practise
+    if report and (dry_run or self_play or discard or rebuild or rounds > 1):
         raise click.UsageError("--report only shows the last round; leave the other options away")
     where = context(
         path,
@@ -133,9 +138,9 @@ def learn(
 
     async def run() -> None:
         async with open_assistant(where) as assistant:
-            if practise and not dry_run:
-                limits = PracticeOptions(budget_s=budget or _PRACTICE_S, seed=options.seed)
-                await show_all(assistant.practise(limits), presenter)
+            if self_play and not dry_run:
+                limits = SelfPlayOptions(budget_s=budget or _SELF_PLAY_S, seed=options.seed)
+                await show_all(assistant.self_play(limits), presenter)
             for number in range(1 if dry_run or rebuild else rounds):
                 again = dataclasses.replace(
                     options, seed=options.seed + number, parent=made[-1] if made else None

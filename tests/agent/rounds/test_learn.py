@@ -14,7 +14,6 @@ import pytest
 
 from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
 from agent.rounds.learn import CannotTrainError, LearnError, LearnOptions, Measure, learn
-from agent.rounds.yields import read_yields
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -26,6 +25,7 @@ from sandbox.box.contract import EngineUnavailableError
 from tests.fakes.experiences import make_experience
 from tests.fakes.tiny_llama import build_tiny_model, spoken
 from tests.fakes.trials import won_trial
+from tests.fakes.yields import read_yields
 
 _BEFORE = "total = 1\n"
 _AFTER = "total = 0\n"

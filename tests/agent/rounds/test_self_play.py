@@ -1,4 +1,4 @@
-"""Practice turns old failures into verified pairs, and touches nothing of the user's."""
+"""Self-play repair turns old failures into verified pairs, and touches nothing of the user's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from agent.advice.failure import Fact
 from agent.advice.gathering import Advice
 from agent.events import Event, Notice
 from agent.fixing.sources import Sources
-from agent.rounds.self_play import PracticeOptions, copy_project, practise, unfixed
-from agent.rounds.yields import append_yield, read_yields
+from agent.rounds.self_play import SelfPlayOptions, copy_project, self_play, unfixed
+from agent.rounds.yields import append_yield
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Trust, Verdict
 from learning.training.selection import select
@@ -22,6 +22,7 @@ from sandbox.verdict.report import TestReport, TestResult
 from tests.fakes.experiences import make_action, make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report
+from tests.fakes.yields import read_yields
 
 _TEST = "tests/test_shop.py::test_total"
 _BEFORE = "def total(prices):\n    return 1\n"
@@ -68,7 +69,7 @@ def _reply(source: str) -> str:
     return f"```python\n{source}```"
 
 
-async def _practise(
+async def _self_play(
     store: ExperienceStore, tmp_path: Path, *replies: str, **options: object
 ) -> tuple[list[Event], ScriptedModel]:
     _, copy, files = _project(tmp_path)
@@ -80,14 +81,14 @@ async def _practise(
 
     events = [
         event
-        async for event in practise(
+        async for event in self_play(
             copy=copy,
             files=files,
             runner=_runner(copy),
             model=model,
             store=store,
             advise=advise,
-            options=PracticeOptions(**options),  # type: ignore[arg-type]
+            options=SelfPlayOptions(**options),  # type: ignore[arg-type]
             clock=lambda: float(next(ticks)),
         )
     ]
@@ -98,13 +99,13 @@ async def test_a_repair_with_facts_is_kept_for_the_prompt_that_had_failed(
     store: ExperienceStore, tmp_path: Path
 ) -> None:
     store.add(_failure())
-    events, model = await _practise(store, tmp_path, _BEFORE.replace("1", "2"), _AFTER)
+    events, model = await _self_play(store, tmp_path, _BEFORE.replace("1", "2"), _AFTER)
     assert "sum(iterable) adds numbers" in model.requests[-1].messages[-1].content
     (pair, _old) = store.list()
     assert (pair.fixes, pair.verdict, pair.after) == ("old", Verdict.PASS, _AFTER)
     assert pair.trust is Trust.PINNED
     assert isinstance(events[-1], Notice)
-    assert events[-1].text.startswith("practice: 1 of 1 failures fixed with 2 replies")
+    assert events[-1].text.startswith("self-play repair: 1 of 1 failures fixed with 2 replies")
     assert events[-1].text.endswith("1 distinct fixes")
     assert unfixed(store.list(), model="scripted") == {}
 
@@ -113,9 +114,9 @@ async def test_what_came_of_it_is_logged_also_when_it_is_cut_short(
     store: ExperienceStore, tmp_path: Path
 ) -> None:
     store.add(_failure())
-    for number, options in enumerate((PracticeOptions(), PracticeOptions(budget_s=1.0))):
+    for number, options in enumerate((SelfPlayOptions(), SelfPlayOptions(budget_s=1.0))):
         _, copy, files = _project(tmp_path / str(number))
-        practice = practise(
+        events = self_play(
             copy=copy,
             files=files,
             runner=_runner(copy),
@@ -124,16 +125,16 @@ async def test_what_came_of_it_is_logged_also_when_it_is_cut_short(
             options=options,
             on_yield=partial(append_yield, tmp_path),
         )
-        async for _ in practice:
+        async for _ in events:
             if number:
                 break
-        await practice.aclose()
+        await events.aclose()
         if not number:
             store.add(_failure("later"))
             store.forget(store.list()[1].id)
     whole, short = read_yields(tmp_path)
-    assert (whole.failures, whole.pairs, whole.distinct, whole.share) == (1, 1, 1, 1.0)
-    assert (whole.replies, whole.source, whole.model) == (2, "practice", "scripted")
+    assert (whole.failures, whole.pairs, whole.distinct) == (1, 1, 1)
+    assert (whole.replies, whole.source, whole.model) == (2, "self-play", "scripted")
     assert whole.test_runs > 1
     assert whole.tokens > 0
     assert (short.pairs, short.failures) == (0, 1)
@@ -141,14 +142,14 @@ async def test_what_came_of_it_is_logged_also_when_it_is_cut_short(
 
 async def test_only_known_failures_are_tried(store: ExperienceStore, tmp_path: Path) -> None:
     store.add(_failure(targets=("tests/test_shop.py::test_other",)))
-    events, model = await _practise(store, tmp_path, _AFTER)
+    events, model = await _self_play(store, tmp_path, _AFTER)
     assert model.requests == []
     assert isinstance(events[-1], Notice)
 
 
 async def test_the_users_files_stay_as_they_are(store: ExperienceStore, tmp_path: Path) -> None:
     store.add(_failure())
-    await _practise(store, tmp_path, _AFTER)
+    await _self_play(store, tmp_path, _AFTER)
     assert (tmp_path / "project" / "shop.py").read_text() == _BEFORE
     assert not (tmp_path / "copy" / "link.py").exists()
 
@@ -157,22 +158,22 @@ async def test_a_file_that_has_changed_since_gives_no_pair(
     store: ExperienceStore, tmp_path: Path
 ) -> None:
     store.add(_failure(before="def total(prices):\n    return 7\n"))
-    events, _ = await _practise(store, tmp_path, _AFTER)
+    events, _ = await _self_play(store, tmp_path, _AFTER)
     assert len(store.list()) == 1
     assert isinstance(events[-1], Notice)
     assert "0 of 1 failures" in events[-1].text
 
 
 async def test_without_failures_nothing_is_asked(store: ExperienceStore, tmp_path: Path) -> None:
-    events, model = await _practise(store, tmp_path)
+    events, model = await _self_play(store, tmp_path)
     assert model.requests == []
     assert len(events) == 1
 
 
-async def test_practice_ends_with_its_time(store: ExperienceStore, tmp_path: Path) -> None:
+async def test_self_play_ends_with_its_time(store: ExperienceStore, tmp_path: Path) -> None:
     store.add(_failure())
-    events, _ = await _practise(store, tmp_path, _AFTER, budget_s=1.0)
-    assert Notice("practice: the time is used up") in events
+    events, _ = await _self_play(store, tmp_path, _AFTER, budget_s=1.0)
+    assert Notice("self-play repair: the time is used up") in events
     assert len(store.list()) == 1
 
 
@@ -185,7 +186,7 @@ def test_what_was_fixed_or_cannot_teach_is_not_tried_again() -> None:
     assert list(unfixed([_failure()], model="scripted")) == [_TEST]
 
 
-def test_a_pair_from_practice_is_selected_as_hindsight() -> None:
+def test_a_pair_from_self_play_is_selected_as_hindsight() -> None:
     old = _failure()
     fix = _failure("new", verdict=Verdict.PASS, fixes="old", trust=Trust.PINNED, after=_AFTER)
     selection = select([fix, old], model="scripted", max_examples=8)

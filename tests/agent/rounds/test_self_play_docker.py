@@ -1,4 +1,4 @@
-"""Practice with a real sandbox, a real repository and a scripted server: what it leaves behind."""
+"""Self-play repair with a real sandbox, a real repository and a scripted server: what it leaves behind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Event, Notice
 from agent.paths import Paths
-from agent.rounds.self_play import PracticeOptions
-from agent.rounds.yields import read_yields
+from agent.rounds.self_play import SelfPlayOptions
 from agent.session.resources import Parts
 from agent.settings.schema import FixSettings, ModelSettings, SandboxSettings, Settings
 from learning.experience.store import ExperienceStore
@@ -21,6 +20,7 @@ from learning.records import Verdict
 from learning.training.job import ExampleKind
 from learning.training.selection import select
 from tests.fakes.openai_server import FakeServer, Scripted, serve
+from tests.fakes.yields import read_yields
 
 _WRONG = (
     "import packaging.version\n\n\n"
@@ -74,10 +74,10 @@ async def test_a_failure_of_a_session_becomes_a_pair_at_its_own_prompt(
         )
         async with Assistant(parts, ModeApprover("auto")) as assistant:
             assert [event async for event in assistant.fix()]
-            practice = PracticeOptions(tries=2)
-            events = [event async for event in assistant.practise(practice)]
-    assert _notices(events)[-1].startswith("practice: 1 of 1 failures fixed with 2 replies")
-    assert (root / "calc.py").read_text() == _WRONG, "practice wrote into the user's files"
+            options = SelfPlayOptions(tries=2)
+            events = [event async for event in assistant.self_play(options)]
+    assert _notices(events)[-1].startswith("self-play repair: 1 of 1 failures fixed with 2 replies")
+    assert (root / "calc.py").read_text() == _WRONG, "self-play wrote into the user's files"
 
     with ExperienceStore.open(paths.repository(root).experiences) as store:
         rows = store.list()

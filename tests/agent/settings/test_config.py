@@ -69,6 +69,21 @@ def test_the_short_name_of_the_model_gives_way_to_the_long_one(place: Place) -> 
     assert origins["model.name"] == "environment ELAGENT_MODEL_NAME"
 
 
+def test_a_setting_is_read_under_its_earlier_name_where_its_present_one_is_not_given(
+    place: Place,
+) -> None:
+    place.user_file.write_text("[learn]\npractice_min = 3\n")
+    assert place.load()[0].learn.self_play_min == 3
+    place.user_file.write_text("[learn]\nself_play_min = 4\npractice_min = 3\n")
+    assert place.load()[0].learn.self_play_min == 4
+    place.environ["ELAGENT_LEARN_PRACTICE_MIN"] = "5"
+    settings, origins = place.load()
+    assert settings.learn.self_play_min == 5
+    assert origins["learn.self_play_min"] == "environment ELAGENT_LEARN_PRACTICE_MIN"
+    place.environ["ELAGENT_LEARN_SELF_PLAY_MIN"] = "6"
+    assert place.load()[0].learn.self_play_min == 6
+
+
 def test_values_of_the_environment_are_read_as_their_type(place: Place) -> None:
     place.environ |= {
         "ELAGENT_SESSION_CAPTURE": "no",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from agent.approval import Approver
     from agent.events import Event
     from agent.rounds.learn import LearnOptions
-    from agent.rounds.self_play import PracticeOptions
     from agent.rounds.process import LearnerSwitch
+    from agent.rounds.self_play import SelfPlayOptions
 
 
 class RepositoryFiles(TalkedFiles, Protocol):
@@ -37,7 +37,7 @@ class Agent(TalkingAgent, Protocol):
         self, options: LearnOptions, *, switch: LearnerSwitch | None = None
     ) -> AsyncGenerator[Event, None]: ...
 
-    def practise(self, options: PracticeOptions) -> AsyncGenerator[Event, None]: ...
+    def self_play(self, options: SelfPlayOptions) -> AsyncGenerator[Event, None]: ...
 
 
 OpenAgent = Callable[["Approver"], AbstractAsyncContextManager[Agent]]

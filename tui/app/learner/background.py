@@ -38,7 +38,7 @@ class Conditions:
     """The reason against learning now, such as low memory; empty if there is none."""
     given_up: bool = False
     """True if a round failed in this session; no other round starts by itself then."""
-    to_practise: int = 0
+    to_retry: int = 0
     """Failures that nobody fixed and that were not retried in this session."""
 
 
@@ -60,7 +60,7 @@ def decide(settings: LearnSettings, now: Conditions) -> LearnerAction:
         reason = "off (learn.background); /learn runs a round"
     elif now.given_up:
         reason = "the last round made nothing; /learn tries again"
-    elif missing > 0 and not now.to_practise:
+    elif missing > 0 and not now.to_retry:
         reason = f"starts after {missing} more verified experiences"
     elif now.trouble:
         reason = now.trouble

@@ -51,7 +51,7 @@ class Learner:
         self._switch: LearnerSwitch | None = None
         self._by_hand = self._given_up = False
         self._new_verified = self._unfixed = 0
-        self._practising = self._practised = False
+        self._self_playing = self._self_played = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._stop_reason = ""
@@ -127,7 +127,7 @@ class Learner:
             by_hand=self._by_hand,
             trouble=trouble(available_bytes=available_bytes()),
             given_up=self._given_up,
-            to_practise=self._to_practise,
+            to_retry=self._to_retry,
         )
 
     def _look_later(self) -> None:
@@ -153,32 +153,32 @@ class Learner:
         self._look_later()
 
     @property
-    def _to_practise(self) -> int:
-        wanted = self._where.settings.learn.practice_min > 0 and not self._practised
+    def _to_retry(self) -> int:
+        wanted = self._where.settings.learn.self_play_min > 0 and not self._self_played
         return self._unfixed if wanted else 0
 
-    async def _practise(self) -> None:
+    async def _self_play(self) -> None:
         """Retry failures that nobody fixed; the round that follows learns from the repairs."""
-        from agent.rounds.self_play import PracticeOptions
+        from agent.rounds.self_play import SelfPlayOptions
 
         settings = self._where.settings.learn
-        limits = PracticeOptions(budget_s=60 * settings.practice_min, seed=settings.seed)
-        self._practising = True
+        limits = SelfPlayOptions(budget_s=60 * settings.self_play_min, seed=settings.seed)
+        self._self_playing = True
         self._learning.paused = ""
         try:
-            async for event in self._agent().practise(limits):
+            async for event in self._agent().self_play(limits):
                 self._learning.take(event)
                 self._post(LearningChanged())
         finally:
-            self._practising = False
-        self._practised = True
+            self._self_playing = False
+        self._self_played = True
         await self._count()
 
-    async def _practised_enough(self) -> bool:
-        """Practise first if nobody asked for the round; False if there is too little to learn then."""
-        if self._by_hand or not self._to_practise:
+    async def _enough_after_self_play(self) -> bool:
+        """Run self-play repair first unless a person asked for the round; False if there is too little to learn then."""
+        if self._by_hand or not self._to_retry:
             return True
-        await self._practise()
+        await self._self_play()
         return self._new_verified >= self._where.settings.learn.background_after
 
     async def _round(self, switch: LearnerSwitch) -> None:
@@ -186,7 +186,7 @@ class Learner:
         from agent.rounds.options import round_options
 
         try:
-            if not await self._practised_enough():
+            if not await self._enough_after_self_play():
                 return
             options = round_options(self._where.settings.learn)
             async for event in self._agent().learn(options, switch=switch):
@@ -237,8 +237,8 @@ class Learner:
 
     def _pause(self, reason: str) -> None:
         if (
-            self._practising
-        ):  # practice uses the model and the sandbox, which the person may need now
+            self._self_playing
+        ):  # self-play repair uses the model and the sandbox, which the person may need now
             self._end("")
             return
         if self._switch is not None and not self._switch.paused:

@@ -43,8 +43,8 @@ def test_it_waits_and_says_what_for(change: dict[str, Any], reason: str) -> None
     assert reason in step.reason
 
 
-def test_failures_to_practise_on_are_reason_enough_to_start() -> None:
-    few = dataclasses.replace(READY, new_verified=0, to_practise=2)
+def test_failures_to_retry_are_reason_enough_to_start() -> None:
+    few = dataclasses.replace(READY, new_verified=0, to_retry=2)
     assert decide(SETTINGS, few).action == "start"
     assert decide(SETTINGS, dataclasses.replace(few, idle_s=1.0)).action == "wait"
 
@@ -138,31 +138,31 @@ def _fail_once(where: Context) -> None:
         store.add(make_experience(model=model, action=make_action(model=model)))
 
 
-async def test_unfixed_failures_are_practised_on_once_and_too_few_fixes_start_no_round(
+async def test_unfixed_failures_are_retried_once_and_too_few_fixes_start_no_round(
     opened: Opens, where: Context
 ) -> None:
     _fail_once(where)
-    agent = ScriptedAgent(practice=(Notice("practice: 0 of 1 failures fixed"),))
+    agent = ScriptedAgent(self_play_events=(Notice("self-play repair: 0 of 1 failures fixed"),))
     async with opened(agent) as (app, pilot):
         await until(
             pilot, lambda: app.backstage.learning.waits_for == "starts when idle for 10 min"
         )
         app.backstage.learner.start(by_hand=False)
         await until(pilot, lambda: not app.backstage.learner.running)
-        assert [limits.budget_s for limits in agent.practised] == [1200.0]
+        assert [limits.budget_s for limits in agent.self_played] == [1200.0]
         assert agent.switch is None, "a round began without anything new to learn"
         await until(pilot, lambda: "more verified" in app.backstage.learning.waits_for)
 
 
-async def test_a_keypress_ends_practice_at_once(opened: Opens, where: Context) -> None:
+async def test_a_keypress_ends_self_play_at_once(opened: Opens, where: Context) -> None:
     _fail_once(where)
-    agent = ScriptedAgent(practice=(StageStarted("model rewrites a.py"), Waits()))
+    agent = ScriptedAgent(self_play_events=(StageStarted("model rewrites a.py"), Waits()))
     async with opened(agent) as (app, pilot):
         await until(
             pilot, lambda: app.backstage.learning.waits_for == "starts when idle for 10 min"
         )
         app.backstage.learner.start(by_hand=False)
-        await until(pilot, lambda: bool(agent.practised))
+        await until(pilot, lambda: bool(agent.self_played))
         await pilot.press("x")
         await until(pilot, lambda: not app.backstage.learner.running)
         assert agent.switch is None
