@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from lab.article.attempts import Attempt
+from lab.article.rollouts import Rollout
 from learning.evidence.judge import judged_evidence
 from learning.records import (
     Action,
@@ -150,7 +150,7 @@ def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str
     return sorted(order[:cut]), sorted(order[cut : cut + settings.held_out])
 
 
-def experience_of(attempt: Attempt, messages: Sequence[Message], *, model: str) -> Experience:
+def experience_of(attempt: Rollout, messages: Sequence[Message], *, model: str) -> Experience:
     """One attempt as the recorder would have kept it; all of its reply counts as written."""
     facts = () if attempt.passed else (_failure(attempt),)
     return Experience(
@@ -176,7 +176,7 @@ def experience_of(attempt: Attempt, messages: Sequence[Message], *, model: str) 
     )
 
 
-def _failure(attempt: Attempt) -> Evidence:
+def _failure(attempt: Rollout) -> Evidence:
     return judged_evidence(attempt.said, subject=attempt.task_id, file=_FILE)
 
 

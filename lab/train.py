@@ -22,7 +22,7 @@ from lab.arms import (
     experience_of,
     rule_for,
 )
-from lab.article.attempts import Attempt, AttemptFile, attempt_of
+from lab.article.rollouts import Rollout, RolloutFile, rollout_of
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
 from learning.evaluation.samples import SampleKey
@@ -52,11 +52,11 @@ class Trained:
 async def attempt(
     tasks: Sequence[Task],
     generator: Generator,
-    file: AttemptFile,
+    file: RolloutFile,
     *,
     settings: BaselineSettings,
-    on_row: OnRow[Attempt] = silent,
-) -> list[Attempt]:
+    on_row: OnRow[Rollout] = silent,
+) -> list[Rollout]:
     """Complete `file`: sampled attempts at every task, each judged once; returns them all.
 
     Raises:
@@ -68,8 +68,8 @@ async def attempt(
         temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
     )
 
-    async def make(key: SampleKey) -> Attempt:
-        return attempt_of(key, *await answer(by_id[key[0]], generator, sampling, key[1]))
+    async def make(key: SampleKey) -> Rollout:
+        return rollout_of(key, *await answer(by_id[key[0]], generator, sampling, key[1]))
 
     found = await complete(file, keys_of(tasks, settings.samples), make, on_row=on_row)
     return list(found.values())
@@ -77,7 +77,7 @@ async def attempt(
 
 async def learn_arm(
     arm: Arm,
-    attempts: Sequence[Attempt],
+    attempts: Sequence[Rollout],
     prompts: Mapping[str, Prompt],
     folder: Path,
     *,

@@ -94,7 +94,7 @@ def _trained(trainer: Any, job: TrainingJob, heartbeat: Heartbeat) -> dict[str, 
 
     begun, losses, tokens = time.monotonic(), list[float](), 0
 
-    class Watch(TrainerCallback):
+    class BudgetCallback(TrainerCallback):
         def on_log(self, args: object, state: Any, control: Any, **told: Any) -> None:  # noqa: ANN401
             nonlocal tokens
             if "loss" not in told["logs"]:
@@ -115,7 +115,7 @@ def _trained(trainer: Any, job: TrainingJob, heartbeat: Heartbeat) -> dict[str, 
                 control.should_training_stop = True
 
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Watch())
+    trainer.add_callback(BudgetCallback())
     heartbeat.say(ProgressLine(stage="training", steps=job.steps))
     trainer.train()
     return {
@@ -203,7 +203,7 @@ def _sdpo(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  
     groups = _by_prompt(steps)
     size = min(map(len, groups.values()))
 
-    class Replayed(SDPOTrainer):  # type: ignore[misc]  # untyped
+    class RecordedSdpo(SDPOTrainer):  # type: ignore[misc]  # untyped
         def _prepare_training_batch(self, inputs: list[dict[str, Any]]) -> object:
             self.dealt = list(_dealt([row["prompt"] for row in inputs], groups))
             told = [
@@ -216,7 +216,7 @@ def _sdpo(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  
             return prompt_ids, [list(step.action.token_ids) for step in self.dealt]
 
     rows = [{"prompt": json.loads(key), "privileged_context": ""} for key in groups]
-    return Replayed(
+    return RecordedSdpo(
         model=_base(job),
         peft_config=_lora(job),
         reward_funcs=_reward,
@@ -247,7 +247,7 @@ def _sdft(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  
         for place, step in enumerate(steps)
     ]
 
-    class Replayed(SDFTTrainer):  # type: ignore[misc]  # untyped
+    class RecordedSdft(SDFTTrainer):  # type: ignore[misc]  # untyped
         def sample_rollouts(self, inputs: list[dict[str, Any]]) -> object:
             self.dealt = [steps[row[_REPLY]] for row in inputs]
             return super().sample_rollouts(inputs)
@@ -255,7 +255,7 @@ def _sdft(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  
         def _generate(self, prompt_ids: list[list[int]]) -> tuple[list[list[int]], list[list[int]]]:
             return prompt_ids, [list(step.action.token_ids) for step in self.dealt]
 
-    return Replayed(
+    return RecordedSdft(
         model=_base(job),
         peft_config=_lora(job),
         args=SDFTConfig(

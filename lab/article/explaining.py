@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from agent.settings.schema import ModelSettings
-from lab.article.attempts import TextFile
+from lab.article.rollouts import ExplanationFile
 from lab.article.settings import Explainer
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import OnRow, complete, silent
@@ -24,7 +24,7 @@ def explainer_settings(chosen: Explainer, own: ModelSettings) -> ModelSettings:
 async def explain_all(
     asked: Mapping[str, str],
     generator: Generator,
-    file: TextFile,
+    file: ExplanationFile,
     *,
     max_tokens: int,
     refused: Callable[[str], bool] = lambda _text: False,

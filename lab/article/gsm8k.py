@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from lab.article.attempts import Attempt, AttemptFile, attempt_of
-from lab.article.lessons import NEUTRAL, Lesson, clipped, lesson_of, words
-from lab.article.results import Row, paired_row
+from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
+from lab.article.results import ArmRow, paired_row
+from lab.article.rollouts import Rollout, RolloutFile, rollout_of
 from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem, word_prompt, word_tasks
 from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
@@ -54,11 +54,11 @@ def chosen(items: Sequence[_T], count: int, seed: int) -> list[_T]:
 async def attempt_all(
     problems: Sequence[WordProblem],
     generator: Generator,
-    file: AttemptFile,
+    file: RolloutFile,
     sampling: Sampling,
     *,
-    on_row: OnRow[Attempt] = silent,
-) -> list[Attempt]:
+    on_row: OnRow[Rollout] = silent,
+) -> list[Rollout]:
     """Complete `file`: one attempt at each problem, with its tokens.
 
     Raises:
@@ -66,8 +66,8 @@ async def attempt_all(
     """
     tasks = {task.id: task for task in word_tasks(problems)}
 
-    async def make(key: SampleKey) -> Attempt:
-        return attempt_of(key, *await answer(tasks[key[0]], generator, sampling, key[1]))
+    async def make(key: SampleKey) -> Rollout:
+        return rollout_of(key, *await answer(tasks[key[0]], generator, sampling, key[1]))
 
     found = await complete(file, keys_of(tasks.values()), make, on_row=on_row)
     return list(found.values())
@@ -96,7 +96,7 @@ def asked_of(problem: WordProblem, *, model: str) -> Experience:
     )
 
 
-def explanation_prompt(problem: WordProblem, attempt: Attempt) -> str:
+def explanation_prompt(problem: WordProblem, attempt: Rollout) -> str:
     """What a model is asked in order to explain an attempt."""
     return words(
         "article_explain_word",
@@ -108,10 +108,10 @@ def explanation_prompt(problem: WordProblem, attempt: Attempt) -> str:
 
 def lessons_of(
     problems: Sequence[WordProblem],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[Rollout],
     arm: str,
     explanations: Mapping[str, str],
-) -> list[Lesson]:
+) -> list[FeedbackExample]:
     """One lesson per attempt; without an explanation there is none in the arm `explained`."""
     lessons = []
     for problem, attempt in zip(problems, attempts, strict=True):
@@ -123,7 +123,7 @@ def lessons_of(
         else:
             continue
         messages = word_prompt(problem).messages
-        lessons.append(lesson_of(problem.task_id, messages, attempt.token_ids, note))
+        lessons.append(example_with_note(problem.task_id, messages, attempt.token_ids, note))
     return lessons
 
 
@@ -132,7 +132,7 @@ def rows_of(
     before: Mapping[str, float],
     after: Mapping[str, Mapping[str, float]],
     reasons: Mapping[str, str],
-) -> tuple[Row, ...]:
+) -> tuple[ArmRow, ...]:
     """All arms in their order; `reasons` say why one was not run."""
     return tuple(
         replace(

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from agent.rounds.trial.humaneval import humaneval_tasks
 from agent.rounds.trial.judging import Judge
-from lab.article.attempts import Attempt, AttemptFile, attempt_of
-from lab.article.lessons import NEUTRAL, Lesson, clipped, lesson_of, words
+from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
 from lab.article.printing import Programs, printed_pairs
-from lab.article.results import Row, paired_row
+from lab.article.results import ArmRow, paired_row
+from lab.article.rollouts import Rollout, RolloutFile, rollout_of
 from lab.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import prompt_for
@@ -66,12 +66,12 @@ async def attempt_all(
     generator: Generator,
     judge: Judge,
     programs: Programs,
-    file: AttemptFile,
+    file: RolloutFile,
     *,
     sampling: Sampling,
     samples: int,
-    on_row: OnRow[Attempt] = silent,
-) -> dict[SampleKey, Attempt]:
+    on_row: OnRow[Rollout] = silent,
+) -> dict[SampleKey, Rollout]:
     """Complete `file`: attempts at every problem, judged, with what they print.
 
     Raises:
@@ -81,24 +81,24 @@ async def attempt_all(
     by_id = {problem.task_id: problem for problem in problems}
     tasks = {task.id: task for task in humaneval_tasks(problems, judge, "chat", judge_raw=False)}
 
-    async def make(key: SampleKey) -> Attempt:
+    async def make(key: SampleKey) -> Rollout:
         problem = by_id[key[0]]
         reply, judged = await answer(tasks[key[0]], generator, sampling, key[1])
         pairs, printing_s = await printed_pairs(
             programs, problem.prompt + judged.clean, problem.entry_point, problem.test
         )
-        made = attempt_of(key, reply, judged)
+        made = rollout_of(key, reply, judged)
         return replace(made, notes={"printed": pairs}, sandbox_s=made.sandbox_s + printing_s)
 
     return await complete(file, keys_of(tasks.values(), samples), make, on_row=on_row)
 
 
-def result_words(attempt: Attempt) -> str:
+def result_words(attempt: Rollout) -> str:
     """The verdict of an attempt in words."""
     return "passed" if attempt.passed else f"failed: {attempt.said}"
 
 
-def explanation_prompt(problem: Problem, attempt: Attempt) -> str:
+def explanation_prompt(problem: Problem, attempt: Rollout) -> str:
     """What a model is asked in order to explain an attempt."""
     return words(
         "article_explain_code",
@@ -110,10 +110,10 @@ def explanation_prompt(problem: Problem, attempt: Attempt) -> str:
 
 def lessons_of(
     problems: Mapping[str, Problem],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[Rollout],
     arm: str,
     explanations: Mapping[str, str],
-) -> list[Lesson]:
+) -> list[FeedbackExample]:
     """One lesson per attempt of which the arm has something to say."""
     lessons = []
     for attempt in attempts:
@@ -121,11 +121,11 @@ def lessons_of(
         key = attempt_key(attempt)
         if note := _note(problem, attempt, arm, explanations.get(key, "")):
             messages = prompt_for(problem.prompt, "chat").messages
-            lessons.append(lesson_of(key, messages, attempt.token_ids, note))
+            lessons.append(example_with_note(key, messages, attempt.token_ids, note))
     return lessons
 
 
-def attempt_key(attempt: Attempt) -> str:
+def attempt_key(attempt: Rollout) -> str:
     """Task and index of an attempt in one word."""
     return f"{attempt.task_id}#{attempt.index}"
 
@@ -151,7 +151,7 @@ def rows_of(
     before: Mapping[str, float],
     after: Mapping[str, Mapping[tuple[int, str], float]],
     reasons: Mapping[str, str],
-) -> tuple[Row, ...]:
+) -> tuple[ArmRow, ...]:
     """All arms in their order; `reasons` say why one was not run."""
     of_tasks = len({task for halves in splits for task in halves.measure})
     rows = []
@@ -163,7 +163,7 @@ def rows_of(
     return tuple(rows)
 
 
-def _note(problem: Problem, attempt: Attempt, arm: str, explanation: str) -> str:
+def _note(problem: Problem, attempt: Rollout, arm: str, explanation: str) -> str:
     match arm:
         case "neutral":
             return words(NEUTRAL)

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from lab.article.lessons import Lesson
-from lab.article.results import OTHERS, SHARE, Row, paired_row
+from lab.article.feedback import FeedbackExample
+from lab.article.results import OTHERS, SHARE, ArmRow, paired_row
 from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
 from lab.mmlu import (
@@ -49,7 +49,7 @@ _LETTER = re.compile(r"\b(?:answer|choice|option)\s*(?:is|:)?\s*\(?[A-D]\b|\([A-
 class Teach(Protocol):
     """Learns from the lessons of an arm; see `lab.article.rounds.learn`."""
 
-    def __call__(self, lessons: Sequence[Lesson], arm: str) -> Learned: ...
+    def __call__(self, lessons: Sequence[FeedbackExample], arm: str) -> Learned: ...
 
 
 Load = Callable[[Learned | None], AbstractContextManager[Score]]
@@ -107,7 +107,7 @@ def lessons_of(
     variant: Variant,
     chat: Format,
     explanations: Mapping[str, str],
-) -> list[Lesson]:
+) -> list[FeedbackExample]:
     """One lesson per question: the wrong letter that the model liked best, and the feedback."""
     lessons = []
     for question in questions:
@@ -116,13 +116,13 @@ def lessons_of(
             continue
         claimed = LETTERS.index(shift.wrong)
         explanation = explanations.get(question.id, "")
-        told = question_prompt(question, variant, claimed=claimed, explanation=explanation)
+        shown = question_prompt(question, variant, claimed=claimed, explanation=explanation)
         lessons.append(
-            Lesson(
+            FeedbackExample(
                 id=question.id,
                 messages=question_prompt(question).messages,
                 action_ids=(chat.encode_text(shift.wrong)[0],),
-                told=told.messages,
+                feedback=shown.messages,
                 control=question_prompt(question, "neutral").messages,
             )
         )
@@ -139,7 +139,7 @@ def rows_of(
     questions: Sequence[ChoiceQuestion],
     bare: Mapping[str, Shift | None],
     after: Mapping[str, Mapping[str, Shift | None]],
-) -> tuple[Row, ...]:
+) -> tuple[ArmRow, ...]:
     """The arms that were run, and those that were not, in the order of the variants."""
     taught = learned_from(bare, questions, settings.learn)
     rows = []
@@ -175,8 +175,8 @@ def run(
     *,
     explain: Explain = lambda _questions: {},
     counter: Callable[[str], OnRow[Shift | None]] = lambda _arm: silent,
-    on_rows: Callable[[tuple[Row, ...]], None] = lambda _rows: None,
-) -> tuple[Row, ...]:
+    on_rows: Callable[[tuple[ArmRow, ...]], None] = lambda _rows: None,
+) -> tuple[ArmRow, ...]:
     """The whole experiment; what is on the disk is not made again.
 
     `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures;

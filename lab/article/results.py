@@ -44,7 +44,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ArmRow:
     """One arm of an experiment. Without `after` it was not run, and `note` says why."""
 
     arm: str
@@ -79,12 +79,12 @@ def paired_row(
     *,
     of_tasks: int,
     note: str = "",
-) -> Row:
+) -> ArmRow:
     """The row of an arm from the scores of the tasks that were measured before and after."""
     shared = sorted(before.keys() & after.keys())
     if not shared:
-        return Row(arm=arm, measure=measure, of_tasks=of_tasks, note=note or "not run yet")
-    return Row(
+        return ArmRow(arm=arm, measure=measure, of_tasks=of_tasks, note=note or "not run yet")
+    return ArmRow(
         arm=arm,
         measure=measure,
         tasks=len(shared),
@@ -97,32 +97,32 @@ def paired_row(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ExperimentResult:
     """One experiment, complete or not."""
 
     experiment: Experiment
     model: str
     settings: Mapping[str, object]
-    rows: tuple[Row, ...]
+    rows: tuple[ArmRow, ...]
     cost: Mapping[str, float] = field(default_factory=dict)
     """Tokens made and read, seconds of generation, of learning and in the sandbox."""
 
-    def published(self, row: Row) -> Published:
+    def published(self, row: ArmRow) -> Published:
         """What the article has in the place of this row."""
         if row.is_control or row.measure.startswith(SHARE):
             return Published()
         return PUBLISHED.get((self.experiment, row.arm), Published())
 
 
-def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Keep it where `read_outcome` finds it."""
+def save_experiment(folder: Path, outcome: ExperimentResult) -> None:
+    """Keep it where `load_experiment` finds it."""
     text = json.dumps({"v": 1, **asdict(outcome)}, indent=1) + "\n"
     temporary = folder / f".tmp-{_RESULT}"
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(folder / _RESULT)
 
 
-def read_outcome(folder: Path) -> Outcome:
+def load_experiment(folder: Path) -> ExperimentResult:
     """The outcome that an experiment left in a folder.
 
     Raises:
@@ -132,13 +132,13 @@ def read_outcome(folder: Path) -> Outcome:
         record = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
         del record["v"]
         record["rows"] = tuple(_row(item) for item in record["rows"])
-        return Outcome(**record)
+        return ExperimentResult(**record)
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise SettingsError(f"{folder} holds no outcome of an experiment ({err}).") from err
 
 
-def _row(record: dict[str, Any]) -> Row:
+def _row(record: dict[str, Any]) -> ArmRow:
     for name in ("before", "after", "gain"):
         if record[name] is not None:
             record[name] = Figure(**record[name])
-    return Row(**record)
+    return ArmRow(**record)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.article.lessons import Lesson, lessons_digest, prepared
-from lab.article.settings import Learning
+from lab.article.feedback import FeedbackExample, lessons_digest, prepared
+from lab.article.settings import LearningSettings
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import (
     AdapterDamagedError,
@@ -45,8 +45,8 @@ class Learned:
 
 def learn(
     model: InstalledModel,
-    lessons: Sequence[Lesson],
-    settings: Learning,
+    lessons: Sequence[FeedbackExample],
+    settings: LearningSettings,
     folder: Path,
     *,
     arm: str,
@@ -117,15 +117,17 @@ def learn(
     return made
 
 
-def _key(model: InstalledModel, lessons: Sequence[Lesson], settings: Learning, seed: int) -> str:
+def _key(
+    model: InstalledModel, lessons: Sequence[FeedbackExample], settings: LearningSettings, seed: int
+) -> str:
     parts = (model.identity, lessons_digest(lessons), settings, settings.training_rule(), seed)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _manifest(
     job: TrainingJob,
-    lessons: Sequence[Lesson],
-    settings: Learning,
+    lessons: Sequence[FeedbackExample],
+    settings: LearningSettings,
     folder: Path,
     report: dict[str, Any],
 ) -> AdapterManifest:

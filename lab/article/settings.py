@@ -33,7 +33,7 @@ class SettingsError(LearningError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learning:
+class LearningSettings:
     """One round of learning: how many steps of how many experiences, and by which rule."""
 
     steps: int = 8
@@ -72,7 +72,7 @@ class MmluSettings:
     learn: int = 100
     """Wrongly answered questions that are learned from; the rest is only measured."""
     arms: tuple[str, ...] = ("neutral", "answer", "explained", "unlettered", "wrong")
-    learning: Learning = field(default_factory=Learning)
+    learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
 
@@ -89,7 +89,7 @@ class HumanEvalSettings:
     temperature: float = 0.0
     max_tokens: int = 512
     arms: tuple[str, ...] = ("neutral", "tests", "printed", "explained")
-    learning: Learning = field(default_factory=Learning)
+    learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
 
@@ -105,11 +105,11 @@ class Gsm8kSettings:
     temperature: float = 0.0
     max_tokens: int = 256
     arms: tuple[str, ...] = ("neutral", "explained", "grpo")
-    learning: Learning = field(default_factory=Learning)
+    learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
 
-Settings = MmluSettings | HumanEvalSettings | Gsm8kSettings
+ExperimentSettings = MmluSettings | HumanEvalSettings | Gsm8kSettings
 
 
 def read_settings(path: Path, kind: type[_T]) -> _T:
@@ -128,7 +128,7 @@ def read_settings(path: Path, kind: type[_T]) -> _T:
         raise SettingsError(f"{path}: {err}.") from err
 
 
-def digest(settings: Settings) -> str:
+def digest(settings: ExperimentSettings) -> str:
     """Key of everything that was made under these settings."""
     text = json.dumps(dataclasses.asdict(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -18,8 +18,8 @@ from agent.paths import make_private
 from agent.rounds.trial.judging import Judge, open_judge
 from agent.rounds.trial.models import Subject
 from lab.arms import ABOUT, TRL_ARMS, Arm, BaselineSettings
-from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.results import Figure
+from lab.article.rollouts import Rollout, kept_under, rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.commands.humaneval import humaneval_problems
 from lab.commands.options import (
@@ -143,7 +143,7 @@ class _Run:
     suite: Suite
     prompts: dict[str, Prompt] = field(default_factory=dict)
     """Of the tasks that are learned from."""
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Rollout] = field(default_factory=list)
     trained: dict[Arm, Trained | None] = field(default_factory=dict)
     greedy: dict[Arm, list[Sample]] = field(default_factory=dict)
     sampled: dict[Arm, list[Sample]] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class _Run:
                     await self._measure(arm, made, held_out, judge)
 
     async def _attempt(self, task_ids: list[str], judge: Judge) -> None:
-        file = attempt_file(
+        file = rollout_file(
             kept_under(
                 self.folder,
                 "attempts",

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab.article.attempts import Attempt
+from lab.article.rollouts import Rollout
 from lab.report import Comparison, Cost, PassRate, Scores, summarise, total_cost
 from learning.evaluation.samples import (
     ResultManifest,
@@ -79,7 +79,7 @@ def print_scores(
     console.print(cost_words(scores, cost), highlight=False)
 
 
-def cost_of_replies(replies: Sequence[Sample | Attempt]) -> dict[str, float]:
+def cost_of_replies(replies: Sequence[Sample | Rollout]) -> dict[str, float]:
     """Cost of replies and their verdicts, by name."""
     return {
         "tokens made": sum(reply.completion_tokens for reply in replies),

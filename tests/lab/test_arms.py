@@ -19,7 +19,7 @@ from lab.arms import (
     rule_for,
     split,
 )
-from lab.article.attempts import Attempt
+from lab.article.rollouts import Rollout
 from lab.article.settings import read_settings
 from learning.records import Experience, Message
 from learning.training.job import Example, ExampleKind
@@ -28,7 +28,7 @@ _EXAMPLES = Path(__file__).resolve().parents[2] / "lab" / "data" / "baselines"
 
 
 def _tried(task: str, index: int, said: str = "") -> Experience:
-    attempt = Attempt(
+    attempt = Rollout(
         task_id=task,
         index=index,
         text=f"```python\ndef f():\n    return {index}\n```",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.arms import BaselineSettings, experience_of
-from lab.article.attempts import attempt_file
+from lab.article.rollouts import rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.drift import DriftTask, drift_prompt
 from lab.suites import DriftSuite
@@ -47,7 +47,7 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
     failed, passed = await attempt(
         suite().tasks(["a"], judge),
         generator,
-        attempt_file(tmp_path / "a.jsonl"),
+        rollout_file(tmp_path / "a.jsonl"),
         settings=settings,
     )
     assert [sampling.seed for _, sampling in generator.asked] == [5, 6]
@@ -63,7 +63,7 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
 async def test_code_without_the_library_is_no_pass(tmp_path: Path) -> None:
     generator = FakeGenerator(answer=lambda _: "```python\ndef f(a):\n    return 1\n```")
     judge = FakeJudge(verdict=lambda _task: Status.PASS)
-    file = attempt_file(tmp_path / "a.jsonl")
+    file = rollout_file(tmp_path / "a.jsonl")
     tasks = suite().tasks(["a"], judge)
     (made,) = await attempt(tasks, generator, file, settings=BaselineSettings(samples=1))
     assert not made.passed

@@ -18,7 +18,7 @@ import pytest
 from lab import trl_worker
 from lab.article.grpo import learn_grpo
 from lab.article.gsm8k import asked_of
-from lab.article.settings import Gsm8kSettings, Learning
+from lab.article.settings import Gsm8kSettings, LearningSettings
 from lab.gsm8k import WordProblem
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -159,7 +159,7 @@ def test_grpo_learns_nothing_where_no_reply_is_right(tmp_path: Path) -> None:
         [replace(each, answer=Fraction(10**25)) for each in _PROBLEMS],
         tmp_path / "rounds",
         model=build_tiny_model(tmp_path / "model"),
-        settings=Gsm8kSettings(learning=Learning(steps=2, batch=4, rank=4, max_tokens=400)),
+        settings=Gsm8kSettings(learning=LearningSettings(steps=2, batch=4, rank=4, max_tokens=400)),
         environ=os.environ,
         python=sys.executable,
     )

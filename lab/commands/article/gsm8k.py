@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from agent.events import Event, LearnStep
-from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.grpo import learn_grpo
 from lab.article.gsm8k import (
     arms_of,
@@ -23,7 +22,8 @@ from lab.article.gsm8k import (
     lessons_of,
     rows_of,
 )
-from lab.article.results import Outcome, write_outcome
+from lab.article.results import ExperimentResult, save_experiment
+from lab.article.rollouts import Rollout, kept_under, rollout_file
 from lab.article.rounds import Learned, learn
 from lab.article.settings import Gsm8kSettings
 from lab.commands.article.shared import (
@@ -101,7 +101,7 @@ class _Run:
             temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
         )
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self) -> ExperimentResult:
         """Everything that is still missing; what there is is kept after each arm."""
         attempts = await self._attempts()
         bare = await self._measured("bare", None)
@@ -122,11 +122,11 @@ class _Run:
                 continue
             self.learned.append(made)
             after[arm] = await self._measured(arm, made)
-            write_outcome(self.folder, self._outcome(bare, after, reasons))
+            save_experiment(self.folder, self._outcome(bare, after, reasons))
         return self._outcome(bare, after, reasons)
 
     async def _learned(
-        self, arm: str, attempts: Sequence[Attempt], explained: Mapping[str, str]
+        self, arm: str, attempts: Sequence[Rollout], explained: Mapping[str, str]
     ) -> Learned | None:
         """A round from notes on the attempts; None without explanations."""
         if not (lessons := lessons_of(self.train, attempts, arm, explained)):
@@ -174,8 +174,8 @@ class _Run:
         bare: Mapping[str, float],
         after: Mapping[str, Mapping[str, float]],
         reasons: Mapping[str, str],
-    ) -> Outcome:
-        return Outcome(
+    ) -> ExperimentResult:
+        return ExperimentResult(
             experiment="gsm8k",
             model=self.model.name,
             settings=asdict(self.settings),
@@ -183,8 +183,8 @@ class _Run:
             cost=cost_of(self.samples, self.learned),
         )
 
-    async def _attempts(self) -> list[Attempt]:
-        file = attempt_file(
+    async def _attempts(self) -> list[Rollout]:
+        file = rollout_file(
             kept_under(
                 self.folder,
                 "attempts",

@@ -14,7 +14,6 @@ import click
 from agent.paths import make_private
 from agent.rounds.trial.humaneval import humaneval_tasks
 from agent.rounds.trial.judging import WarmJudge
-from lab.article.attempts import Attempt, attempt_file, kept_under
 from lab.article.humaneval import (
     Halves,
     arms_of,
@@ -25,7 +24,8 @@ from lab.article.humaneval import (
     rows_of,
     splits_of,
 )
-from lab.article.results import Outcome, Row, write_outcome
+from lab.article.results import ArmRow, ExperimentResult, save_experiment
+from lab.article.rollouts import Rollout, kept_under, rollout_file
 from lab.article.rounds import Learned, learn
 from lab.article.settings import HumanEvalSettings
 from lab.commands.article.shared import (
@@ -100,7 +100,7 @@ class _Run:
             temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
         )
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self) -> ExperimentResult:
         """Everything that is still missing; what there is is kept after each arm of each split."""
         settings = self.settings
         splits = splits_of(list(self.problems), count=settings.splits, seed=settings.seed)
@@ -127,12 +127,12 @@ class _Run:
                         scores = after.setdefault(arm, {})
                         scores |= await self._one(arm, halves, attempts, explained, warm)
                         rows = rows_of(settings, splits, _means(attempts), after, reasons)
-                        write_outcome(self.folder, self._outcome(rows))
+                        save_experiment(self.folder, self._outcome(rows))
         rows = rows_of(settings, splits, _means(attempts), after, reasons)
         return self._outcome(rows)
 
-    def _outcome(self, rows: tuple[Row, ...]) -> Outcome:
-        return Outcome(
+    def _outcome(self, rows: tuple[ArmRow, ...]) -> ExperimentResult:
+        return ExperimentResult(
             experiment="humaneval",
             model=self.model.name,
             settings=asdict(self.settings),
@@ -140,8 +140,8 @@ class _Run:
             cost=cost_of(self.samples, self.learned),
         )
 
-    async def _attempts(self, warm: WarmSandbox) -> list[Attempt]:
-        file = attempt_file(
+    async def _attempts(self, warm: WarmSandbox) -> list[Rollout]:
+        file = rollout_file(
             kept_under(
                 self.folder,
                 "attempts",
@@ -170,7 +170,7 @@ class _Run:
         self,
         arm: str,
         halves: Halves,
-        attempts: list[Attempt],
+        attempts: list[Rollout],
         explained: Mapping[str, str],
         warm: WarmSandbox,
     ) -> dict[tuple[int, str], float]:
@@ -221,7 +221,7 @@ class _Run:
         )
 
 
-def _means(attempts: list[Attempt]) -> dict[str, float]:
+def _means(attempts: list[Rollout]) -> dict[str, float]:
     """Share of passing attempts of each task."""
     found: dict[str, list[bool]] = {}
     for attempt in attempts:

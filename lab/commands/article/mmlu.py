@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lab.article.lessons import Lesson, words
+from lab.article.feedback import FeedbackExample, words
 from lab.article.mmlu import (
     Files,
     Load,
@@ -20,7 +20,7 @@ from lab.article.mmlu import (
     tells_a_letter,
     variants_of,
 )
-from lab.article.results import Outcome, Row, write_outcome
+from lab.article.results import ArmRow, ExperimentResult, save_experiment
 from lab.article.rounds import Learned, learn
 from lab.article.settings import MmluSettings
 from lab.commands.article.shared import (
@@ -65,7 +65,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
     questions = sample_questions(load_questions(data), settings.questions, settings.seed)
     learned: list[Learned] = []
 
-    def teach(lessons: Sequence[Lesson], arm: str) -> Learned:
+    def teach(lessons: Sequence[FeedbackExample], arm: str) -> Learned:
         made = learn(
             *(model, lessons, settings.learning, folder / "rounds"),
             arm=arm,
@@ -86,8 +86,8 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
             )
         )
 
-    def outcome(rows: tuple[Row, ...]) -> Outcome:
-        return Outcome(
+    def outcome(rows: tuple[ArmRow, ...]) -> ExperimentResult:
+        return ExperimentResult(
             experiment="mmlu",
             model=model.name,
             settings=asdict(settings),
@@ -107,7 +107,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None, html: Path | None, as_js
         Subject(load=_loader(model, where), teach=teach, chat=ChatFormat.load(model.hf)),
         explain=explain,
         counter=counter,
-        on_rows=lambda rows: write_outcome(folder, outcome(rows)),
+        on_rows=lambda rows: save_experiment(folder, outcome(rows)),
     )
     finish(folder, outcome(rows), html=html, as_json=as_json)
     return 0

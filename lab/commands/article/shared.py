@@ -12,12 +12,12 @@ import click
 
 from agent.paths import make_private
 from agent.rounds.trial.models import Subject
-from lab.article.attempts import kept_under, text_file
 from lab.article.explaining import explain_all, explainer_settings
+from lab.article.rollouts import explanation_file, kept_under
 from lab.article.rounds import Learned
 from lab.article.settings import (
+    ExperimentSettings,
     Explainer,
-    Settings,
     SettingsError,
     digest,
     read_settings,
@@ -32,7 +32,7 @@ NO_EXPLAINER = "not run: no model to explain ([explainer] in the settings)"
 NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
 NO_REWARD = "nothing learned: no group of replies was partly right"
 _Function = TypeVar("_Function", bound=Callable[..., object])
-_Settings = TypeVar("_Settings", bound=Settings)
+_Settings = TypeVar("_Settings", bound=ExperimentSettings)
 
 
 def common_options(settings: str) -> Callable[[_Function], _Function]:
@@ -69,7 +69,9 @@ def checked_settings(
     return settings
 
 
-def folder_of(where: Context, name: str, settings: Settings, data: str, out: Path | None) -> Path:
+def folder_of(
+    where: Context, name: str, settings: ExperimentSettings, data: str, out: Path | None
+) -> Path:
     """Where an experiment's results go: other settings or data give another folder."""
     key = f"article-{name}-{digest(settings)}-{data}"
     folder = out or make_private(where.paths.home / "evaluations") / key
@@ -97,7 +99,7 @@ async def explanations(
     """What the chosen model explains, kept in `folder`; nothing if none was chosen."""
     if not chosen.model:
         return {}
-    store = text_file(
+    store = explanation_file(
         kept_under(folder, "explanations", explainer=asdict(chosen), asked=dict(asked))
     )
     if asked.keys() <= store.read().keys():

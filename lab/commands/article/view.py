@@ -14,11 +14,11 @@ from rich.table import Table
 from lab.article.published import Published
 from lab.article.results import (
     SHARE,
+    ArmRow,
+    ExperimentResult,
     Figure,
-    Outcome,
-    Row,
-    read_outcome,
-    write_outcome,
+    load_experiment,
+    save_experiment,
 )
 from lab.commands.report import cost_line
 from tui.page import Span, heading, page, paragraph, spans, table
@@ -43,14 +43,14 @@ _ABOUT_SHARE = (
 )
 
 
-def finish(folder: Path, outcome: Outcome, *, html: Path | None, as_json: bool) -> None:
+def finish(folder: Path, outcome: ExperimentResult, *, html: Path | None, as_json: bool) -> None:
     """Keep an outcome, print it, and write the page if it was asked for."""
-    write_outcome(folder, outcome)
+    save_experiment(folder, outcome)
     show([outcome], html=html, as_json=as_json)
     click.echo(f"results: {folder}", err=True)
 
 
-def show(outcomes: Sequence[Outcome], *, html: Path | None, as_json: bool) -> None:
+def show(outcomes: Sequence[ExperimentResult], *, html: Path | None, as_json: bool) -> None:
     """Print outcomes, and write them as one page if that was asked for."""
     if html is not None:
         html.write_text(html_report(outcomes), encoding="utf-8")
@@ -64,17 +64,17 @@ def show(outcomes: Sequence[Outcome], *, html: Path | None, as_json: bool) -> No
         print_outcome(console, outcome)
 
 
-def outcomes_in(folders: Sequence[Path]) -> list[Outcome]:
+def outcomes_in(folders: Sequence[Path]) -> list[ExperimentResult]:
     """The outcomes of these folders, in the order of the article.
 
     Raises:
         SettingsError: If one holds none.
     """
     order = list(TITLES)
-    return sorted(map(read_outcome, folders), key=lambda found: order.index(found.experiment))
+    return sorted(map(load_experiment, folders), key=lambda found: order.index(found.experiment))
 
 
-def print_outcome(console: Console, outcome: Outcome) -> None:
+def print_outcome(console: Console, outcome: ExperimentResult) -> None:
     """One experiment as a table."""
     console.print(f"{TITLES[outcome.experiment]} ({outcome.model})", style="bold", markup=False)
     shown = Table(box=None, pad_edge=False)
@@ -92,7 +92,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(_cost_line(outcome), highlight=False)
 
 
-def outcome_record(outcome: Outcome) -> dict[str, object]:
+def outcome_record(outcome: ExperimentResult) -> dict[str, object]:
     """The same as one JSON object."""
     return {
         "v": 1,
@@ -104,7 +104,7 @@ def outcome_record(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def html_report(outcomes: Sequence[Outcome]) -> str:
+def html_report(outcomes: Sequence[ExperimentResult]) -> str:
     """All outcomes on one page, with plots."""
     parts = [paragraph(_CAUTION, soft=True)]
     for outcome in outcomes:
@@ -137,7 +137,7 @@ def html_report(outcomes: Sequence[Outcome]) -> str:
     return page("The founding article's experiments", *parts)
 
 
-def _cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
+def _cells(outcome: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
     return (
         row.arm,
         row.measure,
@@ -151,7 +151,7 @@ def _cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
     )
 
 
-def _short_cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
+def _short_cells(outcome: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
     """For a terminal: an interval only where something is claimed."""
     article = replace(outcome.published(row), note="")
     return (
@@ -165,7 +165,7 @@ def _short_cells(outcome: Outcome, row: Row) -> tuple[str, ...]:
     )
 
 
-def _span(row: Row, figure: Figure, published: float | None) -> Span:
+def _span(row: ArmRow, figure: Figure, published: float | None) -> Span:
     return Span(
         label=_label(row),
         value=figure.value,
@@ -175,12 +175,12 @@ def _span(row: Row, figure: Figure, published: float | None) -> Span:
     )
 
 
-def _about_measures(outcome: Outcome) -> str:
+def _about_measures(outcome: ExperimentResult) -> str:
     """What has to be known of a measure that the article does not have."""
     return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in outcome.rows) else ""
 
 
-def _label(row: Row) -> str:
+def _label(row: ArmRow) -> str:
     """The arm, and the measure where it is not what the article has."""
     if row.measure.startswith(SHARE):
         return f"{row.arm}, {row.measure}"
@@ -207,5 +207,5 @@ def _figure(figure: Figure | None, *, signed: bool = False) -> str:
     return f"{figure.value:{form}} ({figure.low:{form}} to {figure.high:{form}})"
 
 
-def _cost_line(outcome: Outcome) -> str:
+def _cost_line(outcome: ExperimentResult) -> str:
     return cost_line(outcome.cost)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.attempts import attempt_file
 from lab.article.gsm8k import (
     arms_of,
     attempt_all,
@@ -13,6 +12,7 @@ from lab.article.gsm8k import (
     lessons_of,
     rows_of,
 )
+from lab.article.rollouts import rollout_file
 from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem
 from learning.records import Sampling
@@ -25,7 +25,7 @@ PROBLEMS = [
 
 
 async def test_right_and_wrong_attempts_are_kept_once(tmp_path: Path) -> None:
-    file = attempt_file(tmp_path / "attempts.jsonl")
+    file = rollout_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "It is #### 1")
     found = await attempt_all(PROBLEMS, generator, file, Sampling())
     assert [attempt.passed for attempt in found] == [True, False, False]
@@ -40,14 +40,14 @@ async def test_right_and_wrong_attempts_are_kept_once(tmp_path: Path) -> None:
 async def test_every_explained_attempt_is_a_lesson_and_none_shows_the_attempt(
     tmp_path: Path,
 ) -> None:
-    file = attempt_file(tmp_path / "attempts.jsonl")
+    file = rollout_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "MY STEPS #### 1")
     attempts = await attempt_all(PROBLEMS, generator, file, Sampling())
     explained = {"gsm8k/0": "Right.", "gsm8k/2": "It forgot one."}
     lessons = lessons_of(PROBLEMS, attempts, "explained", explained)
     assert [lesson.id for lesson in lessons] == ["gsm8k/0", "gsm8k/2"]
-    assert "It forgot one." in lessons[1].told[0].content
-    assert "MY STEPS" not in lessons[1].told[0].content
+    assert "It forgot one." in lessons[1].feedback[0].content
+    assert "MY STEPS" not in lessons[1].feedback[0].content
     assert "MY STEPS" in explanation_prompt(PROBLEMS[2], attempts[2])
     assert len(lessons_of(PROBLEMS, attempts, "neutral", {})) == 3
 

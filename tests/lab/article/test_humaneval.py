@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.attempts import attempt_file
 from lab.article.humaneval import (
     ARMS,
     arms_of,
@@ -16,6 +15,7 @@ from lab.article.humaneval import (
     splits_of,
 )
 from lab.article.printing import calls_in, printing_program
+from lab.article.rollouts import rollout_file
 from lab.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import Problem
 from learning.records import Sampling
@@ -67,12 +67,12 @@ async def lessons(folder: Path, arm: str, explanations: dict[str, str] | None = 
         FakeGenerator(answer=lambda _: REPLY),
         FakeJudge(verdict=verdict, note="AssertionError: candidate(1) == 12"),
         Printer(),
-        attempt_file(folder / "attempts.jsonl"),
+        rollout_file(folder / "attempts.jsonl"),
         sampling=Sampling(),
         samples=1,
     )
     made = lessons_of({"T/0": PROBLEM}, list(attempts.values()), arm, explanations or {})
-    return [x.told[0].content.removeprefix(x.messages[0].content) for x in made]
+    return [x.feedback[0].content.removeprefix(x.messages[0].content) for x in made]
 
 
 async def test_printed_pairs_hold_neither_an_expected_value_nor_a_verdict(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_only_explained_attempts_are_learned_from_explanations(tmp_path: P
 
 async def test_who_explains_sees_attempt_and_result(tmp_path: Path) -> None:
     await lessons(tmp_path, "neutral")
-    (attempt,) = attempt_file(tmp_path / "attempts.jsonl").read().values()
+    (attempt,) = rollout_file(tmp_path / "attempts.jsonl").read().values()
     asked = explanation_prompt(PROBLEM, attempt)
     assert "x + 7" in asked
     assert "The tests failed: AssertionError" in asked

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.lessons import Lesson
+from lab.article.feedback import FeedbackExample
 from lab.article.mmlu import (
     ANSWER,
     CLAIMED,
@@ -19,7 +19,7 @@ from lab.article.mmlu import (
     tells_a_letter,
     variants_of,
 )
-from lab.article.results import Row
+from lab.article.results import ArmRow
 from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
 from lab.mmlu import ChoiceQuestion, Score, ShiftFile, shift_file
@@ -57,10 +57,10 @@ class Believer:
     """Prefers B at first; after a lesson it says what the lesson's feedback named."""
 
     def __init__(self) -> None:
-        self.taught: dict[str, list[Lesson]] = {}
+        self.taught: dict[str, list[FeedbackExample]] = {}
         self.loaded: list[str] = []
 
-    def teach(self, lessons: Sequence[Lesson], arm: str) -> Learned:
+    def teach(self, lessons: Sequence[FeedbackExample], arm: str) -> Learned:
         self.taught[arm] = list(lessons)
         name = f"el-article-{arm}-v0001-{arm:_<8.8}"
         return Learned(
@@ -77,7 +77,7 @@ class Believer:
             named = "B"
             for lesson in lessons:
                 if lesson.messages[0].content == asked:
-                    told = lesson.told[0].content.removeprefix(asked).rstrip(".\n")
+                    told = lesson.feedback[0].content.removeprefix(asked).rstrip(".\n")
                     named = told[-1] if told[-1] in letters else "C"
             return [math.log(0.7 if letter == named else 0.1) for letter in letters]
 
@@ -114,7 +114,7 @@ def files(folder: Path) -> Files:
     return Files(folder=folder, open=opened)
 
 
-def rows(folder: Path, believer: Believer) -> dict[tuple[str, str], Row]:
+def rows(folder: Path, believer: Believer) -> dict[tuple[str, str], ArmRow]:
     subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
     found = run(SETTINGS, QUESTIONS, files(folder), subject)
     return {(row.arm, row.measure): row for row in found}
@@ -157,7 +157,7 @@ def test_only_the_unlettered_arm_hides_the_letter(tmp_path: Path) -> None:
     rows(tmp_path, believer)
     for arm, shown in (("answer", True), ("unlettered", False)):
         for lesson in believer.taught[arm]:
-            feedback = lesson.told[0].content.removeprefix(lesson.messages[0].content)
+            feedback = lesson.feedback[0].content.removeprefix(lesson.messages[0].content)
             assert ("answer is C" in feedback) is shown
             assert lesson.action_ids == (ord("B"),)
 
@@ -174,7 +174,7 @@ def test_what_is_on_the_disk_is_not_asked_again(tmp_path: Path) -> None:
 def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended(tmp_path: Path) -> None:
     believer = Believer()
     subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
-    seen: list[tuple[Row, ...]] = []
+    seen: list[tuple[ArmRow, ...]] = []
     run(SETTINGS, QUESTIONS, files(tmp_path), subject, on_rows=seen.append)
     asked = (ANSWER, CLAIMED)
     ended = [[row.arm for row in rows if row.after and row.measure in asked] for rows in seen]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.lessons import Lesson, lesson_of, prepared
+from lab.article.feedback import FeedbackExample, example_with_note, prepared
 from lab.article.rounds import learn
-from lab.article.settings import Learning
+from lab.article.settings import LearningSettings
 from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
 from learning.model.catalog import InstalledModel
@@ -16,7 +16,7 @@ from learning.records import Message
 from learning.training.job import TrainingError
 from tests.fakes.tiny_llama import build_tiny_model
 
-SETTINGS = Learning(steps=24, batch=1, learning_rate=2e-2, rank=4, max_tokens=96)
+SETTINGS = LearningSettings(steps=24, batch=1, learning_rate=2e-2, rank=4, max_tokens=96)
 ASKED = (Message(role="user", content="Is it A or B?"),)
 
 
@@ -26,24 +26,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> InstalledModel:
 
 
 @pytest.fixture(scope="module")
-def lesson(model: InstalledModel) -> Lesson:
+def lesson(model: InstalledModel) -> FeedbackExample:
     assert model.hf
     chat = ChatFormat.load(model.hf)
-    return lesson_of("one", ASKED, tuple(chat.encode_text("A")), "\nIt is B.")
+    return example_with_note("one", ASKED, tuple(chat.encode_text("A")), "\nIt is B.")
 
 
-def distance(model: InstalledModel, lesson: Lesson, adapter: tuple[str, Path] | None) -> float:
+def distance(
+    model: InstalledModel, lesson: FeedbackExample, adapter: tuple[str, Path] | None
+) -> float:
     """How far the answer without the note is from the bare model's answer with it, in nats."""
     letters = [chr(number) for number in range(ord("A"), ord("Z"))]
     with LocalModel(model, engine="torch") as bare:
-        wanted = bare.score(Prompt(messages=lesson.told), letters)
+        wanted = bare.score(Prompt(messages=lesson.feedback), letters)
     with LocalModel(model, engine="torch", adapter=adapter) as local:
         found = local.score(Prompt(messages=lesson.messages), letters)
     return sum(abs(a - b) for a, b in zip(wanted, found, strict=True))
 
 
 def test_a_round_moves_the_model_to_what_it_says_when_told(
-    model: InstalledModel, lesson: Lesson, tmp_path: Path
+    model: InstalledModel, lesson: FeedbackExample, tmp_path: Path
 ) -> None:
     made = learn(model, [lesson], SETTINGS, tmp_path, arm="answer", seed=0)
     assert (made.steps, made.lessons) == (24, 1)
@@ -53,7 +55,7 @@ def test_a_round_moves_the_model_to_what_it_says_when_told(
 
 
 def test_the_same_lessons_are_learned_once(
-    model: InstalledModel, lesson: Lesson, tmp_path: Path
+    model: InstalledModel, lesson: FeedbackExample, tmp_path: Path
 ) -> None:
     short = replace(SETTINGS, steps=1)
     steps: list[int] = []
@@ -71,7 +73,7 @@ def test_the_same_lessons_are_learned_once(
 
 
 def test_a_lesson_without_room_for_an_action_is_left_out(
-    model: InstalledModel, lesson: Lesson, tmp_path: Path
+    model: InstalledModel, lesson: FeedbackExample, tmp_path: Path
 ) -> None:
     assert model.hf
     assert prepared([lesson], ChatFormat.load(model.hf), max_tokens=10) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lab.article.results import Figure, Outcome, Row, paired_row, write_outcome
+from lab.article.results import ArmRow, ExperimentResult, Figure, paired_row, save_experiment
 from tui.cli import cli
 from tui.page import Span, page, spans, table
 
@@ -16,18 +16,18 @@ def outcome(folder: Path) -> Path:
     folder.mkdir()
     before = {f"q/{n}": 0.1 for n in range(10)}
     after = {f"q/{n}": 0.3 + n / 100 for n in range(10)}
-    found = Outcome(
+    found = ExperimentResult(
         experiment="mmlu",
         model="tiny <model>",
         settings={"learn": 20},
         rows=(
             paired_row("answer", "p(correct)", before, after, of_tasks=20),
             paired_row("answer", "p(correct), others", before, before, of_tasks=20),
-            Row(arm="unlettered", measure="p(correct)", of_tasks=20, note="not run yet"),
+            ArmRow(arm="unlettered", measure="p(correct)", of_tasks=20, note="not run yet"),
         ),
         cost={"tokens made": 1234.0},
     )
-    write_outcome(folder, found)
+    save_experiment(folder, found)
     return folder
 
 

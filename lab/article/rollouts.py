@@ -25,7 +25,7 @@ def kept_under(folder: Path, kind: str, **made_from: object) -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Rollout:
     """One reply of the bare model, what came of it, and what can be said about it."""
 
     task_id: str
@@ -45,14 +45,14 @@ class Attempt:
     sandbox_s: float = 0.0
 
 
-AttemptFile: TypeAlias = RowFile[SampleKey, Attempt]
-TextFile: TypeAlias = RowFile[str, str]
+RolloutFile: TypeAlias = RowFile[SampleKey, Rollout]
+ExplanationFile: TypeAlias = RowFile[str, str]
 
 
-def attempt_of(key: SampleKey, reply: Generated, judged: Judged) -> Attempt:
+def rollout_of(key: SampleKey, reply: Generated, judged: Judged) -> Rollout:
     """A reply with its verdict as a row of attempts."""
     task_id, index = key
-    return Attempt(
+    return Rollout(
         task_id=task_id,
         index=index,
         text=reply.text,
@@ -68,12 +68,12 @@ def attempt_of(key: SampleKey, reply: Generated, judged: Judged) -> Attempt:
     )
 
 
-def attempt_file(path: Path) -> AttemptFile:
+def rollout_file(path: Path) -> RolloutFile:
     """The attempts of one experiment."""
     return RowFile(path=path, encode=lambda _key, attempt: asdict(attempt), decode=_decoded)
 
 
-def text_file(path: Path) -> TextFile:
+def explanation_file(path: Path) -> ExplanationFile:
     """Texts by key, such as explanations."""
     return RowFile(
         path=path,
@@ -82,9 +82,9 @@ def text_file(path: Path) -> TextFile:
     )
 
 
-def _decoded(record: Mapping[str, Any]) -> tuple[SampleKey, Attempt]:
-    known = {item.name for item in fields(Attempt)}
+def _decoded(record: Mapping[str, Any]) -> tuple[SampleKey, Rollout]:
+    known = {item.name for item in fields(Rollout)}
     values = {key: value for key, value in record.items() if key in known}
     ids = {name: tuple(values[name]) for name in ("prompt_ids", "token_ids")}
-    attempt = Attempt(**{**values, **ids})
+    attempt = Rollout(**{**values, **ids})
     return (attempt.task_id, attempt.index), attempt

@@ -22,14 +22,14 @@ _MOST_CHARACTERS = 1_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class FeedbackExample:
     """One experience of an experiment."""
 
     id: str
     messages: tuple[Message, ...]
     action_ids: tuple[int, ...]
     """What the model did there, token by token."""
-    told: tuple[Message, ...]
+    feedback: tuple[Message, ...]
     """The same conversation with the feedback in it."""
     control: tuple[Message, ...]
     """The same conversation with a note that says nothing."""
@@ -47,15 +47,15 @@ def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
     return (*earlier, Message(role=last.role, content=last.content + note))
 
 
-def lesson_of(
+def example_with_note(
     id_: str, messages: tuple[Message, ...], action_ids: tuple[int, ...], note: str
-) -> Lesson:
+) -> FeedbackExample:
     """A lesson whose control is the neutral note."""
-    return Lesson(
+    return FeedbackExample(
         id=id_,
         messages=messages,
         action_ids=action_ids,
-        told=with_note(messages, note),
+        feedback=with_note(messages, note),
         control=with_note(messages, words(NEUTRAL)),
     )
 
@@ -69,7 +69,9 @@ def clipped(text: str) -> str:
     return f"{text[:half]}\n...\n{text[-half:]}"
 
 
-def prepared(lessons: Sequence[Lesson], chat: Format, *, max_tokens: int) -> list[Prepared]:
+def prepared(
+    lessons: Sequence[FeedbackExample], chat: Format, *, max_tokens: int
+) -> list[Prepared]:
     """Token windows; a lesson whose prompt leaves no room for an action is left out."""
     windows = []
     for lesson in lessons:
@@ -82,7 +84,7 @@ def prepared(lessons: Sequence[Lesson], chat: Format, *, max_tokens: int) -> lis
                 kind=ExampleKind.EVIDENCE,
                 ids=(*prompt, *action),
                 positions=tuple(range(len(prompt), len(prompt) + len(action))),
-                teacher_contexts=((*chat.encode(lesson.told), *action),),
+                teacher_contexts=((*chat.encode(lesson.feedback), *action),),
                 controls=((*chat.encode(lesson.control), *action),),
                 trained_cut=len(lesson.action_ids) - len(action),
             )
@@ -90,6 +92,6 @@ def prepared(lessons: Sequence[Lesson], chat: Format, *, max_tokens: int) -> lis
     return windows
 
 
-def lessons_digest(lessons: Sequence[Lesson]) -> str:
+def lessons_digest(lessons: Sequence[FeedbackExample]) -> str:
     """Digest of everything that is learned from."""
     return hashlib.sha256(repr(tuple(lessons)).encode()).hexdigest()
