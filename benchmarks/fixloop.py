@@ -66,8 +66,8 @@ class Arm:
 
 ARMS = (
     Arm(name="retries"),
-    Arm(name="templates", attempts=0, search_s=60.0),
-    Arm(name="infill", attempts=0, search_s=60.0, infill=True),
+    Arm(name="templates", attempts=0, facts=True, search_s=60.0),
+    Arm(name="infill", attempts=0, facts=True, search_s=60.0, infill=True),
     Arm(name="all", facts=True, search_s=60.0, infill=True),
     Arm(name="facts", facts=True),
     Arm(name="hints", facts=True, hints=True),

@@ -50,6 +50,10 @@ class ParsedFile:
         end = self._starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
         return start, end
 
+    def position(self, line: int, column: int) -> int:
+        """Where a column of a line is, in bytes, both as syntax trees count them."""
+        return self._starts[line - 1] + column
+
     def line_start(self, line: int) -> int:
         """Where a line begins, in bytes; lines count from 1."""
         return self._starts[min(line - 1, len(self._starts) - 1)]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from agent.candidates.calls import call_edits
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import import_edits, undefined_name
+from agent.candidates.names import absent_name, name_edits, names_in
 from agent.candidates.operators import operator_edits
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.statements import statement_edits
@@ -32,19 +33,21 @@ def template_candidates(
     text: Text,
     *,
     messages: Sequence[str] = (),
+    facts: Sequence[str] = (),
     most: int = 400,
 ) -> tuple[CandidateChange, ...]:
     """Edits of the statements at some places, in the order of the places; at most `most`.
 
     `files` are the project's own, `messages` those of the red tests: a name that one of them says
-    is missing is imported. Only changes that still parse are kept, each once.
+    is missing is imported, one that a library lacks is replaced by those that `facts` name. Only
+    changes that still parse are kept, each once.
     """
     sources = _parsed(places, text)
     if any(map(undefined_name, messages)):
         others = sorted(path for path in files if path.endswith(".py") and path not in sources)
         sources |= _read(others[:_MOST_FILES], text)
     found: dict[tuple[str, str], CandidateChange] = {}
-    for candidate in _all(places, sources, messages):
+    for candidate in _all(places, sources, messages, facts):
         unchanged = candidate.after == sources[candidate.path].text
         if not unchanged and parse_python(candidate.after) is not None:
             found.setdefault((candidate.path, candidate.after), candidate)
@@ -63,19 +66,35 @@ def _read(paths: Iterable[str], text: Text) -> dict[str, ParsedFile]:
 
 
 def _all(
-    places: Sequence[FaultPlace], sources: Mapping[str, ParsedFile], messages: Sequence[str]
+    places: Sequence[FaultPlace],
+    sources: Mapping[str, ParsedFile],
+    messages: Sequence[str],
+    facts: Sequence[str],
 ) -> Iterator[CandidateChange]:
-    for name in dict.fromkeys(filter(None, map(undefined_name, messages))):
-        for path in dict.fromkeys(place.path for place in places):
-            if path in sources:
-                for edit in import_edits(path, name, sources):
-                    yield _candidate(path, sources[path], edit)
+    """What the messages name first, then the edits of one place after the other."""
+    paths = [path for path in dict.fromkeys(place.path for place in places) if path in sources]
+    for message in dict.fromkeys(messages):
+        for path in paths:
+            yield from _named(path, sources, message, facts)
     vocabulary = Vocabulary.of(sources.values())
     for place in places:
         if place.path in sources:
             source = sources[place.path]
             for cost, edit in _edits(place, source, vocabulary):
                 yield _candidate(place.path, source, edit, cost)
+
+
+def _named(
+    path: str, sources: Mapping[str, ParsedFile], message: str, facts: Sequence[str]
+) -> Iterator[CandidateChange]:
+    """Edits of one file that a message asks for: another name, or a missing import."""
+    source = sources[path]
+    if absent := absent_name(message):
+        for edit in name_edits(source, absent, names_in(facts)):
+            yield _candidate(path, source, edit)
+    if undefined := undefined_name(message):
+        for edit in import_edits(path, undefined, sources):
+            yield _candidate(path, source, edit)
 
 
 def _edits(

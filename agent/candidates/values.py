@@ -12,6 +12,7 @@ from agent.candidates.source import Edit, ParsedFile
 _MOST_CONSTANTS = 10
 _MOST_NAMES = 8
 _LONGEST_CONSTANT = 60
+_USUAL_NUMBERS = (2, 3, 4, 5, 7, 8, 10, 12, 16, 24, 30, 32, 60, 64, 100, 365, 1000, 1024)
 _MARKS = ",;: \t\n-_/.|&="
 """Characters that people put between things."""
 _RELATIVES = (
@@ -99,7 +100,8 @@ def _other_numbers(
     if isinstance(number, int):
         near = [item for item in near if item == int(item)]
         near = [int(item) for item in near]
-    texts = dict.fromkeys([*map(repr, near), *vocabulary.numbers[:_MOST_CONSTANTS]])
+    usual = map(repr, _USUAL_NUMBERS if isinstance(number, int) else ())
+    texts = dict.fromkeys([*map(repr, near), *vocabulary.numbers[:_MOST_CONSTANTS], *usual])
     for text in texts:
         if text != repr(number):
             yield source.replace(node, text, f"{number!r} to {text}")

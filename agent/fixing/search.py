@@ -40,7 +40,8 @@ _TRACE_S = 40.0
 _MOST_SHOWN = 3
 _LONGEST_TEST = 1500
 _MORE_FILLS = 5
-_DEFINITION_TOKENS = 256
+_DEFINITIONS = 4
+_DEFINITION_TOKENS = 160
 
 
 class ChangeTester(Protocol):
@@ -95,10 +96,15 @@ class Search:
         tester: ChangeTester,
         filler: GapFiller | None,
         emit: Emit,
+        facts: Sequence[str] = (),
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`red` are the tests to repair, of one family; `known_red` the ids of all that are red."""
+        """`red` are the tests to repair, of one family; `known_red` the ids of all that are red.
+
+        `facts` are sentences of the environment about their failure.
+        """
+        self._facts = facts
         self._red = red
         self._known_red = known_red
         self._sources = sources
@@ -152,6 +158,7 @@ class Search:
             files,
             self._sources.text,
             messages=[result.message for result in self._red],
+            facts=self._facts,
             most=_MOST_TEMPLATES,
         )
         if candidates:
@@ -184,7 +191,11 @@ class Search:
         for name, path in self._missing_functions():
             gap = definition_gap(path, name, self._sources.text, comment)
             fills = await filler.fill(
-                gap.prefix, gap.suffix, fills=2, max_tokens=_DEFINITION_TOKENS, stop="\n\n\n"
+                gap.prefix,
+                gap.suffix,
+                fills=_DEFINITIONS,
+                max_tokens=_DEFINITION_TOKENS,
+                stop="\n\n\n",
             )
             self._tried.fill_tokens += sum(fill.tokens for fill in fills)
             made = (filled_definition(gap, name, fill, self._sources.text) for fill in fills)

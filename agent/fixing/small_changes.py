@@ -59,6 +59,7 @@ class SmallChanges:
             tester=self._tester,
             filler=self._filler,
             emit=self._parts.emit,
+            facts=await self._facts(red[0]),
             options=self._options,
         )
         passing = await search.passing()
@@ -75,6 +76,13 @@ class SmallChanges:
             )
         made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
         return [change for change in made if change is not None]
+
+    async def _facts(self, result: TestResult) -> list[str]:
+        """Sentences of the environment about a failure; none where nobody may ask it."""
+        if self._parts.advise is None:
+            return []
+        advice = await self._parts.advise(result, self._parts.sources)
+        return [fact.text for fact in advice.facts]
 
     async def _change(self, candidate: CandidateChange, result: TestResult) -> FoundChange | None:
         before = self._parts.sources.text(candidate.path)
