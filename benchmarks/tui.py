@@ -104,7 +104,7 @@ def start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
     environ = {**os.environ, "ELAGENT_HOME": str(folder / "home"), "TERM": "xterm-256color",
                "COLUMNS": "120", "LINES": "40"}  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-P", str(ROOT / "elagent.py")],
+        [sys.executable, "-P", str(ROOT / "elagent.py"), "--here"],
         cwd=project, env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
         start_new_session=True,
     )  # fmt: skip
