@@ -14,9 +14,9 @@ from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.search.trying import try_changes
 from sandbox.search.values import ChangeTrial, Searched
+from sandbox.verdict.jobs import command_job
 from sandbox.verdict.lacking import told_apart
 from sandbox.verdict.report import TestReport, TestResult
-from sandbox.verdict.suite import command_job
 
 Say = Callable[[str], None]
 

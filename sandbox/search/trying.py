@@ -16,7 +16,7 @@ from sandbox.box.contract import Limits, Sandbox, SourceFile
 from sandbox.project.detection import Project
 from sandbox.search.reading import OnTrial, TrialReader
 from sandbox.search.values import ChangeTrial, Searched
-from sandbox.verdict.suite import launched_job
+from sandbox.verdict.jobs import launched_job
 
 _OWN = ("search_reporter.py", "line_trace.py", "pytest_trial.py", "unittest_trial.py")
 _MOST_RED = 12

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import posixpath
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 
-from sandbox.box.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
+from sandbox.box.contract import Ending, Execution, Limits, Sandbox, SourceFile
 from sandbox.box.network import wants_network
-from sandbox.box.policy import HARNESS_DIR, WORK_DIR
+from sandbox.box.policy import WORK_DIR
 from sandbox.box.status import VerdictTrust
 from sandbox.project.detection import Project
 from sandbox.verdict.canaries import Canaries, make_canaries
 from sandbox.verdict.ending import ENDINGS, ending, remarks, run_status, unfinished_reason
 from sandbox.verdict.hiding import HiddenLines, without_lines
+from sandbox.verdict.jobs import orders_for, suite_job
 from sandbox.verdict.pristine import Footing
 from sandbox.verdict.records import RecordReader
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from sandbox.verdict.trusting import RunEvidence, interference, trust_of
 
-_HARNESS = ("launch.py", "reporting.py", "pytest_reporter.py", "unittest_reporter.py")
 _DETAIL_CHARACTERS = 12_000
 _NOT_FOUND_CODES = (126, 127)
 _COMMAND_TAIL = 4_000
@@ -149,12 +146,12 @@ class _Suite:
     async def _execute(
         self, reader: RecordReader, key: str, canaries: Canaries, on_output: OnOutput | None
     ) -> Execution:
-        orders = _orders(self.project, self.limits, self.only, canaries) | {
+        orders = orders_for(self.project, self.limits, self.only, canaries) | {
             "key": key,
             "bare": self.footing.trust is VerdictTrust.HARDENED,
         }
         files = [*self.files, *canaries.files]
-        job = _job(self.project, files, canaries.harness, orders, self.limits)
+        job = suite_job(self.project, files, canaries.harness, orders, self.limits)
         return await self.sandbox.run(
             replace(job, judged=True, label="tests"), on_output=on_output, on_stderr=reader.feed
         )
@@ -198,79 +195,14 @@ async def collect_tests(
     """
     key = secrets.token_hex(32)
     reader = RecordReader(key, WORK_DIR)
-    orders = _orders(project, limits, (), Canaries()) | {
+    orders = orders_for(project, limits, (), Canaries()) | {
         "key": key,
         "bare": bare,
         "collect_only": True,
     }
-    job = _job(project, files, (), orders, limits)
+    job = suite_job(project, files, (), orders, limits)
     await sandbox.run(replace(job, label="list of tests"), on_stderr=reader.feed)
     return None if reader.end_code is None or reader.forged else frozenset(reader.collected)
-
-
-def _job(
-    project: Project,
-    files: Sequence[SourceFile],
-    harness: Sequence[SourceFile],
-    orders: dict[str, object],
-    limits: Limits,
-) -> Job:
-    if project.runner == "command" and not _installed(project):
-        # without our launcher: this image may have no Python at all
-        paths = {"PYTHONPATH": f"{_top(project)}/src:{_top(project)}"}
-        script = 'exec 2>&1; cd "$2" && eval "$1"'
-        argv = ["sh", "-c", script, "sh", project.command or "", _top(project)]
-        return Job(argv=argv, files=files, env=paths | dict(project.environment), limits=limits)
-    return Job(
-        # no user site: its folder can be written to while the project is built
-        argv=["python3", "-s", f"{HARNESS_DIR}/launch.py"],
-        files=files,
-        harness=[*harness_files(), *harness],
-        env=project.environment,
-        stdin=json.dumps(orders).encode(),
-        limits=limits,
-    )
-
-
-def launched_job(
-    project: Project,
-    files: Sequence[SourceFile],
-    orders: Mapping[str, object],
-    *,
-    limits: Limits,
-    harness: Sequence[SourceFile],
-) -> Job:
-    """A job of our own launcher with more orders and programs than a run of the tests has."""
-    every = _orders(project, limits, (), Canaries()) | dict(orders)
-    return _job(project, files, harness, every, limits)
-
-
-def _top(project: Project) -> str:
-    return f"{WORK_DIR}/{project.folder}".rstrip("/")
-
-
-def command_job(
-    project: Project, files: Sequence[SourceFile], command: str | Sequence[str], *, limits: Limits
-) -> Job:
-    """One command in the environment of the tests: the project installed, its folder current.
-
-    A text is run by a shell; of arguments the first is the program.
-    """
-    argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
-    if project.runner == "command" and not project.installable:
-        paths = {"PYTHONPATH": f"{_top(project)}/src:{_top(project)}"}
-        script = 'cd "$1" && shift && exec "$@"'
-        env = paths | dict(project.environment)
-        return Job(
-            argv=["sh", "-c", script, "sh", _top(project), *argv],
-            files=files,
-            env=env,
-            limits=limits,
-            label="command",
-        )
-    orders = _orders(project, limits, (), Canaries()) | {"runner": "argv", "argv": argv, "key": ""}
-    job = _job(project, files, (), orders, limits)
-    return replace(job, env=project.environment, label="command")
 
 
 def _named(expected: Collection[str] | None, only: Sequence[str]) -> frozenset[str] | None:
@@ -279,39 +211,6 @@ def _named(expected: Collection[str] | None, only: Sequence[str]) -> frozenset[s
         return None if expected is None else frozenset(expected)
     wanted = tuple(f"{name}{mark}" for name in only for mark in ("::", "[", "."))
     return frozenset(i for i in expected if i in only or i.startswith(wanted))
-
-
-def harness_files() -> tuple[SourceFile, ...]:
-    """Return our own programs that run inside the box."""
-    folder = resources.files("sandbox.verdict.reporters")
-    return tuple(
-        SourceFile(path=name, content=folder.joinpath(name).read_bytes()) for name in _HARNESS
-    )
-
-
-def _orders(
-    project: Project, limits: Limits, only: Sequence[str], canaries: Canaries
-) -> dict[str, object]:
-    return {
-        "root": WORK_DIR,
-        "folder": project.folder,
-        "targets": list(project.targets),
-        "runner": project.runner,
-        "command": project.command,
-        "install": _installed(project),
-        "only": list(only),
-        "collect_only": False,
-        "canaries": sorted(canaries.ids),
-        "canary_files": list(canaries.paths),
-        "dump_after_s": max(limits.timeout_s - 1.5, limits.timeout_s * 0.7),
-    }
-
-
-def _installed(project: Project) -> list[str]:
-    """The folders in the box that are installed before the tests: neighbours, then the project."""
-    top = _top(project)
-    members = [posixpath.normpath(f"{top}/{member}") for member in project.members]
-    return [*members, top] if project.installable else members
 
 
 def _output(execution: Execution, reader: RecordReader) -> str:

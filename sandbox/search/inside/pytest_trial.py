@@ -25,7 +25,7 @@ class PytestTrials:
         self._whole = [os.path.join(root, target) for target in orders["targets"]]
         self._green_s = orders["green_s"]
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        self._plugins = load("pytest_reporter").ImagePlugins(root, none=False)
+        self._plugins = load("image_plugins").ImagePlugins(root, none=False)
 
     def first(self, *, trace: bool) -> dict[str, Any]:
         """Run the red tests, then all: durations, lines, and the libraries they import."""

@@ -7,13 +7,12 @@ worth a run of the tests by the usual, hardened way.
 """
 
 # strings, not Path objects: file names here come out of code objects and node ids
-# ruff: noqa: PTH100, PTH118, PTH120
+# ruff: noqa: PTH118
 from __future__ import annotations
 
 import base64
 import importlib
 import importlib.machinery
-import importlib.util
 import json
 import os
 import select
@@ -43,12 +42,15 @@ _TIMES_USUAL = 4.0
 _LINES_A_RECORD = 2000
 
 
-def run(reporter: Reporter, orders: dict[str, Any]) -> int:
-    """Run the tests once, with their lines if wanted, then each change; 0 at the end of the list."""
+def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], ModuleType]) -> int:
+    """Run the tests once, with their lines if wanted, then each change; 0 at the end of the list.
+
+    `load` gives one of our own modules by its name.
+    """
     sys.pycache_prefix = tempfile.mkdtemp(prefix="elagent-pyc-")
     sys.dont_write_bytecode = False  # the children share what the first one compiled
     module, name = _TRIALS[orders["tests"]]
-    runner = getattr(_load(module), name)(reporter.root, orders, _load)
+    runner = getattr(load(module), name)(reporter.root, orders, load)
     ends_at = time.monotonic() + orders["budget_s"]
     usual = _first(reporter, orders, runner, ends_at)
     if usual is None:
@@ -214,13 +216,3 @@ def _work(work: Callable[[], dict[str, Any]], writing: int) -> None:
             data = data[os.write(writing, data) :]
     finally:
         os._exit(0)
-
-
-def _load(name: str) -> ModuleType:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
-    spec = importlib.util.spec_from_file_location("_elagent_" + name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

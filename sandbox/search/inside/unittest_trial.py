@@ -98,7 +98,6 @@ class _UnittestWatch:
         self.ends_at = ends_at
         self.known: set[str] = set()
         self.skip: set[str] = set()
-        self.new_red_stops = False
         self.passed = 0
         self.failed = 0
         self.message = ""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sandbox.verdict.reporters.reporting import Reporter
 
+_HERE = os.path.dirname(os.path.abspath(__file__))  # it is taken away before the tests run
 ENVIRONMENT = "/tmp/elagent-env"  # noqa: S108
 _WATCH_SIGNAL = signal.SIGRTMAX - 3
 """Nobody's: a test may send itself any signal that has a name."""
@@ -137,7 +138,7 @@ def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     sys.path[0:1] = paths
     sys.modules["__main__"].__dict__.pop("__file__", None)
     streams, leave = sys, os._exit  # whatever the tests leave in their places
-    code = runner.run(reporter, config)
+    code = runner.run(reporter, config, _load)
     reporter.end(code)
     for name in ("stdout", "stderr"):
         with suppress(Exception):
@@ -180,8 +181,10 @@ def _become(argv: list[str]) -> None:
 
 
 def _load(name: str) -> ModuleType:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
-    spec = importlib.util.spec_from_file_location("_elagent_" + name, path)
+    """Load a program of ours that lies beside this one, under a name that nobody imports."""
+    spec = importlib.util.spec_from_file_location(
+        "_elagent_" + name, os.path.join(_HERE, name + ".py")
+    )
     if spec is None or spec.loader is None:
         raise ImportError(name)
     module = importlib.util.module_from_spec(spec)

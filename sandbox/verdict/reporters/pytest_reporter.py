@@ -1,32 +1,29 @@
 """Runs pytest inside the box and reports every test as it ends. Loaded by launch.py."""
 
 # strings, not Path objects: file names here come out of code objects and node ids
-# ruff: noqa: PTH110, PTH113, PTH118, PTH123, PTH207
+# ruff: noqa: PTH110, PTH118, PTH207
 from __future__ import annotations
 
 import glob
-import importlib.metadata
 import os
-import sys
 from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
+    from types import ModuleType
 
+    from sandbox.verdict.reporters.pytest_phases import PhaseResults
     from sandbox.verdict.reporters.reporting import Reporter
 
-# the worst of the phases of a test is its outcome
-_SEVERITY = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
-_DETAIL_LIMIT = 12000
-_SECTION_LIMIT = 2000
-INSTALLED = "/tmp/elagent-env"  # noqa: S108
 
+def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], ModuleType]) -> int:
+    """Run the tests below the current directory, or those named, and return pytest's exit code.
 
-def run(reporter: Reporter, orders: dict[str, Any]) -> int:
-    """Run the tests below the current directory, or those named, and return pytest's exit code."""
+    `load` gives one of our own modules by its name.
+    """
     only: list[str] = orders["only"]
     files = []
     for test_id in only:
@@ -39,13 +36,14 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
     # after the project's own options: stop at nothing, stay in one process
     whole = ["--maxfail=0", "--continue-on-collection-errors"]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    plugins = ImagePlugins(reporter.root, none=orders["bare"])
+    plugins = load("image_plugins").ImagePlugins(reporter.root, none=orders["bare"])
     if orders["bare"]:
         whole += ["-c", os.devnull, "--noconftest", "-p", "no:cacheprovider"]
     if orders["collect_only"]:
         whole += ["--collect-only", "--quiet"]
     arguments = ["--rootdir=" + reporter.root, *whole, *files]
-    plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"])
+    phases = load("pytest_phases")
+    plugin = Plugin(reporter, only, orders["canary_files"], orders["canaries"], phases)
     plugin.asked = bool(files)
     code: Any = pytest.main(arguments, plugins=[plugin, plugins, *plugins.names])
     plugin.close()
@@ -56,12 +54,12 @@ def run(reporter: Reporter, orders: dict[str, Any]) -> int:
 class _Unlogged:
     """The hooks of a test that is nobody's to look at: all are called, only we hear of its end."""
 
-    def __init__(self, hooks: Any, test_id: str, plugin: Plugin) -> None:  # noqa: ANN401
+    def __init__(self, hooks: Any, test_id: str, phases: PhaseResults) -> None:  # noqa: ANN401
         self._hooks = hooks
         self._own: dict[str, Callable[..., None]] = {
-            "pytest_runtest_logstart": lambda **_: plugin.begin(test_id),
-            "pytest_runtest_logreport": lambda report: plugin.take(report, test_id),
-            "pytest_runtest_logfinish": lambda **_: plugin.finish(test_id),
+            "pytest_runtest_logstart": lambda **_: phases.begin(test_id),
+            "pytest_runtest_logreport": lambda report: phases.take(report, test_id),
+            "pytest_runtest_logfinish": lambda **_: phases.finish(test_id),
             "pytest_exception_interact": lambda **_: None,
         }
 
@@ -69,55 +67,20 @@ class _Unlogged:
         return self._own.get(name) or getattr(self._hooks, name)
 
 
-class ImagePlugins:
-    """The plugins that the image's own packages declare: loaded by name, nothing else is looked for.
-
-    Until they are, nothing of the project is on the path: a folder that looks like the metadata of
-    an installed package would name a plugin, too.
-    """
-
-    def __init__(self, root: str, *, none: bool) -> None:
-        self._none = none
-        self._path = list(sys.path)
-        sys.path[:] = [entry for entry in sys.path if not _below(entry, root)]
-        found = [] if none else list(importlib.metadata.distributions())
-        # what was made while the project was installed has plugins only if its configuration says so
-        own = [dist for dist in found if _below(str(dist.locate_file("")), INSTALLED)]
-        self.names = _declared(dist for dist in found if dist not in own)
-        self._own = _declared(own) if _declares_plugins(root) else []
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_cmdline_parse(self, pluginmanager: Any) -> Generator[None, Any, None]:  # noqa: ANN401
-        sys.path[:] = self._path
-        for name in self._own:
-            pluginmanager.import_plugin(name, consider_entry_points=True)
-        yield
-        if not self._none:  # for runs of pytest that the tests start
-            os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
-
-
-def _declared(distributions: Iterable[Any]) -> list[str]:
-    points = [point for dist in distributions for point in dist.entry_points]
-    return list(dict.fromkeys(point.name for point in points if point.group == "pytest11"))
-
-
-def _declares_plugins(root: str) -> bool:
-    files = [os.path.join(root, name) for name in ("pyproject.toml", "setup.cfg", "setup.py")]
-    texts = [open(path, "rb").read() for path in files if os.path.isfile(path)]  # noqa: SIM115
-    return any(b"pytest11" in text for text in texts)
-
-
-def _below(path: str, folder: str) -> bool:
-    return (realpath(path or ".") + os.sep).startswith(folder + os.sep)
-
-
 class Plugin:
     """The hooks that see what happened."""
 
     def __init__(
-        self, reporter: Reporter, only: list[str], canary_files: list[str], canaries: list[str]
+        self,
+        reporter: Reporter,
+        only: list[str],
+        canary_files: list[str],
+        canaries: list[str],
+        phases: ModuleType,
     ) -> None:
         self._reporter = reporter
+        self._phases: PhaseResults = phases.PhaseResults(reporter)
+        self._clipped: Callable[[str], str] = phases.clipped
         self._only = only
         self.asked = False
         """True if the arguments name tests, so that the project's own choice does not count."""
@@ -127,7 +90,6 @@ class Plugin:
         self._canary_ids = frozenset(canaries)
         self._canaries: dict[str, pytest.Item] = {}
         self._codes: dict[str, tuple[Any, Any]] = {}
-        self._results: dict[str, dict[str, Any]] = {}
         self._broken: list[str] = []
         self._skipped: set[str] = set()
         self._why = ""
@@ -203,7 +165,7 @@ class Plugin:
                 error = error.__cause__
         if error is None:
             error = RuntimeError("collection failed")
-        self._error(test_id, error, _clipped(str(report.longrepr), _DETAIL_LIMIT))
+        self._error(test_id, error, self._clipped(str(report.longrepr)))
 
     def _file_skipped(self, collector: Any, report: Any) -> None:  # noqa: ANN401
         test_id = report.nodeid
@@ -252,7 +214,7 @@ class Plugin:
         if self._listed_only:
             self._canaries.clear()
         for canary, item in self._canaries.items():
-            item.__class__ = _unlogged(item, _Unlogged(item.ihook, canary, self))
+            item.__class__ = _unlogged(item, _Unlogged(item.ihook, canary, self._phases))
         # at both ends, where no fixture of the project has to be torn down for them
         canaries = list(self._canaries.values())
         items[:] = [*canaries[:1], *items, *canaries[1:]]
@@ -285,7 +247,7 @@ class Plugin:
         self._why = self._why or next((text for text in stopped if isinstance(text, str)), "")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.begin(nodeid)
+        self._phases.begin(nodeid)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:  # noqa: ANN401
@@ -298,34 +260,11 @@ class Plugin:
             report.elagent = self._reporter.describe(call.excinfo.value)
 
     def pytest_runtest_logreport(self, report: Any) -> None:  # noqa: ANN401
-        self.take(report, report.nodeid)
+        self._phases.take(report, report.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        self.finish(nodeid)
-
-    def begin(self, test_id: str) -> None:
-        """Say that a test starts."""
-        self._reporter.start(test_id)
-
-    def take(self, report: Any, test_id: str) -> None:  # noqa: ANN401
-        """Take in what one phase of a test came to; its tear-down is the last."""
-        result = self._results.setdefault(
-            test_id, {"outcome": "", "duration": 0.0, "message": "", "detail": ""}
-        )
-        result["duration"] += getattr(report, "duration", 0.0)
-        outcome = _outcome(report)
-        if _is_worse(outcome, result["outcome"]):
-            result.update(outcome=outcome, **_evidence(report))
-        if report.when == "teardown":
-            result["outcome"] = result["outcome"] or "passed"
-            self.finish(test_id)
-
-    def finish(self, test_id: str) -> None:
-        """Tell the result of a test that has one: a child that crashed leaves no tear-down."""
-        result = self._results.pop(test_id, None)
-        if result is not None and result["outcome"]:
-            self._reporter.result(test_id, **result)
+        self._phases.finish(nodeid)
 
 
 def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
@@ -350,56 +289,3 @@ def _own_choice(config: pytest.Config) -> list[str]:
 
 def _matches(test_id: str, name: str) -> bool:
     return test_id == name or test_id.startswith((name + "::", name + "["))
-
-
-def _outcome(report: Any) -> str:  # noqa: ANN401
-    if report.failed:
-        return "error" if report.when in ("setup", "teardown") else "failed"
-    if type(report).__name__.lower() == "subtestreport":
-        return ""  # the test's own report says what came of it, unless a subtest failed
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    if report.skipped:
-        return "skipped"
-    return "passed" if report.when == "call" and report.passed else ""
-
-
-def _is_worse(outcome: str, than: str) -> bool:
-    if not outcome:
-        return False
-    return not than or _SEVERITY.index(outcome) > _SEVERITY.index(than)
-
-
-def _evidence(report: Any) -> dict[str, Any]:  # noqa: ANN401
-    if report.passed:
-        return {}
-    if report.skipped:
-        reason = getattr(report, "wasxfail", "")
-        if not reason and isinstance(report.longrepr, tuple):
-            reason = report.longrepr[2]
-        return {"message": str(reason)}
-    fields: dict[str, Any] = dict(getattr(report, "elagent", {}))
-    fields.setdefault("message", _first_line(str(report.longrepr)))
-    if fields.get("exception") == "FixtureLookupError":
-        said = [line for line in str(report.longrepr).splitlines() if line.startswith("E ")]
-        fields["message"] = said[0][1:].strip() if said else fields["message"]
-    if not fields.get("file"):
-        path, line, _ = report.location
-        fields.update(file=path, line=(line or 0) + 1)
-    printed = [
-        f"\n--- {title} ---\n{_clipped(text, _SECTION_LIMIT)}"
-        for title, text in report.sections
-        if text.strip()
-    ]
-    fields["detail"] = _clipped(str(report.longrepr), _DETAIL_LIMIT) + "".join(printed)
-    return fields
-
-
-def _first_line(text: str) -> str:
-    return next((line for line in text.splitlines() if line.strip()), "")
-
-
-def _clipped(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    return text[: limit // 2] + "\n[...]\n" + text[-limit // 2 :]

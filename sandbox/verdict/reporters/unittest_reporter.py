@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.util import strclass
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
+    from types import ModuleType, TracebackType
 
     from sandbox.verdict.reporters.reporting import Reporter
 
@@ -29,7 +30,7 @@ _FIXTURE = re.compile(r"(setUp|tearDown)(?:Class|Module) \((?P<owner>.+)\)")
 _LOADER = re.compile(r"unittest\.loader\.(?:_FailedTest|ModuleSkipped)\.")
 
 
-def run(reporter: Reporter, orders: dict[str, Any]) -> int:
+def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], ModuleType]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
     only: list[str] = orders["only"]
     top = os.getcwd()

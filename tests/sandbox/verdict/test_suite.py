@@ -468,7 +468,7 @@ async def test_the_harness_cannot_be_replaced_by_the_project(
     text = (
         "import pytest\n"
         "def test_a():\n"
-        "    for name in ('launch.py', 'pytest_reporter.py', 'new.py'):\n"
+        "    for name in ('launch.py', 'image_plugins.py', 'new.py'):\n"
         "        with pytest.raises(OSError): open('/el/' + name, 'w')\n"
     )
     report = await run(box, tmp_path / "r", {"test_a.py": text})
