@@ -84,7 +84,9 @@ async def open_project(
                         include=settings.include,
                     ),
                     repository=workspace.root,
-                    sandbox=AccountedSandbox(sandbox, ledger, session=session),
+                    sandbox=AccountedSandbox(
+                        sandbox, ledger, session=session, project=str(workspace.root)
+                    ),
                     project=project,
                     limits=limits_of(settings),
                     image_id=image.id,

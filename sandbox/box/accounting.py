@@ -35,10 +35,13 @@ _ENDED = {
 class AccountedSandbox:
     """Wraps another sandbox for one session. Implements `Sandbox`."""
 
-    def __init__(self, inner: Sandbox, ledger: RunLedger, *, session: str) -> None:
+    def __init__(
+        self, inner: Sandbox, ledger: RunLedger, *, session: str, project: str = ""
+    ) -> None:
         self._inner = inner
         self._ledger = ledger
         self._session = session
+        self._project = project
         self._steps = ledger.last_step(session)  # a resumed session goes on, it repeats nothing
         self._failures = 0
 
@@ -64,7 +67,8 @@ class AccountedSandbox:
             )
         self._steps += 1
         step = self._steps
-        self._ledger.create(self._session, step, label=job.label or _program(job))
+        label = job.label or _program(job)
+        self._ledger.create(self._session, step, label=label, project=self._project)
         self._ledger.start(self._session, step)
         try:
             execution = await self._inner.run(job, on_output=on_output, on_stderr=on_stderr)

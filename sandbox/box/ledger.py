@@ -28,11 +28,17 @@ CREATE TABLE IF NOT EXISTS steps (
     changed_at REAL NOT NULL,
     label TEXT NOT NULL DEFAULT '',
     began_at REAL NOT NULL DEFAULT 0,
+    project TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (session, step)
 ) WITHOUT ROWID
 """
-_LATER_COLUMNS = {"label": "TEXT NOT NULL DEFAULT ''", "began_at": "REAL NOT NULL DEFAULT 0"}
+_LATER_COLUMNS = {
+    "label": "TEXT NOT NULL DEFAULT ''",
+    "began_at": "REAL NOT NULL DEFAULT 0",
+    "project": "TEXT NOT NULL DEFAULT ''",
+}
 """Columns that a database of an older version lacks."""
+_FIELDS = ("session", "step", "label", "state", "began_at", "changed_at", "project")
 _UNFINISHED = ("created", "running")
 _RUNNING = "running"
 _KEPT_S = 30 * 24 * 3600.0
@@ -55,6 +61,8 @@ class NotedRun:
     """Seconds since the epoch; 0 where an older version noted the run."""
     changed_at: float
     """Seconds since the epoch: when the run ended, if it has."""
+    project: str
+    """The folder of the repository; empty where an older version noted the run."""
 
 
 class RunLedger:
@@ -118,14 +126,13 @@ class RunLedger:
         """
         with self._errors():
             rows = self._database.execute(
-                "SELECT session, step, label, state, began_at, changed_at FROM steps"
+                f"SELECT {', '.join(_FIELDS)} FROM steps"  # noqa: S608  (names of our own)
                 " ORDER BY MAX(began_at, changed_at) DESC, session, step DESC LIMIT ?",
                 (count,),
             ).fetchall()
-        names = ("session", "step", "label", "state", "began_at", "changed_at")
-        return tuple(NotedRun(**dict(zip(names, row, strict=True))) for row in rows)
+        return tuple(NotedRun(**dict(zip(_FIELDS, row, strict=True))) for row in rows)
 
-    def create(self, session: str, step: int, *, label: str = "") -> str:
+    def create(self, session: str, step: int, *, label: str = "", project: str = "") -> str:
         """Note that a run is about to begin; gives the state of its row.
 
         Doing it again changes nothing and gives what the row says, `created` or what came of it.
@@ -136,9 +143,9 @@ class RunLedger:
         key = (session, step)
         with self._errors():
             self._database.execute(
-                "INSERT INTO steps (session, step, state, changed_at, label, began_at)"
-                " VALUES (?, ?, 'created', ?, ?, ?) ON CONFLICT DO NOTHING",
-                (*key, now := time.time(), label, now),
+                "INSERT INTO steps (session, step, state, changed_at, label, began_at, project)"
+                " VALUES (?, ?, 'created', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*key, now := time.time(), label, now, project),
             )
         return self.state(session, step) or "created"
 

@@ -82,12 +82,12 @@ def test_runs_are_listed_with_how_they_ended_and_without_their_arguments(tmp_pat
     shown = sandbox("runs", home=tmp_path)
     assert shown.returncode == 0
     heading, row = shown.stdout.splitlines()
-    assert heading.split() == ["began", "took", "ended", "run", "session"]
-    assert " fail " in row
-    assert "command" in row
+    assert heading.split() == ["began", "project", "run", "ended", "took"]
+    assert row.partition(" ago ")[2].split()[:3] == ["repository", "command", "fail"]
     (line,) = sandbox("runs", "--json", "--limit", "1", home=tmp_path).stdout.splitlines()
     noted = json.loads(line)
     assert (noted["label"], noted["state"], noted["step"]) == ("command", "fail", 1)
+    assert noted["project"] == str(root)
     assert noted["changed_at"] >= noted["began_at"] > 0
     database = tmp_path / "sandbox" / "runs.sqlite3"
     assert secret.encode() not in database.read_bytes()

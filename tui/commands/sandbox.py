@@ -81,7 +81,7 @@ def list_() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def runs(*, limit: int, as_json: bool) -> None:
-    """What ran in the sandbox on this machine, newest first, and how it ended.
+    """List the runs in the sandbox on this machine, newest first: when, for which project, the end.
 
     Runs are kept for 30 days. Arguments of commands are not noted: they may hold secrets.
     """
@@ -91,14 +91,14 @@ def runs(*, limit: int, as_json: bool) -> None:
             click.echo(json.dumps(dataclasses.asdict(item)))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("began", "took", "ended", "run", "session"):
+    for column in ("began", "project", "run", "ended", "took"):
         table.add_column(column, overflow="fold")
     now = time.time()
     for item in noted:
         ended = item.state not in ("created", "running")
         took = format_seconds(item.changed_at - item.began_at) if item.began_at and ended else ""
         began = f"{format_seconds(now - (item.began_at or item.changed_at))} ago"
-        words = (began, took, item.state.replace("_", " "), item.label, item.session)
+        words = (began, Path(item.project).name, item.label, item.state.replace("_", " "), took)
         table.add_row(*map(display_safe, words))
     make_console().print(table if noted else "Nothing has run in the sandbox yet.")
 
