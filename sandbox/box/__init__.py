@@ -1,1 +1,1 @@
-"""One container: the contract, the fence around it, its life, and its end however it comes."""
+"""Boxes: the contract, the fence around a container, its life, its removal, and the list of runs."""

@@ -1,4 +1,4 @@
-"""A sandbox that notes each run, and that stops for good when the engine keeps failing.
+"""Notes each run of a sandbox, and stops for good when the engine keeps failing.
 
 There is no fallback: with a dead engine nothing runs, least of all on the host.
 """
@@ -52,7 +52,7 @@ class AccountedSandbox:
         on_output: Callable[[bytes], None] | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Execution:
-        """Run one command as the sandbox inside does, and note what came of it.
+        """Run one command in the wrapped sandbox, and note its status in the list of runs.
 
         Of a judged job that is left open for the verdict, which `Execution.note` takes.
 

@@ -1,4 +1,4 @@
-"""What a sandbox is: the values that go in and come out, and the promise between them.
+"""The contract of a sandbox: the values that go in and come out, and the promise between them.
 
 No implementation lives here. A non-zero exit, a timeout or a memory kill is an *answer* and comes
 back as an `Execution`; exceptions mean that no answer can be given.
@@ -42,7 +42,7 @@ class NeedsNetworkError(SandboxError):
 
 
 class Ending(StrEnum):
-    """How a command ended, as seen from outside the box."""
+    """End of a command, as seen from outside the box."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -61,7 +61,7 @@ class Captured:
 
     @property
     def data(self) -> bytes:
-        """What was kept, with a line that counts what was not."""
+        """The kept bytes, with a line that counts the dropped ones."""
         if not self.dropped_bytes:
             return self.head + self.tail
         gap = f"\n[... {self.dropped_bytes} bytes not kept ...]\n".encode()
@@ -86,12 +86,12 @@ class SourceFile:
     """Of a link: what it holds on the host, as version control keeps it."""
     executable: bool = False
     link: str = ""
-    """Where a symbolic link leads in the box, relative to its folder; empty for a regular file."""
+    """Target of a symbolic link in the box, relative to its folder; empty for a regular file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one run may use. Ends with the container, whatever the code does."""
+    """Limits of one run. They hold whatever the code does: the container ends with them."""
 
     timeout_s: float = 120.0
     memory_mib: int = 2048
@@ -126,7 +126,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One finished command: how it ended, what it printed, what it left."""
+    """One finished command: its end, its output and the files that were collected."""
 
     argv: tuple[str, ...]
     ending: Ending
@@ -142,7 +142,7 @@ class Execution:
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended by itself with exit code 0. For tests this alone is *not* a pass."""
+        """True if the command ended by itself with exit code 0. For tests this alone is *not* a pass."""
         return self.ending is Ending.EXITED and self.exit_code == 0
 
 

@@ -60,7 +60,7 @@ def engine_url(environ: Mapping[str, str] | None = None) -> str:
 
 
 def _sockets(environ: Mapping[str, str]) -> list[Path]:
-    """Where a rootful, a rootless and a desktop engine listen."""
+    """Return the sockets of a rootful, a rootless and a desktop engine."""
     sockets = [Path(DEFAULT_SOCKET)]
     if runtime_dir := environ.get("XDG_RUNTIME_DIR"):
         sockets.append(Path(runtime_dir, "docker.sock"))

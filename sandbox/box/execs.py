@@ -31,7 +31,7 @@ _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSL
 
 
 class StreamEnd(Enum):
-    """Why reading stopped."""
+    """Reason why reading stopped."""
 
     FINISHED = auto()
     DEADLINE = auto()
@@ -42,7 +42,7 @@ class StreamEnd(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to execute in the container, and as whom."""
+    """Command to execute in the container, and its user."""
 
     argv: Sequence[str]
     user: str
@@ -53,7 +53,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How the command, or the reading of it, ended."""
+    """End of a command, or of reading its output."""
 
     why: StreamEnd
     exit_code: int | None

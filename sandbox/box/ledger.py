@@ -1,4 +1,4 @@
-"""Which runs were begun and what came of them, in a small database that survives any kill.
+"""Lists the runs and their statuses, in a small database that survives any kill.
 
 A row goes from `created` to `running` to one of the words of `sandbox.box.status` and never back. Rows
 that a dead session left unfinished become `sandbox_error`: nobody knows what came of them, so they
@@ -49,12 +49,12 @@ _NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotedRun:
-    """One run of the list."""
+    """One row of the list of runs."""
 
     session: str
     step: int
     label: str
-    """What was run: `tests`, `small changes`, or the name of a program."""
+    """Name of the run: `tests`, `small changes`, or that of a program."""
     state: str
     """`created`, `running`, or a word of `sandbox.box.status.Status`."""
     began_at: float
@@ -135,7 +135,7 @@ class RunLedger:
     def create(self, session: str, step: int, *, label: str = "", project: str = "") -> str:
         """Note that a run is about to begin; gives the state of its row.
 
-        Doing it again changes nothing and gives what the row says, `created` or what came of it.
+        Doing it again changes nothing and gives what the row says, `created` or a status.
 
         Raises:
             SandboxError: If the database cannot be written.
@@ -158,7 +158,7 @@ class RunLedger:
         return self._move(session, step, _RUNNING)
 
     def finish(self, session: str, step: int, *, status: Status) -> bool:
-        """Note what came of a run; False if that is known already, and then it stays.
+        """Note the status of a run; False if the run has one already, which stays.
 
         Raises:
             SandboxError: If the database cannot be written.
@@ -175,7 +175,7 @@ class RunLedger:
         return changed.rowcount == 1
 
     def last_step(self, session: str) -> int:
-        """The last step that a session began, in an earlier process perhaps; 0 if none."""
+        """Return the last step that a session began, perhaps in an earlier process; 0 if none."""
         with self._errors():
             row = self._database.execute(
                 "SELECT MAX(step) FROM steps WHERE session = ?", (session,)
@@ -183,7 +183,7 @@ class RunLedger:
             return int(row[0] or 0)
 
     def state(self, session: str, step: int) -> str | None:
-        """The state of a row, None if there is none."""
+        """Return the state of a row, None if there is no such row."""
         with self._errors():
             row = self._database.execute(
                 "SELECT state FROM steps WHERE session = ? AND step = ?",

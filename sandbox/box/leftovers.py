@@ -83,7 +83,7 @@ def _is_leftover(labels: dict[str, str], lock_dir: Path, *, now: float) -> bool:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether somebody is seen to hold it; a lock that is out of sight does not count."""
+    """True if a living process is seen to hold the lock; a lock out of sight does not count."""
     try:
         return lock.is_file() and not is_abandoned(lock)
     except PermissionError:

@@ -35,7 +35,7 @@ _ASSERTED = frozenset({"AssertionError", "SyntaxError", "Failed"})
 
 
 def needs_network(result: TestResult) -> bool:
-    """Whether a red test went wrong for lack of a network or of a service behind one."""
+    """True if a red test failed for lack of a network or of a service behind one."""
     if not result.outcome.is_red or result.exception in _ASSERTED:
         return False
     raised = "\n".join(_RAISED.findall(result.detail))
@@ -43,7 +43,7 @@ def needs_network(result: TestResult) -> bool:
 
 
 def wants_network(text: str) -> bool:
-    """Whether what a program said on its way out is about a network that is not there."""
+    """True if a program's last output is about a missing network."""
     if _UNREACHABLE.search(text):
         return True
     return bool(_REFUSED.search(text) and (_ELSEWHERE.search(text) or _SERVICES.search(text)))

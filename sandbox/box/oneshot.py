@@ -156,7 +156,7 @@ def _write(capture: Capture, data: bytes) -> bool:
 
 
 class _BoxLife:
-    """The command itself: streams, time limit, output limit, and the reason it ended."""
+    """Runs the command: streams, time limit, output limit, and the reason of its end."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class _BoxLife:
         raise SandboxError(_ENDED_OUTSIDE)
 
     def _answers(self) -> bool:
-        """Whether a command can still be run in the box."""
+        """Tell if a command can still be run in the box."""
         with suppress(SandboxError):
             probe = Command(argv=["true"], user=KEEPER_USER)
             deadline = time.monotonic() + _PROBE_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""From limits to container options, in one function; what it returns is the whole fence.
+"""Turns limits into container options in one function; its result is the whole fence.
 
 Pure data in the engine's own JSON form: no engine is needed to read or to test it.
 """
@@ -13,11 +13,11 @@ from typing import Any
 from sandbox.box.contract import Limits, SandboxError
 
 JOB_USER = "65532:65532"
-"""Who runs the untrusted command."""
+"""User of the untrusted command."""
 KEEPER_USER = "65531:65531"
-"""Who runs the main process of the box. Not the job's user, so that the job cannot signal it."""
+"""User of the box's main process. Not the job's, so that the job cannot signal it."""
 SERVER_USER = "0:0"
-"""Who runs a warm box's fork-server, with no more rights than these three."""
+"""User of a warm box's fork-server, with no more rights than these three."""
 SERVER_RIGHTS = ("SETUID", "SETGID", "KILL")
 
 LABEL_PREFIX = "dev.elagent."
@@ -28,7 +28,7 @@ TMP_MIB = 128
 HARNESS_MIB = 16
 SHM_MIB = 16
 NAPKIN_MIB = 32
-"""What must remain of the memory when every tmpfs is full: tmpfs pages count against it."""
+"""Memory that must remain when every tmpfs is full: tmpfs pages count against the limit."""
 
 START_GRACE_S = 60.0
 """Added to the time limit before the box ends itself even if nobody comes back for it."""
@@ -40,7 +40,7 @@ class LimitsError(SandboxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxSpec:
-    """What distinguishes one box from another, besides its limits."""
+    """Properties of one box, besides its limits."""
 
     image_id: str
     labels: Mapping[str, str]

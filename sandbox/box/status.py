@@ -1,4 +1,4 @@
-"""What a sandbox may say of code that it ran, and how hard that is to forge."""
+"""Statuses of programs and test runs, and the trust in a verdict."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What came of one program or one suite; the only words either shape of box may use."""
+    """Status of one program or one test run; both shapes of box use only these words."""
 
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
-    """It ran to its end and said no: an assertion, a wrong value, a red test."""
+    """The code ran to its end and failed: an assertion, a wrong value, a red test."""
     ERROR = "error"
-    """It could not say anything: a syntax error, an exception, a failed set-up."""
+    """The code could not be checked: a syntax error, an exception, a failed set-up."""
     TIMEOUT = "timeout"
     OOM = "oom"
     OUTPUT_LIMIT = "output_limit"
     CRASH_SIGNAL = "crash_signal"
-    """A signal that the code earned itself: a segmentation fault, an abort."""
+    """The code died of its own signal: a segmentation fault, an abort."""
     TAMPERED = "tampered"
-    """It interfered with the verdict; never a pass, whatever else it did."""
+    """The code interfered with the verdict; never a pass, whatever else it did."""
     NEEDS_NETWORK = "needs_network"
     SANDBOX_ERROR = "sandbox_error"
     """No answer could be given: never evidence about the code."""
@@ -27,12 +27,12 @@ class Status(StrEnum):
 
     @property
     def is_evidence(self) -> bool:
-        """Whether it says something about the code rather than about the machine or the user."""
+        """True if the status is about the code rather than about the machine or the user."""
         return self not in (Status.SANDBOX_ERROR, Status.CANCELLED, Status.NEEDS_NETWORK)
 
 
 class VerdictTrust(StrEnum):
-    """How hard a verdict is to forge, from the hardest to the easiest."""
+    """Levels of trust in a verdict, from the hardest to forge to the easiest."""
 
     JUDGE = "judge"
     """Two processes: the code answers calls, and never shares a process with what is expected."""
@@ -45,5 +45,5 @@ class VerdictTrust(StrEnum):
 
     @property
     def may_train(self) -> bool:
-        """Whether a pass at this level may be learned from."""
+        """True if a pass at this level may be learned from."""
         return self is not VerdictTrust.PLAIN

@@ -1,1 +1,1 @@
-"""What may enter a box and what may come out of it, file by file."""
+"""File transfer: checks each file on its way into a box and out of it."""

@@ -75,7 +75,7 @@ def globs(patterns: str | None) -> tuple[str, ...]:
 
 
 def _from_the_top(pattern: str) -> tuple[str, str]:
-    """A file's name or a folder's: then all that is in it."""
+    """Return a file's name as a glob, or a folder's with all its contents."""
     top = pattern.lstrip("/") if "/" in pattern else f"**/{pattern}"
     return top, f"{top}/**"
 
@@ -108,12 +108,12 @@ class _Beside:
         return (place.parent, place.suffix) in self._kinds or self._named(path, place.suffix)
 
     def _inside(self, place: PurePosixPath) -> bool:
-        """It is in a folder of code or of tests, other than the top."""
+        """True if the file is in a folder of code or of tests, other than the top."""
         above = [folder for folder in place.parents if folder.parts]
         return any(folder in self._code or folder.name in TEST_FOLDERS for folder in above)
 
     def _named(self, path: str, kind: str) -> bool:
-        """Some code calls it by its name, or asks for all files of its kind."""
+        """True if code mentions the file by name, or asks for all files of its kind."""
         if self._text is None:
             self._text = read_together(self._files)
         return f"*{kind}".encode() in self._text or is_named(path, self._text)

@@ -1,4 +1,4 @@
-"""Which of the files that stay outside a box a verdict would have to rest on. Pure: text only."""
+"""Finds files outside of the box without which the tests are not whole. Pure: text only."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _decides(path: str) -> bool:
 
 
 def _name(path: str) -> str:
-    """What code would call the file by: its module's name, or its whole name for data."""
+    """Return the name by which code refers to the file: its module, or the whole name for data."""
     place = PurePosixPath(path)
     if place.suffix not in _CODE:
         return place.name

@@ -1,4 +1,4 @@
-"""What came out of a box, on its way back: into a folder of its own, never into the project.
+"""Stages files from a box in a folder of their own, never in the project.
 
 From there a person sees the difference and whoever applies it does so file by file. Only declared
 paths, only bytes: no link, mode or owner of an archive reaches the host, and no file that would

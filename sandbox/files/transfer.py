@@ -1,4 +1,4 @@
-"""What may enter a box and what may come out of it, file by file.
+"""Checks and copies each file on its way into a box and out of it.
 
 In: regular files, links between them made anew and none followed, no secret, never `.git`; they
 travel as a tar archive that is written here and unpacked inside the box. Out: declared regular files, read member by
@@ -57,7 +57,7 @@ class Refusal:
     path: str
     reason: str
     maskable: bool = False
-    """It may enter once placeholders stand for its secrets."""
+    """True if the file may enter once placeholders stand for its secrets."""
 
 
 class SecretError(TransferError):
@@ -117,7 +117,7 @@ class _LinkError(Exception):
 def _make_links(
     root: Path, links: Mapping[str, str], files: Sequence[SourceFile]
 ) -> tuple[list[SourceFile], list[Refusal]]:
-    """The links that can be made in the box, and those that cannot: files must be known by then."""
+    """Return the links that can be made in the box, and refusals for the others; needs all files."""
     made: list[SourceFile] = []
     refusals: list[Refusal] = []
     entering = with_folders([file.path for file in files])
@@ -213,7 +213,7 @@ def check_path(path: str) -> tuple[str, ...]:
 
 
 def check_outgoing(path: str) -> tuple[str, ...]:
-    """The parts of a path that may come back from a box.
+    """Return the parts of a path that may come back from a box.
 
     Raises:
         TransferError: If it leads elsewhere, or names something that tools on the host act on.

@@ -1,1 +1,1 @@
-"""Processes and locks on the host: programs that end with their job, lock files of living sessions."""
+"""The host's side: programs that end with their job, and lock files of living sessions."""

@@ -1,4 +1,4 @@
-"""Programs on the host that end with whoever waits for them.
+"""Runs programs on the host that end with the task that waits for them.
 
 A thread cannot be cancelled, but what it waits for can be ended: a task that is cancelled while
 `in_thread` runs something for it ends the programs that this has started, and lets it start no
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 class StoppedError(SandboxError):
-    """Whoever wanted this no longer does."""
+    """The task that wanted this work was cancelled."""
 
 
 class _Group:

@@ -36,7 +36,7 @@ def lock_shared(path: Path) -> int:
 
 
 def is_abandoned(lock: Path, *, then: Callable[[], object] = lambda: None) -> bool:
-    """Whether nobody holds this lock any more.
+    """Tell if nobody holds this lock any more.
 
     If so, `then` is called while nobody else can take it.
     """

@@ -147,7 +147,7 @@ def _list(client: APIClient, label: str = f"{LABEL_PREFIX}image") -> list[Image]
 
 
 def _is_ours(listed: Mapping[str, Any]) -> bool:
-    """Whether an image has the labels from us; those built on top of ours inherit them."""
+    """True if an image has our labels; images built on top of ours inherit them."""
     labels = listed.get("Labels") or {}
     kind, key = labels.get(f"{LABEL_PREFIX}image", ""), labels.get(f"{LABEL_PREFIX}key", "")
     return image_name(kind, key) in (listed.get("RepoTags") or ())

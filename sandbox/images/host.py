@@ -1,4 +1,4 @@
-"""What of this machine goes into the lite image: its Python, programs, packages and libraries."""
+"""Finds what of this machine goes into the lite image: Python, programs, packages, libraries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class HostPython:
     build: str
     stdlib: Path
     purelib: Path
-    """Where that interpreter looks for installed packages."""
+    """Folders in which that interpreter looks for installed packages."""
 
 
 def host_python() -> HostPython:

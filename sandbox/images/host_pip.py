@@ -33,7 +33,7 @@ PIP = (sys.executable, "-P", "-c", _WITHOUT_BUILDS)
 
 
 def is_from_index(line: object) -> bool:
-    """Whether a line is a plain requirement: no URL, no option of pip, nothing unreadable."""
+    """True if a line is a plain requirement: no URL, no option of pip, nothing unreadable."""
     try:
         return Requirement(str(line)).url is None
     except (InvalidRequirement, RecursionError):

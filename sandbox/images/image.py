@@ -31,7 +31,7 @@ class Image:
     key: str = ""
     """Hash of what it was made of; empty if somebody else made it."""
     path: str = ""
-    """Its own PATH, where programs may be that are not in the usual places."""
+    """The image's own PATH, with programs outside of the usual folders."""
     volumes: tuple[str, ...] = ()
     """Folders for which the engine would make a place on the disk, without a limit."""
 

@@ -121,7 +121,7 @@ def _building(cache: Path, key: str) -> Iterator[None]:
 
 
 def _base_suffices(url: str, base: Image, requirements: Sequence[str]) -> bool:
-    """Whether the base image already has everything, e.g. when only pytest is asked for."""
+    """True if the base image already has everything, e.g. when only pytest is asked for."""
     listing = ["python3", "-m", "pip", "list", "--format=json", "--disable-pip-version-check"]
     job = Job(argv=listing, limits=Limits(timeout_s=60))
     execution = run_job(url, job, BoxSpec(image_id=base.id, labels={"kind": "check"}))

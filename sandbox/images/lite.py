@@ -93,7 +93,7 @@ def lite_root(python: HostPython, *, on_progress: Callable[[str], None]) -> Iter
 
 
 class _Root:
-    """What goes where in the image; nothing is read before `write`."""
+    """Plan of the files in the image; nothing is read before `write`."""
 
     def __init__(self, python: HostPython) -> None:
         self._python = python

@@ -53,7 +53,7 @@ def our_dockerfile() -> str:
 
 
 def registry_answers(url: str) -> bool:
-    """Whether the *engine* can reach the registry: it is the one that would pull."""
+    """True if the *engine* can reach the registry: the engine would pull the image."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 

@@ -1,4 +1,4 @@
-"""Which Python a project asks for, and whether an image has it."""
+"""Compares the Python that a project asks for with the one that an image has."""
 
 from __future__ import annotations
 

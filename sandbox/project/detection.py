@@ -48,12 +48,12 @@ _UNITTEST_IMPORT = re.compile(r"^\s*(?:import unittest|from unittest)", re.MULTI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What running a repository's tests takes."""
+    """Everything that is needed to run a repository's tests."""
 
     root: Path
     runner: Runner
     folder: str = ""
-    """Where its top folder is in the repository; empty if it is the repository's own."""
+    """Path of the top folder in the repository; empty if it is the repository's own."""
     targets: tuple[str, ...] = ()
     """Files, folders and node ids to which its tests are narrowed, relative to the repository."""
     command: str | None = None
@@ -61,7 +61,7 @@ class Project:
     tools: tuple[str, ...] = ()
     """Programs that a command that was found needs in the image."""
     requirements: tuple[str, ...] = ()
-    """What the project and its tests need, as requirement lines."""
+    """Requirement lines of the project and its tests."""
     optional: tuple[str, ...] = ()
     """Requirement lines that the tests can do without, if they cannot be had."""
     constraints: tuple[str, ...] = ()
@@ -70,11 +70,11 @@ class Project:
     members: tuple[str, ...] = ()
     """Folders of other projects that are installed with it, relative to its own."""
     installable: bool = False
-    """Whether it says how to build it; then it is installed in the box, else only importable."""
+    """True if the project declares a build and is installed in the box; else it is only importable."""
     compiles: bool = False
     """True if installing it needs a compiler of C."""
     uses_scm_version: bool = False
-    """Its version comes from version control, which never enters the box: it gets a pretend one."""
+    """True if the version comes from version control, which never enters: a pretend one is set."""
     has_tests: bool = True
     skipped: tuple[str, ...] = ()
     """Requirement lines that cannot be provided, each with the reason."""

@@ -1,4 +1,4 @@
-"""Which project of a repository a person means by a path, and which of its tests."""
+"""Finds the project of a repository, and the tests, that a person means by a path."""
 
 from __future__ import annotations
 

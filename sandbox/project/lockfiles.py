@@ -111,7 +111,7 @@ class _Walk:
                 self._queue += locked.extras.get(canonicalize_name(extra), ())
 
     def _find(self, needed: Needed) -> Locked | None:
-        """The release that is meant here: the newest of those whose markers hold."""
+        """Return the release that applies here: the newest whose markers hold."""
         fitting = [
             locked
             for locked in self._lock.packages.get(needed.name, ())
@@ -123,7 +123,7 @@ class _Walk:
 
 
 def box_environment() -> dict[str, Any]:
-    """What markers are judged by."""
+    """Values by which markers are evaluated."""
     return {
         **default_environment(),
         "os_name": "posix",
@@ -136,7 +136,7 @@ def box_environment() -> dict[str, Any]:
 
 
 def holds(marker: str, environment: Mapping[str, Any]) -> bool:
-    """Whether a marker holds; one that cannot be understood does, as if it were not there."""
+    """True if a marker holds, and for an unreadable one, as if there were no marker."""
     try:
         return Marker(marker).evaluate(dict(environment), context="lock_file")
     except (InvalidMarker, UndefinedEnvironmentName, InvalidVersion, KeyError, RecursionError):

@@ -40,7 +40,7 @@ Items = tuple[Item, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What the declarations add up to."""
+    """Sum of a project's declarations."""
 
     requirements: tuple[str, ...]
     optional: tuple[str, ...]
@@ -55,7 +55,7 @@ class Manifest:
     """True if one of their builds needs a compiler of C."""
     configures_pytest: bool
     skipped: tuple[str, ...]
-    """What was not read or followed, each as a sentence."""
+    """A sentence for each declaration that was not read or followed."""
 
 
 def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:

@@ -32,7 +32,7 @@ _OFFLINE_GO: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestCommand:
-    """How such a project is tested, and which programs that takes."""
+    """Test command of such a project, and the programs that it needs."""
 
     __test__ = False
 

@@ -1,4 +1,4 @@
-"""Reads what the search in the box says, of whatever kind the values are."""
+"""Reads the records of the search in the box, tolerant of values of any kind."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCounts:
-    """How many red and how many green tests ran a line."""
+    """Numbers of red and of green tests that ran a line."""
 
     red: int
     green: int

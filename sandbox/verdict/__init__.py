@@ -1,1 +1,1 @@
-"""What a test run proves: its records, their trust, and what must not have been touched."""
+"""Test runs: reporters, records, the report, and how far a verdict can be trusted."""

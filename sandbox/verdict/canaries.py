@@ -29,7 +29,7 @@ class Canaries:
     """The files to add, and the ids of the tests in them that must not pass."""
 
     paths: tuple[str, ...] = ()
-    """Where the runner finds them."""
+    """Paths at which the runner finds them."""
     files: tuple[SourceFile, ...] = ()
     """For the project's own test folder."""
     harness: tuple[SourceFile, ...] = ()
@@ -40,7 +40,7 @@ class Canaries:
 
     @property
     def words(self) -> frozenset[str]:
-        """What stands in their names and in nobody else's."""
+        """Words that only canaries have in their names."""
         stems = (PurePosixPath(path).stem for path in self.paths)
         inside = (
             test_id.partition("::")[2].split("::") if "::" in test_id else test_id.split(".")[1:]
@@ -204,5 +204,5 @@ def _called(node: ast.Name | ast.Attribute) -> str:
 
 
 def _is_fixed(node: ast.expr) -> bool:
-    """Whether a value is written out rather than computed."""
+    """True if a value is written out rather than computed."""
     return not any(isinstance(n, ast.Call | ast.Name | ast.Attribute) for n in ast.walk(node))

@@ -1,4 +1,4 @@
-"""How a test run ended, in a status and in words. Pure: nothing runs here."""
+"""Gives the end of a test run as a status and in sentences. Pure: nothing runs here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDINGS = {
 
 
 def run_status(execution: Execution, reader: RecordReader) -> RunStatus:
-    """What can be said about the run as a whole."""
+    """Return the status of the run as a whole."""
     if reader.end_code is None:
         if reader.setup_failed:
             return RunStatus.SETUP_FAILED
@@ -67,7 +67,7 @@ def unfinished_reason(status: RunStatus, execution: Execution, limits: Limits) -
 
 
 def ending(report: TestReport, reader: RecordReader, execution: Execution) -> str:
-    """How the run ended, where status and counts do not say it: one sentence, or none."""
+    """Describe the end of the run in one sentence; empty if status and counts already say it."""
     if reader.end_code is not None:
         return _own_end(report, reader)
     if report.status is RunStatus.INCOMPLETE:
@@ -77,7 +77,7 @@ def ending(report: TestReport, reader: RecordReader, execution: Execution) -> st
 
 
 def remarks(reader: RecordReader) -> tuple[str, ...]:
-    """What else a person should know of the run, a sentence each."""
+    """Return further facts about the run that a person should know, one sentence each."""
     if not reader.uncompiled:
         return ()
     return (
@@ -87,7 +87,7 @@ def remarks(reader: RecordReader) -> tuple[str, ...]:
 
 
 def _own_end(report: TestReport, reader: RecordReader) -> str:
-    """What the runner's own end says, if it is not what the counts say."""
+    """Describe the runner's exit code and reason where they contradict the counts."""
     runner = report.runner
     if reader.listed_only:
         return (
@@ -130,7 +130,7 @@ def _unanswered(reader: RecordReader) -> list[str]:
 
 
 def _own_words(output: str) -> str:
-    """The last line that looks like the reason, e.g. of a coverage gate."""
+    """Return the last output line that looks like a reason, such as a coverage gate's; else nothing."""
     said = _OWN_WORDS.findall(display_safe(output[-_WORDS_SEARCHED:]))
     return f": {_first_line(said[-1])}" if said else ""
 

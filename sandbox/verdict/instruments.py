@@ -109,7 +109,7 @@ class Instruments:
 
 
 def module_names(path: str) -> frozenset[str]:
-    """What a file may be called in an import: below the root, below src, beside the tests."""
+    """Return the names by which a file may be imported: from each folder above the file."""
     parts = list(PurePosixPath(path).with_suffix("").parts)
     if parts[-1] == "__init__":
         parts.pop()

@@ -52,7 +52,7 @@ def launched_job(
     limits: Limits,
     harness: Sequence[SourceFile],
 ) -> Job:
-    """A job of our own launcher with more orders and programs than a run of the tests has."""
+    """Return a job of our launcher with further orders and programs beside those of a test run."""
     every = orders_for(project, limits, (), Canaries()) | dict(orders)
     return suite_job(project, files, harness, every, limits)
 
@@ -60,7 +60,7 @@ def launched_job(
 def command_job(
     project: Project, files: Sequence[SourceFile], command: str | Sequence[str], *, limits: Limits
 ) -> Job:
-    """One command in the environment of the tests: the project installed, its folder current.
+    """Return a job for one command in the tests' environment: project installed, its folder current.
 
     A text is run by a shell; of arguments the first is the program.
     """
@@ -113,7 +113,7 @@ def orders_for(
 
 
 def _installed(project: Project) -> list[str]:
-    """The folders in the box that are installed before the tests: neighbours, then the project."""
+    """Return the folders that are installed before the tests: neighbours first, then the project."""
     top = _top(project)
     members = [posixpath.normpath(f"{top}/{member}") for member in project.members]
     return [*members, top] if project.installable else members

@@ -232,7 +232,7 @@ def without_lacking(report: TestReport) -> TestReport:
 
 
 def _missing_compiler(output: str) -> str:
-    """A project that must be compiled and could not be is not there: nothing red is its code."""
+    """Return the compiler for want of which the project was not installed; empty if it was."""
     if not output.startswith(_NOT_INSTALLED):
         return ""
     found = _COMPILER.search(output)

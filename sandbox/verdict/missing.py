@@ -53,7 +53,7 @@ def _sentence(name: str, count: int, place: str) -> str:
 
 
 def _place(name: str, declaring: Sequence[SourceFile]) -> str:
-    """The first line that has the name of the package, spelled in any way that means the same."""
+    """Return the first line that names the package, in any equivalent spelling; empty if none."""
     spelled = "[-_.]".join(re.escape(part) for part in name.strip("_").split("_"))
     pattern = re.compile(rf"(?<![\w.-]){spelled}(?![\w-])".encode(), re.IGNORECASE)
     for file in declaring:

@@ -1,4 +1,4 @@
-"""What a verdict may rest on: the user's last commit, and what an edit must not have touched.
+"""Compares the tests and their configuration with the user's last commit, on which verdicts rest.
 
 The caller gives the commit; nothing here reads a repository or runs anything.
 """
@@ -50,7 +50,7 @@ class Pristine:
     """The user's last commit."""
 
     commit: str
-    """Its id, for messages and as a key."""
+    """Commit id, for messages and as a key."""
     hashes: Mapping[str, str]
     """Git's blob id of every regular file in it, by path relative to the project's root."""
     read: Callable[[str], bytes]
@@ -61,7 +61,7 @@ class Pristine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footing:
-    """How far the files of one run can be trusted to give an honest verdict."""
+    """Highest trust that the files of one run allow, with the reasons."""
 
     trust: VerdictTrust
     """The highest level that the run may reach."""
@@ -108,7 +108,7 @@ def footing(project: Project, files: Sequence[SourceFile], pristine: Pristine | 
 
 
 def committed_files(files: Sequence[SourceFile], pristine: Pristine) -> list[SourceFile]:
-    """The same project as it is in the commit: what is new is left out, the rest is put back."""
+    """Return the project as it is in the commit: new files are left out, the rest is put back."""
     present = {file.path: file for file in files}
     found = []
     for path, digest in sorted(pristine.hashes.items()):
@@ -125,12 +125,12 @@ def committed_files(files: Sequence[SourceFile], pristine: Pristine) -> list[Sou
 
 
 def is_test_file(path: str) -> bool:
-    """Whether a file by its name holds tests."""
+    """True if a file by its name holds tests."""
     return bool(_TEST_NAME.fullmatch(PurePosixPath(path).name))
 
 
 def is_pinned(path: str, plugins: Iterable[str] = ()) -> bool:
-    """Whether verdicts rest on this file: tests and their data, plugins, configuration."""
+    """True if verdicts rest on this file: tests and their data, plugins, configuration."""
     *folders, name = PurePosixPath(path).parts
     return (
         is_test_file(path)
@@ -155,7 +155,7 @@ def _is_blob(content: bytes, digest: str) -> bool:
 
 
 def content_of(file: SourceFile) -> bytes:
-    """The bytes of a file that is to enter a box."""
+    """Return the bytes of a file that is to enter a box."""
     return file.content if isinstance(file.content, bytes) else file.content.read_bytes()
 
 
@@ -178,7 +178,7 @@ def _pinned_notes(
 def _committed(
     contents: Mapping[str, bytes], changed: frozenset[str], pristine: Pristine
 ) -> dict[str, bytes]:
-    """The project's code as the commit has it, as far as it is still there."""
+    """Return the project's code of the commit, without files that are gone."""
     return {
         path: pristine.read(path) if path in changed else content
         for path, content in contents.items()
@@ -198,7 +198,7 @@ def _instrument_notes(
 
 
 def _steers(path: str) -> bool:
-    """Whether the absence of a file can change what the tests do; data may be refused on its way."""
+    """True if the absence of a file can change the tests; data may be refused on its way."""
     name = PurePosixPath(path).name
     return path.endswith((".py", ".pth")) or name in _CONFIGURATION or _is_metadata(path)
 
@@ -244,7 +244,7 @@ def _pinned_by_links(files: Sequence[SourceFile]) -> frozenset[str]:
 
 
 def _needs_configuration(project: Project, contents: Mapping[str, bytes]) -> bool:
-    """Whether running without conftest, plugins and configuration would change what runs."""
+    """True if running without conftest, plugins and configuration would change what runs."""
     if any(_PLUGIN_REQUIREMENT.match(line) for line in project.requirements):
         return True
     for path, content in contents.items():

@@ -64,11 +64,11 @@ class RecordReader:
         self.lost = 0
         """Records that are missing between those that came."""
         self.swapped: list[str] = []
-        """What the reporter itself saw being changed under it, one sentence each."""
+        """Changes to the tests that the reporter noticed while they ran, one sentence each."""
         self.told_twice: set[str] = set()
         """Tests that were reported more than once, not always with the same outcome."""
         self.canary_outcomes: dict[str, TestOutcome] = {}
-        """What became of the tests that must fail; they are not among the results."""
+        """Outcomes of the canaries, by id; canaries are not among the results."""
         self.why = ""
         """The runner's own words for an end that its exit code does not explain."""
         self.deselected = 0
@@ -87,7 +87,7 @@ class RecordReader:
 
     @property
     def stack(self) -> tuple[Frame, ...]:
-        """Where the project's code was when the time was nearly up, outermost frame first."""
+        """Frames of the project's code shortly before the time limit, outermost first."""
         return tuple(reversed(next((stack for stack in reversed(self._stacks) if stack), [])))
 
     def feed(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a test run said, as structured records."""
+"""Results of a test run, as structured records."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class TestOutcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     ERROR = "error"
-    """It could not run: set-up, import or collection failed."""
+    """The test could not run: set-up, import or collection failed."""
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     XPASSED = "xpassed"
     NEEDS_NETWORK = "needs_network"
-    """It wanted something that only a network can give; nothing is known about the code."""
+    """The test wanted a network, which boxes lack; this says nothing about the code."""
     NEEDS_ENVIRONMENT = "needs_environment"
-    """The image lacks a library or a program that it uses; nothing is known about the code."""
+    """The image lacks a library or program that the test uses; this says nothing about the code."""
 
     @property
     def is_red(self) -> bool:
-        """Whether a person has to do something about it."""
+        """True for outcomes that a person has to act on."""
         return self in (TestOutcome.FAILED, TestOutcome.ERROR)
 
 
 class RunStatus(StrEnum):
-    """What can be said about the run as a whole."""
+    """Status of a test run as a whole."""
 
     __test__ = False
 
@@ -89,7 +89,7 @@ class TestResult:
     exception: str = ""
     """Name of the exception type, e.g. `AssertionError`."""
     file: str = ""
-    """Where it went wrong (deepest frame inside the project), relative to the root."""
+    """File of the failure (deepest frame inside the project), relative to the root."""
     line: int = 0
     frames: Sequence[Frame] = ()
     """Traceback frames inside the project, outermost first."""
@@ -115,11 +115,11 @@ class TestReport:
     notes: tuple[str, ...] = ()
     """Why the trust is no higher, or what interfered; one sentence each."""
     exit_code: int | None = None
-    """What the runner itself ended with; None for a command, or if it did not come to its end."""
+    """The runner's own exit code; None for a command, or if the runner did not report its end."""
     ending: str = ""
-    """How the run ended, in one sentence; empty where status and counts say it all."""
+    """The end of the run in one sentence; empty where status and counts say it all."""
     remarks: tuple[str, ...] = ()
-    """What else a person should know of the run; one sentence each."""
+    """Further facts about the run that a person should know; one sentence each."""
     left_out: tuple[Refusal, ...] = ()
     """Tests, and files that tests rest on, which did not enter the box."""
     masked: tuple[str, ...] = ()

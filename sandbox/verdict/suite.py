@@ -1,4 +1,4 @@
-"""Runs a project's tests in a box and says what came of each."""
+"""Runs a project's tests in a box and reports the outcome of each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def run_tests(
 
 
 class _Once:
-    """Tells of each outcome of a test once, however often the suite is run."""
+    """Calls back once for each outcome of a test, however often the suite is run."""
 
     def __init__(self, tell: OnResult) -> None:
         self._tell = tell
@@ -86,7 +86,7 @@ class _Once:
 
 
 def _after_a_crash(report: TestReport) -> TestReport:
-    """The second run after one that crashed: it counts, and it is not learned from."""
+    """Return the report of the second run after a crash: it counts, but is not learned from."""
     if report.status is RunStatus.CRASH_SIGNAL:
         said = "The test process crashed twice: in this run and in one just before it."
         return replace(report, remarks=(*report.remarks, said))
@@ -114,7 +114,7 @@ class _Suite:
     doubted: Sequence[str]
 
     async def run(self, on_output: OnOutput | None, on_result: OnResult | None) -> TestReport:
-        """Run them among tests that must fail, which nobody else has seen."""
+        """Run the tests together with canaries: tests that must fail, under names nobody can know."""
         folder = f"{self.project.folder}/" if self.project.folder else ""
         own = [file for file in self.files if file.path.startswith(folder)]
         canaries = make_canaries(self.project.runner, own, self.doubted)
@@ -185,7 +185,7 @@ class _Suite:
 async def collect_tests(
     sandbox: Sandbox, project: Project, files: Sequence[SourceFile], *, limits: Limits, bare: bool
 ) -> frozenset[str] | None:
-    """The ids of all tests of a state that is trusted; None if they cannot be told.
+    """Return the ids of all tests of a trusted state; None if they cannot be listed.
 
     `bare` leaves out conftest, plugins and configuration, as hardened runs do. Tests in files that
     cannot be loaded are not among them.
@@ -206,7 +206,7 @@ async def collect_tests(
 
 
 def _named(expected: Collection[str] | None, only: Sequence[str]) -> frozenset[str] | None:
-    """The expected tests among those that were asked for."""
+    """Return those expected tests that were asked for."""
     if expected is None or not only:
         return None if expected is None else frozenset(expected)
     wanted = tuple(f"{name}{mark}" for name in only for mark in ("::", "[", "."))
@@ -230,7 +230,7 @@ def _command_report(
     reader: RecordReader,
     on_result: Callable[[TestResult], None] | None,
 ) -> TestReport:
-    """A plain command is one test: its exit code is all that can be known."""
+    """Report a plain command as one test, whose outcome is the exit code."""
     result = TestResult(
         id=project.command or "",
         outcome=_command_outcome(execution),

@@ -1,4 +1,4 @@
-"""From what a run showed to how far its verdict is believed. Pure: nothing runs here."""
+"""Decides how far the verdict of a run is trusted. Pure: nothing runs here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PASSES = (TestOutcome.PASSED, TestOutcome.XPASSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvidence:
-    """What a run showed about its own honesty."""
+    """Records, canaries and expected tests of one run, from which its trust follows."""
 
     reader: RecordReader
     canaries: Canaries
@@ -27,7 +27,7 @@ class RunEvidence:
 
 
 def interference(footing: Footing, evidence: RunEvidence, *, ended: bool) -> tuple[str, ...]:
-    """Signs that something forged or bent the verdict, one sentence each; empty if none.
+    """Return signs that something forged or bent the verdict, one sentence each; empty if none.
 
     `ended` tells whether the runner reported its own end.
     """
@@ -49,7 +49,7 @@ def interference(footing: Footing, evidence: RunEvidence, *, ended: bool) -> tup
 
 
 def trust_of(footing: Footing, evidence: RunEvidence) -> tuple[VerdictTrust, tuple[str, ...]]:
-    """How hard the verdict is to forge, and why it is no harder."""
+    """Return how hard the verdict is to forge, and the reasons why it is no harder."""
     if not footing.trust.may_train:
         return VerdictTrust.PLAIN, footing.notes
     notes = (*_doubtful_canaries(evidence), *_doubtful_results(footing, evidence))
@@ -83,7 +83,7 @@ def _silent(evidence: RunEvidence) -> frozenset[str]:
 
 
 def _avoided(evidence: RunEvidence) -> str:
-    """How tests that must fail ended instead, where they neither failed nor passed."""
+    """Name the outcomes of canaries that neither failed nor passed."""
     ends = {outcome.value for outcome in evidence.reader.canary_outcomes.values()}
     others = ends.difference(_MUST_END, _PASSES)
     return " or ".join(sorted(others))

@@ -31,7 +31,7 @@ from sandbox.warm.values import ProgramLimits
 
 _START_S = 30.0
 _GRACE_S = 15.0
-"""What ending, wiping and reporting may take beyond the program's own time."""
+"""Time for ending, wiping and reporting beyond the program's own time."""
 _UIDS_PER_BOX = 1_000
 _MANY_USERS = 2_000_000_000
 _MODULES = ("frames", "codec", "kernel", "asking", "wipe", "zygote", "child", "server")
@@ -41,19 +41,19 @@ Relay = Callable[[int, bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxRun:
-    """What the server reported of one run; the code that ran may have written the reports."""
+    """The server's account of one run; the code that ran may have written the reports."""
 
     ended: str
     """exited, timeout, output_limit or cancelled."""
     statuses: Sequence[int | None]
-    """How each process ended, as `os.waitstatus_to_exitcode` says it; None if it was ended."""
+    """Exit code of each process as in `os.waitstatus_to_exitcode`; None if we ended the process."""
     oom_kills: int
     seconds: float
     clean: bool
     reports: Sequence[Sequence[bytes]]
     """The frames that each process sent; the first is ours, see `frames.SETTLED`."""
     malformed: bool
-    """Whether a process sent what is no frame, which our own part never does."""
+    """True if a process sent something that is no frame, which our own part never does."""
     stdout: Captured
     stderr: Captured
 
@@ -111,7 +111,7 @@ class WarmBox:
         self._open.close()
 
     def serves(self, timeout_s: float) -> bool:
-        """Whether it can take one more program of that length; else it must be replaced."""
+        """True if the box can take one more program of that length; else it must be replaced."""
         lives = time.monotonic() + timeout_s + _GRACE_S < self._ends_at
         return self._clean and self._programs_left > 0 and lives
 
@@ -181,7 +181,7 @@ def _never() -> bool:
 
 
 class _Gathered:
-    """What arrives of one run before its result."""
+    """Output and reports of one run that arrive before its result."""
 
     def __init__(self, roles: int, limits: ProgramLimits, relay: Relay | None) -> None:
         self._outputs = {

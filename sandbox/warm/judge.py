@@ -48,7 +48,7 @@ class JudgeResult:
 
     status: Status
     note: str = ""
-    """One line: what was wrong first. May hold the candidate's own words."""
+    """First fault in one line; may hold the candidate's own words."""
     calls_made: int = 0
     stdout: Captured = NOTHING
     stderr: Captured = NOTHING
@@ -57,7 +57,7 @@ class JudgeResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every answer was right."""
+        """True if every answer was right."""
         return self.status is Status.PASS
 
 

@@ -1,4 +1,4 @@
-"""What a finished run means, in the words of `sandbox.box.status`."""
+"""Translates a finished run into the statuses of `sandbox.box.status`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OUTSIDE = {
 
 
 def program_result(run: BoxRun, *, nonce: str, is_source: bool) -> ProgramResult:
-    """Say what came of one program."""
+    """Return the result of one program."""
     exit_code = run.statuses[0]
     reports = messages(run.reports[0])
     status, note = ended_from_outside(run, 0)
@@ -84,7 +84,7 @@ def ended_from_outside(run: BoxRun, index: int) -> tuple[Status | None, str]:
 
 
 def _fault(run: BoxRun, index: int) -> str:
-    """Why a process did not come to its own code; only our part has spoken then."""
+    """Return why a process did not reach its own code; only our part has reported then."""
     told = (str(report["fault"]) for report in messages(run.reports[index]) if "fault" in report)
     return next(told, "it never said that it was")
 

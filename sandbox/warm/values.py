@@ -1,4 +1,4 @@
-"""What goes into a warm box and what comes out of it; no engine is needed to make or read these."""
+"""Programs for a warm box, and their results; neither needs an engine to be made or read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.box.status import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramLimits:
-    """What one program may use; the box as a whole has limits of its own."""
+    """Limits of one program; the box as a whole has limits of its own."""
 
     timeout_s: float = 10.0
     """Wall clock, kept inside the box and a second time outside."""
@@ -29,7 +29,7 @@ class ProgramLimits:
 
 
 BOX_LIMITS = Limits(timeout_s=1200.0, memory_mib=1024, cpus=2.0, pids=128, work_mib=64)
-"""What all programs of one box share. The time is the box's whole life, not one program's."""
+"""Limits that all programs of a box share. The time is the box's whole life, not one program's."""
 
 PROGRAMS_PER_BOX = 200
 """A box is replaced after this many programs, whatever state it is in."""
@@ -60,7 +60,7 @@ NOTHING = Captured(head=b"")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramResult:
-    """What came of one program.
+    """Result of one program.
 
     `pass` means that it ran to its end: Python source past its last line and with exit code 0
     (leaving through `sys.exit(0)` or `os._exit(0)` before that is a `fail`), a command with exit
@@ -76,6 +76,6 @@ class ProgramResult:
     exception: str = ""
     """Class name of what Python source raised and did not catch, such as `MemoryError`."""
     note: str = ""
-    """One line for people: why it is not a pass. May hold the program's own words."""
+    """Reason why the program did not pass, in one line; may hold the program's own words."""
     clean: bool = True
     """False if something was left that could not be wiped: the box was replaced."""

@@ -1,4 +1,4 @@
-"""Which of a project's lists its tests need: by their names, and by what test tools are told."""
+"""Chooses the requirement lists that tests need: by name, and by settings of test tools."""
 
 from __future__ import annotations
 

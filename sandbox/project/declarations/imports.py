@@ -1,4 +1,4 @@
-"""Which packages the tests import: what is optional to the project may not be so to its tests."""
+"""Finds the packages that tests import: the project's optional ones may be needed by its tests."""
 
 from __future__ import annotations
 

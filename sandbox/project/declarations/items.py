@@ -1,4 +1,4 @@
-"""What declarations say, whichever tool they were written for."""
+"""Items of a declaration, in one form for all tools."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """Something that is not followed, as a sentence for a person."""
+    """A declaration that is not followed, as a sentence for a person."""
 
     reason: str
 

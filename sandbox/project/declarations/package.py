@@ -25,7 +25,7 @@ Lists = dict[str, tuple[Item, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What one project says about itself."""
+    """Declarations of one project."""
 
     folder: Path
     pyproject: Mapping[str, Any]

@@ -275,7 +275,7 @@ def is_asked(url: str) -> bool:
 
 
 def _public_hosts() -> frozenset[str]:
-    """Where the public packages are that pip asks for unless told otherwise, and PyTorch's own."""
+    """Return the hosts of the public index that pip uses by default, and of PyTorch's own."""
     from pip._internal.models.index import PyPI
 
     return frozenset({PyPI.netloc, PyPI.file_storage_domain, _PYTORCH})

@@ -22,7 +22,7 @@ _KEYWORDS = ("install_requires", "tests_require", "extras_require", "setup_requi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupScript:
-    """What a setup script passes to `setup`."""
+    """Arguments that a setup script passes to `setup`."""
 
     name: str = ""
     install: tuple[Item, ...] = ()

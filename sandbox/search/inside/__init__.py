@@ -1,1 +1,1 @@
-"""What runs inside the box to try changes: standard library only, Python 3.8 and newer."""
+"""Programs that try changes inside the box: standard library only, Python 3.8 and newer."""

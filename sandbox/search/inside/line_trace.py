@@ -77,7 +77,7 @@ class LineTrace:
 
 
 class Spectrum:
-    """How many red and how many green tests ran each line, for lines that a red test ran."""
+    """Counts of red and of green tests for each line that a red test ran."""
 
     def __init__(self) -> None:
         self.red = 0

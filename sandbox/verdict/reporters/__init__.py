@@ -1,1 +1,1 @@
-"""What runs inside the box to say how the tests went: standard library only, Python 3.8 and newer."""
+"""Programs that report on tests from inside the box: standard library only, Python 3.8 and newer."""

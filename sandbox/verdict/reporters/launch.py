@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _HERE = os.path.dirname(os.path.abspath(__file__))  # it is taken away before the tests run
 ENVIRONMENT = "/tmp/elagent-env"  # noqa: S108
 _WATCH_SIGNAL = signal.SIGRTMAX - 3
-"""Nobody's: a test may send itself any signal that has a name."""
+"""A signal without a name: a test may send itself any that has one."""
 _WATCH_STEP_S = 0.2
 _EXTENSION = re.compile(rb"\bExtension\(|\bext[_-]modules\b|\bcythonize\(|\bcffi_modules\b")
 

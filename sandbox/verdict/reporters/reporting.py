@@ -61,7 +61,7 @@ class Reporter:
         self.emit("start", id=self.named(test_id))
 
     def result(self, test_id: str, **fields: object) -> None:
-        """Say what came of a test, or of a file or a class as a whole."""
+        """Report the outcome of a test, or of a file or a class as a whole."""
         self.emit("result", id=self.named(test_id), **fields)
 
     def end(self, exit_code: int) -> None:

@@ -1,1 +1,1 @@
-"""Twins: the tests that decided, run once more with other expectations, which no repair can meet."""
+"""Twins: copies of the deciding tests with other expectations, which no true repair can meet."""

@@ -1,4 +1,4 @@
-"""From the tests that decided to their twins: the same files, names and lines, other expectations."""
+"""Makes twins of the deciding tests: same files, names and lines, other expectations."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sandbox.verdict.twins.values import helper
 
 _WORDS = ("as_given", "shifted", "renewed", "moved_on", "varied", "of_kind", "next_to", "revised")
 _DEPTH = 3
-"""How far from a test to functions that assert for it."""
+"""Depth of calls from a test within which asserting functions are looked for."""
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twins:
-    """What to run beside the tests themselves."""
+    """Files and ids of the twin runs."""
 
     rounds: tuple[tuple[SourceFile, ...], ...] = ()
     """All files of the project, once for each kind of change."""
@@ -67,7 +67,7 @@ class _Sources:
                 yield name
 
     def of(self, test_id: str) -> tuple[str, list[str]]:
-        """The file of a test, and the names of its classes and function."""
+        """Return the file of a test, and the names of its classes and function."""
         if "::" in test_id:
             path, *inside = test_id.partition("[")[0].split("::")
             return path, inside
@@ -115,7 +115,7 @@ def make_twins(
 def _drawn(
     found: Sequence[_FoundPlace], path: str, red: TestResult, draw: random.Random
 ) -> Sequence[_FoundPlace]:
-    """One place that is surely reached; where there is none, all."""
+    """Draw one place that is surely reached; return all places where there is none."""
     sure = [item for item in found if item.place.sure]
     if not sure:
         return found
@@ -145,7 +145,7 @@ def _places(
 def _test(
     sources: _Sources, path: str, tree: ast.Module, names: Sequence[str]
 ) -> tuple[str, _Function] | None:
-    """The function of a test, also one that its class has from another."""
+    """Find the function of a test, also where its class inherits the function."""
     body: Sequence[ast.stmt] = tree.body
     owner: ast.ClassDef | None = None
     for name in names[:-1]:
@@ -168,7 +168,7 @@ def _test(
 def _of_helpers(
     sources: _Sources, path: str, function: _Function, draw: random.Random
 ) -> Iterator[_FoundPlace]:
-    """Places in the functions of the test side that a test calls."""
+    """Yield the places in test-side functions that a test calls."""
     open_, known = _called(function), set[str]()
     for _ in range(_DEPTH):
         fresh = open_ - known

@@ -1,4 +1,4 @@
-"""Places in a test where it says what it expects, each with changes that a right result cannot meet."""
+"""Finds the expectations in a test, each with changes that a right result cannot meet."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Finder:
             self.found.append(place if sure else _unsure(place))
 
     def _condition(self, test: ast.expr) -> list[TwinPlace]:
-        """What an `assert` asks for."""
+        """Return the expectations of an `assert`."""
         match test:
             case ast.Compare(ops=[op], left=left, comparators=[right]):
                 return [self._compared(test, op, left, right)]
@@ -153,7 +153,7 @@ class Finder:
         return TwinPlace(others=(other,), nothing=(nothing or _whole(expected, "object()"),))
 
     def _call(self, call: ast.Call) -> list[TwinPlace]:
-        """What a method that asserts asks for."""
+        """Return the expectations of a call of an asserting method."""
         name, arguments = _name(call.func), call.args
         if name in _RAISES and len(arguments) > 1:
             return self._context(call)
@@ -175,7 +175,7 @@ class Finder:
         return places
 
     def _checked(self, arguments: Sequence[ast.expr]) -> list[TwinPlace]:
-        """What is given to a function that checks: a condition, or a result and a number."""
+        """Return the expectations in a checking function's arguments: a condition, or result and number."""
         match arguments:
             case [ast.Compare() as condition, *_]:
                 return self._condition(condition)
@@ -258,7 +258,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _approximate(node: ast.expr) -> ast.expr | None:
-    """The value in `approx(value)`, where no tolerance is named."""
+    """Return the value in `approx(value)`, where no tolerance is named."""
     match node:
         case ast.Call(args=[inner], keywords=[]) if _name(node) == "approx":
             return inner
@@ -267,7 +267,7 @@ def _approximate(node: ast.expr) -> ast.expr | None:
 
 
 def _difference(node: ast.expr) -> ast.expr | None:
-    """What is subtracted in `abs(result - expected)`."""
+    """Return the subtracted value in `abs(result - expected)`."""
     match node:
         case ast.Call(
             func=ast.Name(id="abs"), args=[ast.BinOp(left=left, op=ast.Sub(), right=right)]

@@ -28,7 +28,7 @@ async def with_twins(
     footing: Footing,
     were_red: Mapping[str, TestResult],
 ) -> TestReport:
-    """The report of a run, believed only if the twins of the tests that turned green fail.
+    """Return the report, trusted only if the twins of all tests that turned green fail.
 
     `were_red` are tests that failed earlier, with how. Nothing is run where no pass could count.
 
@@ -41,7 +41,7 @@ async def with_twins(
     twins = await asyncio.to_thread(make_twins, files, turned, changed=footing.changed)
 
     async def failing(changed: Sequence[SourceFile]) -> frozenset[str]:
-        """The tests whose twin failed, as it must."""
+        """Return the tests whose twin failed, as it must."""
         only = sorted(twins.ids)
         run = await run_tests(sandbox, project, changed, limits=limits, only=only, footing=footing)
         seen = () if run.status is RunStatus.TAMPERED else run.red
@@ -59,7 +59,7 @@ async def with_twins(
 
 
 def _turned(passed: frozenset[str], were_red: Mapping[str, TestResult]) -> Mapping[str, TestResult]:
-    """Tests that pass and were red, those included whose file or class could not be loaded."""
+    """Return the passing tests that were red, or whose file or class could not be loaded."""
     found = {}
     for name in sorted(passed):
         parts = re.split(r"(::|\.)", name) if "::" not in name else re.split(r"(::)", name)

@@ -1,1 +1,1 @@
-"""What runs inside a warm box: standard library only, Python 3.9 and newer."""
+"""Programs that run inside a warm box: standard library only, Python 3.9 and newer."""

@@ -29,7 +29,7 @@ class _CandidateLine:
         self._fd = fd
         self.calls = 0
         self.raised: list[BaseException] = []
-        """What the candidate's function raised."""
+        """Exceptions that the candidate's function raised."""
         self.fault = ""
         """The status that a broken connection means, whatever the check makes of it."""
 
@@ -172,7 +172,7 @@ def _judged(error: BaseException, line: _CandidateLine, check: str) -> tuple[str
 
 
 def _about_the_check(error: BaseException) -> bool:
-    """Whether the check itself is broken, rather than led astray by an answer."""
+    """True if the check itself is broken, rather than led astray by an answer."""
     if isinstance(error, SyntaxError):
         return error.filename in (CHECK, _PRELUDE)
     if not isinstance(error, NameError):

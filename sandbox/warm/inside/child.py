@@ -1,4 +1,4 @@
-"""What a program's process does after it is fenced in: read its orders, carry them out, leave.
+"""Runs in a program's process once it is fenced in: reads the orders, carries them out, leaves.
 
 Three kinds of orders: run a program, answer questions as the candidate, put them as the judge.
 """

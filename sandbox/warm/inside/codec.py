@@ -59,7 +59,7 @@ class _Encoder:
 
 
 def _is_numpy_number(kind: type) -> bool:
-    """Whether this is a number or truth value of a NumPy that the program itself has loaded."""
+    """True for a number or truth value of a NumPy that the program itself has loaded."""
     numpy = sys.modules.get("numpy")
     numbers = [getattr(numpy, name, None) for name in ("number", "bool")]
     spans = getattr(numpy, "timedelta64", None)  # called numbers there, and equal to none

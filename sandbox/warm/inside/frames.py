@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 LENGTH = struct.Struct(">I")
 MAX_FRAME = 8 * 1024 * 1024
-"""What untrusted code may send in one frame, and in all the frames of one program together."""
+"""Limit for untrusted code, in one frame and in all frames of one program together."""
 
 
 SETTLED = b"settled"

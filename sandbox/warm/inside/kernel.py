@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OOM_COUNTERS = ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory.events")
-"""Where version 1 and version 2 count; in a box with a cgroup namespace of its own."""
+"""Counters of cgroup versions 1 and 2, in a box with a cgroup namespace of its own."""
 UID_MAP = "/proc/self/uid_map"
 
 

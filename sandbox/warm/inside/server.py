@@ -53,7 +53,7 @@ class _Server:
         self.connection = connection
         self.buffer = frames.FrameBuffer(1 << 30)
         self.statuses: dict[int, int] = {}
-        """How processes ended that the zygote has reaped in this run."""
+        """Wait statuses of the processes that the zygote has reaped in this run, by process id."""
         self._lines = b""
         if connection.recv(64) != b"ready\n":
             raise RuntimeError("the zygote did not start")
@@ -90,7 +90,7 @@ class _Server:
 
 
 class _Process:
-    """One process of a run: where its streams end, and how it ended."""
+    """One process of a run, with our ends of its streams."""
 
     def __init__(
         self, server: _Server, run: dict[str, Any], role: dict[str, Any], line: int
@@ -122,7 +122,7 @@ class _Process:
 
     @property
     def has_orders(self) -> bool:
-        """Whether some of its orders are still to be sent."""
+        """True if some of the orders are still to be sent."""
         return bool(self._orders)
 
     def give_orders(self) -> None:
@@ -235,7 +235,7 @@ class _RolesAtWork:
             self._ended = self._ended or "exited"
 
     def _control(self, process: _Process, index: int) -> bool:
-        """Send orders, take a piece of a report; whether there was one."""
+        """Send orders and take a piece of a report; return True if there was one."""
         if process.has_orders and not self._ended:
             process.give_orders()
             if not process.has_orders:
@@ -258,7 +258,7 @@ class _RolesAtWork:
             self._watch_control(process, index, selectors.EVENT_READ | selectors.EVENT_WRITE)
 
     def _output(self, fd: int, kind: bytes) -> bool:
-        """Pass on a piece of output; whether there was one."""
+        """Pass on a piece of output; return True if there was one."""
         data = _received(fd)
         if data:
             self._output_left -= len(data)
@@ -275,7 +275,7 @@ class _RolesAtWork:
             self._selector.unregister(fd)
 
     def _clean_up(self) -> bool:
-        """End what is left, pass on what was said last, wipe; whether nothing at all remained."""
+        """End what is left, pass on the last output, wipe; return True if nothing at all remained."""
         uids = [process.uid for process in self._processes]
         ended = self._end_all(uids)
         for index, process in enumerate(self._processes):
@@ -291,7 +291,7 @@ class _RolesAtWork:
         return wipe.wipe(uids) and ended
 
     def _end_all(self, uids: list[int]) -> bool:
-        """End every process of these users; whether all are gone, and the zygote told of ours."""
+        """End every process of these users; return True if all are gone and the zygote reported ours."""
         give_up = time.monotonic() + _SETTLE_S
         wipe.kill_all(uids)
         while wipe.running(uids):

@@ -42,7 +42,7 @@ def kill_all(uids: list[int]) -> None:
 
 
 def running(uids: list[int]) -> bool:
-    """Whether any process of these users is left, a zombie included."""
+    """Tell if any process of these users is left, a zombie included."""
     wanted = {str(uid).encode() for uid in uids}
     for name in os.listdir("/proc"):  # noqa: PTH208
         if not name.isdigit():

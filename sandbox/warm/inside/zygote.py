@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONTROL_FD = 60
 LINE_FD = 61
-"""Where a program finds its connection to the server, and to its judge if it has one."""
+"""File descriptors of a program's connection to the server, and to its judge if there is one."""
 _MESSAGE = 4096
 _MIB = 1024 * 1024
 _SPARE = 32 * _MIB

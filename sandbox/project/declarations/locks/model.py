@@ -1,4 +1,4 @@
-"""What a lock file says, whichever tool wrote it."""
+"""Content of a lock file, in one form for all tools."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Locked:
     name: str
     version: str
     origin: str = ""
-    """Where it comes from if that is not the package index: `git`, `directory`, `url` …"""
+    """Origin of the release if that is not the package index: `git`, `directory`, `url` …"""
     path: str = ""
-    """Its folder, as the lock writes it, if it is a project in a folder."""
+    """Folder as the lock writes it, if the release is a project in a folder."""
     index: str = ""
     """The index it comes from, if the lock says so."""
     markers: tuple[str, ...] = ()
-    """It is meant where any of these holds; without any, everywhere."""
+    """Markers, any of which must hold for the release to apply; without any it always applies."""
     needs: tuple[Needed, ...] = ()
     extras: Mapping[str, tuple[Needed, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -53,7 +53,7 @@ class Lock:
     fault: str = ""
     """A sentence about what is wrong with it, although it was read."""
     is_complete: bool = False
-    """It is itself the list of what is installed (`pylock.toml`), not a graph to walk."""
+    """True if the lock is itself the list to install (`pylock.toml`), not a graph to walk."""
 
     def folders(self) -> dict[str, str]:
         """Return the paths of the projects that it takes from folders, by their names."""

@@ -47,7 +47,7 @@ def _markers(entry: Mapping[str, Any]) -> tuple[str, ...]:
 def _needs(
     dependencies: Mapping[str, Any],
 ) -> tuple[tuple[Needed, ...], Mapping[str, Needed]]:
-    """What is always needed, and what only an extra asks for, by name."""
+    """Return the requirements that always hold, and those of each extra by name."""
     always: list[Needed] = []
     optional: dict[str, Needed] = {}
     for name, value in dependencies.items():
