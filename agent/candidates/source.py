@@ -84,12 +84,14 @@ class ParsedFile:
                 yield node
 
     def own_nodes(self, statement: ast.stmt) -> Iterator[ast.AST]:
-        """The nodes of a statement, those of the statements inside it left out."""
+        """The nodes of a statement; those of its decorators and inner statements are left out."""
+        decorators = getattr(statement, "decorator_list", [])
         waiting: list[ast.AST] = [statement]
         while waiting:
             node = waiting.pop(0)
             yield node
-            waiting += [c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt)]
+            children = (c for c in ast.iter_child_nodes(node) if c not in decorators)
+            waiting += [c for c in children if not isinstance(c, ast.stmt)]
 
     def scope(self, node: ast.AST) -> Scope:
         """The function, class or module around a node."""
