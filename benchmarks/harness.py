@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.paths import from_environ
-from agent.rounds.trial.humaneval import check_task
-from agent.rounds.trial.judging import judge_all, open_judge
+from agent.rounds.trial.program_judge import judge_all, open_judge
+from agent.rounds.trial.regression import check_task
 from learning.evaluation.humaneval import Problem, fetch_problems
 from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask

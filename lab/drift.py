@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Literal, get_args
 
-from agent.rounds.trial.judging import Judge, ProgramJudge, judge_all, program_limits
+from agent.rounds.trial.program_judge import Judge, ProgramJudge, judge_all, program_limits
 from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.sanitise import raw_code, sanitised_code

@@ -11,7 +11,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from agent.rounds.trial.judging import Judge
+from agent.rounds.trial.program_judge import Judge
 from lab.drift import DriftTask, drift_prompt, drift_tasks
 from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt

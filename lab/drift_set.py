@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.rounds.trial.judging import EvaluationError
+from agent.rounds.trial.program_judge import EvaluationError
 from agent.settings.schema import SandboxSettings
 from lab.drift import SPLITS, DriftTask
 from learning.evaluation.rows import DataError

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.rounds.trial.humaneval import humaneval_tasks
-from agent.rounds.trial.judging import Judge
+from agent.rounds.trial.program_judge import Judge
+from agent.rounds.trial.regression import humaneval_tasks
 from lab.arms import BaselineSettings, shuffled, split
 from lab.drift import DriftTask, drift_tasks, prompts_digest
 from lab.drift_set import DRIFT_LIMITS, tasks_digest

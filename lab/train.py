@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.events import Event
 from agent.rounds.process import WORKER, run_worker
-from agent.rounds.trial.judging import EvaluationError
+from agent.rounds.trial.program_judge import EvaluationError
 from lab.arms import (
     TRL_ARMS,
     Arm,

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from agent.errors import AgentError
 from agent.events import Event, LearnFinished, Notice, StageStarted
 from agent.rounds.jobs import LearnError, only_one_round, stale
-from agent.rounds.plan import LearnOptions, what_it_costs
+from agent.rounds.planning import NOTHING_USABLE, Measure, Round, nothing_to_learn, plan_round
+from agent.rounds.preview import LearnOptions, what_it_costs
 from agent.rounds.process import LearnerFailedError, LearnerSwitch, run_worker
-from agent.rounds.round import NOTHING_USABLE, Measure, Round, nothing_to_learn, plan_round
 from agent.rounds.trial.settling import settle, watch
 from agent.rounds.yields import YieldRow, append_yield
 from agent.streaming import Emit, stream_events

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent.events import Event
-from agent.rounds.trial.judging import EvaluationError
+from agent.rounds.trial.program_judge import EvaluationError
 from lab.article.gsm8k import asked_of
 from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem

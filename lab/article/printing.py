@@ -9,7 +9,7 @@ import ast
 from collections.abc import Sequence
 from typing import Protocol
 
-from agent.rounds.trial.judging import program_limits
+from agent.rounds.trial.program_judge import program_limits
 from sandbox.box.streams import display_safe
 from sandbox.warm.values import Program, ProgramResult
 

@@ -15,8 +15,7 @@ import click
 
 from agent.events import Event, LearnStep
 from agent.paths import make_private
-from agent.rounds.trial.judging import Judge, open_judge
-from agent.rounds.trial.models import Subject
+from agent.rounds.trial.program_judge import Judge, open_judge
 from lab.arms import ABOUT, TRL_ARMS, Arm, BaselineSettings
 from lab.article.results import Figure
 from lab.article.rollouts import Rollout, kept_under, rollout_file
@@ -33,6 +32,7 @@ from lab.commands.options import (
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line, cost_of_replies
 from lab.drift_set import drift_image, load_tasks, outdated_errors
+from lab.evaluated_model import Subject
 from lab.report import compare, task_means
 from lab.suites import DriftSuite, HumanEvalSuite, Suite
 from lab.train import Trained, attempt, learn_arm, measured_sampling

@@ -18,8 +18,7 @@ import click
 from agent.advice.environment import WORDING, Environment
 from agent.advice.lessons import lessons_of
 from agent.paths import make_private
-from agent.rounds.trial.judging import EvaluationError, WarmJudge, open_judge
-from agent.rounds.trial.models import Subject
+from agent.rounds.trial.program_judge import EvaluationError, WarmJudge, open_judge
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -49,6 +48,7 @@ from lab.drift_arms import (
 )
 from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
 from lab.drift_set import DRIFT_LIMITS, drift_image, load_tasks, outdated_errors, tasks_digest
+from lab.evaluated_model import Subject
 from lab.report import Meter
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import wilson

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.humaneval import humaneval_tasks, judge_completions
-from agent.rounds.trial.judging import WarmJudge, open_judge
+from agent.rounds.trial.program_judge import WarmJudge, open_judge
+from agent.rounds.trial.regression import humaneval_tasks, judge_completions
 from lab.commands.options import (
     JSON,
     LIMIT,

@@ -15,9 +15,9 @@ from types import MappingProxyType
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.models import Subject, open_subject
 from agent.settings.schema import ModelSettings
 from lab.commands.progress import say
+from lab.evaluated_model import Subject, open_subject
 from lab.report import Meter
 from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.model.catalog import sha256_file

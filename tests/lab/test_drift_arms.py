@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.advice.lessons import lessons_of
-from agent.rounds.trial.judging import EvaluationError
+from agent.rounds.trial.program_judge import EvaluationError
 from lab.drift import DriftTask, drift_prompt, verify
 from lab.drift_arms import (
     DriftRollout,

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.mining.attempt import attempt, prompts_digest
+from agent.mining.rollout import attempt, prompts_digest
 from agent.mining.tasks import RULES, RepositoryTask, text_digest
 from agent.mining.trees import Tree, Trees
 from agent.model.protocol import Model
-from agent.rounds.trial.humaneval import humaneval_tasks
-from agent.rounds.trial.judging import Judge
-from agent.rounds.trial.models import RemoteModel
+from agent.rounds.trial.program_judge import Judge
+from agent.rounds.trial.regression import humaneval_tasks
 from agent.rounds.trial.systems import Systems
+from lab.evaluated_model import RemoteModel
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all

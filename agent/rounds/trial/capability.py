@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent.events import Notice, Progress, StageStarted
 from agent.fixing.context import estimate_tokens
-from agent.mining.attempt import attempt
+from agent.mining.rollout import attempt
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.rounds.trial.bench import Bench
 from agent.rounds.trial.replay import Place

@@ -20,8 +20,8 @@ from agent.paths import Paths, make_private
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import About, Bench
 from agent.rounds.trial.decision import may_judge, measure
-from agent.rounds.trial.judging import Judge, open_judge
 from agent.rounds.trial.ledger import Ledger
+from agent.rounds.trial.program_judge import Judge, open_judge
 from agent.rounds.trial.run import Means
 from agent.rounds.trial.systems import TrialError, served_systems
 from agent.settings.schema import Settings

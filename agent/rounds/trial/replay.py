@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from agent.events import Notice, Progress, StageStarted
 from agent.fixing.judging import note_after
 from agent.fixing.steps import FixStep, StepRecorder
-from agent.mining.attempt import Attempt, attempt
+from agent.mining.rollout import Attempt, attempt
 from agent.mining.split import held_out, older_part
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import Trees

@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.models import Subject
+from lab.evaluated_model import Subject
 from lab.article.explaining import explain_all, explainer_settings
 from lab.article.rollouts import explanation_file, kept_under
 from lab.article.rounds import Learned
@@ -25,6 +25,7 @@ from lab.article.settings import (
 from lab.commands.options import HTML, JSON, OUT, Shipped, shipped_settings, subject
 from lab.commands.progress import counter
 from lab.commands.report import cost_of_replies
+from lab.evaluated_model import Subject
 from learning.evaluation.samples import Sample
 from tui.wiring import Context
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.editing.python_source import parse_python
-from agent.rounds.trial.judging import Judge, ProgramJudge, judge_all, program_limits
+from agent.rounds.trial.program_judge import Judge, ProgramJudge, judge_all, program_limits
 from learning.evaluation.humaneval import Problem, completions
 from learning.evaluation.prompting import Style, prompt_for
 from learning.evaluation.run import OnRow, complete_in_batches, sample_of, silent

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.paths import from_environ
-from agent.rounds.trial.humaneval import check_task, program_judge
-from agent.rounds.trial.judging import judge_all, open_judge
+from agent.rounds.trial.program_judge import judge_all, open_judge
+from agent.rounds.trial.regression import check_task, program_judge
 from learning.evaluation.humaneval import Problem, fetch_problems
 
 pytestmark = pytest.mark.docker

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.mining.attempt import Attempt, attempt
 from agent.mining.finding import find_tasks
+from agent.mining.rollout import Attempt, attempt
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import Tree, Trees, open_trees
 from agent.testing.entering import Source

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.model.protocol import Model, Reply
 from agent.model.serving import connect
 from agent.paths import Paths
-from agent.rounds.trial.judging import EvaluationError
+from agent.rounds.trial.program_judge import EvaluationError
 from agent.settings.schema import ModelSettings
 from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
