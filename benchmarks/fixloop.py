@@ -33,7 +33,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.advice.gathering import Advisor
-from agent.advice.lessons import Lesson, lessons_of
+from agent.advice.lessons import RepairLesson, lessons_of
 from agent.events import AttemptStarted, ChangesTried, FixFinished, ReplyFinished, StageStarted
 from agent.fixing.fix import FixOptions, fix
 from agent.model.protocol import GapFiller, Model, ModelError
@@ -202,7 +202,7 @@ async def _repaired(
     )
 
 
-def _other_lessons(store: ExperienceStore, mutation: Mutation) -> tuple[Lesson, ...]:
+def _other_lessons(store: ExperienceStore, mutation: Mutation) -> tuple[RepairLesson, ...]:
     """What was learned from other tasks: the answer to this one is not among them."""
     return lessons_of(item for item in store.list() if item.session != mutation.id)
 

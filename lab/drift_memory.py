@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from agent.advice.environment import Environment
-from agent.advice.failure import Failure
-from agent.advice.lessons import Lesson, hints_for
+from agent.advice.failure import FailureContext
+from agent.advice.lessons import RepairLesson, hints_for
 from lab.drift import DriftTask
 from lab.drift_arms import DriftRollout
 from learning.evaluation.prompting import Prompt
@@ -43,7 +43,7 @@ class FactAsker:
     async def __call__(self, rollout: DriftRollout) -> Sequence[str]:
         """True sentences about the installed libraries that bear on the failure."""
         exception, message = rollout.exception
-        failure = Failure(
+        failure = FailureContext(
             exception=exception,
             message=message,
             texts=(rollout.judged.clean,),
@@ -65,7 +65,7 @@ def foreign_value(error: str) -> Iterator[str]:
         )
 
 
-def hint_finder(lessons: Sequence[Lesson]) -> Callable[[DriftRollout], str]:
+def hint_finder(lessons: Sequence[RepairLesson]) -> Callable[[DriftRollout], str]:
     """Finds what earlier repairs say to a failed rollout."""
 
     def find(rollout: DriftRollout) -> str:

@@ -20,7 +20,7 @@ from learning.records import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class EvaluatedModel:
     """A model under evaluation, with the fields of a manifest that say which model it is."""
 
     generator: Generator
@@ -70,7 +70,7 @@ async def open_subject(
     environ: Mapping[str, str],
     adapter: tuple[str, Path] | None = None,
     say: Callable[[str], None] = lambda _text: None,
-) -> AsyncIterator[Subject]:
+) -> AsyncIterator[EvaluatedModel]:
     """The model that the settings name, ready to be evaluated, while in the context.
 
     Raises:
@@ -88,7 +88,7 @@ async def open_subject(
             environ=environ,
             on_notice=say,
         ) as model:
-            yield Subject(
+            yield EvaluatedModel(
                 generator=RemoteModel(model),
                 name=model.name,
                 weights_sha256="",
@@ -104,7 +104,7 @@ async def open_subject(
         context_length=settings.context_length,
         adapter=adapter,
     ) as local:
-        yield Subject(
+        yield EvaluatedModel(
             generator=local,
             name=installed.name,
             weights_sha256=installed.identity.weights_sha256,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent.advice.failure import Fact, Failure
+from agent.advice.failure import EnvironmentFact, FailureContext
 from sandbox.box.contract import Sandbox
 from sandbox.box.streams import display_safe
 
@@ -21,13 +21,17 @@ _ADVICE = re.compile(
 class AdviceInErrors:
     """Repeats the advice in a message as a fact; asks nobody."""
 
-    def key(self, failure: Failure) -> str:
+    def key(self, failure: FailureContext) -> str:
         """Never remembered: it costs nothing."""
         return ""
 
-    async def facts(self, failure: Failure, sandbox: Sandbox) -> Sequence[Fact] | None:
+    async def facts(
+        self, failure: FailureContext, sandbox: Sandbox
+    ) -> Sequence[EnvironmentFact] | None:
         """The message, if it says what to do; a failed assertion is the project's own word."""
         if failure.exception in ("", "AssertionError") or not _ADVICE.search(failure.message):
             return ()
         said = " ".join(display_safe(failure.message).split())[:_CAP]
-        return (Fact(subject=_SUBJECT, text=f"{failure.exception} says what to do: {said}"),)
+        return (
+            EnvironmentFact(subject=_SUBJECT, text=f"{failure.exception} says what to do: {said}"),
+        )

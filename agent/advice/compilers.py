@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.advice.failure import Fact, Failure
+from agent.advice.failure import EnvironmentFact, FailureContext
 from sandbox.box.contract import Sandbox
 from sandbox.box.streams import display_safe
 
@@ -21,17 +21,19 @@ _TYPESCRIPT = re.compile(r".{0,400}\berror TS\d{1,6}: (.{1,600}Did you mean.{1,3
 class CompilerNotes:
     """Answers from the output alone: nothing is run."""
 
-    def key(self, failure: Failure) -> str:
+    def key(self, failure: FailureContext) -> str:
         """Not remembered."""
         return ""
 
-    async def facts(self, failure: Failure, sandbox: Sandbox) -> Sequence[Fact] | None:
+    async def facts(
+        self, failure: FailureContext, sandbox: Sandbox
+    ) -> Sequence[EnvironmentFact] | None:
         """Notes of gcc, clang, rustc and tsc that name what is there instead."""
         lines = failure.output.splitlines()[-_MOST_LINES:]
         return list(dict.fromkeys(_notes(lines)))[:_MOST_FACTS]
 
 
-def _notes(lines: Sequence[str]) -> Iterator[Fact]:
+def _notes(lines: Sequence[str]) -> Iterator[EnvironmentFact]:
     for line in lines:
         if (match := _GCC.fullmatch(line)) and _SUGGESTS.search(match[2]):
             yield _fact("compiler", match[2])
@@ -41,5 +43,5 @@ def _notes(lines: Sequence[str]) -> Iterator[Fact]:
             yield _fact("tsc", match[1])
 
 
-def _fact(tool: str, text: str) -> Fact:
-    return Fact(subject=tool, text=f"{tool}: {display_safe(text)[:_TEXT_CAP]}")
+def _fact(tool: str, text: str) -> EnvironmentFact:
+    return EnvironmentFact(subject=tool, text=f"{tool}: {display_safe(text)[:_TEXT_CAP]}")

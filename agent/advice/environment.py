@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.advice.advice import AdviceInErrors
 from agent.advice.compilers import CompilerNotes
-from agent.advice.failure import Fact, Failure, Filler
+from agent.advice.failure import EnvironmentFact, FailureContext, Filler
 from agent.advice.python import PythonFacts
 from agent.editing.source_files import SourceFileError, write_atomically
 from sandbox.box.contract import Sandbox, SandboxError
@@ -43,7 +43,7 @@ class Environment:
         self._fillers = fillers
         self._say = say
 
-    async def facts(self, failure: Failure) -> tuple[Fact, ...]:
+    async def facts(self, failure: FailureContext) -> tuple[EnvironmentFact, ...]:
         """What the environment says about a failure; empty if it says nothing, or cannot.
 
         A box that gives no answer costs the facts, never the job: it is said and that is all.
@@ -51,13 +51,13 @@ class Environment:
         found = [fact for filler in self._fillers for fact in await self._ask(filler, failure)]
         return tuple(dict.fromkeys(found))[:_MOST_FACTS]
 
-    async def _ask(self, filler: Filler, failure: Failure) -> Sequence[Fact]:
+    async def _ask(self, filler: Filler, failure: FailureContext) -> Sequence[EnvironmentFact]:
         asked = filler.key(failure)
         about = f"{WORDING}\n{self._image}\n{asked}"
         key = hashlib.sha256(about.encode()).hexdigest()[:16] if asked else ""
         known = await asyncio.to_thread(self._read) if key else {}
         if key in known:
-            return [Fact(subject=subject, text=text) for subject, text in known[key]]
+            return [EnvironmentFact(subject=subject, text=text) for subject, text in known[key]]
         try:
             facts = await filler.facts(failure, self._sandbox)
         except SandboxError as err:

@@ -19,7 +19,7 @@ _OUTPUT_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailureContext:
     """One error, with what is needed to know what it is about."""
 
     exception: str
@@ -33,7 +33,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class EnvironmentFact:
     """One true sentence about the environment."""
 
     subject: str
@@ -53,11 +53,13 @@ class Fact:
 class Filler(Protocol):
     """Knows how one language or tool can be asked."""
 
-    def key(self, failure: Failure) -> str:
+    def key(self, failure: FailureContext) -> str:
         """What the answer depends on besides the image; empty if it is not worth remembering."""
         ...
 
-    async def facts(self, failure: Failure, sandbox: Sandbox) -> Sequence[Fact] | None:
+    async def facts(
+        self, failure: FailureContext, sandbox: Sandbox
+    ) -> Sequence[EnvironmentFact] | None:
         """What the environment says about a failure; empty if this filler has nothing to ask.
 
         None when there was a question and no answer came in time: that is not to be remembered.
@@ -68,7 +70,7 @@ class Filler(Protocol):
         ...
 
 
-def failure_of_test(result: TestResult, sources: Sources) -> Failure:
+def failure_of_test(result: TestResult, sources: Sources) -> FailureContext:
     """The failure of a red test."""
     evidence = evidence_of(result)
     files = [frame.file for frame in reversed(result.frames)]
@@ -76,20 +78,22 @@ def failure_of_test(result: TestResult, sources: Sources) -> Failure:
     return _failure(evidence, files, sources, output=result.detail)
 
 
-def failure_of_command(execution: Execution, sources: Sources) -> Failure | None:
+def failure_of_command(execution: Execution, sources: Sources) -> FailureContext | None:
     """The last error that a command printed; None if nothing in its output is known as one."""
     output = f"{execution.stdout.text}\n{execution.stderr.text}"[-_OUTPUT_CHARACTERS:]
     found = parse_output(output)
     evidence = found[-1] if found else None
     if evidence is None:
-        return Failure(exception="", message="", output=output) if output.strip() else None
+        return FailureContext(exception="", message="", output=output) if output.strip() else None
     return _failure(evidence, [item.file for item in reversed(found)], sources, output=output)
 
 
-def _failure(evidence: Evidence, files: Sequence[str], sources: Sources, *, output: str) -> Failure:
+def _failure(
+    evidence: Evidence, files: Sequence[str], sources: Sources, *, output: str
+) -> FailureContext:
     inside = dict.fromkeys(file.removeprefix(f"{WORK_DIR}/").removeprefix("./") for file in files)
     texts = [text for file in inside if file in sources.files and (text := sources.text(file))]
-    return Failure(
+    return FailureContext(
         exception=evidence.exception,
         message=evidence.message,
         texts=tuple(texts),

@@ -7,8 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.advice.environment import Environment
-from agent.advice.failure import Fact, Failure, failure_of_command, failure_of_test
-from agent.advice.lessons import Hints, Lesson, hints_for
+from agent.advice.failure import (
+    EnvironmentFact,
+    FailureContext,
+    failure_of_command,
+    failure_of_test,
+)
+from agent.advice.lessons import Hints, RepairLesson, hints_for
 from agent.fixing.sources import Sources
 from learning.experience.store import StoreError
 from sandbox.box.contract import Execution
@@ -21,7 +26,7 @@ _MOST_TESTS = 2
 class Advice:
     """What can be said to the model about one failure."""
 
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[EnvironmentFact, ...] = ()
     hints: Hints = field(default_factory=Hints)
 
     @property
@@ -40,7 +45,7 @@ class Advisor:
         self,
         *,
         environment: Environment | None = None,
-        lessons: Callable[[], Sequence[Lesson]] = tuple,
+        lessons: Callable[[], Sequence[RepairLesson]] = tuple,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environment = environment
@@ -62,11 +67,11 @@ class Advisor:
             texts += [advice.hints.text] if advice.hints.text else []
         return list(dict.fromkeys(texts))
 
-    async def _about(self, failure: Failure) -> Advice:
+    async def _about(self, failure: FailureContext) -> Advice:
         facts = await self._environment.facts(failure) if self._environment is not None else ()
         return Advice(facts=facts, hints=await self._hints(failure))
 
-    async def _hints(self, failure: Failure) -> Hints:
+    async def _hints(self, failure: FailureContext) -> Hints:
         """Lessons of the past; a store that cannot be read costs them, never the job."""
         if not (failure.exception or failure.message):
             return Hints()
@@ -78,7 +83,7 @@ class Advisor:
         return hints_for([(failure.exception, failure.message)], lessons)
 
 
-def _failures(failed: Execution | TestReport, sources: Sources) -> list[Failure]:
+def _failures(failed: Execution | TestReport, sources: Sources) -> list[FailureContext]:
     if isinstance(failed, TestReport):
         return [failure_of_test(result, sources) for result in failed.red[:_MOST_TESTS]]
     failure = failure_of_command(failed, sources)

@@ -26,7 +26,7 @@ MOST_HINTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class RepairLesson:
     """One verified repair."""
 
     id: str
@@ -52,10 +52,10 @@ class Hints:
     """Experiences that the text comes from."""
 
 
-def lessons_of(experiences: Iterable[Experience]) -> tuple[Lesson, ...]:
+def lessons_of(experiences: Iterable[Experience]) -> tuple[RepairLesson, ...]:
     """One lesson for each repair that the harness verified, given newest first; equal ones once."""
     by_id = {item.id: item for item in experiences}
-    found: dict[str, Lesson] = {}
+    found: dict[str, RepairLesson] = {}
     for item in by_id.values():
         lesson = _lesson(item, by_id.get(item.fixes))
         if lesson is not None:
@@ -65,7 +65,7 @@ def lessons_of(experiences: Iterable[Experience]) -> tuple[Lesson, ...]:
 
 def hints_for(
     errors: Sequence[tuple[str, str]],
-    lessons: Sequence[Lesson],
+    lessons: Sequence[RepairLesson],
     *,
     budget_tokens: int = BUDGET_TOKENS,
     count: Callable[[str], int] = estimate_tokens,
@@ -91,14 +91,14 @@ def hints_for(
     return Hints(text="\n".join([head, *parts]), ids=tuple(ids))
 
 
-def _lesson(item: Experience, failed: Experience | None) -> Lesson | None:
+def _lesson(item: Experience, failed: Experience | None) -> RepairLesson | None:
     if item.verdict is not Verdict.PASS or not item.trust.may_train or not item.path:
         return None
     error = _error(item, failed)
     change = _changed_lines(item.before, item.after)
     if not error or not change:
         return None
-    return Lesson(
+    return RepairLesson(
         id=item.id,
         error=_in_own_words(error),
         signature=signature_of("", error),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from agent.advice.failure import Fact, Failure
+from agent.advice.failure import EnvironmentFact, FailureContext
 from agent.advice.python_questions import Question, python_questions
 from sandbox.box.contract import Execution, Job, Limits, Sandbox, SourceFile
 from sandbox.box.policy import HARNESS_DIR
@@ -24,12 +24,14 @@ _MOST_DESCRIBED = 2
 class PythonFacts:
     """Answers for AttributeError, ImportError, NameError, wrong calls and deprecations."""
 
-    def key(self, failure: Failure) -> str:
+    def key(self, failure: FailureContext) -> str:
         """The questions: a library of one version always answers in the same way."""
         questions = python_questions(failure)
         return json.dumps(questions) if questions else ""
 
-    async def facts(self, failure: Failure, sandbox: Sandbox) -> Sequence[Fact] | None:
+    async def facts(
+        self, failure: FailureContext, sandbox: Sandbox
+    ) -> Sequence[EnvironmentFact] | None:
         """Signatures and first doc lines of what is really there.
 
         Raises:
@@ -68,7 +70,7 @@ def read_answers(execution: Execution, nonce: str) -> list[Mapping[str, Any]] | 
     return None
 
 
-def _fact(answer: Mapping[str, Any]) -> Fact | None:
+def _fact(answer: Mapping[str, Any]) -> EnvironmentFact | None:
     """One answer as a sentence; a library's words are capped and made safe to show."""
     near = [item for item in _items(answer.get("near")) if item.get("name")]
     library = f"{_text(answer, 'library')} {_text(answer, 'version')}".strip()
@@ -93,7 +95,7 @@ def _fact(answer: Mapping[str, Any]) -> Fact | None:
             sentence = _about_call(subject, missing, near[0], answer)
         case _:
             return None
-    return Fact(subject=library, text=f"{library}: {sentence}"[: 3 * _TEXT_CAP])
+    return EnvironmentFact(subject=library, text=f"{library}: {sentence}"[: 3 * _TEXT_CAP])
 
 
 def _about_attribute(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from agent.advice.failure import Failure
+from agent.advice.failure import FailureContext
 from agent.editing.python_source import definitions, imports, parse_python
 
 Question = Mapping[str, Any]
@@ -32,12 +32,12 @@ _QUOTED_NAME = re.compile(
 )
 
 
-def python_questions(failure: Failure) -> tuple[Question, ...]:
+def python_questions(failure: FailureContext) -> tuple[Question, ...]:
     """What to ask about a failure; empty if it is about the project's own code alone."""
     return tuple(_questions(failure))[:_MOST_QUESTIONS]
 
 
-def _questions(failure: Failure) -> Iterator[Question]:
+def _questions(failure: FailureContext) -> Iterator[Question]:
     modules = library_modules(failure)
     yield from _about_missing(failure, modules)
     if failure.exception.endswith("Warning"):
@@ -45,7 +45,7 @@ def _questions(failure: Failure) -> Iterator[Question]:
     yield from _about_call(failure, modules)
 
 
-def _about_missing(failure: Failure, modules: list[str]) -> Iterator[Question]:
+def _about_missing(failure: FailureContext, modules: list[str]) -> Iterator[Question]:
     message = failure.message
     if match := _MODULE_ATTRIBUTE.search(message):
         yield from _about_attribute(match[1], match[2], failure)
@@ -62,7 +62,7 @@ def _about_missing(failure: Failure, modules: list[str]) -> Iterator[Question]:
             yield {"kind": "class_attribute", "class": name, "name": match[2], "modules": modules}
 
 
-def library_modules(failure: Failure) -> list[str]:
+def library_modules(failure: FailureContext) -> list[str]:
     """Modules that the failing code imports and that are not the project's own."""
     found: dict[str, None] = {}
     for text in failure.texts:
@@ -74,12 +74,12 @@ def library_modules(failure: Failure) -> list[str]:
     return list(found)[:_MOST_MODULES]
 
 
-def _about_attribute(dotted: str, name: str, failure: Failure) -> Iterator[Question]:
+def _about_attribute(dotted: str, name: str, failure: FailureContext) -> Iterator[Question]:
     if dotted.partition(".")[0] not in failure.project_modules:
         yield {"kind": "attribute", "object": dotted, "name": name}
 
 
-def _about_mentioned(failure: Failure, modules: list[str]) -> Iterator[Question]:
+def _about_mentioned(failure: FailureContext, modules: list[str]) -> Iterator[Question]:
     """The signatures of what a deprecation says to use instead."""
     for match in _QUOTED_NAME.finditer(failure.message):
         dotted = match[1] or match[2]
@@ -91,7 +91,7 @@ def _about_mentioned(failure: Failure, modules: list[str]) -> Iterator[Question]
         }
 
 
-def _about_call(failure: Failure, modules: list[str]) -> Iterator[Question]:
+def _about_call(failure: FailureContext, modules: list[str]) -> Iterator[Question]:
     keyword = ""
     if match := _BAD_KEYWORD.search(failure.message):
         function = match[1] or match[4] or ""

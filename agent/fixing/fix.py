@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.advice.failure import Fact
+from agent.advice.failure import EnvironmentFact
 from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError
@@ -283,7 +283,7 @@ class _Repair:
             think=course.stuck,
         )
 
-    async def _facts(self, judgement: Judgement) -> Sequence[Fact]:
+    async def _facts(self, judgement: Judgement) -> Sequence[EnvironmentFact]:
         """What the environment says of the failure that an edit led to."""
         if self._parts.advise is None or not judgement.failing:
             return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent.advice.failure import Fact
+from agent.advice.failure import EnvironmentFact
 from agent.events import StageStarted, TestsFinished
 from agent.fixing.context import one_line
 from agent.fixing.verify import (
@@ -96,7 +96,9 @@ def note_after(judgement: Judgement, target: str) -> str:
     return f"An earlier correction broke another test, {first.id}: {line}"
 
 
-def evidence_after(judgement: Judgement, facts: Sequence[Fact] = ()) -> tuple[Evidence, ...]:
+def evidence_after(
+    judgement: Judgement, facts: Sequence[EnvironmentFact] = ()
+) -> tuple[Evidence, ...]:
     """What the tests said against an edit, and what the environment says of the same failure."""
     said = [evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT]]
     return (*said, *(fact.as_evidence() for fact in facts if said))

@@ -17,9 +17,9 @@ from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import first_state
 from agent.mining.functions import differing, stubbed, with_older_body
-from agent.mining.log import Candidate, Commit, History, commits
+from agent.mining.log import ChangedFunction, Commit, RepositoryLog, commits
 from agent.mining.tasks import Kind, RepositoryTask, TaskFile, task_id, text_digest
-from agent.mining.trees import Tree, Trees
+from agent.mining.trees import CommitTree, CommitTrees
 from agent.rounds.process import LearnerSwitch, resumed
 from agent.streaming import Emit
 from learning.records import Experience, Trust, Verdict
@@ -50,7 +50,7 @@ class _Ground:
     """A commit whose tests can judge."""
 
     commit: Commit
-    tree: Tree
+    tree: CommitTree
     green: TestReport
 
 
@@ -58,7 +58,7 @@ async def find_tasks(
     root: Path,
     *,
     environ: Mapping[str, str],
-    trees: Trees,
+    trees: CommitTrees,
     known: TaskFile,
     emit: Emit,
     budget_s: float,
@@ -81,7 +81,7 @@ async def find_tasks(
     line = await in_thread(commits, root, environ)
     todo = [commit for commit in line if commit.id not in known.examined]
     search = _Search(
-        History(root, environ),
+        RepositoryLog(root, environ),
         trees,
         known,
         emit,
@@ -114,8 +114,8 @@ class _Search:
 
     def __init__(
         self,
-        history: History,
-        trees: Trees,
+        history: RepositoryLog,
+        trees: CommitTrees,
         known: TaskFile,
         emit: Emit,
         *,
@@ -168,14 +168,14 @@ class _Search:
             ground = await self._standing(head)
             if ground is None:
                 return
-            candidate = Candidate(
+            candidate = ChangedFunction(
                 commit=head, path=step.path, function=function, source=source, text=source
             )
             id_ = task_id(head.id, step.path, function, step.before)
             way = _Way(kind="failure", broken=step.before, id=id_, key=key)
             await self._try(ground, candidate, [way])
 
-    def _is_new(self, candidate: Candidate) -> bool:
+    def _is_new(self, candidate: ChangedFunction) -> bool:
         """Whether this function was not seen in a later commit in the same form."""
         form = _form(candidate)
         known = ((*task.place, task.real) for task in self._known.tasks.values())
@@ -194,7 +194,7 @@ class _Search:
             self._ground = _Ground(commit=commit, tree=tree, green=green)
         return self._ground
 
-    async def _try(self, ground: _Ground, candidate: Candidate, ways: Iterable[_Way]) -> None:
+    async def _try(self, ground: _Ground, candidate: ChangedFunction, ways: Iterable[_Way]) -> None:
         """Keep the first way that makes a task."""
         for way in ways:
             await resumed(self._switch)
@@ -205,11 +205,11 @@ class _Search:
             self._known.reject(way.key, task)
 
 
-def _form(candidate: Candidate) -> tuple[str, str, str]:
+def _form(candidate: ChangedFunction) -> tuple[str, str, str]:
     return candidate.path, candidate.function, candidate.text
 
 
-def _ways(candidate: Candidate) -> list[_Way]:
+def _ways(candidate: ChangedFunction) -> list[_Way]:
     """How a candidate can be broken, the better way first."""
     older = candidate.older or ""
     texts: list[tuple[Kind, str | None]] = [
@@ -238,7 +238,7 @@ def _unfit(report: TestReport) -> str:
     return ""
 
 
-async def _verified(ground: _Ground, candidate: Candidate, way: _Way) -> RepositoryTask | str:
+async def _verified(ground: _Ground, candidate: ChangedFunction, way: _Way) -> RepositoryTask | str:
     """The task, if the tests tell the broken file from the real one; else why it is none."""
     tree, green = ground.tree, ground.green.passed_ids
     with tree.instead(candidate.path, way.broken):

@@ -33,7 +33,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class ChangedFunction:
     """A function that a commit touched, and perhaps what it was before."""
 
     commit: Commit
@@ -64,7 +64,7 @@ def commits(root: Path, environ: Mapping[str, str], *, most: int = MOST_COMMITS)
 
 
 @dataclass(slots=True)
-class History:
+class RepositoryLog:
     """Reads a repository's commits; what was read once is remembered by its blob id."""
 
     root: Path
@@ -72,7 +72,7 @@ class History:
     _texts: dict[str, str] = field(default_factory=dict)
     _functions: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def candidates(self, commit: Commit) -> list[Candidate]:
+    def candidates(self, commit: Commit) -> list[ChangedFunction]:
         """The small functions that a commit changed, or whose tests it changed, by file."""
         now = read_commit(self.root, self.environ, commit=commit.id)
         if now is None:
@@ -100,7 +100,7 @@ class History:
         now: Pristine,
         before: Pristine | None,
         tested: frozenset[str],
-    ) -> Iterator[Candidate]:
+    ) -> Iterator[ChangedFunction]:
         source = self._text(now, path)
         older = self._text(before, path) if before is not None and path in before.hashes else None
         changed = older != source
@@ -110,7 +110,7 @@ class History:
         for name, text in self._small(source).items():
             touched = changed and known.get(name) != text
             if touched or name.rpartition(".")[2] in tested:
-                yield Candidate(
+                yield ChangedFunction(
                     commit=commit,
                     path=path,
                     function=name,

@@ -20,7 +20,7 @@ from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.sources import Sources
 from agent.fixing.verify import State
 from agent.mining.tasks import RepositoryTask, text_digest
-from agent.mining.trees import Tree
+from agent.mining.trees import CommitTree
 from agent.model.protocol import Model
 from agent.prompt_files import prompt
 from learning.evaluation.samples import Sample
@@ -36,7 +36,7 @@ Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Rollout:
     """One try and everything that an experience of it needs."""
 
     sample: Sample
@@ -54,16 +54,16 @@ def prompts_digest() -> str:
     return text_digest(prompt("fix_system") + prompt("fix_user"))
 
 
-async def attempt(
+async def roll_out(
     task: RepositoryTask,
     *,
-    tree: Tree,
+    tree: CommitTree,
     model: Model,
     note: str = "",
     temperature: float = 0.0,
     seed: int = 0,
     reword: Reword = lambda messages: messages,
-) -> Attempt:
+) -> Rollout:
     """Let a model try a task once. A pass has all its tests green and no other red.
 
     No facts and no hints are in the prompt: both depend on what else happened.
@@ -90,7 +90,7 @@ async def attempt(
         )
         fitting = await fitting_prompt(parts, plan, task.broken)
         if isinstance(fitting, str):
-            return Attempt(sample=_sample(task, Status.ERROR, fitting, spent))
+            return Rollout(sample=_sample(task, Status.ERROR, fitting, spent))
         asked_with, room = fitting
         asked = await ask_for_file(
             parts,
@@ -102,11 +102,11 @@ async def attempt(
         edit = read_edit(parts, asked, task.path)
         if isinstance(edit, str):
             sample = _sample(task, Status.ERROR, edit, spent, reply=asked.action.text)
-            return Attempt(sample=sample, asked=asked)
+            return Rollout(sample=sample, asked=asked)
         judgement = await try_edit(parts, edit, _state(task), task.failing[0].id)
     status, why = _status(judgement)
     sample = _sample(task, status, why, spent, reply=asked.action.text, code=edit.after)
-    return Attempt(
+    return Rollout(
         sample=replace(sample, finish=asked.action.finish),
         asked=asked,
         after=edit.after,

@@ -28,7 +28,7 @@ class Runners(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class CommitTree:
     """A commit's files on disk, and what runs its tests."""
 
     commit: str
@@ -52,7 +52,7 @@ class Tree:
         return (self.folder / path).read_text(encoding="utf-8", errors="replace")
 
 
-class Trees:
+class CommitTrees:
     """At most one commit is on disk at a time; asking for the same one again costs nothing."""
 
     def __init__(
@@ -62,9 +62,9 @@ class Trees:
         self._environ = environ
         self._runners = runners
         self._folder = folder
-        self._now: Tree | None = None
+        self._now: CommitTree | None = None
 
-    async def at(self, commit: str) -> Tree:
+    async def at(self, commit: str) -> CommitTree:
         """The commit's files.
 
         Raises:
@@ -75,7 +75,7 @@ class Trees:
             place = self._folder / "tree"
             names = await in_thread(self._write, commit, place)
             runner = self._runners.at_commit(commit, place)
-            self._now = Tree(commit=commit, folder=place, files=names, runner=runner)
+            self._now = CommitTree(commit=commit, folder=place, files=names, runner=runner)
         return self._now
 
     def _write(self, commit: str, place: Path) -> Sequence[str]:
@@ -107,7 +107,7 @@ def _targets(place: Path, state: Pristine) -> Iterator[tuple[str, Path]]:
 @asynccontextmanager
 async def open_trees(
     root: Path, environ: Mapping[str, str], runners: Runners
-) -> AsyncIterator[Trees]:
+) -> AsyncIterator[CommitTrees]:
     """A folder for commits, removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="elagent-history-") as folder:
-        yield Trees(root, environ, runners, Path(folder))
+        yield CommitTrees(root, environ, runners, Path(folder))

@@ -24,7 +24,7 @@ _DEEPEST_CLOSER = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class FencedBlock:
     """One fenced block."""
 
     info: str
@@ -44,7 +44,7 @@ class Block:
 class Scan:
     """A reply taken apart."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[FencedBlock, ...]
     prose: str
 
 
@@ -74,13 +74,13 @@ class _Fence:
 def scan_blocks(text: str) -> Scan:
     """All fenced blocks of a text with Unix line ends, and the prose around them."""
     lines = text.split("\n")
-    blocks: list[Block] = []
+    blocks: list[FencedBlock] = []
     prose: list[str] = []
     position = 0
     for opener, end in _spans(lines):
         before = tuple(lines[position : opener.line])
         content, closed = _content(lines, opener, end)
-        blocks.append(Block(info=opener.info, content=content, before=before, closed=closed))
+        blocks.append(FencedBlock(info=opener.info, content=content, before=before, closed=closed))
         prose += before
         position = len(lines) if end is None else end + 1
         prose += _text_after_closing(lines, end)

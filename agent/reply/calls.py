@@ -46,7 +46,7 @@ _POSITIONAL = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class WriteCall:
     """A whole file to be written."""
 
     path: str
@@ -54,7 +54,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RunCall:
     """A command to be run."""
 
     command: str
@@ -65,7 +65,7 @@ class BrokenCall:
     """Something that began as a call and could not be read to its end."""
 
 
-Call = Write | Run | BrokenCall
+Call = WriteCall | RunCall | BrokenCall
 
 
 def read_calls(text: str) -> tuple[Call, ...]:
@@ -114,7 +114,7 @@ def _from_tags(text: str) -> Iterator[Call]:
         if end < 0:
             yield BrokenCall()
         else:
-            yield Write(path=match["path"], content=text[match.end() : end])
+            yield WriteCall(path=match["path"], content=text[match.end() : end])
 
 
 def _outer(tags: Sequence[re.Match[str]], text: str) -> list[re.Match[str]]:
@@ -157,7 +157,7 @@ def _from_value(value: object, depth: int = 0) -> Iterator[Call]:
         )
         if isinstance(nested, Mapping):
             pairs = nested.items()
-            yield from (Write(path=p, content=c) for p, c in pairs if _are_text(p, c))
+            yield from (WriteCall(path=p, content=c) for p, c in pairs if _are_text(p, c))
         elif nested is not None:
             yield from _from_value(nested, depth + 1)
         elif isinstance(value.get("function"), Mapping):
@@ -176,11 +176,11 @@ def _from_call(call: Mapping[str, object]) -> Iterator[Call]:
         return
     path, content = _first_text(arguments, _PATH_KEYS), _first_text(arguments, _CONTENT_KEYS)
     if path and content is not None and (not name or name in _WRITES):
-        yield Write(path=path, content=content)
+        yield WriteCall(path=path, content=content)
     elif (command := _command(arguments)) and (not name or name in _RUNS):
-        yield Run(command=command)
+        yield RunCall(command=command)
     elif look := _look(name, path, _first_text(arguments, _QUERY_KEYS)):
-        yield Run(command=look)
+        yield RunCall(command=look)
 
 
 def _look(name: str, path: str | None, query: str | None) -> str:

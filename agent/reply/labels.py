@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from agent.reply.blocks import Block
+from agent.reply.blocks import FencedBlock
 from agent.reply.named import Names, Unclear, quoted
 from agent.reply.words import (
     COMMANDS,
@@ -66,7 +66,7 @@ class _Layer:
     """True if the signs around it stand within it, too."""
 
 
-def label_of(block: Block, names: Names) -> tuple[str | Unclear, str]:
+def label_of(block: FencedBlock, names: Names) -> tuple[str | Unclear, str]:
     """The path that a block is labelled with and its content without the label line.
 
     The path is empty if there is none.
@@ -195,7 +195,7 @@ def _is_in_folder(text: str, names: Names) -> bool:
     return bool(folder and name and (names.has_folder(folder) or _ENDING.search(name)))
 
 
-def _conflict(block: Block, names: Names, info: str) -> str | Unclear:
+def _conflict(block: FencedBlock, names: Names, info: str) -> str | Unclear:
     """What to make of an info string and a line before the block that name different files."""
     last = next((line for line in reversed(block.before) if line.strip()), "")
     other = sole_path(last, names)

@@ -12,8 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from agent.editing.python_source import parse_python
-from agent.reply.blocks import Block, scan_blocks
-from agent.reply.calls import BrokenCall, Call, Run, Write, only_calls, read_calls, read_json_calls
+from agent.reply.blocks import FencedBlock, scan_blocks
+from agent.reply.calls import (
+    BrokenCall,
+    Call,
+    RunCall,
+    WriteCall,
+    only_calls,
+    read_calls,
+    read_json_calls,
+)
 from agent.reply.labels import label_of, sole_path
 from agent.reply.named import Names, Unclear
 from agent.reply.reasoning import part_reply
@@ -84,7 +92,7 @@ class Unusable:
     reason: str
 
 
-Reading = FileEdits | ShellCommand | PlainAnswer | Unusable
+ParsedReply = FileEdits | ShellCommand | PlainAnswer | Unusable
 
 _SHELL = frozenset({"sh", "bash", "shell", "console", "zsh", "terminal", "run", "shell-session"})
 _NOT_CODE = _SHELL | {"text", "txt", "output", "plaintext", "log", "traceback", "diff", "patch"}
@@ -119,7 +127,7 @@ def parse_reply(
     finish: Finish = "stop",
     take_patches: bool = False,
     request: str = "",
-) -> Reading:
+) -> ParsedReply:
     """Read a reply.
 
     `request` is what the person said: a file that it names may be made under that very name.
@@ -146,7 +154,7 @@ def parse_reply(
     return _read_blocks(scan.blocks, scan.prose, names, default_path)
 
 
-def _read_patches(text: str, names: Names, finish: Finish) -> Reading:
+def _read_patches(text: str, names: Names, finish: Finish) -> ParsedReply:
     """Blocks, with the commands and whole files that stand beside them."""
     found = read_patches(text, names)
     if isinstance(found, str):
@@ -169,7 +177,9 @@ def _read_patches(text: str, names: Names, finish: Finish) -> Reading:
             return beside
 
 
-def _read_unfenced(text: str, names: Names, default_path: str | None, finish: Finish) -> Reading:
+def _read_unfenced(
+    text: str, names: Names, default_path: str | None, finish: Finish
+) -> ParsedReply:
     if calls := read_calls(text):
         return _read_calls(calls, names, default_path)
     if default_path is None:
@@ -189,7 +199,7 @@ def _is_bare_code(text: str) -> bool:
     return _CODE_START.search(text) is not None and parse_python(text) is not None
 
 
-def _patch_or(otherwise: Reading, text: str) -> Reading:
+def _patch_or(otherwise: ParsedReply, text: str) -> ParsedReply:
     if _PATCH.search(text) and parse_python(text) is None:
         reason = "The reply is a patch. Give the whole file in one fenced block instead."
         return Unusable(kind="patch", reason=reason)
@@ -198,7 +208,7 @@ def _patch_or(otherwise: Reading, text: str) -> Reading:
 
 def _read_calls(
     calls: Sequence[Call], names: Names, default_path: str | None, prose: str = ""
-) -> Reading:
+) -> ParsedReply:
     if any(isinstance(call, BrokenCall) for call in calls):
         reason = (
             "The call in the reply is broken or cut off. Give the whole file in a fenced block."
@@ -206,21 +216,21 @@ def _read_calls(
         return Unusable(kind="broken_call", reason=reason)
     writes: list[FileEdit] = []
     for call in calls:
-        if isinstance(call, Write):
+        if isinstance(call, WriteCall):
             path = names.existing(call.path) or names.meaning(call.path.strip())
             if isinstance(path, Unclear) and default_path is None:
                 return Unusable(kind="label", reason=str(path))
             path = path.label if isinstance(path, Unclear) else path
             writes.append(FileEdit(path=path, content=_whole(_unwrapped(call.content, path))))
-    command = "\n".join(call.command for call in calls if isinstance(call, Run))
+    command = "\n".join(call.command for call in calls if isinstance(call, RunCall))
     if not writes:
         return ShellCommand(command=command, prose=prose)
     return _resolved(writes, names, default_path, prose=prose, command=command)
 
 
 def _read_blocks(
-    blocks: Sequence[Block], prose: str, names: Names, default_path: str | None
-) -> Reading:
+    blocks: Sequence[FencedBlock], prose: str, names: Names, default_path: str | None
+) -> ParsedReply:
     if len(blocks) == 1 and (calls := _calls_in(blocks[0], names)):
         return _read_calls(calls, names, default_path, prose)
     found = _sorted_by_label(blocks, names, default_path)
@@ -241,8 +251,8 @@ def _read_blocks(
 
 
 def _read_unlabelled(
-    blocks: Sequence[Block], prose: str, command: str, notes: tuple[str, ...]
-) -> Reading:
+    blocks: Sequence[FencedBlock], prose: str, command: str, notes: tuple[str, ...]
+) -> ParsedReply:
     patch = _patch_or(_NO_CODE, "\n".join(block.content for block in blocks))
     if isinstance(patch, Unusable) and patch.kind == "patch":
         return patch
@@ -252,7 +262,7 @@ def _read_unlabelled(
     return PlainAnswer(text=answer, notes=notes)
 
 
-def _calls_in(block: Block, names: Names) -> tuple[Call, ...]:
+def _calls_in(block: FencedBlock, names: Names) -> tuple[Call, ...]:
     if block.language in ("json", "tool_call") or block.content.lstrip().startswith("<tool_call>"):
         content = block.content
         found = read_calls(content) if "<tool_call>" in content else read_json_calls(content)
@@ -267,11 +277,13 @@ class _Sorted:
     """The blocks of a reply, by what their labels say."""
 
     labelled: list[FileEdit] = field(default_factory=list)
-    unlabelled: list[Block] = field(default_factory=list)
+    unlabelled: list[FencedBlock] = field(default_factory=list)
     unclear: list[Unclear] = field(default_factory=list)
 
 
-def _sorted_by_label(blocks: Sequence[Block], names: Names, default_path: str | None) -> _Sorted:
+def _sorted_by_label(
+    blocks: Sequence[FencedBlock], names: Names, default_path: str | None
+) -> _Sorted:
     """Blocks for files, and the rest. A block that is only a path labels the one after it."""
     found = _Sorted()
     pending = ""
@@ -297,7 +309,7 @@ def _sorted_by_label(blocks: Sequence[Block], names: Names, default_path: str | 
     return found
 
 
-def _may_hold(block: Block, path: str, names: Names) -> bool:
+def _may_hold(block: FencedBlock, path: str, names: Names) -> bool:
     """True if a labelled block can be the file, rather than a command or output about it."""
     if block.language not in _NOT_CODE or path in names.known:
         return True
@@ -308,8 +320,12 @@ def _may_hold(block: Block, path: str, names: Names) -> bool:
 
 
 def _read_default(
-    code: Sequence[Block], blocks: Sequence[Block], default_path: str, prose: str, command: str
-) -> Reading:
+    code: Sequence[FencedBlock],
+    blocks: Sequence[FencedBlock],
+    default_path: str,
+    prose: str,
+    command: str,
+) -> ParsedReply:
     if len(code) > 1:
         reason = "The reply has several code blocks. Give the whole file in one fenced block."
         return Unusable(kind="no_path", reason=reason)
@@ -328,7 +344,7 @@ def _resolved(
     prose: str,
     command: str,
     notes: tuple[str, ...] = (),
-) -> Reading:
+) -> ParsedReply:
     """One edit for each path, and unknown paths taken as the file that was asked for, or refused."""
     by_path = {edit.path: edit for edit in edits}
     notes += tuple(
@@ -359,7 +375,7 @@ def _can_mean(label: str, path: str) -> bool:
     return invented and label.rpartition("/")[2] == path.rpartition("/")[2]
 
 
-def _command(block: Block) -> str:
+def _command(block: FencedBlock) -> str:
     """The commands of a shell block, without prompts and without the output of a transcript."""
     lines = [line for line in block.content.strip().splitlines() if line.strip()]
     typed = [line.lstrip()[2:] for line in lines if line.lstrip().startswith("$ ")]

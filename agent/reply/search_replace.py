@@ -34,7 +34,7 @@ class Patches:
 
 
 @dataclass(kw_only=True)
-class _Reader:
+class _PatchReader:
     """How far the reading of a reply is."""
 
     names: Names
@@ -106,7 +106,7 @@ def has_patches(text: str) -> bool:
 
 def read_patches(text: str, names: Names) -> Patches | str:
     """The blocks of a reply; a sentence for the model if they cannot be used."""
-    reader = _Reader(names=names)
+    reader = _PatchReader(names=names)
     for line in text.split("\n"):
         reader.read(line)
         if reader.problem:

@@ -14,7 +14,13 @@ from types import MappingProxyType
 from agent.errors import AgentError
 from agent.events import Event, LearnFinished, Notice, StageStarted
 from agent.rounds.jobs import LearnError, only_one_round, stale
-from agent.rounds.planning import NOTHING_USABLE, Measure, Round, nothing_to_learn, plan_round
+from agent.rounds.planning import (
+    NOTHING_USABLE,
+    LearningRound,
+    Measure,
+    nothing_to_learn,
+    plan_round,
+)
 from agent.rounds.preview import LearnOptions, what_it_costs
 from agent.rounds.process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.rounds.trial.settling import settle, watch
@@ -83,7 +89,7 @@ def learn(
                 f"{model.name} cannot be trained: only its GGUF file is here."
                 f" Fetch it with `elagent models pull {model.name}`"
             )
-        this = Round(
+        this = LearningRound(
             store=store,
             adapters=adapters,
             model=model,
@@ -106,7 +112,7 @@ def learn(
     return stream_events(work)
 
 
-def _chosen(this: Round, *, id_: str, now: float) -> Path | None:
+def _chosen(this: LearningRound, *, id_: str, now: float) -> Path | None:
     """The folder of the job to work on; reads every experience, which takes its time."""
     folder = _unfinished_job(this)
     if folder is None:
@@ -125,7 +131,7 @@ def _chosen(this: Round, *, id_: str, now: float) -> Path | None:
     return None
 
 
-def _unfinished_job(this: Round) -> Path | None:
+def _unfinished_job(this: LearningRound) -> Path | None:
     """An interrupted round to go on with; those that cannot be are thrown away, with a word."""
     would_be = "would be" if this.options.dry_run else "was"
     for folder in sorted(path for path in this.jobs.iterdir() if path.is_dir()):
@@ -142,7 +148,7 @@ def _unfinished_job(this: Round) -> Path | None:
     return None
 
 
-def _new_round(this: Round, *, id_: str, now: float) -> Path | None:
+def _new_round(this: LearningRound, *, id_: str, now: float) -> Path | None:
     """The folder of a new job; None if nothing is to be trained now."""
     plan = plan_round(this, id_=id_, now=now)
     if isinstance(plan, LearnFinished):
@@ -194,7 +200,7 @@ async def _train(
         raise (CannotTrainError if err.environment else LearnError)(str(err)) from err
 
 
-async def _take_in(this: Round, folder: Path, *, now: float) -> None:
+async def _take_in(this: LearningRound, folder: Path, *, now: float) -> None:
     """Move the adapter among the others, decide, and remove the job with its copies of text."""
     result = read_result(folder)
     if result is None:
@@ -216,7 +222,7 @@ async def _take_in(this: Round, folder: Path, *, now: float) -> None:
     this.emit(settle(this.adapters, manifest, trial, base=this.model.identity, now=now))
 
 
-async def _tried(this: Round, manifest: AdapterManifest) -> Trial:
+async def _tried(this: LearningRound, manifest: AdapterManifest) -> Trial:
     """What was measured of the adapter; nothing where it cannot be, and then it is said why."""
     if this.measure is None:
         return NO_TRIAL

@@ -30,7 +30,7 @@ Measure = Callable[[AdapterManifest, Emit], Awaitable[Trial]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class LearningRound:
     """What a round works on."""
 
     store: ExperienceStore
@@ -45,7 +45,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RoundPlan:
     """What a round will learn, and how."""
 
     selection: Selection
@@ -54,7 +54,7 @@ class Plan:
     job: TrainingJob
 
 
-def plan_round(this: Round, *, id_: str, now: float) -> Plan | LearnFinished:
+def plan_round(this: LearningRound, *, id_: str, now: float) -> RoundPlan | LearnFinished:
     """The plan of a new round, told by its notices; or that there is nothing to learn.
 
     Raises:
@@ -83,7 +83,7 @@ def plan_round(this: Round, *, id_: str, now: float) -> Plan | LearnFinished:
         return nothing_to_learn(NOTHING_USABLE)
     if refused:
         this.emit(Notice(f"starting from the bare base model: {refused}", level="warning"))
-    return Plan(selection=selection, usable=usable, job=job)
+    return RoundPlan(selection=selection, usable=usable, job=job)
 
 
 def nothing_to_learn(reason: str) -> LearnFinished:
@@ -92,7 +92,7 @@ def nothing_to_learn(reason: str) -> LearnFinished:
 
 
 def _nothing_to_do(
-    this: Round, selection: Selection, parent: AdapterManifest | None
+    this: LearningRound, selection: Selection, parent: AdapterManifest | None
 ) -> LearnFinished | None:
     reason = ""
     if not selection.examples:
@@ -106,7 +106,7 @@ def _nothing_to_do(
     return nothing_to_learn(reason) if reason else None
 
 
-def _candidates(this: Round, again: Rebuild | None) -> Sequence[Experience]:
+def _candidates(this: LearningRound, again: Rebuild | None) -> Sequence[Experience]:
     """What may be learned from, the newest first, and first what a named parent has not seen."""
     experiences = this.store.list()
     if again is not None:
@@ -116,12 +116,12 @@ def _candidates(this: Round, again: Rebuild | None) -> Sequence[Experience]:
     return sorted(experiences, key=lambda each: each.id in seen)
 
 
-def _rebuild(this: Round) -> Rebuild | None:
+def _rebuild(this: LearningRound) -> Rebuild | None:
     name = this.options.rebuild
     return None if name is None else rebuild(this.adapters, name, this.store.forgotten())
 
 
-def _parent(this: Round, again: Rebuild | None) -> tuple[AdapterManifest | None, str]:
+def _parent(this: LearningRound, again: Rebuild | None) -> tuple[AdapterManifest | None, str]:
     """The adapter that the round starts from, if it can; else why not."""
     try:
         if again is not None:
@@ -138,7 +138,12 @@ def _parent(this: Round, again: Rebuild | None) -> tuple[AdapterManifest | None,
 
 
 def _job(
-    this: Round, selection: Selection, parent: AdapterManifest | None, *, id_: str, now: float
+    this: LearningRound,
+    selection: Selection,
+    parent: AdapterManifest | None,
+    *,
+    id_: str,
+    now: float,
 ) -> tuple[TrainingJob, Usable]:
     """The job, and what of the selection it will learn: its steps are counted by that."""
     options = this.options

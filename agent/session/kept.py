@@ -30,7 +30,7 @@ _UNREADABLE = (OSError, ValueError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class RepositoryState:
     """The state of one repository."""
 
     name: str
@@ -49,7 +49,7 @@ class Kept:
         return sum(self.sizes.values())
 
 
-def kept(paths: Paths) -> list[Kept]:
+def kept(paths: Paths) -> list[RepositoryState]:
     """Everything that is kept of repositories, the largest first."""
     if not paths.repositories.is_dir():
         return []
@@ -58,7 +58,7 @@ def kept(paths: Paths) -> list[Kept]:
     return sorted(found, key=lambda item: (-item.size_bytes, item.name))
 
 
-def remove(item: Kept, *, with_: frozenset[str] = frozenset()) -> int:
+def remove(item: RepositoryState, *, with_: frozenset[str] = frozenset()) -> int:
     """Remove what is kept of a repository, and of `with_` also experiences or adapters; the bytes.
 
     Raises:
@@ -85,13 +85,13 @@ def _spared(with_: frozenset[str]) -> set[str]:
     return {EXPERIENCES, ADAPTERS} - with_
 
 
-def _look(repository: RepositoryPaths) -> Kept:
+def _look(repository: RepositoryPaths) -> RepositoryState:
     home = repository.home
     sizes: dict[str, int] = {}
     for path in _entries(home):
         kind = _kind(path.name)
         sizes[kind] = sizes.get(kind, 0) + _size(path)
-    return Kept(
+    return RepositoryState(
         name=home.name,
         home=home,
         root=_root(repository),

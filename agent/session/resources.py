@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.advice.gathering import Advisor
-from agent.advice.lessons import MOST_EXPERIENCES, Lesson, lessons_of
+from agent.advice.lessons import MOST_EXPERIENCES, RepairLesson, lessons_of
 from agent.approval import Approver
 from agent.events import Notice, Progress, StageStarted
 from agent.model.http_model import HttpModel
@@ -217,5 +217,5 @@ class Resources:
             project=lambda: self.project(emit, None),
         )
 
-    def _lessons(self) -> tuple[Lesson, ...]:
+    def _lessons(self) -> tuple[RepairLesson, ...]:
         return lessons_of(self.store().list(limit=MOST_EXPERIENCES))

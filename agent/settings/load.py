@@ -23,9 +23,9 @@ from agent.settings.schema import (
     LearnSettings,
     ModelSettings,
     ProjectMay,
-    Rule,
     SandboxSettings,
     SessionSettings,
+    SettingRule,
     Settings,
     TurnSettings,
     is_plain_name,
@@ -74,7 +74,7 @@ class _Known:
     """What is declared about one dotted key."""
 
     type: object
-    rule: Rule
+    rule: SettingRule
     default: object
 
 

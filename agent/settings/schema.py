@@ -28,7 +28,7 @@ class ProjectMay(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class SettingRule:
     """What values a setting takes, beyond its type."""
 
     project: ProjectMay
@@ -45,14 +45,14 @@ def _setting(
     high: float | None = None,
     secret: bool = False,
 ) -> _T:
-    rule = Rule(project=project, low=low, high=high, secret=secret)
+    rule = SettingRule(project=project, low=low, high=high, secret=secret)
     return field(default=default, repr=not secret, metadata={"rule": rule})
 
 
-def rule_of(setting: dataclasses.Field[object]) -> Rule:
+def rule_of(setting: dataclasses.Field[object]) -> SettingRule:
     """The rule that was declared with a field of a section."""
     rule = setting.metadata["rule"]
-    assert isinstance(rule, Rule)  # noqa: S101 - every field is declared by `_setting`
+    assert isinstance(rule, SettingRule)  # noqa: S101 - every field is declared by `_setting`
     return rule
 
 

@@ -7,7 +7,7 @@ import types
 import typing
 
 from agent.errors import ConfigError
-from agent.settings.schema import Rule
+from agent.settings.schema import SettingRule
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -55,7 +55,7 @@ def from_text(declared: object, text: str, *, key: str, place: str) -> object:
     return from_data(declared, value, key=key, place=place)
 
 
-def check_bounds(value: object, rule: Rule, *, key: str, place: str) -> None:
+def check_bounds(value: object, rule: SettingRule, *, key: str, place: str) -> None:
     """Raises a ConfigError if a number is outside of what its rule allows, or a text is empty."""
     if isinstance(value, str) and not value.strip():
         raise ConfigError(f"{place}: {key} must not be empty")

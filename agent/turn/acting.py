@@ -23,7 +23,7 @@ from agent.events import (
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
-from agent.reply.parse import FileEdit, FileEdits, PlainAnswer, Reading, ShellCommand, Unusable
+from agent.reply.parse import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
 from agent.streaming import Emit
 from agent.turn.best import BestState
@@ -87,7 +87,7 @@ class Actions:
     kept_parts: dict[str, str] = field(default_factory=dict)
     """The texts of the files where the person did so, which the model does not know yet."""
 
-    async def act(self, reading: Reading) -> Outcome:
+    async def act(self, reading: ParsedReply) -> Outcome:
         """Do what a reply asks for.
 
         Raises:

@@ -23,8 +23,8 @@ from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.prompt_files import Name, prompt
 from agent.reply.parse import (
     FileEdits,
+    ParsedReply,
     PlainAnswer,
-    Reading,
     ShellCommand,
     Unusable,
     parse_reply,
@@ -325,7 +325,7 @@ class _Turn:
             self.emit(Notice(f"the reply was cut off at {sampling.max_tokens} tokens", "warning"))
         return reply.action
 
-    def _read(self, action: Action) -> Reading:
+    def _read(self, action: Action) -> ParsedReply:
         """What a reply asks for. A changed definition without its path is no answer to a request."""
         if self.only_thought:
             return Unusable(kind="empty", reason=ONLY_THOUGHT)
@@ -344,7 +344,7 @@ class _Turn:
         return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
 
     async def _record(
-        self, history: Sequence[Message], action: Action, reading: Reading, outcome: Outcome
+        self, history: Sequence[Message], action: Action, reading: ParsedReply, outcome: Outcome
     ) -> None:
         if self.recorder is None:
             return

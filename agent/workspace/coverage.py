@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from agent.errors import WorkspaceError
-from agent.workspace.ignored import LARGE, Kept
+from agent.workspace.ignored import LARGE, KeptIgnored
 from agent.workspace.safegit import Git, excludes_file, user_git
 from agent.workspace.worktree import Tree, is_leftover
 
@@ -37,7 +37,7 @@ class Covered:
 
 @dataclass(slots=True, kw_only=True)
 class _Found:
-    kept: Kept
+    kept: KeptIgnored
     files: set[bytes] = field(default_factory=set)
     leftovers: set[bytes] = field(default_factory=set)
 
@@ -71,7 +71,7 @@ class Coverage:
 
     def now(self) -> Covered:
         """What a snapshot of this moment holds."""
-        found = _Found(kept=Kept(tree=self._tree, excluded=self._excluded))
+        found = _Found(kept=KeptIgnored(tree=self._tree, excluded=self._excluded))
         self._look_into(b"", self._git(), found, depth=0)
         ignored = self._tree.covered(found.kept.files - found.files)
         return Covered(

@@ -46,7 +46,7 @@ LARGE = "large"
 
 
 @dataclass(slots=True, kw_only=True)
-class Kept:
+class KeptIgnored:
     """The ignored files that are kept, and what is left out: as `Covered` tells them."""
 
     tree: Tree

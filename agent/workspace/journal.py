@@ -18,7 +18,7 @@ MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class UndoStep:
     """One change of the tree that can be undone: the states before and after it."""
 
     before: str
@@ -63,7 +63,7 @@ class OpenTurn:
 class Journal:
     """Steps in order; those from `cursor` on are undone and can be redone."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[UndoStep, ...] = ()
     cursor: int = 0
     open: tuple[OpenTurn, ...] = ()
 
@@ -81,12 +81,12 @@ class Journal:
     def closed(self, key: str) -> Journal:
         return replace(self, open=tuple(turn for turn in self.open if turn.key != key))
 
-    def extended(self, step: Step) -> Journal:
+    def extended(self, step: UndoStep) -> Journal:
         """With one more step done; what was undone before can no longer be redone."""
         steps = (*self.steps[: self.cursor], step)[-MAX_STEPS:]
         return replace(self, steps=steps, cursor=len(steps))
 
-    def amended(self, index: int, step: Step) -> Journal:
+    def amended(self, index: int, step: UndoStep) -> Journal:
         return replace(self, steps=(*self.steps[:index], step, *self.steps[index + 1 :]))
 
     def moved(self, cursor: int) -> Journal:
@@ -113,7 +113,7 @@ def read_journal(path: Path) -> Journal:
     try:
         data = json.loads(path.read_text("utf-8"))
         journal = Journal(
-            steps=tuple(Step(**_frozen(step)) for step in data["steps"]),
+            steps=tuple(UndoStep(**_frozen(step)) for step in data["steps"]),
             cursor=int(data["cursor"]),
             open=tuple(OpenTurn(**_frozen(turn)) for turn in data["open"]),
         )

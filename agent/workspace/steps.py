@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from agent.errors import UndoRefusedError
-from agent.workspace.journal import OpenTurn, Step
+from agent.workspace.journal import OpenTurn, UndoStep
 from agent.workspace.snapshots import ABSENT, Change, Snapshots
 
 _NAMES_SHOWN = 3
@@ -29,7 +29,7 @@ class Restored:
     """Snapshot of the moment before, with everything that was there."""
 
 
-def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | None:
+def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> UndoStep | None:
     """The step that a turn which ends now makes; None if there is nothing for `undo` in it.
 
     Ignored files that the agent did not write are bystanders: whoever changes them while a turn
@@ -49,7 +49,7 @@ def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> Step | No
         return None
     if cut_off and _is_known(turn):
         return _own_part(snapshots, turn, after, changed)
-    return Step(
+    return UndoStep(
         before=turn.before,
         after=after,
         label=turn.label,
@@ -66,7 +66,7 @@ def _is_known(turn: OpenTurn) -> bool:
 
 def _own_part(
     snapshots: Snapshots, turn: OpenTurn, after: str, changed: Mapping[bytes, Change]
-) -> Step | None:
+) -> UndoStep | None:
     """Of a turn that was killed: the files that are still, byte for byte, as the agent wrote them."""
     held = [path for path, change in changed.items() if change.new.mode]
     contents = snapshots.contents([changed[path].new.blob for path in held])
@@ -77,12 +77,12 @@ def _own_part(
     }
     if not own:
         return None
-    return Step(before=turn.before, after=after, label=turn.label, only=decoded(own))
+    return UndoStep(before=turn.before, after=after, label=turn.label, only=decoded(own))
 
 
 def move(
-    snapshots: Snapshots, step: Step, source: str, target: str, *, force: bool
-) -> tuple[Restored, Step | None]:
+    snapshots: Snapshots, step: UndoStep, source: str, target: str, *, force: bool
+) -> tuple[Restored, UndoStep | None]:
     """Bring the files of a step from the state `source` to `target`.
 
     Bystanders are left alone unless it is forced. Gives also the step narrowed to the files that

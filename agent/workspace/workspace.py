@@ -19,7 +19,7 @@ from agent.errors import UndoRefusedError, WorkspaceError
 from agent.locks import hold, try_lock
 from agent.paths import make_private
 from agent.workspace.editing import editing
-from agent.workspace.journal import Journal, OpenTurn, Step, read_journal, write_journal
+from agent.workspace.journal import Journal, OpenTurn, UndoStep, read_journal, write_journal
 from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
 from agent.workspace.snapshots import Change, Ignored, Snapshots
 from agent.workspace.steps import Restored, decoded, move, step_of
@@ -171,7 +171,7 @@ class Workspace:
             label = f"going back to {state[:8]}"
             if self._turn is None and paths:
                 after = self._taken(label)
-                step = Step(before=now, after=after, label=label)
+                step = UndoStep(before=now, after=after, label=label)
                 self._write(self._read().extended(step))
             return Restored(label=label, paths=decoded(paths), safety=now)
 
@@ -253,7 +253,7 @@ class Workspace:
             self._write(journal.moved(journal.cursor + 1))
             return restored
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[UndoStep, ...]:
         """The turns that `undo` would take back, the last one last."""
         with self._locked():
             journal = self._read()

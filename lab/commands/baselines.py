@@ -32,7 +32,7 @@ from lab.commands.options import (
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line, cost_of_replies
 from lab.drift_set import drift_image, load_tasks, outdated_errors
-from lab.evaluated_model import Subject
+from lab.evaluated_model import EvaluatedModel
 from lab.report import compare, task_means
 from lab.suites import DriftSuite, HumanEvalSuite, Suite
 from lab.train import Trained, attempt, learn_arm, measured_sampling
@@ -231,7 +231,7 @@ class _Run:
             finally:  # what was measured so far counts with its n
                 samples[arm] = list(file.read().values())
 
-    def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[Subject]:
+    def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[EvaluatedModel]:
         own, settings = self.where.settings.model, self.settings
         chosen = replace(
             own, name=settings.model or own.name, engine=settings.engine, base_url=None

@@ -48,7 +48,7 @@ from lab.drift_arms import (
 )
 from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
 from lab.drift_set import DRIFT_LIMITS, drift_image, load_tasks, outdated_errors, tasks_digest
-from lab.evaluated_model import Subject
+from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import wilson
@@ -174,7 +174,9 @@ class DriftRun:
             )
             return file
 
-    def _results(self, meter: Meter) -> AbstractAsyncContextManager[tuple[Subject, SampleFile]]:
+    def _results(
+        self, meter: Meter
+    ) -> AbstractAsyncContextManager[tuple[EvaluatedModel, SampleFile]]:
         # A run never goes on with results that were made under another wording of the facts.
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both") else {}
         return self.choice.results(
@@ -189,7 +191,7 @@ class DriftRun:
             versions=versions,
         )
 
-    def _replies(self, subject: Subject) -> Path:
+    def _replies(self, subject: EvaluatedModel) -> Path:
         """The file of this model's greedy replies, for all arms."""
         versions = sorted(subject.versions.items())
         about = (subject.name, subject.weights_sha256, subject.adapter, versions)
@@ -236,7 +238,7 @@ class DriftRun:
             )
         return tell_hints(hint_finder(lessons))
 
-    def _recorder(self, store: ExperienceStore | None, subject: Subject) -> OnRollouts:
+    def _recorder(self, store: ExperienceStore | None, subject: EvaluatedModel) -> OnRollouts:
         session = f"drift-{uuid.uuid4().hex[:8]}"
 
         def on_rollouts(task: DriftTask, rollouts: Sequence[DriftRollout]) -> None:

@@ -17,7 +17,7 @@ import click
 from agent.paths import make_private
 from agent.settings.schema import ModelSettings
 from lab.commands.progress import say
-from lab.evaluated_model import Subject, open_subject
+from lab.evaluated_model import EvaluatedModel, open_subject
 from lab.report import Meter
 from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.model.catalog import sha256_file
@@ -121,7 +121,7 @@ class ModelChoice:
     adapter: str | None
     out: Path | None
 
-    def subject(self) -> AbstractAsyncContextManager[Subject]:
+    def subject(self) -> AbstractAsyncContextManager[EvaluatedModel]:
         """The model, ready to be asked.
 
         Raises:
@@ -144,7 +144,7 @@ class ModelChoice:
         sampling: Sampling,
         image_id: str = "",
         versions: Mapping[str, str] = MappingProxyType({}),
-    ) -> AsyncIterator[tuple[Subject, SampleFile]]:
+    ) -> AsyncIterator[tuple[EvaluatedModel, SampleFile]]:
         """The model, and the file of its results under all that they depend on.
 
         Raises:
@@ -194,7 +194,7 @@ def asks_a_model(command: Command) -> Command:
 
 def subject(
     where: Context, settings: ModelSettings, adapter: tuple[str, Path] | None
-) -> AbstractAsyncContextManager[Subject]:
+) -> AbstractAsyncContextManager[EvaluatedModel]:
     """A model, ready to be asked."""
     from elagent import command
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from agent.errors import WorkspaceError
 from agent.paths import Paths, from_environ
-from agent.session.kept import ADAPTERS, EXPERIENCES, Kept, kept, remove, size_of
+from agent.session.kept import ADAPTERS, EXPERIENCES, RepositoryState, kept, remove, size_of
 from agent.text import display_safe, format_bytes, format_seconds
 from tui.plain import make_console
 from tui.wiring import repository_root
@@ -53,7 +53,7 @@ def purge(
     return _remove(chosen, with_, as_json=as_json)
 
 
-def _named(found: Sequence[Kept], paths: Paths, given: str) -> Kept:
+def _named(found: Sequence[RepositoryState], paths: Paths, given: str) -> RepositoryState:
     """The repository of a listed name, or of a folder."""
     folder = repository_root(Path(given).resolve())
     names = {given, paths.repository(folder).home.name}
@@ -65,7 +65,7 @@ def _named(found: Sequence[Kept], paths: Paths, given: str) -> Kept:
     )
 
 
-def _ask(chosen: Sequence[Kept], with_: frozenset[str], *, as_json: bool) -> None:
+def _ask(chosen: Sequence[RepositoryState], with_: frozenset[str], *, as_json: bool) -> None:
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("nobody can be asked here; add --yes to remove without a question")
     for item in chosen:
@@ -75,7 +75,7 @@ def _ask(chosen: Sequence[Kept], with_: frozenset[str], *, as_json: bool) -> Non
     click.confirm(what, default=False, abort=True)
 
 
-def _remove(chosen: Sequence[Kept], with_: frozenset[str], *, as_json: bool) -> int:
+def _remove(chosen: Sequence[RepositoryState], with_: frozenset[str], *, as_json: bool) -> int:
     removed, refused = {}, {}
     for item in chosen:
         try:
@@ -92,7 +92,7 @@ def _remove(chosen: Sequence[Kept], with_: frozenset[str], *, as_json: bool) -> 
     return 1 if refused else 0
 
 
-def _list(found: Sequence[Kept], paths: Paths, *, as_json: bool) -> None:
+def _list(found: Sequence[RepositoryState], paths: Paths, *, as_json: bool) -> None:
     models = size_of(paths.models)
     if as_json:
         rows = [_record(item) for item in found]
@@ -119,21 +119,21 @@ def _list(found: Sequence[Kept], paths: Paths, *, as_json: bool) -> None:
     )
 
 
-def _row(item: Kept) -> tuple[str, ...]:
+def _row(item: RepositoryState) -> tuple[str, ...]:
     ago = f"{format_seconds(max(0.0, time.time() - item.used_at))} ago"
     parts = [f"{kind} {format_bytes(item.sizes[kind])}" for kind in _KINDS if item.sizes.get(kind)]
     used = f"{ago}, {item.in_use}" if item.in_use else ago
     return item.name, used, format_bytes(item.size_bytes), ", ".join(parts), _folder(item)
 
 
-def _folder(item: Kept) -> str:
+def _folder(item: RepositoryState) -> str:
     if not item.root:
         return f"{item.name} (folder not known)"
     gone = "" if Path(item.root).is_dir() else " (no longer there)"
     return f"{display_safe(item.root)}{gone}"
 
 
-def _record(item: Kept) -> dict[str, object]:
+def _record(item: RepositoryState) -> dict[str, object]:
     return {
         "name": item.name,
         "folder": item.root,
@@ -144,7 +144,7 @@ def _record(item: Kept) -> dict[str, object]:
     }
 
 
-def _removable(item: Kept, with_: frozenset[str]) -> int:
+def _removable(item: RepositoryState, with_: frozenset[str]) -> int:
     kinds = {*_removed_kinds(with_), "other"}
     return sum(size for kind, size in item.sizes.items() if kind in kinds)
 
@@ -153,5 +153,5 @@ def _removed_kinds(with_: frozenset[str]) -> list[str]:
     return ["snapshots", "sessions", "caches", *sorted(with_)]
 
 
-def _count(found: Sequence[Kept]) -> str:
+def _count(found: Sequence[RepositoryState]) -> str:
     return "1 repository" if len(found) == 1 else f"{len(found)} repositories"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.mining.rollout import attempt, prompts_digest
+from agent.mining.rollout import prompts_digest, roll_out
 from agent.mining.tasks import RULES, RepositoryTask, text_digest
-from agent.mining.trees import Tree, Trees
+from agent.mining.trees import CommitTree, CommitTrees
 from agent.model.protocol import Model
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
@@ -27,7 +27,7 @@ _REGRESSION_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class BenchConditions:
     """What every result depends on beside the adapter and the task."""
 
     model: str
@@ -43,7 +43,13 @@ class Bench:
     """Lets systems try tasks. Results are kept by weights, adapter, task and prompt."""
 
     def __init__(
-        self, *, systems: Systems, trees: Trees, judge: Judge, folder: Path, about: About
+        self,
+        *,
+        systems: Systems,
+        trees: CommitTrees,
+        judge: Judge,
+        folder: Path,
+        about: BenchConditions,
     ) -> None:
         self._systems = systems
         self._trees = trees
@@ -83,7 +89,7 @@ class Bench:
         """
         return await self._systems.model(system)
 
-    async def tree(self, task: RepositoryTask) -> Tree:
+    async def tree(self, task: RepositoryTask) -> CommitTree:
         """The files that a task is tried on.
 
         Raises:
@@ -100,7 +106,7 @@ class Bench:
         known = self.known("repo", system)
         if task.id not in known:
             model = await self.model(system)
-            made = await attempt(task, tree=await self.tree(task), model=model)
+            made = await roll_out(task, tree=await self.tree(task), model=model)
             self._keep("repo", system, made.sample, append=True)
         return self.known("repo", system)[task.id]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from agent.events import Notice, Progress, StageStarted
 from agent.fixing.context import estimate_tokens
-from agent.mining.rollout import attempt
+from agent.mining.rollout import roll_out
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.rounds.trial.bench import Bench
-from agent.rounds.trial.replay import Place
+from agent.rounds.trial.replay import MeasuredRepository
 from agent.streaming import Emit
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import pair
@@ -32,7 +32,7 @@ _ARMS = ("control", "evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadingTask:
     """One failing step that can be asked again, with its two notes."""
 
     id: str
@@ -43,9 +43,9 @@ class Reading:
     """The control, then the evidence."""
 
 
-def readings(
+def reading_tasks(
     experiences: Sequence[Experience], known: TaskFile, *, model: str
-) -> Iterator[Reading]:
+) -> Iterator[ReadingTask]:
     """What can be asked again, the newest first; one step of each task and kind of evidence.
 
     A step counts if the state of its file is a task that the tests still judge.
@@ -62,7 +62,7 @@ def readings(
             notes = _notes(step, kind, everything)
             if notes and (task.id, kind) not in taken:
                 taken.add((task.id, kind))
-                yield Reading(
+                yield ReadingTask(
                     id=f"{step.id}:{kind.value}", kind=kind, step=step, task=task, notes=notes
                 )
 
@@ -82,7 +82,7 @@ def _notes(
 
 
 async def measure_capabilities(
-    place: Place,
+    place: MeasuredRepository,
     *,
     base: ModelIdentity,
     model: str,
@@ -103,7 +103,7 @@ async def measure_capabilities(
     async with place.bench(emit) as (bench, trees):
         known = await place.find(trees, emit, budget_s=budget_s)
         end = clock() + budget_s
-        wanted = list(readings(place.store.list(), known, model=model))
+        wanted = list(reading_tasks(place.store.list(), known, model=model))
         for kind in dict.fromkeys(each.kind for each in wanted):
             chosen = [each for each in wanted if each.kind is kind][:MOST_TASKS]
             measured = await _measured(bench, chosen, emit, lambda: clock() > end)
@@ -116,7 +116,7 @@ async def measure_capabilities(
 
 
 async def _measured(
-    bench: Bench, chosen: Sequence[Reading], emit: Emit, late: Callable[[], bool]
+    bench: Bench, chosen: Sequence[ReadingTask], emit: Emit, late: Callable[[], bool]
 ) -> Capability | None:
     kind = chosen[0].kind
     emit(StageStarted(f"asking {len(chosen)} failed steps again ({kind.value})"))
@@ -132,7 +132,7 @@ async def _measured(
     return judge_capability(kind, pair(*scores))
 
 
-async def _answer(bench: Bench, reading: Reading, file: SampleFile, note: str) -> Sample:
+async def _answer(bench: Bench, reading: ReadingTask, file: SampleFile, note: str) -> Sample:
     known = file.read()
     if (reading.id, 0) in known:
         return known[reading.id, 0]
@@ -140,7 +140,7 @@ async def _answer(bench: Bench, reading: Reading, file: SampleFile, note: str) -
     def noted(_: tuple[Message, ...]) -> tuple[Message, ...]:
         return with_note(reading.step.messages, note)
 
-    made = await attempt(
+    made = await roll_out(
         reading.task,
         tree=await bench.tree(reading.task),
         model=await bench.model(None),

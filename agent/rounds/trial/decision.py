@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent.events import Notice
 from agent.mining.split import held_out
 from agent.mining.tasks import RepositoryTask, TaskFile
-from agent.rounds.trial.run import Means, expected_s, run_trial
+from agent.rounds.trial.run import TrialResources, expected_s, run_trial
 from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import MIN_CONFIRMING, MIN_HELD_OUT, Trial
@@ -43,7 +43,7 @@ async def measure(
     incumbent: str | None,
     tasks: Sequence[RepositoryTask],
     everything: TaskFile,
-    means: Means,
+    means: TrialResources,
 ) -> Trial:
     """Run the trial of an adapter on these tasks, saying first how long it will take."""
     plan = means.ledger.plan(candidate.name, incumbent, [task.id for task in tasks])

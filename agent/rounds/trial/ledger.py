@@ -25,7 +25,7 @@ class LedgerError(AgentError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrialPlan:
     """The tasks of one trial, by id. They do not change once there are enough for a decision."""
 
     adapter: str
@@ -43,13 +43,13 @@ class Plan:
         return frozenset((*used, *(self.confirming if self.looked else ())))
 
 
-class Ledger:
+class TrialLedger:
     """One small file for each adapter that was tried."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def plan(self, adapter: str, incumbent: str | None, tasks: Sequence[str]) -> Plan:
+    def plan(self, adapter: str, incumbent: str | None, tasks: Sequence[str]) -> TrialPlan:
         """The tasks for this trial, kept; those of an unfinished trial stay the same.
 
         `tasks` may judge, the oldest first. Those that decisions have used come first, fresh ones
@@ -70,13 +70,13 @@ class Ledger:
         self.keep(plan)
         return plan
 
-    def look(self, plan: Plan) -> Plan:
+    def look(self, plan: TrialPlan) -> TrialPlan:
         """Note that the confirming tasks are about to be used."""
         looked = replace(plan, looked=True)
         self.keep(looked)
         return looked
 
-    def keep(self, plan: Plan) -> None:
+    def keep(self, plan: TrialPlan) -> None:
         """Write one record, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self._folder / f".tmp-{plan.adapter}.json"
@@ -84,13 +84,13 @@ class Ledger:
         sync(temporary)
         temporary.replace(self._folder / f"{plan.adapter}.json")
 
-    def _records(self) -> Iterable[Plan]:
+    def _records(self) -> Iterable[TrialPlan]:
         for path in sorted(self._folder.glob("el-*.json")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 for name in ("held_out", "confirming"):
                     record[name] = tuple(record[name])
-                yield Plan(**record)
+                yield TrialPlan(**record)
             except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
                 raise LedgerError(f"{path} cannot be read ({err}): remove it") from err
 
@@ -100,15 +100,15 @@ def _planned(
     incumbent: str | None,
     tasks: Sequence[str],
     used: frozenset[str],
-    own: Plan | None,
-) -> Plan:
+    own: TrialPlan | None,
+) -> TrialPlan:
     fresh = [task for task in reversed(tasks) if task not in used]
     held_out = own.held_out if own and len(own.held_out) >= MIN_HELD_OUT else ()
     if not held_out:
         held_out = tuple(task for task in reversed(tasks) if task in used)[:MOST_HELD_OUT]
         held_out += tuple(fresh[: max(0, MIN_HELD_OUT - len(held_out))])
     left = [task for task in fresh if task not in held_out]
-    return Plan(
+    return TrialPlan(
         adapter=adapter,
         incumbent=incumbent,
         held_out=held_out,

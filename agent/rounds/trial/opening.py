@@ -15,14 +15,14 @@ from typing import Self
 from agent.events import Notice
 from agent.mining.finding import find_tasks
 from agent.mining.tasks import TaskFile
-from agent.mining.trees import Trees, open_trees
+from agent.mining.trees import CommitTrees, open_trees
 from agent.paths import Paths, make_private
 from agent.rounds.process import LearnerSwitch
-from agent.rounds.trial.bench import About, Bench
+from agent.rounds.trial.bench import Bench, BenchConditions
 from agent.rounds.trial.decision import may_judge, measure
-from agent.rounds.trial.ledger import Ledger
+from agent.rounds.trial.ledger import TrialLedger
 from agent.rounds.trial.program_judge import Judge, open_judge
-from agent.rounds.trial.run import Means
+from agent.rounds.trial.run import TrialResources
 from agent.rounds.trial.systems import TrialError, served_systems
 from agent.settings.schema import Settings
 from agent.streaming import Emit
@@ -115,7 +115,7 @@ class Trials:
         return await asyncio.to_thread(resolve, self.settings.model.name, self.paths.models)
 
     @asynccontextmanager
-    async def bench(self, emit: Emit) -> AsyncIterator[tuple[Bench, Trees]]:
+    async def bench(self, emit: Emit) -> AsyncIterator[tuple[Bench, CommitTrees]]:
         """Where this repository's systems are measured.
 
         Raises:
@@ -139,7 +139,7 @@ class Trials:
                 say=say,
             ) as systems,
         ):
-            about = About(
+            about = BenchConditions(
                 model=base.name,
                 weights_sha256=base.identity.weights_sha256,
                 image_id=project.image_id,
@@ -153,7 +153,12 @@ class Trials:
             )
 
     async def find(
-        self, trees: Trees, emit: Emit, *, budget_s: float, switch: LearnerSwitch | None = None
+        self,
+        trees: CommitTrees,
+        emit: Emit,
+        *,
+        budget_s: float,
+        switch: LearnerSwitch | None = None,
     ) -> TaskFile:
         """The tasks of the history, those included that are found now.
 
@@ -208,9 +213,9 @@ class Trials:
                 adapters=self.adapters,
                 store=self.store,
             )
-            means = Means(
+            means = TrialResources(
                 bench=bench,
-                ledger=Ledger(self.folder),
+                ledger=TrialLedger(self.folder),
                 emit=emit,
                 budget_s=budget_s,
                 regression=regression_problems(),

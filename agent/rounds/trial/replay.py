@@ -10,10 +10,10 @@ from typing import Literal, Protocol
 from agent.events import Notice, Progress, StageStarted
 from agent.fixing.judging import note_after
 from agent.fixing.steps import FixStep, StepRecorder
-from agent.mining.rollout import Attempt, attempt
+from agent.mining.rollout import Rollout, roll_out
 from agent.mining.split import held_out, older_part
 from agent.mining.tasks import RepositoryTask, TaskFile
-from agent.mining.trees import Trees
+from agent.mining.trees import CommitTrees
 from agent.model.protocol import Model
 from agent.rounds.trial.bench import Bench
 from agent.streaming import Emit
@@ -24,7 +24,7 @@ from learning.promotion.lineage import made_from
 from learning.records import Experience, Trust, Verdict
 
 
-class Place(Protocol):
+class MeasuredRepository(Protocol):
     """A repository that is measured; `agent.rounds.trial.opening.Trials` is the real one."""
 
     @property
@@ -36,9 +36,9 @@ class Place(Protocol):
     @property
     def in_use(self) -> str | None: ...
 
-    def bench(self, emit: Emit) -> AbstractAsyncContextManager[tuple[Bench, Trees]]: ...
+    def bench(self, emit: Emit) -> AbstractAsyncContextManager[tuple[Bench, CommitTrees]]: ...
 
-    async def find(self, trees: Trees, emit: Emit, *, budget_s: float) -> TaskFile: ...
+    async def find(self, trees: CommitTrees, emit: Emit, *, budget_s: float) -> TaskFile: ...
 
 
 Part = Literal["all", "older", "held-out"]
@@ -58,7 +58,7 @@ def part_of(known: TaskFile, part: Part, learned: Sequence[Experience]) -> Seque
 
 
 async def replay(
-    place: Place,
+    place: MeasuredRepository,
     *,
     emit: Emit,
     part: Part = "held-out",
@@ -89,7 +89,7 @@ async def replay(
 
 
 async def gather(
-    place: Place,
+    place: MeasuredRepository,
     recorder: StepRecorder,
     *,
     emit: Emit,
@@ -126,7 +126,7 @@ async def _solve(
 ) -> bool:
     note = ""
     for number in range(tries):
-        made = await attempt(
+        made = await roll_out(
             task,
             tree=await bench.tree(task),
             model=model,
@@ -144,7 +144,7 @@ async def _solve(
     return False
 
 
-def _record(recorder: StepRecorder, task: RepositoryTask, made: Attempt) -> None:
+def _record(recorder: StepRecorder, task: RepositoryTask, made: Rollout) -> None:
     if made.asked is None:
         return
     judgement = made.judgement
@@ -166,7 +166,7 @@ def _record(recorder: StepRecorder, task: RepositoryTask, made: Attempt) -> None
     )
 
 
-def _learned(place: Place, adapter: str | None) -> Sequence[Experience]:
+def _learned(place: MeasuredRepository, adapter: str | None) -> Sequence[Experience]:
     if adapter is None:
         return ()
     found = (place.store.get(id_) for id_ in made_from(place.adapters, adapter))

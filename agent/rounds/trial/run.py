@@ -20,7 +20,7 @@ from agent.fixing.context import estimate_tokens
 from agent.mining.tasks import RepositoryTask
 from agent.rounds.process import LearnerSwitch, resumed
 from agent.rounds.trial.bench import REGRESSION, Bench
-from agent.rounds.trial.ledger import Ledger, Plan
+from agent.rounds.trial.ledger import TrialLedger, TrialPlan
 from agent.streaming import Emit
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.samples import Sample
@@ -42,11 +42,11 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class TrialResources:
     """What a trial works with."""
 
     bench: Bench
-    ledger: Ledger
+    ledger: TrialLedger
     emit: Emit
     budget_s: float
     """No further answer is asked for after this time."""
@@ -58,16 +58,18 @@ class Means:
     clock: Callable[[], float] = time.monotonic
 
 
-async def run_trial(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> Trial:
+async def run_trial(
+    plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources
+) -> Trial:
     """What the gates need to know of `plan.adapter`; `tasks` are those that the plan names.
 
     Raises:
         SandboxError, ModelError, EvaluationError, WorkspaceError: If there is no answer.
     """
-    return await _Run(plan, {task.id: task for task in tasks}, means).run()
+    return await _TrialRun(plan, {task.id: task for task in tasks}, means).run()
 
 
-def expected_s(plan: Plan, tasks: Sequence[RepositoryTask], means: Means) -> float:
+def expected_s(plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources) -> float:
     """About how long the answers that are missing will take at most, in seconds."""
     bench, wanted = means.bench, {*plan.held_out, *plan.confirming}
     seconds = 0.0
@@ -89,8 +91,10 @@ class _TimeIsUpError(Exception):
     """The budget is used up between two answers."""
 
 
-class _Run:
-    def __init__(self, plan: Plan, tasks: dict[str, RepositoryTask], means: Means) -> None:
+class _TrialRun:
+    def __init__(
+        self, plan: TrialPlan, tasks: dict[str, RepositoryTask], means: TrialResources
+    ) -> None:
         self._plan = plan
         self._tasks = tasks
         self._means = means

@@ -25,7 +25,7 @@ from lab.article.settings import (
 from lab.commands.options import HTML, JSON, OUT, Shipped, shipped_settings, subject
 from lab.commands.progress import counter
 from lab.commands.report import cost_of_replies
-from lab.evaluated_model import Subject
+from lab.evaluated_model import EvaluatedModel
 from learning.evaluation.samples import Sample
 from tui.wiring import Context
 
@@ -82,7 +82,7 @@ def folder_of(
 
 def subject_of(
     where: Context, model: str, engine: str, learned: Learned | None
-) -> AbstractAsyncContextManager[Subject]:
+) -> AbstractAsyncContextManager[EvaluatedModel]:
     """The model of an experiment in this process, with what it has learned; "" is our own."""
     own = where.settings.model
     chosen = replace(own, name=model or own.name, engine=engine, base_url=None)  # type: ignore[arg-type]  # one of three words, checked by the settings

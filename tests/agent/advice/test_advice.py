@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.advice.failure import Fact
+from agent.advice.failure import EnvironmentFact
 from agent.advice.gathering import Advice, Advisor
-from agent.advice.lessons import Hints, Lesson, lessons_of
+from agent.advice.lessons import Hints, RepairLesson, lessons_of
 from agent.events import Notice
 from agent.fixing.fix import fix
 from agent.fixing.sources import Sources
@@ -22,7 +22,7 @@ from tests.fakes.experiences import make_experience
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import failed, report
 
-FACT = Fact(
+FACT = EnvironmentFact(
     subject="flags 2.0", text="flags 2.0: flags has no four: do not use it. Use flags.three"
 )
 WRONG = reply(flags(one=True, two=True) + "x = 1\n")
@@ -118,7 +118,7 @@ async def test_red_tests_of_a_turn_get_lessons(sources: Sources) -> None:
 
 
 async def test_a_store_that_cannot_be_read_costs_the_hints_only(sources: Sources) -> None:
-    def damaged() -> Sequence[Lesson]:
+    def damaged() -> Sequence[RepairLesson]:
         raise StoreError("e.sqlite3: damaged")
 
     said: list[str] = []

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agent.advice.environment import Environment
-from agent.advice.failure import Failure
+from agent.advice.failure import FailureContext
 from agent.advice.python import introspection
 from sandbox.box.contract import Captured, Ending, Execution, Job, SandboxError
 from sandbox.box.docker_box import DockerSandbox
@@ -68,8 +68,8 @@ def environment(tmp_path: Path, sandbox: HereSandbox, **options: object) -> Envi
     return Environment(sandbox, **given)  # type: ignore[arg-type]
 
 
-def failure(exception: str, message: str, text: str) -> Failure:
-    return Failure(exception=exception, message=message, texts=(text,))
+def failure(exception: str, message: str, text: str) -> FailureContext:
+    return FailureContext(exception=exception, message=message, texts=(text,))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def failure(exception: str, message: str, text: str) -> Failure:
     ],
 )  # fmt: skip
 async def test_the_installed_library_says_what_is_there(
-    tmp_path: Path, error: Failure, said: str
+    tmp_path: Path, error: FailureContext, said: str
 ) -> None:
     (fact,) = await environment(tmp_path, HereSandbox(tmp_path)).facts(error)
     assert said in fact.text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from agent.advice.compilers import CompilerNotes
-from agent.advice.failure import Failure, failure_of_command, failure_of_test
+from agent.advice.failure import FailureContext, failure_of_command, failure_of_test
 from agent.advice.python_questions import Question, python_questions
 from agent.fixing.sources import Sources
 from sandbox.box.contract import Captured, Ending, Execution
@@ -26,7 +26,7 @@ def load(text):
 
 
 def asked(exception: str, message: str, *, texts: tuple[str, ...] = (SOURCE,)) -> list[Question]:
-    failure = Failure(
+    failure = FailureContext(
         exception=exception,
         message=message,
         texts=texts,
@@ -124,7 +124,7 @@ def test_a_command_is_read_by_its_last_traceback(sources: Sources) -> None:
     ],
 )  # fmt: skip
 async def test_what_a_compiler_suggests_is_passed_on(line: str, fact: str) -> None:
-    failure = Failure(exception="", message="", output=f"building\n{line}\n1 error\n")
+    failure = FailureContext(exception="", message="", output=f"building\n{line}\n1 error\n")
     notes = await CompilerNotes().facts(failure, sandbox=None)  # type: ignore[arg-type]
     assert [note.text for note in notes or ()] == [fact]
 

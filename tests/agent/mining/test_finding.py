@@ -14,7 +14,7 @@ from agent.events import Event, Notice
 from agent.mining.finding import find_tasks
 from agent.mining.split import held_out, older_part, overlaps
 from agent.mining.tasks import RepositoryTask, TaskFile
-from agent.mining.trees import Trees, open_trees
+from agent.mining.trees import CommitTrees, open_trees
 from learning.records import Experience
 from sandbox.verdict.report import RunStatus, TestReport
 from tests.fakes.experiences import make_action, make_experience
@@ -26,7 +26,7 @@ from tests.fakes.sandbox import FakeTestRunner, report
 class _Place:
     root: Path
     runners: ReadingRunners
-    trees: Trees
+    trees: CommitTrees
     events: list[Event] = field(default_factory=list)
 
     def known(self) -> TaskFile:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent.mining.finding import find_tasks
-from agent.mining.rollout import Attempt, attempt
+from agent.mining.rollout import Rollout, roll_out
 from agent.mining.tasks import RepositoryTask, TaskFile
-from agent.mining.trees import Tree, Trees, open_trees
+from agent.mining.trees import CommitTree, CommitTrees, open_trees
 from agent.testing.entering import Source
 from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
@@ -22,7 +22,7 @@ from tests.fakes.history import ReadingRunners, build_history, module
 from tests.fakes.model import ScriptedModel
 
 
-async def _tasks(root: Path, trees: Trees, state: Path) -> list[RepositoryTask]:
+async def _tasks(root: Path, trees: CommitTrees, state: Path) -> list[RepositoryTask]:
     known = TaskFile(state / "tasks.jsonl")
     await find_tasks(
         root, environ=os.environ, trees=trees, known=known, emit=lambda _: None, budget_s=600
@@ -31,7 +31,7 @@ async def _tasks(root: Path, trees: Trees, state: Path) -> list[RepositoryTask]:
 
 
 @pytest.fixture
-async def one(tmp_path: Path) -> AsyncIterator[tuple[RepositoryTask, Tree]]:
+async def one(tmp_path: Path) -> AsyncIterator[tuple[RepositoryTask, CommitTree]]:
     root = tmp_path / "project"
     root.mkdir()
     build_history(root, 2)
@@ -40,9 +40,9 @@ async def one(tmp_path: Path) -> AsyncIterator[tuple[RepositoryTask, Tree]]:
         yield task, await trees.at(task.commit)
 
 
-async def _try(one: tuple[RepositoryTask, Tree], reply: str) -> tuple[Attempt, ScriptedModel]:
+async def _try(one: tuple[RepositoryTask, CommitTree], reply: str) -> tuple[Rollout, ScriptedModel]:
     model = ScriptedModel(script=[reply])
-    return await attempt(one[0], tree=one[1], model=model), model
+    return await roll_out(one[0], tree=one[1], model=model), model
 
 
 def _fenced(text: str) -> str:
@@ -50,7 +50,7 @@ def _fenced(text: str) -> str:
 
 
 async def test_a_right_file_passes_and_the_commit_stays_as_it_was(
-    one: tuple[RepositoryTask, Tree],
+    one: tuple[RepositoryTask, CommitTree],
 ) -> None:
     made, model = await _try(one, _fenced(module(2)))
     assert made.sample.passed
@@ -63,7 +63,7 @@ async def test_a_right_file_passes_and_the_commit_stays_as_it_was(
     assert "return x + 2" not in asked.messages[-1].content
 
 
-async def test_a_wrong_file_fails_with_evidence(one: tuple[RepositoryTask, Tree]) -> None:
+async def test_a_wrong_file_fails_with_evidence(one: tuple[RepositoryTask, CommitTree]) -> None:
     made, _ = await _try(one, _fenced(module(2, added=5)))
     assert (made.sample.sanitised_verdict, made.sample.passed) == ("fail", False)
     assert [fact.exception for fact in made.evidence] == ["AssertionError"]
@@ -72,7 +72,7 @@ async def test_a_wrong_file_fails_with_evidence(one: tuple[RepositoryTask, Tree]
 
 @pytest.mark.parametrize("reply", ["I cannot do that.", _fenced("def plus2(x):\n    ...\n")])
 async def test_a_reply_without_a_usable_file_is_an_error(
-    one: tuple[RepositoryTask, Tree], reply: str
+    one: tuple[RepositoryTask, CommitTree], reply: str
 ) -> None:
     made, _ = await _try(one, reply)
     assert made.sample.sanitised_verdict == "error"
@@ -102,8 +102,8 @@ async def test_tasks_are_made_and_judged_in_the_real_sandbox(
             tree = await trees.at(task.commit)
             right = ScriptedModel(script=[_fenced(module(1))])
             wrong = ScriptedModel(script=[_fenced(module(1, added=3))])
-            assert (await attempt(task, tree=tree, model=right)).sample.passed
-            failed = await attempt(task, tree=tree, model=wrong)
+            assert (await roll_out(task, tree=tree, model=right)).sample.passed
+            failed = await roll_out(task, tree=tree, model=wrong)
     assert failed.sample.sanitised_verdict == "fail"
     assert task.failing[0].exception == "NotImplementedError"
     assert failed.evidence[0].expected == "2"

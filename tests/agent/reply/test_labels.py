@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from agent.reply.named import Names
-from agent.reply.parse import FileEdits, PlainAnswer, Reading, Unusable, parse_reply
+from agent.reply.parse import FileEdits, ParsedReply, PlainAnswer, Unusable, parse_reply
 
 NFC, NFD = "caf\u00e9.py", "cafe\u0301.py"
 KNOWN = (
@@ -28,7 +28,7 @@ NEW = (
 CODE = "x = 1\n"
 
 
-def read(reply: str, *, known: Sequence[str] = KNOWN, request: str = "") -> Reading:
+def read(reply: str, *, known: Sequence[str] = KNOWN, request: str = "") -> ParsedReply:
     return parse_reply(reply, known_paths=known, take_patches=True, request=request)
 
 
@@ -39,7 +39,7 @@ def written(reply: str, *, known: Sequence[str] = KNOWN, request: str = "") -> l
     return [*(edit.path for edit in reading.edits), *(patch.path for patch in reading.patches)]
 
 
-def said(reading: Reading) -> str:
+def said(reading: ParsedReply) -> str:
     if isinstance(reading, Unusable):
         return reading.reason
     assert isinstance(reading, PlainAnswer)

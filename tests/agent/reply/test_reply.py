@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 from agent.reply.parse import (
     FileEdits,
     Finish,
+    ParsedReply,
     PlainAnswer,
-    Reading,
     ShellCommand,
     Unusable,
     parse_reply,
@@ -24,7 +24,7 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads((CORPUS / "expected.json").read
 KNOWN = ("calc/ops.py", "calc/text.py", "README.md")
 
 
-def described(reading: Reading) -> dict[str, object]:
+def described(reading: ParsedReply) -> dict[str, object]:
     match reading:
         case FileEdits(edits=edits, command=command, notes=notes):
             contents = {edit.path: edit.content for edit in edits}

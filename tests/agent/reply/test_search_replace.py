@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.reply.parse import FileEdits, Reading, Unusable, parse_reply
+from agent.reply.parse import FileEdits, ParsedReply, Unusable, parse_reply
 
 KNOWN = ("ops.py", "src/cart.py")
 BLOCK = "<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n"
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> ParsedReply:
     return parse_reply(text, known_paths=KNOWN, take_patches=True)
 
 

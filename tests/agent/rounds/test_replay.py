@@ -15,8 +15,8 @@ import pytest
 from agent.events import Event, Notice
 from agent.mining.finding import find_tasks
 from agent.mining.tasks import TaskFile
-from agent.mining.trees import Trees, open_trees
-from agent.rounds.trial.bench import About, Bench
+from agent.mining.trees import CommitTrees, open_trees
+from agent.rounds.trial.bench import Bench, BenchConditions
 from agent.rounds.trial.capability import measure_capabilities
 from agent.rounds.trial.replay import gather, replay
 from agent.session.capture import Recorder
@@ -47,18 +47,18 @@ class _Place:
         return AdapterStore(self.root.parent / "adapters")
 
     @asynccontextmanager
-    async def bench(self, _emit: Emit) -> AsyncIterator[tuple[Bench, Trees]]:
+    async def bench(self, _emit: Emit) -> AsyncIterator[tuple[Bench, CommitTrees]]:
         async with open_trees(self.root, os.environ, ReadingRunners()) as trees:
             bench = Bench(
                 systems=self.systems,
                 trees=trees,
                 judge=FakeJudge(verdict=lambda _: Status.PASS),
                 folder=self.root.parent / "answers",
-                about=About(model="scripted", weights_sha256="w", image_id="i"),
+                about=BenchConditions(model="scripted", weights_sha256="w", image_id="i"),
             )
             yield bench, trees
 
-    async def find(self, trees: Trees, emit: Emit, *, budget_s: float) -> TaskFile:
+    async def find(self, trees: CommitTrees, emit: Emit, *, budget_s: float) -> TaskFile:
         known = TaskFile(self.root.parent / "tasks.jsonl")
         await find_tasks(
             self.root, environ=os.environ, trees=trees, known=known, emit=emit, budget_s=budget_s

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.advice.failure import Fact
+from agent.advice.failure import EnvironmentFact
 from agent.advice.gathering import Advice
 from agent.events import Event, Notice
 from agent.fixing.sources import Sources
@@ -77,7 +77,9 @@ async def _self_play(
     ticks = itertools.count()
 
     async def advise(_result: TestResult, _sources: Sources) -> Advice:
-        return Advice(facts=(Fact(subject="python 3.11", text="sum(iterable) adds numbers"),))
+        return Advice(
+            facts=(EnvironmentFact(subject="python 3.11", text="sum(iterable) adds numbers"),)
+        )
 
     events = [
         event

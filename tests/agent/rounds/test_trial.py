@@ -13,11 +13,11 @@ import pytest
 
 from agent.events import Event, Progress
 from agent.mining.tasks import RepositoryTask
-from agent.mining.trees import Tree, Trees
+from agent.mining.trees import CommitTree, CommitTrees
 from agent.rounds.process import LearnerSwitch
-from agent.rounds.trial.bench import About, Bench
-from agent.rounds.trial.ledger import Ledger, LedgerError, Plan
-from agent.rounds.trial.run import Means, expected_s, run_trial
+from agent.rounds.trial.bench import Bench, BenchConditions
+from agent.rounds.trial.ledger import LedgerError, TrialLedger, TrialPlan
+from agent.rounds.trial.run import TrialResources, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.promotion.gate import GateDecision, decide
 from learning.promotion.regression import regression_problems
@@ -79,20 +79,20 @@ def _judged(task: CheckTask) -> Status:
 _WORSE: dict[str | None, Answer] = {None: _knows(range(70)), NEW: _knows(range(40))}
 
 
-class _SmallTrees(Trees):
+class _SmallTrees(CommitTrees):
     """The commit of each task has its module and nothing else."""
 
     def __init__(self, folder: Path) -> None:
         self._home = folder
 
-    async def at(self, commit: str) -> Tree:
+    async def at(self, commit: str) -> CommitTree:
         folder, number = self._home / commit, int(commit)
         if not folder.exists():
             (folder / "tests").mkdir(parents=True)
             (folder / f"plus{number}.py").write_text(module(number))
             (folder / "tests" / f"test_plus{number}.py").write_text(checks_of(number))
         runner = ReadingRunners().at_commit(commit, folder)
-        return Tree(commit=commit, folder=folder, files=[f"plus{number}.py"], runner=runner)
+        return CommitTree(commit=commit, folder=folder, files=[f"plus{number}.py"], runner=runner)
 
 
 @dataclass
@@ -105,18 +105,18 @@ class _Place:
     budget_s: float = 1.0
 
     @property
-    def ledger(self) -> Ledger:
-        return Ledger(self.home / "trials")
+    def ledger(self) -> TrialLedger:
+        return TrialLedger(self.home / "trials")
 
-    def means(self) -> Means:
+    def means(self) -> TrialResources:
         bench = Bench(
             systems=self.systems,
             trees=_SmallTrees(self.home / "trees"),
             judge=FakeJudge(verdict=_judged),
             folder=self.home / "results",
-            about=About(model="scripted", weights_sha256="w", image_id="i"),
+            about=BenchConditions(model="scripted", weights_sha256="w", image_id="i"),
         )
-        return Means(
+        return TrialResources(
             bench=bench,
             ledger=self.ledger,
             emit=self.events.append,
@@ -261,7 +261,7 @@ def _ids(numbers: range) -> list[str]:
 
 
 def test_a_plan_does_not_change_once_there_is_enough(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = TrialLedger(tmp_path)
     small = ledger.plan(NEW, None, _ids(range(20)))
     assert (len(small.held_out), small.confirming) == (20, ())
     grown = ledger.plan(NEW, None, _ids(range(50)))
@@ -271,7 +271,7 @@ def test_a_plan_does_not_change_once_there_is_enough(tmp_path: Path) -> None:
 
 
 def test_what_confirmed_a_winner_is_never_fresh_again(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = TrialLedger(tmp_path)
     first = ledger.plan(NEW, None, _ids(range(60)))
     ledger.look(first)
     second = ledger.plan("el-shop-v0002-0123abcd", NEW, _ids(range(75)))
@@ -283,7 +283,7 @@ def test_what_confirmed_a_winner_is_never_fresh_again(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / f"{NEW}.json").write_text("{")
     with pytest.raises(LedgerError, match=NEW):
-        Ledger(tmp_path).plan(NEW, None, [])
+        TrialLedger(tmp_path).plan(NEW, None, [])
 
 
 def test_the_general_tasks_are_sixty_functions_that_their_own_solutions_pass() -> None:
@@ -296,5 +296,5 @@ def test_the_general_tasks_are_sixty_functions_that_their_own_solutions_pass() -
 
 
 def test_a_plan_knows_what_it_uses_up() -> None:
-    few = Plan(adapter=NEW, incumbent=None, held_out=("a",), confirming=("b",))
+    few = TrialPlan(adapter=NEW, incumbent=None, held_out=("a",), confirming=("b",))
     assert few.used == frozenset()
