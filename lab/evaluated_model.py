@@ -7,16 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.model.protocol import Model, Reply
 from agent.model.serving import connect
 from agent.paths import Paths
 from agent.rounds.trial.program_judge import EvaluationError
+from agent.rounds.trial.regression import RemoteModel
 from agent.settings.schema import ModelSettings
 from learning.evaluation.local import LocalModel
-from learning.evaluation.prompting import Prompt
-from learning.evaluation.task import Generated, Generator
+from learning.evaluation.task import Generator
 from learning.model.resolve import resolve
-from learning.records import Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,37 +26,6 @@ class EvaluatedModel:
     weights_sha256: str
     adapter: str | None
     versions: Mapping[str, str]
-
-
-class RemoteModel:
-    """Answers chats through a server; it can neither begin an answer nor continue plain text."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
-        """See `Generator.generate`.
-
-        Raises:
-            EvaluationError: If the prompt is more than a chat.
-        """
-        if prompt.text or prompt.begun:
-            raise EvaluationError(
-                "a server takes chats only: use --prompt chat, or leave --base-url away"
-            )
-        async for piece in self._model.stream(prompt.messages, sampling=sampling):
-            if isinstance(piece, Reply):
-                return Generated(
-                    text=piece.action.text,
-                    finish=piece.action.finish,
-                    prompt_tokens=piece.prompt_tokens,
-                    completion_tokens=piece.completion_tokens,
-                    duration_s=piece.duration_s,
-                    prompt_ids=piece.action.prompt_ids,
-                    token_ids=piece.action.token_ids,
-                    logprobs=piece.action.logprobs,
-                )
-        raise EvaluationError("the server ended its reply without an end")
 
 
 @asynccontextmanager

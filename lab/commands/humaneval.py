@@ -13,7 +13,7 @@ import click
 
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import WarmJudge, open_judge
-from agent.rounds.trial.regression import humaneval_tasks, judge_completions
+from agent.rounds.trial.regression import humaneval_tasks
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -28,6 +28,7 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
+from lab.completions import judge_completions
 from lab.report import Meter
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import (

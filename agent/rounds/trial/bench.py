@@ -11,9 +11,8 @@ from agent.mining.tasks import RULES, RepositoryTask, text_digest
 from agent.mining.trees import CommitTree, CommitTrees
 from agent.model.protocol import Model
 from agent.rounds.trial.program_judge import Judge
-from agent.rounds.trial.regression import humaneval_tasks
+from agent.rounds.trial.regression import RemoteModel, humaneval_tasks
 from agent.rounds.trial.systems import Systems
-from lab.evaluated_model import RemoteModel
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all

@@ -66,7 +66,7 @@ class LateJudge:
         await self._open.aclose()
 
     async def judge(self, task: CheckTask) -> JudgeResult:
-        """See `agent.rounds.trial.judging.Judge.judge`."""
+        """See `agent.rounds.trial.program_judge.Judge.judge`."""
         if self._judge is None:
             session = f"trial-{uuid.uuid4().hex[:8]}"
             self._judge = await self._open.enter_async_context(

