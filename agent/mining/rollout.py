@@ -36,7 +36,7 @@ Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
+class RepositoryRollout:
     """One try and everything that an experience of it needs."""
 
     sample: Sample
@@ -63,7 +63,7 @@ async def roll_out(
     temperature: float = 0.0,
     seed: int = 0,
     reword: Reword = lambda messages: messages,
-) -> Rollout:
+) -> RepositoryRollout:
     """Let a model try a task once. A pass has all its tests green and no other red.
 
     No facts and no hints are in the prompt: both depend on what else happened.
@@ -90,7 +90,7 @@ async def roll_out(
         )
         fitting = await fitting_prompt(parts, plan, task.broken)
         if isinstance(fitting, str):
-            return Rollout(sample=_sample(task, Status.ERROR, fitting, spent))
+            return RepositoryRollout(sample=_sample(task, Status.ERROR, fitting, spent))
         asked_with, room = fitting
         asked = await ask_for_file(
             parts,
@@ -102,11 +102,11 @@ async def roll_out(
         edit = read_edit(parts, asked, task.path)
         if isinstance(edit, str):
             sample = _sample(task, Status.ERROR, edit, spent, reply=asked.action.text)
-            return Rollout(sample=sample, asked=asked)
+            return RepositoryRollout(sample=sample, asked=asked)
         judgement = await try_edit(parts, edit, _state(task), task.failing[0].id)
     status, why = _status(judgement)
     sample = _sample(task, status, why, spent, reply=asked.action.text, code=edit.after)
-    return Rollout(
+    return RepositoryRollout(
         sample=replace(sample, finish=asked.action.finish),
         asked=asked,
         after=edit.after,

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent.rounds.trial.regression import humaneval_tasks
 from agent.rounds.trial.program_judge import Judge
+from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
 from lab.article.printing import Programs, printed_pairs
 from lab.article.results import ArmRow, paired_row

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from agent.events import Notice, Progress, StageStarted
 from agent.fixing.judging import note_after
 from agent.fixing.steps import FixStep, StepRecorder
-from agent.mining.rollout import Rollout, roll_out
+from agent.mining.rollout import RepositoryRollout, roll_out
 from agent.mining.split import held_out, older_part
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import CommitTrees
@@ -144,7 +144,7 @@ async def _solve(
     return False
 
 
-def _record(recorder: StepRecorder, task: RepositoryTask, made: Rollout) -> None:
+def _record(recorder: StepRecorder, task: RepositoryTask, made: RepositoryRollout) -> None:
     if made.asked is None:
         return
     judgement = made.judgement

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.regression import humaneval_tasks
 from agent.rounds.trial.program_judge import WarmJudge
+from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.humaneval import (
     Halves,
     arms_of,

@@ -11,7 +11,6 @@ from typing import TypeVar
 import click
 
 from agent.paths import make_private
-from lab.evaluated_model import Subject
 from lab.article.explaining import explain_all, explainer_settings
 from lab.article.rollouts import explanation_file, kept_under
 from lab.article.rounds import Learned

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.mining.finding import find_tasks
-from agent.mining.rollout import Rollout, roll_out
+from agent.mining.rollout import RepositoryRollout, roll_out
 from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import CommitTree, CommitTrees, open_trees
 from agent.testing.entering import Source
@@ -40,7 +40,9 @@ async def one(tmp_path: Path) -> AsyncIterator[tuple[RepositoryTask, CommitTree]
         yield task, await trees.at(task.commit)
 
 
-async def _try(one: tuple[RepositoryTask, CommitTree], reply: str) -> tuple[Rollout, ScriptedModel]:
+async def _try(
+    one: tuple[RepositoryTask, CommitTree], reply: str
+) -> tuple[RepositoryRollout, ScriptedModel]:
     model = ScriptedModel(script=[reply])
     return await roll_out(one[0], tree=one[1], model=model), model
 
