@@ -29,15 +29,11 @@ class EngineInfo:
 
     url: str
     version: str
-    api_version: str
     cgroup_version: str
     architecture: str
     cpus: int
     memory_bytes: int
-    storage_driver: str
-    root_dir: str
     runtimes: tuple[str, ...]
-    security_options: tuple[str, ...]
 
 
 def engine_url(environ: Mapping[str, str] | None = None) -> str:
@@ -119,15 +115,11 @@ def check_engine(environ: Mapping[str, str] | None = None) -> EngineInfo:
     return EngineInfo(
         url=url,
         version=str(version.get("Version", "")),
-        api_version=str(version.get("ApiVersion", "")),
         cgroup_version=str(info.get("CgroupVersion", "1")),
         architecture=str(info.get("Architecture", "")),
         cpus=int(info.get("NCPU", 0)),
         memory_bytes=int(info.get("MemTotal", 0)),
-        storage_driver=str(info.get("Driver", "")),
-        root_dir=str(info.get("DockerRootDir", "")),
         runtimes=tuple(sorted(info.get("Runtimes") or {})),
-        security_options=tuple(info.get("SecurityOptions") or ()),
     )
 
 

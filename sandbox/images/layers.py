@@ -31,7 +31,7 @@ from sandbox.images.image import FOREIGN, PROJECT, Image, inspect_image
 from sandbox.images.making import OnProgress, content_key, image_labels, image_name
 from sandbox.images.pruning import SCRATCH_PREFIX, layer_stamp
 from sandbox.images.sdists import Built, NeedsBuildRequirement, Sdist, build_wheel, fetch_sdist
-from sandbox.images.wheels import Target, download_wheels, image_target
+from sandbox.images.wheels import WheelTarget, download_wheels, image_target
 from sandbox.project.detection import Project
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class _Wheels:
         self._constraints = constraints
         self._network = network
         self._tell = tell
-        self._target: Target = image_target(url, image_id)
+        self._target: WheelTarget = image_target(url, image_id)
         self._tried: set[str] = set()
 
     def fetch_with(self, requirements: Sequence[str], optional: Sequence[str]) -> list[Path]:

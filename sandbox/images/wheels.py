@@ -38,7 +38,7 @@ print(json.dumps({
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class WheelTarget:
     """The Python that wheels must fit: the image's, which need not be the host's."""
 
     version: str
@@ -54,7 +54,7 @@ class Missing:
     requirement: Requirement
 
 
-def image_target(url: str, image_id: str) -> Target:
+def image_target(url: str, image_id: str) -> WheelTarget:
     """Ask the image's own Python what it accepts.
 
     Raises:
@@ -66,7 +66,7 @@ def image_target(url: str, image_id: str) -> Target:
     if not execution.succeeded:
         raise ImageError(f"the Python of the base image does not work: {execution.stderr.text}")
     answer = json.loads(execution.stdout.data)
-    return Target(
+    return WheelTarget(
         version=answer["version"],
         implementation=answer["implementation"],
         abis=tuple(answer["abis"]),
@@ -77,7 +77,7 @@ def image_target(url: str, image_id: str) -> Target:
 def download_wheels(
     requirements: Sequence[str],
     folder: Path,
-    target: Target,
+    target: WheelTarget,
     *,
     extra: Path,
     constraints: Sequence[str] = (),

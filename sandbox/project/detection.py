@@ -12,7 +12,7 @@ from typing import Literal
 
 from sandbox.project.declarations.reading import read_text
 from sandbox.project.focus import declares
-from sandbox.project.requirements import Manifest, read_manifest
+from sandbox.project.requirements import DeclaredNeeds, read_needs
 from sandbox.project.toolchains import django_command, find_django, find_test_command
 
 Runner = Literal["pytest", "unittest", "command"]
@@ -73,9 +73,6 @@ class Project:
     """True if the project declares a build and is installed in the box; else it is only importable."""
     compiles: bool = False
     """True if installing it needs a compiler of C."""
-    uses_scm_version: bool = False
-    """True if the version comes from version control, which never enters: a pretend one is set."""
-    has_tests: bool = True
     skipped: tuple[str, ...] = ()
     """Requirement lines that cannot be provided, each with the reason."""
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -107,12 +104,12 @@ def _only_project(root: Path) -> Path:
     tests = [path for path in _files(root) if _TEST_FILE.fullmatch(path.name)]
     if not tests or not all(path.is_relative_to(inside[0]) for path in tests):
         return root
-    manifest = read_manifest(root)
-    return root if manifest.requirements or manifest.installable else inside[0]
+    needs = read_needs(root)
+    return root if needs.requirements or needs.installable else inside[0]
 
 
 def _detected(root: Path, repository: Path, command: str | None) -> Project:
-    manifest = read_manifest(root, top=repository)
+    needs = read_needs(root, top=repository)
     files = list(_files(root))
     tests = [path for path in files if _TEST_FILE.fullmatch(path.name)]
     if not command and not tests and (found := find_test_command(root, files)):
@@ -123,24 +120,23 @@ def _detected(root: Path, repository: Path, command: str | None) -> Project:
             tools=found.tools,
             environment=found.environment,
         )
-    runner: Runner = "command" if command else _runner(root, manifest, tests)
-    if not command and (manage := _manage_py(root, manifest, files, tests)):
+    runner: Runner = "command" if command else _runner(root, needs, tests)
+    if not command and (manage := _manage_py(root, needs, files, tests)):
         runner, command = "command", django_command(root, manage)
-    uses_scm = any(_VERSION_TOOLS.match(line) for line in manifest.build_requires)
+    # the version comes from version control, which never enters the box
+    uses_scm = any(_VERSION_TOOLS.match(line) for line in needs.build_requires)
     return Project(
         root=root,
         runner=runner,
         command=command,
-        requirements=manifest.requirements,
-        optional=manifest.optional,
-        constraints=manifest.constraints,
-        build_requires=manifest.build_requires,
-        members=manifest.members,
-        installable=manifest.installable,
-        compiles=manifest.compiles,
-        uses_scm_version=uses_scm,
-        has_tests=bool(tests) or bool(command),
-        skipped=manifest.skipped,
+        requirements=needs.requirements,
+        optional=needs.optional,
+        constraints=needs.constraints,
+        build_requires=needs.build_requires,
+        members=needs.members,
+        installable=needs.installable,
+        compiles=needs.compiles,
+        skipped=needs.skipped,
         environment=_PRETEND_ENVIRONMENT if uses_scm else MappingProxyType({}),
     )
 
@@ -171,8 +167,8 @@ def _files(root: Path) -> Iterator[Path]:
             yield Path(directory, name)
 
 
-def _runner(root: Path, manifest: Manifest, tests: list[Path]) -> Runner:
-    if manifest.configures_pytest or _mentions_pytest(manifest):
+def _runner(root: Path, needs: DeclaredNeeds, tests: list[Path]) -> Runner:
+    if needs.configures_pytest or _mentions_pytest(needs):
         return "pytest"
     if any(Path(root, folder, "conftest.py").is_file() for folder in ("", "tests", "test")):
         return "pytest"
@@ -182,11 +178,13 @@ def _runner(root: Path, manifest: Manifest, tests: list[Path]) -> Runner:
     return "unittest" if any(_UNITTEST_IMPORT.search(text) for text in texts) else "pytest"
 
 
-def _manage_py(root: Path, manifest: Manifest, files: list[Path], tests: list[Path]) -> Path | None:
+def _manage_py(
+    root: Path, needs: DeclaredNeeds, files: list[Path], tests: list[Path]
+) -> Path | None:
     """Return what runs all tests of a Django project that has not chosen pytest."""
     manage = find_django(root, files)
-    plugin = any(re.match(r"pytest[-_.]django\b", line) for line in manifest.requirements)
-    chosen = plugin or manifest.configures_pytest or (root / "conftest.py").is_file()
+    plugin = any(re.match(r"pytest[-_.]django\b", line) for line in needs.requirements)
+    chosen = plugin or needs.configures_pytest or (root / "conftest.py").is_file()
     # of a library with an example site, the tests are elsewhere
     if manage is None or chosen or not all(test.is_relative_to(manage.parent) for test in tests):
         return None
@@ -194,5 +192,5 @@ def _manage_py(root: Path, manifest: Manifest, files: list[Path], tests: list[Pa
     return None if any(_PYTEST_IMPORT.search(text) for text in texts) else manage
 
 
-def _mentions_pytest(manifest: Manifest) -> bool:
-    return any(re.match(r"pytest\b", line, re.IGNORECASE) for line in manifest.requirements)
+def _mentions_pytest(needs: DeclaredNeeds) -> bool:
+    return any(re.match(r"pytest\b", line, re.IGNORECASE) for line in needs.requirements)

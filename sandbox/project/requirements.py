@@ -39,7 +39,7 @@ Items = tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class DeclaredNeeds:
     """Sum of a project's declarations."""
 
     requirements: tuple[str, ...]
@@ -58,7 +58,7 @@ class Manifest:
     """A sentence for each declaration that was not read or followed."""
 
 
-def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:
+def read_needs(root: Path, *, top: Path | None = None) -> DeclaredNeeds:
     """Gather the declarations of one project, with the versions of its lock file if it has one.
 
     `top` is the repository that holds the project, if that is another folder: a workspace may be
@@ -86,7 +86,7 @@ def read_manifest(root: Path, *, top: Path | None = None) -> Manifest:
     required = gathering.lines()
     found = _pinned(required, tuple(_optional(tree, gathering, pipfile)), lock, gathering.local)
     folders = gathering.folders.items()
-    return Manifest(
+    return DeclaredNeeds(
         requirements=found.lines,
         optional=found.optional,
         constraints=gathering.constraints(),

@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -52,8 +52,6 @@ class BoxRun:
     clean: bool
     reports: Sequence[Sequence[bytes]]
     """The frames that each process sent; the first is ours, see `frames.SETTLED`."""
-    malformed: bool
-    """True if a process sent something that is no frame, which our own part never does."""
     stdout: Captured
     stderr: Captured
 
@@ -191,7 +189,6 @@ class _Gathered:
         self._relay = relay
         self._buffers = [FrameBuffer() for _ in range(roles)]
         self._reports: list[list[bytes]] = [[] for _ in range(roles)]
-        self._malformed = False
 
     def take(self, frame: bytes) -> None:
         """Take in a piece of output or of a report."""
@@ -203,11 +200,9 @@ class _Gathered:
                 self._relay(stream, frame[1:])
         elif kind == server.REPORT:
             index = frame[1]
-            try:
+            with suppress(FrameError):  # our own part sends only frames: the program sent this
                 for report in self._buffers[index].feed(frame[2:]):
                     self._reports[index].append(report)
-            except FrameError:
-                self._malformed = True
         else:
             raise SandboxError("the warm box sent what is no answer")
 
@@ -230,7 +225,6 @@ class _Gathered:
             seconds=said["seconds"],
             clean=said["clean"],
             reports=self._reports,
-            malformed=self._malformed,
             stdout=self._outputs[server.STDOUT][1].captured(),
             stderr=self._outputs[server.STDERR][1].captured(),
         )

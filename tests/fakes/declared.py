@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.project.requirements import Manifest, read_manifest
+from sandbox.project.requirements import DeclaredNeeds, read_needs
 
 Files = Mapping[str, str | bytes]
 
@@ -16,18 +16,18 @@ LIB = {
 """A neighbour in a folder of its own."""
 
 
-def declared(root: Path, files: Files, *, folder: str = "") -> Manifest:
+def declared(root: Path, files: Files, *, folder: str = "") -> DeclaredNeeds:
     """Write the files and read what the project in `folder` declares."""
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_manifest(root / folder, top=root)
+    return read_needs(root / folder, top=root)
 
 
-def check(manifest: Manifest, requirements: str, notes: tuple[str, ...] = ()) -> None:
+def check(needs: DeclaredNeeds, requirements: str, notes: tuple[str, ...] = ()) -> None:
     """Compare all requirements (one a line), and see that each sentence is said and no others."""
-    assert sorted(manifest.requirements) == sorted(filter(None, requirements.split("\n")))
+    assert sorted(needs.requirements) == sorted(filter(None, requirements.split("\n")))
     for note in notes:
-        assert any(note in said for said in manifest.skipped)
-    assert bool(manifest.skipped) == bool(notes)
+        assert any(note in said for said in needs.skipped)
+    assert bool(needs.skipped) == bool(notes)

@@ -60,8 +60,8 @@ def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], Modul
     stream = open(os.dup(1), "w", buffering=1, errors="backslashreplace")  # noqa: PTH123, SIM115
 
     def run_all(suite: unittest.TestSuite, stream: Any) -> unittest.TestResult:  # noqa: ANN401
-        def make_result(*arguments: Any) -> Result:  # noqa: ANN401
-            return Result(reporter, waiting, *arguments)
+        def make_result(*arguments: Any) -> ReportingResult:  # noqa: ANN401
+            return ReportingResult(reporter, waiting, *arguments)
 
         # the result class is looked up late, so a function that makes one will do
         return unittest.TextTestRunner(stream=stream, resultclass=make_result).run(suite)
@@ -134,7 +134,7 @@ def flat(suite: Any) -> list[Any]:  # noqa: ANN401
     return [test for part in suite for test in flat(part)]
 
 
-class Result(unittest.TextTestResult):
+class ReportingResult(unittest.TextTestResult):
     """Reports each test once, when it stops, with the worst thing that happened to it."""
 
     def __init__(

@@ -71,7 +71,6 @@ def test_projects_in_other_languages_are_tested_by_their_own_tools(
     project = detect(write(tmp_path, files))
     assert (project.runner, project.command) == ("command", command)
     assert project.tools == tuple(tools.split())
-    assert project.has_tests
 
 
 @pytest.mark.parametrize(
@@ -92,12 +91,7 @@ def test_python_tests_come_first_and_no_target_is_made_up(
 
 def test_a_given_command_replaces_the_runner(tmp_path: Path) -> None:
     project = detect(tmp_path, command="make check")
-    assert (project.runner, project.command, project.has_tests) == ("command", "make check", True)
-
-
-def test_a_repository_without_tests_says_so(tmp_path: Path) -> None:
-    write(tmp_path, {"main.py": "print(1)", ".venv/lib/test_x.py": PYTEST_STYLE})
-    assert detect(tmp_path).has_tests is False
+    assert (project.runner, project.command) == ("command", "make check")
 
 
 def test_dependencies_and_test_extras_are_gathered(tmp_path: Path) -> None:
@@ -120,7 +114,6 @@ requires = ["hatchling>=1", "hatch-vcs"]
     assert set(project.requirements) == {"requests>=2", "flake8", "hypothesis", "anyio", "trio"}
     assert project.build_requires == ("hatchling>=1", "hatch-vcs", "editables")
     assert project.installable
-    assert project.uses_scm_version
     assert project.environment["SETUPTOOLS_SCM_PRETEND_VERSION"] == "1.0.0"
 
 
@@ -129,7 +122,6 @@ def test_development_extras_stand_in_for_missing_test_extras(tmp_path: Path) -> 
     project = detect(write(tmp_path, {"pyproject.toml": text}))
     assert project.requirements == ("pytest-mock",)
     assert not project.installable
-    assert not project.uses_scm_version
     assert dict(project.environment) == {}
 
 

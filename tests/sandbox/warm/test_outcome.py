@@ -31,7 +31,6 @@ def outcome(
         seconds=0.1,
         clean=True,
         reports=[reports],
-        malformed=False,
         stdout=NOTHING,
         stderr=NOTHING,
     )
@@ -113,7 +112,6 @@ class _JudgeThatLivesOn:
             seconds=0.1,
             clean=True,
             reports=[[SETTLED], [SETTLED, json.dumps(verdict).encode()]],
-            malformed=False,
             stdout=NOTHING,
             stderr=NOTHING,
         )

@@ -52,7 +52,6 @@ class ScriptedBox(WarmBox):
             seconds=0.1,
             clean=self._script == "clean",
             reports=[[]],
-            malformed=False,
             stdout=NOTHING,
             stderr=NOTHING,
         )

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from packaging.requirements import Requirement
 
 from sandbox.project.declarations.reading import ProjectError
-from sandbox.project.requirements import read_manifest
+from sandbox.project.requirements import read_needs
 
 NAMES = [
     *("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt"),
@@ -180,19 +180,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 def read_safely(root: Path) -> None:
     try:
-        manifest = read_manifest(root)
+        needs = read_needs(root)
     except ProjectError as error:
         is_one_line = "\n" not in str(error)
         assert is_one_line
         return
-    for line in (*manifest.requirements, *manifest.optional, *manifest.constraints):
+    for line in (*needs.requirements, *needs.optional, *needs.constraints):
         requirement = Requirement(line)
         assert requirement.url is None
-        assert requirement.name.lower() != "lib" or "lib" not in manifest.members
+        assert requirement.name.lower() != "lib" or "lib" not in needs.members
         assert "\n" not in line
-    for folder in manifest.members:
+    for folder in needs.members:
         assert (root / folder).resolve().is_relative_to(root.resolve())
-    assert all(note.strip() and "\n" not in note for note in manifest.skipped)
+    assert all(note.strip() and "\n" not in note for note in needs.skipped)
 
 
 @settings(max_examples=150, deadline=None)

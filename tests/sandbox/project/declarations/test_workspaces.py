@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pip._internal.models.index import PyPI
 
-from sandbox.project.requirements import read_manifest
+from sandbox.project.requirements import read_needs
 from tests.fakes.declared import LIB, check, declared
 
 WORKSPACE = {
@@ -41,7 +41,7 @@ def test_a_member_sees_the_sources_of_its_workspace(tmp_path: Path) -> None:
 
 def test_nothing_is_read_above_the_repository(tmp_path: Path) -> None:
     declared(tmp_path, WORKSPACE)
-    found = read_manifest(tmp_path / "packages" / "lib_b")
+    found = read_needs(tmp_path / "packages" / "lib_b")
     assert set(found.requirements) == {"attrs", "top"}
     assert found.members == ()
 
@@ -100,7 +100,7 @@ def test_what_is_optional_comes_along_if_the_tests_import_it(tmp_path: Path) -> 
 
 UV_LOCK = """
 version = 1
-[manifest]
+[needs]
 members = ["top", "lib-a", "lib-b", "virtual"]
 [[package]]
 name = "top"
