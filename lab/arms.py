@@ -1,6 +1,6 @@
-"""Arms that make a claim of learning honest: other ways to learn from the same recorded attempts.
+"""Arms that make a claim of learning honest: other ways to learn from the same recorded rollouts.
 
-Every arm gets the attempts of the bare model at the experience tasks, judged once (so all use the
+Every arm gets the rollouts of the bare model at the experience tasks, judged once (so all use the
 same number of sandbox runs), the same steps at most and the same time at most, and is measured on
 the same held-out tasks. What differs is only what it learns and by which rule.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
+from agent.rounds.process import WORKER
 from lab.article.rollouts import Rollout
+from lab.train import TRL_WORKER
 from learning.evidence.judge import judged_evidence
 from learning.records import (
     Action,
@@ -27,46 +28,19 @@ from learning.records import (
 from learning.training.job import Example, ExampleKind
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, TargetRule
 
-Arm = Literal[
-    "base",
-    "el",
-    "rft",
-    "ssd",
-    "echo",
-    "sdpo",
-    "evidence",
-    "neutral",
-    "shuffled",
-    "random",
-    "wrong",
-    "trl-grpo",
-    "trl-sdpo",
-    "trl-sdft",
-]
-ARMS: tuple[Arm, ...] = get_args(Arm)
-TRL_ARMS: tuple[Arm, ...] = ("trl-grpo", "trl-sdpo", "trl-sdft")
-"""Those that need the extra `baselines`."""
-ABOUT: Mapping[Arm, str] = {
-    "base": "the bare model",
-    "el": "fixes, the tools' words and anchors: what `elagent learn` does",
-    "rft": "likelihood of the attempts that passed (rejection fine-tuning, arXiv 2203.14465)",
-    "ssd": "likelihood of all attempts, right or wrong: sharpening alone",
-    "echo": "the tools' words after failed attempts (arXiv 2605.24517)",
-    "sdpo": "towards what the model says when shown the failure (arXiv 2601.20802), own trainer",
-    "evidence": "the evidence term alone",
-    "neutral": "control: what any note does, whatever it says",
-    "shuffled": "control: the evidence term with the failure of another task",
-    "random": "control: the evidence term with random words of the same length",
-    "wrong": "control: the evidence term with a false account of the failure",
-    "trl-grpo": "passes as a reward, by TRL's trainer (arXiv 2402.03300)",
-    "trl-sdpo": "as sdpo, by TRL's trainer",
-    "trl-sdft": "towards what the model says when shown a pass, by TRL's trainer (arXiv 2601.19897)",
-}
-
-_SFT = LossRule(evidence=0.0, eta=1.0, nll_floor=1.0, echo=0.0, base_anchor=0.0, context_anchor=0.0)
-_EVIDENCE = LossRule(eta=0.0, echo=0.0)
 _ALONE = LearningRule(min_cosine=-1.0, held_out=0.0)
-"""Every batch is a step, nothing is spared: the arms differ in what they learn alone."""
+"""Every batch is a step, nothing is spared: the arms differ only in what they learn."""
+_SFT = dataclasses.replace(
+    _ALONE,
+    loss=LossRule(
+        evidence=0.0, eta=1.0, nll_floor=1.0, echo=0.0, base_anchor=0.0, context_anchor=0.0
+    ),
+)
+_ECHO = dataclasses.replace(
+    _ALONE,
+    loss=LossRule(evidence=0.0, eta=0.0, echo=1.0, base_anchor=0.0, context_anchor=0.0),
+)
+_EVIDENCE = dataclasses.replace(_ALONE, loss=LossRule(eta=0.0, echo=0.0))
 _FILE = "solution.py"
 _FIRST_TRY_WEIGHT = 0.3
 _WORDS = [
@@ -87,67 +61,6 @@ _WORDS = [
 ]
 _NUMBER = re.compile(r"-?\d+")
 _OTHER_ERRORS = ("KeyError", "ZeroDivisionError", "RecursionError")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """What every arm may use: the same for all."""
-
-    steps: int = 8
-    batch: int = 1
-    learning_rate: float = 1e-4
-    rank: int = 16
-    max_tokens: int = 512
-    budget_s: float = 1800.0
-    """No arm begins a step after this much time in training."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineSettings:
-    """One comparison, read from a file by `lab.article.settings.read_settings`."""
-
-    suite: Literal["humaneval", "drift"] = "humaneval"
-    """Whose tasks: of `drift` the experience half is learned from and the other half measured."""
-    model: str = ""
-    """Empty: the model of elagent's own settings."""
-    engine: Literal["auto", "llama", "torch"] = "auto"
-    seed: int = 0
-    experience: int = 40
-    """Tasks that are attempted and learned from: the first of a random order."""
-    held_out: int = 40
-    """Tasks that are only measured: the next."""
-    samples: int = 4
-    """Attempts at each experience task."""
-    temperature: float = 0.8
-    """Of those attempts, and of the sampled measurement."""
-    measured: int = 0
-    """Sampled replies to each held-out task, beside the greedy one."""
-    max_tokens: int = 512
-    arms: tuple[str, ...] = tuple(arm for arm in ARMS if arm not in TRL_ARMS)
-    training: Training = field(default_factory=Training)
-
-    def checked_arms(self) -> tuple[Arm, ...]:
-        """The arms, the base first.
-
-        Raises:
-            ValueError: If one is unknown.
-        """
-        if unknown := sorted(set(self.arms) - set(ARMS)):
-            raise ValueError(f"unknown arms: {', '.join(unknown)}; there are {', '.join(ARMS)}")
-        return tuple(arm for arm in ARMS if arm == "base" or arm in self.arms)
-
-
-def shuffled(task_ids: Sequence[str], seed: int) -> list[str]:
-    """The tasks in a random order, the same for the same seed."""
-    order = list(task_ids)
-    random.Random(f"{seed}:baselines").shuffle(order)  # noqa: S311 - reproducible
-    return order
-
-
-def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str], list[str]]:
-    """Tasks to learn from and tasks to measure on; no task is in both."""
-    order, cut = shuffled(task_ids, settings.seed), settings.experience
-    return sorted(order[:cut]), sorted(order[cut : cut + settings.held_out])
 
 
 def experience_of(attempt: Rollout, messages: Sequence[Message], *, model: str) -> Experience:
@@ -181,60 +94,84 @@ def _failure(attempt: Rollout) -> Evidence:
 
 
 def examples_for(arm: Arm, experiences: Sequence[Experience], *, seed: int) -> tuple[Example, ...]:
-    """What an arm learns from, out of the attempts that all arms have; empty for the base."""
+    """The examples of an arm, chosen from the rollouts that all arms have; none for the base."""
     failed = [each for each in experiences if each.verdict is Verdict.FAIL]
     passed = [each for each in experiences if each.verdict is Verdict.PASS]
-    match arm:
-        case "base":
-            return ()
-        case "rft" | "ssd" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
-            return _first_tries(_used_by(arm, experiences), weight=1.0)
-        case "el":
-            fixes, rest = _pairs(failed, passed), _failures(failed, read=False)
-            return (*fixes, *rest, *_first_tries(passed, weight=_FIRST_TRY_WEIGHT))
-        case "echo":
-            return _failures(failed, read=False)
-        case "sdpo" | "evidence" | "neutral":
-            return _failures(failed, read=True)
-        case "shuffled" | "random" | "wrong":
-            told = _retold(arm, failed, random.Random(f"{seed}:{arm}"))  # noqa: S311
-            return _failures(told, read=True)
+    chance = random.Random(f"{seed}:{arm.name}")  # noqa: S311 - reproducible
+    return arm.choose(Rollouts(all=experiences, failed=failed, passed=passed, chance=chance))
 
 
-def rule_for(arm: Arm) -> LearningRule:
-    """The numbers by which an arm learns."""
-    match arm:
-        case "rft" | "ssd":
-            return dataclasses.replace(_ALONE, loss=_SFT)
-        case "echo":
-            echo = LossRule(evidence=0.0, eta=0.0, echo=1.0, base_anchor=0.0, context_anchor=0.0)
-            return dataclasses.replace(_ALONE, loss=echo)
-        case "sdpo":
-            return PLAIN_SDPO
-        case "neutral":
-            style = TargetRule(gamma_c=0.0, gamma_s=1.0)
-            return dataclasses.replace(_ALONE, target=style, loss=_EVIDENCE)
-        case "evidence" | "shuffled" | "random" | "wrong":
-            return dataclasses.replace(_ALONE, loss=_EVIDENCE)
-        case "el" | "base" | "trl-grpo" | "trl-sdpo" | "trl-sdft":
-            return LearningRule()
+def _nothing(_judged: Rollouts) -> tuple[Example, ...]:
+    return ()
 
 
-def _used_by(
-    arm: Literal["rft", "ssd", "trl-grpo", "trl-sdpo", "trl-sdft"], steps: Sequence[Experience]
+def _repairs_failures_and_passes(judged: Rollouts) -> tuple[Example, ...]:
+    return (
+        *_pairs(judged.failed, judged.passed),
+        *_failures(judged.failed, read=False),
+        *_first_tries(judged.passed, weight=_FIRST_TRY_WEIGHT),
+    )
+
+
+def _passes(judged: Rollouts) -> tuple[Example, ...]:
+    return _first_tries(judged.passed)
+
+
+def _everything(judged: Rollouts) -> tuple[Example, ...]:
+    return _first_tries(judged.all)
+
+
+def _unequal_groups(judged: Rollouts) -> tuple[Example, ...]:
+    """All rollouts of tasks with passes and failures: a group of equal rewards has no advantage."""
+    mixed = _tasks(judged.passed) & _tasks(judged.failed)
+    return _first_tries([each for each in judged.all if each.targets in mixed])
+
+
+def _solved_groups(judged: Rollouts) -> tuple[Example, ...]:
+    """All rollouts of tasks with a pass, which the teacher is shown."""
+    return _first_tries([each for each in judged.all if each.targets in _tasks(judged.passed)])
+
+
+def _unread_failures(judged: Rollouts) -> tuple[Example, ...]:
+    return _failures(judged.failed, read=False)
+
+
+def _read_failures(judged: Rollouts) -> tuple[Example, ...]:
+    return _failures(judged.failed, read=True)
+
+
+def _shuffled_failures(judged: Rollouts) -> tuple[Example, ...]:
+    """Each failure with the evidence of another task."""
+    others = _of_other_tasks(judged.failed, judged.chance)
+    pairs = zip(judged.failed, others, strict=True)
+    return _failures(
+        [dataclasses.replace(each, evidence=other.evidence) for each, other in pairs], read=True
+    )
+
+
+def _random_failures(judged: Rollouts) -> tuple[Example, ...]:
+    """Each failure with random words as evidence."""
+    return _failures(_with_evidence(judged, _random), read=True)
+
+
+def _wrong_failures(judged: Rollouts) -> tuple[Example, ...]:
+    """Each failure with false evidence."""
+    return _failures(_with_evidence(judged, _wrong), read=True)
+
+
+def _with_evidence(
+    judged: Rollouts, change: Callable[[Evidence, random.Random], Evidence]
 ) -> list[Experience]:
-    """Whole replies that say something to an arm that learns from such."""
-    solved = {each.targets for each in steps if each.verdict is Verdict.PASS}
-    missed = {each.targets for each in steps if each.verdict is Verdict.FAIL}
-    match arm:
-        case "rft":
-            return [each for each in steps if each.verdict is Verdict.PASS]
-        case "trl-grpo":  # a group of equal rewards has no advantage
-            return [each for each in steps if each.targets in solved & missed]
-        case "trl-sdft":  # its teacher is shown a pass
-            return [each for each in steps if each.targets in solved]
-        case "ssd" | "trl-sdpo":
-            return list(steps)
+    return [
+        dataclasses.replace(
+            each, evidence=tuple(change(fact, judged.chance) for fact in each.evidence)
+        )
+        for each in judged.failed
+    ]
+
+
+def _tasks(experiences: Sequence[Experience]) -> set[tuple[str, ...]]:
+    return {each.targets for each in experiences}
 
 
 def _pairs(failed: Sequence[Experience], passed: Sequence[Experience]) -> tuple[Example, ...]:
@@ -255,25 +192,8 @@ def _failures(failed: Sequence[Experience], *, read: bool) -> tuple[Example, ...
     )
 
 
-def _first_tries(steps: Sequence[Experience], *, weight: float) -> tuple[Example, ...]:
+def _first_tries(steps: Sequence[Experience], *, weight: float = 1.0) -> tuple[Example, ...]:
     return tuple(Example(kind=ExampleKind.FIRST_TRY, step=each, weight=weight) for each in steps)
-
-
-def _retold(
-    arm: Literal["shuffled", "random", "wrong"], failed: Sequence[Experience], chance: random.Random
-) -> list[Experience]:
-    """The failures with another account of what the tools said."""
-    if arm == "shuffled":
-        return [
-            dataclasses.replace(each, evidence=other.evidence)
-            for each, other in zip(failed, _of_other_tasks(failed, chance), strict=True)
-        ]
-    change: Callable[[Evidence], Evidence] = (
-        (lambda fact: _random(fact, chance)) if arm == "random" else (lambda f: _wrong(f, chance))
-    )
-    return [
-        dataclasses.replace(each, evidence=tuple(map(change, each.evidence))) for each in failed
-    ]
 
 
 def _of_other_tasks(failed: Sequence[Experience], chance: random.Random) -> list[Experience]:
@@ -305,3 +225,113 @@ def _wrong(fact: Evidence, chance: random.Random) -> Evidence:
         expected=fact.got,
         got=fact.expected,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollouts:
+    """The judged rollouts that all arms have, as experiences."""
+
+    all: Sequence[Experience]
+    failed: Sequence[Experience]
+    passed: Sequence[Experience]
+    chance: random.Random
+    """Draws the same numbers for the same seed and arm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One way to learn: the examples, the rule, and the worker that trains."""
+
+    name: str
+    about: str
+    choose: Callable[[Rollouts], tuple[Example, ...]]
+    rule: LearningRule = field(default_factory=LearningRule)
+    worker: str = WORKER
+
+    @property
+    def needs_trl(self) -> bool:
+        """True for arms that need the extra `baselines`."""
+        return self.worker == TRL_WORKER
+
+
+_ARMS = (
+    Arm(name="base", about="the bare model", choose=_nothing),
+    Arm(
+        name="el",
+        about="fixes, the tools' words and anchors: what `elagent learn` does",
+        choose=_repairs_failures_and_passes,
+    ),
+    Arm(
+        name="rft",
+        about="likelihood of the attempts that passed (rejection fine-tuning, arXiv 2203.14465)",
+        choose=_passes,
+        rule=_SFT,
+    ),
+    Arm(
+        name="ssd",
+        about="likelihood of all attempts, right or wrong: sharpening alone",
+        choose=_everything,
+        rule=_SFT,
+    ),
+    Arm(
+        name="echo",
+        about="the tools' words after failed attempts (arXiv 2605.24517)",
+        choose=_unread_failures,
+        rule=_ECHO,
+    ),
+    Arm(
+        name="sdpo",
+        about="towards what the model says when shown the failure (arXiv 2601.20802), own trainer",
+        choose=_read_failures,
+        rule=PLAIN_SDPO,
+    ),
+    Arm(
+        name="evidence",
+        about="the evidence term alone",
+        choose=_read_failures,
+        rule=_EVIDENCE,
+    ),
+    Arm(
+        name="neutral",
+        about="control: what any note does, whatever it says",
+        choose=_read_failures,
+        rule=dataclasses.replace(_EVIDENCE, target=TargetRule(gamma_c=0.0, gamma_s=1.0)),
+    ),
+    Arm(
+        name="shuffled",
+        about="control: the evidence term with the failure of another task",
+        choose=_shuffled_failures,
+        rule=_EVIDENCE,
+    ),
+    Arm(
+        name="random",
+        about="control: the evidence term with random words of the same length",
+        choose=_random_failures,
+        rule=_EVIDENCE,
+    ),
+    Arm(
+        name="wrong",
+        about="control: the evidence term with a false account of the failure",
+        choose=_wrong_failures,
+        rule=_EVIDENCE,
+    ),
+    Arm(
+        name="trl-grpo",
+        about="passes as a reward, by TRL's trainer (arXiv 2402.03300)",
+        choose=_unequal_groups,
+        worker=TRL_WORKER,
+    ),
+    Arm(
+        name="trl-sdpo",
+        about="as sdpo, by TRL's trainer",
+        choose=_everything,
+        worker=TRL_WORKER,
+    ),
+    Arm(
+        name="trl-sdft",
+        about="towards what the model says when shown a pass, by TRL's trainer (arXiv 2601.19897)",
+        choose=_solved_groups,
+        worker=TRL_WORKER,
+    ),
+)
+ARMS = {arm.name: arm for arm in _ARMS}

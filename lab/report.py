@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lab.article.rollouts import Rollout
 from learning.errors import LearningError
 from learning.evaluation.rows import append_rows, read_rows
 from learning.evaluation.samples import ResultManifest, Sample
@@ -106,6 +107,16 @@ def task_means(samples: Iterable[Sample], *, raw: bool = False) -> dict[str, flo
     for sample in samples:
         verdicts[sample.task_id].append(sample.raw_verdict == PASS if raw else sample.passed)
     return {task: sum(found) / len(found) for task, found in verdicts.items()}
+
+
+def cost_of_replies(replies: Sequence[Sample | Rollout]) -> dict[str, float]:
+    """Cost of replies and their verdicts, by name."""
+    return {
+        "tokens made": sum(reply.completion_tokens for reply in replies),
+        "tokens read": sum(reply.prompt_tokens for reply in replies),
+        "s of generation": sum(reply.generation_s for reply in replies),
+        "s in the sandbox": sum(reply.sandbox_s for reply in replies),
+    }
 
 
 def _interval(counts: Sequence[tuple[int, int]], k: int, seed: int) -> Interval:

@@ -6,20 +6,70 @@ what is judged, and which tasks are only measured.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
-from lab.arms import BaselineSettings, shuffled, split
+from lab.arms import ARMS, Arm
 from lab.drift import DriftTask, drift_tasks, prompts_digest
 from lab.drift_set import DRIFT_LIMITS, tasks_digest
+from lab.train import TrainingLimits
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.task import Task
 from sandbox.box.contract import Limits
 from sandbox.warm.values import BOX_LIMITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineSettings:
+    """One comparison, read from a file by `lab.article.settings.read_settings`."""
+
+    suite: Literal["humaneval", "drift"] = "humaneval"
+    """Whose tasks: of `drift` the experience half is learned from and the other half measured."""
+    model: str = ""
+    """Empty: the model of elagent's own settings."""
+    engine: Literal["auto", "llama", "torch"] = "auto"
+    seed: int = 0
+    experience: int = 40
+    """Tasks that are attempted and learned from: the first of a random order."""
+    held_out: int = 40
+    """Tasks that are only measured: the next."""
+    samples: int = 4
+    """Rollouts at each experience task."""
+    temperature: float = 0.8
+    """Of those rollouts, and of the sampled measurement."""
+    measured: int = 0
+    """Sampled replies to each held-out task, beside the greedy one."""
+    max_tokens: int = 512
+    arms: tuple[str, ...] = tuple(arm.name for arm in ARMS.values() if not arm.needs_trl)
+    training: TrainingLimits = field(default_factory=TrainingLimits)
+
+    def checked_arms(self) -> tuple[Arm, ...]:
+        """The arms, the base first.
+
+        Raises:
+            ValueError: If one is unknown.
+        """
+        if unknown := sorted(set(self.arms) - set(ARMS)):
+            raise ValueError(f"unknown arms: {', '.join(unknown)}; there are {', '.join(ARMS)}")
+        return tuple(arm for arm in ARMS.values() if arm.name in ("base", *self.arms))
+
+
+def shuffled(task_ids: Sequence[str], seed: int) -> list[str]:
+    """The tasks in a random order, the same for the same seed."""
+    order = list(task_ids)
+    random.Random(f"{seed}:baselines").shuffle(order)  # noqa: S311 - reproducible
+    return order
+
+
+def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str], list[str]]:
+    """Tasks to learn from and tasks to measure on; no task is in both."""
+    order, cut = shuffled(task_ids, settings.seed), settings.experience
+    return sorted(order[:cut]), sorted(order[cut : cut + settings.held_out])
 
 
 class Suite(Protocol):

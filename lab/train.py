@@ -1,160 +1,169 @@
-"""Runs the arms of `lab.arms` on the tasks of a suite, each part once.
+"""Training of one arm: a job folder in which a worker process leaves an adapter.
 
-Attempts, adapters and samples stay in the folder: a run that was cut off goes on where it ended.
+All arms have the job folder of `learning.training.job`; the worker is a module that is run on it. A
+job that was cut off goes on after its last step, and a finished one is not run again.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import json
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from agent.events import Event
+from agent.events import Event, LearnStep
 from agent.rounds.process import WORKER, run_worker
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.arms import (
-    TRL_ARMS,
-    Arm,
-    BaselineSettings,
-    examples_for,
-    experience_of,
-    rule_for,
+from lab.article.feedback import (
+    FEEDBACK_WORKER,
+    FeedbackExample,
+    feedback_lines,
+    write_feedback,
 )
-from lab.article.rollouts import Rollout, RolloutFile, rollout_of
-from learning.evaluation.prompting import Prompt
-from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
-from learning.evaluation.samples import SampleKey
-from learning.evaluation.task import Generator, Task
 from learning.model.catalog import InstalledModel
 from learning.promotion.manifest import read_manifest
-from learning.records import Sampling
-from learning.training.job import Example, TrainingJob, read_result, write_job
+from learning.training.job import Example, TrainingJob, job_record, read_result, write_job
+from learning.training.rules import LearningRule
 
 TRL_WORKER = "lab.trl_worker"
 
+OnStep = Callable[[int, int, float], None]
+"""Called after each step with its number, the number of all steps, and the loss."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """What an arm has learned."""
+class ArmAdapter:
+    """The adapter of an arm, and what its training took."""
 
     name: str
     folder: Path
     examples: int
     steps: int
     seconds: float
-    """In training, loading left out."""
+    """In training, without loading the model."""
     tokens: int = 0
-    """Seen in training, where the trainer counts them."""
+    """Read by the student in all steps."""
 
 
-async def attempt(
-    tasks: Sequence[Task],
-    generator: Generator,
-    file: RolloutFile,
-    *,
-    settings: BaselineSettings,
-    on_row: OnRow[Rollout] = silent,
-) -> list[Rollout]:
-    """Complete `file`: sampled attempts at every task, each judged once; returns them all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingLearned:
+    """An arm without an adapter, and the reason."""
 
-    Raises:
-        EvaluationError: If the verdicts cannot be had.
-        ModelError: If the model does not answer.
-    """
-    by_id = {task.id: task for task in tasks}
-    sampling = Sampling(
-        temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
-    )
-
-    async def make(key: SampleKey) -> Rollout:
-        return rollout_of(key, *await answer(by_id[key[0]], generator, sampling, key[1]))
-
-    found = await complete(file, keys_of(tasks, settings.samples), make, on_row=on_row)
-    return list(found.values())
+    reason: str
 
 
-async def learn_arm(
-    arm: Arm,
-    attempts: Sequence[Rollout],
-    prompts: Mapping[str, Prompt],
-    folder: Path,
-    *,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingLimits:
+    """Steps and sizes of the training of one arm."""
+
+    steps: int = 8
+    batch: int = 1
+    learning_rate: float = 1e-4
+    rank: int = 16
+    max_tokens: int = 512
+    budget_s: float = 1800.0
+    """No step begins after this much time in training; 0 sets no limit."""
+
+
+def arm_job(
+    arm: str,
     model: InstalledModel,
-    settings: BaselineSettings,
-    environ: Mapping[str, str],
-    python: str,
-    on_event: Callable[[Event], None] = lambda _: None,
-) -> Trained | None:
-    """The adapter of an arm, made now or before; None if it has nothing to learn from.
+    limits: TrainingLimits,
+    *,
+    prefix: str,
+    seed: int,
+    rule: LearningRule | None = None,
+) -> TrainingJob:
+    """The job of an arm; the name of its adapter begins with `prefix`.
 
     Raises:
         EvaluationError: If the model cannot be trained.
-        LearnerFailedError: If the learner ended with an error.
     """
     if model.hf is None:
         raise EvaluationError(f"{model.name} cannot be trained: only its GGUF file is here")
-    experiences = [
-        experience_of(each, prompts[each.task_id].messages, model=model.name) for each in attempts
-    ]
-    examples = examples_for(arm, experiences, seed=settings.seed)
-    if not examples:
-        return None
-    training = settings.training
-    job = TrainingJob(
+    return TrainingJob(
         id=arm,
         model=model.name,
         model_folder=str(model.hf),
         base=model.identity,
-        adapter_prefix=f"baseline-{arm}",
+        adapter_prefix=prefix,
         created_at=0.0,
-        seed=settings.seed,
-        steps=training.steps,
-        batch=training.batch,
-        learning_rate=training.learning_rate,
-        rank=training.rank,
-        alpha=2 * training.rank,
-        max_tokens=training.max_tokens,
-        budget_s=training.budget_s,
-        rule=rule_for(arm),
-    )
-    module = TRL_WORKER if arm in TRL_ARMS else WORKER
-    return await trained(
-        folder / arm,
-        job,
-        examples,
-        module=module,
-        environ=environ,
-        python=python,
-        on_event=on_event,
+        seed=seed,
+        steps=limits.steps,
+        batch=limits.batch,
+        learning_rate=limits.learning_rate,
+        rank=limits.rank,
+        alpha=2 * limits.rank,
+        max_tokens=limits.max_tokens,
+        budget_s=limits.budget_s or None,
+        rule=rule or LearningRule(),
     )
 
 
-async def trained(
+async def train_on_examples(
     place: Path,
     job: TrainingJob,
     examples: Sequence[Example],
     *,
-    module: str,
-    environ: Mapping[str, str],
-    python: str,
-    on_event: Callable[[Event], None] = lambda _: None,
-) -> Trained | None:
-    """What came of a job in `place`, done now or before; None if no example could be used.
+    worker: str = WORKER,
+    on_step: OnStep,
+) -> ArmAdapter | NothingLearned:
+    """Learn from recorded experiences in the job folder `place`.
 
     Raises:
-        LearnerFailedError: If the learner ended with an error.
+        LearnerFailedError: If the worker ended with an error.
     """
-    _written(place, job, examples)
+    if not examples:
+        return NothingLearned(reason="no examples")
+    _write_job(place, job, examples)
+    return await _finished(place, worker, on_step)
+
+
+async def train_on_feedback(
+    folder: Path, job: TrainingJob, examples: Sequence[FeedbackExample], *, on_step: OnStep
+) -> ArmAdapter | NothingLearned:
+    """Learn from feedback, in a job folder in `folder` that belongs to this job and these examples.
+
+    Raises:
+        LearnerFailedError: If the worker ended with an error.
+    """
+    if not examples:
+        return NothingLearned(reason="no examples")
+    text = json.dumps([job_record(job), *feedback_lines(examples)], sort_keys=True)
+    place = folder / f"{job.id}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    _write_job(place, job, ())
     if read_result(place) is None:
-        await run_worker(place, on_event, environ=environ, python=python, module=module)
+        write_feedback(place, examples)
+    return await _finished(place, FEEDBACK_WORKER, on_step)
+
+
+def _write_job(place: Path, job: TrainingJob, examples: Sequence[Example]) -> None:
+    """Write the job folder, unless it is there."""
+    if place.exists() and not (place / "job.json").exists():
+        shutil.rmtree(place)  # cut off while it was written
+    if not place.exists():
+        shutil.rmtree(place.with_name(f".tmp-{place.name}"), ignore_errors=True)
+        write_job(place, job, examples)
+
+
+async def _finished(place: Path, worker: str, on_step: OnStep) -> ArmAdapter | NothingLearned:
+    """Run the worker on the job folder if it has no result, and read the result."""
+    if read_result(place) is None:
+        show = partial(_show_step, on_step)
+        await run_worker(place, show, environ=os.environ, python=sys.executable, module=worker)
     result = read_result(place)
     if result is None or result.adapter is None:
-        return None
+        skipped = result.skipped if result else {}
+        reason = ", ".join(f"{count} {why}" for why, count in skipped.items())
+        return NothingLearned(reason=reason or "no step was made")
     report = read_manifest(place / "adapter").report
     losses, seconds, tokens = (report.get(key) for key in ("losses", "seconds_training", "tokens"))
-    return Trained(
+    return ArmAdapter(
         name=result.adapter,
         folder=place / "adapter",
         examples=result.trained,
@@ -164,17 +173,6 @@ async def trained(
     )
 
 
-def _written(place: Path, job: TrainingJob, examples: Sequence[Example]) -> None:
-    """The job's folder, made now or before."""
-    if place.exists() and not (place / "job.json").exists():
-        shutil.rmtree(place)  # cut off before it began
-    if not place.exists():
-        write_job(place, job, examples)
-
-
-def measured_sampling(settings: BaselineSettings, *, greedy: bool) -> Sampling:
-    """How held-out tasks are answered."""
-    greedily = Sampling(seed=settings.seed, max_tokens=settings.max_tokens)
-    if greedy:
-        return greedily
-    return dataclasses.replace(greedily, temperature=settings.temperature)
+def _show_step(on_step: OnStep, event: Event) -> None:
+    if isinstance(event, LearnStep):
+        on_step(event.step, event.steps, event.loss)

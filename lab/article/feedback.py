@@ -1,34 +1,43 @@
-"""What an experiment learns from: an action at a prompt, and the same prompt with feedback.
+"""Training examples of the article's experiments: an action at a prompt, and the same prompt with feedback.
 
-Nothing here decides what the feedback is; see `learning.training.teacher` for what the frozen
-weights make of it.
+`python -P -m lab.article.feedback JOB_DIR` learns from those of a job folder: as
+`learning.training.worker`, but each example brings its own teacher context and control.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import resources
+from pathlib import Path
 from string import Template
+from typing import Any
 
+from learning.evaluation.rows import read_json_lines
 from learning.records import Message
-from learning.training.job import ExampleKind
-from learning.training.prepare import Format, Prepared
+from learning.training.job import ExampleKind, TrainingJob
+from learning.training.prepare import Format, Prepared, Usable
+from learning.training.worker import main, run
 
+FEEDBACK_WORKER = "lab.article.feedback"
 NEUTRAL = "article_neutral"
+TOO_LONG = "too long"
+_EXAMPLES = "feedback.jsonl"
 _MOST_CHARACTERS = 1_600
-"""Longest text of others in a note."""
+"""Longest text of a model or a test in a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackExample:
-    """One experience of an experiment."""
+    """One action of the model, with the teacher context and the control to learn from."""
 
     id: str
     messages: tuple[Message, ...]
     action_ids: tuple[int, ...]
-    """What the model did there, token by token."""
+    """The tokens that the model chose at the prompt."""
     feedback: tuple[Message, ...]
     """The same conversation with the feedback in it."""
     control: tuple[Message, ...]
@@ -50,7 +59,7 @@ def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
 def example_with_note(
     id_: str, messages: tuple[Message, ...], action_ids: tuple[int, ...], note: str
 ) -> FeedbackExample:
-    """A lesson whose control is the neutral note."""
+    """An example whose teacher context ends with a note; the control ends with the neutral note."""
     return FeedbackExample(
         id=id_,
         messages=messages,
@@ -61,7 +70,7 @@ def example_with_note(
 
 
 def clipped(text: str) -> str:
-    """A text of bearable length, its end kept: there the reason stands."""
+    """The text, its middle left out if it is long: the reason of a failure stands at the end."""
     text = text.strip()
     if len(text) <= _MOST_CHARACTERS:
         return text
@@ -69,29 +78,54 @@ def clipped(text: str) -> str:
     return f"{text[:half]}\n...\n{text[-half:]}"
 
 
-def prepared(
-    lessons: Sequence[FeedbackExample], chat: Format, *, max_tokens: int
-) -> list[Prepared]:
-    """Token windows; a lesson whose prompt leaves no room for an action is left out."""
-    windows = []
-    for lesson in lessons:
-        prompt = tuple(chat.encode(lesson.messages))
-        action = lesson.action_ids[: max(0, max_tokens - len(prompt))]
-        if not action:
-            continue
-        windows.append(
-            Prepared(
-                kind=ExampleKind.EVIDENCE,
-                ids=(*prompt, *action),
-                positions=tuple(range(len(prompt), len(prompt) + len(action))),
-                teacher_contexts=((*chat.encode(lesson.feedback), *action),),
-                controls=((*chat.encode(lesson.control), *action),),
-                trained_cut=len(lesson.action_ids) - len(action),
-            )
-        )
-    return windows
+def write_feedback(folder: Path, examples: Sequence[FeedbackExample]) -> None:
+    """Write the examples into a job folder, complete or not at all."""
+    temporary = folder / f".tmp-{_EXAMPLES}"
+    temporary.write_text("".join(f"{line}\n" for line in feedback_lines(examples)), "utf-8")
+    temporary.replace(folder / _EXAMPLES)
 
 
-def lessons_digest(lessons: Sequence[FeedbackExample]) -> str:
-    """Digest of everything that is learned from."""
-    return hashlib.sha256(repr(tuple(lessons)).encode()).hexdigest()
+def feedback_lines(examples: Sequence[FeedbackExample]) -> list[str]:
+    """Each example as one line of JSON."""
+    return [json.dumps(asdict(example), sort_keys=True) for example in examples]
+
+
+def read_usable_feedback(folder: Path, chat: Format, job: TrainingJob) -> Usable:
+    """The examples of a job folder as tokens; an example whose prompt fills the window is skipped."""
+    examples = [_decoded(record) for record in read_json_lines(folder / _EXAMPLES)]
+    windows = {each.id: _window(each, chat, job.max_tokens) for each in examples}
+    used = {id_: window for id_, window in windows.items() if window is not None}
+    skipped = tuple(id_ for id_ in windows if id_ not in used)
+    return Usable(
+        prepared=tuple(used.values()),
+        experience_ids=tuple(used),
+        skipped_ids=skipped,
+        skipped={TOO_LONG: len(skipped)} if skipped else {},
+    )
+
+
+def _window(example: FeedbackExample, chat: Format, max_tokens: int) -> Prepared | None:
+    prompt = tuple(chat.encode(example.messages))
+    action = example.action_ids[: max(0, max_tokens - len(prompt))]
+    if not action:
+        return None
+    return Prepared(
+        kind=ExampleKind.EVIDENCE,
+        ids=(*prompt, *action),
+        positions=tuple(range(len(prompt), len(prompt) + len(action))),
+        teacher_contexts=((*chat.encode(example.feedback), *action),),
+        controls=((*chat.encode(example.control), *action),),
+        trained_cut=len(example.action_ids) - len(action),
+    )
+
+
+def _decoded(record: Mapping[str, Any]) -> FeedbackExample:
+    chats = {
+        name: tuple(Message(**message) for message in record[name])
+        for name in ("messages", "feedback", "control")
+    }
+    return FeedbackExample(id=record["id"], action_ids=tuple(record["action_ids"]), **chats)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], work=partial(run, read=read_usable_feedback)))

@@ -1,38 +1,58 @@
-"""Experiment 3: word problems with a chain of thought, learned from explanations of own attempts.
+"""Experiment 3: word problems with a chain of thought, learned from explanations of the model's rollouts.
 
-Attempts at the training problems, wrong and right ones, each explained; measured on test problems.
-GRPO, which stands beside it in the article, samples replies to the same training problems itself.
+The rollouts of the training problems, wrong and right ones, are explained one by one; test problems
+are measured. GRPO, the article's other arm, samples completions of the same training problems.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
+from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
 from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
-from lab.article.results import ArmRow, paired_row
-from lab.article.rollouts import Rollout, RolloutFile, rollout_of
+from lab.article.results import ArmRow, ExperimentResult, paired_row
+from lab.article.rollouts import Rollout
 from lab.article.settings import Gsm8kSettings
-from lab.gsm8k import WordProblem, word_prompt, word_tasks
-from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
-from learning.evaluation.samples import SampleKey
-from learning.evaluation.task import Generator
+from lab.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
+from lab.train import TRL_WORKER, ArmAdapter, NothingLearned, OnStep, arm_job, train_on_examples
+from learning.model.catalog import InstalledModel
 from learning.records import (
     Action,
     Evidence,
     EvidenceKind,
     Experience,
-    Sampling,
     Tier,
     Trust,
     Verdict,
 )
+from learning.training.job import Example, ExampleKind
 
 MEASURE = "accuracy"
 _ARMS = ("neutral", "explained", "grpo")
+NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
+NO_REWARD = "nothing learned: no group of replies was partly right"
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordProblems:
+    """Word problems with the digest of their file."""
+
+    problems: Sequence[WordProblem]
+    data_sha256: str
+
+    @property
+    def source(self) -> TaskSource:
+        """The source of the problems' tasks."""
+        return TaskSource(
+            prompt="chain of thought", prompt_sha256=prompt_digest(), data_sha256=self.data_sha256
+        )
 
 
 def arms_of(settings: Gsm8kSettings) -> tuple[str, ...]:
@@ -51,30 +71,85 @@ def chosen(items: Sequence[_T], count: int, seed: int) -> list[_T]:
     return random.Random(seed).sample(list(items), min(count, len(items)))  # noqa: S311
 
 
-async def attempt_all(
+async def run_gsm8k(
+    run: ExperimentRun, settings: Gsm8kSettings, train: WordProblems, test: WordProblems
+) -> ExperimentResult:
+    """Make everything that is missing; the result so far is saved after each arm."""
+    rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
+    tasks = word_tasks(test.problems)
+    bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
+    pairs = zip(train.problems, rollouts, strict=True)
+    explained = await run.explanations(
+        {problem.task_id: explanation_prompt(problem, each) for problem, each in pairs}
+    )
+    after: dict[str, dict[str, float]] = {}
+    reasons: dict[str, str] = {}
+    for arm in arms_of(settings):
+        if arm == "grpo":
+            made = await _grpo(run, settings, train.problems)
+        elif examples := examples_of(train.problems, rollouts, arm, explained):
+            made = await run.learn(arm, examples, seed=settings.seed)
+        else:
+            made = NothingLearned(reason=NO_EXPLAINER)
+        if isinstance(made, NothingLearned):
+            reasons[arm] = made.reason
+            continue
+        after[arm] = await run.measure(arm, made, tasks, test.source, settings, arm=arm)
+        run.save(rows_of(settings, bare, after, reasons))
+    return run.save(rows_of(settings, bare, after, reasons))
+
+
+async def _grpo(
+    run: ExperimentRun, settings: Gsm8kSettings, problems: Sequence[WordProblem]
+) -> ArmAdapter | NothingLearned:
+    """GRPO by TRL's trainer, if TRL is installed."""
+    if find_spec("trl") is None:
+        return NothingLearned(reason=NO_GRPO)
+    made = await learn_grpo(
+        *(problems, run.folder / "rounds"),
+        model=run.model,
+        settings=settings,
+        on_step=run.lines.steps("grpo"),
+    )
+    if isinstance(made, NothingLearned):
+        return NothingLearned(reason=NO_REWARD)
+    run.adapters.append(made)
+    return made
+
+
+async def learn_grpo(
     problems: Sequence[WordProblem],
-    generator: Generator,
-    file: RolloutFile,
-    sampling: Sampling,
+    folder: Path,
     *,
-    on_row: OnRow[Rollout] = silent,
-) -> list[Rollout]:
-    """Complete `file`: one attempt at each problem, with its tokens.
+    model: InstalledModel,
+    settings: Gsm8kSettings,
+    on_step: OnStep,
+) -> ArmAdapter | NothingLearned:
+    """The adapter of GRPO after as many steps of as many completions as the other arms learn from.
+
+    The model samples groups of completions while it learns; the reward is 1 for the right number.
 
     Raises:
-        ModelError: If the model does not answer.
+        EvaluationError: If the model cannot be trained.
+        LearnerFailedError: If the learner ended with an error, for example without TRL.
     """
-    tasks = {task.id: task for task in word_tasks(problems)}
-
-    async def make(key: SampleKey) -> Rollout:
-        return rollout_of(key, *await answer(tasks[key[0]], generator, sampling, key[1]))
-
-    found = await complete(file, keys_of(tasks.values()), make, on_row=on_row)
-    return list(found.values())
+    asked = [asked_of(problem, model=model.name) for problem in problems]
+    learning = settings.learning
+    job = arm_job(
+        *("grpo-words", model, learning.limits), prefix="article-grpo", seed=settings.seed
+    )
+    key = repr((model.identity, learning, settings.seed, asked))
+    return await train_on_examples(
+        folder / f"grpo-{hashlib.sha256(key.encode()).hexdigest()[:12]}",
+        job,
+        [Example(kind=ExampleKind.EVIDENCE, step=step) for step in asked],
+        worker=TRL_WORKER,
+        on_step=on_step,
+    )
 
 
 def asked_of(problem: WordProblem, *, model: str) -> Experience:
-    """A problem with its number and without an attempt, for a trainer that samples its own."""
+    """A problem with its answer and without a rollout, for a trainer that samples its own."""
     answer = Evidence(
         kind=EvidenceKind.TEST_FAILURE,
         tier=Tier.HARNESS,
@@ -96,25 +171,25 @@ def asked_of(problem: WordProblem, *, model: str) -> Experience:
     )
 
 
-def explanation_prompt(problem: WordProblem, attempt: Rollout) -> str:
-    """What a model is asked in order to explain an attempt."""
+def explanation_prompt(problem: WordProblem, rollout: Rollout) -> str:
+    """The request for an explanation of a rollout."""
     return words(
         "article_explain_word",
         question=problem.question,
-        attempt=clipped(attempt.text),
+        attempt=clipped(rollout.text),
         answer=str(problem.answer),
     )
 
 
-def lessons_of(
+def examples_of(
     problems: Sequence[WordProblem],
-    attempts: Sequence[Rollout],
+    rollouts: Sequence[Rollout],
     arm: str,
     explanations: Mapping[str, str],
 ) -> list[FeedbackExample]:
-    """One lesson per attempt; without an explanation there is none in the arm `explained`."""
-    lessons = []
-    for problem, attempt in zip(problems, attempts, strict=True):
+    """One example per rollout; a rollout without an explanation has none in the arm `explained`."""
+    examples = []
+    for problem, rollout in zip(problems, rollouts, strict=True):
         explanation = explanations.get(problem.task_id, "")
         if arm == "neutral":
             note = words(NEUTRAL)
@@ -123,8 +198,8 @@ def lessons_of(
         else:
             continue
         messages = word_prompt(problem).messages
-        lessons.append(example_with_note(problem.task_id, messages, attempt.token_ids, note))
-    return lessons
+        examples.append(example_with_note(problem.task_id, messages, rollout.token_ids, note))
+    return examples
 
 
 def rows_of(

@@ -1,7 +1,7 @@
 """Experiment 2: HumanEval by Monte-Carlo cross-validation, the same splits for every arm.
 
-The bare model attempts every task once per sample. For each split an arm learns from what was
-observed of the attempts at one half, right ones included, and is measured on the other half.
+The bare model has one rollout of every task per sample. For each split an arm learns from rollouts of
+one half, passing ones included, and is measured on the other half.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ from dataclasses import dataclass, replace
 
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
+from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
 from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
 from lab.article.printing import Programs, printed_pairs
-from lab.article.results import ArmRow, paired_row
-from lab.article.rollouts import Rollout, RolloutFile, rollout_of
+from lab.article.results import ArmRow, ExperimentResult, paired_row
+from lab.article.rollouts import Observe, Rollout
 from lab.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import prompt_for
-from learning.evaluation.run import OnRow, answer, complete, keys_of, silent
-from learning.evaluation.samples import SampleKey
-from learning.evaluation.task import Generator
-from learning.records import Sampling
 
 ARMS = ("neutral", "tests", "printed", "explained")
 MEASURE = "pass@1"
@@ -31,7 +28,7 @@ MEASURE = "pass@1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halves:
-    """One split: what is learned from, and what is measured."""
+    """One split: the tasks to learn from, and the tasks to measure."""
 
     number: int
     learn: tuple[str, ...]
@@ -61,73 +58,106 @@ def splits_of(task_ids: Sequence[str], *, count: int, seed: int) -> tuple[Halves
     return tuple(found)
 
 
-async def attempt_all(
-    problems: Sequence[Problem],
-    generator: Generator,
+def printing(programs: Programs, problems: Mapping[str, Problem]) -> Observe:
+    """Adds to a rollout the values that its function returns for the inputs of the tests."""
+
+    async def observe(rollout: Rollout) -> Rollout:
+        problem = problems[rollout.task_id]
+        pairs, seconds = await printed_pairs(
+            programs, problem.prompt + rollout.code, problem.entry_point, problem.test
+        )
+        return replace(rollout, notes={"printed": pairs}, sandbox_s=rollout.sandbox_s + seconds)
+
+    return observe
+
+
+async def run_humaneval(
+    run: ExperimentRun,
+    settings: HumanEvalSettings,
+    problems: Mapping[str, Problem],
+    source: TaskSource,
+    *,
     judge: Judge,
     programs: Programs,
-    file: RolloutFile,
-    *,
-    sampling: Sampling,
-    samples: int,
-    on_row: OnRow[Rollout] = silent,
-) -> dict[SampleKey, Rollout]:
-    """Complete `file`: attempts at every problem, judged, with what they print.
+) -> ExperimentResult:
+    """Make everything that is missing; the result so far is saved after each arm of each split."""
+    splits = splits_of(list(problems), count=settings.splits, seed=settings.seed)
+    rollouts = await run.rollouts(
+        humaneval_tasks(list(problems.values()), judge, "chat", judge_raw=False),
+        *(source, settings),
+        samples=settings.samples,
+        observe=printing(programs, problems),
+    )
+    explained = await run.explanations(
+        {rollout_key(each): explanation_prompt(problems[each.task_id], each) for each in rollouts}
+    )
+    reasons = {} if explained else {"explained": NO_EXPLAINER}
+    after: dict[str, dict[tuple[int, str], float]] = {}
 
-    Raises:
-        EvaluationError: If the verdicts cannot be had.
-        ModelError: If the model does not answer.
-    """
-    by_id = {problem.task_id: problem for problem in problems}
-    tasks = {task.id: task for task in humaneval_tasks(problems, judge, "chat", judge_raw=False)}
+    def rows() -> tuple[ArmRow, ...]:
+        return rows_of(settings, splits, pass_shares(rollouts), after, reasons)
 
-    async def make(key: SampleKey) -> Rollout:
-        problem = by_id[key[0]]
-        reply, judged = await answer(tasks[key[0]], generator, sampling, key[1])
-        pairs, printing_s = await printed_pairs(
-            programs, problem.prompt + judged.clean, problem.entry_point, problem.test
-        )
-        made = rollout_of(key, reply, judged)
-        return replace(made, notes={"printed": pairs}, sandbox_s=made.sandbox_s + printing_s)
-
-    return await complete(file, keys_of(tasks.values(), samples), make, on_row=on_row)
-
-
-def result_words(attempt: Rollout) -> str:
-    """The verdict of an attempt in words."""
-    return "passed" if attempt.passed else f"failed: {attempt.said}"
+    for halves in splits:
+        own = [each for each in rollouts if each.task_id in halves.learn]
+        tasks = humaneval_tasks([problems[id_] for id_ in halves.measure], judge, "chat")
+        for arm in arms_of(settings):
+            if arm in reasons:
+                continue
+            name = f"{arm}-{halves.number}"
+            examples = examples_of(problems, own, arm, explained)
+            made = await run.learn(name, examples, seed=settings.seed + halves.number)
+            means = await run.measure(
+                *(name, made, tasks, source, settings), arm=arm, samples=settings.samples
+            )
+            scores = {(halves.number, task): score for task, score in means.items()}
+            after.setdefault(arm, {}).update(scores)
+            run.save(rows())
+    return run.save(rows())
 
 
-def explanation_prompt(problem: Problem, attempt: Rollout) -> str:
-    """What a model is asked in order to explain an attempt."""
+def pass_shares(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Share of passing rollouts of each task."""
+    found: defaultdict[str, list[bool]] = defaultdict(list)
+    for rollout in rollouts:
+        found[rollout.task_id].append(rollout.passed)
+    return {task: sum(passed) / len(passed) for task, passed in found.items()}
+
+
+def result_words(rollout: Rollout) -> str:
+    """The verdict of a rollout in words."""
+    return "passed" if rollout.passed else f"failed: {rollout.said}"
+
+
+def explanation_prompt(problem: Problem, rollout: Rollout) -> str:
+    """What a model is asked in order to explain an rollout."""
     return words(
         "article_explain_code",
         problem=problem.prompt.strip(),
-        attempt=clipped(attempt.code),
-        result=f"The tests {result_words(attempt)}",
+        attempt=clipped(rollout.code),
+        result=f"The tests {result_words(rollout)}",
     )
 
 
-def lessons_of(
+def examples_of(
     problems: Mapping[str, Problem],
-    attempts: Sequence[Rollout],
+    rollouts: Sequence[Rollout],
     arm: str,
     explanations: Mapping[str, str],
 ) -> list[FeedbackExample]:
-    """One lesson per attempt of which the arm has something to say."""
-    lessons = []
-    for attempt in attempts:
-        problem = problems[attempt.task_id]
-        key = attempt_key(attempt)
-        if note := _note(problem, attempt, arm, explanations.get(key, "")):
+    """One example per rollout for which the arm has a note."""
+    examples = []
+    for rollout in rollouts:
+        problem = problems[rollout.task_id]
+        key = rollout_key(rollout)
+        if note := _note(problem, rollout, arm, explanations.get(key, "")):
             messages = prompt_for(problem.prompt, "chat").messages
-            lessons.append(example_with_note(key, messages, attempt.token_ids, note))
-    return lessons
+            examples.append(example_with_note(key, messages, rollout.token_ids, note))
+    return examples
 
 
-def attempt_key(attempt: Rollout) -> str:
-    """Task and index of an attempt in one word."""
-    return f"{attempt.task_id}#{attempt.index}"
+def rollout_key(rollout: Rollout) -> str:
+    """Task and index of a rollout in one word."""
+    return f"{rollout.task_id}#{rollout.index}"
 
 
 def mean_by_task(
@@ -163,15 +193,15 @@ def rows_of(
     return tuple(rows)
 
 
-def _note(problem: Problem, attempt: Rollout, arm: str, explanation: str) -> str:
+def _note(problem: Problem, rollout: Rollout, arm: str, explanation: str) -> str:
     match arm:
         case "neutral":
             return words(NEUTRAL)
         case "tests":
             tests = clipped("\n".join(_assertions(problem.test)))
-            return words("article_tests", tests=tests, result=result_words(attempt))
+            return words("article_tests", tests=tests, result=result_words(rollout))
         case "printed":
-            pairs = attempt.notes.get("printed", "")
+            pairs = rollout.notes.get("printed", "")
             return words("article_printed", pairs=clipped(pairs)) if pairs else ""
         case _:
             return (

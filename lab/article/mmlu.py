@@ -7,10 +7,9 @@ learned from (as the article does) and on others, which tell learning from a cha
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,6 @@ from typing import Protocol
 
 from lab.article.feedback import FeedbackExample
 from lab.article.results import OTHERS, SHARE, ArmRow, paired_row
-from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
 from lab.mmlu import (
     LETTERS,
@@ -33,6 +31,7 @@ from lab.mmlu import (
     measure,
     question_prompt,
 )
+from lab.train import ArmAdapter
 from learning.evaluation.run import OnRow, silent
 from learning.training.prepare import Format
 
@@ -47,36 +46,36 @@ _LETTER = re.compile(r"\b(?:answer|choice|option)\s*(?:is|:)?\s*\(?[A-D]\b|\([A-
 
 
 class Teach(Protocol):
-    """Learns from the lessons of an arm; see `lab.article.rounds.learn`."""
+    """Learns from the examples of an arm; see `ExperimentRun.learn`."""
 
-    def __call__(self, lessons: Sequence[FeedbackExample], arm: str) -> Learned: ...
+    async def __call__(self, arm: str, examples: Sequence[FeedbackExample]) -> ArmAdapter: ...
 
 
-Load = Callable[[Learned | None], AbstractContextManager[Score]]
+Load = Callable[[ArmAdapter | None], AbstractContextManager[Score]]
 """The model with what was learned, or bare, while in the context."""
 
 
-Explain = Callable[[Sequence[ChoiceQuestion]], Mapping[str, str]]
+Explain = Callable[[Sequence[ChoiceQuestion]], Awaitable[Mapping[str, str]]]
 """Explanations by question; where there is none, a fixed sentence stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Where the shifts of the bare model and of each arm are kept."""
+class ShiftFiles:
+    """The files of shifts of the bare model and of each arm."""
 
     folder: Path
-    open: Callable[[Path, str, str | None], ShiftFile]
-    """From a folder, an arm and an adapter's name."""
+    open: Callable[[Path, str, ArmAdapter | None], ShiftFile]
+    """Called with a folder, an arm and its adapter."""
 
-    def of(self, arm: str, learned: Learned | None) -> ShiftFile:
+    def of(self, arm: str, learned: ArmAdapter | None) -> ShiftFile:
         """The file of one arm; another adapter has another one."""
-        name = learned.name if learned else None
-        return self.open(self.folder / (f"{arm}-{name[-8:]}" if name else arm), arm, name)
+        place = f"{arm}-{learned.name[-8:]}" if learned else arm
+        return self.open(self.folder / place, arm, learned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """The model of the experiment: asked, taught, and how it spells."""
+class TaughtModel:
+    """The model of the experiment: loaded to be asked, taught, and its tokenizer."""
 
     load: Load
     teach: Teach
@@ -101,15 +100,15 @@ def learned_from(
     return [question for question in questions if shifts[question.id] is not None][:count]
 
 
-def lessons_of(
+def examples_of(
     questions: Sequence[ChoiceQuestion],
     shifts: Mapping[str, Shift | None],
     variant: Variant,
     chat: Format,
     explanations: Mapping[str, str],
 ) -> list[FeedbackExample]:
-    """One lesson per question: the wrong letter that the model liked best, and the feedback."""
-    lessons = []
+    """One example per question: the model's most probable wrong letter as the action, and the feedback."""
+    examples = []
     for question in questions:
         shift = shifts[question.id]
         if shift is None:
@@ -117,7 +116,7 @@ def lessons_of(
         claimed = LETTERS.index(shift.wrong)
         explanation = explanations.get(question.id, "")
         shown = question_prompt(question, variant, claimed=claimed, explanation=explanation)
-        lessons.append(
+        examples.append(
             FeedbackExample(
                 id=question.id,
                 messages=question_prompt(question).messages,
@@ -126,11 +125,11 @@ def lessons_of(
                 control=question_prompt(question, "neutral").messages,
             )
         )
-    return lessons
+    return examples
 
 
 def tells_a_letter(explanation: str) -> bool:
-    """Whether an explanation names the letter of an answer, which one arm must not be told."""
+    """True if an explanation names the letter of an answer, which one arm must not see."""
     return _LETTER.search(explanation) is not None
 
 
@@ -167,17 +166,21 @@ def rows_of(
     return tuple(rows)
 
 
-def run(
+async def _unexplained(_questions: Sequence[ChoiceQuestion]) -> Mapping[str, str]:
+    return {}
+
+
+async def run_mmlu(
     settings: MmluSettings,
     questions: Sequence[ChoiceQuestion],
-    files: Files,
-    subject: Subject,
+    files: ShiftFiles,
+    taught_model: TaughtModel,
     *,
-    explain: Explain = lambda _questions: {},
+    explain: Explain = _unexplained,
     counter: Callable[[str], OnRow[Shift | None]] = lambda _arm: silent,
-    on_rows: Callable[[tuple[ArmRow, ...]], None] = lambda _rows: None,
+    on_rows: Callable[[tuple[ArmRow, ...]], object] = lambda _rows: None,
 ) -> tuple[ArmRow, ...]:
-    """The whole experiment; what is on the disk is not made again.
+    """Run the experiment; rows and adapters that are there are not made again.
 
     `on_rows` gets what there is after each arm, so that a run that is stopped leaves its figures;
     `counter` makes what is called after each question of an arm with those done and all.
@@ -189,20 +192,20 @@ def run(
     arms = variants_of(settings)
 
     file = files.of("bare", None)
-    with _loaded(subject.load, None, file, questions) as score:
-        bare = asyncio.run(
-            ask_all(questions, partial(measure, score=score), file, on_row=counter("bare"))
-        )
+    with _loaded(taught_model.load, None, file, questions) as score:
+        bare = await ask_all(questions, partial(measure, score=score), file, on_row=counter("bare"))
     taught = learned_from(bare, questions, settings.learn)
     needs = {"explained", "unlettered"} & set(arms)
-    explanations = explain(taught) if needs else {}
+    explanations = await explain(taught) if needs else {}
     after: dict[str, Mapping[str, Shift | None]] = {}
     for arm in arms:
-        learned = subject.teach(lessons_of(taught, bare, arm, subject.chat, explanations), arm)
+        learned = await taught_model.teach(
+            arm, examples_of(taught, bare, arm, taught_model.chat, explanations)
+        )
         file = files.of(arm, learned)
-        with _loaded(subject.load, learned, file, questions) as score:
-            after[arm] = asyncio.run(
-                ask_all(questions, partial(_plain, score=score), file, on_row=counter(arm))
+        with _loaded(taught_model.load, learned, file, questions) as score:
+            after[arm] = await ask_all(
+                questions, partial(_plain, score=score), file, on_row=counter(arm)
             )
         on_rows(rows_of(settings, questions, bare, after))
     return rows_of(settings, questions, bare, after)
@@ -210,7 +213,7 @@ def run(
 
 @contextmanager
 def _loaded(
-    load: Load, learned: Learned | None, file: ShiftFile, questions: Sequence[ChoiceQuestion]
+    load: Load, learned: ArmAdapter | None, file: ShiftFile, questions: Sequence[ChoiceQuestion]
 ) -> Iterator[Score]:
     """The model, unless every question was asked already."""
     if {question.id for question in questions} <= file.read().keys():

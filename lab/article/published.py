@@ -1,4 +1,4 @@
-"""The figures of the founding article (*Experiential LearningSettings*, May 2025), as it prints them.
+"""The figures of the founding article (*Experiential Learning*, May 2025), as it prints them.
 
 All are of Llama-3.2-1B or its instruct model after learning. The article does not disclose its
 learning rule, gives no interval, and has no control without feedback for the second and third.

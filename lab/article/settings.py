@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from lab.train import TrainingLimits
 from learning.errors import LearningError
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule
 
@@ -44,6 +45,18 @@ class LearningSettings:
     max_tokens: int = 768
     """Longest experience, prompt and action together; the action is cut."""
     rule: RuleName = "sdpo"
+
+    @property
+    def limits(self) -> TrainingLimits:
+        """Steps and sizes, without a limit of time."""
+        return TrainingLimits(
+            steps=self.steps,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            rank=self.rank,
+            max_tokens=self.max_tokens,
+            budget_s=0.0,
+        )
 
     def training_rule(self) -> LearningRule:
         """The numbers behind the rule's name."""

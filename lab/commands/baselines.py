@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import uuid
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field, replace
@@ -13,12 +11,11 @@ from pathlib import Path
 
 import click
 
-from agent.events import Event, LearnStep
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import Judge, open_judge
-from lab.arms import ABOUT, TRL_ARMS, Arm, BaselineSettings
+from lab.arms import ARMS, Arm, examples_for, experience_of
 from lab.article.results import Figure
-from lab.article.rollouts import Rollout, kept_under, rollout_file
+from lab.article.rollouts import Rollout, kept_under, roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.commands.humaneval import humaneval_problems
 from lab.commands.options import (
@@ -30,18 +27,19 @@ from lab.commands.options import (
     subject,
 )
 from lab.commands.progress import counter, progress, say, step_line
-from lab.commands.report import cost_line, cost_of_replies
+from lab.commands.report import cost_line
 from lab.drift_set import drift_image, load_tasks, outdated_errors
 from lab.evaluated_model import EvaluatedModel
-from lab.report import compare, task_means
-from lab.suites import DriftSuite, HumanEvalSuite, Suite
-from lab.train import Trained, attempt, learn_arm, measured_sampling
+from lab.report import compare, cost_of_replies, task_means
+from lab.suites import BaselineSettings, DriftSuite, HumanEvalSuite, Suite
+from lab.train import ArmAdapter, NothingLearned, arm_job, train_on_examples
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
-from learning.evaluation.run import answer_all
+from learning.evaluation.run import answer_all, keys_of
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
+from learning.records import Sampling
 from sandbox.images.base import ensure_base
 from tui.running import run_async
 from tui.wiring import Context, context
@@ -75,13 +73,13 @@ def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> i
         arms = settings.checked_arms()
     except ValueError as err:
         raise SettingsError(f"{config}: {err}.") from err
-    if (needy := [arm for arm in arms if arm in TRL_ARMS]) and find_spec("trl") is None:
+    if (needy := [arm.name for arm in arms if arm.needs_trl]) and find_spec("trl") is None:
         raise SettingsError(
             f'{", ".join(needy)}: TRL is not installed; pip install "elagent[baselines]"'
         )
     where = context(None)
     _keep_settings(out, settings)
-    run = _Run(
+    run = _BaselineRun(
         where=where,
         settings=settings,
         model=resolve(settings.model or where.settings.model.name, where.paths.models),
@@ -90,7 +88,7 @@ def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> i
     )
     try:
         run_async(run.all())
-    finally:  # also of a part: with its n
+    finally:  # an interrupted run prints its part, with the number of tasks
         for line in run.table() if not as_json else [json.dumps(run.record())]:
             click.echo(line)
     return 0
@@ -133,8 +131,8 @@ def _keep_settings(out: Path, settings: BaselineSettings) -> None:
 
 
 @dataclass(kw_only=True)
-class _Run:
-    """One comparison, with what it has made so far."""
+class _BaselineRun:
+    """One comparison, with its rollouts, adapters and samples so far."""
 
     where: Context
     settings: BaselineSettings
@@ -142,14 +140,14 @@ class _Run:
     folder: Path
     suite: Suite
     prompts: dict[str, Prompt] = field(default_factory=dict)
-    """Of the tasks that are learned from."""
-    attempts: list[Rollout] = field(default_factory=list)
-    trained: dict[Arm, Trained | None] = field(default_factory=dict)
-    greedy: dict[Arm, list[Sample]] = field(default_factory=dict)
-    sampled: dict[Arm, list[Sample]] = field(default_factory=dict)
+    """Prompts of the tasks to learn from."""
+    rollouts: list[Rollout] = field(default_factory=list)
+    adapters: dict[str, ArmAdapter | None] = field(default_factory=dict)
+    greedy: dict[str, list[Sample]] = field(default_factory=dict)
+    sampled: dict[str, list[Sample]] = field(default_factory=dict)
 
     async def all(self) -> None:
-        """Attempts, then one arm after the other: learned, then measured."""
+        """Make the rollouts, then learn and measure one arm after the other."""
         learn_from, held_out = self.suite.split(self.settings)
         judging = open_judge(
             self.suite.image_id,
@@ -160,14 +158,14 @@ class _Run:
         async with judging as judge:
             tasks = self.suite.tasks(learn_from, judge)
             self.prompts = {task.id: task.prompt for task in tasks}
-            await self._attempt(learn_from, judge)
+            await self._roll_out(learn_from, judge)
             for arm in self.settings.checked_arms():
                 made = await self._learn(arm)
-                self.trained[arm] = made
-                if arm == "base" or made is not None:
+                self.adapters[arm.name] = made
+                if arm.name == "base" or made is not None:
                     await self._measure(arm, made, held_out, judge)
 
-    async def _attempt(self, task_ids: list[str], judge: Judge) -> None:
+    async def _roll_out(self, task_ids: list[str], judge: Judge) -> None:
         file = rollout_file(
             kept_under(
                 self.folder,
@@ -177,41 +175,48 @@ class _Run:
                 data=self.suite.data_sha256,
             )
         )
-        done = file.read()
-        wanted = [
-            (task_id, index) for task_id in task_ids for index in range(self.settings.samples)
-        ]
+        tasks = self.suite.tasks(task_ids, judge, judge_raw=False)
+        done, wanted = file.read(), keys_of(tasks, self.settings.samples)
         if any(key not in done for key in wanted):
             async with self._subject(None) as asked:
-                await attempt(
-                    *(self.suite.tasks(task_ids, judge, judge_raw=False), asked.generator, file),
-                    settings=self.settings,
+                self.rollouts = await roll_out(
+                    *(tasks, asked.generator, file, self._sampling(greedy=False)),
+                    samples=self.settings.samples,
                     on_row=counter("attempts"),
                 )
-            done = file.read()
-        self.attempts = [done[key] for key in wanted]
+        else:
+            self.rollouts = [done[key] for key in wanted]
 
-    async def _learn(self, arm: Arm) -> Trained | None:
-        line = step_line(arm)
+    async def _learn(self, arm: Arm) -> ArmAdapter | None:
+        experiences = [
+            experience_of(each, self.prompts[each.task_id].messages, model=self.model.name)
+            for each in self.rollouts
+        ]
+        seed = self.settings.seed
+        made = await train_on_examples(
+            self.folder / "arms" / arm.name,
+            arm_job(
+                *(arm.name, self.model, self.settings.training),
+                prefix=f"baseline-{arm.name}",
+                seed=seed,
+                rule=arm.rule,
+            ),
+            examples_for(arm, experiences, seed=seed),
+            worker=arm.worker,
+            on_step=step_line(arm.name),
+        )
+        return None if isinstance(made, NothingLearned) else made
 
-        def show(event: Event) -> None:
-            if isinstance(event, LearnStep):
-                line(event.step, event.steps, event.loss)
-
-        return await learn_arm(
-            arm,
-            self.attempts,
-            self.prompts,
-            self.folder / "arms",
-            model=self.model,
-            settings=self.settings,
-            environ=os.environ,
-            python=sys.executable,
-            on_event=show,
+    def _sampling(self, *, greedy: bool) -> Sampling:
+        settings = self.settings
+        return Sampling(
+            temperature=0.0 if greedy else settings.temperature,
+            seed=settings.seed,
+            max_tokens=settings.max_tokens,
         )
 
     async def _measure(
-        self, arm: Arm, made: Trained | None, task_ids: list[str], judge: Judge
+        self, arm: Arm, made: ArmAdapter | None, task_ids: list[str], judge: Judge
     ) -> None:
         for kind, count, samples in (
             ("greedy", 1, self.greedy),
@@ -219,7 +224,7 @@ class _Run:
         ):
             if not count:
                 continue
-            file = self._file(arm, made, kind)
+            file = self._file(arm.name, made, kind)
             try:
                 if len(file.read()) < count * len(task_ids):
                     async with self._subject(made) as asked:
@@ -228,17 +233,17 @@ class _Run:
                             samples=count,
                             on_row=progress(),
                         )
-            finally:  # what was measured so far counts with its n
-                samples[arm] = list(file.read().values())
+            finally:  # a part of the samples counts, with its number of tasks
+                samples[arm.name] = list(file.read().values())
 
-    def _subject(self, made: Trained | None) -> AbstractAsyncContextManager[EvaluatedModel]:
+    def _subject(self, made: ArmAdapter | None) -> AbstractAsyncContextManager[EvaluatedModel]:
         own, settings = self.where.settings.model, self.settings
         chosen = replace(
             own, name=settings.model or own.name, engine=settings.engine, base_url=None
         )
         return subject(self.where, chosen, (made.name, made.folder) if made else None)
 
-    def _file(self, arm: Arm, made: Trained | None, kind: str) -> SampleFile:
+    def _file(self, arm: str, made: ArmAdapter | None, kind: str) -> SampleFile:
         manifest = ResultManifest(
             suite="baselines",
             model=self.model.name,
@@ -248,19 +253,19 @@ class _Run:
             prompt=self.suite.prompt_name,
             prompt_sha256=self.suite.prompt_sha256,
             data_sha256=self.suite.data_sha256,
-            sampling=measured_sampling(self.settings, greedy=kind == "greedy"),
+            sampling=self._sampling(greedy=kind == "greedy"),
             image_id=self.suite.image_id,
             versions={**our_versions(), "engine": self.settings.engine},
         )
         return SampleFile(self.folder / "samples" / f"{arm}-{kind}", manifest)
 
     def record(self) -> dict[str, object]:
-        """Everything that is known, for programs."""
+        """All results so far, for programs."""
         return {
             "settings": asdict(self.settings),
-            "sandbox_runs_learned_from": len(self.attempts),
-            "attempts_passed": sum(each.passed for each in self.attempts),
-            "attempts_cost": cost_of_replies(self.attempts),
+            "sandbox_runs_learned_from": len(self.rollouts),
+            "attempts_passed": sum(each.passed for each in self.rollouts),
+            "attempts_cost": cost_of_replies(self.rollouts),
             "arms": {
                 arm: {
                     "greedy": task_means(self.greedy.get(arm, [])),
@@ -271,33 +276,33 @@ class _Run:
                     "steps": made.steps if made else 0,
                     "seconds_training": made.seconds if made else 0.0,
                 }
-                for arm, made in self.trained.items()
+                for arm, made in self.adapters.items()
             },
         }
 
-    def _stale(self, arm: Arm) -> int | None:
+    def _stale(self, arm: str) -> int | None:
         """Greedy replies that end in an error of an API that is not there; in `drift` alone."""
         if self.settings.suite != "drift":
             return None
         return sum(sample.stale for sample in self.greedy.get(arm, []))
 
-    def _cost(self, arm: Arm) -> dict[str, float]:
-        """What measuring this arm took; its training is told beside it."""
+    def _cost(self, arm: str) -> dict[str, float]:
+        """Cost of measuring this arm, without its training."""
         return cost_of_replies([*self.greedy.get(arm, []), *self.sampled.get(arm, [])])
 
     def table(self) -> list[str]:
         """One line for each arm that was run, complete or not."""
-        passed = sum(each.passed for each in self.attempts)
+        passed = sum(each.passed for each in self.rollouts)
         lines = [
-            f"learned from {len(self.attempts)} judged attempts, {passed} of them passes",
-            f"{'':9} {cost_line(cost_of_replies(self.attempts))}",
+            f"learned from {len(self.rollouts)} judged attempts, {passed} of them passes",
+            f"{'':9} {cost_line(cost_of_replies(self.rollouts))}",
         ]
-        return [*lines, *(self._line(arm, made) for arm, made in self.trained.items())]
+        return [*lines, *(self._line(arm, made) for arm, made in self.adapters.items())]
 
-    def _line(self, arm: Arm, made: Trained | None) -> str:
+    def _line(self, arm: str, made: ArmAdapter | None) -> str:
         scores = task_means(self.greedy.get(arm, []))
         if not scores:
-            return f"{arm:9} nothing to learn from: {ABOUT[arm]}"
+            return f"{arm:9} nothing to learn from: {ARMS[arm].about}"
         mean = Figure.of(list(scores.values()), seed=self.settings.seed)
         text = f"{arm:9} {mean.value:5.1f} ({mean.low:.0f} to {mean.high:.0f}), n = {len(scores)}"
         if (stale := self._stale(arm)) is not None:
@@ -310,4 +315,4 @@ class _Run:
                 f"; {len(beside.won)} won, {len(beside.lost)} lost against the base;"
                 f" {made.steps} steps on {made.examples} examples in {made.seconds:.0f} s"
             )
-        return f"{text}: {ABOUT[arm]}\n{'':9} {cost_line(self._cost(arm))}"
+        return f"{text}: {ARMS[arm].about}\n{'':9} {cost_line(self._cost(arm))}"

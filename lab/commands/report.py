@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab.article.rollouts import Rollout
 from lab.report import Comparison, Cost, PassRate, Scores, summarise, total_cost
 from learning.evaluation.samples import (
     ResultManifest,
@@ -77,16 +76,6 @@ def print_scores(
         highlight=False,
     )
     console.print(cost_words(scores, cost), highlight=False)
-
-
-def cost_of_replies(replies: Sequence[Sample | Rollout]) -> dict[str, float]:
-    """Cost of replies and their verdicts, by name."""
-    return {
-        "tokens made": sum(reply.completion_tokens for reply in replies),
-        "tokens read": sum(reply.prompt_tokens for reply in replies),
-        "s of generation": sum(reply.generation_s for reply in replies),
-        "s in the sandbox": sum(reply.sandbox_s for reply in replies),
-    }
 
 
 def cost_line(cost: Mapping[str, float]) -> str:

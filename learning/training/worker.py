@@ -58,8 +58,17 @@ _NOT_CONFIG = (
 )
 
 
-def run(folder: Path) -> JobResult:
+def read_usable(folder: Path, chat: Format, job: TrainingJob) -> Usable:
+    """The examples of a job folder as tokens."""
+    return prepare_all(read_examples(folder), chat, job)
+
+
+def run(
+    folder: Path, *, read: Callable[[Path, Format, TrainingJob], Usable] = read_usable
+) -> JobResult:
     """Run the job, or the rest of it, and write `result.json` and the adapter into `folder`.
+
+    `read` turns the examples of the folder into tokens.
 
     Raises:
         TrainingError: If it cannot be done.
@@ -69,7 +78,7 @@ def run(folder: Path) -> JobResult:
     with Heartbeat(folder) as heartbeat:
         heartbeat.say(ProgressLine(stage="preparing the examples"))
         chat = _chat(job)
-        usable = prepare_all(read_examples(folder), chat, job)
+        usable = read(folder, chat, job)
         adapter = None
         if usable.prepared:
             unseen = _unseen(folder, job, chat)
@@ -244,6 +253,7 @@ def _report(done: RoundReport, usable: Usable) -> dict[str, object]:
         "noise_scales": [_rounded(step.noise_scale) for step in done.steps],
         "held_out_losses": [_rounded(step.held_out) for step in done.steps],
         "reading": dict(done.reading),
+        "tokens": sum(step.tokens for step in done.steps),
         "seconds_training": round(sum(step.seconds for step in done.steps), 1),
         "stopped_by_budget": done.stopped_by_budget,
         "stopped_early": done.stopped_early,

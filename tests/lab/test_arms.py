@@ -8,19 +8,14 @@ from pathlib import Path
 import pytest
 
 from lab.arms import (
-    ABOUT,
     ARMS,
-    TRL_ARMS,
-    Arm,
-    BaselineSettings,
-    Training,
     examples_for,
     experience_of,
-    rule_for,
-    split,
 )
 from lab.article.rollouts import Rollout
 from lab.article.settings import read_settings
+from lab.suites import BaselineSettings, split
+from lab.train import TrainingLimits
 from learning.records import Experience, Message
 from learning.training.job import Example, ExampleKind
 
@@ -49,11 +44,11 @@ TRIED = (
 )
 
 
-def _made(arm: Arm) -> tuple[Example, ...]:
-    return examples_for(arm, TRIED, seed=0)
+def _made(arm: str) -> tuple[Example, ...]:
+    return examples_for(ARMS[arm], TRIED, seed=0)
 
 
-def _told(arm: Arm) -> list[tuple[str, str]]:
+def _told(arm: str) -> list[tuple[str, str]]:
     return [
         (fact.exception, fact.message) for example in _made(arm) for fact in example.step.evidence
     ]
@@ -61,7 +56,7 @@ def _told(arm: Arm) -> list[tuple[str, str]]:
 
 def test_every_arm_but_the_base_learns_from_these_attempts_and_is_explained() -> None:
     assert {arm for arm in ARMS if not _made(arm)} == {"base"}
-    assert set(ABOUT) == set(ARMS)
+    assert all(arm.about for arm in ARMS.values())
 
 
 def test_rejection_keeps_the_passes_and_sharpening_keeps_all() -> None:
@@ -71,7 +66,7 @@ def test_rejection_keeps_the_passes_and_sharpening_keeps_all() -> None:
 
 
 def test_the_trainers_of_trl_get_replies_that_say_something_to_them() -> None:
-    used = {arm: [e.step.id for e in _made(arm)] for arm in TRL_ARMS}
+    used = {arm: [e.step.id for e in _made(arm)] for arm in ARMS if ARMS[arm].needs_trl}
     assert used == {
         "trl-grpo": ["a#0", "a#1"],  # equal rewards have no advantage
         "trl-sdpo": [each.id for each in TRIED],
@@ -90,12 +85,12 @@ def test_the_controls_learn_at_the_same_prompts_by_the_same_rule_and_are_told_so
     true = _told("evidence")
     for control in ("shuffled", "random", "wrong"):
         assert [e.step.id for e in _made(control)] == [e.step.id for e in _made("evidence")]
-        assert rule_for(control) == rule_for("evidence")
+        assert ARMS[control].rule == ARMS["evidence"].rule
         assert all(false != said for false, said in zip(_told(control), true, strict=True)), control
         assert _told(control) == _told(control), "not reproducible"
     assert set(_told("shuffled")) <= set(true)
     assert _told("neutral") == true
-    assert (rule_for("neutral").target.gamma_c, rule_for("neutral").target.gamma_s) == (0.0, 1.0)
+    assert (ARMS["neutral"].rule.target.gamma_c, ARMS["neutral"].rule.target.gamma_s) == (0.0, 1.0)
 
 
 def test_a_false_account_has_other_numbers_and_another_exception() -> None:
@@ -110,15 +105,15 @@ def test_what_the_judge_says_is_read_as_exception_and_message_and_so_can_be_fals
     (fact,) = tried.evidence
     told = "module 'numpy' has no attribute 'trapz'"
     assert (fact.exception, fact.message) == ("AttributeError", told)
-    (false,) = examples_for("wrong", [tried], seed=0)[0].step.evidence
+    (false,) = examples_for(ARMS["wrong"], [tried], seed=0)[0].step.evidence
     assert false.exception not in ("", "AttributeError")
     (plain,) = _tried("a", 0, "gave no value: a value of type coroutine cannot be sent").evidence
     assert (plain.exception, plain.message[:14]) == ("", "gave no value:")
 
 
 def test_no_arm_has_a_term_that_is_not_its_own() -> None:
-    assert rule_for("rft") == rule_for("ssd")
-    sft, echo = rule_for("rft").loss, rule_for("echo").loss
+    assert ARMS["rft"].rule == ARMS["ssd"].rule
+    sft, echo = ARMS["rft"].rule.loss, ARMS["echo"].rule.loss
     assert (sft.evidence, sft.echo, sft.base_anchor, sft.context_anchor) == (0, 0, 0, 0)
     assert (sft.eta, sft.nll_floor) == (1.0, 1.0), "plain likelihood"
     assert (echo.evidence, echo.eta, echo.base_anchor, echo.echo) == (0, 0, 0, 1.0)
@@ -138,10 +133,11 @@ def test_one_file_names_any_of_the_arms(tmp_path: Path) -> None:
     file = tmp_path / "some.toml"
     file.write_text('arms = ["wrong", "rft"]\nsamples = 2\n[training]\nsteps = 3\n')
     settings = read_settings(file, BaselineSettings)
-    assert settings.checked_arms() == ("base", "rft", "wrong")
-    assert settings.training == Training(steps=3)
+    assert [arm.name for arm in settings.checked_arms()] == ["base", "rft", "wrong"]
+    assert settings.training == TrainingLimits(steps=3)
     file.write_text('arms = ["rtf"]\n')
     with pytest.raises(ValueError, match="unknown arms: rtf; there are base, el,"):
         read_settings(file, BaselineSettings).checked_arms()
-    own = tuple(arm for arm in ARMS if arm not in TRL_ARMS)
-    assert read_settings(_EXAMPLES / "humaneval.toml", BaselineSettings).checked_arms() == own
+    own = tuple(arm for arm in ARMS if not ARMS[arm].needs_trl)
+    shipped = read_settings(_EXAMPLES / "humaneval.toml", BaselineSettings)
+    assert tuple(arm.name for arm in shipped.checked_arms()) == own

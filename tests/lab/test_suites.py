@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.arms import BaselineSettings, experience_of
-from lab.article.rollouts import rollout_file
+from lab.arms import experience_of
+from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.drift import DriftTask, drift_prompt
-from lab.suites import DriftSuite
-from lab.train import attempt
+from lab.suites import BaselineSettings, DriftSuite
 from learning.evaluation.run import answer_all
-from learning.records import Verdict
+from learning.records import Sampling, Verdict
 from sandbox.box.status import Status
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
@@ -43,12 +42,12 @@ async def test_an_attempt_is_learned_from_with_what_the_library_said(tmp_path: P
     replies = iter([OLD, NEW])
     generator = FakeGenerator(answer=lambda _: f"```python\n{next(replies)}```")
     judge = FakeJudge(verdict=honest, note=ERROR)
-    settings = BaselineSettings(samples=2, seed=5)
-    failed, passed = await attempt(
+    failed, passed = await roll_out(
         suite().tasks(["a"], judge),
         generator,
         rollout_file(tmp_path / "a.jsonl"),
-        settings=settings,
+        Sampling(seed=5, temperature=0.8),
+        samples=2,
     )
     assert [sampling.seed for _, sampling in generator.asked] == [5, 6]
     assert all(prompt == drift_prompt(TASK) for prompt, _ in generator.asked)
@@ -65,7 +64,7 @@ async def test_code_without_the_library_is_no_pass(tmp_path: Path) -> None:
     judge = FakeJudge(verdict=lambda _task: Status.PASS)
     file = rollout_file(tmp_path / "a.jsonl")
     tasks = suite().tasks(["a"], judge)
-    (made,) = await attempt(tasks, generator, file, settings=BaselineSettings(samples=1))
+    (made,) = await roll_out(tasks, generator, file, Sampling())
     assert not made.passed
     assert "does not use the library" in made.said
 

@@ -1,16 +1,80 @@
-"""The group `elagent eval article` and its report over several experiments."""
+"""`elagent eval article`: the founding article's experiments, one command each, and one report."""
 
 from __future__ import annotations
 
+import gc
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import click
 
-from lab.commands.article.gsm8k import gsm8k
-from lab.commands.article.humaneval import humaneval
-from lab.commands.article.mmlu import mmlu
-from lab.commands.article.view import outcomes_in, show
-from lab.commands.options import HTML, JSON
+from agent.paths import make_private
+from agent.rounds.trial.program_judge import WarmJudge
+from lab.article import gsm8k as gsm8k_arms, humaneval as humaneval_arms, mmlu as mmlu_arms
+from lab.article.experiment import ExperimentRun, ProgressLines, TaskSource
+from lab.article.explaining import explainer_settings
+from lab.article.feedback import FeedbackExample, words
+from lab.article.gsm8k import WordProblems, chosen, run_gsm8k
+from lab.article.humaneval import run_humaneval
+from lab.article.mmlu import Load, ShiftFiles, TaughtModel, run_mmlu, tells_a_letter
+from lab.article.published import Experiment
+from lab.article.results import ArmRow, ExperimentResult
+from lab.article.settings import (
+    ExperimentSettings,
+    Explainer,
+    Gsm8kSettings,
+    HumanEvalSettings,
+    MmluSettings,
+    SettingsError,
+    digest,
+    read_settings,
+)
+from lab.commands.article.view import finish, results_in, show
+from lab.commands.gsm8k import NO_WORD_PROBLEMS, WORD_PROBLEMS
+from lab.commands.humaneval import humaneval_problems
+from lab.commands.mmlu import NO_QUESTIONS, QUESTIONS
+from lab.commands.options import (
+    HTML,
+    JSON,
+    OUT,
+    Shipped,
+    data_file,
+    our_versions,
+    shipped_settings,
+    subject,
+)
+from lab.commands.progress import counter, progress, say, step_line
+from lab.evaluated_model import EvaluatedModel
+from lab.gsm8k import load_word_problems
+from lab.mmlu import (
+    ChoiceQuestion,
+    Score,
+    ShiftFile,
+    load_questions,
+    prompts_digest,
+    sample_questions,
+    shift_file,
+)
+from lab.train import ArmAdapter
+from learning.evaluation import prompting
+from learning.evaluation.humaneval import DATA_SHA256
+from learning.evaluation.local import LocalModel
+from learning.model.catalog import InstalledModel, sha256_file
+from learning.model.chat import ChatFormat
+from learning.model.resolve import resolve
+from learning.records import Sampling
+from sandbox.images.base import ensure_base
+from sandbox.warm.pool import WarmSandbox
+from tui.running import run_async
+from tui.wiring import Context, context
+
+_Settings = TypeVar("_Settings", bound=ExperimentSettings)
+_Started = tuple[ExperimentRun, Coroutine[Any, Any, ExperimentResult]]
 
 
 @click.group(help="The founding article's three experiments, our figures beside its own.")
@@ -28,10 +92,197 @@ def article() -> None:
 @HTML
 @JSON
 def report(*, folders: tuple[Path, ...], html: Path | None, as_json: bool) -> int:
-    show(outcomes_in(folders), html=html, as_json=as_json)
+    show(results_in(folders), html=html, as_json=as_json)
     return 0
 
 
-article.add_command(mmlu)
-article.add_command(humaneval)
-article.add_command(gsm8k)
+def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], click.Command]:
+    """A command that runs an experiment and prints its table: settings, folder and forms of output."""
+    known = shipped_settings("article", name)
+    config = click.option(
+        "--config",
+        type=Shipped(known),
+        default=name,
+        show_default=True,
+        metavar="NAME",
+        help=f"Settings: {', '.join(known)}, or a file.",
+    )
+
+    def decorate(make: Callable[..., object]) -> click.Command:
+        @wraps(make)
+        def command(*, html: Path | None, as_json: bool, **others: object) -> int:
+            run, result = cast("_Started", make(**others))
+            finish(run.folder, run_async(result), html=html, as_json=as_json)
+            return 0
+
+        return article.command(name, help=about)(config(OUT(HTML(JSON(command)))))
+
+    return decorate
+
+
+@_experiment("gsm8k", "3: word problems with a chain of thought, learned from explanations.")
+@data_file(f"{WORD_PROBLEMS}: what is learned from.", "--train", missing=NO_WORD_PROBLEMS)
+@data_file(f"{WORD_PROBLEMS}: what is measured.", "--test", missing=NO_WORD_PROBLEMS)
+def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Started:
+    settings = _checked(config, Gsm8kSettings, gsm8k_arms.arms_of)
+    learn, measure = (
+        WordProblems(
+            problems=chosen(load_word_problems(file), count, settings.seed),
+            data_sha256=sha256_file(file),
+        )
+        for file, count in ((train, settings.train), (test, settings.test))
+    )
+    data = f"{learn.data_sha256[:8]}-{measure.data_sha256[:8]}"
+    run = _run(context(None), "gsm8k", settings, data, out, engine=settings.engine)
+    return run, run_gsm8k(run, settings, learn, measure)
+
+
+@_experiment("humaneval", "2: halves of HumanEval, learned and measured, several times.")
+@data_file("A file in HumanEval's format instead of the 164 tasks.")
+def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
+    settings = _checked(config, HumanEvalSettings, humaneval_arms.arms_of)
+    where = context(None)
+    source = TaskSource(
+        prompt="chat",
+        prompt_sha256=prompting.digest("chat"),
+        data_sha256=sha256_file(data) if data else DATA_SHA256,
+        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
+    )
+    problems = humaneval_problems(where, data)[: settings.tasks]
+    run = _run(where, "humaneval", settings, source.data_sha256[:8], out, engine=settings.engine)
+
+    async def result() -> ExperimentResult:
+        async with WarmSandbox(
+            source.image_id,
+            session=f"eval-{uuid.uuid4().hex[:8]}",
+            lock_dir=make_private(where.paths.sandbox),
+            boxes=2,
+        ) as warm:
+            by_id = {problem.task_id: problem for problem in problems}
+            return await run_humaneval(
+                run, settings, by_id, source, judge=WarmJudge(warm), programs=warm
+            )
+
+    return run, result()
+
+
+@_experiment("mmlu", "1: wrong answers, four kinds of feedback, probabilities after learning.")
+@data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
+def mmlu(*, data: Path, config: Path, out: Path | None) -> _Started:
+    settings = _checked(config, MmluSettings, mmlu_arms.variants_of)
+    where, data_sha256 = context(None), sha256_file(data)
+    questions = sample_questions(load_questions(data), settings.questions, settings.seed)
+    run = _run(where, "mmlu", settings, data_sha256[:8], out, engine="torch")
+
+    async def teach(arm: str, examples: Sequence[FeedbackExample]) -> ArmAdapter:
+        return await run.learn(arm, examples, seed=settings.seed)
+
+    async def explain(taught: Sequence[ChoiceQuestion]) -> Mapping[str, str]:
+        asked = {question.id: _explanation_prompt(question) for question in taught}
+        return await run.explanations(asked, refused=tells_a_letter)
+
+    def save(rows: tuple[ArmRow, ...]) -> ExperimentResult:
+        return run.save(rows, {"questions scored": len(questions) * (len(run.adapters) + 1)})
+
+    async def result() -> ExperimentResult:
+        assert run.model.hf is not None  # noqa: S101 - resolve() sees to the tokenizer
+        taught = TaughtModel(
+            load=_loader(run.model, where), teach=teach, chat=ChatFormat.load(run.model.hf)
+        )
+        rows = await run_mmlu(
+            *(settings, questions, _shift_files(run, data_sha256), taught),
+            explain=explain,
+            counter=counter,
+            on_rows=save,
+        )
+        return save(rows)
+
+    return run, result()
+
+
+def _checked(
+    config: Path, kind: type[_Settings], check: Callable[[_Settings], object]
+) -> _Settings:
+    """The settings of a file, whose arms must all be known.
+
+    Raises:
+        SettingsError: If they are not usable.
+    """
+    settings = read_settings(config, kind)
+    try:
+        check(settings)
+    except ValueError as err:
+        raise SettingsError(f"{config}: {err}.") from err
+    return settings
+
+
+def _run(
+    where: Context,
+    experiment: Experiment,
+    settings: ExperimentSettings,
+    data: str,
+    out: Path | None,
+    *,
+    engine: str,
+) -> ExperimentRun:
+    """A run in `out`, by default in a folder of these settings and these data."""
+    key = f"article-{experiment}-{digest(settings)}-{data}"
+    folder = out or make_private(where.paths.home / "evaluations") / key
+    folder.mkdir(parents=True, exist_ok=True)
+    own = where.settings.model
+
+    def open_model(adapter: ArmAdapter | None) -> AbstractAsyncContextManager[EvaluatedModel]:
+        asked = replace(own, name=settings.model or own.name, engine=engine, base_url=None)  # type: ignore[arg-type]  # one of three words, checked by the settings
+        return subject(where, asked, (adapter.name, adapter.folder) if adapter else None)
+
+    def open_explainer(explainer: Explainer) -> AbstractAsyncContextManager[EvaluatedModel]:
+        return subject(where, explainer_settings(explainer, own), None)
+
+    return ExperimentRun(
+        experiment=experiment,
+        settings=settings,
+        model=resolve(settings.model or own.name, where.paths.models),
+        folder=folder,
+        versions=our_versions(),
+        open_model=open_model,
+        open_explainer=open_explainer,
+        lines=ProgressLines(rows=counter, samples=progress, steps=step_line),
+    )
+
+
+def _explanation_prompt(question: ChoiceQuestion) -> str:
+    return words(
+        "article_explain_choice",
+        subject=question.subject.replace("_", " "),
+        question=question.text,
+        choice=question.choices[question.answer],
+    )
+
+
+def _loader(model: InstalledModel, where: Context) -> Load:
+    @contextmanager
+    def load(adapter: ArmAdapter | None) -> Iterator[Score]:
+        say(f"loading {adapter.name if adapter else model.name}")
+        with LocalModel(
+            model,
+            engine="torch",
+            context_length=where.settings.model.context_length,
+            adapter=(adapter.name, adapter.folder) if adapter else None,
+        ) as local:
+            yield local.score
+        gc.collect()  # the weights, before the next model is loaded
+
+    return load
+
+
+def _shift_files(run: ExperimentRun, data_sha256: str) -> ShiftFiles:
+    def opened(place: Path, arm: str, adapter: ArmAdapter | None) -> ShiftFile:
+        source = TaskSource(
+            prompt="all" if adapter else "wrong",
+            prompt_sha256=prompts_digest(),
+            data_sha256=data_sha256,
+        )
+        sampling = Sampling(seed=run.settings.seed, max_tokens=1)
+        return shift_file(place, run.manifest(arm, adapter, source, sampling, {}))
+
+    return ShiftFiles(folder=run.folder, open=opened)

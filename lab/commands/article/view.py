@@ -1,4 +1,4 @@
-"""How the outcomes of the article's experiments look: in a terminal and as one HTML page."""
+"""How the results of the article's experiments look: in a terminal and as one HTML page."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ _ABOUT_SHARE = (
 )
 
 
-def finish(folder: Path, outcome: ExperimentResult, *, html: Path | None, as_json: bool) -> None:
-    """Keep an outcome, print it, and write the page if it was asked for."""
-    save_experiment(folder, outcome)
-    show([outcome], html=html, as_json=as_json)
+def finish(folder: Path, result: ExperimentResult, *, html: Path | None, as_json: bool) -> None:
+    """Keep an result, print it, and write the page if it was asked for."""
+    save_experiment(folder, result)
+    show([result], html=html, as_json=as_json)
     click.echo(f"results: {folder}", err=True)
 
 
-def show(outcomes: Sequence[ExperimentResult], *, html: Path | None, as_json: bool) -> None:
-    """Print outcomes, and write them as one page if that was asked for."""
+def show(results: Sequence[ExperimentResult], *, html: Path | None, as_json: bool) -> None:
+    """Print results, and write them as one page if that was asked for."""
     if html is not None:
-        html.write_text(html_report(outcomes), encoding="utf-8")
+        html.write_text(html_report(results), encoding="utf-8")
         click.echo(f"report: {html}", err=True)
     if as_json:
-        for outcome in outcomes:
-            click.echo(json.dumps(outcome_record(outcome)))
+        for result in results:
+            click.echo(json.dumps(result_record(result)))
         return
     console = make_console()
-    for outcome in outcomes:
-        print_outcome(console, outcome)
+    for result in results:
+        print_result(console, result)
 
 
-def outcomes_in(folders: Sequence[Path]) -> list[ExperimentResult]:
-    """The outcomes of these folders, in the order of the article.
+def results_in(folders: Sequence[Path]) -> list[ExperimentResult]:
+    """The results of these folders, in the order of the article.
 
     Raises:
         SettingsError: If one holds none.
@@ -74,50 +74,50 @@ def outcomes_in(folders: Sequence[Path]) -> list[ExperimentResult]:
     return sorted(map(load_experiment, folders), key=lambda found: order.index(found.experiment))
 
 
-def print_outcome(console: Console, outcome: ExperimentResult) -> None:
+def print_result(console: Console, result: ExperimentResult) -> None:
     """One experiment as a table."""
-    console.print(f"{TITLES[outcome.experiment]} ({outcome.model})", style="bold", markup=False)
+    console.print(f"{TITLES[result.experiment]} ({result.model})", style="bold", markup=False)
     shown = Table(box=None, pad_edge=False)
     for name in _SHORT_HEAD:
         shown.add_column(name, no_wrap=True)
-    for row in outcome.rows:
-        shown.add_row(*_short_cells(outcome, row))
+    for row in result.rows:
+        shown.add_row(*_short_cells(result, row))
     console.print(shown)
-    if about := _about_measures(outcome):
+    if about := _about_measures(result):
         console.print(about, highlight=False)
-    for row in outcome.rows:
-        article = outcome.published(row).note
+    for row in result.rows:
+        article = result.published(row).note
         if said := "; ".join(filter(None, (row.note, article and f"the article {article}"))):
             console.print(f"{row.arm}: {said}", markup=False, highlight=False)
-    console.print(_cost_line(outcome), highlight=False)
+    console.print(_cost_line(result), highlight=False)
 
 
-def outcome_record(outcome: ExperimentResult) -> dict[str, object]:
+def result_record(result: ExperimentResult) -> dict[str, object]:
     """The same as one JSON object."""
     return {
         "v": 1,
-        "experiment": outcome.experiment,
-        "model": outcome.model,
-        "settings": dict(outcome.settings),
-        "cost": dict(outcome.cost),
-        "rows": [dict(zip(_HEAD, _cells(outcome, row), strict=True)) for row in outcome.rows],
+        "experiment": result.experiment,
+        "model": result.model,
+        "settings": dict(result.settings),
+        "cost": dict(result.cost),
+        "rows": [dict(zip(_HEAD, _cells(result, row), strict=True)) for row in result.rows],
     }
 
 
-def html_report(outcomes: Sequence[ExperimentResult]) -> str:
-    """All outcomes on one page, with plots."""
+def html_report(results: Sequence[ExperimentResult]) -> str:
+    """All results on one page, with plots."""
     parts = [paragraph(_CAUTION, soft=True)]
-    for outcome in outcomes:
+    for result in results:
         parts += [
-            heading(TITLES[outcome.experiment]),
-            paragraph(f"Model: {outcome.model}. {_cost_line(outcome)}."),
-            table(_HEAD, (_cells(outcome, row) for row in outcome.rows)),
-            paragraph(_about_measures(outcome), soft=True),
+            heading(TITLES[result.experiment]),
+            paragraph(f"Model: {result.model}. {_cost_line(result)}."),
+            table(_HEAD, (_cells(result, row) for row in result.rows)),
+            paragraph(_about_measures(result), soft=True),
             spans(
                 "After learning; hollow: the article",
                 [
-                    _span(row, row.after, outcome.published(row).after)
-                    for row in outcome.rows
+                    _span(row, row.after, result.published(row).after)
+                    for row in result.rows
                     if row.after is not None
                 ],
                 unit="%",
@@ -125,19 +125,19 @@ def html_report(outcomes: Sequence[ExperimentResult]) -> str:
             spans(
                 "Gain; hollow: the article",
                 [
-                    _span(row, row.gain, _gain(outcome.published(row)))
-                    for row in outcome.rows
+                    _span(row, row.gain, _gain(result.published(row)))
+                    for row in result.rows
                     if row.gain is not None
                 ],
                 unit="points",
                 signed=True,
             ),
-            table(("setting", "value"), ((k, str(v)) for k, v in outcome.settings.items())),
+            table(("setting", "value"), ((k, str(v)) for k, v in result.settings.items())),
         ]
     return page("The founding article's experiments", *parts)
 
 
-def _cells(outcome: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
+def _cells(result: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
     return (
         row.arm,
         row.measure,
@@ -146,14 +146,14 @@ def _cells(outcome: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
         _figure(row.after),
         _figure(row.gain, signed=True),
         "" if row.relative is None else f"{row.relative:+.0f} %",
-        _published(outcome.published(row)),
+        _published(result.published(row)),
         row.note,
     )
 
 
-def _short_cells(outcome: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
+def _short_cells(result: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
     """For a terminal: an interval only where something is claimed."""
-    article = replace(outcome.published(row), note="")
+    article = replace(result.published(row), note="")
     return (
         row.arm,
         row.measure,
@@ -175,9 +175,9 @@ def _span(row: ArmRow, figure: Figure, published: float | None) -> Span:
     )
 
 
-def _about_measures(outcome: ExperimentResult) -> str:
+def _about_measures(result: ExperimentResult) -> str:
     """What has to be known of a measure that the article does not have."""
-    return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in outcome.rows) else ""
+    return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in result.rows) else ""
 
 
 def _label(row: ArmRow) -> str:
@@ -207,5 +207,5 @@ def _figure(figure: Figure | None, *, signed: bool = False) -> str:
     return f"{figure.value:{form}} ({figure.low:{form}} to {figure.high:{form}})"
 
 
-def _cost_line(outcome: ExperimentResult) -> str:
-    return cost_line(outcome.cost)
+def _cost_line(result: ExperimentResult) -> str:
+    return cost_line(result.cost)

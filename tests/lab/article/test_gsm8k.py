@@ -7,14 +7,13 @@ import pytest
 
 from lab.article.gsm8k import (
     arms_of,
-    attempt_all,
+    examples_of,
     explanation_prompt,
-    lessons_of,
     rows_of,
 )
-from lab.article.rollouts import rollout_file
+from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import Gsm8kSettings
-from lab.gsm8k import WordProblem
+from lab.gsm8k import WordProblem, word_tasks
 from learning.records import Sampling
 from tests.fakes.generator import FakeGenerator
 
@@ -27,13 +26,13 @@ PROBLEMS = [
 async def test_right_and_wrong_attempts_are_kept_once(tmp_path: Path) -> None:
     file = rollout_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "It is #### 1")
-    found = await attempt_all(PROBLEMS, generator, file, Sampling())
+    found = await roll_out(word_tasks(PROBLEMS), generator, file, Sampling())
     assert [attempt.passed for attempt in found] == [True, False, False]
     assert found[2].said == "1 is not 3"
     with (tmp_path / "attempts.jsonl").open("a") as torn:
         torn.write('{"task_id": "gsm')
     again = FakeGenerator(answer=lambda _: "never")
-    assert await attempt_all(PROBLEMS, again, file, Sampling()) == found
+    assert await roll_out(word_tasks(PROBLEMS), again, file, Sampling()) == found
     assert again.asked == []
 
 
@@ -42,14 +41,14 @@ async def test_every_explained_attempt_is_a_lesson_and_none_shows_the_attempt(
 ) -> None:
     file = rollout_file(tmp_path / "attempts.jsonl")
     generator = FakeGenerator(answer=lambda _: "MY STEPS #### 1")
-    attempts = await attempt_all(PROBLEMS, generator, file, Sampling())
+    attempts = await roll_out(word_tasks(PROBLEMS), generator, file, Sampling())
     explained = {"gsm8k/0": "Right.", "gsm8k/2": "It forgot one."}
-    lessons = lessons_of(PROBLEMS, attempts, "explained", explained)
+    lessons = examples_of(PROBLEMS, attempts, "explained", explained)
     assert [lesson.id for lesson in lessons] == ["gsm8k/0", "gsm8k/2"]
     assert "It forgot one." in lessons[1].feedback[0].content
     assert "MY STEPS" not in lessons[1].feedback[0].content
     assert "MY STEPS" in explanation_prompt(PROBLEMS[2], attempts[2])
-    assert len(lessons_of(PROBLEMS, attempts, "neutral", {})) == 3
+    assert len(examples_of(PROBLEMS, attempts, "neutral", {})) == 3
 
 
 def test_an_arm_that_was_not_run_says_why() -> None:

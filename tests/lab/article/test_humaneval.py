@@ -4,18 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.humaneval import (
     ARMS,
     arms_of,
-    attempt_all,
+    examples_of,
     explanation_prompt,
-    lessons_of,
     mean_by_task,
+    printing,
     rows_of,
     splits_of,
 )
 from lab.article.printing import calls_in, printing_program
-from lab.article.rollouts import rollout_file
+from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import HumanEvalSettings
 from learning.evaluation.humaneval import Problem
 from learning.records import Sampling
@@ -62,16 +63,15 @@ def verdict(task: CheckTask) -> Status:
 
 
 async def lessons(folder: Path, arm: str, explanations: dict[str, str] | None = None) -> list[str]:
-    attempts = await attempt_all(
-        [PROBLEM],
+    judge = FakeJudge(verdict=verdict, note="AssertionError: candidate(1) == 12")
+    rollouts = await roll_out(
+        humaneval_tasks([PROBLEM], judge, "chat", judge_raw=False),
         FakeGenerator(answer=lambda _: REPLY),
-        FakeJudge(verdict=verdict, note="AssertionError: candidate(1) == 12"),
-        Printer(),
         rollout_file(folder / "attempts.jsonl"),
-        sampling=Sampling(),
-        samples=1,
+        Sampling(),
+        observe=printing(Printer(), {"T/0": PROBLEM}),
     )
-    made = lessons_of({"T/0": PROBLEM}, list(attempts.values()), arm, explanations or {})
+    made = examples_of({"T/0": PROBLEM}, rollouts, arm, explanations or {})
     return [x.feedback[0].content.removeprefix(x.messages[0].content) for x in made]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,16 +14,16 @@ from lab.article.mmlu import (
     CLAIMED,
     OTHER,
     SHARES,
-    Files,
-    Subject,
-    run,
+    ShiftFiles,
+    TaughtModel,
+    run_mmlu,
     tells_a_letter,
     variants_of,
 )
 from lab.article.results import ArmRow
-from lab.article.rounds import Learned
 from lab.article.settings import MmluSettings
 from lab.mmlu import ChoiceQuestion, Score, ShiftFile, shift_file
+from lab.train import ArmAdapter
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import ResultManifest
 from learning.records import Message, Sampling
@@ -60,15 +61,15 @@ class Believer:
         self.taught: dict[str, list[FeedbackExample]] = {}
         self.loaded: list[str] = []
 
-    def teach(self, lessons: Sequence[FeedbackExample], arm: str) -> Learned:
-        self.taught[arm] = list(lessons)
+    async def teach(self, arm: str, examples: Sequence[FeedbackExample]) -> ArmAdapter:
+        self.taught[arm] = list(examples)
         name = f"el-article-{arm}-v0001-{arm:_<8.8}"
-        return Learned(
-            name=name, folder=Path(), steps=1, lessons=len(lessons), tokens=1, seconds=0.1
+        return ArmAdapter(
+            name=name, folder=Path(), steps=1, examples=len(examples), tokens=1, seconds=0.1
         )
 
     @contextmanager
-    def load(self, learned: Learned | None) -> Iterator[Score]:
+    def load(self, learned: ArmAdapter | None) -> Iterator[Score]:
         self.loaded.append(learned.name if learned else "bare")
         lessons = self.taught[learned.name.split("-")[2]] if learned else []
 
@@ -88,20 +89,20 @@ class Speller(Believer):
     """Answers with a letter after any lesson, and with a word before; likes B best of the letters."""
 
     @contextmanager
-    def load(self, learned: Learned | None) -> Iterator[Score]:
+    def load(self, learned: ArmAdapter | None) -> Iterator[Score]:
         letter = 0.2 if learned else 0.05
         yield lambda _prompt, letters: [
             math.log(2 * letter if each == "B" else letter) for each in letters
         ]
 
 
-def files(folder: Path) -> Files:
-    def opened(place: Path, arm: str, adapter: str | None) -> ShiftFile:
+def files(folder: Path) -> ShiftFiles:
+    def opened(place: Path, arm: str, adapter: ArmAdapter | None) -> ShiftFile:
         manifest = ResultManifest(
             suite="article-mmlu",
             model="m",
             weights_sha256="",
-            adapter=adapter,
+            adapter=adapter.name if adapter else None,
             arm=arm,
             prompt="wrong",
             prompt_sha256="",
@@ -111,12 +112,12 @@ def files(folder: Path) -> Files:
         )
         return shift_file(place, manifest)
 
-    return Files(folder=folder, open=opened)
+    return ShiftFiles(folder=folder, open=opened)
 
 
 def rows(folder: Path, believer: Believer) -> dict[tuple[str, str], ArmRow]:
-    subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
-    found = run(SETTINGS, QUESTIONS, files(folder), subject)
+    subject = TaughtModel(load=believer.load, teach=believer.teach, chat=Letters())
+    found = asyncio.run(run_mmlu(SETTINGS, QUESTIONS, files(folder), subject))
     return {(row.arm, row.measure): row for row in found}
 
 
@@ -173,9 +174,9 @@ def test_what_is_on_the_disk_is_not_asked_again(tmp_path: Path) -> None:
 
 def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended(tmp_path: Path) -> None:
     believer = Believer()
-    subject = Subject(load=believer.load, teach=believer.teach, chat=Letters())
+    subject = TaughtModel(load=believer.load, teach=believer.teach, chat=Letters())
     seen: list[tuple[ArmRow, ...]] = []
-    run(SETTINGS, QUESTIONS, files(tmp_path), subject, on_rows=seen.append)
+    asyncio.run(run_mmlu(SETTINGS, QUESTIONS, files(tmp_path), subject, on_rows=seen.append))
     asked = (ANSWER, CLAIMED)
     ended = [[row.arm for row in rows if row.after and row.measure in asked] for rows in seen]
     assert ended == [["answer"], ["answer", "unlettered"], ["answer", "unlettered", "wrong"]]

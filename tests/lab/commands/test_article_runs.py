@@ -66,7 +66,7 @@ def test_the_first_experiment_runs_and_goes_on_where_it_stopped(
 def test_the_third_experiment_says_what_was_not_run(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.commands.article.gsm8k.find_spec", lambda _name: None)
+    monkeypatch.setattr("lab.article.gsm8k.find_spec", lambda _name: None)
     problems = [{"question": f"{n} and 1?", "answer": f"#### {n + 1}"} for n in range(3)]
     data = lines_of(tmp_path / "gsm8k.jsonl", *problems)
     config = settings(
