@@ -27,7 +27,7 @@ from agent.editing.source_files import (
     write_atomically,
 )
 from agent.editing.text_file import EncodingError, TextFile
-from agent.reply.parse import FileEdit
+from agent.reply.parsed import FileEdit
 
 RefusalKind = Literal[
     "outside",

@@ -43,7 +43,8 @@ from agent.fixing.sources import Sources
 from agent.fixing.targets import locate_test, project_facts
 from agent.fixing.verify import State, TestRunner
 from agent.model.protocol import Model
-from agent.reply.parse import FileEdits, Unusable, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, Unusable
 from agent.streaming import Emit
 from agent.testing.failures import evidence_of
 from agent.turn.asking import ONLY_THOUGHT, ReplyProgress, ask, unsaid

@@ -12,7 +12,7 @@ from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.search import ChangeTester, Search, SearchOptions
 from agent.fixing.verify import State
 from agent.model.protocol import GapFiller
-from agent.reply.parse import FileEdit
+from agent.reply.parsed import FileEdit
 from learning.records import Action, Origin
 from sandbox.verdict.report import TestResult
 

@@ -1,17 +1,17 @@
-"""What a model's reply asks for: whole-file edits, a command, an answer, or nothing usable.
+"""Reads a model's reply: whole-file edits, a command, an answer, or nothing usable.
 
-Works without native tool calls and never raises. It never invents a file: every path is one that
-the project has, the one that was asked for, or one that the reply itself gives as a label.
+The parser needs no native tool calls and never raises. It never invents a file: every path is one
+that the project has, the path that was asked for, or a label in the reply itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from agent.editing.python_source import parse_python
+from agent.reply.block_files import NOT_CODE, SHELL, file_text, sorted_by_label
 from agent.reply.blocks import FencedBlock, scan_blocks
 from agent.reply.calls import (
     BrokenCall,
@@ -24,81 +24,18 @@ from agent.reply.calls import (
 )
 from agent.reply.labels import label_of, sole_path
 from agent.reply.named import Names, Unclear
+from agent.reply.parsed import (
+    FileEdit,
+    FileEdits,
+    Finish,
+    ParsedReply,
+    PlainAnswer,
+    ShellCommand,
+    Unusable,
+)
 from agent.reply.reasoning import part_reply
-from agent.reply.search_replace import Patch, has_patches, read_patches
+from agent.reply.search_replace import has_patches, read_patches
 
-Finish = Literal["stop", "length", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEdit:
-    """A whole file as the model wants it, with Unix line ends."""
-
-    path: str
-    content: str
-    exact: bool = False
-    """True if the content is the file to the last character, not a copy that a model made."""
-    label_line: str = ""
-    """The first line in the fence, where it was taken for the label."""
-
-    def beside(self, before: str | None) -> FileEdit:
-        """The edit of a file whose text begins with the very line that was taken for the label."""
-        first = (before or "").partition("\n")[0].strip()
-        if not first or first != self.label_line.strip():
-            return self
-        return replace(self, content=f"{self.label_line}\n{self.content}", label_line="")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEdits:
-    """One or more whole files; at most one edit for each path."""
-
-    edits: tuple[FileEdit, ...]
-    prose: str = ""
-    command: str = ""
-    """A command that the reply wants to be run after the edits."""
-    notes: tuple[str, ...] = ()
-    """What was understood differently from what the reply says, for the person."""
-    patches: tuple[Patch, ...] = ()
-    """Changes given as SEARCH/REPLACE blocks, where those are taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShellCommand:
-    """Commands to run in the sandbox."""
-
-    command: str
-    prose: str = ""
-    notes: tuple[str, ...] = ()
-    """Which blocks beside them may be meant for a file, for the person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainAnswer:
-    """Prose that asks for nothing."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-    """Which of its blocks may be meant for a file, for the person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unusable:
-    """A reply that cannot be acted on; the reason can be told to the model."""
-
-    kind: Literal[
-        "empty", "cut_off", "no_code", "no_path", "unknown_file", "patch", "broken_call", "label"
-    ]
-    reason: str
-
-
-ParsedReply = FileEdits | ShellCommand | PlainAnswer | Unusable
-
-_SHELL = frozenset({"sh", "bash", "shell", "console", "zsh", "terminal", "run", "shell-session"})
-_NOT_CODE = _SHELL | {"text", "txt", "output", "plaintext", "log", "traceback", "diff", "patch"}
-_TEXT = frozenset({"text", "txt", "plaintext"})
-_SHELL_FILES = (".sh", ".bash", ".zsh")
-_TEXT_FILES = (".txt", ".log", ".diff", ".patch")
 _JSON_FILES = (".json", ".jsonc", ".json5", ".ipynb")
 _MARKDOWN = frozenset({"md", "markdown", "mdx"})
 _MARKDOWN_FILES = (".md", ".markdown", ".mdx")
@@ -189,9 +126,9 @@ def _read_unfenced(
     label, _, rest = text.strip("\n").partition("\n")
     path = sole_path(label, names)
     if isinstance(path, str) and path in names.known and _is_bare_code(rest):
-        return FileEdits(edits=(FileEdit(path=path, content=_whole(rest)),))
+        return FileEdits(edits=(FileEdit(path=path, content=file_text(rest)),))
     if default_path.endswith(".py") and _is_bare_code(text):
-        return FileEdits(edits=(FileEdit(path=default_path, content=_whole(text)),))
+        return FileEdits(edits=(FileEdit(path=default_path, content=file_text(text)),))
     return _patch_or(_NO_CODE, text)
 
 
@@ -221,7 +158,7 @@ def _read_calls(
             if isinstance(path, Unclear) and default_path is None:
                 return Unusable(kind="label", reason=str(path))
             path = path.label if isinstance(path, Unclear) else path
-            writes.append(FileEdit(path=path, content=_whole(_unwrapped(call.content, path))))
+            writes.append(FileEdit(path=path, content=file_text(_unwrapped(call.content, path))))
     command = "\n".join(call.command for call in calls if isinstance(call, RunCall))
     if not writes:
         return ShellCommand(command=command, prose=prose)
@@ -233,11 +170,11 @@ def _read_blocks(
 ) -> ParsedReply:
     if len(blocks) == 1 and (calls := _calls_in(blocks[0], names)):
         return _read_calls(calls, names, default_path, prose)
-    found = _sorted_by_label(blocks, names, default_path)
+    found = sorted_by_label(blocks, names, default_path)
     if unreadable := next((item for item in found.unclear if item.is_label), None):
         return Unusable(kind="label", reason=str(unreadable))
-    code = [block for block in found.unlabelled if block.language not in _NOT_CODE]
-    shell = [block for block in found.unlabelled if block.language in _SHELL]
+    code = [block for block in found.unlabelled if block.language not in NOT_CODE]
+    shell = [block for block in found.unlabelled if block.language in SHELL]
     command = "\n".join(_command(block) for block in shell)
     notes = tuple(str(item) for item in found.unclear)
     if found.labelled:
@@ -272,53 +209,6 @@ def _calls_in(block: FencedBlock, names: Names) -> tuple[Call, ...]:
     return only_calls(block.content)
 
 
-@dataclass(kw_only=True)
-class _Sorted:
-    """The blocks of a reply, by what their labels say."""
-
-    labelled: list[FileEdit] = field(default_factory=list)
-    unlabelled: list[FencedBlock] = field(default_factory=list)
-    unclear: list[Unclear] = field(default_factory=list)
-
-
-def _sorted_by_label(
-    blocks: Sequence[FencedBlock], names: Names, default_path: str | None
-) -> _Sorted:
-    """Blocks for files, and the rest. A block that is only a path labels the one after it."""
-    found = _Sorted()
-    pending = ""
-    for block in blocks:
-        path, content = label_of(block, names)
-        lone = "" if path and content.strip() else sole_path(block.content, names)
-        if isinstance(path, Unclear):
-            if default_path is not None and path.is_label:
-                path = path.label
-            elif block.language not in _NOT_CODE:
-                found.unclear.append(path)
-        if isinstance(lone, str) and lone:
-            pending = lone
-        elif (
-            isinstance(path, str) and (path or pending) and _may_hold(block, path or pending, names)
-        ):
-            line = "" if content == block.content else block.content.partition("\n")[0]
-            edit = FileEdit(path=path or pending, content=_whole(content), label_line=line)
-            found.labelled.append(edit)
-            pending = ""
-        else:
-            found.unlabelled.append(block)
-    return found
-
-
-def _may_hold(block: FencedBlock, path: str, names: Names) -> bool:
-    """True if a labelled block can be the file, rather than a command or output about it."""
-    if block.language not in _NOT_CODE or path in names.known:
-        return True
-    name = path.rpartition("/")[2].lower()
-    if block.language in _SHELL:
-        return name.endswith(_SHELL_FILES) or "." not in name
-    return block.language in _TEXT or name.endswith(_TEXT_FILES)
-
-
 def _read_default(
     code: Sequence[FencedBlock],
     blocks: Sequence[FencedBlock],
@@ -332,7 +222,7 @@ def _read_default(
     everything = "\n".join(block.content for block in blocks)
     if not code or not code[0].content.strip():
         return _patch_or(_NO_CODE, everything)
-    edit = FileEdit(path=default_path, content=_whole(code[0].content))
+    edit = FileEdit(path=default_path, content=file_text(code[0].content))
     return _patch_or(FileEdits(edits=(edit,), prose=prose, command=command), everything)
 
 
@@ -394,8 +284,3 @@ def _unwrapped(content: str, path: str) -> str:
         if len(scan.blocks) == 1 and scan.blocks[0].closed and not is_own:
             return scan.blocks[0].content
     return content
-
-
-def _whole(content: str) -> str:
-    """The text of a file: no blank lines before it, one line end after it."""
-    return content.strip("\n") + "\n" if content.strip() else ""

@@ -23,7 +23,7 @@ from agent.events import (
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
-from agent.reply.parse import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
+from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
 from agent.streaming import Emit
 from agent.turn.best import BestState

@@ -21,14 +21,8 @@ from agent.events import (
 from agent.fixing.sources import Sources
 from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.prompt_files import Name, prompt
-from agent.reply.parse import (
-    FileEdits,
-    ParsedReply,
-    PlainAnswer,
-    ShellCommand,
-    Unusable,
-    parse_reply,
-)
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.streaming import Emit, stream_events
 from agent.turn.acting import Actions, End, Outcome, RunTests
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid

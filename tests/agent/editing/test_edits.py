@@ -18,7 +18,7 @@ from agent.editing.edits import (
     unified_diff,
 )
 from agent.editing.source_files import SourceFileError
-from agent.reply.parse import FileEdit
+from agent.reply.parsed import FileEdit
 
 CODE = '''"""Prices."""
 

@@ -25,7 +25,8 @@ from agent.model.http_model import HttpModel
 from agent.model.openai_api import address
 from agent.model.protocol import Reply
 from agent.model.waiting import Patience
-from agent.reply.parse import FileEdits, ShellCommand, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, ShellCommand
 from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, Scripted, failure, serve, text
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from agent.reply.parse import FileEdits, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits
 
 
 def contents(reply: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from agent.reply.named import Names
-from agent.reply.parse import FileEdits, ParsedReply, PlainAnswer, Unusable, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, Unusable
 
 NFC, NFD = "caf\u00e9.py", "cafe\u0301.py"
 KNOWN = (

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.reply.parse import PlainAnswer, ShellCommand, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import PlainAnswer, ShellCommand
 
 KNOWN = ("ops.py",)
 

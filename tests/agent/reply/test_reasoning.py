@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from agent.reply.parse import FileEdits, PlainAnswer, Unusable, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, PlainAnswer, Unusable
 from agent.reply.reasoning import part_reply
 
 DRAFT = "First a draft:\ncalc.py\n```python\nx = 'draft'\n```\nNo, not that.\n"

@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from agent.reply.parse import (
-    FileEdits,
-    Finish,
-    ParsedReply,
-    PlainAnswer,
-    ShellCommand,
-    Unusable,
-    parse_reply,
-)
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, Finish, ParsedReply, PlainAnswer, ShellCommand, Unusable
 
 CORPUS = Path(__file__).parents[2] / "data" / "replies"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CORPUS / "expected.json").read_text())

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.reply.parse import FileEdits, ParsedReply, Unusable, parse_reply
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, ParsedReply, Unusable
 
 KNOWN = ("ops.py", "src/cart.py")
 BLOCK = "<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n"
