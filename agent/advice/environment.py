@@ -11,9 +11,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agent.advice.advice import AdviceInErrors
-from agent.advice.compilers import CompilerNotes
 from agent.advice.failure import EnvironmentFact, FailureContext, Filler
+from agent.advice.messages import AdviceInErrors, CompilerNotes
 from agent.advice.python import PythonFacts
 from agent.editing.source_files import SourceFileError, write_atomically
 from sandbox.box.contract import Sandbox, SandboxError

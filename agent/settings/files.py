@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ConfigError
-from agent.settings.toml_lines import line_of
 
 PROJECT_FILE = ".elagent.toml"
 _MAX_BYTES = 1_000_000
+_TABLE_LINE = re.compile(r"^\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?$")
+_KEY_LINE = re.compile(
+    r"""^\s*(?P<name>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[^\s=]+)*)\s*="""
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,7 @@ def _flattened(
     for section, values in _items(table, text, path, prefix, "a table of settings"):
         where = (*prefix, section)
         for key, value in _items(values, text, path, where, "a section"):
-            place = f"{path}:{line_of(text, (*where, key))}"
+            place = f"{path}:{_line_of(text, (*where, key))}"
             yield f"{section}.{key}", Given(value=value, place=place)
 
 
@@ -127,6 +130,34 @@ def _items(
     table: object, text: str, path: Path, where: tuple[str, ...], kind: str
 ) -> Iterator[tuple[str, object]]:
     if not isinstance(table, dict):
-        line = line_of(text, where)
+        line = _line_of(text, where)
         raise ConfigError(f"{path}:{line}: {'.'.join(where)!r} must be {kind}, e.g. [model]")
     yield from table.items()
+
+
+def _line_of(text: str, key: tuple[str, ...]) -> int:
+    """The line of a key, or of the inline table or table that holds it, or 1.
+
+    `tomllib` does not tell lines, so the text is read once more.
+    """
+    places = _places(text)
+    for length in range(len(key), 0, -1):
+        if key[:length] in places:
+            return places[key[:length]]
+    return 1
+
+
+def _places(text: str) -> dict[tuple[str, ...], int]:
+    places: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := _TABLE_LINE.match(line):
+            table = _key_parts(found["name"])
+            places.setdefault(table, number)
+        elif found := _KEY_LINE.match(line):
+            places.setdefault(table + _key_parts(found["name"]), number)
+    return places
+
+
+def _key_parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

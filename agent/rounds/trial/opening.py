@@ -14,15 +14,15 @@ from typing import Self
 
 from agent.events import Notice
 from agent.mining.finding import find_tasks
-from agent.mining.tasks import TaskFile
+from agent.mining.split import held_out
+from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.mining.trees import CommitTrees, open_trees
 from agent.paths import Paths, make_private
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import Bench, BenchConditions
-from agent.rounds.trial.decision import may_judge, measure
 from agent.rounds.trial.ledger import TrialLedger
 from agent.rounds.trial.program_judge import Judge, open_judge
-from agent.rounds.trial.run import TrialResources
+from agent.rounds.trial.run import TrialResources, expected_s, run_trial
 from agent.rounds.trial.systems import TrialError, served_systems
 from agent.settings.schema import Settings
 from agent.streaming import Emit
@@ -31,8 +31,8 @@ from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
-from learning.promotion.gate import Trial
-from learning.promotion.lineage import tainted
+from learning.promotion.gate import MIN_CONFIRMING, MIN_HELD_OUT, Trial
+from learning.promotion.lineage import made_from, tainted
 from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
 from sandbox.host.children import in_thread
@@ -41,6 +41,7 @@ from sandbox.warm.judge import CheckTask, JudgeResult
 
 _READ_BYTES_PER_S = 9e9
 """Of weights, by two cores of a small machine."""
+_MINUTE_S = 60
 _SEARCH_SHARE = 1 / 3
 """Of the budget, at most, goes into looking for tasks."""
 
@@ -206,7 +207,7 @@ class Trials:
         incumbent = self.in_use
         async with self.bench(emit) as (bench, trees):
             known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch)
-            tasks = may_judge(
+            tasks = _may_judge(
                 known,
                 candidate=candidate.name,
                 incumbent=incumbent,
@@ -222,7 +223,7 @@ class Trials:
                 tokens_per_s=_guessed_speed(await self.model()),
                 switch=switch or LearnerSwitch(),
             )
-            return await measure(
+            return await _announced_trial(
                 candidate, incumbent=incumbent, tasks=tasks, everything=known, means=means
             )
 
@@ -247,3 +248,48 @@ def _guessed_speed(model: InstalledModel) -> float:
     weights = model.gguf or (model.hf and model.hf / "model.safetensors")
     size = weights.stat().st_size if weights and weights.exists() else _READ_BYTES_PER_S / 8
     return _READ_BYTES_PER_S / max(1, size)
+
+
+def _may_judge(
+    known: TaskFile,
+    *,
+    candidate: str,
+    incumbent: str | None,
+    adapters: AdapterStore,
+    store: ExperienceStore,
+) -> Sequence[RepositoryTask]:
+    """The held-out tasks that neither system learned anything about, the oldest first.
+
+    Raises:
+        AdapterError: If the candidate is missing or damaged.
+        StoreError: If the experiences cannot be read.
+    """
+    ids = made_from(adapters, candidate)
+    if incumbent is not None:
+        ids |= made_from(adapters, incumbent)
+    found = (store.get(id_) for id_ in sorted(ids))
+    return held_out(known, [each for each in found if each is not None])
+
+
+async def _announced_trial(
+    candidate: AdapterManifest,
+    *,
+    incumbent: str | None,
+    tasks: Sequence[RepositoryTask],
+    everything: TaskFile,
+    means: TrialResources,
+) -> Trial:
+    """Run the trial of an adapter on these tasks, saying first how long it will take."""
+    plan = means.ledger.plan(candidate.name, incumbent, [task.id for task in tasks])
+    wanted = {*plan.held_out, *plan.confirming}
+    chosen = [task for task in everything.tasks.values() if task.id in wanted]
+    seconds = expected_s(plan, chosen, means)
+    enough = len(plan.held_out) >= MIN_HELD_OUT
+    means.emit(
+        Notice(
+            f"{len(plan.held_out)} held-out tasks and {len(plan.confirming)} fresh ones"
+            f" ({MIN_HELD_OUT} and {MIN_CONFIRMING} are needed)"
+            + (f": at most about {max(1, round(seconds / _MINUTE_S))} min" if enough else "")
+        )
+    )
+    return await run_trial(plan, chosen, means)

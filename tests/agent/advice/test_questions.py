@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.advice.compilers import CompilerNotes
 from agent.advice.failure import FailureContext, failure_of_command, failure_of_test
+from agent.advice.messages import CompilerNotes
 from agent.advice.python_questions import Question, python_questions
 from agent.fixing.sources import Sources
 from sandbox.box.contract import Captured, Ending, Execution

@@ -1,4 +1,7 @@
-"""Passes on what compilers themselves say about why: their notes, helps and suggestions."""
+"""Facts that an error or a compiler states itself: nothing is run.
+
+Libraries that dropped something often name its successor; compilers add notes and suggestions.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,13 @@ from agent.advice.failure import EnvironmentFact, FailureContext
 from sandbox.box.contract import Sandbox
 from sandbox.box.streams import display_safe
 
+_ADVICE_CAP = 400
+_ADVICE_SUBJECT = "the error"
+_ADVICE = re.compile(
+    r"\b(?:instead|did you mean|please use|use [`'\"\w.]+ |replaced (?:with|by)|renamed to"
+    r"|no longer supported|has been (?:removed|renamed|replaced))",
+    re.IGNORECASE,
+)
 _MOST_FACTS = 4
 _MOST_LINES = 4_000
 _TEXT_CAP = 260
@@ -16,6 +26,27 @@ _GCC = re.compile(r"[^\s:]{1,300}:\d{1,9}:(?:\d{1,9}:)? (note|error|warning): (.
 _SUGGESTS = re.compile(r"did you mean|suggested|declared here|expected .{1,200} but", re.IGNORECASE)
 _RUST = re.compile(r"\s{0,20}= (?:help|note): (.{1,600})|(?:help|note): (.{1,600})")
 _TYPESCRIPT = re.compile(r".{0,400}\berror TS\d{1,6}: (.{1,600}Did you mean.{1,300})")
+
+
+class AdviceInErrors:
+    """Repeats the advice in a message as a fact; asks nobody."""
+
+    def key(self, failure: FailureContext) -> str:
+        """Never remembered: it costs nothing."""
+        return ""
+
+    async def facts(
+        self, failure: FailureContext, sandbox: Sandbox
+    ) -> Sequence[EnvironmentFact] | None:
+        """The message, if it says what to do; a failed assertion is the project's own word."""
+        if failure.exception in ("", "AssertionError") or not _ADVICE.search(failure.message):
+            return ()
+        said = " ".join(display_safe(failure.message).split())[:_ADVICE_CAP]
+        return (
+            EnvironmentFact(
+                subject=_ADVICE_SUBJECT, text=f"{failure.exception} says what to do: {said}"
+            ),
+        )
 
 
 class CompilerNotes:
