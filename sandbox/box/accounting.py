@@ -54,7 +54,7 @@ class AccountedSandbox:
     ) -> Execution:
         """Run one command in the wrapped sandbox, and note its status in the list of runs.
 
-        Of a judged job that is left open for the verdict, which `Execution.note` takes.
+        The status of a judged job stays open for the verdict, which `Execution.note` takes.
 
         Raises:
             EngineUnavailableError: After three failures of the engine in a row, without trying.
@@ -70,27 +70,24 @@ class AccountedSandbox:
         label = job.label or _program(job)
         self._ledger.create(self._session, step, label=label, project=self._project)
         self._ledger.start(self._session, step)
+
+        def note(status: Status) -> None:
+            self._ledger.finish(self._session, step, status=status)
+
         try:
             execution = await self._inner.run(job, on_output=on_output, on_stderr=on_stderr)
-        except EngineUnavailableError:
-            self._failures += 1
-            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
-            raise
-        except SandboxError:
-            self._ledger.finish(self._session, step, status=Status.SANDBOX_ERROR)
+        except SandboxError as error:
+            self._failures += isinstance(error, EngineUnavailableError)
+            note(Status.SANDBOX_ERROR)
             raise
         except asyncio.CancelledError:
-            self._ledger.finish(self._session, step, status=Status.CANCELLED)
+            note(Status.CANCELLED)
             raise
         self._failures = 0
-        if not job.judged:
-            self._ledger.finish(self._session, step, status=program_status(execution))
-            return execution
-
-        def note(verdict: Status) -> None:
-            self._ledger.finish(self._session, step, status=verdict)
-
-        return replace(execution, note=note)
+        if job.judged:
+            return replace(execution, note=note)
+        note(program_status(execution))
+        return execution
 
 
 def _program(job: Job) -> str:

@@ -16,7 +16,7 @@ from sandbox.project.declarations.groups import read_groups
 from sandbox.project.declarations.items import Folder, Item, Need, Unread, needs, shortened
 from sandbox.project.declarations.pip_files import requirement_file, requirement_line
 from sandbox.project.declarations.reading import FileTree, strings, table, text_of
-from sandbox.project.declarations.setup_py import read_setup_script
+from sandbox.project.declarations.setup_py import SetupScript, read_setup_script
 
 PLACE = "pyproject.toml"
 _COMPILING = re.compile(r"(?:cython|meson-python|scikit-build(?:-core)?|pybind11)\b", re.IGNORECASE)
@@ -56,20 +56,7 @@ def read_package(tree: FileTree, folder: Path) -> Package:
     lists = _Lists(tree, folder)
     lists.needs += _named_wrongly(pyproject)
     lists.read_standard(project)
-    dynamic = strings(project.get("dynamic"))
-    if not project or "dependencies" in dynamic:
-        lists.needs += _dynamic(tree, folder, pyproject)
-        lists.needs += setup_cfg.option(tree, folder, sections, "install_requires")
-        lists.needs += script.install
-    elif script.install:
-        said = (
-            "its install_requires does not count, as [project] does not call dependencies dynamic"
-        )
-        lists.needs.append(Unread(reason=f"{tree.name(folder / 'setup.py')}: {said}"))
-    if not project or "optional-dependencies" in dynamic:
-        lists.add(lists.extras, _dynamic_extras(tree, folder, pyproject))
-        lists.add(lists.extras, setup_cfg.extras(tree, folder, sections))
-        lists.add(lists.extras, script.extras)
+    lists.read_setuptools(pyproject, sections, script)
     lists.read_poetry(project, table(pyproject, "tool", "poetry"))
     lists.read_flit(table(pyproject, "tool", "flit", "metadata"))
     lists.add(lists.groups, read_groups(pyproject.get("dependency-groups"), lists.lines))
@@ -136,6 +123,28 @@ class _Lists:
         self.needs += self.lines(project.get("dependencies"), "project.dependencies")
         key = "optional-dependencies"
         self.add(self.extras, self.tables(project.get(key), f"project.{key}"))
+
+    def read_setuptools(
+        self, pyproject: Mapping[str, Any], sections: setup_cfg.Sections, script: SetupScript
+    ) -> None:
+        """Read what setuptools adds where there is no `[project]`, or where that says dynamic."""
+        project = table(pyproject, "project")
+        dynamic = strings(project.get("dynamic"))
+        tree, folder = self.tree, self.folder
+        if not project or "dependencies" in dynamic:
+            self.needs += _dynamic(tree, folder, pyproject)
+            self.needs += setup_cfg.option(tree, folder, sections, "install_requires")
+            self.needs += script.install
+        elif script.install:
+            said = (
+                "its install_requires does not count, as [project] does not call dependencies "
+                "dynamic"
+            )
+            self.needs.append(Unread(reason=f"{tree.name(folder / 'setup.py')}: {said}"))
+        if not project or "optional-dependencies" in dynamic:
+            self.add(self.extras, _dynamic_extras(tree, folder, pyproject))
+            self.add(self.extras, setup_cfg.extras(tree, folder, sections))
+            self.add(self.extras, script.extras)
 
     def read_poetry(self, project: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         """Read Poetry's tables; what the standard's say already, they only say the origin of."""
