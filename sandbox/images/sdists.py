@@ -245,7 +245,7 @@ def build_wheel(
         )
     if _NO_COMPILER.search(said):
         raise ImageError(
-            f"building {sdist.filename} needs a compiler, which the lite base image has not: "
+            f"building {sdist.filename} needs a compiler, which the lite base image lacks: "
             "use the base image made from Debian or from the Dockerfile"
         )
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
