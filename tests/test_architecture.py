@@ -28,7 +28,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert modules_after("from tui.cli import run; run(['--help'])").isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("module", ["agent.assistant", "tui.commands.run_tests", "tui.repl"])
+@pytest.mark.parametrize("module", ["agent.assistant", "tui.commands.run_tests", "tui.lines.repl"])
 def test_the_front_end_never_loads_torch(module: str) -> None:
     loaded = modules_after(f"import {module}")
     assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})

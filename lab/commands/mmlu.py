@@ -41,8 +41,8 @@ from learning.evaluation.statistics import Bootstrap
 from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from tui.plain import make_console
 from tui.running import run_async
+from tui.show.plain import make_console
 from tui.wiring import context
 
 QUESTIONS = "JSON lines with subject, question, choices and answer, gzipped or not"

@@ -10,7 +10,7 @@ import click
 from agent.text import format_seconds
 from learning.evaluation.run import OnRow
 from learning.evaluation.samples import Sample
-from tui.pace import Pace
+from tui.show.pace import Pace
 
 
 def say(text: str) -> None:

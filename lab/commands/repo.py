@@ -25,8 +25,8 @@ from lab.report import compare, task_means
 from learning.evaluation.samples import Sample, SampleFile
 from learning.promotion.capability import Capability, known_capabilities
 from tui.commands.learn import Budget
-from tui.plain import Presenter, TextPresenter, make_console, show_all
 from tui.running import open_assistant, run_async
+from tui.show.plain import Presenter, TextPresenter, make_console, show_all
 from tui.wiring import Context, context
 
 _BUDGET_S = 3600.0

@@ -21,8 +21,8 @@ from learning.evaluation.samples import (
     read_samples,
 )
 from learning.evaluation.statistics import Bootstrap, TaskScores, bootstrap_mean
-from tui.page import Span, bars, heading, page, paragraph, spans, table
-from tui.plain import make_console
+from tui.show.page import Span, bars, heading, page, paragraph, spans, table
+from tui.show.plain import make_console
 
 _PERCENT = 100.0
 _BAR = 40

@@ -20,7 +20,7 @@ from textual.widgets import Button, Input, Static
 from agent.approval import Question
 from agent.text import display_safe
 from tui.app.messages import ApprovalAnswer, QuestionAsked
-from tui.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
+from tui.show.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
 
 _TITLES = {
     "edit": "Write this change?",

@@ -13,8 +13,8 @@ from agent.library import adapters as library
 from agent.library.adapters import AdapterRow
 from agent.text import display_safe
 from tui.commands.learn import Budget, write_page
-from tui.plain import make_console, make_presenter, show_all
 from tui.running import open_assistant, run_async
+from tui.show.plain import make_console, make_presenter, show_all
 from tui.wiring import context, place
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from agent.library import experiences as library
 from agent.library.experiences import Experience
 from agent.text import display_safe, format_bytes
-from tui.plain import make_console
+from tui.show.plain import make_console
 from tui.wiring import place
 
 

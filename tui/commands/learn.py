@@ -13,8 +13,8 @@ from agent.library import adapters
 from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
 from agent.rounds.self_play import SelfPlayOptions
 from agent.text import display_safe
-from tui.plain import make_presenter, show_all
 from tui.running import open_assistant, run_async
+from tui.show.plain import make_presenter, show_all
 from tui.wiring import Context, context
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")

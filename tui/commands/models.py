@@ -13,7 +13,7 @@ from agent.library.machine import Machine, this_machine
 from agent.library.models import fetch_model, model_rows, place_of, remove_model, usable
 from agent.paths import Paths, from_environ
 from agent.text import format_bytes
-from tui.plain import TextPresenter, make_console
+from tui.show.plain import TextPresenter, make_console
 
 
 @click.group(help="Show, fetch or remove models.")

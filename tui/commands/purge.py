@@ -16,7 +16,7 @@ from agent.errors import WorkspaceError
 from agent.paths import Paths, from_environ
 from agent.session.kept import ADAPTERS, EXPERIENCES, RepositoryState, kept, remove, size_of
 from agent.text import display_safe, format_bytes, format_seconds
-from tui.plain import make_console
+from tui.show.plain import make_console
 from tui.wiring import repository_root
 
 _KINDS = ("snapshots", "sessions", EXPERIENCES, ADAPTERS, "other")

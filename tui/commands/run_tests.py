@@ -7,9 +7,9 @@ import click
 from agent.approval import Approver
 from agent.events import FixFinished, Notice, TestsFinished
 from agent.reports import RunStatus
-from tui.asking import terminal_approver
-from tui.plain import Presenter, make_presenter
+from tui.lines.asking import terminal_approver
 from tui.running import open_assistant, run_async
+from tui.show.plain import Presenter, make_presenter
 from tui.wiring import Context, contexts
 
 _RED = 1

@@ -19,9 +19,9 @@ from agent.library.images import ensure_base, last_use, list_images, prune_all
 from agent.session.runs import last_runs
 from agent.testing.shell import open_shell
 from agent.text import display_safe, format_bytes, format_seconds
-from tui.asking import terminal_approver
-from tui.plain import TextPresenter, make_console
+from tui.lines.asking import terminal_approver
 from tui.running import open_assistant, run_async
+from tui.show.plain import TextPresenter, make_console
 from tui.wiring import Context, context, place_to_work
 
 

@@ -50,7 +50,7 @@ def talk(
 
             opened = partial(_opened, where)
             return asyncio.run(run_app(where, cast(Mode, mode), opened))
-        from tui.repl import run_repl
+        from tui.lines.repl import run_repl
         from tui.running import run_async
 
         return run_async(run_repl(where, cast(Mode, mode)))
@@ -85,9 +85,9 @@ def _opened(where: Context, approver: Approver) -> Assistant:
 
 async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool) -> int:
     from agent.events import TurnEnding, TurnFinished
-    from tui.asking import terminal_approver
-    from tui.plain import make_presenter, show_all
+    from tui.lines.asking import terminal_approver
     from tui.running import open_assistant
+    from tui.show.plain import make_presenter, show_all
 
     presenter = make_presenter(as_json=as_json)
     approver = terminal_approver(presenter, as_json=as_json, mode=mode)

@@ -21,8 +21,8 @@ from lab.article.results import (
     save_experiment,
 )
 from lab.commands.report import cost_line
-from tui.page import Span, heading, page, paragraph, spans, table
-from tui.plain import make_console
+from tui.show.page import Span, heading, page, paragraph, spans, table
+from tui.show.plain import make_console
 
 TITLES = {
     "mmlu": "1. MMLU: probability of a letter, learned from feedback",

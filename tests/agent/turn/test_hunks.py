@@ -21,7 +21,7 @@ from learning.records import Origin, Verdict
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
-from tui.diffs import parse_diff
+from tui.show.diffs import parse_diff
 
 FILLER = "".join(f"line_{n} = {n}\n" for n in range(12))
 OLD = f"def add(a, b):\n    return a - b\n\n\n{FILLER}\n\ndef half(a):\n    return a\n"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from lab.article.results import ArmRow, ExperimentResult, Figure, paired_row, save_experiment
 from tui.cli import cli
-from tui.page import Span, page, spans, table
+from tui.show.page import Span, page, spans, table
 
 
 def outcome(folder: Path) -> Path:

@@ -40,7 +40,7 @@ from tui.app.transcript.entries import (
     SaidEntry,
     TestsEntry,
 )
-from tui.diffs import draw_diff, parse_diff
+from tui.show.diffs import draw_diff, parse_diff
 from tui.slash import SLASH_COMMANDS, find, mentioned, nearest, split, suggest
 
 FILES = ["src/one.py", "src/two.py", "tests/test_one.py", "README.md"]

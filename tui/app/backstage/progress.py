@@ -141,7 +141,7 @@ class JobProgress:
 
 def _words(event: Progress) -> str:
     from agent.text import format_seconds
-    from tui.plain import amount
+    from tui.show.plain import amount
 
     total = f" of {amount(event.total, event.unit)}" if event.total else ""
     left = f", {format_seconds(event.eta_s)} left" if event.eta_s is not None else ""

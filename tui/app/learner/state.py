@@ -14,7 +14,7 @@ from agent.events import (
     StageStarted,
 )
 from agent.library.rounds import JudgedRound
-from tui.plain import amount
+from tui.show.plain import amount
 
 
 @dataclass(kw_only=True)

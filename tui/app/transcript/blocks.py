@@ -28,8 +28,8 @@ from tui.app.transcript.entries import (
 )
 from tui.app.transcript.markdown import GrowingMarkdown
 from tui.app.transcript.results import TestsBlock
-from tui.diffs import draw_diff, parse_diff
-from tui.render import render, reply_line
+from tui.show.diffs import draw_diff, parse_diff
+from tui.show.render import render, reply_line
 
 _FOLDED_LINES = 8
 _UNFOLDED_LINES = 1000

@@ -7,7 +7,7 @@ import re
 from textual.strip import Strip
 
 from tui.app.transcript.drawn import Drawn
-from tui.render import render_markdown
+from tui.show.render import render_markdown
 
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _GOES_ON = re.compile(r"[ \t]|[-+*] |\d+[.)] ")

@@ -18,7 +18,7 @@ from agent.text import display_safe
 from tui.app.messages import CodeWanted
 from tui.app.transcript.block import EntryBlock
 from tui.app.transcript.entries import TestsEntry
-from tui.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
+from tui.show.render import ending_lines, first_names, mark, red_by_cause, render_report, summary
 
 _MESSAGE_LINES = 6
 _MOST_ROWS = 18

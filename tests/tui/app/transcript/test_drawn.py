@@ -13,7 +13,7 @@ from tests.tui.app.conftest import Opens, type_line, until
 from tui.app.talk import DrawingPace
 from tui.app.transcript.drawn import Drawn
 from tui.app.transcript.markdown import GrowingMarkdown
-from tui.render import render_markdown
+from tui.show.render import render_markdown
 
 ANSWER = """# Title
 

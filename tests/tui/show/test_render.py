@@ -34,7 +34,7 @@ from agent.events import (
 from agent.text import format_bytes, format_seconds
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
-from tui.plain import JsonPresenter, TextPresenter
+from tui.show.plain import JsonPresenter, TextPresenter
 
 
 def report(*outcomes: TestOutcome, status: RunStatus = RunStatus.COMPLETE) -> TestReport:

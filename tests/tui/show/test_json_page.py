@@ -14,7 +14,7 @@ from agent.events import SCHEMA_VERSION, Event, TestsFinished, TurnEnding, to_js
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
-PAGE = Path(__file__).parents[2] / "docs" / "json.md"
+PAGE = Path(__file__).parents[3] / "docs" / "json.md"
 VALUES = {"A report": TestReport, "A result": TestResult, "A frame": Frame}
 
 

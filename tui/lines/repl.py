@@ -15,11 +15,11 @@ from agent.paths import make_private
 from agent.processes import in_thread
 from agent.text import display_safe
 from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, Work
-from tui.diffs import draw_hunk, parse_diff
-from tui.line_prompt import LinePrompt
-from tui.plain import TextPresenter, amount, make_console
-from tui.render import render_diff
+from tui.lines.line_prompt import LinePrompt
 from tui.running import open_assistant
+from tui.show.diffs import draw_hunk, parse_diff
+from tui.show.plain import TextPresenter, amount, make_console
+from tui.show.render import render_diff
 from tui.slash import SLASH_COMMANDS, suggest
 from tui.wiring import Context
 

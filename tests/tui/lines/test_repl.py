@@ -19,7 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from agent.paths import Paths
 from agent.settings.load import load
 from tests.fakes.openai_server import FakeServer, Scripted, serve, text
-from tui.repl import answer_of, run_repl
+from tui.lines.repl import answer_of, run_repl
 from tui.wiring import Context
 
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.text import display_safe
-from tui.render import render_diff
+from tui.show.render import render_diff
 
 SIDE_BY_SIDE_COLUMNS = 120
 """Narrowest terminal with room for two columns of code."""

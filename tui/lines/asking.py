@@ -6,7 +6,7 @@ import sys
 
 from agent.approval import Approver, Decision, Mode, ModeApprover, Question
 from agent.text import display_safe
-from tui.plain import Presenter
+from tui.show.plain import Presenter
 
 
 def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto") -> Approver:

@@ -21,8 +21,8 @@ from agent.events import (
     to_json,
 )
 from agent.text import display_safe, format_bytes, format_seconds
-from tui.pace import Pace
-from tui.render import render
+from tui.show.pace import Pace
+from tui.show.render import render
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from tui.line_prompt import LinePrompt
+from tui.lines.line_prompt import LinePrompt
 
 CTRL_C, ESC, CTRL_D = "\x03", "\x1b", "\x04"
 PATIENCE_S = 5.0

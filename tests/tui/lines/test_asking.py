@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from agent.approval import Question
-from tui.asking import terminal_approver
-from tui.plain import make_presenter
+from tui.lines.asking import terminal_approver
+from tui.show.plain import make_presenter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUESTION = Question(kind="network build", subject="x\x1b[2J-1.tar.gz", detail="What it means.")
 ASK = """
 import asyncio
-from tests.tui.test_asking import QUESTION
-from tui.asking import terminal_approver
-from tui.plain import make_presenter
+from tests.tui.lines.test_asking import QUESTION
+from tui.lines.asking import terminal_approver
+from tui.show.plain import make_presenter
 approver = terminal_approver(make_presenter(as_json=False), as_json=False)
 print("allowed:", asyncio.run(approver.decide(QUESTION)).allowed)
 """

@@ -1,0 +1,1 @@
+"""How things look: events, diffs and pages, drawn the same for every front end."""
