@@ -91,7 +91,7 @@ class AccountedSandbox:
 
 
 def _program(job: Job) -> str:
-    """The name of a job's program; arguments may hold secrets and are not noted."""
+    """Return the name of a job's program; arguments may hold secrets and are not noted."""
     return PurePosixPath(next(iter(job.argv), "")).name[:_LONGEST_LABEL]
 
 

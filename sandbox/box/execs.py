@@ -184,7 +184,7 @@ class _Exchange:
         return StreamEnd.DEADLINE
 
     def _drain(self) -> StreamEnd:
-        """The command is gone: take what has arrived, then leave the stream to whoever holds it."""
+        """Take what has arrived after the command's end, and leave the stream to its other holders."""
         while data := self._receive():
             if not self._deliver(data):
                 return StreamEnd.REFUSED

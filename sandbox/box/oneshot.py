@@ -90,7 +90,7 @@ def running_box(client: APIClient, limits: Limits, spec: BoxSpec) -> Iterator[st
 def attached_box(
     client: APIClient, limits: Limits, spec: BoxSpec, *, streams: Sequence[str]
 ) -> Iterator[tuple[str, socket.socket, bytes]]:
-    """As `running_box`, with the connection to the main process and what it said already."""
+    """Open a box as `running_box`, with the main process's connection and its output so far."""
     name = f"elagent-{spec.labels.get('kind', 'box')}-{secrets.token_hex(8)}"
     options = container_options(limits, spec, now=time.time())
     with ExitStack() as stack:
@@ -216,7 +216,7 @@ class _BoxLife:
         return True
 
     def _see_that_the_box_lives(self, ended: Ended) -> None:
-        """A command that was killed together with its box says nothing about the code.
+        """Raise an error if the box was ended from outside: then its command proves nothing.
 
         The job's user cannot signal the box's own process, so only the engine ends it early. The
         engine may call a box running for a moment after its end, but nothing runs in it any more.
@@ -308,7 +308,7 @@ class _Bounded:
 
 
 def _exit_code(code: int | None) -> int | None:
-    """The engine reports a death by signal n as 128 + n; say -n, as everything in Python does."""
+    """Return -n for a death by signal n, as Python does; the engine reports 128 + n."""
     if code is not None and _SIGNAL_BASE < code < _SIGNAL_BASE + signal.NSIG:
         return _SIGNAL_BASE - code
     return code

@@ -129,7 +129,7 @@ def _host_options(limits: Limits, spec: BoxSpec) -> dict[str, Any]:
 
 
 def _tmpfs(limits: Limits, *, is_warm: bool) -> dict[str, str]:
-    """Every writable place.
+    """Return every writable place, with its mount options.
 
     Where the directory exists in the image, the engine takes that one's mode and ignores `mode`:
     images must have `/tmp` with mode 1777, and neither of ours with any but 0755.

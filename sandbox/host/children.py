@@ -69,7 +69,7 @@ _group: ContextVar[_Group] = ContextVar("children", default=_OF_PROCESS)
 
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """As `asyncio.to_thread`, for what may stop anywhere: a cancellation ends its programs."""
+    """Run a function as `asyncio.to_thread` does; a cancellation also ends its programs."""
     group = _Group()
     _groups.add(group)
 

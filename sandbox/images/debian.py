@@ -103,7 +103,7 @@ def _run(argv: list[str], what: str) -> None:
 
 
 def _scratch() -> str | None:
-    """Memory is twice as fast as a disk here, where there is enough of it."""
+    """Return a scratch folder in memory where there is enough: twice as fast as a disk here."""
     memory = Path("/dev/shm")  # noqa: S108
     try:
         free = shutil.disk_usage(memory).free

@@ -114,7 +114,7 @@ class {owner}(unittest.TestCase):
 def _changed_copies(
     tests: dict[str, SourceFile], doubted: Sequence[str]
 ) -> list[tuple[SourceFile, frozenset[str]]]:
-    """Copies of test files in which the expectations of doubted tests cannot be met."""
+    """Return copies of test files in which the expectations of doubted tests cannot be met."""
     by_file: dict[str, list[str]] = {}
     for test_id in doubted:
         path, _, inside = test_id.partition("::")
@@ -161,7 +161,7 @@ def _find(tree: ast.Module, parts: Sequence[str]) -> ast.FunctionDef | ast.Async
 
 
 def _spoil_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Only what surely runs is changed: a test that could pass honestly would be a false alarm."""
+    """Change only what surely runs: a canary that could pass honestly would be a false alarm."""
     if any("mark" not in ast.dump(decorator) for decorator in function.decorator_list):
         return False  # e.g. a property test, which would search for a smaller counterexample
     done = False

@@ -74,7 +74,7 @@ class Instruments:
         )
 
     def _checking(self, path: str) -> set[str]:
-        """Names of a file's functions that assert something, and of those that are called so."""
+        """Return a file's functions that assert something, or are named so."""
         tree = self._tree(path) if path in self._contents else None
         functions = [n for n in ast.walk(tree or ast.Module([], [])) if isinstance(n, _FUNCTIONS)]
         return {
@@ -97,7 +97,7 @@ class Instruments:
             return None
 
     def _imported(self, path: str) -> frozenset[tuple[str, str]]:
-        """Names that a file's imports bind, with each module that they may come from."""
+        """Yield the names that a file's imports bind, with each module that they may come from."""
         tree = self._tree(path)
         found: set[tuple[str, str]] = set()
         for node in ast.walk(tree) if tree is not None else ():

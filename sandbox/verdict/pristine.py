@@ -210,7 +210,7 @@ def _is_metadata(path: str) -> bool:
 
 
 def _plugin_files(contents: Mapping[str, bytes]) -> frozenset[str]:
-    """Files of the project that its tests or its configuration load as plugins of the test runner."""
+    """Find the project's files that tests or configuration load as plugins of the runner."""
     names: set[str] = set()
     for path, content in contents.items():
         name = PurePosixPath(path).name
@@ -231,7 +231,7 @@ def _plugin_files(contents: Mapping[str, bytes]) -> frozenset[str]:
 
 
 def _pinned_by_links(files: Sequence[SourceFile]) -> frozenset[str]:
-    """Files that verdicts rest on under another name: a link among the tests leads to them."""
+    """Find files on which verdicts rest under another name: a link among the tests leads there."""
     present = {file.path: file for file in files}
     ends = [
         end

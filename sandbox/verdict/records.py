@@ -185,7 +185,7 @@ class RecordReader:
         )
 
     def _is_outweighed(self, result: TestResult) -> bool:
-        """Of two tests of one name, or of one that ran twice, the worse is the answer."""
+        """True if an earlier result of the same name is worse: the worse one is the answer."""
         earlier = self._results.get(result.id)
         if earlier is None or earlier.outcome is result.outcome:
             return False

@@ -162,7 +162,7 @@ class TestReport:
 
     @property
     def verdict(self) -> Status:
-        """The run in one of the words that every shape of box uses.
+        """The verdict on the run, in the statuses that every shape of box uses.
 
         A run in which nothing is red and something needed the network says just that.
         """

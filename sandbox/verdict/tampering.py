@@ -51,7 +51,7 @@ _BINARIES = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".pyo", ".egg", ".zip", ".
 
 
 def sign_of_tampering(path: str, before: bytes | None, after: bytes) -> str:
-    """The first sign in what an edit added to a file; empty if there is none.
+    """Return the first sign of tampering in the lines that an edit added; empty if there is none.
 
     `before` is None for a file that is new. Only added lines count: what was there stays usual.
     """
@@ -72,7 +72,7 @@ def sign_of_tampering(path: str, before: bytes | None, after: bytes) -> str:
 
 
 def _shadowed(path: str) -> str:
-    """The module of the library or of the test runner that a new file would hide."""
+    """Return the standard-library or test-runner module that a new file would shadow."""
     parts = PurePosixPath(path).parts
     parts = parts[1:] if parts[0] == "src" and len(parts) > 1 else parts
     if len(parts) > 1 and parts[1] != "__init__.py":
@@ -83,7 +83,7 @@ def _shadowed(path: str) -> str:
 
 
 def _always_equal(text: str) -> frozenset[str]:
-    """Names of the comparisons in a module that return the same whatever they are given."""
+    """Return the names of comparisons in a module that give the same result for any operand."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

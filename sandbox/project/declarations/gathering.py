@@ -113,7 +113,7 @@ class Gathering:
 
     @property
     def local(self) -> frozenset[str]:
-        """The names of all that is put in from a folder."""
+        """The names of all packages that come from a folder."""
         return frozenset(self._local)
 
     def lines(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class _Parser(ArgumentParser):
 
 
 def _parser() -> _Parser:
-    """The options that a requirement file may hold."""
+    """Return a parser of the options that a requirement file may hold."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     for short, long in (("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")):
         parser.add_argument(short, long, action="append", default=[])

@@ -52,7 +52,7 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
 
 
 class _Unlogged:
-    """The hooks of a test that is nobody's to look at: all are called, only we hear of its end."""
+    """Hooks of a canary: all others are called as usual, but only our own hear of its end."""
 
     def __init__(self, hooks: Any, test_id: str, phases: PhaseResults) -> None:  # noqa: ANN401
         self._hooks = hooks
@@ -68,7 +68,7 @@ class _Unlogged:
 
 
 class Plugin:
-    """The hooks that see what happened."""
+    """Hooks that report each test, and put the canaries among them."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Plugin:
         config.args = [*hidden, *args]
 
     def _canary(self, node: Any) -> str:  # noqa: ANN401
-        """The id of a test that must fail, or of its file; empty for everything else."""
+        """Return the id of a canary or of its file; empty for everything else."""
         path = self._canary_files.get(
             realpath(getattr(node, "path", None) or getattr(node, "fspath", None) or "/")
         )
@@ -268,13 +268,13 @@ class Plugin:
 
 
 def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
-    """The item's own class, with these hooks."""
+    """Return the item's own class with these hooks."""
     kind: Any = type(item)
     return type(kind)(kind.__name__, (kind,), {"ihook": hooks})
 
 
 def _own_choice(config: pytest.Config) -> list[str]:
-    """The project's `testpaths`, which pytest itself heeds only in the root folder of the run."""
+    """Return the project's `testpaths`, which pytest heeds only in the root folder of the run."""
     if config.inipath is None or config.inipath.parent != config.invocation_params.dir:
         return config.args
     if config.args != [str(config.invocation_params.dir)]:

@@ -87,7 +87,7 @@ def _tell_missing(reporter: Reporter, only: list[str], ids: list[str]) -> None:
 
 
 def _canaries(paths: list[str]) -> list[Any]:
-    """The tests that must fail, from files beside this one."""
+    """Load the canaries from files beside this one."""
     found: list[Any] = []
     for path in paths:
         name = os.path.splitext(os.path.basename(path))[0]
@@ -102,7 +102,7 @@ def _canaries(paths: list[str]) -> list[Any]:
 
 
 def _named(top: str, loose: list[str], target: str) -> Any:  # noqa: ANN401
-    """The tests in a file or below a folder, or one that a node id names."""
+    """Load the tests in a file or below a folder, or one test by its node id."""
     place, _, inside = target.partition("::")
     base = next((folder for folder in loose if _is_below(place, folder)), top)
     if inside or os.path.isfile(place):
@@ -173,7 +173,7 @@ class ReportingResult(unittest.TextTestResult):
             self._reporter.result(test_id, outcome=outcome, **fields)
 
     def _answered_by(self, fixture: Any) -> list[str]:  # noqa: ANN401
-        """The tests that never start for what happened here; without any, the class or module."""
+        """Return the tests that cannot start after this failure; without any, the class or module."""
         match = _FIXTURE.fullmatch(_identity(fixture))
         if match is None:
             return [_identity(fixture)]
@@ -193,7 +193,7 @@ class ReportingResult(unittest.TextTestResult):
         return fields
 
     def _import_failure(self, text: str) -> dict[str, Any]:
-        """The loader turns a failed import into text: read the place and the reason back."""
+        """Read place and reason of a failed import from the text that the loader made of them."""
         frames = []
         for path, line, function in _FRAME.findall(text):
             inside = self._reporter.relative(path)
@@ -239,11 +239,11 @@ class ReportingResult(unittest.TextTestResult):
 
 
 def _owners(test: Any) -> tuple[str, str]:  # noqa: ANN401
-    """The names of the class and of the module whose fixtures the test waits for."""
+    """Return the names of the class and of the module whose fixtures the test needs."""
     kind = type(test)
     return strclass(kind), kind.__module__
 
 
 def _identity(test: Any) -> str:  # noqa: ANN401
-    """The id; for a module that was not loaded, the module's name without the loader's class."""
+    """Return the id of a test; for a module that was not loaded, the module's name."""
     return _LOADER.sub("", str(test.id()), count=1)

@@ -58,7 +58,7 @@ class _Sources:
         return self._trees[path]
 
     def others(self, path: str) -> Iterator[str]:
-        """Files that a test may take functions from that assert for it: none that an edit changed."""
+        """Yield files whose functions may assert for a test; none that an edit changed."""
         text = content_of(self._files[path])
         for name in self._files:
             if name == path or not name.endswith(".py") or name in self._changed:

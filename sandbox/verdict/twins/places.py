@@ -147,7 +147,7 @@ class Finder:
     def _equal(
         self, expected: ast.expr, *, close: bool = False, nothing: TwinChange | None = None
     ) -> TwinPlace:
-        """An expectation of a value; one that is `close` must move by more than a tolerance."""
+        """Return the place of an expected value; a `close` one must move by more than a tolerance."""
         text = "" if close and not _is_float(expected) else other_literal(expected, self.draw)
         other = _whole(expected, text or f"{self.helper}({self._text(expected)})")
         return TwinPlace(others=(other,), nothing=(nothing or _whole(expected, "object()"),))
@@ -186,7 +186,7 @@ class Finder:
                 return []
 
     def _context(self, expression: ast.expr) -> list[TwinPlace]:
-        """An exception that must be raised."""
+        """Return the place of an exception that must be raised."""
         match expression:
             case ast.Call(func=func, args=[kind, *_]) if _name(func) in _RAISES:
                 others = [name for name in _EXCEPTIONS if name not in self._text(kind)]

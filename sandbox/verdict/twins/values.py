@@ -10,7 +10,7 @@ _UNWRITTEN = object()
 
 
 def other_literal(node: ast.expr, draw: random.Random) -> str:
-    """Source of another value of the type that is written out here; empty if none is."""
+    """Return source of another value of the type that is written out here; empty if none is."""
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -20,7 +20,7 @@ def other_literal(node: ast.expr, draw: random.Random) -> str:
 
 
 def helper(name: str) -> str:
-    """Source of a function that gives another value of the type that it is given."""
+    """Return source of a function that gives another value of its argument's type."""
     return f"""
 
 def {name}(value):

@@ -230,7 +230,7 @@ class _RolesAtWork:
         self._look()
 
     def _look(self) -> None:
-        """The last process, the judge's if there is one, decides when the run is over."""
+        """End the run with its last process, which is the judge's if there is one."""
         if self._processes[-1].pid in self._server.statuses:
             self._ended = self._ended or "exited"
 

@@ -35,7 +35,7 @@ def read_poetry(data: Mapping[str, Any]) -> Iterator[Locked]:
 
 
 def _markers(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """The release's own markers: one text, or one for each group; and the Pythons it is for."""
+    """Return the release's markers (one text, or one for each group) and its Python versions."""
     markers = entry.get("markers")
     given = list(markers.values()) if isinstance(markers, dict) else [markers]
     if found := tuple(text for text in given if isinstance(text, str) and text):
