@@ -1,1 +1,1 @@
-"""Help beside a failure: what the installed libraries say, and what earlier repairs here teach."""
+"""Advice on a failure: facts of the installed libraries and lessons of earlier repairs."""

@@ -1,6 +1,6 @@
-"""Asks all fillers about a failure, and remembers the answers on disk per image.
+"""Asks all sources of facts about a failure, and caches the answers on disk by image.
 
-An image holds one version of each library, so what it said once it says again.
+An image holds one version of each library, so its answers do not change.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from sandbox.box.contract import Sandbox, SandboxError
 
 _MOST_FACTS = 4
 WORDING = 3
-"""Counts the ways in which facts were worded: what was said in another one is asked again."""
+"""Version of the wording of facts: cached facts in another wording are asked for again."""
 _MOST_CACHED = 500
 FILLERS: tuple[Filler, ...] = (PythonFacts(), AdviceInErrors(), CompilerNotes())
 
 
 class Environment:
-    """The box as somebody who can be asked."""
+    """Asks for facts about a failure in a sandbox."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Environment:
         self._say = say
 
     async def facts(self, failure: FailureContext) -> tuple[EnvironmentFact, ...]:
-        """What the environment says about a failure; empty if it says nothing, or cannot.
+        """Facts about a failure; empty if there are none.
 
-        A box that gives no answer costs the facts, never the job: it is said and that is all.
+        A sandbox without an answer costs the facts, never the job: only a notice is emitted.
         """
         found = [fact for filler in self._fillers for fact in await self._ask(filler, failure)]
         return tuple(dict.fromkeys(found))[:_MOST_FACTS]

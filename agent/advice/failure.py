@@ -1,4 +1,4 @@
-"""What is asked and what comes back; how each language answers is in modules of its own."""
+"""The question and the answer of advice: a failure with its context, and facts about it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _OUTPUT_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureContext:
-    """One error, with what is needed to know what it is about."""
+    """One error with the sources and output that explain it."""
 
     exception: str
     message: str
     texts: tuple[str, ...] = ()
-    """The source files on the way to it, the innermost first."""
+    """Source files of its traceback, the innermost first."""
     project_modules: frozenset[str] = frozenset()
-    """First parts of the project's own module names: never asked about."""
+    """Top-level names of the project's own modules: no question is about them."""
     output: str = ""
-    """What the tool printed, for tools that say why themselves."""
+    """Output of the tool, for compilers that explain errors themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +51,18 @@ class EnvironmentFact:
 
 
 class Filler(Protocol):
-    """Knows how one language or tool can be asked."""
+    """A source of facts for one language or tool."""
 
     def key(self, failure: FailureContext) -> str:
-        """What the answer depends on besides the image; empty if it is not worth remembering."""
+        """Cache key of the answer within an image; empty if the answer is not cached."""
         ...
 
     async def facts(
         self, failure: FailureContext, sandbox: Sandbox
     ) -> Sequence[EnvironmentFact] | None:
-        """What the environment says about a failure; empty if this filler has nothing to ask.
+        """Facts about a failure; empty if this source has no question about it.
 
-        None when there was a question and no answer came in time: that is not to be remembered.
+        None if no answer came in time: that is not cached.
 
         Raises:
             SandboxError: If the box cannot be used.

@@ -1,4 +1,4 @@
-"""Help for a failure beside the failure itself: facts of the environment, lessons of the past."""
+"""Gathers advice on a failure: facts of the environment and lessons of earlier repairs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_TESTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What can be said to the model about one failure."""
+    """Facts and hints for the model about one failure."""
 
     facts: tuple[EnvironmentFact, ...] = ()
     hints: Hints = field(default_factory=Hints)
@@ -39,7 +39,7 @@ class Advice:
 
 
 class Advisor:
-    """Asks whoever may be asked; without an environment or lessons that part stays empty."""
+    """Gathers facts and hints; without an environment or lessons that part stays empty."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Advisor:
         return await self._about(failure_of_test(result, sources))
 
     async def explain(self, failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
-        """What to tell the model after a command or tests that failed; the person hears of hints."""
+        """Texts for the model after a failed command or test run; the person is told of used hints."""
         texts: list[str] = []
         for failure in _failures(failed, sources):
             advice = await self._about(failure)
@@ -72,7 +72,7 @@ class Advisor:
         return Advice(facts=facts, hints=await self._hints(failure))
 
     async def _hints(self, failure: FailureContext) -> Hints:
-        """Lessons of the past; a store that cannot be read costs them, never the job."""
+        """Hints from lessons; a store that cannot be read costs the hints, never the job."""
         if not (failure.exception or failure.message):
             return Hints()
         try:

@@ -1,4 +1,4 @@
-"""Lessons: verified repairs of this repository as short text, found again by the error they cured.
+"""Lessons: verified repairs of this repository as short text, found by the error that they fixed.
 
 Only the lines that the harness and the diff of the repair give go in: no README, no web page, no
 words of a dependency.
@@ -108,7 +108,7 @@ def _lesson(item: Experience, failed: Experience | None) -> RepairLesson | None:
 
 
 def _error(item: Experience, failed: Experience | None) -> str:
-    """The error that the repair cured: as its prompt said it, else as the failing step's tests did."""
+    """The error that the repair fixed: from its prompt, else from the failing step's tests."""
     for message in reversed(item.messages):
         if match := _FAILING.search(message.content):
             return match[1][:_ERROR_CAP]

@@ -29,16 +29,16 @@ _TYPESCRIPT = re.compile(r".{0,400}\berror TS\d{1,6}: (.{1,600}Did you mean.{1,3
 
 
 class AdviceInErrors:
-    """Repeats the advice in a message as a fact; asks nobody."""
+    """Turns the advice in an error's message into a fact."""
 
     def key(self, failure: FailureContext) -> str:
-        """Never remembered: it costs nothing."""
+        """Empty: the answer is not cached."""
         return ""
 
     async def facts(
         self, failure: FailureContext, sandbox: Sandbox
     ) -> Sequence[EnvironmentFact] | None:
-        """The message, if it says what to do; a failed assertion is the project's own word."""
+        """The message if it gives advice; a failed assertion is the project's own text."""
         if failure.exception in ("", "AssertionError") or not _ADVICE.search(failure.message):
             return ()
         said = " ".join(display_safe(failure.message).split())[:_ADVICE_CAP]
@@ -50,10 +50,10 @@ class AdviceInErrors:
 
 
 class CompilerNotes:
-    """Answers from the output alone: nothing is run."""
+    """Turns compilers' notes in the output into facts."""
 
     def key(self, failure: FailureContext) -> str:
-        """Not remembered."""
+        """Empty: the answer is not cached."""
         return ""
 
     async def facts(

@@ -1,4 +1,4 @@
-"""Asks an installed Python library, in a box without the project, what a failing use should be."""
+"""Asks installed Python libraries, in a box without the project, for the right use of a name or call."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class PythonFacts:
     """Answers for AttributeError, ImportError, NameError, wrong calls and deprecations."""
 
     def key(self, failure: FailureContext) -> str:
-        """The questions: a library of one version always answers in the same way."""
+        """The questions as text: a library of one version always gives the same answers."""
         questions = python_questions(failure)
         return json.dumps(questions) if questions else ""
 
     async def facts(
         self, failure: FailureContext, sandbox: Sandbox
     ) -> Sequence[EnvironmentFact] | None:
-        """Signatures and first doc lines of what is really there.
+        """Signatures and first doc lines of the names that exist.
 
         Raises:
             SandboxError: If the box cannot be used.
@@ -47,7 +47,7 @@ class PythonFacts:
 
 
 def introspection(questions: Sequence[Question], nonce: str) -> Job:
-    """The job that answers questions: our program alone, in a box with none of the project's files."""
+    """The sandbox job that answers questions: our program alone, without the project's files."""
     program = resources.files("agent.advice").joinpath(_PROGRAM).read_bytes()
     return Job(
         argv=["python3", "-I", f"{HARNESS_DIR}/{_PROGRAM}"],
@@ -58,7 +58,7 @@ def introspection(questions: Sequence[Question], nonce: str) -> Job:
 
 
 def read_answers(execution: Execution, nonce: str) -> list[Mapping[str, Any]] | None:
-    """The answers that a job gave; None if it did not get to give any."""
+    """The answers in a job's output; None if it ended before them."""
     for line in reversed(execution.stdout.text.splitlines()):
         said, _, data = line.partition(" ")
         if said == nonce:
@@ -101,7 +101,7 @@ def _fact(answer: Mapping[str, Any]) -> EnvironmentFact | None:
 def _about_attribute(
     subject: str, missing: str, near: Sequence[Mapping[str, Any]], *, instance: bool
 ) -> str:
-    """What to write instead: a small model passes over what is only stated."""
+    """A sentence that says what to write instead: small models overlook mere statements."""
     first, *others = (_described(item) for item in near[:_MOST_DESCRIBED])
     there = "." if instance else f"{subject}."
     sentence = f"{subject} has no {missing}: do not use it. Use {there}{first}"

@@ -1,4 +1,4 @@
-"""From a Python error to questions about what is installed; pure text, nothing is run here."""
+"""Turns a Python error into questions about the installed libraries, from its text alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUOTED_NAME = re.compile(
 
 
 def python_questions(failure: FailureContext) -> tuple[Question, ...]:
-    """What to ask about a failure; empty if it is about the project's own code alone."""
+    """Questions about a failure; empty if it concerns only the project's own code."""
     return tuple(_questions(failure))[:_MOST_QUESTIONS]
 
 
@@ -80,7 +80,7 @@ def _about_attribute(dotted: str, name: str, failure: FailureContext) -> Iterato
 
 
 def _about_mentioned(failure: FailureContext, modules: list[str]) -> Iterator[Question]:
-    """The signatures of what a deprecation says to use instead."""
+    """Questions for the signatures of the successors that a deprecation names."""
     for match in _QUOTED_NAME.finditer(failure.message):
         dotted = match[1] or match[2]
         yield {

@@ -1,4 +1,4 @@
-"""What an error is about, without its values: how two errors are told to be alike."""
+"""Signature of an error without its values, and the likeness of two errors."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def signature_of(exception: str, message: str) -> ErrorSignature:
 
 
 def likeness(one: ErrorSignature, other: ErrorSignature) -> float:
-    """How alike two errors are, from 0 to 1; 0 unless they are of the same type.
+    """Likeness of two errors from 0 to 1; 0 for different types.
 
-    Of a failed check the words say nothing ("assert # == #"): it has to mention the same names.
+    The words of a failed check ("assert # == #") do not count: it has to mention the same names.
     """
     if one.exception != other.exception:
         return 0.0

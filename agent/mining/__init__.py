@@ -1,1 +1,1 @@
-"""Tasks from a repository's own history: a function is broken again, its tests are the judge."""
+"""Mines tasks from a repository's commits: a function is broken, and its tests judge the repair."""

@@ -1,4 +1,4 @@
-"""Finds tasks in a repository's history: each is tried in the sandbox, and remembered.
+"""Mines a repository's commits for tasks; each candidate is tried in the sandbox and recorded.
 
 A function becomes a task if the commit's tests pass, and at least one of them fails every time when
 the function is broken: with its body of the commit before, else with none. The failure must lead
@@ -27,11 +27,11 @@ from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport
 
 _MOST_UNFIT = 5
-"""After so many commits in a row whose tests can judge nothing, older ones will not do it either."""
+"""After so many commits in a row whose tests cannot judge, the search ends."""
 ENOUGH = 120
-"""More tasks are not looked for."""
+"""The search ends with so many tasks."""
 _SLOWEST_S = 60.0
-"""A suite that takes longer judges no small task: each is run several times."""
+"""Longest duration of a suite: each is run several times for a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,12 @@ class _Way:
     broken: str
     id: str
     key: str
-    """Under which it is remembered that this makes no task."""
+    """Key under which a rejection is recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
-    """A commit whose tests can judge."""
+    """A commit whose tests can judge tasks."""
 
     commit: Commit
     tree: CommitTree
@@ -91,7 +91,7 @@ async def find_tasks(
     if line:
         await search.try_failures(line[0], failures)
     if todo:
-        emit(StageStarted("looking for tasks in the history"))
+        emit(StageStarted("looking for tasks in the commits"))
     for number, commit in enumerate(todo):
         if len(known.in_time) >= enough or search.late() or search.unfit >= _MOST_UNFIT:
             break
@@ -110,11 +110,11 @@ async def find_tasks(
 
 
 class _Search:
-    """One search through the history."""
+    """One search through the commits."""
 
     def __init__(
         self,
-        history: RepositoryLog,
+        log: RepositoryLog,
         trees: CommitTrees,
         known: TaskFile,
         emit: Emit,
@@ -124,9 +124,9 @@ class _Search:
     ) -> None:
         self.late = late
         self.unfit = 0
-        """How many commits in a row could judge nothing."""
+        """Number of commits in a row whose tests could not judge."""
         self._switch = switch
-        self._history = history
+        self._log = log
         self._trees = trees
         self._known = known
         self._emit = emit
@@ -134,8 +134,8 @@ class _Search:
         self._ground: _Ground | None = None
 
     async def examine(self, commit: Commit, on_part: Callable[[float], None]) -> bool:
-        """Try every candidate of a commit, saying which share is done; whether all were tried."""
-        touched = await in_thread(self._history.candidates, commit)
+        """Try every candidate of a commit, reporting the share done; True if all were tried."""
+        touched = await in_thread(self._log.candidates, commit)
         new = [each for each in touched if self._is_new(each)]
         for number, candidate in enumerate(new, 1):
             if self.late():
@@ -176,13 +176,13 @@ class _Search:
             await self._try(ground, candidate, [way])
 
     def _is_new(self, candidate: ChangedFunction) -> bool:
-        """Whether this function was not seen in a later commit in the same form."""
+        """True unless a later commit has this function in the same form."""
         form = _form(candidate)
         known = ((*task.place, task.real) for task in self._known.tasks.values())
         return form not in self._seen and form not in known
 
     async def _standing(self, commit: Commit) -> _Ground | None:
-        """The commit with its tests run once; None, said once, if they can judge nothing."""
+        """The commit after one run of its tests; None, with a notice, if they cannot judge."""
         if self._ground is None or self._ground.commit != commit:
             tree = await self._trees.at(commit.id)
             green = await tree.runner.run()
@@ -210,7 +210,7 @@ def _form(candidate: ChangedFunction) -> tuple[str, str, str]:
 
 
 def _ways(candidate: ChangedFunction) -> list[_Way]:
-    """How a candidate can be broken, the better way first."""
+    """The ways to break a candidate, the better first."""
     older = candidate.older or ""
     texts: list[tuple[Kind, str | None]] = [
         ("older", with_older_body(candidate.source, candidate.function, older)),
@@ -226,7 +226,7 @@ def _ways(candidate: ChangedFunction) -> list[_Way]:
 
 
 def _unfit(report: TestReport) -> str:
-    """Why a commit's tests can judge nothing; empty if they can."""
+    """The reason why a commit's tests cannot judge tasks; empty if they can."""
     if report.status is not RunStatus.COMPLETE:
         return f"its tests do not run ({report.status.value.replace('_', ' ')})"
     if not report.passed_ids:

@@ -1,7 +1,7 @@
 """Breaks one function of a Python file: its body becomes an older one, or raises.
 
-Signature, decorators and docstring stay, so that what is left says what the function is to do.
-Everything is read with `ast`; nothing is executed.
+Signature, decorators and docstring stay, so the rest still says what the function shall do. The
+module reads with `ast` and executes nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent.editing.python_source import (
 )
 
 MOST_LINES = 30
-"""A longer function is no small task."""
+"""Most lines of a function that can be a task."""
 _STUB = "raise NotImplementedError"
 
 

@@ -1,4 +1,4 @@
-"""The commits of a repository and what each of them touched, read and never checked out."""
+"""Reads the commits of a repository and the functions that each touched; checks nothing out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.verdict.pristine import Pristine
 
 MOST_COMMITS = 200
 MOST_CHARACTERS = 8_000
-"""Of a file: the model has to read it and to write it again."""
+"""Largest file of a task: the model has to read and rewrite it."""
 _FIELDS = 2
 _DEFINED = re.compile(r"\bdef (\w+)")
 
@@ -34,7 +34,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedFunction:
-    """A function that a commit touched, and perhaps what it was before."""
+    """A function that a commit touched, with the file before the commit if there was one."""
 
     commit: Commit
     path: str
@@ -65,7 +65,7 @@ def commits(root: Path, environ: Mapping[str, str], *, most: int = MOST_COMMITS)
 
 @dataclass(slots=True)
 class RepositoryLog:
-    """Reads a repository's commits; what was read once is remembered by its blob id."""
+    """Reads a repository's commits; caches files by their blob ids."""
 
     root: Path
     environ: Mapping[str, str]
@@ -138,7 +138,7 @@ class RepositoryLog:
         return self._texts[blob]
 
     def _fetch(self, blobs: Iterable[str]) -> None:
-        """Read stored files, those that are new together."""
+        """Read the stored files that are not cached yet, in one call."""
         new = [blob for blob in dict.fromkeys(blobs) if blob not in self._texts]
         if not new:
             return

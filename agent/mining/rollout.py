@@ -1,4 +1,4 @@
-"""One system tries one task, as the fix loop would: the same prompt, checks and judgement, once."""
+"""One rollout of a model on a repository task: prompt, checks and judgement of the fix loop."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryRollout:
-    """One try and everything that an experience of it needs."""
+    """One completion of a task, with all that an experience of it needs."""
 
     sample: Sample
     asked: Asked | None = None
-    """None where the prompt did not fit."""
+    """None if the prompt did not fit the context."""
     after: str = ""
-    """The file that the reply gave; empty if it gave none."""
+    """The file in the reply; empty without one."""
     evidence: tuple[Evidence, ...] = ()
-    """Why it failed."""
+    """Evidence of its failure."""
     judgement: Judgement | None = None
 
 
 def prompts_digest() -> str:
-    """Key of what every task is asked with."""
+    """Digest of the prompts that every task is asked with."""
     return text_digest(prompt("fix_system") + prompt("fix_user"))
 
 
@@ -64,9 +64,9 @@ async def roll_out(
     seed: int = 0,
     reword: Reword = lambda messages: messages,
 ) -> RepositoryRollout:
-    """Let a model try a task once. A pass has all its tests green and no other red.
+    """Let a model try a task once. A pass makes all red tests green and no other test red.
 
-    No facts and no hints are in the prompt: both depend on what else happened.
+    The prompt holds no facts and no hints: both depend on the session.
 
     Raises:
         SandboxError: If the sandbox gives no answer.
@@ -131,14 +131,14 @@ def _status(judgement: Judgement) -> tuple[Status, str]:
 
 
 class _Spent:
-    """What the one reply and the runs of the tests took."""
+    """Costs of the reply and of the test runs."""
 
     def __init__(self) -> None:
         self.reply: ReplyFinished | None = None
         self.sandbox_s = 0.0
 
     def take(self, event: Event) -> None:
-        """Note what an event says of the cost."""
+        """Add the costs that an event reports."""
         if isinstance(event, ReplyFinished):
             self.reply = event
         elif isinstance(event, TestsFinished):

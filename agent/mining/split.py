@@ -1,4 +1,4 @@
-"""Which tasks may judge an adapter: later ones, about nothing that it learned from."""
+"""Splits tasks by time: experience comes from older ones, later ones are held out for judging."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from agent.mining.tasks import RepositoryTask, TaskFile
 from learning.records import Experience
 
 EXPERIENCE_SHARE = 1 / 3
-"""Of the tasks that are known when the line is drawn; it stays where it is as history grows."""
+"""Share of the tasks known when the cutoff is set; the cutoff stays as commits are added."""
 
 
 def older_part(known: TaskFile) -> Sequence[RepositoryTask]:
-    """The tasks that experience may be made of, the oldest first."""
+    """The tasks to make experience from, oldest first."""
     return [task for task in known.in_time if task.order <= _cutoff(known)]
 
 
 def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[RepositoryTask]:
-    """The later tasks, the oldest first, without those that something learned is about."""
+    """The later tasks, oldest first, without those that a learned experience is about."""
     taught = list(learned)
     return [
         task
@@ -28,7 +28,7 @@ def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[Reposit
 
 
 def overlaps(task: RepositoryTask, experience: Experience) -> bool:
-    """Whether an experience is about the tests or the function of a task, or shows its answer.
+    """True if an experience is about the tests or the function of a task, or shows its answer.
 
     A file is shown and written whole, so one repair shows the answers to all tasks of its file.
     """
@@ -48,10 +48,10 @@ def _shown(experience: Experience) -> str:
 
 
 def _cutoff(known: TaskFile) -> tuple[int, str]:
-    """Where the older part ends: for good, once a whole search has shown what there is.
+    """The end of the older part in time; fixed once a search has gone through all commits.
 
-    Until then it can only move back, as a search goes from the newest commit to the oldest: what
-    was held out stays so.
+    Before that it only moves back, as a search goes from the newest commit to the oldest: a held-out
+    task stays held out.
     """
     if known.cutoff is None:
         tasks = known.in_time

@@ -1,4 +1,4 @@
-"""A task from the repository's history, and the file that keeps what was found."""
+"""A task mined from a repository's commits, and the file of all tasks."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, Te
 
 Kind = Literal["older", "stub", "failure"]
 RULES = "2"
-"""Which rules made the tasks: results under other rules are not comparable."""
+"""Version of the rules that make tasks: results under other rules are not comparable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryTask:
-    """A file that is broken in one function, and the tests that say so."""
+    """A file that is broken in one function, with the tests that fail for it."""
 
     id: str
     commit: str
-    """The state of all other files, and of the tests."""
+    """The commit that all other files and the tests are taken from."""
     committed_at: int
     path: str
     function: str
     """Qualified; all that differ, with commas, where a recorded failure is more than one."""
     kind: Kind
     broken: str
-    """The file as it is shown to the model."""
+    """The broken file, as the model sees it."""
     green: tuple[str, ...]
-    """Tests that pass in spite of it."""
+    """Tests that pass with the broken file."""
     failing: tuple[TestResult, ...]
     """Tests that pass with the real file and fail every time with the broken one."""
     duration_s: float
-    """Of a run of all tests."""
+    """Duration of a run of all tests."""
     real: str = ""
-    """The function as it was before it was broken: what must not have been learned."""
+    """The function before it was broken: text that an adapter must not have learned."""
 
     @property
     def place(self) -> tuple[str, str]:
-        """What the task is about: file and function."""
+        """File and function of the task."""
         return self.path, self.function
 
     @property
     def order(self) -> tuple[int, str]:
-        """Tasks in time; those of one commit in an order of their own."""
+        """Sort key: time, then id within one commit."""
         return self.committed_at, self.id
 
     @property
@@ -57,7 +57,7 @@ class RepositoryTask:
 
     @property
     def report(self) -> TestReport:
-        """The run of all tests on the broken file, as far as it matters."""
+        """Report on the broken file with the results that judging needs."""
         passed = (TestResult(id=name, outcome=TestOutcome.PASSED) for name in self.green)
         return TestReport(
             status=RunStatus.COMPLETE,
@@ -75,24 +75,24 @@ def task_id(commit: str, path: str, function: str, broken: str) -> str:
 
 
 def text_digest(text: str) -> str:
-    """What tells texts apart without keeping them."""
+    """Short digest of a text."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @dataclass(slots=True)
 class TaskFile:
-    """Everything that was tried so far, one JSON line each. One process writes at a time."""
+    """JSON-lines file of all candidates tried so far. One process writes at a time."""
 
     path: Path
     tasks: dict[str, RepositoryTask] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
-    """Ids of candidates that were judged, whatever came of them."""
+    """Ids of all judged candidates, tasks or not."""
     examined: set[str] = field(default_factory=set)
     """Commits whose candidates were all tried."""
     cutoff: tuple[int, str] | None = None
-    """Up to here in time tasks are for experience, what comes later is held out; set once."""
+    """Last place in time for experience; later tasks are held out. Set once."""
     complete: bool = False
-    """Whether a search has come to its end: only then it is known what the oldest tasks are."""
+    """True once a search has gone through all commits, so that the oldest tasks are known."""
 
     def __post_init__(self) -> None:
         for record in _records(self.path):
@@ -116,7 +116,7 @@ class TaskFile:
             self._append({"complete": True})
 
     def cut(self, order: tuple[int, str]) -> None:
-        """Decide for good where the older part ends."""
+        """Set the cutoff for good."""
         self._append({"cutoff": list(order)})
 
     @property
@@ -147,7 +147,7 @@ def _order(task: RepositoryTask) -> tuple[int, str]:
 
 
 def _records(path: Path) -> Iterable[dict[str, object]]:
-    """The lines of these rules; one that a crash cut off is left out, and cut."""
+    """The records of the present rules; a torn last line is mended."""
     if not path.exists():
         return
     mend(path)

@@ -22,14 +22,14 @@ _MOST_BYTES = 256 * 2**20
 
 
 class Runners(Protocol):
-    """Gives what runs a commit's tests; `agent.testing.project.ProjectTests` is the real one."""
+    """Gives test runners for commits; `agent.testing.project.ProjectTests` implements it."""
 
     def at_commit(self, commit: str, folder: Path) -> TestRunner: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitTree:
-    """A commit's files on disk, and what runs its tests."""
+    """A commit's files on disk, with the runner of its tests."""
 
     commit: str
     folder: Path
@@ -53,7 +53,7 @@ class CommitTree:
 
 
 class CommitTrees:
-    """At most one commit is on disk at a time; asking for the same one again costs nothing."""
+    """Writes commits to disk, one at a time; a repeated request for the same commit is free."""
 
     def __init__(
         self, root: Path, environ: Mapping[str, str], runners: Runners, folder: Path
@@ -98,7 +98,7 @@ class CommitTrees:
 
 
 def _targets(place: Path, state: Pristine) -> Iterator[tuple[str, Path]]:
-    """Where each file goes; those that do not enter the box either are left out."""
+    """Names and target paths of the files that may enter a box."""
     for name in sorted(state.hashes):
         with suppress(SourceFileError):
             yield name, resolve_inside(place, name)
@@ -108,6 +108,6 @@ def _targets(place: Path, state: Pristine) -> Iterator[tuple[str, Path]]:
 async def open_trees(
     root: Path, environ: Mapping[str, str], runners: Runners
 ) -> AsyncIterator[CommitTrees]:
-    """A folder for commits, removed afterwards."""
+    """A temporary folder for commits, removed at the end of the context."""
     with tempfile.TemporaryDirectory(prefix="elagent-history-") as folder:
         yield CommitTrees(root, environ, runners, Path(folder))

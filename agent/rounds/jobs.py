@@ -1,4 +1,4 @@
-"""The folders of learning rounds: one round at a time, and which interrupted one can go on."""
+"""Folders of learning jobs: a lock for one round at a time, and the check of an interrupted job."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def only_one_round(jobs: Path) -> Iterator[None]:
 
 
 def stale(folder: Path, *, model: InstalledModel, forgotten: frozenset[str]) -> str:
-    """Why the job in this folder cannot be gone on with, or ""."""
+    """The reason why the job in this folder cannot be resumed; empty if it can."""
     if folder.name.startswith(".tmp-"):
         return "it had not begun"
     try:

@@ -1,4 +1,4 @@
-"""One learning round: choose what to learn, run the worker, take its adapter in, decide."""
+"""One learning round: choose the experiences, run the worker, adopt its adapter, decide on its use."""
 
 from __future__ import annotations
 
@@ -70,16 +70,16 @@ def learn(
 ) -> AsyncIterator[Event]:
     """Run one round; the last event is `LearnFinished`.
 
-    `measure` is called once the worker has ended and its memory is free; without it the adapter
-    stays in shadow. `switch` pauses the worker from outside.
-    Closing the iterator or cancelling the task ends the worker at once. What it has done is kept:
-    the next call finishes that round.
+    `measure` tries the new adapter; it is called after the worker has ended, when its memory is free.
+    Without it the adapter stays in shadow. `switch` pauses the worker from outside.
+    Closing the iterator or cancelling the task ends the worker at once. Its finished steps are kept,
+    and the next call resumes the round.
 
     Raises:
         CannotTrainError: If the model cannot be trained on this machine.
         LearnError: If another round is running, or the worker failed.
         StoreError: If the experiences cannot be read.
-        CapabilityError: If what was measured of the model cannot be read.
+        CapabilityError: If the stored measurements of the model cannot be read.
         AdapterError: If the finished adapter cannot be taken in.
     """
 
@@ -113,7 +113,7 @@ def learn(
 
 
 def _chosen(this: LearningRound, *, id_: str, now: float) -> Path | None:
-    """The folder of the job to work on; reads every experience, which takes its time."""
+    """The folder of the job to work on. Slow: every experience is read."""
     folder = _unfinished_job(this)
     if folder is None:
         return _new_round(this, id_=id_, now=now)
@@ -132,7 +132,7 @@ def _chosen(this: LearningRound, *, id_: str, now: float) -> Path | None:
 
 
 def _unfinished_job(this: LearningRound) -> Path | None:
-    """An interrupted round to go on with; those that cannot be are thrown away, with a word."""
+    """The first interrupted job that can be resumed; others are removed, each with a notice."""
     would_be = "would be" if this.options.dry_run else "was"
     for folder in sorted(path for path in this.jobs.iterdir() if path.is_dir()):
         reason = (
@@ -149,7 +149,7 @@ def _unfinished_job(this: LearningRound) -> Path | None:
 
 
 def _new_round(this: LearningRound, *, id_: str, now: float) -> Path | None:
-    """The folder of a new job; None if nothing is to be trained now."""
+    """The folder of a new job; None for a dry run or if there is nothing to train."""
     plan = plan_round(this, id_=id_, now=now)
     if isinstance(plan, LearnFinished):
         this.emit(plan)
@@ -201,7 +201,7 @@ async def _train(
 
 
 async def _take_in(this: LearningRound, folder: Path, *, now: float) -> None:
-    """Move the adapter among the others, decide, and remove the job with its copies of text."""
+    """Adopt the adapter, decide on its use, and remove the job with its copies of experiences."""
     result = read_result(folder)
     if result is None:
         raise LearnError("the learner ended without a result: run `elagent learn` again")
@@ -223,7 +223,7 @@ async def _take_in(this: LearningRound, folder: Path, *, now: float) -> None:
 
 
 async def _tried(this: LearningRound, manifest: AdapterManifest) -> Trial:
-    """What was measured of the adapter; nothing where it cannot be, and then it is said why."""
+    """The trial of the adapter; `NO_TRIAL`, with a warning, if the trial fails."""
     if this.measure is None:
         return NO_TRIAL
     try:

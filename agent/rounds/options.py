@@ -1,4 +1,4 @@
-"""The size of a learning round as the settings say it; every front end asks for the same."""
+"""Options of a learning round from the settings, the same for every front end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a learning round will do, decided before anything is trained; a dry run only tells of it."""
+"""Plans a learning round before anything is trained; a dry run stops after the plan."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Measure = Callable[[AdapterManifest, Emit], Awaitable[Trial]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningRound:
-    """What a round works on."""
+    """The stores, model and options of one round."""
 
     store: ExperienceStore
     adapters: AdapterStore
@@ -46,20 +46,20 @@ class LearningRound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
-    """What a round will learn, and how."""
+    """The selected experiences of a round and the training job for them."""
 
     selection: Selection
     usable: Usable
-    """What the selection is as tokens."""
+    """The selected examples as tokens, without those that cannot be used."""
     job: TrainingJob
 
 
 def plan_round(this: LearningRound, *, id_: str, now: float) -> RoundPlan | LearnFinished:
-    """The plan of a new round, told by its notices; or that there is nothing to learn.
+    """The plan of a new round, or the end of a round that has nothing to learn. Emits notices on it.
 
     Raises:
         StoreError: If the experiences cannot be read.
-        CapabilityError: If what was measured of the model cannot be read.
+        CapabilityError: If the stored measurements of the model cannot be read.
     """
     capabilities = known_capabilities(this.jobs, this.model.identity)
     again = _rebuild(this)
@@ -107,7 +107,7 @@ def _nothing_to_do(
 
 
 def _candidates(this: LearningRound, again: Rebuild | None) -> Sequence[Experience]:
-    """What may be learned from, the newest first, and first what a named parent has not seen."""
+    """The experiences to choose from, newest first; those that a named parent has not seen lead."""
     experiences = this.store.list()
     if again is not None:
         return [each for each in experiences if each.id in again.experience_ids]
@@ -122,7 +122,7 @@ def _rebuild(this: LearningRound) -> Rebuild | None:
 
 
 def _parent(this: LearningRound, again: Rebuild | None) -> tuple[AdapterManifest | None, str]:
-    """The adapter that the round starts from, if it can; else why not."""
+    """The adapter that the round starts from, or None with the reason why it cannot be used."""
     try:
         if again is not None:
             parent = None if again.parent is None else this.adapters.get(again.parent)
@@ -145,7 +145,7 @@ def _job(
     id_: str,
     now: float,
 ) -> tuple[TrainingJob, Usable]:
-    """The job, and what of the selection it will learn: its steps are counted by that."""
+    """The job and its usable examples, from which the number of steps follows."""
     options = this.options
     job = TrainingJob(
         id=id_,

@@ -1,4 +1,4 @@
-"""What a learning round will do and cost, in words, before anything is trained."""
+"""The size of a learning round, and notices on its examples and costs before it is trained."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from learning.training.selection import ALL_KINDS, Selection
 _MAX_EPOCHS = 2
 _STEPS_AN_EPOCH = 8
 _ANCHOR_TOKENS = 100
-"""Of the conversation from elsewhere that each step reads as well."""
+"""Tokens of the unrelated conversation that each step reads as well."""
 _KIND_NAMES = {
     ExampleKind.HINDSIGHT: "fixes of failed attempts",
     ExampleKind.EVIDENCE: "failures with what the tools said",
@@ -34,7 +34,7 @@ _KIND_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnOptions:
-    """The size of a round."""
+    """Options of one learning round."""
 
     max_examples: int = 8
     steps: int = 8
@@ -46,28 +46,28 @@ class LearnOptions:
     budget_s: float | None = None
     keep_adapters: int = 10
     kinds: frozenset[ExampleKind] = ALL_KINDS
-    """Which kinds of examples are learned from. Failures that are asked for by name are learned
-    from also where it is not known whether the model can read what the tools say."""
+    """Kinds of examples to learn from. If failures are named here, they are also learned from
+    where no measurement says that the model can read the tools' evidence."""
     parent: str | None = None
-    """Start from this adapter instead of the one in use, and learn first what it has not seen."""
+    """Adapter to start from instead of the one in use; experiences that are new to it come first."""
     rebuild: str | None = None
-    """Make this adapter again without what was forgotten, instead of learning what is new."""
+    """Adapter to make again without its forgotten experiences, instead of learning new ones."""
     dry_run: bool = False
-    """Only say what would be learned and what it would cost; no `LearnFinished` comes."""
+    """Only emit the plan and its cost; no `LearnFinished` follows."""
     trial_s: float | None = None
-    """How long the new adapter may be tried afterwards; None: it is not, and stays in shadow."""
+    """Time limit of the new adapter's trial; None: no trial, so the adapter stays in shadow."""
     discard: bool = False
-    """Throw an interrupted round away instead of finishing it."""
+    """Remove an interrupted round instead of resuming it."""
 
 
 def may_read(options: LearnOptions, capability: Capability) -> bool:
-    """What cannot be read is never learned from; what is undecided, only where it is asked for."""
+    """True if evidence of this capability may be learned from: it reads, or was asked for undecided."""
     asked_for = options.kinds != ALL_KINDS and ExampleKind.EVIDENCE in options.kinds
     return capability.state == "reads" or (asked_for and capability.state == "undecided")
 
 
 def batches(examples: int, steps: int) -> tuple[int, int]:
-    """Examples in a step, and the number of steps: about eight of them see each example once."""
+    """Batch size and number of steps; about eight steps see each example once."""
     batch = max(1, examples // _STEPS_AN_EPOCH)
     return batch, min(steps, -(-_MAX_EPOCHS * examples // batch))
 
@@ -75,7 +75,7 @@ def batches(examples: int, steps: int) -> tuple[int, int]:
 def what_is_learned(
     selection: Selection, capabilities: Mapping[EvidenceKind, Capability], options: LearnOptions
 ) -> Iterator[Notice]:
-    """What was selected, what was left out, and what is made of evidence that may not be read."""
+    """Notices on the selected examples, the skipped ones, and evidence that may not be learned from."""
     counts = Counter(example.kind for example in selection.examples)
     for kind, name in _KIND_NAMES.items():
         if counts[kind]:
@@ -98,7 +98,7 @@ def what_is_learned(
 
 
 def what_it_costs(prepared: Sequence[Prepared], job: TrainingJob, hf_folder: Path) -> Notice:
-    """Steps, sizes and a rough time on this CPU; or that there is not enough memory for it now."""
+    """Notice with steps, sizes and a rough time on this CPU, or with the lack of memory."""
     try:
         check_memory(hf_folder, available_bytes=available_bytes())
     except NotEnoughMemoryError as err:

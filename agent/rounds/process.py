@@ -1,4 +1,4 @@
-"""The worker process of a learning round: start it, show what it says, end it at once."""
+"""The worker process of a learning round: start, progress as events, immediate end."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class LearnerFailedError(AgentError):
     def __init__(self, message: str, *, exit_code: int) -> None:
         super().__init__(message)
         self.environment = exit_code == 3  # noqa: PLR2004 - the documented code
-        """Whether this machine cannot do it, now."""
+        """True if this machine cannot train now, e.g. for lack of memory."""
         self.resumable = self.environment or exit_code < 0
-        """Whether the same job may succeed when it is started again."""
+        """True if the same job may succeed when it is started again."""
 
 
 class LearnerSwitch:
-    """Stops a running worker where it stands and lets it go on, from outside, at any moment.
+    """Pauses and resumes a running worker from outside, at any moment.
 
-    A stopped worker uses no processor; its memory stays. It may be switched before a worker runs.
+    A paused worker uses no processor but keeps its memory. The switch works before a worker starts.
     """
 
     def __init__(self) -> None:
@@ -45,21 +45,21 @@ class LearnerSwitch:
         return self._paused
 
     def pause(self) -> None:
-        """Stop the whole process group; it does not notice."""
+        """Stop the whole process group with SIGSTOP."""
         self._set(paused=True)
 
     def resume(self) -> None:
-        """Let it go on from the same instruction."""
+        """Let the process group go on from the same instruction."""
         self._set(paused=False)
 
     def attach(self, group: int) -> None:
-        """A worker has started as the leader of this process group."""
+        """Take the process group of a worker that has started."""
         self._group = group
         if self._paused:
             self._signal()
 
     def detach(self) -> None:
-        """The worker has ended; its number may soon be another's."""
+        """Forget the process group of a worker that has ended: its number may be reused."""
         self._group = None
 
     def _set(self, *, paused: bool) -> None:
@@ -74,7 +74,7 @@ class LearnerSwitch:
 
 
 async def resumed(switch: LearnerSwitch) -> None:
-    """Return when the switch is not paused; at once, as a rule."""
+    """Return as soon as the switch is not paused."""
     while True:
         if not switch.paused:
             return
@@ -92,8 +92,8 @@ async def run_worker(
 ) -> None:
     """Run the job in `folder` to its end and emit what the worker reports.
 
-    However this is left, the worker does not outlive it. `switch` pauses it in between; `module` is
-    the worker.
+    The worker ends with this call, also on an exception. `switch` pauses the worker; `module` is the
+    Python module that it runs.
 
     Raises:
         LearnerFailedError: If the worker ended with an error or was killed.
@@ -118,7 +118,7 @@ async def run_worker(
 
 
 class _Shown:
-    """Turns progress lines into events, each stage announced once."""
+    """Turns progress lines into events and announces each stage once."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -159,7 +159,7 @@ async def _start(
 
 
 def _source_folder() -> str:
-    """Where our own packages are, installed or not."""
+    """The folder that holds our packages, installed or not."""
     return str(Path(job_module.__file__).resolve().parents[2])
 
 

@@ -1,1 +1,1 @@
-"""The trial of an adapter: it and what is in use answer the same tasks, and the gates decide."""
+"""The trial of an adapter: it and the system in use answer the same tasks, and the gates decide."""

@@ -1,4 +1,4 @@
-"""Where systems are measured: each answer is kept, and none is asked for twice."""
+"""Measures systems on tasks. Every answer is stored, so no system answers a task twice."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from learning.promotion.regression import regression_digest
 from learning.records import Sampling
 
 REGRESSION = "guard"
-"""The regression suite in the names of stored results, as it was first called there."""
+"""Name of the regression suite in stored results: its earlier name."""
 _REGRESSION_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConditions:
-    """What every result depends on beside the adapter and the task."""
+    """Conditions that every result depends on, other than adapter and task."""
 
     model: str
     weights_sha256: str
     image_id: str
-    """Where the repository's tests run."""
+    """Image in which the repository's tests run."""
     regression_image_id: str = ""
-    """Where the general tasks are judged."""
+    """Image in which the regression suite is judged."""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Bench:
-    """Lets systems try tasks. Results are kept by weights, adapter, task and prompt."""
+    """Lets systems try tasks; stores results by weights, adapter, task and prompt."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Bench:
         self._known: dict[tuple[str, str | None], dict[str, Sample]] = {}
 
     def known(self, suite: str, system: str | None) -> Mapping[str, Sample]:
-        """What was measured of a system before, by task."""
+        """Stored results of a system, by task."""
         key = (suite, system)
         if key not in self._known:
             samples = self.file(suite, system).read().values()
@@ -76,7 +76,7 @@ class Bench:
         return self._files[key]
 
     def arm(self, suite: str, arm: str) -> SampleFile:
-        """Results of the bare model where its prompts are changed in the way that `arm` names."""
+        """Results of the bare model under the change of prompts that `arm` names."""
         manifest = replace(self._manifest("repo", None), suite=suite, arm=arm)
         return SampleFile(self._folder / f"{suite}-{arm}-{manifest.digest}", manifest)
 
@@ -84,7 +84,7 @@ class Bench:
         """The model with an adapter, or without one.
 
         Raises:
-            ModelError, TrialError: If it cannot be had.
+            ModelError, TrialError: If the model cannot be loaded.
         """
         return await self._systems.model(system)
 

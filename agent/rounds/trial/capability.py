@@ -1,8 +1,7 @@
-"""Whether the model can read what tools say: failing steps asked again, with the evidence beside.
+"""Measures if the model can use the evidence of tools: it repeats failing steps with evidence added.
 
-Each stored failing step is put to the bare model twice, greedily: at its own prompt with a note of
-what the tools said of the failure, and with a note of the same form that says nothing. The tests
-judge both. Only a kind of evidence that helps is learned from (`learning.promotion.capability`).
+The bare model answers each stored failing step twice, greedily: at its own prompt with a note of the
+tools' evidence, and with a control note of the same form and no content. The tests judge both. Only a kind of evidence that helps is learned from (`learning.promotion.capability`).
 """
 
 from __future__ import annotations
@@ -33,20 +32,20 @@ _ARMS = ("control", "evidence")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingTask:
-    """One failing step that can be asked again, with its two notes."""
+    """One failing step to repeat, with its two notes."""
 
     id: str
     kind: EvidenceKind
     step: Experience
     task: RepositoryTask
     notes: tuple[str, str]
-    """The control, then the evidence."""
+    """The control note, then the note with evidence."""
 
 
 def reading_tasks(
     experiences: Sequence[Experience], known: TaskFile, *, model: str
 ) -> Iterator[ReadingTask]:
-    """What can be asked again, the newest first; one step of each task and kind of evidence.
+    """The steps to repeat, newest first; one for each task and kind of evidence.
 
     A step counts if the state of its file is a task that the tests still judge.
     """
@@ -91,10 +90,9 @@ async def measure_capabilities(
     budget_s: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Sequence[Capability]:
-    """Measure each kind of evidence that is stored, and keep what came of it in `folder`.
+    """Measure each stored kind of evidence, and keep the results in `folder`.
 
-    Answers that are there are not asked again. A kind whose answers are not all there yet is not
-    judged.
+    Stored answers are reused. A kind is judged only when all its answers are there.
 
     Raises:
         AgentError, LearningError, SandboxError: If something is missing or gives no answer.

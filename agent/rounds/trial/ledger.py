@@ -1,4 +1,4 @@
-"""Which tasks judge which adapter, and which of them a decision has used already.
+"""Records the tasks that judge each adapter, and those that a decision has already used.
 
 A task that once confirmed a winner is not fresh any more. The record of an adapter outlives the
 adapter, so that its tasks are never taken for fresh ones again.
@@ -17,7 +17,7 @@ from learning.promotion.manifest import sync
 
 MOST_HELD_OUT = 40
 MOST_CONFIRMING = 30
-"""More would tell smaller gains from luck, and take longer than a CPU has."""
+"""Most confirming tasks: more would detect smaller gains but take a CPU too long."""
 
 
 class LedgerError(AgentError):
@@ -33,18 +33,18 @@ class TrialPlan:
     held_out: tuple[str, ...]
     confirming: tuple[str, ...]
     looked: bool = False
-    """Whether the confirming tasks were tried: then they are used up."""
+    """True once the confirming tasks were tried: they are used up then."""
 
     @property
     def used(self) -> frozenset[str]:
-        """The tasks that are not fresh for anybody after this trial."""
+        """The tasks that are not fresh for any adapter after this trial."""
         decided = len(self.held_out) >= MIN_HELD_OUT
         used = self.held_out if decided else ()
         return frozenset((*used, *(self.confirming if self.looked else ())))
 
 
 class TrialLedger:
-    """One small file for each adapter that was tried."""
+    """One small file for each tried adapter."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,8 +52,8 @@ class TrialLedger:
     def plan(self, adapter: str, incumbent: str | None, tasks: Sequence[str]) -> TrialPlan:
         """The tasks for this trial, kept; those of an unfinished trial stay the same.
 
-        `tasks` may judge, the oldest first. Those that decisions have used come first, fresh ones
-        only fill up; the rest of the fresh ones confirm.
+        `tasks` are the eligible ones, oldest first. Tasks that decisions have used are held-out tasks
+        first, fresh ones only fill up; the remaining fresh tasks confirm.
 
         Raises:
             LedgerError: If an earlier record is damaged.

@@ -1,4 +1,4 @@
-"""Opens what a trial of a repository needs: its tests in the sandbox, the systems, a judge."""
+"""Opens the resources of a repository's trial: its tests in the sandbox, the systems, a judge."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask, JudgeResult
 
 _READ_BYTES_PER_S = 9e9
-"""Of weights, by two cores of a small machine."""
+"""Speed at which two cores of a small machine read weights."""
 _MINUTE_S = 60
 _SEARCH_SHARE = 1 / 3
-"""Of the budget, at most, goes into looking for tasks."""
+"""Largest share of the budget for the search for tasks."""
 
 
 class LateJudge:
@@ -87,11 +87,11 @@ class Trials:
     environ: Mapping[str, str]
     store: ExperienceStore
     project: Callable[[], Awaitable[ProjectTests]]
-    """The repository's tests, opened when they are first needed."""
+    """Opens the repository's tests when they are first needed."""
 
     @property
     def folder(self) -> Path:
-        """Where tasks, records and answers are kept."""
+        """The folder of tasks, records and answers."""
         return self.paths.repository(self.root).trials
 
     @property
@@ -117,7 +117,7 @@ class Trials:
 
     @asynccontextmanager
     async def bench(self, emit: Emit) -> AsyncIterator[tuple[Bench, CommitTrees]]:
-        """Where this repository's systems are measured.
+        """The bench for this repository's systems, with the files of its commits.
 
         Raises:
             SandboxError, ModelError, TrialError: If something is missing.
@@ -161,7 +161,7 @@ class Trials:
         budget_s: float,
         switch: LearnerSwitch | None = None,
     ) -> TaskFile:
-        """The tasks of the history, those included that are found now.
+        """All tasks of the repository's commits, with those that this search adds.
 
         Raises:
             SandboxError: If the sandbox gives no answer.
@@ -193,7 +193,7 @@ class Trials:
         budget_s: float,
         switch: LearnerSwitch | None = None,
     ) -> Trial:
-        """Try an adapter against what is in use, as far as the budget goes.
+        """Try an adapter against the system in use, within the budget.
 
         Raises:
             TrialError: If this adapter may not be tried.
@@ -230,7 +230,7 @@ class Trials:
     def within(
         self, budget_s: float | None, switch: LearnerSwitch | None
     ) -> Callable[[AdapterManifest, Emit], Awaitable[Trial]] | None:
-        """`measure` for `agent.rounds.learn`; None where there is to be no trial."""
+        """`measure` with a fixed budget, for `agent.rounds.learn`; None without a budget."""
         if budget_s is None:
             return None
 
@@ -258,7 +258,7 @@ def _may_judge(
     adapters: AdapterStore,
     store: ExperienceStore,
 ) -> Sequence[RepositoryTask]:
-    """The held-out tasks that neither system learned anything about, the oldest first.
+    """The held-out tasks that no experience of either system is about, oldest first.
 
     Raises:
         AdapterError: If the candidate is missing or damaged.
@@ -279,7 +279,7 @@ async def _announced_trial(
     everything: TaskFile,
     means: TrialResources,
 ) -> Trial:
-    """Run the trial of an adapter on these tasks, saying first how long it will take."""
+    """Emit the expected time of a trial on these tasks, then run it."""
     plan = means.ledger.plan(candidate.name, incumbent, [task.id for task in tasks])
     wanted = {*plan.held_out, *plan.confirming}
     chosen = [task for task in everything.tasks.values() if task.id in wanted]

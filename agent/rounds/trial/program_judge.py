@@ -1,4 +1,4 @@
-"""Verdicts for evaluations: time limits calibrated on known solutions, timeouts tried again alone."""
+"""Judges programs: time limits are calibrated on known solutions, and timeouts are retried alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repository over time: one system at the tasks of its history, and experience from the older part."""
+"""Evaluates one system on the tasks of a repository's commits, and makes experience from older ones."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def replay(
         known = await place.find(trees, emit, budget_s=budget_s)
         end = clock() + budget_s
         tasks = part_of(known, part, _learned(place, adapter))[:limit]
-        emit(StageStarted(f"{len(tasks)} tasks of the history"))
+        emit(StageStarted(f"{len(tasks)} tasks of the commits"))
         samples: list[Sample] = []
         for task in tasks:
             if clock() > end:

@@ -1,8 +1,8 @@
-"""One trial: the candidate and what is in use answer the same tasks greedily, in three stages.
+"""One trial: the candidate and the system in use answer the same tasks greedily, in three stages.
 
-First the repository's held-out tasks, then the general ones, then, for a winner, tasks that no
-decision has used. A stage begins only if the one before leaves something to be decided. What is
-interrupted goes on later: every answer is kept as it comes.
+The stages are the repository's held-out tasks, the regression suite and, for a winner, tasks that no
+decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
+once, so an interrupted trial can be resumed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResources:
-    """What a trial works with."""
+    """Resources and limits of a trial."""
 
     bench: Bench
     ledger: TrialLedger
@@ -52,16 +52,16 @@ class TrialResources:
     """No further answer is asked for after this time."""
     regression: Sequence[Problem]
     tokens_per_s: float = 8.0
-    """A guess at the speed of replies, until some were timed here."""
+    """Guessed speed of replies, used until some were timed here."""
     switch: LearnerSwitch = field(default_factory=LearnerSwitch)
-    """While it is paused nothing is asked; an answer that is being made is given up."""
+    """While the switch is paused, no answer is asked for, and a running one is cancelled."""
     clock: Callable[[], float] = time.monotonic
 
 
 async def run_trial(
     plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources
 ) -> Trial:
-    """What the gates need to know of `plan.adapter`; `tasks` are those that the plan names.
+    """The trial of `plan.adapter` for the gates; `tasks` holds the tasks that the plan names.
 
     Raises:
         SandboxError, ModelError, EvaluationError, WorkspaceError: If there is no answer.
@@ -70,7 +70,7 @@ async def run_trial(
 
 
 def expected_s(plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources) -> float:
-    """About how long the answers that are missing will take at most, in seconds."""
+    """Estimate of the most seconds that the missing answers take."""
     bench, wanted = means.bench, {*plan.held_out, *plan.confirming}
     seconds = 0.0
     for system in (plan.incumbent, plan.adapter):
@@ -103,7 +103,7 @@ class _TrialRun:
         self._done = 0
 
     async def run(self) -> Trial:
-        """Go through the stages as far as they decide something and the time allows."""
+        """Run the stages that can change the decision, within the time limit."""
         if missing := lacking(len(self._plan.held_out)):
             # Answers to fewer tasks would decide nothing.
             return _undecided("tasks of this repository", missing)
@@ -123,7 +123,7 @@ class _TrialRun:
         return trial
 
     async def _held_out(self) -> Trial:
-        """The repository's tasks, and what the replies to them look like."""
+        """The stage of held-out tasks, with the poison probes on its replies."""
         scores = await self._repository("held-out tasks", self._plan.held_out)
         replies = [
             [self._means.bench.known("repo", system)[task].reply for task in scores.tasks]
@@ -162,7 +162,7 @@ class _TrialRun:
         *,
         losses: int | None = None,
     ) -> TaskScores:
-        """Both answers to each task; it ends early with more losses than may be."""
+        """Both systems' scores; the stage ends early after more than `losses` losses."""
         self._emit(StageStarted(f"trying {self._plan.adapter} on {len(ids)} {name}"))
         started = self._means.clock()
         before: dict[str, float] = {}
@@ -182,7 +182,7 @@ class _TrialRun:
         return pair(before, after)
 
     async def _undisturbed(self, ask: Callable[[], Awaitable[_T]]) -> _T:
-        """The answer, asked for again if somebody needed the machine meanwhile."""
+        """The answer, asked for again if the switch was paused meanwhile."""
         switch = self._means.switch
         while True:
             await resumed(switch)

@@ -1,4 +1,4 @@
-"""What becomes of an adapter: the decision of its trial is carried out, and its use is watched."""
+"""Carries out the decision of an adapter's trial, and watches the adapter in use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settle(
 
 
 def watch(store: ExperienceStore, adapters: AdapterStore, *, model: str, emit: Emit) -> None:
-    """Take an adapter out of use that fails more often than what was in use before it.
+    """Take the adapter out of use if it fails more often than its predecessor did.
 
     Raises:
         StoreError: If the experiences cannot be read.

@@ -1,4 +1,4 @@
-"""The systems of a trial: one engine that answers with the adapter that is named, or with none."""
+"""The systems of a trial: one engine that answers with a named adapter or without any."""
 
 from __future__ import annotations
 
