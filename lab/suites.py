@@ -1,7 +1,7 @@
-"""The tasks on which ways to learn are compared: HumanEval, and library drift.
+"""The tasks on which ways to learn are compared, HumanEval and library drift, and the comparison's settings.
 
-What an arm learns and how it is measured is the same for every suite; a suite says what is asked,
-what is judged, and which tasks are only measured.
+Arms learn and are measured in the same way on every suite; a suite holds the tasks, their judge, and
+the split into tasks to learn from and tasks that are only measured.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ class Suite(Protocol):
 
     @property
     def image_id(self) -> str:
-        """Where its programs run."""
+        """The image in which its programs run."""
         ...
 
     @property
     def limits(self) -> Limits:
-        """Of a warm box of it."""
+        """Limits of a warm box of that image."""
         ...
 
     @property
     def data_sha256(self) -> str:
-        """Of everything in the tasks."""
+        """Digest of everything in the tasks."""
         ...
 
     @property
     def prompt_name(self) -> str:
-        """How a task is put to the model."""
+        """Name of the form of the prompts."""
         ...
 
     @property
     def prompt_sha256(self) -> str:
-        """Of every word that is added to a task."""
+        """Digest of every word that is added to a task."""
         ...
 
     def split(self, settings: BaselineSettings) -> tuple[list[str], list[str]]:

@@ -84,23 +84,23 @@ def run(folder: Path) -> JobResult:
 
 
 def _moved(model: Any) -> bool:  # noqa: ANN401
-    """Whether the adapter changes the model: not if no two replies of a group differed in reward."""
+    """True if the adapter changes the model; it does not if all groups had equal rewards."""
     return any(bool(part.any()) for name, part in model.named_parameters() if "lora_B" in name)
 
 
 def _trained(trainer: Any, job: TrainingJob, heartbeat: Heartbeat) -> dict[str, object]:  # noqa: ANN401
-    """Train within the budget; what is reported of it."""
+    """Train within the budget and return the report."""
     from transformers import PrinterCallback, TrainerCallback
 
     begun, losses, tokens = time.monotonic(), list[float](), 0
 
     class BudgetCallback(TrainerCallback):
-        def on_log(self, args: object, state: Any, control: Any, **told: Any) -> None:  # noqa: ANN401
+        def on_log(self, args: object, state: Any, control: Any, **logged: Any) -> None:  # noqa: ANN401
             nonlocal tokens
-            if "loss" not in told["logs"]:
+            if "loss" not in logged["logs"]:
                 return
-            tokens = int(told["logs"].get("num_tokens", 0))
-            losses.append(float(told["logs"]["loss"]))
+            tokens = int(logged["logs"].get("num_tokens", 0))
+            losses.append(float(logged["logs"]["loss"]))
             spent = time.monotonic() - begun
             heartbeat.say(
                 ProgressLine(
@@ -267,7 +267,7 @@ def _sdft(job: TrainingJob, steps: Sequence[Experience], scratch: str) -> Any:  
 
 
 def _by_prompt(steps: Sequence[Experience]) -> dict[str, list[Experience]]:
-    """The replies to each prompt; the prompt as JSON, which is how a trainer's rows are told apart."""
+    """The recorded replies by prompt; the key is the prompt as JSON, which the trainers' rows hold."""
     groups: defaultdict[str, list[Experience]] = defaultdict(list)
     for step in steps:
         groups[json.dumps(_messages(step))].append(step)
@@ -290,7 +290,7 @@ def _messages(step: Experience) -> list[dict[str, str]]:
 
 
 def _said(step: Experience) -> str:
-    """What the tools said of a failure; empty for a pass, as TRL wants it."""
+    """The tools' words about a failure; TRL expects an empty text for a pass."""
     return "\n".join(f"{fact.exception}: {fact.message}".lstrip(": ") for fact in step.evidence)
 
 
@@ -333,7 +333,7 @@ def _tokenizer(job: TrainingJob) -> Any:  # noqa: ANN401
 
 
 def _settings(job: TrainingJob, scratch: str, *, batch: int) -> dict[str, Any]:
-    """What all trainers are told alike."""
+    """Settings that all trainers share."""
     return {
         "output_dir": scratch,
         "max_steps": job.steps,

@@ -1,6 +1,6 @@
-"""What a model's own function returns for the inputs of its tests: observed, not judged.
+"""Prints the values that a model's function returns for the inputs of its tests, without judging them.
 
-The calls are taken from the assertions, what they expect is left out: no verdict, no expected value.
+The calls are taken from the assertions without the expected values.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _elagent_probe(text, call):
 
 
 class Programs(Protocol):
-    """Runs programs of strangers; `sandbox.warm.pool.WarmSandbox` is one."""
+    """Runs untrusted programs; `sandbox.warm.pool.WarmSandbox` does."""
 
     async def run_program(self, program: Program) -> ProgramResult: ...
 
@@ -52,7 +52,7 @@ def calls_in(check: str, *, name: str = "candidate") -> tuple[str, ...]:
 
 
 def printing_program(source: str, entry_point: str, calls: Sequence[str]) -> str:
-    """The source, followed by prints of what its function makes of each call."""
+    """The source, followed by code that prints the value of each call."""
     lines = [
         f"_elagent_probe({f'{entry_point}({c})'!r}, lambda: {entry_point}({c}))" for c in calls
     ]

@@ -1,4 +1,4 @@
-"""What an experiment comes to: our figures with intervals, beside those of the article."""
+"""Result of an experiment: our figures with intervals, beside those of the article."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmRow:
-    """One arm of an experiment. Without `after` it was not run, and `note` says why."""
+    """One measure of one arm. An arm without `after` was not run, and `note` gives the reason."""
 
     arm: str
     measure: str
-    """What the figures are means of."""
+    """Name of the score whose means the figures are."""
     tasks: int = 0
     of_tasks: int = 0
     before: Figure | None = None
@@ -60,12 +60,12 @@ class ArmRow:
 
     @property
     def is_control(self) -> bool:
-        """Whether it was measured on tasks of the same kind that nothing was learned from."""
+        """True if the arm was measured on tasks that nothing was learned from."""
         return self.measure.endswith(OTHERS)
 
     @property
     def relative(self) -> float | None:
-        """The gain in per cent of what it started from; None where that is nothing."""
+        """The gain in per cent of `before`; None if `before` is 0."""
         if self.gain is None or self.before is None or self.before.value <= 0:
             return None
         return _PERCENT * self.gain.value / self.before.value
@@ -108,14 +108,14 @@ class ExperimentResult:
     """Tokens made and read, seconds of generation, of learning and in the sandbox."""
 
     def published(self, row: ArmRow) -> Published:
-        """What the article has in the place of this row."""
+        """The article's figures for this row."""
         if row.is_control or row.measure.startswith(SHARE):
             return Published()
         return PUBLISHED.get((self.experiment, row.arm), Published())
 
 
 def save_experiment(folder: Path, outcome: ExperimentResult) -> None:
-    """Keep it where `load_experiment` finds it."""
+    """Write the result where `load_experiment` finds it."""
     text = json.dumps({"v": 1, **asdict(outcome)}, indent=1) + "\n"
     temporary = folder / f".tmp-{_RESULT}"
     temporary.write_text(text, encoding="utf-8")
@@ -123,7 +123,7 @@ def save_experiment(folder: Path, outcome: ExperimentResult) -> None:
 
 
 def load_experiment(folder: Path) -> ExperimentResult:
-    """The outcome that an experiment left in a folder.
+    """Read the result that an experiment left in a folder.
 
     Raises:
         SettingsError: If there is none.

@@ -25,8 +25,8 @@ CONTRAST = LearningRule(
     min_cosine=-1.0,
     held_out=0.0,
 )
-"""What this feedback says beyond what a neutral note does. One view, since the article has one; every
-action token counts alike whatever the evidence says of it, since the article has no verdict."""
+"""Learns the effect of the feedback beyond that of a neutral note. There is one teacher context, as in the
+article; all action tokens have the same weight, because the article has no verdict."""
 
 
 class SettingsError(LearningError):
@@ -39,11 +39,11 @@ class LearningSettings:
 
     steps: int = 8
     batch: int = 8
-    """Experiences in one optimiser step."""
+    """Examples in one optimiser step."""
     learning_rate: float = 1e-4
     rank: int = 16
     max_tokens: int = 768
-    """Longest experience, prompt and action together; the action is cut."""
+    """Longest example, prompt and action together; a longer action is cut."""
     rule: RuleName = "sdpo"
 
     @property

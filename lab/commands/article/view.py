@@ -176,12 +176,12 @@ def _span(row: ArmRow, figure: Figure, published: float | None) -> Span:
 
 
 def _about_measures(result: ExperimentResult) -> str:
-    """What has to be known of a measure that the article does not have."""
+    """Explanation of the measure `share`, which the article does not have; empty without such rows."""
     return _ABOUT_SHARE if any(row.measure.startswith(SHARE) for row in result.rows) else ""
 
 
 def _label(row: ArmRow) -> str:
-    """The arm, and the measure where it is not what the article has."""
+    """The arm, with the measure if the article does not have it."""
     if row.measure.startswith(SHARE):
         return f"{row.arm}, {row.measure}"
     return f"{row.arm}, others" if row.is_control else row.arm
