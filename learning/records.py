@@ -6,9 +6,10 @@ Frozen values without behaviour. Their JSON form is in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 Role = Literal["system", "user", "assistant"]
 
@@ -177,3 +178,17 @@ class Experience:
     """Tests that were known to be red before the action."""
     green_after: tuple[str, ...] = ()
     """Tests of `red_before` that were green in the next run."""
+
+    @classmethod
+    def draft(cls, messages: Iterable[Message], action: Action, verdict: Verdict) -> Self:
+        """An experience without id, session, time and repository: a recorder adds these."""
+        return cls(
+            id="",
+            session="",
+            created_at=0.0,
+            repository="",
+            model=action.model,
+            messages=tuple(messages),
+            action=action,
+            verdict=verdict,
+        )

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from agent.advice.failure import EnvironmentFact
 from agent.advice.gathering import Advice
@@ -43,14 +44,13 @@ from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
-from agent.fixing.steps import FixStep, StepRecorder
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, run_tests
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
-from learning.records import Origin, Verdict
+from learning.records import Experience, Origin, Verdict
 from sandbox.box.contract import SandboxError
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
@@ -66,6 +66,18 @@ ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
 NO_TARGET = "the failure points at no file of the project"
+
+
+class StepRecorder(Protocol):
+    """Keeps judged actions; `agent.session.capture.Recorder` is the real one."""
+
+    def record(self, draft: Experience) -> object:
+        """Complete the draft and store it.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,10 +353,9 @@ class _Repair:
         if self._recorder is None:
             return
         facts = await self._facts(judgement)
-        step = FixStep(
-            messages=asked.messages,
-            action=asked.action,
-            verdict=Verdict.UNKNOWN if judgement.unproven else judgement.verdict,
+        verdict = Verdict.UNKNOWN if judgement.unproven else judgement.verdict
+        draft = replace(
+            Experience.draft(asked.messages, asked.action, verdict),
             evidence=evidence_after(judgement, facts),
             targets=judgement.solved or (plan.result.id,),
             path=edit.path if edit else "",
@@ -354,7 +365,7 @@ class _Repair:
             origin=origin,
         )
         try:
-            recorded = await asyncio.to_thread(self._recorder.record, step)
+            recorded = await asyncio.to_thread(self._recorder.record, draft)
         except StoreError as err:
             self._recorder = None
             self._emit(Notice(f"nothing more is recorded in this run: {err}", "warning"))

@@ -13,13 +13,12 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.events import Event, Notice, ReplyFinished, TestsFinished
 from agent.fixing.attempts import Advise
 from agent.fixing.fix import FixOptions, fix
-from agent.fixing.steps import FixStep
 from agent.fixing.verify import TestRunner
 from agent.model.protocol import Model
 from agent.rounds.yields import YieldRow
@@ -185,32 +184,23 @@ class _PairRecorder:
         self._failing = failing
         self._found = found
 
-    def record(self, step: FixStep) -> object:
-        """Store the step if it repairs the file of a known failure."""
-        known = [self._failing[target] for target in step.targets if target in self._failing]
-        failed = next((k for k in known if (k.path, k.before) == (step.path, step.before)), None)
-        if step.verdict is not Verdict.PASS or failed is None or not step.trust.may_train:
+    def record(self, draft: Experience) -> object:
+        """Store the draft if it repairs the file of a known failure."""
+        known = [self._failing[target] for target in draft.targets if target in self._failing]
+        failed = next((k for k in known if (k.path, k.before) == (draft.path, draft.before)), None)
+        if draft.verdict is not Verdict.PASS or failed is None or not draft.trust.may_train:
             return None
         kept = self._store.add(
-            Experience(
+            replace(
+                draft,
                 id=uuid.uuid4().hex[:12],
                 session="self-play",
                 created_at=time.time(),
                 repository=failed.repository,
-                model=step.action.model,
-                messages=tuple(step.messages),
-                action=step.action,
-                verdict=step.verdict,
-                evidence=tuple(step.evidence),
-                targets=tuple(step.targets),
-                path=step.path,
-                before=step.before,
-                after=step.after,
                 fixes=failed.id,
-                trust=step.trust,
             )
         )
         if kept:
             self._found.pairs += 1
-            self._found.fixes.add(step.after)
+            self._found.fixes.add(draft.after)
         return None

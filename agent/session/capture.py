@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from agent.events import ExperienceRecorded
-from agent.fixing.steps import FixStep
 from agent.testing.failures import evidence_of
 from agent.turn.steps import TurnStep
 from learning.evidence.output import parse_output
@@ -88,24 +87,18 @@ class Recorder:
         self._several: set[str] = set()
         """Edits of more than one file: no verdict can be about one of them."""
 
-    def record(self, step: FixStep) -> ExperienceRecorded | None:
-        """Keep one action; it is on the disk on return. None while capture is switched off.
+    def record(self, draft: Experience) -> ExperienceRecorded | None:
+        """Complete a drafted experience and store it; None while capture is switched off.
+
+        It is on the disk on return.
 
         Raises:
             StoreError: If it cannot be written.
         """
-        targets, passed = tuple(step.targets), step.verdict is Verdict.PASS
+        targets, passed = draft.targets, draft.verdict is Verdict.PASS
         experience = dataclasses.replace(
-            self._bare(step.messages, step.action),
-            verdict=step.verdict,
-            evidence=tuple(step.evidence),
-            targets=targets,
-            path=step.path,
-            before=step.before,
-            after=step.after,
+            self._named(draft),
             fixes=self._fixed_by(targets) if passed else "",
-            trust=step.trust,
-            origin=step.origin,
             red_before=self._red or (),
             green_after=targets if passed else (),
         )
@@ -114,8 +107,8 @@ class Recorder:
             self._last = experience
         if passed:
             self._red = tuple(test for test in self._red or () if test not in targets)
-            if step.path:
-                self._written[step.path] = experience
+            if draft.path:
+                self._written[draft.path] = experience
         return event
 
     def acted(self, step: TurnStep) -> ExperienceRecorded | None:
@@ -222,15 +215,15 @@ class Recorder:
         return self._corrected(self._last, why) if self._last is not None else None
 
     def _bare(self, messages: Sequence[Message], action: Action) -> Experience:
-        return Experience(
+        return self._named(Experience.draft(messages, action, Verdict.UNKNOWN))
+
+    def _named(self, draft: Experience) -> Experience:
+        return dataclasses.replace(
+            draft,
             id=self._new_id(),
             session=self._session,
             created_at=self._clock(),
             repository=self._repository,
-            model=action.model,
-            messages=tuple(messages),
-            action=action,
-            verdict=Verdict.UNKNOWN,
         )
 
     def _added(self, experience: Experience) -> ExperienceRecorded | None:

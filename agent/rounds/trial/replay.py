@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from agent.events import Notice, Progress, StageStarted
+from agent.fixing.fix import StepRecorder
 from agent.fixing.judging import note_after
-from agent.fixing.steps import FixStep, StepRecorder
 from agent.mining.rollout import RepositoryRollout, roll_out
 from agent.mining.split import held_out, older_part
 from agent.mining.tasks import RepositoryTask, TaskFile
@@ -152,10 +153,8 @@ def _record(recorder: StepRecorder, task: RepositoryTask, made: RepositoryRollou
     if verdict is Verdict.PASS and not made.sample.passed:
         verdict = Verdict.FAIL  # some of its tests are red still
     recorder.record(
-        FixStep(
-            messages=made.asked.messages,
-            action=made.asked.action,
-            verdict=verdict,
+        replace(
+            Experience.draft(made.asked.messages, made.asked.action, verdict),
             evidence=made.evidence,
             targets=task.red_ids,
             path=task.path if made.after else "",

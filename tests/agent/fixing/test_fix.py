@@ -22,11 +22,10 @@ from agent.events import (
     TestsFinished,
 )
 from agent.fixing.fix import FixOptions, fix
-from agent.fixing.steps import FixStep
 from agent.fixing.verify import State, solved_tests
 from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from learning.experience.store import StoreError
-from learning.records import Verdict
+from learning.records import Experience, Verdict
 from sandbox.box.contract import EngineUnavailableError
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 from tests.fakes.model import Scripted, ScriptedModel
@@ -52,13 +51,13 @@ def reply(text: str) -> str:
 
 @dataclass
 class ListRecorder:
-    kept: list[FixStep] = field(default_factory=list)
+    kept: list[Experience] = field(default_factory=list)
     error: Exception | None = None
 
-    def record(self, step: FixStep) -> object:
+    def record(self, draft: Experience) -> object:
         if self.error is not None:
             raise self.error
-        self.kept.append(step)
+        self.kept.append(draft)
         return None
 
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.editing.edits import Accepted
 from agent.events import ExperienceRecorded
-from agent.fixing.steps import FixStep
 from agent.session.capture import Recorder, observation_tier
 from agent.testing.failures import evidence_of
 from agent.turn.steps import TurnStep
 from learning.experience.codec import decode
 from learning.experience.store import ExperienceStore
-from learning.records import Evidence, EvidenceKind, Message, Origin, Tier, Trust, Verdict
+from learning.records import (
+    Evidence,
+    EvidenceKind,
+    Experience,
+    Message,
+    Origin,
+    Tier,
+    Trust,
+    Verdict,
+)
 from learning.training.selection import select
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
@@ -45,17 +54,15 @@ def _recorder(store: ExperienceStore) -> Recorder:
 
 
 def _record(recorder: Recorder, verdict: Verdict, *targets: str) -> ExperienceRecorded | None:
-    step = FixStep(
-        messages=_ASKED,
-        action=make_action(),
-        verdict=verdict,
+    draft = replace(
+        Experience.draft(_ASKED, make_action(), verdict),
         evidence=(make_evidence(),) if verdict is Verdict.FAIL else (),
         targets=targets,
         path="shop.py",
         before="x = 0\n",
         after="x = 1\n",
     )
-    return recorder.record(step)
+    return recorder.record(draft)
 
 
 def test_an_action_is_stored_as_it_was(store: ExperienceStore) -> None:
@@ -169,7 +176,7 @@ def test_learning_knows_every_trust_level_that_the_sandbox_gives() -> None:
 
 def test_a_verdict_is_stored_with_its_trust(store: ExperienceStore) -> None:
     _recorder(store).record(
-        FixStep(messages=_ASKED, action=make_action(), verdict=Verdict.PASS, trust=Trust.HARDENED)
+        replace(Experience.draft(_ASKED, make_action(), Verdict.PASS), trust=Trust.HARDENED)
     )
     assert store.list()[0].trust is Trust.HARDENED
 
