@@ -34,6 +34,11 @@ def test_the_front_end_never_loads_torch(module: str) -> None:
     assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})
 
 
+def test_a_conversation_has_no_screen() -> None:
+    loaded = modules_after("import tui.conversation, agent.library.reports, agent.rounds.learn")
+    assert loaded.isdisjoint({"textual", "rich", "prompt_toolkit", "tui.show", "tui.lines"})
+
+
 @pytest.mark.parametrize(
     "module", ["learning.records", "sandbox.box.contract", "sandbox.verdict.report"]
 )

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from types import ModuleType
 
 import click
 
@@ -40,7 +41,7 @@ COMMANDS = {
     "experiences": ("experiences", "Show, forget or export what was captured."),
     "adapters": ("adapters", "Show, use or roll back what was learned."),
     "models": ("models", "Show, fetch or remove models."),
-    "eval": ("eval", "Measure models: benchmarks, and comparisons task by task."),
+    "eval": ("lab.cli", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
     "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),
     "sessions": ("sessions", "Show past sessions."),
@@ -49,6 +50,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),
 }
+"""The module of each command (in tui.commands, if no package is named) and its description."""
 
 
 class LazyGroup(click.Group):
@@ -60,10 +62,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _ = COMMANDS[cmd_name]
-        loaded = importlib.import_module(
-            "lab.cli" if cmd_name == "eval" else f"tui.commands.{module}"
-        )
+        loaded = _import(cmd_name, COMMANDS[cmd_name][0])
         command = getattr(loaded, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - each module defines its command
         return command
@@ -71,6 +70,18 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _import(command: str, module: str) -> ModuleType:
+    name = module if "." in module else f"tui.commands.{module}"
+    package = name.partition(".")[0]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as err:
+        if err.name != package:
+            raise
+        message = f"`elagent {command}` comes with the package {package}, which is not installed"
+        raise click.UsageError(message) from err
 
 
 @click.group(

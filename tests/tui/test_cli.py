@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli import run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -171,3 +173,12 @@ def test_no_setting_of_a_repository_stands_in_the_way_back(
     run = elagent("--trust", *command, cwd=repository, home=home)
     assert run.returncode != 2
     assert "timeout_s" not in run.stderr
+
+
+def test_a_command_of_a_package_that_is_not_installed_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "lab.cli", raising=False)
+    monkeypatch.setitem(sys.modules, "lab", None)
+    assert run(["eval", "drift"]) == 2
+    assert "comes with the package lab, which is not installed" in capsys.readouterr().err

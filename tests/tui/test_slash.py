@@ -1,10 +1,13 @@
-"""Files that a line of the conversation names after `@`."""
+"""Names that are completed, and files that a line of the conversation names after `@`."""
 
 from __future__ import annotations
 
 import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
-from tui.slash import mentioned
+from tui.lines.repl import LineCompleter
+from tui.slash import SLASH_COMMANDS, SlashCommand, mentioned
 
 FILES = ("notes.md", "release notes.md", "app/[id]/page.tsx", "cafe\u0301.py", "@scope/x.ts")
 
@@ -21,3 +24,10 @@ FILES = ("notes.md", "release notes.md", "app/[id]/page.tsx", "cafe\u0301.py", "
 )  # fmt: skip
 def test_a_file_after_the_sign_is_found_under_its_whole_name(text: str, files: list[str]) -> None:
     assert mentioned(text, FILES) == files
+
+
+@pytest.mark.parametrize("command", SLASH_COMMANDS, ids=lambda command: command.name)
+def test_the_line_loop_completes_every_command(command: SlashCommand) -> None:
+    completer = LineCompleter(list)
+    offered = completer.get_completions(Document(command.name), CompleteEvent())
+    assert command.name in [item.text.strip() for item in offered]
