@@ -72,7 +72,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class PendingWork:
     """Something that takes a while and can be stopped; nothing has begun yet."""
 
     title: str
@@ -128,7 +128,7 @@ class Leave:
 Taken = (
     Told
     | Changed
-    | Work
+    | PendingWork
     | Learn
     | ModeChanged
     | AnswererChanged
@@ -216,22 +216,22 @@ class Dialogue:
             return Told(text=f"it needs something more: {command.usage}")
         return self._work(name, rest) or await self._at_once(name, rest)
 
-    def _request(self, line: str) -> Work:
+    def _request(self, line: str) -> PendingWork:
         for path in mentioned(line, self._files()):
             self._agent.conversation.add_file(path)
-        return Work(title="answering", events=lambda: self._agent.turn(line))
+        return PendingWork(title="answering", events=lambda: self._agent.turn(line))
 
-    def _work(self, name: str, rest: str) -> Work | Learn | None:
+    def _work(self, name: str, rest: str) -> PendingWork | Learn | None:
         agent = self._agent
         match name:
             case "/test":
-                return Work(title="running the tests", events=agent.test)
+                return PendingWork(title="running the tests", events=agent.test)
             case "/fix":
-                return Work(title="repairing what fails", events=agent.fix)
+                return PendingWork(title="repairing what fails", events=agent.fix)
             case "/run":
-                return Work(title=f"running {rest}", events=lambda: agent.run_command(rest))
+                return PendingWork(title=f"running {rest}", events=lambda: agent.run_command(rest))
             case "/wrong":
-                return Work(title="noting it", events=lambda: agent.wrong(rest))
+                return PendingWork(title="noting it", events=lambda: agent.wrong(rest))
             case "/learn":
                 return Learn(options=round_options(self._where.settings.learn))
             case _:

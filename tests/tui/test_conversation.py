@@ -22,8 +22,8 @@ from tui.conversation import (
     Learn,
     Leave,
     ModeChanged,
+    PendingWork,
     Told,
-    Work,
 )
 from tui.slash import SLASH_COMMANDS
 from tui.wiring import Context
@@ -68,7 +68,7 @@ def talk(
 
 
 async def done(work: object) -> list[Event]:
-    assert isinstance(work, Work)
+    assert isinstance(work, PendingWork)
     return [event async for event in work.events()]
 
 

@@ -14,7 +14,7 @@ from agent.events import Event, Progress, StageStarted
 from agent.paths import make_private
 from agent.processes import in_thread
 from agent.text import display_safe
-from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, Work
+from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, PendingWork
 from tui.lines.line_prompt import LinePrompt
 from tui.running import open_assistant
 from tui.show.diffs import draw_hunk, parse_diff
@@ -111,7 +111,7 @@ class Repl:
 
     async def _handle(self, line: str) -> None:
         match await self._dialogue.take(line):
-            case Work(events=events):
+            case PendingWork(events=events):
                 await self._show(events())
             case Learn(options=options):
                 await self._show(self._assistant.learn(options))

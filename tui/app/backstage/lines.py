@@ -82,7 +82,7 @@ class SentLines:
                 behind.answer(text)
             case said.Told(text=text):
                 behind.answer(text)
-            case said.Work(title=title, events=events):
+            case said.PendingWork(title=title, events=events):
                 behind.jobs.submit(AgentJob(title=title, events=events, said=line))
             case _:
                 assert_never(taken)
