@@ -19,6 +19,8 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from agent.events import Event, OutputChunk, ReplyFinished, TextDelta, TurnFinished
 from agent.paths import Paths
 from agent.settings.load import load
@@ -151,8 +153,7 @@ async def streaming(where: Context) -> dict[str, float]:
         await pilot.pause(1)
         app.prompt.set_text("go")
         cpu, wall = time.process_time(), time.monotonic()
-        await pilot.press("enter")
-        await ended(app)
+        await sent(app, pilot)
         used = 100 * (time.process_time() - cpu) / (time.monotonic() - wall)
     await app.close()
     return {"streaming 100 tokens/s, % of a core": used}
@@ -189,8 +190,7 @@ async def thousand_messages(where: Context) -> dict[str, float]:
         await app.backstage.opened.wait()
         for _ in range(2):
             app.prompt.set_text("go")
-            await pilot.press("enter")
-            await ended(app)
+            await sent(app, pilot)
         used = rss_mib()
     await app.close()
     return {"memory after 1000 messages, MiB": float(used)}
@@ -210,11 +210,13 @@ async def long_session(where: Context) -> dict[str, float]:
     return {"opening 10000 messages, s": opened_s}
 
 
-async def ended(app: ElagentApp) -> None:
-    """Wait until a job has begun and ended."""
-    while not app.backstage.jobs.busy:  # noqa: ASYNC110 - the app has no event for it
-        await asyncio.sleep(0.01)
-    while app.backstage.jobs.busy:  # noqa: ASYNC110
+async def sent(app: ElagentApp, pilot: Pilot[int]) -> None:
+    """Press Enter, and wait until the job has ended and everything of it is drawn."""
+    before = app.backstage.jobs.last
+    await pilot.press("enter")
+    while app.backstage.jobs.last is before or app.backstage.jobs.busy:  # noqa: ASYNC110 - the app has no event for it
+        await asyncio.sleep(0.1)
+    while app.talk.message_queue_size:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
 
