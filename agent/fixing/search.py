@@ -41,6 +41,7 @@ _MOST_SHOWN = 3
 _LONGEST_TEST = 1500
 _MORE_FILLS = 5
 _DEFINITIONS = 4
+_LEAST_FILL_S = 10.0
 _DEFINITION_TOKENS = 160
 
 
@@ -196,6 +197,7 @@ class Search:
                 fills=_DEFINITIONS,
                 max_tokens=_DEFINITION_TOKENS,
                 stop="\n\n\n",
+                timeout_s=max(self._left_s, _LEAST_FILL_S),
             )
             self._tried.fill_tokens += sum(fill.tokens for fill in fills)
             made = (filled_definition(gap, name, fill, self._sources.text) for fill in fills)
@@ -212,7 +214,9 @@ class Search:
     ) -> list[CandidateChange]:
         if self._tried.passing or self._left_s <= 0:
             return []
-        fills = await filler.fill(gap.prefix, gap.suffix, fills=count, skip=skip, stop="\n\n")
+        fills = await filler.fill(
+            gap.prefix, gap.suffix, fills=count, skip=skip, stop="\n\n", timeout_s=self._left_s
+        )
         self._tried.fill_tokens += sum(fill.tokens for fill in fills)
         return [c for fill in fills for c in filled_gap(gap, fill, self._sources.text)]
 

@@ -180,6 +180,7 @@ class HttpModel:
         skip: int = 0,
         max_tokens: int = 64,
         stop: str = "\n",
+        timeout_s: float = 60.0,
     ) -> Sequence[Fill]:
         """See `Filler.fill`; only our own server has a place for it."""
         if not self._can_fill:
@@ -193,7 +194,7 @@ class HttpModel:
             "max_tokens": max_tokens,
             "stop": stop,
         }
-        status, data, _ = await self.server.call("POST", "/v1/infill", body)
+        status, data, _ = await self.server.call("POST", "/v1/infill", body, timeout_s=timeout_s)
         self._can_fill = status == OK
         found = data.get("fills")
         return tuple(map(_fill, found)) if isinstance(found, list) else ()

@@ -87,13 +87,14 @@ class GapFiller(Protocol):
         skip: int = 0,
         max_tokens: int = 64,
         stop: str = "\n",
+        timeout_s: float = 60.0,
     ) -> Sequence[Fill]:
         """Return fills that end before `stop`, each beginning with another of the likeliest tokens.
 
         `skip` leaves out so many of these tokens. Empty where the server or the model cannot fill.
 
         Raises:
-            ModelError: If nobody answers.
+            ModelError: If nobody answers within `timeout_s` seconds.
         """
         ...
 
