@@ -1,1 +1,1 @@
-"""What the model is told beyond the files: a map of signatures, instructions, a summary."""
+"""Context for the model beside the files: a map of signatures, instructions, a summary."""

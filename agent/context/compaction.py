@@ -1,6 +1,6 @@
-"""A summary of a conversation in a few lines, made without a model: requests, files, last words.
+"""Summarises a conversation in a few lines without a model: requests, changed files, last answer.
 
-A small model's own summary costs minutes and invents; what was asked and done is known exactly.
+A small model's own summary costs minutes and invents; the requests and changes are known exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LINE_CAP = 200
 def summarised(
     messages: Sequence[Message], *, requests: Sequence[str], changed: Sequence[str]
 ) -> str:
-    """What the model shall know of the conversation before it.
+    """Summary of the earlier conversation for the model.
 
     `requests` are the person's own words in order; `changed` are the files that were written.
     """

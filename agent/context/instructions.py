@@ -14,7 +14,7 @@ def read_instructions(root: Path, cwd: Path, *, cap: int = MAX_CHARACTERS) -> st
     """The texts of all `AGENTS.md` from `root` to `cwd`, each with its path; empty if there is none.
 
     Where they are longer than `cap` characters together, the nearest one keeps its room first, and
-    what was left out is said.
+    a note says how much was left out.
     """
     parts: list[str] = []
     left = cap

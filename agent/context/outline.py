@@ -29,11 +29,11 @@ class Grammar:
 
     package: str
     function: str = "language"
-    """What the package calls its language."""
+    """Name of the language function in the package."""
     leaves: frozenset[str]
-    """Functions and the like: their bodies are not looked into."""
+    """Node types of functions and the like: their bodies are not searched."""
     holders: frozenset[str]
-    """Classes and the like: listed, and their members as well."""
+    """Node types of classes and the like: listed together with their members."""
 
 
 _C_LEAVES = frozenset({"function_definition", "enum_specifier", "type_definition"})
@@ -117,14 +117,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What a file defines, in order, and the words that it uses with their counts."""
+    """Definitions of a file in order, and its words with their counts."""
 
     definitions: tuple[Definition, ...]
     words: Mapping[str, int]
 
 
 def has_outline(path: str) -> bool:
-    """Whether the file's name says that it is in a language that can be outlined."""
+    """True if the file's ending belongs to a language with a grammar."""
     return PurePosixPath(path).suffix in GRAMMARS
 
 
@@ -142,7 +142,7 @@ def outline(path: str, text: str) -> Outline | None:
 
 
 def broken_line(path: str, text: str) -> int:
-    """The first line that does not parse, from 1; 0 if all does or the language is unknown."""
+    """The first line that does not parse, from 1; 0 if all lines parse or the language is unknown."""
     grammar = GRAMMARS.get(PurePosixPath(path).suffix)
     data = text.encode("utf-8", "replace")
     if grammar is None or len(data) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""Which definitions matter most for a request: PageRank over who uses whose names.
+"""Ranks definitions by their use for a request: PageRank over files that use each other's names.
 
 The idea is Aider's repository map; the walk starts over at the files that the request, or the
 last traceback, is about.
@@ -38,7 +38,7 @@ def rank_definitions(
 ) -> list[Ranked]:
     """All definitions, the most useful first; equal ones in the order of their paths.
 
-    `focus` are the files that it is about; `wanted` are words of the request.
+    `focus` are the files that the request is about; `wanted` are its words.
     """
     definers = _definers(outlines)
     links = _links(outlines, definers, frozenset(wanted))
@@ -62,7 +62,7 @@ def rank_definitions(
 
 
 def _is_telling(word: str) -> bool:
-    """Whether a word is hardly used by chance: long, and of several parts or with a capital."""
+    """True for a word that is hardly used by chance: long, and of several parts or with a capital."""
     has_parts = "_" in word.strip("_") or word.lower() != word
     return has_parts and len(word) >= _TELLING_LENGTH
 
@@ -78,7 +78,7 @@ def _definers(outlines: Mapping[str, Outline]) -> dict[str, set[str]]:
 def _links(
     outlines: Mapping[str, Outline], definers: Mapping[str, set[str]], wanted: frozenset[str]
 ) -> dict[str, dict[tuple[str, str], float]]:
-    """For each file, how much it uses each definition of other files."""
+    """Weights by which each file uses definitions of other files."""
     links: dict[str, dict[tuple[str, str], float]] = {}
     for user, outline in outlines.items():
         targets: dict[tuple[str, str], float] = {}

@@ -25,7 +25,7 @@ class RepositoryMap:
     text: str
     """Empty if there is nothing to show."""
     definitions: int
-    """How many are shown."""
+    """Number of definitions shown."""
     left_out: int
 
 

@@ -1,1 +1,1 @@
-"""Edits: checked before they are written, written whole, and put back exactly."""
+"""Edits of files: checked before writing, written atomically, and reverted exactly."""

@@ -1,7 +1,7 @@
 """Tells lines that differ in white space, quotes or comments from lines that say something else.
 
-A place in a file is the one that was meant only if every name, number, operator and text is the
-same. Where white space or the kind of quote has a meaning of its own, it has to be the same, too.
+A SEARCH block matches a place only if every name, number, operator and text is the same. Where white
+space or the kind of quote has a meaning, it has to be the same, too.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Lines:
         return self._form(own) == self._form(line)
 
     def is_comment(self, line: str) -> bool:
-        """True if a line says nothing but what may differ, so that it stands for no place."""
+        """True if a line holds only comments or white space, so that it identifies no place."""
         return self._form(line) in ((), ("#",), ("//",), "")
 
     def _form(self, line: str) -> object:

@@ -1,4 +1,4 @@
-"""Whole-file edits: checked before they are applied, applied atomically, taken back exactly."""
+"""Whole-file edits: checked before they are applied, applied atomically, reverted exactly."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ RefusalKind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """An edit that may be applied."""
+    """An edit that passed all checks."""
 
     path: str
     target: Path
@@ -66,7 +66,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An edit that may not; the reason is for the person and for the model."""
+    """An edit that a check refused; the reason is for the person and for the model."""
 
     path: str
     kind: RefusalKind
@@ -75,7 +75,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """An edit on disk, with what it takes to take it back."""
+    """An edit on disk, with the bytes to revert it."""
 
     path: str
     target: Path
@@ -91,7 +91,7 @@ def check_edit(
     allow_test_edits: bool = False,
     may_vanish: Collection[str] = (),
 ) -> Accepted | Refused:
-    """Whether an edit may be applied; `before` is the text that the model was shown.
+    """Check an edit; `before` is the text that the model was shown.
 
     `may_vanish` names definitions that the person asked to remove or rename.
     """

@@ -1,6 +1,6 @@
-"""Signs that a whole-file edit lost something: elided code, emptied bodies, vanished definitions.
+"""Guards that refuse whole-file edits with losses: elided code, emptied bodies, vanished definitions.
 
-Only what is new counts: a file that had `...` before may keep it.
+Only new losses count: a file that had `...` before may keep it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _DEFINED = re.compile(r"(?m)^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)")
 
 
 def elided_line(before: str, after: str, *, path: str) -> str:
-    """The first new line that stands for code that was left out; empty if there is none."""
+    """The first new line that stands for omitted code; empty if there is none."""
     known = {line.strip() for line in before.splitlines()}
     new = (line.strip() for line in after.splitlines() if line.strip() not in known)
     is_python = path.endswith((".py", ".pyi"))
@@ -70,7 +70,7 @@ def elided_line(before: str, after: str, *, path: str) -> str:
 
 
 def emptied_definition(before: str, after: str) -> str:
-    """The first function that did something before and is left out now; empty if there is none."""
+    """The first function with a body before and none now; empty if there is none."""
     now = definitions(after)
     for name, old in definitions(before).items():
         new = now.get(name)
@@ -87,7 +87,7 @@ def emptied_definition(before: str, after: str) -> str:
 def vanished_definitions(
     before: str, after: str, *, may_vanish: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Functions, classes and methods that were there before and are not any more."""
+    """Functions, classes and methods of the old text that the new text lacks."""
     if parse_python(before) is None:
         left = {*_DEFINED.findall(after), *bound_names(after)}
         plain = dict.fromkeys(_DEFINED.findall(before))
@@ -104,7 +104,7 @@ def vanished_definitions(
 def vanished_names(
     before: str, after: str, *, path: str, may_vanish: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """As `vanished_definitions`, for the other languages that have a grammar."""
+    """`vanished_definitions` for other languages that have a grammar."""
     old, new = outline(path, before), outline(path, after)
     if old is None or new is None or broken_line(path, before):
         return ()
@@ -119,10 +119,10 @@ def vanished_names(
 
 
 def new_syntax_problem(before: str | None, after: str, *, path: str) -> str:
-    """What is wrong with the new text if the old one was right, or there was none; else empty.
+    """The syntax error of a new text whose old text had none, or did not exist; else empty.
 
-    Languages that only a grammar knows count where the old text is right by that grammar: it may
-    be older than the language, or not know the macros of a project.
+    For languages with only a grammar, the old text has to parse: the grammar may be older than the
+    language, or not know the macros of a project.
     """
     problem_of = _CHECKS.get(PurePosixPath(path).suffix)
     if problem_of is None:

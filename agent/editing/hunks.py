@@ -1,4 +1,4 @@
-"""The changed places of an edit, of which a person may keep some and leave out others."""
+"""Hunks of an edit, of which a person may keep some."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def diff_lines(text: str) -> list[str]:
 
 
 def keep_hunks(before: str, after: str, kept: Collection[int]) -> str:
-    """The text with only these hunks of the change, counted from 0 as `unified_diff` shows them.
+    """The old text with only the kept hunks, which are counted from 0 as in `unified_diff`.
 
-    Lines outside of them stay as they were before. The result is a text that nobody has checked.
+    The result is a new text, which has to be checked again.
     """
     old, new = diff_lines(before), diff_lines(after)
     matcher = difflib.SequenceMatcher(None, old, new)

@@ -1,6 +1,6 @@
-"""What Python source says about itself, read with `ast` and never executed.
+"""Reads Python source with `ast`, without executing it: definitions, imports, signatures.
 
-Everything here takes text and answers with values; text that does not parse has no definitions.
+Text that does not parse has no definitions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse_python(source: str) -> ast.Module | None:
 
 
 def syntax_problem(source: str) -> str:
-    """Where and why the text is not Python; empty if it is."""
+    """The syntax error with its line; empty for valid Python."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -81,7 +81,7 @@ def bound_names(source: str) -> frozenset[str]:
 
 
 def imports(source: str) -> tuple[Imported, ...]:
-    """What the module imports, anywhere in it, in source order."""
+    """All imports of the module, nested ones included, in source order."""
     tree = parse_python(source)
     found: list[Imported] = []
     for node in ast.walk(tree) if tree is not None else ():
@@ -128,7 +128,7 @@ def signatures(source: str) -> tuple[str, ...]:
 
 
 def is_stub(node: DefinitionNode) -> bool:
-    """Whether the body does nothing: `...`, `pass` or `raise NotImplementedError`."""
+    """True if the body does nothing: `...`, `pass` or `raise NotImplementedError`."""
     body = [item for item in node.body if not _is_docstring(item)]
     return all(_is_placeholder(item) for item in body)
 

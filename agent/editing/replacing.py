@@ -1,7 +1,7 @@
-"""SEARCH/REPLACE edits put into a file: at the only place that is the same, or alike.
+"""Applies SEARCH/REPLACE edits to a file, each at the only place with the same or alike lines.
 
-Alike are lines that differ in white space, quotes or comments (`agent.editing.alike`). A place
-that differs in a name, a number, an operator or a text is another place: nothing is ever guessed.
+Alike lines differ in white space, quotes or comments only (`agent.editing.alike`). A place that
+differs in a name, a number, an operator or a text is no match: places are never guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MISSING = "does not occur in the file; copy the lines exactly as they are"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hunk:
-    """One block: lines to find, and lines to put in their place."""
+    """One SEARCH/REPLACE block: lines to find, and their replacement."""
 
     search: str
     replace: str
@@ -28,12 +28,12 @@ class Replaced:
 
     text: str
     notes: tuple[str, ...] = ()
-    """Where a block was not found as it stands, for the person."""
+    """Notes for the person on blocks that matched alike lines only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReplaced:
-    """Why a block cannot be put in; for the person and for the model."""
+    """Reason why a block cannot be applied; for the person and for the model."""
 
     reason: str
 
@@ -46,9 +46,9 @@ class _Place:
 
 
 def replace_hunks(text: str, hunks: Sequence[Hunk], *, path: str = "") -> Replaced | NotReplaced:
-    """The text with all blocks put in one after the other, or the reason why that cannot be.
+    """The text after all blocks in order, or the reason why one cannot be applied.
 
-    `path` tells the language, and so what white space and quotes mean in it.
+    The ending of `path` tells the language, and so the meaning of white space and quotes.
     """
     notes: list[str] = []
     for number, hunk in enumerate(hunks, start=1):
@@ -78,7 +78,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _find(lines: Sequence[str], search: Sequence[str], path: str) -> _Place | str:
-    """The only place for a block, or what is wrong with it."""
+    """The only place for a block, or the reason why there is none."""
     exact = _matches(len(lines), search, lambda number, line: lines[number] == line)
     if len(exact) == 1:
         return _Place(exact[0], len(search))

@@ -1,6 +1,6 @@
-"""Files of the repository as text: where a path may lead, how a file is written, read and replaced.
+"""Reads and writes files of the repository as text, and checks their paths.
 
-Model output names these paths, so every one is checked to stay inside the repository.
+Paths come from model output, so each is checked to stay inside the repository.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MOST_FOLDERS = 200
 
 
 class SourceFileError(AgentError):
-    """A file of the repository cannot be read as text, or not be written."""
+    """A file of the repository cannot be read as text, or cannot be written."""
 
 
 class OutsideRepositoryError(SourceFileError):
-    """A path leads out of the repository, or to where nothing of ours belongs."""
+    """A path leads out of the repository, or into a folder that edits may not touch."""
 
 
 _TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
@@ -38,7 +38,7 @@ _TEST_NAME = re.compile(
 
 
 def is_test_path(path: str) -> bool:
-    """Whether the file belongs to the tests: by its name, or by the folder that it is in."""
+    """True if the file belongs to the tests by its name or folder."""
     parts = PurePosixPath(path).parts
     name = parts[-1] if parts else ""
     in_tests = any(part in _TEST_FOLDERS for part in parts[:-1])
@@ -46,7 +46,7 @@ def is_test_path(path: str) -> bool:
 
 
 def resolve_inside(root: Path, path: str) -> Path:
-    """Where a relative path leads, symbolic links followed.
+    """The target of a relative path, with symbolic links followed.
 
     Raises:
         OutsideRepositoryError: If that is not a place for a regular file inside the repository.

@@ -1,8 +1,7 @@
-"""A file's bytes as text and back, so that a line which nobody edited keeps its bytes.
+"""Converts a file's bytes to text and back, so that every unedited line keeps its bytes.
 
-A model reads and writes text with Unix line ends. What it gives back is laid over the text that is
-stored: lines that it repeats keep their own line ends, white space and form feeds, and a new line
-ends like its neighbours.
+A model reads and writes text with Unix line ends. Its text is matched with the stored text: repeated
+lines keep their own line ends, white space and form feeds, and a new line ends like its neighbours.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ _DECLARED = re.compile(
     rb"|\A(?:[^\n]*\n)?[ \t]*(?:#|//|--|%|;)[^\n]*?coding[:=][ \t]*(?P<comment>[\w.-]+)",
     re.IGNORECASE,
 )
-"""How XML, style sheets, HTML and languages with comments say how they are stored."""
+"""Declarations of an encoding in XML, style sheets, HTML and comments."""
 _HEAD_BYTES = 4096
 _PROBE = "<a> \\u0041 " + "x" * 80
-"""What every encoding that a text can name in its own first lines stores as ASCII does."""
+"""Characters that every encoding a text can declare stores as ASCII does."""
 
 
 class EncodingError(ValueError):
-    """A text cannot be stored so that it is read again as it is."""
+    """A text cannot be stored in the file's encoding without a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFile:
-    """The text of a file, and how it is stored."""
+    """The text of a file with its encoding and line ends."""
 
     stored: str
     """The text with its own line ends."""
@@ -111,7 +110,7 @@ class TextFile:
 
 
 def decode(data: bytes, *, is_python: bool) -> TextFile:
-    """Bytes as text; a byte order mark decides, else what the text says of itself, else it is UTF-8.
+    """Bytes as text; a byte order mark decides, else a declared encoding, else UTF-8.
 
     Raises:
         UnicodeDecodeError: If the bytes do not fit that encoding, or are no text.
@@ -147,7 +146,7 @@ def _declared_in(data: bytes) -> str:
 
 
 def _read(data: bytes, *, is_python: bool) -> str | None:
-    """What the file's own language makes of the bytes; None if it cannot read them."""
+    """The bytes decoded as the file's language reads them; None if it cannot."""
     try:
         if is_python:
             return data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
@@ -165,7 +164,7 @@ def _lines(text: str) -> list[str]:
 class _Line:
     body: str
     end: str
-    """How it ends; empty for a last line without an end."""
+    """Line end; empty for a last line without an end."""
 
 
 def _split(line: str, *ends: str) -> _Line:
@@ -193,7 +192,7 @@ def _with_edges(old: Sequence[_Line], new: Sequence[_Line]) -> list[_Line]:
 
 
 def _edges(lines: Sequence[_Line]) -> tuple[int, int]:
-    """How many blank lines stand before and after the text."""
+    """Numbers of blank lines before and after the text."""
     full = [number for number, line in enumerate(lines) if line.body.strip()]
     return full[0], len(lines) - 1 - full[-1]
 
@@ -227,7 +226,7 @@ def _overlaid(old: Sequence[_Line], new: Sequence[_Line], *, key: Callable[[_Lin
 
 
 def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int, int, int, int]]:
-    """Where two lists of lines differ; what they share at both ends is not searched through."""
+    """Differences of two lists of lines; shared beginnings and ends are skipped."""
     head = _shared(old, new)
     tail = _shared(old[head:][::-1], new[head:][::-1])
     yield "equal", 0, head, 0, head
@@ -239,7 +238,7 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, int,
 
 
 def _shared(left: Sequence[str], right: Sequence[str]) -> int:
-    """How many first items of both are equal."""
+    """Number of equal items at the beginning of both."""
     pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))
     return sum(1 for _ in pairs)
 

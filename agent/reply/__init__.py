@@ -1,1 +1,1 @@
-"""What a model meant: replies of weak models, read tolerantly and never guessed at."""
+"""Reads the replies of weak models tolerantly, without guesses."""

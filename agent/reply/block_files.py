@@ -19,7 +19,7 @@ _TEXT_FILES = (".txt", ".log", ".diff", ".patch")
 
 @dataclass(kw_only=True)
 class SortedBlocks:
-    """The blocks of a reply, by what their labels say."""
+    """Blocks of a reply sorted by their labels."""
 
     labelled: list[FileEdit] = field(default_factory=list)
     unlabelled: list[FencedBlock] = field(default_factory=list)
@@ -29,7 +29,7 @@ class SortedBlocks:
 def sorted_by_label(
     blocks: Sequence[FencedBlock], names: Names, default_path: str | None
 ) -> SortedBlocks:
-    """Blocks for files, and the rest. A block that is only a path labels the one after it."""
+    """Sort blocks by their labels. A block that is only a path labels the next block."""
     found = SortedBlocks()
     pending = ""
     for block in blocks:
@@ -55,7 +55,7 @@ def sorted_by_label(
 
 
 def _may_hold(block: FencedBlock, path: str, names: Names) -> bool:
-    """True if a labelled block can be the file, rather than a command or output about it."""
+    """True if a labelled block can be the file itself, not a command or output about it."""
     if block.language not in NOT_CODE or path in names.known:
         return True
     name = path.rpartition("/")[2].lower()

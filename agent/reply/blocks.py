@@ -1,7 +1,7 @@
-"""Fenced blocks in a model's reply, found as a reader would find them.
+"""Finds the fenced blocks in a model's reply as a reader would.
 
 Weak models nest fences of the same length, leave the last one open, put text after a closing one,
-or close on a line of code. This module only finds blocks; `agent.reply.parse` decides what they mean.
+or close on a line of code. This module only finds blocks; `agent.reply.parse` decides their meaning.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FencedBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A reply taken apart."""
+    """The blocks of a reply and its prose."""
 
     blocks: tuple[FencedBlock, ...]
     prose: str
@@ -57,13 +57,13 @@ class _Fence:
     info: str
 
     def may_belong_to(self, opener: _Fence) -> bool:
-        """Whether it can close, or nest in, the block that `opener` began."""
+        """True if this fence can close, or nest in, the block of `opener`."""
         near = self.indent <= opener.indent + _DEEPEST_CLOSER
         return near and self.char == opener.char and self.width >= opener.width
 
     @property
     def opens(self) -> bool:
-        """Whether its text is an info string rather than nothing, or prose on a closing line."""
+        """True if the fence's text is an info string, neither empty nor prose on a closing line."""
         language, *rest = re.split(r"[\s:]+", self.info, maxsplit=1)
         is_name = not rest or is_language(language)
         return _INFO_LIKE.match(self.info) is not None or (

@@ -22,7 +22,7 @@ _LISTS = frozenset({"list_files", "list_dir", "list_directory", "ls"})
 _SEARCHES = frozenset({"search_files", "search_code", "search", "grep"})
 _TESTS = frozenset({"run_tests", "run_test", "pytest"})
 _LOOKS = frozenset({"read_file", "list_files", "list_dir", "search_files", "run_tests"})
-"""Names that a line of ordinary code hardly begins with."""
+"""Call names that hardly begin a line of ordinary code."""
 _QUERY_KEYS = ("query", "pattern", "text", "regex", "q")
 _PATH_KEYS = ("path", "file", "filename", "file_path", "filepath", "file_name")
 _CONTENT_KEYS = ("content", "contents", "code", "text", "new_content", "file_content", "file_text")
@@ -62,7 +62,7 @@ class RunCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenCall:
-    """Something that began as a call and could not be read to its end."""
+    """A call that began and could not be read to its end."""
 
 
 Call = WriteCall | RunCall | BrokenCall
@@ -184,7 +184,7 @@ def _from_call(call: Mapping[str, object]) -> Iterator[Call]:
 
 
 def _look(name: str, path: str | None, query: str | None) -> str:
-    """The command for a call that only looks; empty if it is none."""
+    """The command for a call that only reads; empty for other calls."""
     if name in _READS and path:
         return f"cat {'-- ' if path.startswith('-') else ''}{shlex.quote(path)}"
     if name in _LISTS:
@@ -207,7 +207,7 @@ def _from_python(text: str) -> Iterator[Call]:
 
 
 def _end_of_call(text: str) -> int | None:
-    """How many characters the call that the text begins with has; None if it does not end."""
+    """Length in characters of the call at the beginning of the text; None if it does not end."""
     depth = 0
     offsets = [0]
     for line in io.StringIO(text):

@@ -1,9 +1,8 @@
-"""Which file a block is meant for: paths in info strings, headings, sentences and comments.
+"""Finds the file of a block: paths in info strings, headings, sentences and comments.
 
-A path that the project does not have counts only where it stands as a label of its own; inside a
-sentence only known paths count, so that `order.net` never becomes a file. A label is peeled layer
-by layer, and what the project has counts before anything is peeled further: names may have spaces,
-brackets and quotes of their own.
+A path that the project does not have counts only as a label of its own; inside a sentence only known
+paths count, so that `order.net` never becomes a file. A label is peeled layer by layer, and a known
+path counts before the next layer is peeled: names may have spaces, brackets and quotes.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _DOUBT = "can be a sentence about a file or the name of another one"
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What is left of a line after something around it was taken off."""
+    """Rest of a line after an outer layer was peeled."""
 
     text: str
     is_quoted: bool = False
@@ -104,7 +103,7 @@ def sole_path(line: str, names: Names) -> str | Unclear:
 
 
 def _layers(line: str) -> Iterator[_Layer]:
-    """The line, and what is left of it as one thing after the other is taken off."""
+    """The line, then its rest after each peeled layer."""
     layer = _Layer(line)
     for _ in range(_MOST_LAYERS):
         yield layer
@@ -115,7 +114,7 @@ def _layers(line: str) -> Iterator[_Layer]:
 
 
 def _peeled(layer: _Layer) -> _Layer | None:
-    """What is left when the outermost thing around a path is taken off; None if there is none."""
+    """The rest after peeling the outermost layer; None if there is none."""
     text = layer.text
     if (bare := text.strip()) != text:
         return replace(layer, text=bare)
@@ -196,7 +195,7 @@ def _is_in_folder(text: str, names: Names) -> bool:
 
 
 def _conflict(block: FencedBlock, names: Names, info: str) -> str | Unclear:
-    """What to make of an info string and a line before the block that name different files."""
+    """Decision where an info string and the line before the block name different files."""
     last = next((line for line in reversed(block.before) if line.strip()), "")
     other = sole_path(last, names)
     if not other or isinstance(other, Unclear):
@@ -219,7 +218,7 @@ def _path_in_info(info: str, names: Names) -> str | Unclear:
 
 
 def _texts_of_info(info: str) -> Iterator[str]:
-    """What of an info string can be a path: attributes, what follows the language, all of it."""
+    """Parts of an info string that can be a path: attributes, text after the language, or all."""
     yield from _attributes(info)
     bare = _OPTIONS.sub("", info.strip()).strip("{}").strip()
     for sign in (" ", ":"):

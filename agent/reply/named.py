@@ -1,8 +1,8 @@
-"""Which file a written path means: itself, in any spelling of it, and never another one.
+"""Resolves a written path to the file that it spells, and never to another file.
 
-A path is only ever read as a file that differs from it in how it is spelled: `./`, doubled slashes,
+A written path may differ from the file's path in spelling only: `./`, doubled slashes,
 the folder that a box has the project in, composed or decomposed characters, the separators of
-Windows, the escapes of Markdown. Where that leaves a choice, nothing is chosen.
+Windows, the escapes of Markdown. An ambiguous path is resolved to no file.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Names:
         return self._in_known_folder(path)
 
     def _problem(self, path: str) -> str:
-        """Why nothing can be written under a path that the project does not have."""
+        """The reason why a new path cannot be written; empty if it can."""
         if len(self._equal(path)) > 1:
             return "fits several files"
         if _FOREIGN.match(path) or ".." in path.split("/"):
@@ -123,7 +123,7 @@ class Names:
         return normalize("NFC", path) in self._folders
 
     def around(self, path: str, text: str) -> tuple[str, str]:
-        """What stands before and after a file in a text that mentions it."""
+        """Texts before and after each mention of a file."""
         text, form = normalize("NFC", text).replace("\\", "/"), normalize("NFC", path)
         at = next(occurrences(form, text), 0)
         return text[:at].removesuffix("./"), text[at + len(form) :]
@@ -208,12 +208,12 @@ class Names:
 
 
 def quoted(text: str) -> tuple[str, ...]:
-    """All that stands in quotes in a text."""
+    """All quoted strings of a text."""
     return tuple(match[match.lastindex or 0] for match in QUOTED.finditer(text))
 
 
 def occurrences(path: str, text: str) -> Iterator[int]:
-    """Where a text holds a path as a whole, not as a part of a longer one."""
+    """Positions of a path in a text, as a whole and not as a part of a longer path."""
     start = text.find(path) if path else -1
     while start >= 0:
         if _begins(text[:start]) and _ends(text[start + len(path) :]):

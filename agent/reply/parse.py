@@ -67,7 +67,7 @@ def parse_reply(
 ) -> ParsedReply:
     """Read a reply.
 
-    `request` is what the person said: a file that it names may be made under that very name.
+    `request` is the person's message: a new file may be made under a name in it.
 
     With `take_patches`, SEARCH/REPLACE blocks are changes; without, they are not usable.
 
@@ -92,7 +92,7 @@ def parse_reply(
 
 
 def _read_patches(text: str, names: Names, finish: Finish) -> ParsedReply:
-    """Blocks, with the commands and whole files that stand beside them."""
+    """SEARCH/REPLACE blocks, with the commands and whole files beside them."""
     found = read_patches(text, names)
     if isinstance(found, str):
         return Unusable(kind="patch", reason=found)

@@ -1,4 +1,4 @@
-"""The things that a reply can ask for, as values."""
+"""Values for all that a reply can ask for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FileEdits:
     command: str = ""
     """A command that the reply wants to be run after the edits."""
     notes: tuple[str, ...] = ()
-    """What was understood differently from what the reply says, for the person."""
+    """Notes for the person on parts that were read differently from the reply's wording."""
     patches: tuple[Patch, ...] = ()
     """Changes given as SEARCH/REPLACE blocks, where those are taken."""
 
@@ -50,7 +50,7 @@ class ShellCommand:
     command: str
     prose: str = ""
     notes: tuple[str, ...] = ()
-    """Which blocks beside them may be meant for a file, for the person."""
+    """Notes for the person on other blocks that may be meant for a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class PlainAnswer:
 
     text: str
     notes: tuple[str, ...] = ()
-    """Which of its blocks may be meant for a file, for the person."""
+    """Notes for the person on blocks that may be meant for a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
-"""Parts a reply from the reasoning before it and from what a model says after its end.
+"""Separates the answer of a reply from the reasoning before it and the text after its end token.
 
-Only a leading block is reasoning, and only what follows the end token is not the answer: what
-stands in a fence, a call or a SEARCH/REPLACE block is code, whatever tags it holds.
+Only a leading block is reasoning. Tags in a fence, a call or a SEARCH/REPLACE block are code.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _RAW_END = re.compile(r"\s*(?:>{5,9} ?REPLACE)|.*(?:</(?:file|write_file|edit|to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parted:
-    """A reply without its reasoning and without what follows its end."""
+    """A reply without its reasoning and without the text after its end token."""
 
     answer: str
     unfinished: bool = False
@@ -61,7 +60,7 @@ def part_reply(text: str) -> Parted:
 
 
 def _after_reasoning(text: str) -> str | None:
-    """What follows the leading reasoning; None if that does not end."""
+    """The text after the leading reasoning; None if the reasoning does not end."""
     if found := _CHANNEL.match(text):
         return _final_channel(text, found)
     if found := _BARE_CHANNELS.match(text):

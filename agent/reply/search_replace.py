@@ -26,7 +26,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patches:
-    """What the blocks of a reply say, and the text around them."""
+    """The blocks of a reply, and the text around them."""
 
     patches: tuple[Patch, ...]
     rest: str
@@ -35,7 +35,7 @@ class Patches:
 
 @dataclass(kw_only=True)
 class _PatchReader:
-    """How far the reading of a reply is."""
+    """State of the reader of one reply."""
 
     names: Names
     path: str = ""
@@ -100,7 +100,7 @@ class _PatchReader:
 
 
 def has_patches(text: str) -> bool:
-    """Whether a text has the first line of such a block."""
+    """True if a text has the first line of such a block."""
     return any(_START.match(line) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Words by which the name of a file, or of a language, is told from prose."""
+"""Words that tell names of files and languages from prose."""
 
 from __future__ import annotations
 

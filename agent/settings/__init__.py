@@ -1,1 +1,1 @@
-"""Every setting: what it is, where its value comes from, and who may set it."""
+"""Settings: their schema, their sources, and the trust in a project's own."""

@@ -58,9 +58,9 @@ def read_project(cwd: Path) -> Iterator[tuple[str, Given]]:
 
 
 def own_settings(pyproject: Path) -> str:
-    """The settings of ours in a `pyproject.toml`, as lines; empty if it has none.
+    """Elagent's settings in a `pyproject.toml`, as lines; empty if it has none.
 
-    A broken file that names us may have some, so all of it counts then.
+    Of a broken file that names elagent, the whole text counts.
     """
     try:
         text = _text(pyproject) or ""

@@ -1,7 +1,7 @@
 """Reads the settings once: command line > environment > project > user > default.
 
-Every value knows where it comes from. What is unknown, of the wrong type, or not for a project's
-file to say is an error that names the file and line, never ignored.
+Every value keeps its origin. A setting that is unknown, of the wrong type, or not allowed in a
+project's file is an error with file and line, never ignored.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The settings, and for each dotted key where its value comes from."""
+    """The settings, and the origin of each dotted key's value."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -71,7 +71,7 @@ class _Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What is declared about one dotted key."""
+    """Declaration of one dotted key."""
 
     type: object
     rule: SettingRule
@@ -85,7 +85,7 @@ def load(
     *,
     trusted: bool = True,
 ) -> Loaded:
-    """All settings as they hold in `cwd`; what a project says only if it is `trusted`.
+    """All settings for `cwd`; those of a project only if it is `trusted`.
 
     `overrides` are the options of the command line by dotted key (`model.name`); None is "not
     given".
@@ -112,9 +112,9 @@ def load(
 
 
 def describe(loaded: Loaded, *, origin: bool = False) -> list[str]:
-    """Every setting as `section.key = value`, with where it comes from if `origin` is asked for.
+    """Every setting as `section.key = value`, with its origin if `origin` is true.
 
-    Secrets are only said to be set.
+    A secret is shown as `(set)`.
     """
     lines = []
     for key, known in _declared():
@@ -197,7 +197,7 @@ def _from_project(
 
 
 def _overstep(may: ProjectMay, value: object, allowed: object) -> str:
-    """What is wrong with a project's file saying this; empty if nothing is."""
+    """The reason why a project's file may not set this value; empty if it may."""
     match may:
         case ProjectMay.NOTHING:
             return "can only be set by the user, not by a project's file; remove it there"

@@ -1,4 +1,4 @@
-"""Every setting: its section, type, default, bounds, and whether a project's file may set it.
+"""Schema of the settings: section, type, default, bounds, and the rights of a project's file.
 
 A project's file comes with the repository and is not trusted: it may make things stricter, never
 looser, and it may not choose where prompts are sent. `agent.settings.load` enforces these rules.
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class ProjectMay(Enum):
-    """What a project's file may do with a setting."""
+    """Rights of a project's file on a setting."""
 
     SET = "set"
     LOWER = "lower"
@@ -29,7 +29,7 @@ class ProjectMay(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingRule:
-    """What values a setting takes, beyond its type."""
+    """Bounds of a setting, and the rights of a project's file on it."""
 
     project: ProjectMay
     low: float | None = None
@@ -57,13 +57,13 @@ def rule_of(setting: dataclasses.Field[object]) -> SettingRule:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether this can only be a name of the catalog: no path, file or hub id."""
+    """True if this can only be a name of the catalog: no path, file or hub id."""
     return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name)) and not name.endswith(".gguf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """Which model answers, and where it runs."""
+    """The model that answers, and its engine."""
 
     name: str = _setting("qwen2.5-coder-1.5b", project=ProjectMay.SET_PLAIN_NAME)
     """A name of the catalog, a folder, a GGUF file, a hub id, or a name that the server knows."""
@@ -77,7 +77,7 @@ class ModelSettings:
     edit_format: Literal["auto", "whole", "search_replace"] = _setting(
         "auto", project=ProjectMay.SET
     )
-    """How the model is told to write changes: whole files, or SEARCH/REPLACE blocks. `auto` asks
+    """Format of the model's changes: whole files, or SEARCH/REPLACE blocks. `auto` asks
     for whole files unless the model's name says that it has 14 billion parameters or more."""
     idle_s: int = _setting(600, low=0)
     """Our own server ends this long after its last client; 0 is at once."""
@@ -85,10 +85,10 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """What commands in the box may use."""
+    """Resources of commands in the box."""
 
     image: str = _setting("auto")
-    """How the base image is made: `dockerfile`, `debian`, `lite`, or `auto` for the first that can
+    """Source of the base image: `dockerfile`, `debian`, `lite`, or `auto` for the first that can
     be had. Anything else is the name of an image."""
     apt_packages: str | None = _setting(None)
     """Debian packages to be in the base image, separated by spaces."""
@@ -107,12 +107,12 @@ class SandboxSettings:
     mask_secrets: bool = _setting(False)
     """True if a copy of a file that seems to hold a secret enters, with placeholders for it."""
     allow_network_builds: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
-    """Whether a dependency that needs the network to build may have it without asking."""
+    """True if a dependency may use the network for its build without a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSettings:
-    """What the model may use to answer one request."""
+    """Limits of the model for one request."""
 
     max_replies: int = _setting(8, project=ProjectMay.LOWER, low=1, high=1000)
     max_reply_tokens: int = _setting(1024, project=ProjectMay.LOWER, low=64)
@@ -121,23 +121,23 @@ class TurnSettings:
     max_tokens: int = _setting(200_000, project=ProjectMay.LOWER, low=1000)
     """Prompts and replies together; what the server had read before does not count."""
     allow_host: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """Whether you may be asked to let a command run outside of the sandbox; false: never."""
+    """True if you may be asked to let a command run outside of the sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """What is kept of a session."""
+    """Records and snapshots of a session."""
 
     capture: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """Whether experiences are recorded to learn from."""
+    """True if experiences are recorded to learn from."""
     retention_days: int = _setting(30, low=0)
     here: bool = _setting(False)
     """True if a home, a folder of the system, and a folder without a project are entered without a
     question, as with `--here`."""
     snapshot_files: int = _setting(50_000, low=100)
-    """So many files at most are in a snapshot; of what is more, whole folders are left out."""
+    """Most files in a snapshot; beyond that whole folders are left out."""
     snapshot_mib: int = _setting(1024, low=1)
-    """So large may they be together; the largest files are left out first."""
+    """Largest size of these files together; the largest files are left out first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,42 +152,42 @@ class LearnSettings:
     rank: int = _setting(16, project=ProjectMay.LOWER, low=1, high=512)
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
     trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """Whether a new adapter is tried on held-out tasks, without which it stays in shadow."""
+    """True if a new adapter is tried on held-out tasks; untried it stays in shadow."""
     trial_min: float = _setting(60.0, project=ProjectMay.LOWER, low=0.1)
-    """So long at most, at a time: a trial that needs longer goes on when it is asked for."""
+    """Longest time of a trial at once; a longer trial is resumed by `elagent adapters try`."""
     keep_adapters: int = _setting(10, low=1)
     """Older adapters that nothing refers to are removed."""
     background: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """Whether the full-screen app learns by itself while nobody uses it."""
+    """True if the full-screen app learns by itself while nobody uses it."""
     background_idle_min: float = _setting(10.0, low=0.1)
-    """So long nobody must have touched it before."""
+    """Minutes without input before that."""
     background_after: int = _setting(4, low=1)
-    """So many verified experiences that nothing was learned from must be there."""
+    """Verified experiences, not learned from yet, that start a round."""
     self_play_min: float = _setting(20.0, low=0.0)
-    """Minutes of self-play repair before it, once a session: failures that nobody fixed are retried.
-    0: never."""
+    """Minutes of self-play repair before a round, once a session: failures that nobody fixed are
+    retried. 0: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixSettings:
-    """How `run-tests --fix` repairs."""
+    """Limits of `run-tests --fix`."""
 
     max_attempts: int = _setting(3, project=ProjectMay.SET, low=1, high=50)
-    """So often the model is asked to write a file anew, for each failing test."""
+    """Most completions of the model for each failing test."""
     search_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
-    """So long small changes are tried for each failing test before that; 0: never."""
+    """Seconds of the search by small changes for each failing test before that; 0: never."""
     allow_test_edits: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
-    """What the model is helped with, beyond the task itself."""
+    """Help for the model beside the task itself."""
 
     memory: Literal["off", "hints"] = _setting("hints", project=ProjectMay.SET)
     """`hints`: lessons of verified repairs in this repository are shown where an error is like
     theirs."""
     facts: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """Whether the installed libraries are asked, in the sandbox, why something failed."""
+    """True if the installed libraries are asked, in the sandbox, about failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""Remembers which words of a repository the user lets elagent obey.
+"""Stores the user's trust in the configuration of repositories.
 
-What counts is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml` and `AGENTS.md`. An answer holds
-for these files with the bytes that were shown, so a change by a pull, by a person or by a model is
-asked about again. Without trust none of them has any effect.
+The configuration is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml` and `AGENTS.md`. An answer
+holds for the bytes that were shown, so every later change is asked about again. Without trust none
+of these files has any effect.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _INSTRUCTIONS = "AGENTS.md"
 
 
 def configuration_of(cwd: Path) -> Mapping[str, str]:
-    """The words of a repository that would be obeyed with trust, by file relative to its root.
+    """Texts of a repository's configuration, by file relative to its root.
 
-    Of a `pyproject.toml` these are the settings of elagent alone.
+    Of a `pyproject.toml` this is elagent's table alone.
     """
     root = project_root(cwd)
     found = [name for name in (PROJECT_FILE, _INSTRUCTIONS) if (root / name).is_file()]
@@ -51,7 +51,7 @@ def _text(path: Path) -> str:
 
 
 def digest_of(words: Mapping[str, str]) -> str:
-    """SHA-256 of the names and words that a person is asked about."""
+    """SHA-256 of the names and texts of a configuration."""
     text = json.dumps(sorted(words.items()))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Turns what a file or variable says into a setting's declared type, or says what is wrong."""
+"""Converts values of files and variables to a setting's declared type, with an error that says why not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Measures if the model can use the evidence of tools: it repeats failing steps with evidence added.
 
 The bare model answers each stored failing step twice, greedily: at its own prompt with a note of the
-tools' evidence, and with a control note of the same form and no content. The tests judge both. Only a kind of evidence that helps is learned from (`learning.promotion.capability`).
+tools' evidence, and with a control note of the same form and no content. The tests judge both. Only kinds
+of evidence that help are learned from (`learning.promotion.capability`).
 """
 
 from __future__ import annotations
