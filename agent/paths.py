@@ -1,4 +1,4 @@
-"""Where state lives on disk, as plain values. Nothing is created here but by `make_private`."""
+"""Paths of all state on disk, as plain values. Only `make_private` creates anything."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Paths:
 
     @property
     def trust_file(self) -> Path:
-        """Which repositories' own configuration is read."""
+        """The user's answers on trust in repositories' configuration."""
         return self.home / "trusted.json"
 
     @property
@@ -69,7 +69,7 @@ class RepositoryPaths:
 
     @property
     def facts(self) -> Path:
-        """What installed libraries said of themselves when they were asked."""
+        """Cached facts of installed libraries."""
         return self.home / "facts.json"
 
     @property
@@ -92,7 +92,7 @@ class RepositoryPaths:
 
     @property
     def trials(self) -> Path:
-        """Tasks made from the history, and what systems answered to them."""
+        """Tasks mined from the commits, and the systems' answers to them."""
         return self.home / "trials"
 
 

@@ -1,4 +1,4 @@
-"""What old sessions left in a repository's state, bounded by the user's retention."""
+"""Removes old sessions and snapshots from a repository's state, by the user's retention."""
 
 from __future__ import annotations
 

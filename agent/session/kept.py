@@ -1,7 +1,7 @@
-"""What is kept of the repositories of one user, how large it is, and removing it.
+"""Lists and removes the stored state of a user's repositories.
 
-Experiences and adapters cannot be made again, so they are removed only where they are asked for;
-what a living process uses is not removed at all.
+Experiences and adapters cannot be made again, so they are removed only on request. State that a
+living process uses is never removed.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _UNREADABLE = (OSError, ValueError, AttributeError, RecursionError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryState:
-    """The state of one repository."""
+    """The stored state of one repository."""
 
     name: str
     home: Path
     root: str
-    """The folder that it belongs to; empty if that is not known."""
+    """The repository's folder; empty if it is not known."""
     sizes: Mapping[str, int]
-    """Bytes by what it is: snapshots, sessions, experiences, adapters, other."""
+    """Bytes by kind: snapshots, sessions, experiences, adapters, other."""
     used_at: float
     """Seconds since the epoch."""
     in_use: str
-    """Why nothing may be removed now; empty if it may."""
+    """Reason why nothing may be removed now; empty if it may."""
 
     @property
     def size_bytes(self) -> int:
@@ -50,7 +50,7 @@ class RepositoryState:
 
 
 def kept(paths: Paths) -> list[RepositoryState]:
-    """Everything that is kept of repositories, the largest first."""
+    """The stored states of all repositories, the largest first."""
     if not paths.repositories.is_dir():
         return []
     homes = [folder for folder in paths.repositories.iterdir() if folder.is_dir()]
@@ -59,10 +59,10 @@ def kept(paths: Paths) -> list[RepositoryState]:
 
 
 def remove(item: RepositoryState, *, with_: frozenset[str] = frozenset()) -> int:
-    """Remove what is kept of a repository, and of `with_` also experiences or adapters; the bytes.
+    """Remove a repository's state, with the experiences or adapters in `with_`; returns the bytes.
 
     Raises:
-        WorkspaceError: If it is in use by now, or the file system refuses.
+        WorkspaceError: If the state is in use by now, or the file system refuses.
     """
     if reason := _in_use(item.home):
         raise WorkspaceError(f"{item.name} is not removed: {reason}")

@@ -1,7 +1,7 @@
-"""True if a folder is one to work in: a project, and no home or part of the system.
+"""Checks that a folder is a project, not a home or a part of the system.
 
-Elagent keeps copies of the files of the folder that it works in, and shows them to a model. In a
-home that would be everything that somebody has.
+Elagent copies the files of its folder and shows them to a model. In a home that would be all files of
+a person.
 """
 
 # ruff: noqa: PTH208, S108 - only names are looked at, and nothing is written
@@ -46,7 +46,7 @@ _MOST_ENTRIES = 2_000
 
 
 def trouble_with(root: Path, environ: Mapping[str, str]) -> str:
-    """What speaks against working in a folder, as the end of a sentence; empty if nothing does."""
+    """The reason against working in a folder, as the end of a sentence; empty if there is none."""
     place = root.resolve()
     if place.parent == place or str(place) in _SYSTEM or place == _temporary():
         return "is a folder of the system, not a project"

@@ -1,1 +1,1 @@
-"""The user's folder: which files count, snapshots of it, undo, and git that executes nothing."""
+"""The user's folder: its files, snapshots, undo, and git that executes nothing."""

@@ -1,7 +1,7 @@
 """Brings files that a command made or changed out of the sandbox, each only after a question.
 
-Only paths that were declared before the command ran: they come through the importer into a staging
-folder, the difference is shown, and what is allowed replaces the file in one step.
+Only paths declared before the command ran come back: the importer copies them into a staging folder,
+the person sees the difference, and an allowed file replaces the old one in one step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sandbox.files.transfer import check_outgoing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """A file that may come back, and what it was when the command began."""
+    """A file that may come back, with its content when the command began."""
 
     path: str
     target: Path
@@ -97,7 +97,7 @@ async def bring_back(
 async def _offer(
     item: Declared, after: bytes, decide: Callable[[Question], Awaitable[Decision]], emit: Emit
 ) -> bool:
-    """Whether the file is here now as it was in the sandbox."""
+    """Offer one file; True if the file is here now as it was in the sandbox."""
     if after == item.before:
         emit(Notice(f"{item.path} is as it was"))
         return True
@@ -116,7 +116,7 @@ async def _offer(
 
 
 def _difference(path: str, before: bytes | None, after: bytes) -> str:
-    """A diff of texts; of anything else the sizes."""
+    """A diff of texts; the sizes of other files."""
     try:
         old = None if before is None else decode(before, is_python=False).stored
         return unified_diff(path, old, decode(after, is_python=False).stored)

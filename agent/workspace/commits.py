@@ -18,21 +18,21 @@ _HOOKS_RUN = "These hooks would run on this machine, outside of the sandbox:"
 
 @dataclass(kw_only=True)
 class Commits:
-    """Commits what turns changed in one session."""
+    """Commits the changes of turns in one session."""
 
     committer: Committer
     approver: Approver
     hooks: bool = False
-    """Whether hooks shall run; the person is asked once."""
+    """True if hooks shall run; the person is asked once."""
     allow_host: bool = True
-    """Whether the person may be asked at all."""
+    """True if the person may be asked."""
     _not_ours: frozenset[str] = field(default=frozenset(), init=False)
     _hooks_allowed: tuple[tuple[tuple[str, str], ...], bool] | None = field(
         default=None, init=False
     )
 
     async def turn_begins(self) -> None:
-        """Note what is uncommitted already, so that it never gets into a commit of ours.
+        """Note the paths with uncommitted changes, so that no commit of ours holds them.
 
         Raises:
             WorkspaceError: If no commit can be made here.
@@ -42,9 +42,9 @@ class Commits:
     async def turn_accepted(
         self, request: str, paths: Sequence[str], *, model: str, adapter: str | None
     ) -> Notice | None:
-        """Commit what a turn changed; what came of it, in a sentence, if it changed anything.
+        """Commit a turn's changes; returns a sentence on the result, or nothing without changes.
 
-        What git ignores and what belongs to a repository inside this one is never committed here.
+        Ignored files and files of repositories inside this one are never committed here.
         """
         if paths:
             candidates = await in_thread(self.committer.uncommitted)

@@ -1,7 +1,7 @@
-"""A commit of the user as the sandbox needs it: which files it has, and what is in them.
+"""Reads a commit of the user for the sandbox: its files and their hashes.
 
-Read with git as `agent.workspace.safegit` runs it: nothing of the repository's configuration is
-executed, nothing is written.
+Git runs as in `agent.workspace.safegit`: it executes nothing of the repository's configuration and
+writes nothing.
 """
 
 from __future__ import annotations

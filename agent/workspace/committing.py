@@ -1,8 +1,8 @@
-"""One commit on the user's branch for one accepted turn, with nothing of the user's in it.
+"""Makes one commit on the user's branch for one accepted turn, with none of the user's own changes.
 
 Hooks, filters, signing programs and editors run on the host, so they are switched off unless the
-person allowed the hooks; then the user's own git does it with the user's own configuration. What
-was staged stays staged. Calls block; where a commit would have to guess, it is refused.
+person allowed the hooks; then the user's own git commits with the user's own configuration. Staged
+changes stay staged. Calls block; a commit that would have to guess is refused.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Committer:
 
 
 def commit_message(request: str, *, model: str, adapter: str | None) -> str:
-    """The person's words as subject and text, and a trailer that says who helped."""
+    """The person's request as subject and body, with a trailer that names the model."""
     line = " ".join(request.split()) or "Change by elagent"
     subject = line
     if len(line) > _SUBJECT_LENGTH:

@@ -1,7 +1,7 @@
-"""Which files of a folder a snapshot holds, and which it knowingly leaves out.
+"""Decides the files of a folder that a snapshot holds, and those that it leaves out.
 
-Held are the files that git would track or offer to add, the same of submodules and of other
-repositories inside, and ignored files as far as `agent.workspace.ignored` keeps them.
+A snapshot holds the files that git tracks or would add, also in submodules and other repositories
+inside, and the ignored files that `agent.workspace.ignored` keeps.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _DEEPEST_NESTING = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covered:
-    """What a snapshot of one moment holds."""
+    """Files that a snapshot of one moment holds and leaves out."""
 
     files: frozenset[bytes]
     ignored: frozenset[bytes]
-    """Those of the files that the rules of git ignore."""
+    """Held files that the rules of git ignore."""
     left_out: Mapping[bytes, str]
     """Files, each with a stamp that changes when it does; folders, whose names end with a slash,
     with a reason. An empty text stands for caches."""
     leftovers: frozenset[bytes]
-    """What killed processes left half written."""
+    """Temporary files of killed processes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +43,9 @@ class _Found:
 
 
 class Coverage:
-    """Asks git, in this folder and in the repositories inside it, which files count.
+    """Lists the files of this folder and of the repositories inside it, with git.
 
-    One object for one question: it remembers what the user's configuration says.
+    Use one object for one question: it caches the user's configuration.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Coverage:
         return self._tree.covered(path for path in names if not is_leftover(path))
 
     def now(self) -> Covered:
-        """What a snapshot of this moment holds."""
+        """The coverage of a snapshot at this moment."""
         found = _Found(kept=KeptIgnored(tree=self._tree, excluded=self._excluded))
         self._look_into(b"", self._git(), found, depth=0)
         ignored = self._tree.covered(found.kept.files - found.files)
@@ -82,7 +82,7 @@ class Coverage:
         )
 
     def _look_into(self, prefix: bytes, git: Git, found: _Found, *, depth: int) -> None:
-        """Add what counts in one repository, or in a folder without one, and in those inside it."""
+        """Add the files of one repository or folder, and of the repositories inside it."""
         listed = self._names(prefix, git, "-co")
         if depth and len(listed) > _MAX_NESTED_FILES:
             found.kept.left_out[prefix] = LARGE
@@ -105,7 +105,7 @@ class Coverage:
     def _names(
         self, prefix: bytes, git: Git, *which: str, paths: Sequence[str] = ()
     ) -> list[bytes]:
-        """Names of `which` kinds, of all or of those that the patterns in `paths` match."""
+        """File names of the kinds `which`, limited to the patterns in `paths` if there are any."""
         said = git.run("ls-files", *which, "--exclude-standard", "-z", "--", *paths)
         names = said.split(b"\0")[:-1]
         found = (prefix + name for name in names)
@@ -122,7 +122,7 @@ class Coverage:
         return None if git.attempt("rev-parse", "--is-inside-work-tree").returncode else git
 
     def _git(self) -> Git:
-        """The git that knows which files count: the user's, or ours where there is none."""
+        """The git that lists the files: the user's, or ours where there is none."""
         root = self._tree.root
         git = user_git(root, self._environ)
         inside = git.attempt("rev-parse", "--is-inside-work-tree")

@@ -1,4 +1,4 @@
-"""Whether the user's files differ from the last commit, asked so that no filter can run.
+"""Tells if the user's files differ from the last commit, without running any filter.
 
 `git status` compares contents through the clean filters that a repository's own configuration may
 name, and a repository can be hostile. They are found by reading the configuration, which executes
@@ -17,7 +17,7 @@ _OFF = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
 
 
 def is_dirty(root: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a tracked file differs from the last commit or an untracked one is there. Blocks.
+    """True if a tracked file differs from the last commit or an untracked one exists. Blocks.
 
     Raises:
         WorkspaceError: If git is missing or this is no repository that it can read.

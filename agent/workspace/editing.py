@@ -1,4 +1,4 @@
-"""One editor at a time in a worktree: two that judge their edits there would judge each other's."""
+"""Lock for one editor at a time in a worktree: two would judge each other's edits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agent.errors import BusyError
 
 @contextlib.contextmanager
 def editing(root: Path) -> Iterator[None]:
-    """Be the only one who edits in the worktree that `root` lies in, while in the context.
+    """Hold the editor's lock of the worktree around `root`, while in the context.
 
-    A lock of the kernel on the worktree's folder: it needs no file, and it is gone with its holder.
-    Where a file system has no such locks, there is none.
+    The kernel locks the worktree's folder: this needs no file and ends with its holder. On a file
+    system without such locks nothing is held.
 
     Raises:
-        BusyError: If somebody else holds it.
+        BusyError: If another process holds it.
     """
     folder = worktree_of(root)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Where the user's repository stands: branch and commit, read without running anything.
+"""Reads branch and commit of the user's repository without running any program.
 
 GitPython reads references in Python, and nothing more is asked of it: to read an object it would
 run git under the repository's configuration, which may name programs (a partial clone's does).
@@ -39,7 +39,7 @@ def read_head(root: Path) -> Head | None:
 
 
 def _commit(repo: Repo) -> str:
-    """What the head refers to, by its name only: whether the object exists is not looked at."""
+    """The commit id that the head names; the object itself is not read."""
     from git import SymbolicReference
 
     try:

@@ -1,6 +1,6 @@
-"""Finds which edits of a repository's files a program on the host would act on by itself.
+"""Finds edits of a repository's files that a program on the host would act on by itself.
 
-Reading git's configuration executes nothing. The answer is about files of the repository only.
+Only files of the repository are looked at. Reading git's configuration executes nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _WORDS = re.compile(r"[^\s'\"`=;|&()<>!]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFiles:
-    """Knows which files of one repository programs on the host run or obey."""
+    """Knows the files of one repository that programs on the host run or read as configuration."""
 
     root: Path
     environ: Mapping[str, str]
 
     def use_of(self, path: str) -> str:
-        """Say in a clause what the host would do with a file of this path; empty if nothing.
+        """The host's use of a file of this path, as a clause; empty if there is none.
 
         A file that a symbolic link leads to is looked at under both names.
         """
@@ -108,7 +108,7 @@ class HostFiles:
                 yield key, value
 
     def _env(self) -> Mapping[str, str]:
-        """What tells the user's own git where it finds its configuration."""
+        """Environment variables by which the user's own git finds its configuration."""
         names = ("PATH", "HOME", "XDG_CONFIG_HOME")
         own = {
             name: value
@@ -127,7 +127,7 @@ def _is_executable(target: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAware:
-    """Asks an approver with what the host would do with an edit, so that no mode allows it."""
+    """Adds the host's use of a file to each question about an edit, so that no mode allows it unasked."""
 
     approver: Approver
     files: HostFiles
@@ -141,7 +141,7 @@ class HostAware:
 
 
 MayWrite = Callable[[str, str], Awaitable[Decision]]
-"""Decides about a file of a path, given the diff."""
+"""Decides on the edit of a path, given its diff."""
 
 
 def asks_for_host(approver: HostAware) -> MayWrite:

@@ -1,7 +1,7 @@
-"""Ignored files that are worth keeping: settings and local data are somebody's work, caches are not.
+"""Selects the ignored files that a snapshot holds: settings and local data, but no caches.
 
-Within bounds, so that no snapshot grows by what a build or a download left behind. What is left out
-is named, so that nothing is ever guessed about it.
+Limits keep builds and downloads out of snapshots. Every omitted file or folder is named, so that undo
+never guesses about it.
 """
 
 # Names are bytes, which pathlib does not take.
@@ -32,7 +32,7 @@ _CACHES = frozenset(
     )
 )
 _CACHE_MARKS = frozenset((b"CACHEDIR.TAG", b"pyvenv.cfg"))
-"""A folder with one of these can be made anew: a cache by its own word, a virtual environment."""
+"""Files that mark a folder which can be made anew: a cache or a virtual environment."""
 _COMPILED = (b".pyc", b".pyo")
 
 MAX_FILE_BYTES = 5 * 2**20
@@ -42,16 +42,16 @@ MAX_BYTES = 50 * 2**20
 
 CACHE = ""
 LARGE = "large"
-"""Why a folder is left out; an empty text is nothing that anybody would miss."""
+"""Reason why a folder is left out; caches have an empty reason."""
 
 
 @dataclass(slots=True, kw_only=True)
 class KeptIgnored:
-    """The ignored files that are kept, and what is left out: as `Covered` tells them."""
+    """Ignored files that a snapshot holds and leaves out, in the form of `Covered`."""
 
     tree: Tree
     excluded: tuple[bytes, ...] = ()
-    """Folders, with their slash, that never count."""
+    """Folders, with their slash, that are never held."""
     files: set[bytes] = field(default_factory=set)
     left_out: dict[bytes, str] = field(default_factory=dict)
     size_bytes: int = 0

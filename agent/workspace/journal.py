@@ -1,4 +1,4 @@
-"""The list of turns that can be undone and redone, as one small file that is replaced atomically."""
+"""The journal of turns that can be undone and redone: one small file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_STEPS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoStep:
-    """One change of the tree that can be undone: the states before and after it."""
+    """One change of the folder that can be undone: the states before and after it."""
 
     before: str
     after: str
@@ -27,9 +27,9 @@ class UndoStep:
     cut_off: bool = False
     """The turn did not end by itself: `after` may hold the user's later edits too."""
     only: tuple[str, ...] = ()
-    """The paths that belong to the step, where the states differ in others too; empty: all."""
+    """Paths of the step, if the states also differ in other paths; empty: all that differ."""
     bystanders: tuple[str, ...] = ()
-    """Ignored files that changed meanwhile and that the agent did not write: left alone."""
+    """Ignored files that others changed meanwhile; undo leaves them alone."""
     not_held: tuple[str, ...] = ()
     """Ignored files that changed meanwhile and were too large, or too many, to be held."""
 
@@ -42,9 +42,9 @@ class OpenTurn:
     before: str
     label: str
     written: tuple[str, ...] = ()
-    """What the agent wrote, or is about to, wherever it is."""
+    """Paths that the agent wrote or is about to write."""
     contents: Mapping[str, Sequence[str]] | None = None
-    """By path the digests of all that was written there; None if that was not noted."""
+    """Digests of all contents written, by path; None if they were not noted."""
 
     def writing(self, path: str, content: bytes | None) -> OpenTurn:
         """With one more file that is about to be written; None stands for what is not known yet."""
@@ -100,7 +100,7 @@ class Journal:
 
 
 def digest(content: bytes) -> str:
-    """What a content is known by."""
+    """Digest of a content in the journal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -130,7 +130,7 @@ def read_journal(path: Path) -> Journal:
 
 
 def _check(journal: Journal) -> None:
-    """Raise a ValueError if something is there that this program never wrote."""
+    """Raise a ValueError if the journal holds values that this program never writes."""
     named = [*(s.label for s in journal.steps), *(t.label for t in journal.open)]
     named += [state for s in journal.steps for state in (s.before, s.after)]
     named += [path for s in journal.steps for path in (*s.only, *s.bystanders, *s.not_held)]

@@ -1,7 +1,7 @@
-"""How much a snapshot may hold, and what is left out where there is more.
+"""Limits of a snapshot, and the files to leave out beyond them.
 
-Large files go first, since few of them are somebody's work on a program; then the fullest folder,
-as far down as it is enough. Of what was left out a state says nothing, so it is neither restored nor removed.
+Large files are left out first, since few of them are work on a program; then the fullest folder, as
+far down as it is enough. A state says nothing of omitted files: they are neither restored nor removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotLimits:
-    """So much is held at most."""
+    """Largest number and size of the files of a snapshot."""
 
     files: int = 50_000
     size_mib: int = 1024
@@ -28,7 +28,7 @@ class SnapshotLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What one snapshot leaves out since it would be too much."""
+    """Files and folders that one snapshot leaves out, beyond its limits."""
 
     files: frozenset[bytes]
     size_bytes: int
@@ -53,7 +53,7 @@ DEFAULT_LIMITS = SnapshotLimits()
 def beyond(
     tree: Tree, paths: Collection[bytes], limits: SnapshotLimits, *, always: Collection[bytes]
 ) -> LeftOut | None:
-    """What has to be left out of these paths, but for those that are `always` held."""
+    """The paths to leave out, without those that are `always` held."""
     sizes = tree.sizes(paths)
     files = _largest(sizes, sum(sizes.values()) - limits.size_mib * _MIB, always)
     reasons = {path: f"{sizes[path]} bytes" for path in files}

@@ -1,4 +1,4 @@
-"""Runs git so that it can execute nothing but itself.
+"""Runs git so that it executes no other program.
 
 System and user configuration are not read; hooks, file system monitors, filters and transports are
 switched off; the calling process's `GIT_*` variables do not reach it. Every exit code is checked.
@@ -133,7 +133,7 @@ class Git:
 
 
 def _read_blob(stream: IO[bytes], blob: str) -> bytes:
-    """The content; a ValueError if it is not what its name says."""
+    """The content, checked by its hash; a ValueError if it differs."""
     header = stream.readline().split()
     content = b""
     if len(header) == _HEADER_FIELDS and header[1] == b"blob":
@@ -147,12 +147,12 @@ def _read_blob(stream: IO[bytes], blob: str) -> bytes:
 
 
 def user_git(root: Path, environ: Mapping[str, str]) -> Git:
-    """For questions about the user's own repository; never for anything that writes."""
+    """Git on the user's own repository, for reading only."""
     return Git(cwd=root, env=_environment(environ))
 
 
 def shadow_git(root: Path, git_dir: Path, environ: Mapping[str, str]) -> Git:
-    """For our own git directory, with `root` as its worktree."""
+    """Git on our own directory, with `root` as its worktree."""
     env = _environment(environ) | {
         "GIT_DIR": str(git_dir),
         "GIT_WORK_TREE": str(root),

@@ -1,7 +1,7 @@
-"""States of the worktree as commits in our own git directory, and going back to one of them.
+"""Stores states of the worktree as commits in our own git directory, and restores them.
 
-What a state holds is decided in `agent.workspace.coverage`. The message of its commit also names
-what was left out: of that a state says nothing, so it is neither restored nor removed.
+`agent.workspace.coverage` decides the files of a state. The message of its commit names the omitted
+files: they are neither restored nor removed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ venv/
 _ATTRIBUTES = "* -text -eol -ident -filter -working-tree-encoding\n"
 _NO_BLOB = b"0" * 40
 ABSENT = "absent"
-"""Instead of a stamp: stands for a file that is known not to be there, though its folder is left out."""
+"""Stamp of a file that is known to be missing in a folder that is left out."""
 
 # Flushing thousands of files takes a minute, and the snapshot holds their contents anyway.
 _MOST_SYNCED = 100
@@ -52,9 +52,9 @@ class Ignored:
 
     files: frozenset[bytes]
     large: frozenset[bytes]
-    """Too much for a snapshot: files, and folders, whose names end with a slash."""
+    """Files and folders (with a slash) that are too large for a snapshot."""
     asked: frozenset[bytes]
-    """Those that a pattern names, whatever they are."""
+    """Files that a pattern names, caches included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +76,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What a state says of itself beside its files."""
+    """Notes in a state beside its files."""
 
     label: str
     left_out: Mapping[bytes, str]
-    """See `Covered.left_out`; and what is known not to be there, though its folder is left out."""
+    """As `Covered.left_out`, with files known to be missing in a folder that is left out."""
     ignored: frozenset[bytes] = frozenset()
-    """Those of its files that the rules of git ignored."""
+    """Files of the state that the rules of git ignored."""
 
     def is_silent_on(self, path: bytes) -> bool:
         """Whether a file that the state does not hold may have been there all the same."""
@@ -104,7 +104,7 @@ class Snapshots:
         limits: SnapshotLimits = DEFAULT_LIMITS,
     ) -> None:
         self.left_out: LeftOut | None = None
-        """What the last snapshot left out since it would be too much."""
+        """Files and folders that the last snapshot left out, beyond its limits."""
         self._limits = limits
         self.root = root.resolve()
         self._excluded = excluded
@@ -198,7 +198,7 @@ class Snapshots:
         return self._commit(tree, replace(note, left_out=left_out))
 
     def note(self, state: str) -> Note:
-        """What a state says of itself; nothing but its label if it is from before there were notes."""
+        """The note of a state; only its label if the state is older than notes."""
         commit = self._git.run("cat-file", "commit", state).decode("utf-8", "backslashreplace")
         label, _, said = commit.partition("\n\n")[2].partition("\n\n")
         try:
@@ -228,7 +228,7 @@ class Snapshots:
         return state
 
     def changes(self, old: str, new: str) -> dict[bytes, Change]:
-        """What differs from one state to another, by path; nothing that one of them left out."""
+        """Differences of two states by path, without paths that one of them left out."""
         raw = self._git.run(
             "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new
         )
@@ -338,6 +338,6 @@ def _fields(output: bytes) -> list[bytes]:
 
 
 def _blocking(leaving: set[bytes], written: set[bytes]) -> set[bytes]:
-    """The files that must go first: a folder comes in their place, or they are in a file's."""
+    """Files to remove first: a folder takes their place, or their folder becomes a file."""
     needed = {parent for path in written for parent in parents(path)}
     return {path for path in leaving if path in needed or not written.isdisjoint(parents(path))}

@@ -1,4 +1,4 @@
-"""One turn as a step of `undo`: what it changed, and going back over it without guessing."""
+"""Makes a turn a step of `undo`, and undoes it without guessing."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What going back or forward did."""
+    """Result of an undo or redo."""
 
     label: str
-    """The turn that was undone or redone."""
+    """Label of the turn that was undone or redone."""
     paths: tuple[str, ...]
     """Files that were written or removed."""
     left_alone: tuple[str, ...] = ()
     """Other files that changed since; they were not touched."""
     not_held: tuple[str, ...] = ()
-    """Ignored files that changed in the turn and are as they are now: no snapshot holds them."""
+    """Ignored files that changed in the turn and were not restored: no snapshot holds them."""
     safety: str
-    """Snapshot of the moment before, with everything that was there."""
+    """Snapshot from just before, with all files."""
 
 
 def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> UndoStep | None:
-    """The step that a turn which ends now makes; None if there is nothing for `undo` in it.
+    """The step of a turn that ends now; None if it has nothing to undo.
 
     Ignored files that the agent did not write are bystanders: whoever changes them while a turn
     runs (a server its log, a program its database) goes on doing so.
@@ -60,14 +60,14 @@ def step_of(snapshots: Snapshots, turn: OpenTurn, *, cut_off: bool) -> UndoStep 
 
 
 def _is_known(turn: OpenTurn) -> bool:
-    """True if all that the agent wrote in a turn can be told from what others did."""
+    """True if the agent's writes in a turn can be told from other changes."""
     return turn.contents is not None and set(turn.written) <= turn.contents.keys()
 
 
 def _own_part(
     snapshots: Snapshots, turn: OpenTurn, after: str, changed: Mapping[bytes, Change]
 ) -> UndoStep | None:
-    """Of a turn that was killed: the files that are still, byte for byte, as the agent wrote them."""
+    """The files of a killed turn that are still, byte for byte, as the agent wrote them."""
     held = [path for path, change in changed.items() if change.new.mode]
     contents = snapshots.contents([changed[path].new.blob for path in held])
     own = {
@@ -123,7 +123,7 @@ def decoded(paths: Collection[bytes]) -> tuple[str, ...]:
 
 
 def _moved(old: Mapping[bytes, str], new: Mapping[bytes, str]) -> set[bytes]:
-    """What was left out at either end and is not as it was."""
+    """Paths left out at either end that changed."""
     missed = (*(path for path, why in old.items() if why), *(p for p, why in new.items() if why))
     return {
         path

@@ -1,8 +1,8 @@
-"""Edits that are on disk while the tests judge them, noted so that a kill leaves none of them behind.
+"""Notes edits that are on disk while the tests judge them, so that a killed process leaves none behind.
 
-A note is flushed to the disk before its edit is written, and locked by the process that judges it.
-Whoever opens the repository next puts back what a process that is gone had not judged: bytes that
-are exactly what it wrote, and nothing else.
+A note is flushed to disk before its edit is written, and locked by the judging process. The next
+process that opens the repository reverts the unjudged edits of a dead process, but only files that
+hold exactly the bytes it wrote.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Edit:
     """None for a file that did not exist."""
     new: bytes
     folders: tuple[str, ...] = ()
-    """Those that had to be made for it, the innermost first."""
+    """Folders that were made for it, the innermost first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Noted:
     _lock: int
 
     def done(self) -> None:
-        """The edit was judged, or put back: nothing is left to do."""
+        """Remove the note: the edit was judged or reverted."""
         self._place.unlink(missing_ok=True)
         os.close(self._lock)
 
@@ -84,7 +84,7 @@ class Unjudged:
         return Noted(_place=place, _lock=lock)
 
     def put_back(self) -> tuple[str, ...]:
-        """Put back what processes that are gone had not judged; one sentence for each file.
+        """Revert the unjudged edits of dead processes; returns a sentence for each file.
 
         Raises:
             SourceFileError: If the file system refuses; the note stays then.
@@ -178,7 +178,7 @@ def _bytes(target: Path) -> bytes | None:
 
 
 def _remove_partial(target: Path, edit: _Edit) -> None:
-    """Remove what a kill left of a file beside the target: only a beginning of what was written."""
+    """Remove a killed process's partial file beside the target, if it is a beginning of the content."""
     pattern = re.compile(rf"\.{re.escape(target.name[:100])}\.[0-9a-f]{{12}}\.tmp")
     with contextlib.suppress(OSError):
         for beside in target.parent.iterdir():

@@ -1,7 +1,7 @@
 """The user's folder: snapshots of it, and undo that refuses rather than guesses.
 
-Everything is kept in our own git directory; the user's index, refs, hooks and the times of
-unchanged files are never touched. Calls block (use `asyncio.to_thread`) and may come from several
+All states are in our own git directory; the user's index, refs, hooks and the times of unchanged
+files are never touched. Calls block (use `asyncio.to_thread`) and may come from several
 processes at once.
 """
 
@@ -86,15 +86,14 @@ class Workspace:
 
     @property
     def left_out(self) -> str:
-        """What the last snapshot left out since it would be too much; empty if nothing."""
+        """Files and folders that the last snapshot left out, beyond its limits."""
         return str(self._snapshots.left_out or "")
 
     def will_write(self, target: Path, content: bytes | None = None) -> None:
         """Hold a file that the agent is about to write, wherever it is, so that `undo` can go back.
 
-        Without it, what is written into a cache or a large ignored folder would be in no snapshot.
-        By the `content`, if it is known, the agent's own work can be told from later edits even
-        after a kill. Outside of a turn, and for a place outside of the folder, this does nothing.
+        Without this call, no snapshot would hold a file in a cache or a large ignored folder. A known
+        `content` tells the agent's own work from later edits even after a kill. Outside of a turn, and for a place outside of the folder, this does nothing.
         """
         if self._turn is None or not target.is_relative_to(self.root):
             return
@@ -111,7 +110,7 @@ class Workspace:
             self._write(journal.wrote(turn))
 
     def will_judge(self, target: Path, content: bytes) -> Noted:
-        """As `will_write`, for a file that is put back unless the tests are for it.
+        """As `will_write`, for an edit that is reverted unless the tests confirm it.
 
         If this process is killed before the note is done, `put_back` does it.
 
@@ -127,7 +126,7 @@ class Workspace:
             ) from err
 
     def put_back(self) -> tuple[str, ...]:
-        """Put back edits that a process which was killed had not judged; a sentence for each.
+        """Revert the unjudged edits of killed processes; returns a sentence for each.
 
         Raises:
             SourceFileError: If the file system refuses.
@@ -177,10 +176,10 @@ class Workspace:
 
     @contextlib.contextmanager
     def turn(self, label: str) -> Iterator[str]:
-        """Everything that changes inside becomes one step of `undo`; yields the state before.
+        """Make all changes in the context one step of `undo`; yields the state before.
 
-        Ends the step on every way out; of a process that is killed the step is what is, byte for
-        byte, as the agent wrote it. Only if that is not known, `undo` has to be forced.
+        The step ends on every way out. For a killed process it holds the files that are, byte for
+        byte, as the agent wrote them; if that is not known, `undo` has to be forced.
         """
         key = uuid.uuid4().hex
         alive = try_lock(self._turn_lock(key, create=True))
@@ -271,7 +270,7 @@ class Workspace:
             self._write(self._ended(journal, turn))
 
     def _settled(self) -> Journal:
-        """The journal, with the turns of processes that are gone made into steps."""
+        """The journal, in which turns of dead processes became steps."""
         journal = self._read()
         for turn in journal.open:
             descriptor = try_lock(self._turn_lock(turn.key))

@@ -1,6 +1,6 @@
-"""The user's files on disk: which of them count, and writing or removing them exactly.
+"""Reads, writes and removes the user's files on disk.
 
-Names are bytes here, since file names need not be UTF-8. Nothing follows a symbolic link.
+Names are bytes, since file names need not be UTF-8. Symbolic links are never followed.
 """
 
 # Names are bytes, which pathlib does not take.
@@ -25,7 +25,7 @@ TEMPORARY_PREFIX = b".elagent-tmp-"
 
 
 def is_leftover(path: bytes) -> bool:
-    """Whether a killed process of ours left this half written."""
+    """True for a temporary file that a killed process of ours left."""
     return path.rpartition(b"/")[2].startswith(TEMPORARY_PREFIX)
 
 
@@ -44,7 +44,7 @@ class Tree:
         return self._base + path
 
     def covers(self, path: bytes) -> bool:
-        """Whether a regular file or a link stands there, not behind a linked folder."""
+        """True if the path is a regular file or a link, and no folder above it is a link."""
         try:
             mode = os.lstat(self.place(path)).st_mode
             return (stat.S_ISREG(mode) or stat.S_ISLNK(mode)) and self._reached_directly(path)
@@ -52,7 +52,7 @@ class Tree:
             return False
 
     def covered(self, paths: Iterable[bytes]) -> set[bytes]:
-        """The paths where a file or link stands, judged by the disk as it is now."""
+        """The paths that are a file or link on disk now."""
         self._real_folders.clear()
         return {path for path in paths if self.covers(path)}
 
@@ -65,7 +65,7 @@ class Tree:
         return found
 
     def folders(self, paths: Iterable[bytes]) -> set[bytes]:
-        """The paths where a folder stands."""
+        """The paths that are folders."""
         return {path for path in paths if stat.S_ISDIR(self._mode(path) or 0)}
 
     def _reached_directly(self, path: bytes) -> bool:
@@ -79,7 +79,7 @@ class Tree:
         return self._real_folders[parent]
 
     def obstacle(self, path: bytes, *, leaving: set[bytes]) -> bytes | None:
-        """What stands in the way of writing `path`, once the files `leaving` are gone."""
+        """The obstacle to writing `path`, once the files `leaving` are gone."""
         for parent in parents(path):
             mode = self._mode(parent)
             if mode is not None and not stat.S_ISDIR(mode):
