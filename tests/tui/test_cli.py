@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli import run
+from tui.cli import COMMANDS, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,7 +178,6 @@ def test_no_setting_of_a_repository_stands_in_the_way_back(
 def test_a_command_of_a_package_that_is_not_installed_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "lab.cli", raising=False)
-    monkeypatch.setitem(sys.modules, "lab", None)
+    monkeypatch.setitem(COMMANDS, "eval", ("absent_lab.cli", "as lab.cli, where lab is not there"))
     assert run(["eval", "drift"]) == 2
-    assert "comes with the package lab, which is not installed" in capsys.readouterr().err
+    assert "comes with the package absent_lab, which is not installed" in capsys.readouterr().err
