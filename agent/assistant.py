@@ -32,7 +32,7 @@ from agent.events import (
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
-from agent.rounds.learn import LearnOptions
+from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions
 from agent.rounds.study import Study

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from agent.rounds.preview import LearnOptions, batches
+from agent.rounds.options import LearnOptions
+from agent.rounds.preview import batches
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import (

@@ -20,7 +20,7 @@ from tui.slash import find, mentioned, nearest, split
 from tui.undone import Undoable, undo_or_redo
 
 if TYPE_CHECKING:
-    from agent.rounds.learn import LearnOptions
+    from agent.rounds.options import LearnOptions
     from tui.wiring import Context
 
 _BUSY = "something is running; stop it first (Esc)"

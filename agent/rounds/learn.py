@@ -14,6 +14,7 @@ from types import MappingProxyType
 from agent.errors import AgentError
 from agent.events import Event, LearnFinished, Notice, StageStarted
 from agent.rounds.jobs import LearnError, only_one_round, stale
+from agent.rounds.options import LearnOptions
 from agent.rounds.planning import (
     NOTHING_USABLE,
     LearningRound,
@@ -21,7 +22,7 @@ from agent.rounds.planning import (
     nothing_to_learn,
     plan_round,
 )
-from agent.rounds.preview import LearnOptions, what_it_costs
+from agent.rounds.preview import what_it_costs
 from agent.rounds.process import LearnerFailedError, LearnerSwitch, run_worker
 from agent.rounds.trial.settling import settle, watch
 from agent.rounds.yields import YieldRow, append_yield
@@ -43,7 +44,7 @@ from learning.training.job import (
 from learning.training.resources import available_bytes, check_memory
 from sandbox.box.contract import SandboxError
 
-__all__ = ["CannotTrainError", "LearnError", "LearnOptions", "Measure", "learn"]
+__all__ = ["CannotTrainError", "LearnError", "Measure", "learn"]
 
 
 _DEFAULT = LearnOptions()

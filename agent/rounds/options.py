@@ -1,13 +1,42 @@
-"""Options of a learning round from the settings, the same for every front end."""
+"""Options of a learning round, and their values from the settings, the same for every front end."""
 
 from __future__ import annotations
 
-from agent.rounds.learn import LearnOptions
+from dataclasses import dataclass
+
 from agent.settings.schema import LearnSettings
 from learning.training.job import ExampleKind
 from learning.training.selection import ALL_KINDS
 
-__all__ = ["ALL_KINDS", "ExampleKind", "round_options"]
+__all__ = ["ALL_KINDS", "ExampleKind", "LearnOptions", "round_options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnOptions:
+    """Options of one learning round."""
+
+    max_examples: int = 8
+    steps: int = 8
+    """At most this many optimiser steps, one example each, and each example at most twice."""
+    max_tokens: int = 512
+    learning_rate: float = 1e-4
+    rank: int = 16
+    seed: int = 0
+    budget_s: float | None = None
+    keep_adapters: int = 10
+    kinds: frozenset[ExampleKind] = ALL_KINDS
+    """Kinds of examples to learn from. If failures are named here, they are also learned from
+    where no measurement says that the model can read the tools' evidence."""
+    parent: str | None = None
+    """Adapter to start from instead of the one in use; experiences that are new to it come first."""
+    rebuild: str | None = None
+    """Adapter to make again without its forgotten experiences, instead of learning new ones."""
+    dry_run: bool = False
+    """Only emit the plan and its cost; no `LearnFinished` follows."""
+    trial_s: float | None = None
+    """Time limit of the new adapter's trial; None: no trial, so the adapter stays in shadow."""
+    discard: bool = False
+    """Remove an interrupted round instead of resuming it."""
 
 
 def round_options(

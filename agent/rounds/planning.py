@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.events import LearnFinished, Notice
-from agent.rounds.preview import LearnOptions, batches, may_read, what_is_learned
+from agent.rounds.options import LearnOptions
+from agent.rounds.preview import batches, may_read, what_is_learned
 from agent.streaming import Emit
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel

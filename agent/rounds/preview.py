@@ -1,14 +1,14 @@
-"""The size of a learning round, and notices on its examples and costs before it is trained."""
+"""Notices on the examples and the cost of a learning round before it is trained."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.events import Notice
+from agent.rounds.options import LearnOptions
 from learning.promotion.capability import Capability
 from learning.records import EvidenceKind
 from learning.training.job import ExampleKind, TrainingJob
@@ -30,34 +30,6 @@ _KIND_NAMES = {
     ExampleKind.EVIDENCE: "failures with what the tools said",
     ExampleKind.FIRST_TRY: "fixes that worked at once",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnOptions:
-    """Options of one learning round."""
-
-    max_examples: int = 8
-    steps: int = 8
-    """At most this many optimiser steps, one example each, and each example at most twice."""
-    max_tokens: int = 512
-    learning_rate: float = 1e-4
-    rank: int = 16
-    seed: int = 0
-    budget_s: float | None = None
-    keep_adapters: int = 10
-    kinds: frozenset[ExampleKind] = ALL_KINDS
-    """Kinds of examples to learn from. If failures are named here, they are also learned from
-    where no measurement says that the model can read the tools' evidence."""
-    parent: str | None = None
-    """Adapter to start from instead of the one in use; experiences that are new to it come first."""
-    rebuild: str | None = None
-    """Adapter to make again without its forgotten experiences, instead of learning new ones."""
-    dry_run: bool = False
-    """Only emit the plan and its cost; no `LearnFinished` follows."""
-    trial_s: float | None = None
-    """Time limit of the new adapter's trial; None: no trial, so the adapter stays in shadow."""
-    discard: bool = False
-    """Remove an interrupted round instead of resuming it."""
 
 
 def may_read(options: LearnOptions, capability: Capability) -> bool:

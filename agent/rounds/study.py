@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from agent.events import Event
 from agent.paths import RepositoryPaths, make_private
 from agent.rounds.jobs import only_one_round
-from agent.rounds.learn import LearnOptions, learn
+from agent.rounds.learn import learn
+from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions, copy_project, self_play
 from agent.rounds.trial.settling import settle

@@ -11,7 +11,7 @@ from typing import Self
 from agent.approval import Approver, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
-from agent.rounds.learn import LearnOptions
+from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions
 from agent.turn.conversation import Conversation

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
-from agent.rounds.learn import CannotTrainError, LearnError, LearnOptions, Measure, learn
+from agent.rounds.learn import CannotTrainError, LearnError, Measure, learn
+from agent.rounds.options import LearnOptions
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.rounds.preview import LearnOptions
+from agent.rounds.options import LearnOptions
 from benchmarks.paraphrases import (
     LEARNED,
     MAX_KL,

@@ -11,7 +11,7 @@ from tui.conversation import TalkedFiles, TalkingAgent
 if TYPE_CHECKING:
     from agent.approval import Approver
     from agent.events import Event
-    from agent.rounds.learn import LearnOptions
+    from agent.rounds.options import LearnOptions
     from agent.rounds.process import LearnerSwitch
     from agent.rounds.self_play import SelfPlayOptions
 
