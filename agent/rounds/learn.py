@@ -125,7 +125,7 @@ def _chosen(this: LearningRound, *, id_: str, now: float) -> Path | None:
     this.emit(
         Notice(
             f"an earlier round of at most {steps} steps over {len(read_examples(folder))} examples "
-            "was interrupted: it would be gone on with first, from its last step; with --discard it "
+            "was interrupted: it would be resumed first, from its last step; with --discard it "
             "is thrown away"
         )
     )

@@ -122,8 +122,9 @@ def test_a_report_before_the_first_round_says_so(
     assert told.output == "nothing was learned here yet; `elagent learn` runs a round\n"
 
 
-def test_a_report_beside_a_round_is_refused() -> None:
-    told = _run(learn, "--report", "--dry-run")
+@pytest.mark.parametrize("option", ["--dry-run", "--self-play", "--practise"])
+def test_a_report_beside_a_round_is_refused(option: str) -> None:
+    told = _run(learn, "--report", option)
     assert told.exit_code == 2
     assert "only shows the last round" in told.output
 

@@ -232,7 +232,7 @@ async def test_a_dry_run_tells_of_an_interrupted_round_and_leaves_it(
         assert _texts(events)[0] == "an interrupted round would be thrown away: as you asked"
     else:
         (said,) = _texts(events)
-        assert "over 1 examples was interrupted: it would be gone on with first" in said
+        assert "over 1 examples was interrupted: it would be resumed first" in said
 
 
 async def test_a_dry_run_says_that_the_memory_is_too_small(place: _Place, tmp_path: Path) -> None:
