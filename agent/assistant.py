@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -34,10 +35,11 @@ from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
+from agent.rounds.running import run_round, run_self_play, run_trial
 from agent.rounds.self_play import SelfPlayOptions
-from agent.rounds.study import Study
+from agent.session.context import Context
 from agent.session.housekeeping import sweep
-from agent.session.resources import Parts, Resources
+from agent.session.resources import Resources
 from agent.session.session import SessionLog, read_session
 from agent.session.talk import Means, Talk
 from agent.settings.schema import Settings, TurnSettings
@@ -69,51 +71,50 @@ _EXIT_KILLED = 137
 class Assistant:
     """Works on one repository. Use as an async context manager; one job at a time."""
 
-    def __init__(self, parts: Parts, approver: Approver) -> None:
-        self._parts = parts
-        self._repository = parts.paths.repository(parts.root)
+    def __init__(self, context: Context, approver: Approver) -> None:
+        self._context = context
+        self._repository = context.repository
         self._approver = approver = HostAware(
-            approver=approver, files=HostFiles(root=parts.root, environ=parts.environ)
+            approver=approver, files=HostFiles(root=context.root, environ=context.environ)
         )
         self.conversation = Conversation()
         self._told_left_out = False
         self._unsaid: list[str] = []
         self.workspace = Workspace(
-            parts.root,
+            context.root,
             self._repository.shadow_git,
-            environ=parts.environ,
-            excluded=(parts.paths.home,),
+            environ=context.environ,
+            excluded=(context.paths.home,),
             limits=SnapshotLimits(
-                files=parts.settings.session.snapshot_files,
-                size_mib=parts.settings.session.snapshot_mib,
+                files=context.settings.session.snapshot_files,
+                size_mib=context.settings.session.snapshot_mib,
             ),
         )
-        sessions, resume = self._repository.sessions, parts.resume
+        sessions, resume = self._repository.sessions, context.resume
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
-        self._resources = Resources(parts, approver, self.workspace, session=self._log.id)
-        self._study = Study(self._resources, self._repository, self.workspace)
+        self._resources = Resources(context, approver, self.workspace, session=self._log.id)
         self._talk = Talk(
-            root=parts.root,
+            root=context.root,
             write=self._log.append,
-            background=Background(instructions=parts.instructions),
+            background=Background(instructions=context.instructions),
         )
         self._commits = Commits(
-            committer=Committer(parts.root, parts.environ),
+            committer=Committer(context.root, context.environ),
             approver=approver,
-            hooks=parts.hooks,
-            allow_host=parts.settings.turn.allow_host,
+            hooks=context.hooks,
+            allow_host=context.settings.turn.allow_host,
         )
 
     async def __aenter__(self) -> Self:
-        if self._parts.resume:
-            records = read_session(self._repository.sessions, self._parts.resume)
+        if self._context.resume:
+            records = read_session(self._repository.sessions, self._context.resume)
             self._talk.resume(self.conversation, records)
         self._unsaid = list(await asyncio.to_thread(self.workspace.put_back))
-        head = await in_thread(read_head, self._parts.root)
+        head = await in_thread(read_head, self._context.root)
         self._log.append(
             {
                 "event": "session_started",
-                "root": str(self._parts.root),
+                "root": str(self._context.root),
                 "branch": head.branch if head else "",
                 "commit": head.commit if head else "",
             }
@@ -171,7 +172,7 @@ class Assistant:
         """Run the tests and repair what fails; the last event is `FixFinished`."""
 
         async def work(emit: Emit) -> None:
-            with editing(self._parts.root):
+            with editing(self._context.root):
                 pass  # rather now than when everything is loaded
             project = await self._resources.project(emit, command)
             model = await self._resources.model(emit)
@@ -179,7 +180,7 @@ class Assistant:
             recorder = await self._resources.recorder(emit)
             async with self._turn("run-tests --fix", emit):
                 repair = fix(
-                    root=self._parts.root,
+                    root=self._context.root,
                     files=await in_thread(self.workspace.list_files),
                     runner=project,
                     model=model,
@@ -229,7 +230,7 @@ class Assistant:
                 return await project.run(on_result=lambda result: emit(TestFinished(result)))
 
             await self._note_user_edits(emit)
-            if self._parts.commit:
+            if self._context.commit:
                 await self._commits.turn_begins()
             async with self._turn(text[:60], emit) as before:
                 means = Means(
@@ -278,7 +279,7 @@ class Assistant:
 
         async def work(emit: Emit) -> None:
             entering = await in_thread(self.workspace.list_files)
-            declared = await in_thread(declare, self._parts.root, entering, bring)
+            declared = await in_thread(declare, self._context.root, entering, bring)
             project = await self._resources.project(emit, None)
             execution = await project.run_command(
                 command,
@@ -306,34 +307,39 @@ class Assistant:
 
         This may run beside another job; `switch` pauses its worker meanwhile.
         """
-        return self._logged(self._study.learn(options, switch=switch))
+        work = partial(run_round, self._resources, options, switch)
+        return self._logged(stream_events(work))
 
     def try_adapter(self, name: str, *, budget_s: float) -> AsyncGenerator[Event, None]:
         """Try an adapter against what is in use; the last event is `LearnFinished`."""
-        return self._logged(self._study.try_adapter(name, budget_s=budget_s))
+        work = partial(run_trial, self._resources, name, budget_s)
+        return self._logged(stream_events(work))
 
     def self_play(self, options: SelfPlayOptions) -> AsyncGenerator[Event, None]:
         """Retry failures that nobody fixed, in a copy of the files; the last event says the yield."""
-        return self._logged(self._study.self_play(options))
+        work = partial(run_self_play, self._resources, self.workspace, options)
+        return self._logged(stream_events(work))
 
     def trials(self, emit: Emit) -> Trials:
         """The trials of this repository, for whoever measures; nothing is opened yet."""
-        return self._study.trials(emit)
+        return self._resources.trials(emit)
 
     @property
     def _settings(self) -> Settings:
-        return self._resources.parts.settings
+        return self._resources.context.settings
 
     async def _logged(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """Every event also goes to the session file, except the pieces of longer ones."""
         async with aclosing(events) as closing:
-            async for event in _after([Notice(said) for said in self.news()], closing):
+            for said in self.news():
+                yield Notice(said)
+            async for event in closing:
                 if not isinstance(event, (TextDelta, OutputChunk, Progress)):
                     self._log.append(redact_data(to_json(event)))
                 yield event
 
     async def _commit(self, request: str, before: str, model: Model, emit: Emit) -> None:
-        if self._parts.commit:
+        if self._context.commit:
             paths = await in_thread(self.workspace.changed, before)
             said = await self._commits.turn_accepted(
                 request, paths, model=model.name, adapter=model.adapter
@@ -347,7 +353,7 @@ class Assistant:
 
         Nobody else edits in this worktree meanwhile.
         """
-        with editing(self._parts.root):
+        with editing(self._context.root):
             async with self._step(label, emit) as before:
                 yield before
 
@@ -370,14 +376,7 @@ class Assistant:
     async def _note_user_edits(self, emit: Emit) -> None:
         """Record what the user made of the agent's edits since they were written."""
         if recorder := self._resources.recorded:
-            await _recorded(emit, recorder.files_are, Sources(self._parts.root, ()).text)
-
-
-async def _after(first: Iterable[Event], events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    for event in first:
-        yield event
-    async for event in events:
-        yield event
+            await _recorded(emit, recorder.files_are, Sources(self._context.root, ()).text)
 
 
 async def _recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _T) -> None:

@@ -30,6 +30,7 @@ from agent.events import (
 )
 from agent.library.rounds import round_of
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from learning.evaluation.statistics import TaskScores
 from learning.promotion.gate import Trial, as_record, decide
@@ -37,7 +38,6 @@ from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
-from tui.wiring import Context
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "screenshots"
 _STEPS = 12

@@ -23,12 +23,12 @@ from textual.pilot import Pilot
 
 from agent.events import Event, OutputChunk, ReplyFinished, TextDelta, TurnFinished
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from learning.training.resources import rss_mib
 from tests.fakes.agent import Scripted, ScriptedAgent, Waits
 from tui.app.app import ElagentApp
 from tui.app.transcript.entries import Entry, ReplyEntry, SaidEntry
-from tui.wiring import Context
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {

@@ -21,7 +21,7 @@ from tui.undone import Undoable, undo_or_redo
 
 if TYPE_CHECKING:
     from agent.rounds.options import LearnOptions
-    from tui.wiring import Context
+    from agent.session.context import Context
 
 _BUSY = "something is running; stop it first (Esc)"
 

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from agent.approval import Approver, ModeApprover
 from agent.assistant import Assistant
-from agent.session.resources import Parts
+from agent.session.context import Context
 from tui.leaving import Threads
-from tui.wiring import Context
 
 _T = TypeVar("_T")
 
 
 def open_assistant(where: Context, approver: Approver | None = None) -> Assistant:
     """The assistant for a repository; without an approver it does whatever can be undone."""
-    from elagent import command
-
-    parts = Parts(
-        root=where.root,
-        settings=where.settings,
-        paths=where.paths,
-        environ=os.environ,
-        launcher=command(),
-        instructions=where.instructions,
-        resume=where.resume,
-        commit=where.commit,
-        hooks=where.hooks,
-        focus=where.focus,
-    )
-    return Assistant(parts, approver or ModeApprover("auto"))
+    return Assistant(where, approver or ModeApprover("auto"))
 
 
 def run_async(main: Coroutine[Any, Any, _T]) -> _T:

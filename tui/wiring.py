@@ -14,8 +14,9 @@ from agent.context.instructions import read_instructions
 from agent.errors import ConfigError, PlaceError
 from agent.library.place import Library
 from agent.paths import Paths, RepositoryPaths, from_environ
+from agent.session.context import Context
 from agent.session.place import trouble_with
-from agent.settings.load import Loaded, load
+from agent.settings.load import load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
 from agent.text import display_safe
@@ -39,39 +40,6 @@ class RepositoryPlace:
     def library(self) -> Library:
         """What was captured and learned here, read without any setting."""
         return Library(repository=self.repository, models=self.paths.models)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What every command about a repository needs."""
-
-    root: Path
-    loaded: Loaded
-    paths: Paths
-    instructions: str = ""
-    """The project's own words for agents (AGENTS.md), if it is trusted."""
-    resume: str | None = None
-    """The session to go on with."""
-    commit: bool = False
-    """Whether each accepted turn becomes a commit."""
-    hooks: bool = False
-    """Whether git hooks shall run then."""
-    focus: Focus = WHOLE
-    """The project of the repository whose tests are meant, and which of them."""
-
-    @property
-    def settings(self) -> Settings:
-        return self.loaded.settings
-
-    @property
-    def repository(self) -> RepositoryPaths:
-        return self.paths.repository(self.root)
-
-    @property
-    def library(self) -> Library:
-        """What was captured and learned here."""
-        model = self.settings.model.name
-        return Library(repository=self.repository, models=self.paths.models, model=model)
 
 
 def place(path: Path | None = None) -> RepositoryPlace:
@@ -106,8 +74,16 @@ def context(
             "start again to be shown what it says now"
         )
     focus = Focus(folder=project_folder(where.root, cwd)) if focused else WHOLE
+    from elagent import command
+
     return Context(
-        root=where.root, loaded=loaded, paths=where.paths, instructions=instructions, focus=focus
+        root=where.root,
+        loaded=loaded,
+        paths=where.paths,
+        environ=os.environ,
+        launcher=command(),
+        instructions=instructions,
+        focus=focus,
     )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.advice.gathering import Advisor
@@ -17,51 +15,28 @@ from agent.events import Notice, Progress, StageStarted
 from agent.model.http_model import HttpModel
 from agent.model.protocol import Model
 from agent.model.serving import AdapterFolder, connect
-from agent.paths import Paths, make_private
+from agent.paths import make_private
 from agent.session.capture import Recorder
-from agent.settings.schema import Settings
+from agent.session.context import Context
 from agent.streaming import Emit
 from agent.testing.opening import open_project
 from agent.testing.project import ProjectTests
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore, StoreError
 from learning.promotion.adapters import AdapterStore
-from sandbox.project.focus import WHOLE, Focus
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What an assistant is built from."""
-
-    root: Path
-    settings: Settings
-    paths: Paths
-    environ: Mapping[str, str]
-    launcher: Sequence[str]
-    """Command line that starts elagent in a subprocess."""
-    instructions: str = ""
-    """The project's own words for agents; empty while it is not trusted."""
-    resume: str | None = None
-    """The session to go on with."""
-    commit: bool = False
-    """Whether each accepted turn becomes a commit."""
-    hooks: bool = False
-    """Whether git hooks shall run then; the person is asked."""
-    focus: Focus = WHOLE
-    """The project of the repository whose tests are meant, and which of them."""
 
 
 class Resources:
     """The sandbox, the model and the experiences of one session."""
 
     def __init__(
-        self, parts: Parts, approver: Approver, workspace: Workspace, *, session: str
+        self, context: Context, approver: Approver, workspace: Workspace, *, session: str
     ) -> None:
-        self.parts = parts
-        self._repository = parts.paths.repository(parts.root)
+        self.context = context
+        self._repository = context.repository
         self._approver = approver
         self._workspace = workspace
         self._session = session
@@ -89,9 +64,9 @@ class Resources:
         another model for the rest of the session; without `sandbox` the sandbox is kept.
         """
         if model is not None:
-            settings = self.parts.settings
+            settings = self.context.settings
             chosen = replace(settings, model=replace(settings.model, name=model))
-            self.parts = replace(self.parts, settings=chosen)
+            self.context = self.context.with_settings(chosen)
         self._model = None
         await self._model_open.aclose()
         if sandbox:
@@ -109,11 +84,11 @@ class Resources:
             self._project = await self._sandbox_open.enter_async_context(
                 open_project(
                     self._workspace,
-                    settings=self.parts.settings.sandbox,
-                    state_dir=make_private(self.parts.paths.sandbox),
+                    settings=self.context.settings.sandbox,
+                    state_dir=make_private(self.context.paths.sandbox),
                     session=self._session,
                     command=command,
-                    focus=self.parts.focus,
+                    focus=self.context.focus,
                     say=lambda line: emit(Notice(line)),
                     approver=self._approver,
                 )
@@ -127,19 +102,19 @@ class Resources:
             ModelError: If there is no such model to talk to.
         """
         if self._model is None:
-            emit(StageStarted(f"loading the model {self.parts.settings.model.name}"))
+            emit(StageStarted(f"loading the model {self.context.settings.model.name}"))
             self._model = await self._model_open.enter_async_context(self._connection(emit))
         return self._model
 
     def _connection(self, emit: Emit) -> AbstractAsyncContextManager[HttpModel]:
-        settings = self.parts.settings.model
+        settings = self.context.settings.model
         active = AdapterStore(self._repository.adapters).active()
         return connect(
             settings.name,
-            paths=self.parts.paths,
+            paths=self.context.paths,
             settings=settings,
-            launcher=self.parts.launcher,
-            environ=self.parts.environ,
+            launcher=self.context.launcher,
+            environ=self.context.environ,
             adapter=self._adapter_folder(active.name) if active else None,
             on_progress=lambda _text, elapsed_s: emit(Progress(elapsed_s, 0, "s")),
             on_notice=lambda text: emit(Notice(text)),
@@ -158,7 +133,7 @@ class Resources:
             if self._store is None:
                 make_private(self._repository.home)
                 self._store = ExperienceStore.open(
-                    self._repository.experiences, home=self.parts.environ.get("HOME", "")
+                    self._repository.experiences, home=self.context.environ.get("HOME", "")
                 )
             return self._store
 
@@ -172,7 +147,7 @@ class Resources:
 
         That nothing can be stored is said once, and is no reason to end anything.
         """
-        if self._unreadable or not self.parts.settings.session.capture:
+        if self._unreadable or not self.context.settings.session.capture:
             return None
         if self._recorder is None:
             try:
@@ -181,12 +156,14 @@ class Resources:
                 self._unreadable = True
                 emit(Notice(f"nothing is recorded in this session: {err}", "warning"))
                 return None
-            self._recorder = Recorder(store, repository=self.parts.root.name, session=self._session)
+            self._recorder = Recorder(
+                store, repository=self.context.root.name, session=self._session
+            )
         return self._recorder
 
     def advisor(self, project: ProjectTests, emit: Emit) -> Advisor:
         """What helps with failures here, as far as the settings allow it."""
-        allowed = self.parts.settings.agent
+        allowed = self.context.settings.agent
 
         def say(text: str) -> None:
             emit(Notice(text))
@@ -208,11 +185,11 @@ class Resources:
         from agent.rounds.trial.opening import Trials
 
         return Trials(
-            root=self.parts.root,
-            settings=self.parts.settings,
-            paths=self.parts.paths,
-            launcher=self.parts.launcher,
-            environ=self.parts.environ,
+            root=self.context.root,
+            settings=self.context.settings,
+            paths=self.context.paths,
+            launcher=self.context.launcher,
+            environ=self.context.environ,
             store=self.store(),
             project=lambda: self.project(emit, None),
         )

@@ -15,7 +15,7 @@ from agent.settings.schema import Settings
 from agent.turn.acting import RunTests
 from agent.turn.best import Checkpoints
 from agent.turn.conversation import Conversation
-from agent.turn.loop import Background, RunCommand, TurnLimits, run_turn
+from agent.turn.loop import Background, RunCommand, run_turn
 from agent.turn.steps import TurnRecorder
 from agent.turn.tools import Explain
 from learning.experience.redact import redact
@@ -78,7 +78,7 @@ class Talk:
             approver=means.approver,
             run_command=means.run_command,
             run_tests=means.run_tests,
-            limits=limits_of(settings),
+            limits=settings.turn,
             temperature=settings.model.temperature,
             checkpoints=means.checkpoints,
             background=self.background,
@@ -137,17 +137,6 @@ def history_of(records: Iterable[Mapping[str, object]]) -> History:
                 requests.clear()
                 summary = ""
     return History(messages=tuple(messages), requests=tuple(requests), summary=summary)
-
-
-def limits_of(settings: Settings) -> TurnLimits:
-    """What one turn may use, by the user's settings."""
-    turn = settings.turn
-    return TurnLimits(
-        max_replies=turn.max_replies,
-        max_reply_tokens=turn.max_reply_tokens,
-        max_seconds=turn.max_seconds,
-        max_tokens=turn.max_tokens,
-    )
 
 
 def system_prompt(settings: Settings) -> Name:

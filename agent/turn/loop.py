@@ -23,6 +23,7 @@ from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.prompt_files import Name, prompt
 from agent.reply.parse import parse_reply
 from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
+from agent.settings.schema import TurnSettings
 from agent.streaming import Emit, stream_events
 from agent.turn.acting import Actions, End, Outcome, RunTests
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
@@ -36,7 +37,7 @@ from agent.turn.unplaced import unplaced_change
 from learning.experience.store import StoreError
 from learning.records import Action, Message, Sampling
 
-__all__ = ["Background", "Conversation", "RunCommand", "TurnLimits", "run_turn"]
+__all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 
 _SMALLEST_REPLY_TOKENS = 128
 _NO_PATH = (
@@ -49,16 +50,7 @@ _QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", 
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnLimits:
-    """What one turn may use."""
-
-    max_replies: int = 8
-    max_reply_tokens: int = 1024
-    max_seconds: float = 3600.0
-    """Wall clock, without the time in which the person is asked."""
-    max_tokens: int = 200_000
-    """Prompts and replies together; what the server had read before does not count."""
+_LIMITS = TurnSettings()
 
 
 def run_turn(
@@ -71,7 +63,7 @@ def run_turn(
     approver: Approver,
     run_command: RunCommand | None = None,
     run_tests: RunTests | None = None,
-    limits: TurnLimits = TurnLimits(),
+    limits: TurnSettings = _LIMITS,
     temperature: float = 0.0,
     allow_test_edits: bool = True,
     checkpoints: Checkpoints | None = None,
@@ -132,7 +124,7 @@ class _Turn:
     user_text: str
     model: Model
     approver: Approver
-    limits: TurnLimits
+    limits: TurnSettings
     sampling: Sampling
     background: Background
     system: Name

@@ -13,6 +13,7 @@ import click
 
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import Judge, open_judge
+from agent.session.context import Context
 from lab.arms import ARMS, Arm, examples_for, experience_of
 from lab.article.results import Figure
 from lab.article.rollouts import Rollout, kept_under, roll_out, rollout_file
@@ -42,7 +43,7 @@ from learning.model.resolve import resolve
 from learning.records import Sampling
 from sandbox.images.base import ensure_base
 from tui.running import run_async
-from tui.wiring import Context, context
+from tui.wiring import context
 
 
 @click.command(

@@ -19,6 +19,7 @@ from agent.advice.environment import WORDING, Environment
 from agent.advice.lessons import lessons_of
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import EvaluationError, WarmJudge, open_judge
+from agent.session.context import Context
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -57,7 +58,6 @@ from learning.records import Sampling
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.images.image import Image
 from tui.running import run_async
-from tui.wiring import Context
 
 _SET = "drift"
 _PLACE = re.compile(r" \(/[^)\s]+\)")

@@ -14,6 +14,7 @@ import click
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.rounds.trial.regression import humaneval_tasks
+from agent.session.context import Context
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -45,7 +46,6 @@ from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from sandbox.images.base import ensure_base
 from tui.running import run_async
-from tui.wiring import Context
 
 _SAMPLED = 0.8
 

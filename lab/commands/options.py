@@ -15,6 +15,7 @@ from types import MappingProxyType
 import click
 
 from agent.paths import make_private
+from agent.session.context import Context
 from agent.settings.schema import ModelSettings
 from lab.commands.progress import say
 from lab.evaluated_model import EvaluatedModel, open_subject
@@ -24,7 +25,7 @@ from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import is_adapter_name
 from learning.records import Sampling
-from tui.wiring import Context, context
+from tui.wiring import context
 
 Command = Callable[..., object]
 

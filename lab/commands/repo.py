@@ -18,6 +18,7 @@ from agent.rounds.options import round_options
 from agent.rounds.trial.capability import measure_capabilities
 from agent.rounds.trial.replay import Part, gather, replay
 from agent.session.capture import Recorder
+from agent.session.context import Context
 from lab.commands.options import ENGINE, JSON, LIMIT, MODEL
 from lab.commands.progress import progress
 from lab.commands.report import show, show_comparison
@@ -27,7 +28,7 @@ from learning.promotion.capability import Capability, known_capabilities
 from tui.commands.learn import Budget
 from tui.running import open_assistant, run_async
 from tui.show.plain import Presenter, TextPresenter, make_console, show_all
-from tui.wiring import Context, context
+from tui.wiring import context
 
 _BUDGET_S = 3600.0
 

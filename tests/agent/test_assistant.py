@@ -17,7 +17,9 @@ from agent.events import Event, Notice, TurnEnding, TurnFinished
 from agent.fixing.sources import Sources
 from agent.locks import hold
 from agent.paths import Paths
-from agent.session.resources import Parts, Resources
+from agent.session.context import Context
+from agent.session.resources import Resources
+from agent.settings.load import Loaded
 from agent.settings.schema import AgentSettings, ModelSettings, Settings
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
@@ -48,14 +50,16 @@ def server() -> Iterator[FakeServer]:
 
 @asynccontextmanager
 async def opened(root: Path, server: FakeServer) -> AsyncIterator[Assistant]:
-    parts = Parts(
+    context = Context(
         root=root,
-        settings=Settings(model=ModelSettings(name="fake", base_url=server.url)),
+        loaded=Loaded(
+            settings=Settings(model=ModelSettings(name="fake", base_url=server.url)), origins={}
+        ),
         paths=Paths(root.parent / "home"),
         environ={},
         launcher=[],
     )
-    async with Assistant(parts, ModeApprover("auto")) as assistant:
+    async with Assistant(context, ModeApprover("auto")) as assistant:
         yield assistant
 
 
@@ -125,15 +129,17 @@ async def test_the_memory_setting_decides_whether_past_repairs_are_shown(
     paths.repository(root).home.mkdir(parents=True)
     with ExperienceStore.open(paths.repository(root).experiences) as store:
         store.add(LESSON)
-    parts = Parts(
+    context = Context(
         root=root,
-        settings=Settings(agent=AgentSettings(memory=memory, facts=False)),
+        loaded=Loaded(
+            settings=Settings(agent=AgentSettings(memory=memory, facts=False)), origins={}
+        ),
         paths=paths,
         environ={},
         launcher=[],
     )
     workspace = Workspace(root, paths.repository(root).shadow_git)
-    resources = Resources(parts, ModeApprover("auto"), workspace, session="s")
+    resources = Resources(context, ModeApprover("auto"), workspace, session="s")
     nobody = cast("ProjectTests", None)  # without facts it is never asked
     advisor = resources.advisor(nobody, lambda _: None)
     advice = await advisor.for_test(failed("t", "'sku'", exception="KeyError"), Sources(root, []))

@@ -10,6 +10,7 @@ import pytest
 
 from agent.events import Event, ReplyFinished, TurnFinished
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
 from tui.conversation import (
@@ -26,7 +27,6 @@ from tui.conversation import (
     Told,
 )
 from tui.slash import SLASH_COMMANDS
-from tui.wiring import Context
 
 REPLY = ReplyFinished("x", "qwen", "el-1", 100, 0, 20, 8192, 1.0)
 

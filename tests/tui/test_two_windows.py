@@ -11,12 +11,12 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.errors import BusyError, UndoRefusedError
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.session.session import list_sessions, read_session
 from agent.settings.load import load
 from learning.experience.store import ExperienceStore
 from tests.fakes.openai_server import FakeServer, Scripted, serve, text
 from tui.running import open_assistant
-from tui.wiring import Context
 
 TURNS = 2
 

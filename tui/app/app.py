@@ -37,8 +37,8 @@ from tui.slash import SLASH_COMMANDS
 
 if TYPE_CHECKING:
     from agent.approval import Mode
+    from agent.session.context import Context
     from tui.app.backstage.contract import OpenAgent
-    from tui.wiring import Context
 
 _AGAIN_S = 2.0
 """A second Ctrl+C within this time leaves."""

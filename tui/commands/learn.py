@@ -12,10 +12,11 @@ from agent.events import LearnFinished
 from agent.library import adapters
 from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
 from agent.rounds.self_play import SelfPlayOptions
+from agent.session.context import Context
 from agent.text import display_safe
 from tui.running import open_assistant, run_async
 from tui.show.plain import make_presenter, show_all
-from tui.wiring import Context, context
+from tui.wiring import context
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")
 _SELF_PLAY_S = 1800.0

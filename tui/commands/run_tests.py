@@ -7,10 +7,11 @@ import click
 from agent.approval import Approver
 from agent.events import FixFinished, Notice, TestsFinished
 from agent.reports import RunStatus
+from agent.session.context import Context
 from tui.lines.asking import terminal_approver
 from tui.running import open_assistant, run_async
 from tui.show.plain import Presenter, make_presenter
-from tui.wiring import Context, contexts
+from tui.wiring import contexts
 
 _RED = 1
 _ENVIRONMENT = 3

@@ -16,13 +16,14 @@ from agent.approval import Approver, Mode
 from agent.errors import AgentError
 from agent.events import StageStarted, TurnEnding, TurnFinished
 from agent.library.images import ensure_base, last_use, list_images, prune_all
+from agent.session.context import Context
 from agent.session.runs import last_runs
 from agent.testing.shell import open_shell
 from agent.text import display_safe, format_bytes, format_seconds
 from tui.lines.asking import terminal_approver
 from tui.running import open_assistant, run_async
 from tui.show.plain import TextPresenter, make_console
-from tui.wiring import Context, context, place_to_work
+from tui.wiring import context, place_to_work
 
 
 @click.group(help="Build, show or clean up sandbox images, or run something in one.")

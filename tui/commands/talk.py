@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from tui.wiring import Context, place_to_work
+from agent.session.context import Context
+from tui.wiring import place_to_work
 
 if TYPE_CHECKING:  # the app opens the assistant only after its first paint
     from agent.approval import Approver

@@ -13,6 +13,7 @@ from agent.errors import EXPECTED
 from agent.events import Event, Progress, StageStarted
 from agent.paths import make_private
 from agent.processes import in_thread
+from agent.session.context import Context
 from agent.text import display_safe
 from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, PendingWork
 from tui.lines.line_prompt import LinePrompt
@@ -21,7 +22,6 @@ from tui.show.diffs import draw_hunk, parse_diff
 from tui.show.plain import TextPresenter, amount, make_console
 from tui.show.render import render_diff
 from tui.slash import SLASH_COMMANDS, suggest
-from tui.wiring import Context
 
 
 class LineCompleter(Completer):

@@ -15,6 +15,7 @@ import click
 
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import WarmJudge
+from agent.session.context import Context
 from lab.article import gsm8k as gsm8k_arms, humaneval as humaneval_arms, mmlu as mmlu_arms
 from lab.article.experiment import ExperimentRun, ProgressLines, TaskSource
 from lab.article.explaining import explainer_settings
@@ -71,7 +72,7 @@ from learning.records import Sampling
 from sandbox.images.base import ensure_base
 from sandbox.warm.pool import WarmSandbox
 from tui.running import run_async
-from tui.wiring import Context, context
+from tui.wiring import context
 
 _Settings = TypeVar("_Settings", bound=ExperimentSettings)
 _Started = tuple[ExperimentRun, Coroutine[Any, Any, ExperimentResult]]

@@ -13,7 +13,8 @@ from agent.assistant import Assistant
 from agent.events import Event, Notice
 from agent.paths import Paths
 from agent.rounds.self_play import SelfPlayOptions
-from agent.session.resources import Parts
+from agent.session.context import Context
+from agent.settings.load import Loaded
 from agent.settings.schema import FixSettings, ModelSettings, SandboxSettings, Settings
 from learning.experience.store import ExperienceStore
 from learning.records import Verdict
@@ -61,18 +62,21 @@ async def test_a_failure_of_a_session_becomes_a_pair_at_its_own_prompt(
     }
     fake = FakeServer(script=list(map(_reply, tries)), token_ids=True, models=[served])
     with serve(fake) as server:
-        parts = Parts(
+        context = Context(
             root=root,
-            settings=Settings(
-                model=ModelSettings(name="fake", base_url=f"{server.url}/v1"),
-                sandbox=SandboxSettings(image="lite"),
-                fix=FixSettings(max_attempts=1),
+            loaded=Loaded(
+                settings=Settings(
+                    model=ModelSettings(name="fake", base_url=f"{server.url}/v1"),
+                    sandbox=SandboxSettings(image="lite"),
+                    fix=FixSettings(max_attempts=1, search_s=0),
+                ),
+                origins={},
             ),
             paths=paths,
             environ={},
             launcher=[],
         )
-        async with Assistant(parts, ModeApprover("auto")) as assistant:
+        async with Assistant(context, ModeApprover("auto")) as assistant:
             assert [event async for event in assistant.fix()]
             options = SelfPlayOptions(tries=2)
             events = [event async for event in assistant.self_play(options)]

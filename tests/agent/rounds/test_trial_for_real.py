@@ -14,7 +14,8 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Event, LearnFinished, Notice
 from agent.paths import Paths
-from agent.session.resources import Parts
+from agent.session.context import Context
+from agent.settings.load import Loaded
 from agent.settings.schema import ModelSettings, SandboxSettings, Settings
 from learning.model.catalog import InstalledModel
 from learning.promotion.adapters import AdapterStore
@@ -77,18 +78,21 @@ async def test_an_adapter_of_noise_is_rejected_on_the_repository_s_own_tasks(
     paths.models.symlink_to(tiny_model.hf.parents[1])
     store = AdapterStore(paths.repository(root).adapters)
     store.adopt(_noise(tiny_model, tmp_path / "noise"))
-    parts = Parts(
+    context = Context(
         root=root,
-        settings=Settings(
-            model=ModelSettings(name=tiny_model.name, idle_s=0),
-            sandbox=SandboxSettings(image="lite"),
+        loaded=Loaded(
+            settings=Settings(
+                model=ModelSettings(name=tiny_model.name, idle_s=0),
+                sandbox=SandboxSettings(image="lite"),
+            ),
+            origins={},
         ),
         paths=paths,
         environ=os.environ,
         launcher=[sys.executable, "-P", str(Path(__file__).parents[3] / "elagent.py")],
     )
     events: list[Event] = []
-    async with Assistant(parts, ModeApprover("auto")) as assistant:
+    async with Assistant(context, ModeApprover("auto")) as assistant:
         async for event in assistant.try_adapter(_NAME, budget_s=3600):
             events.append(event)  # noqa: PERF401 - what came is looked at when it breaks off, too
     assert any(

@@ -8,8 +8,8 @@ import pytest
 from agent.approval import ModeApprover
 from agent.prompt_files import prompt
 from agent.session.session import SessionLog, last_conversation, read_session
-from agent.session.talk import Means, Talk, history_of, limits_of, system_prompt
-from agent.settings.schema import ModelSettings, Settings, TurnSettings
+from agent.session.talk import Means, Talk, history_of, system_prompt
+from agent.settings.schema import ModelSettings, Settings
 from agent.turn.conversation import INTERRUPTED, Conversation
 from learning.records import Message
 from sandbox.box.contract import Execution
@@ -162,8 +162,3 @@ def test_the_edit_format_goes_by_the_setting_and_then_by_size(
 ) -> None:
     settings = Settings(model=ModelSettings(name=name, edit_format=chosen))  # type: ignore[arg-type]
     assert system_prompt(settings) == expected
-
-
-def test_limits_come_from_the_settings() -> None:
-    settings = Settings(turn=TurnSettings(max_replies=3, max_seconds=5))
-    assert (limits_of(settings).max_replies, limits_of(settings).max_seconds) == (3, 5)

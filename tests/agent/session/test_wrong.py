@@ -10,7 +10,8 @@ from agent.approval import ModeApprover
 from agent.assistant import Assistant
 from agent.events import Notice
 from agent.paths import Paths
-from agent.session.resources import Parts
+from agent.session.context import Context
+from agent.settings.load import Loaded
 from agent.settings.schema import SessionSettings, Settings
 
 
@@ -22,12 +23,12 @@ from agent.settings.schema import SessionSettings, Settings
     ],
 )
 async def test_there_may_be_nothing_to_correct(tmp_path: Path, capture: bool, said: str) -> None:
-    parts = Parts(
+    context = Context(
         root=tmp_path,
-        settings=Settings(session=SessionSettings(capture=capture)),
+        loaded=Loaded(settings=Settings(session=SessionSettings(capture=capture)), origins={}),
         paths=Paths(tmp_path / "home"),
         environ={},
         launcher=[],
     )
-    async with Assistant(parts, ModeApprover("auto")) as assistant:
+    async with Assistant(context, ModeApprover("auto")) as assistant:
         assert [event async for event in assistant.wrong("no")] == [Notice(said, "warning")]

@@ -23,8 +23,9 @@ from agent.events import (
 )
 from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from agent.prompt_files import prompt
+from agent.settings.schema import TurnSettings
 from agent.turn.conversation import Conversation
-from agent.turn.loop import TurnLimits, run_turn
+from agent.turn.loop import run_turn
 from agent.turn.tools import command_digest, file_names
 from sandbox.box.contract import Captured, Ending, EngineUnavailableError, Execution
 from tests.fakes.model import Scripted, ScriptedModel
@@ -101,7 +102,7 @@ async def turn(
             model=model,
             approver=approver,
             run_command=shell,
-            limits=TurnLimits(max_replies=max_replies),
+            limits=TurnSettings(max_replies=max_replies),
         )
     ]
 

@@ -22,8 +22,9 @@ from agent.events import (
     TurnFinished,
 )
 from agent.prompt_files import prompt
+from agent.settings.schema import TurnSettings
 from agent.turn.conversation import Conversation
-from agent.turn.loop import Background, TurnLimits, run_turn
+from agent.turn.loop import Background, run_turn
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.model import ScriptedModel
@@ -104,7 +105,7 @@ async def turn(
     conversation: Conversation | None = None,
     suite: Suite | None = None,
     files: Files | None = None,
-    limits: TurnLimits | None = None,
+    limits: TurnSettings | None = None,
     background: Background | None = None,
     approver: object = None,
 ) -> list[Event]:
@@ -119,7 +120,7 @@ async def turn(
             approver=approver or ModeApprover("auto"),  # type: ignore[arg-type]
             run_tests=suite,
             checkpoints=files,
-            limits=limits or TurnLimits(),
+            limits=limits or TurnSettings(),
             background=background,
         )
     ]
@@ -203,7 +204,7 @@ async def test_what_the_user_changed_meanwhile_is_never_put_back(root: Path) -> 
 
     suite = Meddler([report(3), report(1, "x")])
     model = ScriptedModel(script=[rewrite("1"), rewrite("2")])
-    limits = TurnLimits(max_replies=2)
+    limits = TurnSettings(max_replies=2)
     events = await turn(root, model, suite=suite, files=Files(root / "ops.py"), limits=limits)
     assert "ops.py was changed meanwhile, so nothing was put back" in end(events).reason
     assert (root / "ops.py").read_text() == "mine = 1\n"
@@ -222,7 +223,7 @@ async def test_the_limit_of_replies_restores_the_best_state_too(root: Path) -> N
     files = Files(root / "ops.py")
     suite = Suite([report(3), report(1, "x")])
     model = ScriptedModel(script=[rewrite("1"), rewrite("2")])
-    limits = TurnLimits(max_replies=2)
+    limits = TurnSettings(max_replies=2)
     events = await turn(root, model, suite=suite, files=files, limits=limits)
     assert end(events).ending is TurnEnding.LIMIT
     assert "limit of 2 replies" in end(events).reason
@@ -231,7 +232,7 @@ async def test_the_limit_of_replies_restores_the_best_state_too(root: Path) -> N
 
 async def test_the_tokens_of_a_turn_are_limited(root: Path) -> None:
     model = ScriptedModel(script=["```sh\nls\n```", "```sh\ncat ops.py\n```", "Done."])
-    events = await turn(root, model, limits=TurnLimits(max_tokens=100))
+    events = await turn(root, model, limits=TurnSettings(max_tokens=100))
     assert end(events).ending is TurnEnding.LIMIT
     assert len(model.requests) == 1
 
@@ -239,7 +240,7 @@ async def test_the_tokens_of_a_turn_are_limited(root: Path) -> None:
 async def test_the_time_of_a_turn_is_limited_and_roles_still_alternate(root: Path) -> None:
     conversation = Conversation()
     model = ScriptedModel(script=[None])
-    limits = TurnLimits(max_seconds=0.05)
+    limits = TurnSettings(max_seconds=0.05)
     events = await turn(root, model, conversation=conversation, limits=limits)
     assert end(events) == TurnFinished("the time limit of 0.05 s is reached", TurnEnding.LIMIT)
     assert conversation.messages[-1].role == "assistant"
@@ -252,7 +253,7 @@ async def test_the_time_in_which_the_person_thinks_does_not_count(root: Path) ->
             return Decision(allowed=True)
 
     model = ScriptedModel(script=[rewrite("a + b", then="")])
-    events = await turn(root, model, approver=Slow(), limits=TurnLimits(max_seconds=0.3))
+    events = await turn(root, model, approver=Slow(), limits=TurnSettings(max_seconds=0.3))
     assert end(events).ending is TurnEnding.DONE
 
 

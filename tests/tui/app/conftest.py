@@ -11,11 +11,11 @@ from textual.pilot import Pilot
 
 from agent.approval import Mode
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
 from tui.app.app import ElagentApp
 from tui.app.transcript.entries import Entry
-from tui.wiring import Context
 
 Running = AbstractAsyncContextManager[tuple[ElagentApp, Pilot[int]]]
 Opens = Callable[..., Running]

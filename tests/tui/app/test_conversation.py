@@ -18,13 +18,13 @@ from agent.events import (
     TurnFinished,
 )
 from agent.model.protocol import ModelError
+from agent.session.context import Context
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import RunStatus, TestOutcome, TestReport, TestResult
 from tests.fakes.agent import Asks, ScriptedAgent, Waits
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
 from tui.app.transcript.entries import AnswerEntry, Entry, FailureEntry, OutputEntry, SaidEntry
 from tui.app.transcript.results import TestsBlock
-from tui.wiring import Context
 
 DIFF = "--- a/src/one.py\n+++ b/src/one.py\n@@ -1,2 +1,2 @@\n-old line\n+new line\n same line\n"
 DONE = TurnFinished("done")

@@ -17,10 +17,10 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from tests.fakes.openai_server import FakeServer, Scripted, serve, text
 from tui.lines.repl import answer_of, run_repl
-from tui.wiring import Context
 
 EDIT = "ops.py\n```python\ndef add(a, b):\n    return a + b\n```"
 SLOW = Scripted(pieces=["word "] * 500, delay_s=0.02)

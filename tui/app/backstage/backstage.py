@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from agent.approval import Decision, Mode, Question
     from agent.events import Event
+    from agent.session.context import Context
     from tui.app.backstage.contract import Agent, OpenAgent
     from tui.app.messages import ApprovalAnswer, Post
     from tui.conversation import Dialogue
-    from tui.wiring import Context
 
 
 class Backstage:

@@ -16,12 +16,12 @@ from tui.app.transcript.entries import AnswerEntry, EventEntry, FailureEntry
 if TYPE_CHECKING:
     from agent.library.rounds import JudgedRound
     from agent.rounds.process import LearnerSwitch
+    from agent.session.context import Context
     from tui.app.backstage.asides import Asides
     from tui.app.backstage.contract import Agent
     from tui.app.backstage.jobs import Jobs
     from tui.app.learner.state import LearningState
     from tui.app.messages import Post
-    from tui.wiring import Context
 
 _LOOK_IDLE_S = 5.0
 _LOOK_RUNNING_S = 0.5

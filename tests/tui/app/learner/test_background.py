@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from agent.events import ExperienceRecorded, LearnFinished, LearnStep, Notice, StageStarted
+from agent.session.context import Context
 from agent.settings.schema import LearnSettings
 from learning.experience.store import ExperienceStore
 from tests.fakes.agent import ScriptedAgent, Waits
 from tests.fakes.experiences import make_action, make_experience
 from tests.tui.app.conftest import Opens, screen_text, type_line, until
 from tui.app.learner.background import Conditions, IdleTime, decide, trouble
-from tui.wiring import Context
 
 SETTINGS = LearnSettings(background_idle_min=10.0, background_after=4)
 READY = Conditions(idle_s=601.0, busy=False, new_verified=4, running=False, paused=False)

@@ -15,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 
 from agent.paths import Paths
+from agent.session.context import Context
 from agent.settings.load import load
 from learning.experience.store import ExperienceStore
 from learning.model.chat import ChatFormat
@@ -23,7 +24,6 @@ from tests.fakes.tiny_llama import NAME, build_tiny_model, spoken
 from tests.tui.app.conftest import screen_text, until
 from tui.app.app import ElagentApp
 from tui.running import open_assistant
-from tui.wiring import Context
 
 OLD, NEW = "total = 1\n", "total = 0\n"
 ALWAYS = 12_000
