@@ -148,21 +148,21 @@ async def _read_on(response: httpx.Response) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundServer:
     """A state file of a model server, and whether the server behind it answers."""
 
     state: ServerState
     answers: bool
 
 
-async def servers(paths: Paths) -> tuple[Found, ...]:
+async def servers(paths: Paths) -> tuple[FoundServer, ...]:
     """Every server of this user that has a state file, and that answers or at least still runs."""
     states = map(_read_state, sorted(paths.servers.glob("*.json")))
-    found = [Found(state=state, answers=await _answers(state)) for state in states if state]
+    found = [FoundServer(state=state, answers=await _answers(state)) for state in states if state]
     return tuple(item for item in found if item.answers or _is_server(item.state.pid))
 
 
-async def stop(found: Found) -> None:
+async def stop(found: FoundServer) -> None:
     """End a server, asked by its API; one that does not answer gets a signal. Waits for its end.
 
     Raises:

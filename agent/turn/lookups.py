@@ -49,7 +49,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class LookedUp:
     """What a lookup found, for the model."""
 
     text: str
@@ -66,17 +66,17 @@ def as_lookups(command: str) -> tuple[Lookup, ...]:
 
 def look(
     lookup: Lookup, sources: Sources, *, budget_tokens: int, count: Callable[[str], int]
-) -> Found:
+) -> LookedUp:
     """Answer one lookup within a budget; nothing outside the repository is ever read."""
     match lookup.kind:
         case "read":
             return _read(lookup.arguments, sources, budget_tokens, count)
         case "list":
-            return Found(text=_listed(lookup.arguments, sources))
+            return LookedUp(text=_listed(lookup.arguments, sources))
         case "search":
-            return Found(text=_searched(lookup.arguments[0], lookup.arguments[1:], sources))
+            return LookedUp(text=_searched(lookup.arguments[0], lookup.arguments[1:], sources))
         case "tests":
-            return Found(text="The tests are run elsewhere.")
+            return LookedUp(text="The tests are run elsewhere.")
 
 
 def _as_lookup(line: str) -> Lookup | None:
@@ -119,7 +119,7 @@ def _plain(words: Sequence[str]) -> tuple[str, ...]:
 
 def _read(
     paths: Sequence[str], sources: Sources, budget_tokens: int, count: Callable[[str], int]
-) -> Found:
+) -> LookedUp:
     parts: list[str] = []
     shown: list[tuple[str, str]] = []
     names = Names(sources.files)
@@ -143,7 +143,7 @@ def _read(
         budget_tokens -= count(part)
         parts.append(part)
         shown.append((path, text))
-    return Found(text="\n\n".join(parts), shown=tuple(shown))
+    return LookedUp(text="\n\n".join(parts), shown=tuple(shown))
 
 
 def _listed(folders: Sequence[str], sources: Sources) -> str:

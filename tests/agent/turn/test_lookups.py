@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from agent.fixing.context import estimate_tokens
 from agent.fixing.sources import Sources
-from agent.turn.lookups import Found, Lookup, as_lookups, look
+from agent.turn.lookups import LookedUp, Lookup, as_lookups, look
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def sources(tmp_path: Path) -> Sources:
     return Sources(tmp_path, ["src/ops.py", "big.py"])
 
 
-def found(lookup: Lookup, sources: Sources) -> Found:
+def found(lookup: Lookup, sources: Sources) -> LookedUp:
     return look(lookup, sources, budget_tokens=1000, count=estimate_tokens)
 
 
