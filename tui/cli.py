@@ -1,7 +1,7 @@
-"""The command line: which commands there are, and the exit codes.
+"""The command line: its commands and exit codes.
 
-Commands are imported when they run, so that `--help` stays fast; their one-line descriptions stand
-here for the same reason. This is one of the three places where a broad `except` is right.
+A command's module is imported when the command runs, so that `--help` stays fast; the one-line
+descriptions stand here for the same reason. `run` has one of the three broad `except` clauses.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _import(command: str, module: str) -> ModuleType:
 @click.option(
     "--memory",
     type=click.Choice(["off", "hints"]),
-    help="Whether lessons of earlier repairs here are shown to the model. [hints]",
+    help="Show lessons of earlier repairs here to the model, or leave them off. [hints]",
 )
 @click.option("--repl", is_flag=True, help="Talk in a plain line loop, not full-screen.")
 @click.option(
@@ -174,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run one command line to its exit code; every failure has become one clear sentence."""
+    """Run one command line and return its exit code; print each failure as one sentence."""
     from agent.errors import EXPECTED, ConfigError, PlaceError
 
     try:
@@ -206,7 +206,7 @@ _IMPOSSIBLE_NAMES = {
     errno.ENAMETOOLONG: "a name is longer than this file system takes; give a shorter one",
     errno.ELOOP: "a symbolic link leads back to itself; give another path, or remove the link",
 }
-"""Names that were given on the command line or in a setting, and that no file can have."""
+"""Errors of names, given on the command line or in a setting, that no file can have."""
 _SHOWN_CHARACTERS = 200
 
 

@@ -1,8 +1,7 @@
-"""A conversation without any screen: carries out each line, whichever front end it was typed in.
+"""Carries out the lines of a conversation for both front ends; draws nothing.
 
-A line is a request to the model or a command that begins with `/`. `Dialogue.take` answers with a
-value that the front end shows: a sentence, a diff, work that takes a while, or what is to happen to
-the screen itself.
+A line is a request to the model or a command that begins with `/`. `Dialogue.take` returns a value
+that the front end shows: a sentence, a diff, work to run, or a change of the front end's own state.
 """
 
 from __future__ import annotations
@@ -51,29 +50,29 @@ class TalkingAgent(Protocol):
     def wrong(self, why: str) -> AsyncGenerator[Event, None]: ...
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
-        """Let go of the model and the sandbox; the next work finds or starts them anew.
+        """Close the model and the sandbox; the next job opens them anew.
 
-        `model` names another one.
+        `model` names another model for the rest of the session.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A sentence, or a few, for the person."""
+    """Sentences for the person."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What changed since the conversation began."""
+    """The diff of all files since the conversation began."""
 
     diff: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """Something that takes a while and can be stopped; nothing has begun yet."""
+    """Work that takes a while and can be stopped; calling `events` begins the work."""
 
     title: str
     events: Callable[[], AsyncGenerator[Event, None]]
@@ -81,14 +80,14 @@ class PendingWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learn:
-    """A learning round with these options is wanted; nothing has begun yet."""
+    """A request for a learning round with these options; the front end starts the round."""
 
     options: LearnOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeChanged:
-    """Another mode decides about changes from now on."""
+    """The mode that decides about changes from now on."""
 
     mode: Mode
     text: str
@@ -96,33 +95,33 @@ class ModeChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswererChanged:
-    """Another model or adapter answers from the next reply on."""
+    """A new model or adapter, in use from the next reply on."""
 
     text: str
     model: str = ""
-    """The model, if it is another one."""
+    """Name of the new model; empty if only the adapter changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesPutBack:
-    """Files were put back, or forward again."""
+    """The sentence about an undo or redo that was carried out."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """The conversation begins anew."""
+    """The sentence about a conversation that begins anew."""
 
     text: str
 
 
 class Help:
-    """The list of commands is wanted."""
+    """A request for the list of commands."""
 
 
 class Leave:
-    """The person wants to leave."""
+    """A request to end the program."""
 
 
 Taken = (
@@ -141,7 +140,7 @@ Taken = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Who answers, and how full the context is, as the last reply said."""
+    """The answering model and the use of its context, as of the last reply."""
 
     model: str
     adapter: str = ""
@@ -153,7 +152,7 @@ _BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong")
 
 
 def answered_at_once(line: str) -> bool:
-    """True for a whole command that is answered without a job of its own."""
+    """True for a complete command that needs no job of its own."""
     name, rest = split(line)
     command = find(name)
     if command is None or name in _BECOMES_A_JOB:
@@ -174,9 +173,10 @@ class Dialogue:
         start: Callable[[], Awaitable[str]],
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`files` are the repository's, `start` gives the snapshot of the beginning.
+        """Keep what the commands work with.
 
-        While `busy` is true, nothing is done that would take files or the model from work.
+        `files` lists the repository's files; `start` returns the first snapshot of the conversation.
+        While `busy` is true, a command that changes files or the model is refused.
         """
         self._where = where
         self._agent = agent
@@ -187,7 +187,7 @@ class Dialogue:
         self.standing = Standing(model=where.settings.model.name)
 
     def note(self, event: Event) -> None:
-        """Take in what work says of the model and its context."""
+        """Update `standing` from an event of the work."""
         if isinstance(event, ReplyFinished):
             self.standing = Standing(
                 model=event.model,
@@ -197,10 +197,10 @@ class Dialogue:
             )
 
     async def take(self, line: str) -> Taken:
-        """Carry out one line, or say how it is carried out.
+        """Carry out one line, or return the work that carries it out.
 
         Raises:
-            AgentError: If it cannot be done; the message says why and what to do.
+            AgentError: If the line cannot be carried out; the message says why and what to do.
             LearningError: If the experiences or adapters cannot be read or used.
             SandboxError: If the sandbox gives no answer.
         """
@@ -213,7 +213,7 @@ class Dialogue:
             advice = f"did you mean {meant}?" if meant else "/help shows them"
             return Told(text=f"{name} is no command; {advice}")
         if command.needs_argument and not rest:
-            return Told(text=f"it needs something more: {command.usage}")
+            return Told(text=f"an argument is missing: {command.usage}")
         return self._work(name, rest) or await self._at_once(name, rest)
 
     def _request(self, line: str) -> PendingWork:

@@ -1,7 +1,7 @@
-"""The way out of the program: nothing that it started may hold it up, or live on.
+"""Ends the process: no thread may hold up the exit, and no child process may outlive it.
 
-Threads that wait for somebody else (an engine, an index) cannot be cancelled. Once everything is
-closed they have nothing to lose, so the process does not wait for them.
+A thread that waits for another program (Docker, a package index) cannot be cancelled. Such a
+thread holds no unsaved data once everything is closed, so the process does not wait for it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 _GRACE_S = 0.5
-"""So long threads may take that only have to notice that they are not needed."""
+"""Time for threads that end by themselves once they see that the work is over."""
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this exit code, whatever still waits for something."""
+    """End the process with this exit code, even if threads still wait."""
     _end_children()
     deadline = time.monotonic() + _GRACE_S
     others = [t for t in threading.enumerate() if t is not threading.current_thread()]
@@ -32,7 +32,7 @@ def leave(code: int) -> NoReturn:
 
 
 def at_once(code: int) -> NoReturn:
-    """End the process without any more clean-up; what was printed is not lost."""
+    """End the process without further clean-up; only printed text is flushed."""
     _end_children()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -50,15 +50,15 @@ def _end_children() -> None:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and the end of the terminal interrupt like Ctrl+C, so that clean-ups run."""
+    """Treat SIGTERM and SIGHUP as Ctrl+C, so that clean-ups run."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
 
 
 class Threads(ThreadPoolExecutor):
-    """The threads of an event loop, for which nobody waits in the end."""
+    """Thread pool of an event loop that does not wait for its threads on shutdown."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let go of the threads."""
+        """Cancel the queued work and return at once."""
         super().shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Opens the assistant for a command and runs its work until it ends or is interrupted."""
+"""Opens the assistant for a command, and runs a coroutine until it ends or a signal comes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _T = TypeVar("_T")
 
 
 def open_assistant(where: Context, approver: Approver | None = None) -> Assistant:
-    """The assistant for a repository; without an approver it does whatever can be undone."""
+    """Build the assistant of a repository; without an approver, it may do what can be undone."""
     return Assistant(where, approver or ModeApprover("auto"))
 
 
 def run_async(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run to the end; SIGINT, SIGTERM and SIGHUP cancel it, so that its clean-up runs, then interrupt.
+    """Run a coroutine to its end; SIGINT, SIGTERM and SIGHUP cancel it, so that its clean-up runs.
 
     Raises:
-        KeyboardInterrupt: If a signal ended it.
+        KeyboardInterrupt: If a signal ended the coroutine.
     """
 
     async def guarded() -> _T:

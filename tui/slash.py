@@ -1,4 +1,4 @@
-"""The commands of a conversation, said once for the line loop and the full-screen app."""
+"""Names, arguments and completion of the commands of a conversation, for both front ends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from agent.reply.named import Names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlashCommand:
-    """One command that begins with `/`."""
+    """A command that begins with `/`."""
 
     name: str
     what: str
     argument: str = ""
-    """What may follow, as shown in the help; empty for nothing."""
+    """Name of the argument as the help shows it; empty if the command takes none."""
     choices: tuple[str, ...] = ()
-    """What the argument can be, where that is a short list."""
+    """All values of the argument, if they are a short list."""
 
     @property
     def usage(self) -> str:
@@ -34,10 +34,10 @@ class SlashCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """One way to go on with what was typed."""
+    """A completion of the typed text."""
 
     text: str
-    """What stands in the place of the last `replaces` characters."""
+    """Text that takes the place of the last `replaces` characters."""
     replaces: int
     what: str = ""
 
@@ -87,12 +87,12 @@ MOST_SUGGESTIONS = 50
 
 
 def find(name: str) -> SlashCommand | None:
-    """The command of exactly this name."""
+    """Return the command of exactly this name."""
     return next((command for command in SLASH_COMMANDS if command.name == name), None)
 
 
 def split(line: str) -> tuple[str, str]:
-    """A line's command, or "" for ordinary text, and what follows."""
+    """Split a line into its command ("" for ordinary text) and the rest."""
     if not line.startswith("/"):
         return "", line
     name, _, rest = line.partition(" ")
@@ -100,7 +100,7 @@ def split(line: str) -> tuple[str, str]:
 
 
 def nearest(name: str) -> str:
-    """The command that was probably meant; empty if none is near."""
+    """Return the command with the most similar name; empty if none is similar."""
     from difflib import get_close_matches
 
     names = [command.name for command in SLASH_COMMANDS]
@@ -109,14 +109,15 @@ def nearest(name: str) -> str:
 
 
 def mentioned(text: str, files: Sequence[str]) -> list[str]:
-    """The files that a text names after `@`."""
+    """Return the files that a text names after `@`."""
     return list(Names(files).mentioned(text, mark="@"))
 
 
 def suggest(before_cursor: str, files: Sequence[str]) -> list[Suggestion]:
-    """How the text before the cursor can go on: commands, their arguments, and files.
+    """Complete the text before the cursor: commands, their arguments, and files.
 
-    Files follow `@` anywhere and the commands that take one. `files` are relative to the root.
+    Files are offered after `@` anywhere, and after a command that takes a file. `files` are
+    relative to the root.
     """
     found: list[Suggestion] = []
     for suggestion in _all(before_cursor, files):
@@ -151,7 +152,7 @@ def _names(begun: str) -> Iterator[Suggestion]:
 
 
 def _files(start: str, files: Sequence[str]) -> Iterator[Suggestion]:
-    """Paths that begin like this, then those whose name does, then those that contain it."""
+    """Yield paths that begin with `start`, then names that do, then paths that contain it."""
     lower = start.lower()
     ranked: list[tuple[int, str]] = []
     for path in files:

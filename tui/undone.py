@@ -1,4 +1,4 @@
-"""Undo and redo as commands of a conversation, and what they did, in sentences."""
+"""Carries out /undo and /redo, and tells their result in sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORCE = "force"
 
 
 class Undoable(Protocol):
-    """The part of a workspace that is used here."""
+    """The part of a workspace that undoes and redoes."""
 
     def undo(self, *, force: bool = False) -> Restored: ...
 
@@ -23,10 +23,10 @@ class Undoable(Protocol):
 
 
 def undo_or_redo(workspace: Undoable, name: str, argument: str) -> str:
-    """Do what `/undo` or `/redo` with its argument says; gives what came of it.
+    """Carry out `/undo` or `/redo` with its argument; return a sentence about the result.
 
     Raises:
-        WorkspaceError: If it cannot be done, or would overwrite later work and is not forced.
+        WorkspaceError: If there is nothing to undo, or later work would be lost without `force`.
     """
     from agent.errors import UndoRefusedError
 
@@ -40,13 +40,13 @@ def undo_or_redo(workspace: Undoable, name: str, argument: str) -> str:
 
 
 def in_one_line(what: str, done: Restored) -> str:
-    """Which turn it was, and every file that was touched; what was not touched on lines below."""
+    """Name the turn and every restored file; add a line for files that were left as they are."""
     names = ", ".join(done.paths) or "no file differs"
     return "\n".join([display_safe(f"{what}: {done.label}: {names}"), *left_as_is(done)])
 
 
 def left_as_is(done: Restored) -> list[str]:
-    """What is not as it was at that time, and why."""
+    """Name the files that were not restored, with the reason, a line for each reason."""
     lines = []
     if done.left_alone:
         lines.append(f"changed by others and left alone: {_few(done.left_alone)}")

@@ -27,7 +27,7 @@ _SHOWN_LINES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryPlace:
-    """A repository and where its state is kept: all that commands need which read no settings."""
+    """A repository and the folders of its state, for commands that read no settings."""
 
     root: Path
     paths: Paths
@@ -38,12 +38,12 @@ class RepositoryPlace:
 
     @property
     def library(self) -> Library:
-        """What was captured and learned here, read without any setting."""
+        """The experiences and adapters of the repository, read without any setting."""
         return Library(repository=self.repository, models=self.paths.models)
 
 
 def place(path: Path | None = None) -> RepositoryPlace:
-    """The repository that holds `path` (default: the current folder); no file of it is read."""
+    """Return the repository that holds `path` (default: the current folder); read none of its files."""
     cwd = (path or Path.cwd()).resolve()
     return RepositoryPlace(root=repository_root(cwd), paths=from_environ(os.environ))
 
@@ -54,9 +54,9 @@ def context(
     *,
     focused: bool = False,
 ) -> Context:
-    """Settings and paths for the repository that holds `path` (default: the current folder).
+    """Read settings and paths for the repository that holds `path` (default: the current folder).
 
-    `focused` takes the project around `path` for the one that is meant, not the whole repository.
+    `focused` limits the tests to the project around `path`.
 
     Raises:
         ConfigError: If a setting is wrong; the message names the file and line.
@@ -94,13 +94,13 @@ def contexts(
     here: bool = False,
     may_ask: bool = True,
 ) -> tuple[Context, ...]:
-    """One context for each project that the paths belong to (default: the current folder).
+    """Return one context for each project that the paths belong to (default: the current folder).
 
-    The first path says which repository is meant; `here` and `may_ask` as in `place_to_work`.
+    The first path determines the repository; `here` and `may_ask` as in `place_to_work`.
 
     Raises:
-        ConfigError: If a setting is wrong, or a path is not there or elsewhere.
-        PlaceError: If nobody allows to work there.
+        ConfigError: If a setting is wrong, or a path does not exist or lies in another repository.
+        PlaceError: If nobody allows elagent to work there.
     """
     cwd = Path.cwd()
     named = [path.partition("::")[0] for path in paths] or ["."]
@@ -115,7 +115,7 @@ def contexts(
 
 
 def root_for(path: Path, cwd: Path) -> Path:
-    """The repository around a path; where there is none, the project around it, below `cwd`."""
+    """Return the repository around a path, or else the project around that path, below `cwd`."""
     folder = (path if path.is_dir() else path.parent).resolve()
     root = repository_root(folder)
     if (root / ".git").exists():
@@ -127,7 +127,7 @@ def root_for(path: Path, cwd: Path) -> Path:
 
 
 def users_settings() -> Settings:
-    """The settings without those of a project, for commands that no project may stop.
+    """Read settings without those of a project, for commands that no project may stop.
 
     Raises:
         ConfigError: If a setting of the user is wrong; the message names the file and line.
@@ -143,12 +143,12 @@ def place_to_work(
     may_ask: bool = True,
     focused: bool = False,
 ) -> Context:
-    """As `context`, for a command that keeps copies of the files: the folder must be a project.
+    """Return the context for a command that keeps copies of the files: the folder must be a project.
 
     A person at a terminal is asked about any other folder, unless `here` or a setting allows it.
 
     Raises:
-        PlaceError: If nobody allows it.
+        PlaceError: If nobody allows the folder.
         ConfigError: If a setting is wrong.
     """
     allowed = True if here or _program_options().get("here") else None
@@ -165,10 +165,10 @@ def place_to_work(
 
 
 def is_trusted(root: Path, words: Mapping[str, str], answers: TrustFile) -> bool:
-    """True if a repository may be obeyed in these words of its own; asks where needed.
+    """True if elagent may obey the configuration that a repository brings; asks the person if needed.
 
-    The person is asked once for each content of its files. `--trust` says yes to the present
-    one. Where nobody can be asked, the answer is no, and that is said.
+    The person is asked once for each content of these files. `--trust` accepts the present
+    content. Where nobody can be asked, the answer is no, and a message tells so.
     """
     if not words:
         return True
@@ -204,13 +204,13 @@ def _ask_for_trust(words: Mapping[str, str], *, changed: bool) -> bool:
 
 
 def _program_options() -> Mapping[str, object]:
-    """The options that stand before a command."""
+    """Return the options that stand before a command."""
     current = click.get_current_context(silent=True)
     return current.find_root().params if current is not None else {}
 
 
 def repository_root(path: Path) -> Path:
-    """The nearest folder at or above `path` that git calls a repository, else `path` itself."""
+    """Return the nearest folder at or above `path` with a `.git`, else `path` itself."""
     for folder in (path, *path.parents):
         if (folder / ".git").exists():
             return folder

@@ -177,8 +177,8 @@ async def test_clearing_begins_a_new_conversation(dialogue: Dialogue, agent: Scr
     [
         ("/fixx", "/fixx is no command; did you mean /fix?"),
         ("/zzzz", "/zzzz is no command; /help shows them"),
-        ("/run", "it needs something more: /run CMD"),
-        ("/wrong  ", "it needs something more: /wrong WHY"),
+        ("/run", "an argument is missing: /run CMD"),
+        ("/wrong  ", "an argument is missing: /wrong WHY"),
     ],
 )
 async def test_a_line_that_means_nothing_says_what_would(

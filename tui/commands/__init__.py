@@ -1,1 +1,1 @@
-"""One module per command of the command line, imported only when that command runs."""
+"""The commands of the command line, a module each, imported only when the command runs."""

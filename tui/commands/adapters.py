@@ -1,4 +1,4 @@
-"""`elagent adapters`: what was learned in this repository, and which of it is in use."""
+"""`elagent adapters`: lists, explains, switches and removes the adapters of the repository."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def adapters() -> None:
 @adapters.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_adapters(*, as_json: bool) -> None:
-    """Oldest first; the one in use is marked."""
+    """List adapters, oldest first, with their state."""
     found = library.list_adapters(place().library)
     for sentence in found.trouble:
         click.echo(f"elagent: {display_safe(sentence)}", err=True)
@@ -62,7 +62,7 @@ def _record(row: AdapterRow) -> dict[str, object]:
 @adapters.command("show")
 @click.argument("name")
 def show(*, name: str) -> None:
-    """The lineage, settings and report of one adapter."""
+    """Show the lineage, settings and report of one adapter."""
     for line in library.describe(place().library, name):
         click.echo(display_safe(line))
 
@@ -71,7 +71,7 @@ def show(*, name: str) -> None:
 @click.argument("name")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 def report(*, name: str, page: Path | None) -> None:
-    """What was learned, from what, and how the round went; with --html as one page with plots."""
+    """Show what an adapter learned, and from which experiences; --html writes a page with plots."""
     owned = place().library
     for line in library.report_lines(owned, name):
         click.echo(display_safe(line))
@@ -83,7 +83,7 @@ def report(*, name: str, page: Path | None) -> None:
 @click.argument("name")
 @click.argument("other", required=False)
 def diff(*, name: str, other: str | None) -> None:
-    """What NAME was made from that OTHER was not; without OTHER, its parent is meant."""
+    """Show the experiences and settings in which NAME differs from OTHER, or from its parent."""
     for line in library.difference(place().library, name, other):
         click.echo(display_safe(line))
 
@@ -100,7 +100,7 @@ def export(*, name: str, target: Path) -> None:
 @adapters.command("use")
 @click.argument("name")
 def use(*, name: str) -> None:
-    """Use this adapter from the next reply on; `base` is the bare base model."""
+    """Use this adapter from the next reply on; the name `base` means the bare base model."""
     used = library.use(context().library, name)
     if used:
         click.echo(f"{used} is in use from the next reply on; `elagent adapters rollback`")
@@ -114,7 +114,7 @@ def use(*, name: str) -> None:
 @click.option("--model", metavar="NAME", help="Model name or folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON lines.")
 def try_adapter(*, name: str, budget: float | None, model: str | None, as_json: bool) -> None:
-    """Try an adapter on held-out tasks against what is in use, or go on with its trial."""
+    """Compare an adapter on held-out tasks with the one in use, or go on with its trial."""
     where = context(None, {"model.name": model})
     presenter = make_presenter(as_json=as_json)
     limit_s = budget or 60 * where.settings.learn.trial_min
@@ -131,7 +131,7 @@ def try_adapter(*, name: str, budget: float | None, model: str | None, as_json: 
 
 @adapters.command("rollback")
 def rollback() -> None:
-    """Go back to what was in use before."""
+    """Use the previous adapter again."""
     used = library.roll_back(place().library)
     click.echo(f"{used or 'the bare base model'} is in use")
 

@@ -1,4 +1,4 @@
-"""`elagent config`: every setting, its value, and where the value comes from."""
+"""`elagent config`: prints every setting with its value and the origin of the value."""
 
 from __future__ import annotations
 

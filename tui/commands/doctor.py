@@ -1,4 +1,4 @@
-"""`elagent doctor`: what this machine can do, and how to mend what it cannot."""
+"""`elagent doctor`: checks this machine, and advises how to mend what fails."""
 
 from __future__ import annotations
 

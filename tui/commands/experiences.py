@@ -1,4 +1,4 @@
-"""`elagent experiences`: what was captured in this repository, and the owner's rights over it."""
+"""`elagent experiences`: lists, shows, erases and exports what was captured in the repository."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def experiences() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("-n", "--limit", type=int, default=50, show_default=True)
 def list_experiences(*, as_json: bool, limit: int) -> None:
-    """Newest first: what was tried, and what the tests said."""
+    """List experiences, newest first, with the verdict of the tests."""
     console = make_console()
     found = library.captured(place().library, limit=limit)
     rows, counts = found.rows, found.counts
@@ -72,7 +72,7 @@ def _brief(row: Experience) -> dict[str, object]:
 @click.argument("id_", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="The whole record as JSON.")
 def show(*, id_: str, as_json: bool) -> None:
-    """What the model was shown, what it did, and what the tools said."""
+    """Show the prompt, the reply, and the verdict and errors of the tests."""
     row = library.find(place().library, id_)
     if as_json:
         click.echo(library.encode(row))
@@ -95,7 +95,9 @@ def show(*, id_: str, as_json: bool) -> None:
 
 @experiences.command("forget")
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Forget all of this repository.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Forget all experiences of this repository."
+)
 def forget(*, ids: tuple[str, ...], everything: bool) -> None:
     """Erase experiences; adapters that were trained on them are shown as tainted."""
     if not ids and not everything:
@@ -131,6 +133,6 @@ def export(*, file: Path | None) -> None:
 @experiences.command("capture")
 @click.argument("state", type=click.Choice(["on", "off"]))
 def capture(*, state: str) -> None:
-    """Switch capture on or off for this repository; what is stored stays."""
+    """Switch capture on or off for this repository; stored experiences stay."""
     library.set_capturing(place().library, on=state == "on")
     click.echo(f"capture is {state} in this repository")

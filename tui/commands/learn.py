@@ -1,4 +1,4 @@
-"""`elagent learn`: one learning round on what was captured here, and an honest decision."""
+"""`elagent learn`: runs learning rounds on the captured experiences, each with its trial."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 @click.option(
     "--self-play", is_flag=True, help="First retry failures that nobody fixed, in a copy."
 )
-@click.option("--practise", "practise", is_flag=True, hidden=True)  # its earlier name
+@click.option("--practise", "practise", is_flag=True, hidden=True)  # old name of --self-play
 @click.option("--rebuild", metavar="NAME", help="Make a tainted adapter again, without the rest.")
 @click.option("--report", is_flag=True, help="Only show what the last round learned; none is run.")
 @click.option(
@@ -161,7 +161,7 @@ def learn(
 
 
 def _report_last(where: Context, page: Path | None) -> int:
-    """Show what the newest adapter learned, and from what."""
+    """Show what the newest adapter learned, and from which experiences."""
     name = adapters.newest(where.library)
     if not name:
         click.echo("nothing was learned here yet; `elagent learn` runs a round")
@@ -174,10 +174,10 @@ def _report_last(where: Context, page: Path | None) -> int:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page and tell the person where it is.
+    """Write a page and print its path.
 
     Raises:
-        click.UsageError: If it cannot be written.
+        click.UsageError: If the page cannot be written.
     """
     try:
         path.write_text(text, encoding="utf-8")

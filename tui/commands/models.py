@@ -1,4 +1,4 @@
-"""`elagent models`: what can be served and trained here, and the disk it takes."""
+"""`elagent models`: lists, fetches and removes models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _paths() -> Paths:
 @models.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_models(*, as_json: bool) -> None:
-    """The catalog, what is installed, and what this machine can do with each."""
+    """List the catalog and the installed models, and what this machine can do with each."""
     machine = this_machine()
     rows = model_rows(_paths().models, machine)
     if as_json:
@@ -66,7 +66,7 @@ def _footer(machine: Machine) -> str:
 @models.command("pull")
 @click.argument("name")
 def pull(*, name: str) -> None:
-    """Fetch, verify and convert a model; a second time it only says where it is."""
+    """Fetch, verify and convert a model; print only the path if the model is installed."""
     presenter = TextPresenter(make_console(stderr=True))
     stage = ""
 
@@ -87,7 +87,7 @@ def pull(*, name: str) -> None:
 @models.command("path")
 @click.argument("name")
 def path(*, name: str) -> None:
-    """Print where a model is."""
+    """Print the path of a model."""
     click.echo(place_of(name, _paths().models))
 
 

@@ -1,4 +1,4 @@
-"""`elagent purge`: what is kept of every repository, how large it is, and removing it."""
+"""`elagent purge`: lists the state that is kept of each repository, and removes it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def purge(
 
 
 def _named(found: Sequence[RepositoryState], paths: Paths, given: str) -> RepositoryState:
-    """The repository of a listed name, or of a folder."""
+    """Find the repository of a listed name, or of a folder."""
     folder = repository_root(Path(given).resolve())
     names = {given, paths.repository(folder).home.name}
     for item in found:

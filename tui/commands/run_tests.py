@@ -1,4 +1,4 @@
-"""`elagent run-tests`: the tests in the sandbox; with `--fix`, a repair that never makes it worse."""
+"""`elagent run-tests`: runs the tests in the sandbox; with `--fix`, repairs what fails."""
 
 from __future__ import annotations
 

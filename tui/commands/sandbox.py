@@ -1,4 +1,4 @@
-"""`elagent sandbox`: the images in which all code of the project runs, and what else may run there."""
+"""`elagent sandbox`: builds, lists and removes sandbox images; runs a command or shell in one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def build(*, source: str | None) -> None:
 
 @sandbox.command("ls")
 def list_() -> None:
-    """All images that elagent made, newest first."""
+    """List all images that elagent made, newest first."""
     table = Table(box=None, pad_edge=False)
     for column in ("name", "from", "python", "size", "last used"):
         table.add_column(column, overflow="fold")

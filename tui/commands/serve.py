@@ -1,4 +1,4 @@
-"""`elagent serve`: a model on loopback, for elagent's own sessions and for other tools."""
+"""`elagent serve`: serves a model on loopback, for elagent's sessions and for other tools."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _about_running(*, stop: bool, as_json: bool) -> None:
     """Show the servers that sessions started; with `stop`, end each.
 
     Raises:
-        ServerUnreachableError: If one does not end.
+        ServerUnreachableError: If a server does not end.
     """
     from agent.model import local_server
 

@@ -1,4 +1,4 @@
-"""`elagent sessions`: what was said and done in this repository."""
+"""`elagent sessions`: lists, prints and exports past sessions of the repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sessions() -> None:
 
 @sessions.command("ls")
 def list_() -> None:
-    """Newest first: id, last change, and what was asked first."""
+    """List sessions, newest first: id, last change, and the first request."""
     folder = place().repository.sessions
     found = list_sessions(folder)
     for each in found:
@@ -39,7 +39,7 @@ def list_() -> None:
 @sessions.command("show")
 @click.argument("id_", metavar="ID")
 def show(*, id_: str) -> None:
-    """Print what was asked, answered and done, oldest first."""
+    """Print requests, replies and changes, oldest first."""
     lines = [_line(record) for record in read_session(place().repository.sessions, id_)]
     for line in filter(None, lines):
         click.echo(display_safe(line))
@@ -53,7 +53,7 @@ def show(*, id_: str) -> None:
     "--format", "kind", type=click.Choice(["jsonl", "markdown"]), default="jsonl", show_default=True
 )
 def export(*, id_: str, kind: str) -> None:
-    """Print everything that is known: all events as JSON lines, or the conversation."""
+    """Print all events of a session as JSON lines, or its conversation as Markdown."""
     for record in read_session(place().repository.sessions, id_):
         if kind == "jsonl":
             click.echo(json.dumps(record))
@@ -63,7 +63,7 @@ def export(*, id_: str, kind: str) -> None:
 
 
 def _subject(records: Iterable[Mapping[str, object]]) -> str:
-    """What was asked first; where nothing was, what was run first."""
+    """Return the first request; if there was none, the first run."""
     run = ""
     for record in records:
         match record:

@@ -1,4 +1,4 @@
-"""A conversation: one task with `-p`, else the full-screen app or the line loop."""
+"""Starts a conversation: one task with `-p`, else the full-screen app or the line loop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def talk(
     hooks: bool = False,
     here: bool = False,
 ) -> int:
-    """Run the conversation to its exit code."""
+    """Run the conversation and return its exit code."""
     if hooks and not commit:
         raise click.UsageError("--hooks belongs to --commit")
     given = {"model.name": model_name, "model.base_url": base_url, "agent.memory": memory}
@@ -64,7 +64,7 @@ def talk(
 
 
 def _session(where: Context, given: str) -> str:
-    """The session to go on with: the one that was named, else the last one."""
+    """Return the id of the session to resume: the named one, or the last one."""
     from agent.session.session import SessionError, last_conversation
 
     found = last_conversation(where.repository.sessions) if given == _LAST else given
@@ -74,7 +74,7 @@ def _session(where: Context, given: str) -> str:
 
 
 def _has_screen() -> bool:
-    """Whether this terminal can show the full-screen app."""
+    """True if this terminal can show the full-screen app."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 

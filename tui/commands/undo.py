@@ -1,4 +1,4 @@
-"""`elagent undo`, `redo` and `diff`: the files as they were, untracked ones included."""
+"""`elagent undo`, `redo` and `diff`: restore or show changes, untracked files included."""
 
 from __future__ import annotations
 

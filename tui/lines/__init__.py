@@ -1,1 +1,1 @@
-"""Line by line, without a full screen: the line loop, its prompt, and single questions."""
+"""The front end without a full screen: the line loop, its prompt, and single questions."""

@@ -1,4 +1,4 @@
-"""Asks the person at the terminal, outside of a conversation; where nobody is there, nobody asks."""
+"""Asks the person at the terminal for a command that is no conversation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tui.show.plain import Presenter
 
 
 def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto") -> Approver:
-    """Decide by mode; what has to be asked is refused where no person is there."""
+    """Build an approver that decides by mode; without a terminal, each question is answered with no."""
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return ModeApprover(mode)
 

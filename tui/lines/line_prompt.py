@@ -1,6 +1,6 @@
-"""A prompt that stays while work is done: lines queue, Esc or Ctrl-C stops the work at once.
+"""A prompt that stays open during work: lines queue, Esc or Ctrl-C stops the work at once.
 
-The prompt is never given away, so an interrupt need not wait for the clean-up of what it stopped.
+The prompt stays even while stopped work cleans up, so an interrupt takes effect without a wait.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from prompt_toolkit.patch_stdout import patch_stdout
 Handle = Callable[[str], Coroutine[Any, Any, None]]
 
 _TWICE_S = 2.0
-# What an Esc key waits for, in case it is the start of another key's sequence.
+# Time to wait after Esc for the rest of another key's sequence.
 _ESCAPE_WAIT_S = 0.05
 
 
 class LinePrompt:
-    """Reads lines and has them handled one after the other. Use `run` once."""
+    """Reads lines and passes them to a handler one after the other. Call `run` once."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class LinePrompt:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being done, or is still being stopped."""
+        """True while a line is handled, or while its handling is being stopped."""
         return self._job is not None
 
     async def run(self, handle: Handle, *, on_interrupt: Callable[[], None]) -> None:
-        """Read and handle lines until the person leaves; what is at work then is cancelled.
+        """Read and handle lines until the person leaves; then cancel the work that still runs.
 
-        `handle` must turn its failures into words; `on_interrupt` is called at once when the person
-        stops it, before its clean-up.
+        `handle` must print its own expected failures; `on_interrupt` is called as soon as the person
+        stops the work, before its clean-up.
         """
         self._on_interrupt = on_interrupt
         worker = asyncio.create_task(self._work(handle))
@@ -83,7 +83,7 @@ class LinePrompt:
             raise error
 
     async def ask(self, question: str) -> str:
-        """Ask in place of the prompt; the next line is the answer, and an interrupt is none."""
+        """Ask in place of the prompt and return the next line; an interrupt cancels the question."""
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._question = question, answer
         self._session.app.invalidate()
@@ -120,7 +120,7 @@ class LinePrompt:
             await asyncio.wait([job])
         finally:
             if not job.done():
-                if not job.cancelling():  # its clean-up is not to be cut short
+                if not job.cancelling():  # a second cancel would cut its clean-up short
                     job.cancel()
                 await asyncio.wait([job])
             self._job, self._stopping = None, False
@@ -129,7 +129,7 @@ class LinePrompt:
             job.result()
 
     def _stop(self) -> None:
-        """Cancel what is being done; lines that wait go back into the prompt, unhandled."""
+        """Cancel the work; put the waiting lines back into the prompt, unhandled."""
         if self._job is None or self._stopping:
             return
         self._stopping = True

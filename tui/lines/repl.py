@@ -1,4 +1,4 @@
-"""The line loop: a conversation in any terminal, with the same events as everything else."""
+"""The line loop: a conversation in any terminal, without a full screen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tui.slash import SLASH_COMMANDS, suggest
 
 
 class LineCompleter(Completer):
-    """Commands after `/`, and the repository's files after `@`, `/add` and `/drop`."""
+    """Offers commands after `/`, and the repository's files after `@`, `/add` and `/drop`."""
 
     def __init__(self, files: Callable[[], list[str]]) -> None:
         self._files = files
@@ -38,7 +38,7 @@ class LineCompleter(Completer):
 
 
 class Repl:
-    """One conversation at a prompt."""
+    """A conversation at a prompt."""
 
     def __init__(self, where: Context, mode: Mode) -> None:
         self._console = make_console()
@@ -63,7 +63,7 @@ class Repl:
         )
 
     async def decide(self, question: Question) -> Decision:
-        """Answer by mode; in `ask` mode by asking here."""
+        """Answer a question of the agent by mode; in `ask` mode, ask the person."""
         return await ModeApprover(self._dialogue.mode, self._ask).decide(question)
 
     async def _start_snapshot(self) -> str:
@@ -89,7 +89,7 @@ class Repl:
         return 0
 
     async def _handled(self, line: str) -> None:
-        """Do what a line says; a failure becomes a sentence."""
+        """Carry out a line; print a failure as a sentence."""
         try:
             await self._handle(line)
         except EXPECTED as err:
@@ -102,7 +102,7 @@ class Repl:
         self._console.print("interrupted")
 
     def _status(self) -> str:
-        """The line below the prompt: what is being done, how full the context is, the mode."""
+        """Return the line below the prompt: the present stage, the use of the context, the mode."""
         standing = self._dialogue.standing
         limit = f" of {standing.limit_tokens}" if standing.limit_tokens else ""
         tokens = f"{standing.used_tokens}{limit} tokens"
@@ -120,7 +120,7 @@ class Repl:
             case Help():
                 for command in SLASH_COMMANDS:
                     self._console.print(f"  {command.usage:<31} {command.what}")
-            case AnswererChanged(model="", text=text):  # an adapter: connect anew to use it
+            case AnswererChanged(model="", text=text):  # only a new connection uses another adapter
                 await self._assistant.reconnect(sandbox=False)
                 self._console.print(display_safe(text))
             case Leave():
@@ -135,7 +135,7 @@ class Repl:
             self._presenter.show(event)
 
     def _note(self, event: Event) -> None:
-        """What the line below the prompt says from now on."""
+        """Take the present stage, for the line below the prompt, from an event."""
         match event:
             case StageStarted(text):
                 self._doing = display_safe(text)
@@ -155,7 +155,7 @@ class Repl:
         return answer_of(answer, parts=parts)
 
     def _show_question(self, question: Question) -> int:
-        """Print what would happen; of how many parts a change is, where one can choose."""
+        """Print the proposed action; return the number of parts to choose from, 0 if it has none."""
         if question.host_use:
             self._console.print(f"Asked because {display_safe(question.host_use)}.")
         if question.problem:
@@ -176,7 +176,7 @@ class Repl:
 
 
 def answer_of(answer: str, *, parts: int) -> Decision:
-    """What a typed answer means: yes, the numbers of the parts to write, and anything else is no."""
+    """Read a typed answer: yes, or the numbers of the parts to write; anything else is no."""
     words = answer.replace(",", " ").lower().split()
     if words in (["y"], ["yes"]):
         return Decision(allowed=True)

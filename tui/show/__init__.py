@@ -1,1 +1,1 @@
-"""How things look: events, diffs and pages, drawn the same for every front end."""
+"""Drawing of events, diffs and pages, the same for every front end."""

@@ -23,7 +23,7 @@ _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffHunk:
-    """One changed place of a file."""
+    """A hunk of a unified diff."""
 
     header: str
     old_start: int
@@ -133,7 +133,7 @@ def draw_hunk(hunk: DiffHunk, *, columns: int) -> RenderableType:
 
 
 def _more(rest: int) -> Text:
-    return Text(f"[... {rest} more lines; /export writes them all ...]", style="dim")
+    return Text(f"[... {rest} more lines are not shown ...]", style="dim")
 
 
 def _two_columns(file: FileDiff) -> RenderableType:

@@ -1,4 +1,4 @@
-"""How long the rest of something takes, told from its pace so far."""
+"""Estimates the time that is left from the progress so far."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _SECONDS_BEFORE_ESTIMATE = 2.0
 
 
 class Pace:
-    """The rate since progress was first heard of: what came before is set-up or was done already."""
+    """Rate of progress since the first report; earlier work is set-up and does not count."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._first: tuple[float, float] | None = None
 
     def seconds_left(self, done: float, total: float) -> float | None:
-        """For the rest of `total`; None until it can be told."""
+        """Estimate the seconds until `total`; None in the first two seconds or without progress."""
         now = self._clock()
         if self._first is None:
             self._first = now, done

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: tables and plots as inline SVG, everything escaped, nothing loaded."""
+"""Builds a self-contained HTML page: tables, plots as inline SVG, all text escaped, nothing loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TICKS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One value with its interval, and a published value beside it."""
+    """A value with its interval, and a published value to compare with."""
 
     label: str
     value: float
@@ -26,7 +26,7 @@ class Span:
 
 
 def page(title: str, *parts: str) -> str:
-    """The page; `parts` are HTML already."""
+    """Build the page; `parts` are HTML already."""
     frame = Template(_FRAME.read_text(encoding="utf-8"))
     return frame.substitute(title=html.escape(title), body="\n".join(parts))
 
@@ -41,14 +41,14 @@ def paragraph(text: str, *, soft: bool = False) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of texts; cells that begin like a number stand right."""
+    """Build a table of texts; align cells that begin like a number to the right."""
     heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) -> str:
-    """Values with intervals, one below the other; hollow marks are published values."""
+    """Draw values with intervals, one below the other; hollow marks are published values."""
     if not rows:
         return ""
     known = [v for r in rows for v in (r.low, r.high, r.published) if v is not None]
@@ -80,7 +80,7 @@ def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) 
 
 
 def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:
-    """Counts as bars."""
+    """Draw counts as bars."""
     most = max([count for _, count in rows] or [1]) or 1
     marks = []
     for number, (label, count) in enumerate(rows):
@@ -94,7 +94,7 @@ def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round values from `low` to `high`, a few of them."""
+    """Return a few round values from `low` to `high`."""
     rough = ((high - low) or 1.0) / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(nice for nice in (1, 2, 5, 10) if nice * power >= rough)

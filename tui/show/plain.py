@@ -28,7 +28,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Presenter(Protocol):
-    """Something that shows events."""
+    """Shows events; `close` ends a live display."""
 
     def show(self, event: Event) -> None: ...
 
@@ -36,7 +36,7 @@ class Presenter(Protocol):
 
 
 class JsonPresenter:
-    """One JSON object per line and event; the stream is flushed after each."""
+    """Writes each event as one line of JSON, and flushes the stream after each."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -49,11 +49,11 @@ class JsonPresenter:
 
 
 class TextPresenter:
-    """Lines for people; a live progress line with an ETA where there is a terminal.
+    """Writes lines for people; on a terminal, with a live progress line and an ETA.
 
-    With `stream`, what the model says and commands print is shown as it comes; without, only how
-    far they are. Without `live` nothing is ever drawn over, since a prompt has the last line; for
-    the same reason only whole lines are written then: the prompt would be drawn over half of one.
+    With `stream`, the text of the model and of commands is printed as it arrives; without, only
+    their progress. `live=False` is for a console below which a prompt stands: nothing is drawn
+    over, and only whole lines are written, since the prompt would be drawn over half a line.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TextPresenter:
         self._mid_line = False
 
     def show(self, event: Event) -> None:
-        """Print an event; progress is drawn live on a terminal and as rare lines elsewhere."""
+        """Print an event; draw progress live on a terminal, elsewhere as a line every ten seconds."""
         match event:
             case TextDelta(text) | OutputChunk(text):
                 if self._streams:
@@ -119,7 +119,7 @@ class TextPresenter:
 
 
 class _Stage:
-    """One thing that takes a while: a bar on a terminal, else a line now and then."""
+    """Shows the progress of one stage: a bar on a terminal, else a line every ten seconds."""
 
     def __init__(self, console: Console, *, live: bool, clock: Callable[[], float]) -> None:
         self._console = console
@@ -132,7 +132,7 @@ class _Stage:
         self._pace = Pace(clock)
 
     def begin(self, name: str) -> None:
-        """Say what begins; it may never be heard of again."""
+        """Name a stage that begins; no progress need follow."""
         self.end()
         self._name, self._passed = name, 0
         self._last_line_at, self._pace = self._clock(), Pace(self._clock)
@@ -152,12 +152,12 @@ class _Stage:
         self._bar.start()
 
     def count(self, *, passed: bool) -> None:
-        """One more test is over."""
+        """Count a finished test."""
         self._passed += passed
         self._update(f"{self._passed} passed")
 
     def advance(self, done: float, total: float, unit: str, eta_s: float | None) -> None:
-        """Show how far it is and, where that is known, how long it will still take."""
+        """Show the progress and, if it can be estimated, the time that is left."""
         if eta_s is None and done < total:
             eta_s = self._pace.seconds_left(done, total)
         left = f", {format_seconds(eta_s)} left" if eta_s is not None else ""
@@ -170,7 +170,7 @@ class _Stage:
             self._say(f"   {self._name}: {detail}")
 
     def end(self) -> None:
-        """Leave one line behind where the bar was."""
+        """Replace the bar by one line."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -187,14 +187,14 @@ class _Stage:
 
 
 def amount(value: float, unit: str) -> str:
-    """A count with its unit, for people."""
+    """Format a count with its unit, for people."""
     if unit == "s":
         return format_seconds(value)
     return format_bytes(value) if unit == "bytes" else f"{value:.0f} {unit}"
 
 
 async def show_all(events: AsyncIterator[Event], presenter: Presenter) -> Event | None:
-    """Show every event; returns the last one."""
+    """Show every event; return the last one."""
     last = None
     async for event in events:
         presenter.show(event)
@@ -203,10 +203,10 @@ async def show_all(events: AsyncIterator[Event], presenter: Presenter) -> Event 
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console that respects NO_COLOR and never interprets what it prints."""
+    """Build a console that respects NO_COLOR and prints text without interpreting markup."""
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
 def make_presenter(*, as_json: bool, stream: bool = True) -> Presenter:
-    """JSON lines for programs or text for people, on standard output."""
+    """Build a presenter on standard output: JSON lines for programs, or text for people."""
     return JsonPresenter(sys.stdout) if as_json else TextPresenter(make_console(), stream=stream)

@@ -1,7 +1,7 @@
-"""Events as rich renderables: one look for the plain output, the line loop and the app.
+"""Draws events as rich renderables, for the plain output, the line loop and the app.
 
-Everything that comes from a model, a tool or a file passes through `display_safe` here. No event
-is shown by colour alone.
+All text from a model, a tool or a file passes through `display_safe` here. Colour never carries
+meaning alone.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ _MARKDOWN_CHARACTERS = 200_000
 
 
 def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR0912 - a closed union
-    """What to print for an event; None for those that only a live display shows."""
+    """Draw an event; None for an event that only a live display shows."""
     match event:
         case TextDelta() | OutputChunk() | Progress() | TestFinished() | ExperienceRecorded():
             return None
-        case EditProposed():  # whoever is asked sees the diff in the question
+        case EditProposed():  # the question shows the diff
             return None
         case StageStarted(text):
             return Text(f"-- {display_safe(text)}", style="dim")
@@ -105,7 +105,7 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
 
 
 def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
-    """How far the search for a small change has come, in one line."""
+    """Tell the progress of the search for a small change, in one line."""
     match event:
         case PlacesRanked(places):
             return f"looks at {', '.join(map(display_safe, places))}"
@@ -121,7 +121,7 @@ def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
 
 
 def reply_line(event: ReplyFinished) -> str:
-    """Who made a reply and what it cost, in one line."""
+    """Name the model and adapter of a reply, its tokens and its speed, in one line."""
     used = event.prompt_tokens + event.completion_tokens
     speed = event.completion_tokens / event.duration_s if event.duration_s > 0 else 0.0
     limit = f" of {event.context_length}" if event.context_length else ""
@@ -133,7 +133,7 @@ def reply_line(event: ReplyFinished) -> str:
 
 
 def summary(report: TestReport) -> str:
-    """The counts that are not zero, worst first, e.g. `3 failed, 25 passed`."""
+    """List the counts that are not zero, worst first, e.g. `3 failed, 25 passed`."""
     order = (
         "failed",
         "error",
@@ -150,7 +150,7 @@ def summary(report: TestReport) -> str:
 
 
 def mark(report: TestReport) -> tuple[str, str]:
-    """Say in a word or two what a run came to, and in which style."""
+    """Return the result of a run in a word or two, and the style to print it in."""
     if report.all_green:
         return "ok", "bold green"
     if report.status is not RunStatus.COMPLETE or report.red:
@@ -165,7 +165,7 @@ def mark(report: TestReport) -> tuple[str, str]:
 
 
 def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableType:
-    """Red tests with their reason and place, then the counts."""
+    """Draw the red tests with their reason and place, then the counts."""
     lines: list[RenderableType] = [_red_line(same, flaky) for same in red_by_cause(report, flaky)]
     lines.extend(ending_lines(report))
     lines.extend(Text(sentence, style="yellow") for sentence in _gaps(report))
@@ -179,7 +179,7 @@ def render_report(report: TestReport, flaky: Sequence[str] = ()) -> RenderableTy
 
 
 def _gaps(report: TestReport) -> list[str]:
-    """What was not judged, and what ran in another form; one sentence each."""
+    """Name files that did not run, files that ran with placeholders, and what the image lacks."""
     lines = [
         f"not run: {display_safe(item.path)} does not enter the sandbox:"
         f" {display_safe(item.reason)}"
@@ -196,7 +196,7 @@ def _gaps(report: TestReport) -> list[str]:
 
 
 def ending_lines(report: TestReport) -> Iterator[Text]:
-    """The last words of a run that did not end well, then how it ended."""
+    """Yield the last output of a run that did not complete, then the way it ended."""
     sentence = _STATUS_SENTENCES[report.status]
     if sentence or report.overruled:
         tail = display_safe(report.output).rstrip().splitlines()[-_UNFINISHED_OUTPUT_LINES:]
@@ -209,14 +209,14 @@ def ending_lines(report: TestReport) -> Iterator[Text]:
 
 
 def red_by_cause(report: TestReport, flaky: Sequence[str]) -> list[tuple[TestResult, ...]]:
-    """The red tests, those of one cause together, and the flaky ones each for itself."""
+    """Group the red tests by cause; each flaky test is a group of its own."""
     known = frozenset(flaky)
     alone = [(result,) for result in report.red if result.id in known]
     return [*alone, *by_cause(result for result in report.red if result.id not in known)]
 
 
 def first_names(same: Sequence[TestResult]) -> str:
-    """The first few names of tests that share a cause, and how many more there are."""
+    """Join the names of the first few tests of a group, and count the rest."""
     names = ", ".join(display_safe(result.id)[:_NAME_CHARACTERS] for result in same[:_NAMES_SHOWN])
     rest = len(same) - _NAMES_SHOWN
     return f"{names} and {rest} more" if rest > 0 else names
@@ -243,7 +243,7 @@ def _place(result: TestResult) -> str:
 
 
 def render_diff(diff: str) -> RenderableType:
-    """A unified diff, highlighted where the terminal has colour."""
+    """Draw a unified diff, highlighted where the terminal has colour."""
     return Syntax(
         display_safe(diff).rstrip("\n"),
         "diff",
@@ -254,7 +254,7 @@ def render_diff(diff: str) -> RenderableType:
 
 
 def render_fix(event: FixFinished) -> RenderableType:
-    """Score before and after, and what stays red."""
+    """Draw the result of a repair: the counts before and after, and the tests that stay red."""
     red_after = len(event.red_after)
     lines: list[RenderableType] = []
     if event.diff:
@@ -280,7 +280,7 @@ def render_fix(event: FixFinished) -> RenderableType:
 
 
 def render_learn(event: LearnFinished) -> RenderableType:
-    """The decision of a round in words."""
+    """Draw the decision of a learning round, with its gates."""
     words = {"promoted": "promoted: ", "rejected": "rejected: "}
     head = f"{display_safe(event.adapter)}: " if event.adapter else ""
     text = Text.assemble(
@@ -294,6 +294,6 @@ def render_learn(event: LearnFinished) -> RenderableType:
 
 
 def render_markdown(text: str) -> RenderableType:
-    """What a model wrote, with its code highlighted; its links are text and never followed."""
+    """Draw a model's Markdown with highlighted code; links stay plain text."""
     safe = display_safe(text, block_limit=_MARKDOWN_CHARACTERS)
     return Markdown(safe, code_theme="ansi_dark", hyperlinks=False)
