@@ -44,6 +44,7 @@ from agent.session.session import SessionLog, read_session
 from agent.session.talk import Means, Talk
 from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit, stream_events
+from agent.testing.execution import ending_in_words, exit_code_of
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.workspace.bringing import bring_back, declare
@@ -56,7 +57,7 @@ from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
 from learning.experience.store import StoreError
-from sandbox.box.contract import Ending, Execution
+from sandbox.box.contract import Execution
 from sandbox.host.children import in_thread
 from sandbox.verdict.report import TestReport
 
@@ -64,8 +65,6 @@ if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
 
 _T = TypeVar("_T")
-_EXIT_TIMEOUT = 124
-_EXIT_KILLED = 137
 
 
 class Assistant:
@@ -294,7 +293,9 @@ class Assistant:
                     decide, found = self._approver.decide, execution.collected
                     left = await bring_back(declared, found, decide=decide, emit=emit)
             complete = execution.succeeded and not left
-            message = f"did not come back: {', '.join(left)}" if left else _ending(execution)
+            message = (
+                f"did not come back: {', '.join(left)}" if left else ending_in_words(execution)
+            )
             ending = TurnEnding.DONE if complete else TurnEnding.FAILED
             emit(TurnFinished(message, ending, exit_code_of(execution) or int(bool(left))))
 
@@ -394,18 +395,3 @@ def _asked_for(settings: Settings) -> int:
     """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
     tokens = settings.turn.max_reply_tokens
     return tokens if tokens > TurnSettings().max_reply_tokens else 0
-
-
-def exit_code_of(execution: Execution) -> int:
-    """The exit code that a shell would give for it: 128 and the signal, 124 after a time limit."""
-    if execution.exit_code is None:
-        return _EXIT_TIMEOUT if execution.ending is Ending.TIMEOUT else _EXIT_KILLED
-    return execution.exit_code if execution.exit_code >= 0 else 128 - execution.exit_code
-
-
-def _ending(execution: Execution) -> str:
-    if execution.succeeded:
-        return "done"
-    if execution.exit_code is None:
-        return f"ended: {execution.ending.value.replace('_', ' ')}"
-    return f"exit code {execution.exit_code}"

@@ -40,6 +40,7 @@ from agent.fixing.attempts import (
     what_it_gives,
 )
 from agent.fixing.course import Course
+from agent.fixing.ending import ALL_GREEN, finished, not_started
 from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
@@ -52,15 +53,13 @@ from agent.workspace.host_files import MayWrite
 from learning.experience.store import StoreError
 from learning.records import Experience, Origin, Verdict
 from sandbox.box.contract import SandboxError
-from sandbox.verdict.report import RunStatus, TestReport, TestResult
+from sandbox.verdict.report import RunStatus, TestResult
 
 __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
 _MOST_REPEATS = 2
 _ATTEMPTS_ON_FIRST_TARGET = 2
-_MOST_NAMED = 5
-ALL_GREEN = "all green"
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
@@ -173,7 +172,7 @@ class _Repair:
         report = await run_tests(self._parts.runner, self._emit)
         if report.status is not RunStatus.COMPLETE:
             self._emit(TestsFinished(report))
-            self._emit(_not_started(report))
+            self._emit(not_started(report))
             return
         self._state = before = await first_state(self._parts.runner, report)
         self._emit(TestsFinished(report, tuple(sorted(before.flaky))))
@@ -376,48 +375,9 @@ class _Repair:
     def _finished(self, before: State, reason: str) -> FixFinished:
         texts = {path: self._parts.sources.stored(path) for path in self._originals}
         diffs = (unified_diff(p, old, texts[p]) for p, old in sorted(self._originals.items()))
-        return FixFinished(
-            passed_before=len(before.green),
-            passed_after=len(self._state.green),
-            red_before=tuple(item.id for item in before.red),
-            red_after=tuple(item.id for item in self._state.red),
-            diff="".join(diffs),
-            reason=_whole_reason(reason, self._state.report),
-            overruled=not self._state.red and self._state.report.overruled,
-            left_out=tuple(refusal.path for refusal in self._state.report.left_out),
-            lacking=self._state.report.lacking,
-        )
+        return finished(before, self._state, "".join(diffs), reason)
 
 
 def _family(test_id: str) -> str:
     """A test without its parameters."""
     return test_id.partition("[")[0]
-
-
-def _not_started(report: TestReport) -> FixFinished:
-    red = tuple(item.id for item in report.red)
-    passed = len(report.passed_ids)
-    said = report.status.value.replace("_", " ")
-    reason = "no tests" if report.status is RunStatus.NO_TESTS else f"tests not judged: {said}"
-    return FixFinished(
-        passed_before=passed,
-        passed_after=passed,
-        red_before=red,
-        red_after=red,
-        diff="",
-        reason=_whole_reason(reason, report),
-        left_out=tuple(refusal.path for refusal in report.left_out),
-        lacking=report.lacking,
-    )
-
-
-def _whole_reason(reason: str, report: TestReport) -> str:
-    """Why it ended, with what nobody could judge: a part of the tests is never called all."""
-    unjudged = [
-        *(f"{item.path} did not run, {item.reason}" for item in report.left_out[:_MOST_NAMED]),
-        *(f"the image lacks {name}" for name in report.lacking[:_MOST_NAMED]),
-    ]
-    if not unjudged:
-        return reason
-    said = "no red test that can be judged is left" if reason == ALL_GREEN else reason
-    return f"{said}; not judged: {'; '.join(unjudged)}"
