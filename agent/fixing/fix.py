@@ -46,7 +46,7 @@ from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets
-from agent.fixing.verify import State, TestRunner, first_state, run_tests
+from agent.fixing.verify import State, TestRunner, first_state, shown
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
@@ -169,7 +169,8 @@ class _Repair:
 
     async def run(self) -> None:
         self._emit(StageStarted("running all tests"))
-        report = await run_tests(self._parts.runner, self._emit)
+        watch = shown(self._emit)
+        report = await self._parts.runner.run(on_output=watch.on_output, on_result=watch.on_result)
         if report.status is not RunStatus.COMPLETE:
             self._emit(TestsFinished(report))
             self._emit(not_started(report))

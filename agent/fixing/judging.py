@@ -19,7 +19,7 @@ from agent.fixing.verify import (
     next_state,
     passing_again,
     passing_alone,
-    run_tests,
+    shown,
     solved_tests,
 )
 from agent.streaming import Emit
@@ -68,14 +68,18 @@ async def judge(runner: TestRunner, emit: Emit, state: State, target: str) -> Ju
     seen_before = frozenset[str]()
     if state.report.duration_s > _SLOW_SUITE_S and len(state.report.results) > 1:
         emit(StageStarted(f"running {target}"))
-        alone = await run_tests(runner, emit, only=(target,))
+        watch = shown(emit)
+        alone = await runner.run(
+            only=(target,), on_output=watch.on_output, on_result=watch.on_result
+        )
         if problem := _unjudged(alone, f"{target} alone ran before"):
             return problem
         if not solved_tests(state, alone):
             return _still_failing(alone, target)
         seen_before = alone.passed_ids
     emit(StageStarted("running all tests"))
-    report = await run_tests(runner, emit)
+    watch = shown(emit)
+    report = await runner.run(on_output=watch.on_output, on_result=watch.on_result)
     if problem := _unjudged(report, f"{len(state.report.results)} ran before"):
         return problem
     broken = broken_tests(state, report)

@@ -47,8 +47,16 @@ class State:
     """Tests that fail every time, in the order they ran."""
 
 
-async def run_tests(runner: TestRunner, emit: Emit, *, only: Sequence[str] = ()) -> TestReport:
-    """One run whose output and results are shown while they come."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRun:
+    """Takes the output and the results of a run, and shows them while they come."""
+
+    on_output: Callable[[bytes], None]
+    on_result: Callable[[TestResult], None]
+
+
+def shown(emit: Emit) -> ShownRun:
+    """Show one run of the tests as events."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def show_output(chunk: bytes) -> None:
@@ -57,7 +65,7 @@ async def run_tests(runner: TestRunner, emit: Emit, *, only: Sequence[str] = ())
     def show_result(result: TestResult) -> None:
         emit(TestFinished(result))
 
-    return await runner.run(only=only, on_output=show_output, on_result=show_result)
+    return ShownRun(on_output=show_output, on_result=show_result)
 
 
 async def passing_alone(runner: TestRunner, ids: Sequence[str]) -> frozenset[str]:

@@ -112,7 +112,7 @@ async def with_waits(
     async with aclosing(pieces):
         while True:
             since = clock()
-            coming = asyncio.create_task(_next(pieces))
+            coming = asyncio.ensure_future(anext(pieces, None))
             try:
                 while not (await asyncio.wait({coming}, timeout=watch.patience.tell_s))[0]:
                     yield Waiting(reason=watch.looked(), elapsed_s=clock() - since)
@@ -125,7 +125,3 @@ async def with_waits(
                 return
             watch.came()
             yield piece
-
-
-async def _next(pieces: AsyncGenerator[str, None]) -> str | None:
-    return await anext(pieces, None)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from sandbox.box.contract import Ending, Execution, Limits, Sandbox, SourceFile
+from sandbox.box.contract import Ending, Execution, Job, Limits, Sandbox, SourceFile
 from sandbox.box.network import wants_network
 from sandbox.box.policy import WORK_DIR
 from sandbox.box.status import VerdictTrust
@@ -122,7 +122,8 @@ class _Suite:
         hidden = canaries.words
         reader = RecordReader(key, WORK_DIR, on_result, canaries=canaries.ids, hidden=hidden)
         show = None if on_output is None else HiddenLines(on_output, hidden)
-        execution = await self._execute(reader, key, canaries, show)
+        job = self._job(key, canaries)
+        execution = await self.sandbox.run(job, on_output=show, on_stderr=reader.feed)
         if show is not None:
             show.close()
         wanted = _named(self.expected, self.only)
@@ -138,23 +139,20 @@ class _Suite:
         """Run the project's own command, which gives an exit code and no records."""
         key = secrets.token_hex(32)
         reader = RecordReader(key, WORK_DIR)
-        execution = await self._execute(reader, key, Canaries(), on_output)
+        job = self._job(key, Canaries())
+        execution = await self.sandbox.run(job, on_output=on_output, on_stderr=reader.feed)
         report = _command_report(self.project, execution, reader, on_result)
         execution.note(report.verdict)
         return report
 
-    async def _execute(
-        self, reader: RecordReader, key: str, canaries: Canaries, on_output: OnOutput | None
-    ) -> Execution:
+    def _job(self, key: str, canaries: Canaries) -> Job:
         orders = orders_for(self.project, self.limits, self.only, canaries) | {
             "key": key,
             "bare": self.footing.trust is VerdictTrust.HARDENED,
         }
         files = [*self.files, *canaries.files]
         job = suite_job(self.project, files, canaries.harness, orders, self.limits)
-        return await self.sandbox.run(
-            replace(job, judged=True, label="tests"), on_output=on_output, on_stderr=reader.feed
-        )
+        return replace(job, judged=True, label="tests")
 
     def _report(self, execution: Execution, evidence: RunEvidence) -> TestReport:
         reader = evidence.reader
