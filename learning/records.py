@@ -192,3 +192,8 @@ class Experience:
             action=action,
             verdict=verdict,
         )
+
+    @property
+    def was_searched(self) -> bool:
+        """True for a change that a search found: its reply was written for it and has no token ids."""
+        return self.origin in (Origin.TEMPLATE, Origin.INFILL)

@@ -116,7 +116,7 @@ def new_verified(library: Library) -> int:
         return sum(
             row.verdict == "pass"
             and row.trust.may_train
-            and bool(row.action.token_ids)
+            and (bool(row.action.token_ids) or row.was_searched)
             and row.id not in used
             for row in store.list()
         )

@@ -24,6 +24,7 @@ from learning.training.rules import LearningRule, rule_from, rule_record
 
 _EXAMPLES = "examples.jsonl"
 _UNSEEN = "unseen.jsonl"
+_CHARACTERS_A_TOKEN = 3
 
 
 class TrainingError(LearningError):
@@ -62,9 +63,11 @@ class Example:
 
     @property
     def tokens(self) -> int:
-        """Tokens of prompt and action together, before any cut."""
-        action = (self.fix or self.step).action
-        return len(self.step.action.prompt_ids) + len(action.token_ids)
+        """Tokens of prompt and action together, before any cut; estimated where there are no ids."""
+        prompt, action = self.step.action, (self.fix or self.step).action
+        said = sum(len(message.content) for message in self.step.messages)
+        told = len(prompt.prompt_ids) or said // _CHARACTERS_A_TOKEN
+        return told + (len(action.token_ids) or len(action.text) // _CHARACTERS_A_TOKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
@@ -104,6 +104,7 @@ def prepare(
 
     `others` are facts of other examples; some controls are notes about them.
     """
+    example = _encoded(example, chat)
     prompt = example.step.action.prompt_ids
     action = (example.fix or example.step).action.token_ids
     if not prompt or not action:
@@ -118,6 +119,23 @@ def prepare(
         found = _noted_prompts(example.step, chat, note_tokens, rule, others)
         notes = notes if isinstance(found, Skipped) else found  # the fix can be learned without
     return _window(example, prompt, action, trained, max_tokens, notes=notes)
+
+
+def _encoded(example: Example, chat: Format) -> Example:
+    """The example with token ids for changes that a search found, whose replies no model made."""
+    fix = _with_ids(example.fix, chat) if example.fix is not None else None
+    return replace(example, step=_with_ids(example.step, chat), fix=fix)
+
+
+def _with_ids(experience: Experience, chat: Format) -> Experience:
+    if experience.action.token_ids or not experience.was_searched:
+        return experience
+    action = replace(
+        experience.action,
+        prompt_ids=tuple(chat.encode(experience.messages)),
+        token_ids=tuple(chat.encode_text(experience.action.text)),
+    )
+    return replace(experience, action=action)
 
 
 def changed_tokens(example: Example, chat: Format) -> Sequence[int] | Skipped:

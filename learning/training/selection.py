@@ -132,7 +132,8 @@ def _usable(experience: Experience, model: str, skipped: Counter[str]) -> bool:
 def _unusable(experience: Experience, model: str) -> str:
     if experience.model != model:
         return "made by another model"
-    if not experience.action.token_ids or not experience.action.prompt_ids:
+    exact = bool(experience.action.token_ids and experience.action.prompt_ids)
+    if not exact and not (experience.was_searched and experience.messages):
         return "recorded without token ids"
     if experience.verdict is Verdict.UNKNOWN:
         return "without a verdict"

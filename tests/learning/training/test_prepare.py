@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from learning.model.chat import ChatFormat
-from learning.records import Experience, Tier, Verdict
+from learning.records import Experience, Origin, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 from learning.training.prepare import Prepared, Skipped, prepare
 from tests.fakes.experiences import make_action, make_evidence
@@ -187,3 +187,12 @@ def test_a_first_try_is_trained_at_its_own_prompt(chat: ChatFormat) -> None:
     prepared = _prepared(Example(kind=ExampleKind.FIRST_TRY, step=step, weight=0.3), chat)
     assert prepared.ids[: len(step.action.prompt_ids)] == step.action.prompt_ids
     assert _trained_text(prepared, chat) == "    result = 0\n"
+
+
+def test_a_fix_that_a_search_found_is_read_from_its_text(chat: ChatFormat) -> None:
+    spoken_fix = _hindsight(chat).fix
+    assert spoken_fix is not None
+    bare = dataclasses.replace(spoken_fix.action, token_ids=(), prompt_ids=(), logprobs=None)
+    found = _hindsight(chat, action=bare, origin=Origin.INFILL)
+    assert _trained_text(_prepared(found, chat), chat) == "    result = 0\n"
+    assert _skipped(_hindsight(chat, action=bare), chat) == "recorded without token ids"

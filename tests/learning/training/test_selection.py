@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from learning.records import Experience, Tier, Trust, Verdict
+from dataclasses import replace
+
+from learning.records import Experience, Origin, Tier, Trust, Verdict
 from learning.training.job import ExampleKind
 from learning.training.selection import Selection, select
 from tests.fakes.experiences import make_action, make_evidence, make_experience
@@ -112,3 +114,10 @@ def test_fixes_that_are_not_learned_are_measured_once_for_each_failure() -> None
         ("worse", "other"),
         ("worst", "long"),
     ]
+
+
+def test_a_change_that_a_search_found_is_learned_from_without_token_ids() -> None:
+    bare = replace(make_action(), token_ids=(), prompt_ids=())
+    found = replace(_passed("found"), action=bare, origin=Origin.TEMPLATE)
+    chosen = _select(found, replace(_passed("other"), action=bare))
+    assert [example.step.id for example in chosen.examples] == ["found"]
