@@ -23,4 +23,4 @@ class CandidateChange:
     """Natural logarithm of the model's probability of the change; 0 where no model was asked."""
     changed_characters: int = 0
     cost: int = 0
-    """How far the change is from what people usually get wrong; the smaller is preferred."""
+    """Distance from the faults that people usually make; the smaller is preferred."""

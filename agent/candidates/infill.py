@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.candidates.candidate import CandidateChange
-from agent.editing.python_source import parse_python
+from agent.editing.python_source import parse_python, source_lines
 from agent.localisation.places import FaultPlace
 from agent.model.protocol import Fill
 from learning.records import Origin
@@ -44,7 +44,7 @@ def line_gaps(places: Sequence[FaultPlace], text: Text, comment: str) -> Iterato
     """The gaps of the likeliest places: each line once, and a new line before the first ones."""
     hidden: dict[tuple[str, int], Gap] = {}
     for place in places:
-        lines = (text(place.path) or "").splitlines(keepends=True)
+        lines = source_lines(text(place.path) or "")
         last = min(place.end_line, place.line + _LONGEST_PLACE - 1, len(lines))
         for number in range(place.line, last + 1):
             gap = _gap(place.path, lines, number, comment, inserted=False)
@@ -55,7 +55,7 @@ def line_gaps(places: Sequence[FaultPlace], text: Text, comment: str) -> Iterato
     for count, ((path, number), gap) in enumerate(list(hidden.items())[:_MOST_PLACES]):
         yield gap
         if count < _INSERTED_AT:
-            lines = (text(path) or "").splitlines(keepends=True)
+            lines = source_lines(text(path) or "")
             yield _gap(path, lines, number, comment, inserted=True)
 
 
@@ -103,7 +103,7 @@ def _code_lines(fill: str) -> list[str]:
 def _with_text(gap: Gap, new: str, fill: Fill, text: Text) -> CandidateChange | None:
     if not new or new == gap.hidden.rstrip():
         return None
-    lines = (text(gap.path) or "").splitlines(keepends=True)
+    lines = source_lines(text(gap.path) or "")
     kept = lines[gap.line - 1 :] if gap.inserted else lines[gap.line :]
     after = "".join([*lines[: gap.line - 1], f"{gap.indent}{new}\n", *kept])
     if parse_python(after) is None:
@@ -122,7 +122,7 @@ def _with_text(gap: Gap, new: str, fill: Fill, text: Text) -> CandidateChange | 
 
 def definition_gap(path: str, name: str, text: Text, comment: str) -> Gap:
     """The gap behind a module's last line, for a function that the tests want and nobody wrote."""
-    lines = (text(path) or "").rstrip().splitlines(keepends=True)
+    lines = source_lines((text(path) or "").rstrip())
     before = "".join(lines[-_BEFORE * 2 :])
     return Gap(
         path=path,

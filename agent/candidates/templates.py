@@ -71,7 +71,7 @@ def _all(
     messages: Sequence[str],
     facts: Sequence[str],
 ) -> Iterator[CandidateChange]:
-    """What the messages name first, then the edits of one place after the other."""
+    """The edits that the messages name, then those of one place after the other."""
     paths = [path for path in dict.fromkeys(place.path for place in places) if path in sources]
     for message in dict.fromkeys(messages):
         for path in paths:

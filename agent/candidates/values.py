@@ -49,7 +49,7 @@ _RELATIVES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """What the project says elsewhere: its constants, most frequent first."""
+    """The project's own constants, most frequent first."""
 
     numbers: Sequence[str] = ()
     texts: Sequence[str] = ()

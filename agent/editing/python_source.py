@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,10 +110,19 @@ def find_function(source: str, name: str) -> FunctionNode | None:
     return found
 
 
+def source_lines(source: str) -> list[str]:
+    """The lines as Python's parser counts them, each with its end.
+
+    `str.splitlines` also ends a line at a form feed, U+2028 and others, within a text as well.
+    """
+    return io.StringIO(source, newline="").readlines()
+
+
 def source_of(source: str, node: DefinitionNode) -> str:
     """The lines of a definition, decorators included."""
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
-    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+    lines = source_lines(source)[first - 1 : node.end_lineno]
+    return "\n".join(line.rstrip("\r\n") for line in lines)
 
 
 def signatures(source: str) -> tuple[str, ...]:

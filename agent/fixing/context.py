@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.editing.python_source import definitions, imports, signatures
+from agent.editing.python_source import definitions, imports, signatures, source_lines
 from agent.fixing.sources import Sources
 from agent.fixing.targets import FailingTest
 from agent.prompt_files import filled, prompt
@@ -96,7 +96,7 @@ def failure_digest(result: TestResult, evidence: Evidence, sources: Sources) -> 
         lines.append(f"Expected: {_capped(evidence.expected)}")
         lines.append(f"Got: {_capped(evidence.got)}")
     for frame in tuple(result.frames)[-_FRAMES_SHOWN:]:
-        code = (sources.text(frame.file) or "").splitlines()[frame.line - 1 : frame.line]
+        code = source_lines(sources.text(frame.file) or "")[frame.line - 1 : frame.line]
         where = f"{frame.file}:{frame.line} in {frame.function}"
         lines.append(f"At {where}: {code[0].strip()}" if code else f"At {where}")
     return "\n".join(lines)

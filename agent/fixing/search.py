@@ -68,7 +68,7 @@ class ChangeTester(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """How far a search goes for one red test."""
+    """Limits of the search for one red test."""
 
     budget_s: float = 60.0
     """Seconds for places, edits and fills together; 0 switches the search off."""
@@ -77,7 +77,7 @@ class SearchOptions:
 
 @dataclass(slots=True, kw_only=True)
 class _Tried:
-    """What was tried so far."""
+    """The changes that were tried so far."""
 
     passing: list[CandidateChange] = field(default_factory=list)
     texts: set[tuple[str, str]] = field(default_factory=set)

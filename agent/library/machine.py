@@ -15,7 +15,7 @@ __all__ = ["Machine", "available_bytes", "gpu_memory_bytes", "memory_bytes", "th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a model can use here, in bytes."""
+    """Memory and disk that a model can use on this machine, in bytes."""
 
     ram: int
     gpu: int

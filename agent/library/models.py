@@ -58,7 +58,7 @@ def model_row(
 
 
 def _serving(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
-    """How it is served here and what that takes; where it is not, what is missing."""
+    """Name the engine that serves it here and its needs; where none does, what is missing."""
     in_ram = entry.serve_bytes(gpu=False, bf16=machine.bf16)
     if can and in_ram <= usable(machine.ram):
         return f"yes: {format_bytes(in_ram)} {'Q4' if entry.parts else machine.numbers}"

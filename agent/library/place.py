@@ -10,7 +10,7 @@ from agent.paths import RepositoryPaths
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """What was captured and learned in one repository, beside the models that learn."""
+    """The experiences and adapters of one repository, beside the models that learn."""
 
     repository: RepositoryPaths
     models: Path

@@ -43,6 +43,8 @@ __all__ = ["HttpModel", "Patience"]
 
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _REWORDABLE = frozenset({400, 422})
+_NOT_OFFERED = frozenset({404, 405, 501})
+"""Answers of a server that will not fill a gap the next time either."""
 _LONGEST_WAIT_S = 30.0
 # No tokenizer makes fewer tokens of a text than this, whatever its language.
 _MOST_BYTES_PER_TOKEN = 8
@@ -182,7 +184,7 @@ class HttpModel:
         stop: str = "\n",
         timeout_s: float = 60.0,
     ) -> Sequence[Fill]:
-        """See `Filler.fill`; only our own server has a place for it."""
+        """See `GapFiller.fill`; only our own server has a place for it."""
         if not self._can_fill:
             return ()
         body = {
@@ -195,7 +197,7 @@ class HttpModel:
             "stop": stop,
         }
         status, data, _ = await self.server.call("POST", "/v1/infill", body, timeout_s=timeout_s)
-        self._can_fill = status == OK
+        self._can_fill = status not in _NOT_OFFERED
         found = data.get("fills")
         return tuple(map(_fill, found)) if isinstance(found, list) else ()
 

@@ -47,7 +47,7 @@ class Context:
 
     @property
     def library(self) -> Library:
-        """What was captured and learned here."""
+        """The experiences and adapters of this repository."""
         model = self.settings.model.name
         return Library(repository=self.repository, models=self.paths.models, model=model)
 

@@ -191,7 +191,7 @@ class _Layers:
 
 
 def limits_of(settings: SandboxSettings) -> Limits:
-    """What one run may use, by the user's settings."""
+    """The limits of one run, by the user's settings."""
     return Limits(
         timeout_s=settings.timeout_s,
         memory_mib=settings.memory_mib,

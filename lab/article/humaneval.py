@@ -129,7 +129,7 @@ def result_words(rollout: Rollout) -> str:
 
 
 def explanation_prompt(problem: Problem, rollout: Rollout) -> str:
-    """What a model is asked in order to explain an rollout."""
+    """The request to a model to explain a rollout."""
     return words(
         "article_explain_code",
         problem=problem.prompt.strip(),

@@ -14,7 +14,7 @@ from learning.model import wire
 from learning.model.completion import Completion
 from learning.model.engine import EngineError, LocalModelError, PromptTooLongError
 from learning.model.engine_thread import EngineThread
-from learning.model.infill import GapFill, InfillRequest, fill
+from learning.model.infill import CannotFillError, GapFill, InfillRequest, fill
 from learning.model.replies import LoadedModel, ReplyEvent, UnknownModelError
 
 if TYPE_CHECKING:
@@ -259,6 +259,8 @@ def _failure(err: LocalModelError, *, status: int | None = None, **more: int) ->
             found, kind, code = 400, "invalid_request_error", "context_length_exceeded"
         case UnknownModelError():
             found, kind, code = 404, "invalid_request_error", "model_not_found"
+        case CannotFillError():
+            found, kind, code = 501, "engine", "cannot_fill"
         case EngineError():
             found, kind, code = 500, "engine", "engine_failed"
         case _:

@@ -46,7 +46,7 @@ class InfillRequest:
     fills: int = 1
     """With how many different first tokens a fill is to begin."""
     skip: int = 0
-    """How many of the likeliest first tokens were used before."""
+    """Number of the likeliest first tokens that were used before."""
     max_tokens: int = 64
     stop: str = "\n"
     """Text that ends a fill and is no part of it."""
@@ -64,6 +64,10 @@ class GapFill:
     """False if it ran into `max_tokens`."""
 
 
+class CannotFillError(EngineError):
+    """The model has no tokens for it, or the engine does not tell what may come next."""
+
+
 def can_fill(served: LoadedModel) -> bool:
     """True if the model has tokens for it and the engine can tell what may come next."""
     known = all(_mark_id(served.chat, mark) is not None for mark in _MARKS)
@@ -76,11 +80,12 @@ def fill(
     """Yield the fills of a gap, that with the likeliest first token first.
 
     Raises:
-        EngineError: If the model cannot fill gaps, the prompt does not fit, or the engine fails.
+        CannotFillError: If the model or its engine cannot fill gaps.
+        EngineError: If the prompt does not fit, or the engine fails.
     """
     engine = served.engine
     if not isinstance(engine, FillingEngine) or not can_fill(served):
-        raise EngineError(
+        raise CannotFillError(
             f"{served.model.name} served by {served.kind} cannot fill gaps: use a model with"
             " fill-in-the-middle tokens, served by llama.cpp."
         )

@@ -96,7 +96,7 @@ def _program(job: Job) -> str:
 
 
 def program_status(execution: Execution) -> Status:
-    """What the end of one plain program says; exit code 0 is a pass at `Trust.PLAIN` only."""
+    """Read a verdict from the end of one plain program; exit code 0 is a pass at `Trust.PLAIN` only."""
     if execution.ending is not Ending.EXITED:
         return _ENDED[execution.ending]
     code = execution.exit_code or 0

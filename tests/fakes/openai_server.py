@@ -60,6 +60,8 @@ class FakeServer:
     """Whether chunks carry token ids and log-probabilities: one token per piece."""
     counts_tokens: bool = False
     loads_adapters: bool = False
+    infill: list[int] = field(default_factory=list)
+    """Status of each `POST /v1/infill`; 200 fills the gap with `0`. When used up: a plain 404."""
     refuses_adapters: str = ""
     extra: dict[str, object] = field(default_factory=dict)
     """Other paths that answer GET with JSON."""
@@ -139,6 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/tokenize" and self.fake.counts_tokens:
             words = " ".join(str(item["content"]) for item in body["messages"]).split()
             self._json(200, {"count": len(words), "tokens": [], "max_model_len": 4096})
+        elif self.path == "/v1/infill" and self.fake.infill:
+            status = self.fake.infill.pop(0)
+            fills = [{"text": "0", "logprob": -1.0, "tokens": 1}] if status == 200 else None
+            self._json(status, {"fills": fills, "error": {"message": "not now"}})
         elif self.path == "/v1/load_lora_adapter" and self.fake.loads_adapters:
             self._load_adapter(body)
         else:

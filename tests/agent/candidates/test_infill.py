@@ -1,6 +1,8 @@
-"""What the model is shown of a place, and what becomes of the lines that it fills in."""
+"""The model is shown the neighbours of a line, and its fills become changes of the file."""
 
 from __future__ import annotations
+
+import pytest
 
 from agent.candidates.infill import (
     as_comment,
@@ -31,6 +33,16 @@ def test_the_line_itself_is_never_shown() -> None:
     assert gap.suffix == "\n"
     assert "len(values)" not in gap.prefix + gap.suffix
     assert inserted.suffix == "\n    return sum(values) / len(values)\n"
+
+
+@pytest.mark.parametrize("odd", ["\f", "\u2028", "\x1c", "\x85"])
+def test_lines_count_as_for_pythons_parser(odd: str) -> None:
+    source = f'SEPARATOR = "{odd}"\n{SOURCE}'
+    place = FaultPlace(path="a.py", line=3, end_line=3, score=1.0)
+    gap = next(line_gaps([place], lambda _path: source, ""))
+    assert gap.hidden == "return sum(values) / len(values)"
+    (made,) = filled_gap(gap, fill("return 0"), lambda _path: source)
+    assert made.after == source.replace("sum(values) / len(values)", "0")
 
 
 def test_of_a_long_file_only_the_neighbours_are_shown() -> None:

@@ -406,3 +406,25 @@ def test_unusable_addresses_are_refused(given: str) -> None:
 def test_what_a_server_says_is_made_harmless() -> None:
     assert harmless("a\x1b[31m\nb") == "a [31m b"
     assert len(harmless("x" * 1000)) < 320
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+async def test_one_gap_that_is_not_filled_does_not_end_the_filling(
+    server: FakeServer, status: int
+) -> None:
+    server.infill = [status, 200]
+    endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
+    async with connect(server, endpoint=endpoint) as model:
+        assert await model.fill("a = ", "\n") == ()
+        (fill,) = await model.fill("a = ", "\n")
+    assert fill.text == "0"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_that_fills_no_gaps_is_asked_once(server: FakeServer, status: int) -> None:
+    server.infill = [status, 200]
+    endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
+    async with connect(server, endpoint=endpoint) as model:
+        assert await model.fill("a = ", "\n") == ()
+        assert await model.fill("a = ", "\n") == ()
+    assert server.paths.count("/v1/infill") == 1

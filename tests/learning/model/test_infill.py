@@ -11,8 +11,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from learning.model.chat import ChatFormat
-from learning.model.engine import EngineError, Token, Usage
-from learning.model.infill import InfillRequest, can_fill, fill
+from learning.model.engine import Token, Usage
+from learning.model.infill import CannotFillError, InfillRequest, can_fill, fill
 from learning.model.replies import LoadedModel
 from learning.model.wire import RequestError, infill_request
 from learning.records import Sampling
@@ -121,7 +121,7 @@ def test_a_model_or_engine_that_cannot_fill_says_so(
 ) -> None:
     assert not can_fill(served(engine, marks))
     request = InfillRequest(model="", prefix="", suffix="")
-    with pytest.raises(EngineError, match="cannot fill gaps"):
+    with pytest.raises(CannotFillError, match="cannot fill gaps"):
         next(fill(served(engine, marks), request, cancelled=lambda: False))
 
 

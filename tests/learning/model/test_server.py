@@ -452,3 +452,12 @@ def adapter_for(model: InstalledModel, folder: Path) -> Path:
     }
     (folder / "elagent.json").write_text(json.dumps({"base": base}))
     return folder
+
+
+async def test_an_engine_that_fills_no_gaps_says_so_with_a_status_of_its_own(
+    server: Running,
+) -> None:
+    body = {"model": "", "prefix": "a = ", "suffix": "\n"}
+    response = await server.client.post("/v1/infill", json=body)
+    assert response.status_code == 501
+    assert response.json()["error"]["code"] == "cannot_fill"

@@ -26,7 +26,7 @@ class AgentJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnding:
-    """How a job ended."""
+    """The end of a job."""
 
     kind: Literal["done", "interrupted", "failed", "fault"]
     text: str = ""
