@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Iterator, Sequence
 
 from agent.candidates.candidate import CandidateChange
-from agent.editing.python_source import parse_python
+from agent.editing.python_source import parse_python, source_lines
 
 _ORDINARY = (0, 1, -1, 2, "", None, True, False)
 
@@ -42,7 +42,8 @@ def _constants(text: str) -> frozenset[str]:
 
 def _changed(before: str, after: str) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """The statements on the lines that a change replaced, and those on the lines that it wrote."""
-    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
+    lines = source_lines(before), source_lines(after)
+    matcher = difflib.SequenceMatcher(None, lines[0], lines[1], autojunk=False)
     changed = [codes for codes in matcher.get_opcodes() if codes[0] != "equal"]
     old = {line + 1 for _, first, last, _, _ in changed for line in range(first, last)}
     new = {line + 1 for _, _, _, first, last in changed for line in range(first, last)}

@@ -230,7 +230,8 @@ class _Repair:
             return False
         red = [item for item in self._state.red if _family(item.id) == family]
         for found in await self._small.found(red, self._state):
-            if await refusal_of(self._parts, found.edit):
+            if refusal := await refusal_of(self._parts, found.edit):
+                self._emit(Notice(refusal))
                 return False
             judgement = await try_edit(self._parts, found.edit, self._state, result.id)
             self._accept(judgement, found.edit)

@@ -58,3 +58,9 @@ def test_the_usual_kind_the_likely_line_and_the_smaller_change_come_first() -> N
         ]
     )
     assert [item.after for item in order] == ["4", "3", "2", "1"]
+
+
+def test_a_form_feed_in_a_text_hides_no_special_case() -> None:
+    before = f'PAGE = "\f"\n{BEFORE}'
+    after = before.replace("return n * 3", "return 35")
+    assert special_case(candidate(after), before, TEST) == "35"

@@ -1,0 +1,157 @@
+"""The fix loop tries small changes first: it keeps what its own run confirms, and asks before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.approval import Decision
+from agent.events import ChangeChosen, EditReverted, Event, Notice
+from agent.fixing.fix import FixOptions, fix
+from agent.model.protocol import Fill, ModelError
+from learning.records import Origin
+from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
+from tests.agent.fixing.test_fix import IDS, ListRecorder, Project, finished, flags, of_type, reply
+from tests.fakes.model import ScriptedModel
+
+START = flags(one=True, two=True)
+GOOD = flags(one=True, two=True, three=True)
+LINE = ("flags.py", 3)
+
+
+@dataclass
+class TextTester:
+    """Judges a change by its text alone: it passes if `wanted` is in it."""
+
+    wanted: str = "three = True"
+    unsearchable: str = ""
+    tried: list[bytes] = field(default_factory=list)
+
+    async def try_changes(
+        self,
+        trials: Sequence[ChangeTrial],
+        *,
+        red: Sequence[str],
+        known_red: Sequence[str],
+        budget_s: float,
+        trace: bool = False,
+        enough: int = 3,
+    ) -> Searched:
+        self.tried += [trial.content for trial in trials]
+        passes = {n: self.wanted.encode() in trial.content for n, trial in enumerate(trials)}
+        return Searched(
+            red=1,
+            green=2,
+            lines={LINE: LineCounts(red=1, green=0)},
+            results={
+                n: TrialResult(solves_red=good, breaks_none=good) for n, good in passes.items()
+            },
+            unsearchable=self.unsearchable,
+        )
+
+
+@dataclass
+class OneFill:
+    """Fills every gap with the same words."""
+
+    text: str
+    error: str = ""
+
+    async def fill(
+        self,
+        prefix: str,
+        suffix: str,
+        *,
+        fills: int = 1,
+        skip: int = 0,
+        max_tokens: int = 64,
+        stop: str = "\n",
+        timeout_s: float = 60.0,
+    ) -> Sequence[Fill]:
+        if self.error:
+            raise ModelError(self.error)
+        return [Fill(text=self.text, logprob=-0.1, tokens=4)]
+
+
+async def repaired(
+    project: Project, model: ScriptedModel, tester: TextTester, **more: object
+) -> list[Event]:
+    return [
+        event
+        async for event in fix(
+            root=project.root,
+            files=project.files,
+            runner=project.runner(),
+            model=model,
+            options=FixOptions(max_attempts=1),
+            tester=tester,
+            **more,  # type: ignore[arg-type]
+        )
+    ]
+
+
+async def test_a_small_change_that_passes_is_kept_and_the_model_is_not_asked(
+    tmp_path: Path,
+) -> None:
+    project, model, recorder = Project(tmp_path, START), ScriptedModel(script=[]), ListRecorder()
+    events = await repaired(project, model, TextTester(), recorder=recorder)
+    assert project.module.read_text() == GOOD
+    assert finished(events).reason == "all green"
+    assert of_type(events, ChangeChosen)[0].origin == "template"
+    (kept,) = recorder.kept
+    assert (kept.origin, kept.action.token_ids) == (Origin.TEMPLATE, ())
+    assert model.requests == []
+
+
+async def test_a_change_that_only_the_search_believes_is_taken_back(tmp_path: Path) -> None:
+    project, model = Project(tmp_path, START), ScriptedModel(script=[reply(GOOD)])
+    events = await repaired(project, model, TextTester(wanted="three ="))
+    assert of_type(events, EditReverted)
+    assert project.module.read_text() == GOOD
+    assert finished(events).red_after == ()
+
+
+async def test_a_small_change_that_the_person_refuses_is_not_written_and_it_is_told(
+    tmp_path: Path,
+) -> None:
+    async def no(_path: str, _diff: str) -> Decision:
+        return Decision(allowed=False, reason="the user said no")
+
+    project, model = Project(tmp_path, START), ScriptedModel(script=[reply(GOOD)])
+    events = await repaired(project, model, TextTester(), may_write=no)
+    said = [event.text for event in of_type(events, Notice)]
+    assert "flags.py is not written: the user said no" in said
+    assert project.module.read_text() == START
+    assert finished(events).red_after == (IDS["three"],)
+
+
+async def test_where_no_edit_of_the_syntax_helps_the_model_fills_in_the_line(
+    tmp_path: Path,
+) -> None:
+    project, model, recorder = Project(tmp_path, START), ScriptedModel(script=[]), ListRecorder()
+    tester = TextTester(wanted="three = True  # by hand")
+    filler = OneFill("three = True  # by hand")
+    events = await repaired(project, model, tester, filler=filler, recorder=recorder)
+    assert project.module.read_text() == GOOD.replace("three = True", "three = True  # by hand")
+    assert finished(events).reason == "all green"
+    assert [kept.origin for kept in recorder.kept] == [Origin.INFILL]
+
+
+@pytest.mark.parametrize(
+    ("tester", "filler", "words"),
+    [
+        (TextTester(unsearchable="no fork here"), None, "no small changes are tried: no fork here"),
+        (TextTester(wanted="\0"), OneFill("", "gone"), "no lines are filled in: gone"),
+    ],
+)
+async def test_a_search_that_cannot_go_on_says_why_and_the_model_is_asked(
+    tmp_path: Path, tester: TextTester, filler: OneFill | None, words: str
+) -> None:
+    project, model = Project(tmp_path, START), ScriptedModel(script=[reply(GOOD)])
+    events = await repaired(project, model, tester, filler=filler)
+    assert words in [event.text for event in of_type(events, Notice)]
+    assert project.module.read_text() == GOOD
+    assert len(model.requests) == 1
