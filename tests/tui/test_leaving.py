@@ -128,7 +128,7 @@ WAYS = {
 def test_leaving_the_app_ends_everything_within_a_second(
     root: Path, environ: dict[str, str], way: str
 ) -> None:
-    with elagent(root, environ=environ, socket=f"elagent-leave-{os.getpid()}") as terminal:
+    with elagent(root, environ=environ) as terminal:
         terminal.wait_for("Ask for a change")
         wait_for(hung(environ))
         WAYS[way](terminal, environ)
@@ -144,7 +144,7 @@ def test_leaving_what_has_no_screen_ends_everything_within_a_second(
     if command == "run-tests":
         hang_at("ls-files", environ)
     leave = {**WAYS, "Ctrl-C": press("C-c")}[way]
-    with elagent(root, command, environ=environ, socket=f"elagent-leave-{os.getpid()}") as terminal:
+    with elagent(root, command, environ=environ) as terminal:
         wait_for(hung(environ))
         leave(terminal, environ)
         wait_for(nothing_left(environ), within_s=AT_ONCE_S + NOTICED_S)
@@ -153,7 +153,7 @@ def test_leaving_what_has_no_screen_ends_everything_within_a_second(
 @pytest.mark.docker
 def test_escape_ends_what_a_job_has_started(root: Path, environ: dict[str, str]) -> None:
     hang_at("never", environ)
-    with elagent(root, environ=environ, socket=f"elagent-leave-{os.getpid()}") as terminal:
+    with elagent(root, environ=environ) as terminal:
         terminal.wait_for("Ask for a change")
         terminal.type("/diff")
         terminal.press("Enter")

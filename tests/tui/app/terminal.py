@@ -10,10 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 90.0
+_NUMBERS = count()
+"""A server that is just ending would answer to its name: no name is used twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +64,11 @@ def elagent(
     cwd: Path,
     *args: str,
     environ: Mapping[str, str],
-    socket: str,
     size: tuple[int, int] = (110, 40),
 ) -> Iterator[Terminal]:
     """Run elagent in a terminal; when it ends, the screen says `exit: CODE`."""
     line = _line([sys.executable, "-P", str(ROOT / "elagent.py"), *args], environ)
-    terminal = Terminal(socket=socket)
+    terminal = Terminal(socket=f"elagent-{os.getpid()}-{next(_NUMBERS)}")
     columns, rows = size
     window = ["-x", str(columns), "-y", str(rows)]
     terminal._tmux("new-session", "-d", *window, "-s", "t", "-c", str(cwd), line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -34,10 +33,9 @@ def test_a_change_is_asked_for_accepted_tested_undone_and_resumed(tmp_path: Path
                "XDG_CONFIG_HOME": str(tmp_path / "config")}  # fmt: skip
     answer = rewritten("warehouse/pricing.py", "quantity > BULK", "quantity >= BULK")
     pieces = [answer[start : start + 20] for start in range(0, len(answer), 20)]
-    socket = f"elagent-test-{os.getpid()}"
     with serve(FakeServer(script=[Scripted(pieces=pieces)])) as server:
         model = ("--mode", "ask", "--model", "fake", "--base-url", server.url)
-        with elagent(root, *model, environ=environ, socket=socket) as terminal:
+        with elagent(root, *model, environ=environ) as terminal:
             terminal.wait_for("Ask for a change")
             terminal.type("Fix the bulk price in warehouse/pricing.py")
             terminal.press("Enter")
@@ -57,8 +55,7 @@ def test_a_change_is_asked_for_accepted_tested_undone_and_resumed(tmp_path: Path
             terminal.type("/quit")
             terminal.press("Enter")
             terminal.wait_for("exit: 0")
-        again = f"{socket}-again"
-        with elagent(root, *model, "--resume", environ=environ, socket=again) as terminal:
+        with elagent(root, *model, "--resume", environ=environ) as terminal:
             terminal.wait_for("red: 2 failed, 26 passed")
             terminal.press("PageUp")
             terminal.wait_for("changed: warehouse/pricing.py  +1 -1")
@@ -79,9 +76,8 @@ def test_the_real_tiny_model_streams_and_its_reply_is_labelled(
                "XDG_CONFIG_HOME": str(tmp_path / "config")}  # fmt: skip
     root = tmp_path / "empty"
     root.mkdir()
-    socket = f"elagent-tiny-{os.getpid()}"
     model = ("--here", "--model", tiny_model.name)
-    with elagent(root, *model, environ=environ, socket=socket) as terminal:
+    with elagent(root, *model, environ=environ) as terminal:
         terminal.wait_for("Ask for a change")
         terminal.type("Say hello.")
         terminal.press("Enter")
