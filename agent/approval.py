@@ -19,7 +19,7 @@ MODES: tuple[Mode, ...] = ("ask", "auto", "plan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What the model wants to do, shown exactly."""
+    """An action that the model wants to take, shown exactly."""
 
     kind: Literal["edit", "command", "network build", "host command", "masked copy"]
     subject: str
@@ -27,10 +27,10 @@ class Question:
     detail: str = ""
     """The diff of an edit, or what leaving the sandbox means."""
     problem: str = ""
-    """Why the last answer could not be carried out, where this is asked again."""
+    """The reason why the last answer could not be carried out, if this is asked again."""
 
     host_use: str = ""
-    """Which program on the host would run or obey what is written; empty if none is known."""
+    """The program on the host that would run or obey what is written; empty if none is known."""
 
     @property
     def leaves_sandbox(self) -> bool:
@@ -45,7 +45,7 @@ class Decision:
     allowed: bool
     reason: str = ""
     kept: frozenset[int] | None = None
-    """Which hunks of an edit may be written, counted from 0 as the diff shows them; None for all."""
+    """Numbers of the hunks that may be written, from 0 as the diff shows them; None for all."""
 
 
 class Approver(Protocol):
@@ -63,7 +63,7 @@ class ModeApprover:
 
     mode: Mode
     ask: Ask | None = None
-    """How to ask the person; without it, `ask` answers no."""
+    """Asks the person; without it, `ask` answers no."""
 
     async def decide(self, question: Question) -> Decision:
         match self.mode:

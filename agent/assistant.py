@@ -139,7 +139,7 @@ class Assistant:
             self._log.close()
 
     def news(self) -> list[str]:
-        """What happened to the files when the repository was opened, until somebody was told."""
+        """Sentences on repairs to the files when the repository was opened; each is given once."""
         said, self._unsaid = self._unsaid, []
         return said
 
@@ -350,7 +350,7 @@ class Assistant:
 
     @asynccontextmanager
     async def _turn(self, label: str, emit: Emit) -> AsyncIterator[str]:
-        """Everything inside becomes one step of `undo`; yields the state before.
+        """Make one step of `undo` of everything inside; yields the state before.
 
         Nobody else edits in this worktree meanwhile.
         """

@@ -1,4 +1,4 @@
-"""Everything that a front end can see, as one closed union of frozen values.
+"""Defines everything that a front end can see, as one closed union of frozen values.
 
 Events are facts in the past tense. `to_json` gives their versioned form for `--json` and for the
 session file; a new event type is added here, and every `match` over `Event` then fails type checks
@@ -17,7 +17,7 @@ from sandbox.verdict.report import TestReport, TestResult
 
 SCHEMA_VERSION = 1
 _COUNTED = {"passed": "passed", "failed": "failed", "errors": "error", "skipped": "skipped"}
-"""What a program wants to know first, beside the full counts."""
+"""Counts that programs read first; the report has the full ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the current stage is; `eta_s` is None while unknown."""
+    """The current stage's progress; `eta_s` is None while unknown."""
 
     done: float
     total: float
@@ -175,7 +175,7 @@ class FixFinished:
     red_after: Sequence[str]
     diff: str
     reason: str
-    """Why it ended: `all green`, `attempts used up`, `stuck: ...`"""
+    """The reason for the end: `all green`, `attempts used up`, `stuck: ...`"""
     overruled: bool = False
     """No test is red, but the test runner itself ended with an error: see `ending` of the run."""
     left_out: Sequence[str] = ()
@@ -217,11 +217,11 @@ class LearnFinished:
     experiences: int
     folder: str = ""
     gates: Sequence[str] = ()
-    """One line for each gate that was reached: its name, what came of it, the figures."""
+    """One line for each gate that was reached: its name, its outcome, the figures."""
 
 
 class TurnEnding(Enum):
-    """Why a turn ended, for programs; the reason that goes with it is for people."""
+    """A turn's ending, for programs; the reason that goes with it is for people."""
 
     DONE = "done"
     DECLINED = "declined"
@@ -243,7 +243,7 @@ class TurnFinished:
     reason: str
     ending: TurnEnding = TurnEnding.DONE
     exit_code: int | None = None
-    """Of a command that was all of the turn, as a shell would give it."""
+    """Exit code of a command that was all of the turn, as a shell would give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ class ContextCompacted:
 
     tokens_before: int
     summary: str
-    """What the model will be told of the conversation so far."""
+    """The summary that the model is given in place of the conversation."""
 
 
 Event = (

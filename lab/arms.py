@@ -64,7 +64,7 @@ _OTHER_ERRORS = ("KeyError", "ZeroDivisionError", "RecursionError")
 
 
 def experience_of(attempt: Rollout, messages: Sequence[Message], *, model: str) -> Experience:
-    """One attempt as the recorder would have kept it; all of its reply counts as written."""
+    """Make the record of one attempt as the recorder would; all of its reply counts as written."""
     facts = () if attempt.passed else (_failure(attempt),)
     return Experience(
         id=f"{attempt.task_id}#{attempt.index}",
@@ -197,7 +197,7 @@ def _first_tries(steps: Sequence[Experience], *, weight: float = 1.0) -> tuple[E
 
 
 def _of_other_tasks(failed: Sequence[Experience], chance: random.Random) -> list[Experience]:
-    """For each failure one of another task; itself where there is no other task."""
+    """Choose for each failure one of another task; itself if there is no other task."""
     return [
         chance.choice([other for other in failed if other.targets != each.targets] or [each])
         for each in failed
@@ -240,7 +240,7 @@ class Rollouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One way to learn: the examples, the rule, and the worker that trains."""
+    """An arm: the examples, the rule, and the worker that trains."""
 
     name: str
     about: str

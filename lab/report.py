@@ -138,7 +138,7 @@ class Comparison:
     difference: Bootstrap
     """Mean of `b - a` over tasks."""
     p_greater: float
-    """One-sided: how often an equally good `b` would win at least this often."""
+    """One-sided probability that an equally good `b` wins at least this often."""
     p_two_sided: float
     left_out: int
     """Number of tasks that only one of the two answered; they say nothing here."""

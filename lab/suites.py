@@ -29,7 +29,7 @@ class BaselineSettings:
     """One comparison, read from a file by `lab.article.settings.read_settings`."""
 
     suite: Literal["humaneval", "drift"] = "humaneval"
-    """Whose tasks: of `drift` the experience half is learned from and the other half measured."""
+    """The set of tasks: one half of `drift` is learned from and the other half measured."""
     model: str = ""
     """Empty: the model of elagent's own settings."""
     engine: Literal["auto", "llama", "torch"] = "auto"
@@ -41,7 +41,7 @@ class BaselineSettings:
     samples: int = 4
     """Rollouts at each experience task."""
     temperature: float = 0.8
-    """Of those rollouts, and of the sampled measurement."""
+    """Temperature of the rollouts and of the sampled measurement."""
     measured: int = 0
     """Sampled replies to each held-out task, beside the greedy one."""
     max_tokens: int = 512
@@ -105,7 +105,7 @@ class Suite(Protocol):
         ...
 
     def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
-        """These tasks, with their judge."""
+        """Join these tasks with their judge."""
         ...
 
 

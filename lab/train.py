@@ -45,7 +45,7 @@ class ArmAdapter:
     examples: int
     steps: int
     seconds: float
-    """In training, without loading the model."""
+    """Training time, without loading the model."""
     tokens: int = 0
     """Read by the student in all steps."""
 

@@ -277,7 +277,7 @@ def _by_prompt(steps: Sequence[Experience]) -> dict[str, list[Experience]]:
 def _dealt(
     prompts: Sequence[object], groups: Mapping[str, Sequence[Experience]]
 ) -> Iterator[Experience]:
-    """For the n-th time that a prompt comes in a batch, its n-th recorded reply."""
+    """Give the n-th recorded reply for the n-th time that a prompt comes in a batch."""
     seen: defaultdict[str, int] = defaultdict(int)
     for prompt in prompts:
         key = json.dumps(prompt)

@@ -171,7 +171,7 @@ def _version(top: str) -> str:
 
 
 def _resolved(dotted: str) -> Any:  # noqa: ANN401
-    """What a dotted name means: the longest module in it, then its attributes; None if nothing."""
+    """Resolve a dotted name: the longest module in it, then its attributes; None if nothing."""
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
         try:

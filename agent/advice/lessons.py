@@ -45,7 +45,7 @@ class RepairLesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What was found for one error."""
+    """Lessons and facts found for one error."""
 
     text: str = ""
     ids: tuple[str, ...] = ()

@@ -69,7 +69,7 @@ def _without(source: ParsedFile, node: ast.expr, items: Sequence[ast.expr]) -> I
 
 
 def _with_another(source: ParsedFile, items: Sequence[ast.expr]) -> Iterator[Edit]:
-    """One more item that is a variable in scope: an item that was dropped."""
+    """Add an item that is a variable in scope, in place of one that may have been dropped."""
     if not items:
         return
     end = source.span(items[-1])[1]

@@ -1,4 +1,4 @@
-"""One small change of one file, and where it comes from."""
+"""Defines one small change of one file, and its origin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CandidateChange:
 
     path: str
     line: int
-    """Where the change is, counted from 1."""
+    """Line of the change, counted from 1."""
     after: str
     """The whole file."""
     origin: Origin

@@ -1,4 +1,4 @@
-"""Which of several changes that pass is kept, and which is refused although it passes."""
+"""Chooses among changes that pass, and refuses those that only treat the test's values apart."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _statement(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
 
 
 def _after_imports(source: ParsedFile) -> int:
-    """Where the next import goes: behind the module's documentation and its future imports."""
+    """The place of the next import: behind the module's documentation and its future imports."""
     line = 1
     for statement in source.tree.body:
         is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

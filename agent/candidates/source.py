@@ -45,17 +45,17 @@ class ParsedFile:
         return None if tree is None else cls(text, tree)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Where a node begins and ends, in bytes."""
+        """The first byte of a node and the byte behind it."""
         start = self._starts[node.lineno - 1] + node.col_offset
         end = self._starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
         return start, end
 
     def position(self, line: int, column: int) -> int:
-        """Where a column of a line is, in bytes, both as syntax trees count them."""
+        """The byte of a column of a line, as syntax trees count them."""
         return self._starts[line - 1] + column
 
     def line_start(self, line: int) -> int:
-        """Where a line begins, in bytes; lines count from 1."""
+        """The first byte of a line; lines count from 1."""
         return self._starts[min(line - 1, len(self._starts) - 1)]
 
     def code(self, node: ast.expr | ast.stmt) -> str:

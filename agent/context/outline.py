@@ -25,7 +25,7 @@ _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """How definitions look in the syntax trees of one language."""
+    """The node types of definitions in one language's syntax trees."""
 
     package: str
     function: str = "language"

@@ -29,7 +29,7 @@ class Ranked:
 
     path: str
     index: int
-    """Its place among the definitions of the file."""
+    """The definition's number among those of the file."""
     weight: float
 
 

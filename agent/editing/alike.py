@@ -35,8 +35,8 @@ _MEANS_WHITE_SPACE = re.compile(
     r"`|(?:^|[=(,:!&|?;{}\[]|\b(?:return|case|typeof|yield|await))\s*/(?![/*])"
     r"|</|/>|://|^\s*#\s*define\b"
 )
-"""What begins a template, a regular expression, a text in tags, an address or a macro: there every
-space counts, and two slashes are no comment.
+"""Begins a template, a regular expression, a text in tags, an address or a macro: there every space
+counts, and two slashes are no comment.
 """
 
 

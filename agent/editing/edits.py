@@ -51,10 +51,10 @@ class Accepted:
     path: str
     target: Path
     before: str | None
-    """With Unix line ends, as the model reads it; None for a file that does not exist yet."""
+    """The text with Unix line ends, as the model reads it; None if the file does not exist yet."""
     after: str
     stored_before: str | None
-    """With the file's own line ends; a diff of the two stored texts is the one that git shows."""
+    """The text with the file's own line ends; a diff of both texts is the one that git shows."""
     stored_after: str
     data: bytes
     """`stored_after` in the file's encoding."""

@@ -109,7 +109,7 @@ def _matches(count: int, search: Sequence[str], is_line: Callable[[int, str], bo
 
 
 def _trimmed(search: Sequence[str]) -> list[str]:
-    """Without the blank lines around it."""
+    """The block without the blank lines around it."""
     full = [number for number, line in enumerate(search) if line.strip()]
     return list(search[full[0] : full[-1] + 1])
 

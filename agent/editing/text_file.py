@@ -64,7 +64,7 @@ class TextFile:
         return self.stored.replace("\r\n", "\n")
 
     def revised(self, text: str, *, exact: bool) -> TextFile:
-        """This file with another text, given with Unix line ends.
+        """Give this file another text, which has Unix line ends.
 
         Lines that are repeated keep their bytes. An `exact` text says where the file begins and
         ends and what white space is in it; any other is a copy, in which that is not meant. A byte

@@ -73,7 +73,7 @@ WillJudge = Callable[[Path, bytes], Judging]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What an attempt works with."""
+    """The tools and limits of an attempt."""
 
     sources: Sources
     runner: TestRunner
@@ -93,7 +93,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one attempt is about."""
+    """The subject of one attempt: the red test, the file, and how the model is asked."""
 
     result: TestResult
     path: str
@@ -102,7 +102,7 @@ class Plan:
     seed: int = 0
     advice: Advice = field(default_factory=Advice)
     think: bool = False
-    """Whether the model is to say first what is wrong: another way out when it repeats itself."""
+    """True if the model is to name the fault first: another way out when it repeats itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Asked:
     before: str | None
     """The file as it stood in the prompt; None if it did not exist."""
     only_thought: str = ""
-    """What the model thought, where it gave no answer."""
+    """The model's reasoning, if it gave no answer."""
 
 
 async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixPrompt, int] | str:

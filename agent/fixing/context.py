@@ -1,4 +1,4 @@
-"""What the model is shown: a digest of the failure, the test, the file. Never raw tool output.
+"""Builds the model's prompt: a digest of the failure, the test, the file. Never raw tool output.
 
 Prompts are fresh for every attempt and do not quote earlier attempts: a small model that sees its
 own wrong answer repeats it.
@@ -32,7 +32,7 @@ class FixPrompt:
 
     messages: tuple[Message, ...]
     left_out: tuple[str, ...] = ()
-    """One sentence for each thing that was left out for its size."""
+    """A sentence for each thing that was left out for its size."""
 
 
 def estimate_tokens(text: str) -> int:
@@ -89,7 +89,7 @@ def build_fix_messages(
 
 
 def failure_digest(result: TestResult, evidence: Evidence, sources: Sources) -> str:
-    """What went wrong in a few lines: the test, the exception, both values, the frames."""
+    """The failure in a few lines: the test, the exception, both values, the frames."""
     lines = [f"Failing test: {result.id}"]
     lines.append(one_line(evidence, result.message))
     if evidence.expected or evidence.got:

@@ -1,4 +1,4 @@
-"""What is remembered of the attempts at one test, and when they go in circles."""
+"""Remembers the attempts at one test, and notices when they go in circles."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sandbox.verdict.report import TestResult
 
 @dataclass(slots=True)
 class Course:
-    """How the repair of one test went so far."""
+    """The repair of one test so far."""
 
     note: str = ""
-    """What the last attempt still got wrong, for the next one."""
+    """The failure that remained after the last attempt, in words for the next one."""
     last: TestResult | None = None
-    """What the last correction ran into."""
+    """The result of the test that still failed after the last attempt."""
     unusable: int = 0
     stuck: bool = False
     """The last attempt came to the same as one before it."""
@@ -32,7 +32,7 @@ class Course:
         return cls(seen={outcome_of(Judgement(verdict=Verdict.FAIL, reason="", failing=(result,)))})
 
     def repeats(self, given: str) -> bool:
-        """Whether what a reply gives was given before; it is not judged again."""
+        """True if an equal reply was given before; it is not judged again."""
         self.stuck = given in self.seen
         self.repeated = self.repeated + 1 if self.stuck else 0
         self.seen.add(given)

@@ -44,7 +44,7 @@ def not_started(report: TestReport) -> FixFinished:
 
 
 def _whole_reason(reason: str, report: TestReport) -> str:
-    """Why it ended, with what nobody could judge: a part of the tests is never called all."""
+    """The reason for the end, with tests that nobody could judge: a part is never called all."""
     unjudged = [
         *(f"{item.path} did not run, {item.reason}" for item in report.left_out[:_MOST_NAMED]),
         *(f"the image lacks {name}" for name in report.lacking[:_MOST_NAMED]),

@@ -81,7 +81,7 @@ class StepRecorder(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixOptions:
-    """How much may be tried."""
+    """Limits of a repair."""
 
     max_attempts: int = 3
     """Replies for each failing test, unusable ones included. Where one repeats what was tried, the
@@ -89,7 +89,7 @@ class FixOptions:
     allow_test_edits: bool = False
     retry_temperature: float = 0.6
     unstick_temperature: float = 1.0
-    """For an attempt after the model repeated itself; it is asked in other words, too."""
+    """Temperature of an attempt after the model repeated itself; the words change, too."""
     seed: int = 0
     max_reply_tokens: int = 2048
     least_reply_tokens: int = 0
@@ -253,7 +253,7 @@ class _Repair:
         return next((item for item in self._state.red if _family(item.id) == family), None)
 
     async def _attempt(self, result: TestResult, attempt: int, course: Course) -> str:
-        """One attempt at a red test; why there can be no other one, empty if there can."""
+        """Make one attempt at a red test; the reason if no other can follow, else empty."""
         targets = choose_targets(
             result, self._parts.sources, allow_tests=self._parts.allow_test_edits
         )
@@ -297,7 +297,7 @@ class _Repair:
         )
 
     async def _facts(self, judgement: Judgement) -> Sequence[EnvironmentFact]:
-        """What the environment says of the failure that an edit led to."""
+        """The environment's advice on the failure that an edit led to."""
         if self._parts.advise is None or not judgement.failing:
             return ()
         return (await self._parts.advise(judgement.failing[0], self._parts.sources)).facts

@@ -1,4 +1,4 @@
-"""What the tests say of an edit, and in which words the next attempt is told.
+"""Judges an edit by the tests, and words the outcome for the next attempt.
 
 A pass counts if nothing broke that passed before and if it holds in a fresh box.
 """
@@ -29,7 +29,7 @@ from learning.records import Evidence, Trust, Verdict
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 _SLOW_SUITE_S = 20.0
-"""From this on the failing test alone is run before the whole suite."""
+"""A suite that takes longer is run only after the failing test alone has passed."""
 _EVIDENCE_KEPT = 3
 _UNJUDGED = {
     RunStatus.NO_TESTS: "no test is found any more",
@@ -45,7 +45,7 @@ _UNJUDGED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What the tests said of an edit. The verdict is UNKNOWN if they could not say anything."""
+    """The tests' judgement of an edit; the verdict is UNKNOWN if they could not run."""
 
     verdict: Verdict
     reason: str
@@ -56,7 +56,7 @@ class Judgement:
     solved: tuple[str, ...] = ()
     failing: tuple[TestResult, ...] = ()
     trust: Trust = Trust.PLAIN
-    """How hard the run that decided is to forge."""
+    """Trust in the run that decided: how hard its result is to forge."""
 
 
 async def judge(runner: TestRunner, emit: Emit, state: State, target: str) -> Judgement:
@@ -90,7 +90,7 @@ async def judge(runner: TestRunner, emit: Emit, state: State, target: str) -> Ju
 
 
 def note_after(judgement: Judgement, target: str) -> str:
-    """What an edit that was put back still got wrong, for the next attempt; it is not quoted."""
+    """The failure that remains after an edit that was put back, for the next attempt."""
     if not judgement.failing:
         return f"An earlier correction was not kept: {judgement.reason}."
     first = judgement.failing[0]
@@ -103,13 +103,13 @@ def note_after(judgement: Judgement, target: str) -> str:
 def evidence_after(
     judgement: Judgement, facts: Sequence[EnvironmentFact] = ()
 ) -> tuple[Evidence, ...]:
-    """What the tests said against an edit, and what the environment says of the same failure."""
+    """Evidence against an edit: the failing tests, and the environment's facts on their failure."""
     said = [evidence_of(result) for result in judgement.failing[:_EVIDENCE_KEPT]]
     return (*said, *(fact.as_evidence() for fact in facts if said))
 
 
 def outcome_of(judgement: Judgement) -> str:
-    """What came of an edit, as far as two that come to the same can be told to."""
+    """Key that is equal for two edits with the same test outcome."""
     failing = (f"{result.id} {result.message}" for result in judgement.failing)
     return "\n".join([judgement.verdict.value, *failing])
 
@@ -159,7 +159,7 @@ def _compared(
 
 
 def _unjudged(report: TestReport, before: str) -> Judgement | None:
-    """Why a run says nothing of an edit; `before` is what ran without it."""
+    """UNKNOWN, with the reason why a run proves nothing of an edit; `before` ran without it."""
     if report.status is RunStatus.COMPLETE:
         return None
     reason = f"with it, {_UNJUDGED[report.status]}"

@@ -86,7 +86,7 @@ class _Tried:
 
 
 class Search:
-    """One search for a change that repairs the red tests of one family. Use `passing` once."""
+    """Searches for a change that repairs the red tests of one family. Use `passing` once."""
 
     def __init__(
         self,

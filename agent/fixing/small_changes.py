@@ -1,4 +1,4 @@
-"""From the changes that a search found to edits that the fix loop can judge and keep."""
+"""Turns changes that a search found into edits that the fix loop can judge and keep."""
 
 from __future__ import annotations
 

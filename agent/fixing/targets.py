@@ -1,4 +1,4 @@
-"""Which file to repair for a failing test, and facts about the project that the failure asks for.
+"""Finds the file to repair for a failing test, and the project's facts that bear on the failure.
 
 An exception inside the project points at its deepest frame there. A missing name points at the
 module that should have it. A wrong result points at the module whose function the test calls.
@@ -39,14 +39,14 @@ _NAMES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingTest:
-    """Where a failing test stands."""
+    """The place of a failing test."""
 
     path: str
     """Empty if it is in no file of the project."""
     name: str
-    """Its function; empty when the file could not be loaded."""
+    """Name of the test's function; empty when the file could not be loaded."""
     source: str
-    """What of the file is worth showing."""
+    """The part of the test file that is worth showing."""
 
 
 def locate_test(result: TestResult, sources: Sources) -> FailingTest:
@@ -92,7 +92,7 @@ def missing_name(message: str) -> str:
 
 
 def project_facts(result: TestResult, path: str, sources: Sources) -> tuple[str, ...]:
-    """What the project itself says about a missing name or a wrong call; true, not guessed."""
+    """The project's own facts about a missing name or a wrong call; true, not guessed."""
     message = result.message
     facts: list[str] = []
     if _lacks_foreign_class(message, path, sources):
@@ -109,7 +109,7 @@ def project_facts(result: TestResult, path: str, sources: Sources) -> tuple[str,
 
 
 def _lacks_foreign_class(message: str, path: str, sources: Sources) -> bool:
-    """Whether the class that lacks something is none of this file's: a library's, as a rule."""
+    """True if the class that lacks something is not this file's: it is a library's, as a rule."""
     match = _CLASS_LACKS.search(message)
     return match is not None and (match[1] or match[2]) not in definitions(sources.text(path) or "")
 
@@ -206,7 +206,7 @@ def _plain_names(text: str) -> frozenset[str]:
 
 
 def _fixture_words(text: str, test: FunctionNode) -> frozenset[str]:
-    """What the functions of the test file do that are named like the test's parameters."""
+    """The words in the test file's functions that are named like the test's parameters."""
     parameters = [item.arg for item in test.args.args]
     nodes = (find_function(text, name) for name in parameters)
     return frozenset[str]().union(*(_words(node) for node in nodes if node is not None))

@@ -36,7 +36,7 @@ class TestRunner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What is known about the tests in the best state so far."""
+    """The tests' results in the best state so far."""
 
     report: TestReport
     """The last run of the whole suite in that state."""
@@ -69,7 +69,7 @@ def shown(emit: Emit) -> ShownRun:
 
 
 async def passing_alone(runner: TestRunner, ids: Sequence[str]) -> frozenset[str]:
-    """Those of the red tests that pass when they are run once more, by themselves."""
+    """Red tests that pass when they are run once more, by themselves."""
     report = await runner.run(only=ids)
     if report.status is not RunStatus.COMPLETE:
         return frozenset()
@@ -77,7 +77,7 @@ async def passing_alone(runner: TestRunner, ids: Sequence[str]) -> frozenset[str
 
 
 async def passing_again(runner: TestRunner, ids: Sequence[str]) -> tuple[str, ...] | None:
-    """Those of the tests that were solved which pass in a fresh box, too; None if it cannot tell.
+    """Solved tests that pass in a fresh box, too; None if it cannot tell.
 
     An id that is a file or a module, not a test, cannot be run by itself: it counts as it did.
     """
@@ -133,7 +133,7 @@ def next_state(state: State, report: TestReport, *, flaky: Collection[str]) -> S
 
 
 def _passes(test_id: str, report: TestReport, green_before: Collection[str]) -> bool:
-    """Whether a red test passes now.
+    """True if a red test passes now.
 
     A file or module that could not be loaded has an id of its own; it counts as solved when that
     id is not red any more and tests of it pass that nobody had seen. A class of unittest whose

@@ -1,4 +1,4 @@
-"""Where one repository's adapters and experiences are, and the models of this machine."""
+"""Locates one repository's adapters and experiences, and the models of this machine."""
 
 from __future__ import annotations
 

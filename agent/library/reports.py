@@ -89,13 +89,13 @@ def _last_round(library: Library) -> Mapping[str, object] | None:
 
 
 def model(name: str, adapter: str, *, base_url: str | None) -> str:
-    """Which model answers, with which adapter, and where."""
+    """Name the model, its adapter, and where it runs."""
     place = base_url or "on this machine, in a server that ends itself when unused"
     return f"{name}, {adapter or 'no adapter'}\n{place}\n/model NAME uses another from now on"
 
 
 def tokens(messages: Iterable[Message], added: Iterable[str], *, used: int, limit: int) -> str:
-    """What fills the context: each message with its estimate, and the model's own count."""
+    """List the context's messages, each with its estimate, and the model's own count."""
     lines = []
     for message in messages:
         words = " ".join(message.content.split())[:_FIRST_WORDS]

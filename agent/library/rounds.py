@@ -22,7 +22,7 @@ GENERAL = "general tasks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """What one gate said, with its figures where it measured something."""
+    """One gate's outcome, with its figures if it measured something."""
 
     name: str
     outcome: str
@@ -39,7 +39,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRound:
-    """One adapter and what came of its trial."""
+    """One adapter and the outcome of its trial."""
 
     adapter: str
     kind: str
@@ -48,12 +48,12 @@ class JudgedRound:
 
     @property
     def version(self) -> str:
-        """Its short name, such as `v7`."""
+        """The adapter's short name, such as `v7`."""
         return version_of(self.adapter)
 
     @property
     def repository(self) -> GateResult | None:
-        """What was measured on tasks of the repository, if any were run."""
+        """The gate of the repository's own tasks; None if none were run."""
         return self._measured(REPOSITORY)
 
     @property

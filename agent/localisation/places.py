@@ -22,7 +22,7 @@ _ON_THE_WAY = 0.2
 _HEADER = 0.6
 """Share of its body's score that the first line of a function gets, for its defaults."""
 _NAMED = 1.0
-"""For errors that name their place themselves."""
+"""Score of a place that the error names itself."""
 _SELF_NAMED = ("SyntaxError", "IndentationError", "ImportError", "ModuleNotFoundError", "NameError")
 
 Text = Callable[[str], str | None]

@@ -27,7 +27,7 @@ from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport
 
 _MOST_UNFIT = 5
-"""After so many commits in a row whose tests cannot judge, the search ends."""
+"""The search ends after so many commits in a row whose tests cannot judge."""
 ENOUGH = 120
 """The search ends with so many tasks."""
 _SLOWEST_S = 60.0

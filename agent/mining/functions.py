@@ -18,7 +18,7 @@ from agent.editing.python_source import (
 )
 
 MOST_LINES = 30
-"""Most lines of a function that can be a task."""
+"""Lines of the longest function that can be a task."""
 _STUB = "raise NotImplementedError"
 
 

@@ -29,7 +29,7 @@ class Commit:
     committed_at: int
     """Seconds since the epoch."""
     parent: str = ""
-    """Its first parent; empty for the first commit."""
+    """The commit's first parent; empty for the first commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,11 +42,11 @@ _HIGH_SURROGATES = ("\ud800", "\udbff")
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What was received of one reply so far."""
+    """The part of one reply that was received so far."""
 
     model: str
     adapter: str | None
-    """What was asked for; replaced by the server's own stamp where it gives one."""
+    """The model that was asked for; replaced by the server's own stamp if it gives one."""
     sampling: Sampling
     began: bool = False
     """True if text or a token was received; from then on nothing may be asked again."""
@@ -87,7 +87,7 @@ class Answer:
         return self._add_choice(as_mapping(choices[0])) if choices else ""
 
     def end(self) -> str:
-        """Nothing more comes; gives the text that is added by that: calls that were made."""
+        """End the answer; gives the text that this adds: calls that were made."""
         rest, self._held = self._held, ""
         calls = self._calls.as_text()
         if calls and self._texts and not self.text.endswith("\n"):

@@ -86,7 +86,7 @@ async def _events(start: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[
 
 
 async def _once_more(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Nothing first, so that what is pending is looked at before more has come."""
+    """Yield an empty chunk first, so that what is pending is looked at before more has come."""
     yield b""
     async for chunk in chunks:
         yield chunk
@@ -125,7 +125,7 @@ class _Events:
     kind: str = ""
     understood: bool = False
     other: str = ""
-    """How the lines begin that no event stream has."""
+    """Beginnings of lines that no event stream has."""
 
     def lines(self, lines: Iterable[bytes]) -> Iterator[Value]:
         """Take in whole lines; gives the values that they complete."""

@@ -39,22 +39,22 @@ _ANSWER_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a model is served and what is known about it."""
+    """A served model: its address, and what is known about it."""
 
     root: str
     """The address without `/v1`."""
     api: str = V1
-    """What stands between the root and the names of the API's places."""
+    """Path between the root and the endpoints of the API."""
     name: str
     context_length: int
     api_key: str | None = field(default=None, repr=False)
     adapter: str | None = None
     token_ids: bool = False
-    """Whether the server tells token ids and log-probabilities."""
+    """True if the server tells token ids and log-probabilities."""
     remedy: str = "shorten the conversation, or serve the model with a longer context"
-    """What to do about a context that is too small."""
+    """Advice for a context that is too small."""
     when_lost: str = "check that it runs and that model.base_url is right, http or https included"
-    """What to do when nobody answers."""
+    """Advice for a server that does not answer."""
     pid: int | None = None
     """The server's process, where it is ours."""
 
@@ -156,7 +156,7 @@ class ServerClient:
         return read_failure(status, body, location=location)
 
     def error(self, failure: Failure) -> ModelError:
-        """What an error response means for the person."""
+        """The error that tells the person about an error response."""
         place = self.endpoint
         return error_of(
             failure,
@@ -168,7 +168,7 @@ class ServerClient:
         )
 
     def unreachable(self, err: Exception) -> ServerUnreachableError:
-        """What a lost connection means for the person."""
+        """The error that tells the person about a lost connection."""
         root = self.endpoint.root
         reason, remedy = unreachable_reason(err)
         between = f"; {BEHIND_A_PROXY}" if not remedy and _has_proxy(root) else ""
@@ -217,7 +217,7 @@ def _new_client(endpoint: Endpoint, connect_s: float) -> httpx.AsyncClient:
 
 
 def _trusted(root: str) -> ssl.SSLContext | bool:
-    """Whose certificates are trusted; on this machine, where proxies count for nothing, too."""
+    """The trusted certificates; on this machine proxies count for nothing, too."""
     authorities = os.environ.get("SSL_CERT_FILE")
     if not authorities or not is_loopback(root) or not root.startswith("https:"):
         return True

@@ -85,7 +85,7 @@ class HttpModel:
         self._counts_tokens = True
         self._can_fill = endpoint.token_ids
         self._not_taken: list[str] = []
-        """What the server said of parameters that it does not take."""
+        """The server's refusals of parameters that it does not take."""
 
     @property
     def name(self) -> str:
@@ -204,12 +204,12 @@ class HttpModel:
     def _watched(
         self, body: Mapping[str, object], answer: Answer
     ) -> AsyncGenerator[str | Waiting, None]:
-        """One attempt, with a word whenever nothing came for a while."""
+        """Make one attempt, with a word whenever nothing came for a while."""
         watch = Watch(endpoint=self.endpoint, answer=answer, patience=self._patience)
         return with_waits(self._ask(body, answer), watch)
 
     async def _ask(self, body: Mapping[str, object], answer: Answer) -> AsyncGenerator[str, None]:
-        """One attempt. Leaving it in any way closes the connection, which ends the generation."""
+        """Make one attempt. Leaving it closes the connection, which ends the generation."""
         import httpx
 
         place = f"{self.endpoint.api}/chat/completions"
@@ -316,7 +316,7 @@ class HttpModel:
         return error
 
     def _meant(self, failure: Failure, wait_s: float) -> Exception:
-        """What a failure means; one that may pass is worth asking again."""
+        """Tell a failure that may pass, which is worth asking again, from one that does not."""
         error = self.server.error(failure)
         # A prompt that is too long stays too long, whatever the status is.
         hopeless = failure.is_spent or isinstance(error, ContextLengthError)
@@ -331,7 +331,7 @@ class HttpModel:
         return body
 
     def _refuse_hopeless(self, messages: Sequence[Message]) -> None:
-        """Some servers cut a prompt that is too long without a word; this catches the clear case."""
+        """Catch a prompt that the server cut without a word, where that is clear."""
         tokens = _size_bytes(messages) // _MOST_BYTES_PER_TOKEN
         if tokens > self.context_length:
             raise ContextLengthError(
@@ -379,7 +379,7 @@ def _size_bytes(messages: Sequence[Message]) -> int:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """How long the server asks to wait; given in milliseconds, seconds, or as a date."""
+    """Seconds that the server asks to wait; given in milliseconds, seconds, or as a date."""
     milliseconds, text = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
     try:
         if milliseconds:

@@ -46,7 +46,7 @@ _NOT_FOR_SERVERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which server is wanted, and how to start it."""
+    """A wanted server, and the way to start it."""
 
     model: str
     engine: Literal["auto", "llama", "torch"]
@@ -67,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """What a running server says of itself in its state file."""
+    """A running server's description of itself in its state file."""
 
     url: str
     token: str = field(repr=False)

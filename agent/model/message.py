@@ -1,4 +1,4 @@
-"""One message, or a piece of one, in the forms in which servers send it.
+"""Reads one message, or a piece of one, in the forms in which servers send it.
 
 Text may be a list of parts, thoughts have half a dozen names, and calls come in fragments.
 """
@@ -23,7 +23,7 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a message says, by kind."""
+    """A message's content by kind."""
 
     text: str = ""
     thought: str = ""

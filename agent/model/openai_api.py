@@ -25,21 +25,21 @@ _LENGTHS = (
     "loaded_context_length",
     "max_input_tokens",
 )
-"""How vLLM and SGLang, OpenRouter, Groq, Mistral, LM Studio and LiteLLM name the context."""
+"""Names of the context size at vLLM and SGLang, OpenRouter, Groq, Mistral, LM Studio, LiteLLM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a server is, as far as what was given tells it."""
+    """A server's address, as completely as the given one tells it."""
 
     root: str
-    """Without `/v1`."""
+    """The address without `/v1`."""
     apis: tuple[str, ...]
-    """What may follow the root, the likeliest first: not every API is under `/v1`."""
+    """Paths that may follow the root, the likeliest first: not every API is under `/v1`."""
 
 
 def address(url: str) -> Address:
-    """What a given address means, whether or not it ends in `/v1` or in an endpoint.
+    """Read a given address, whether or not it ends in `/v1` or in an endpoint.
 
     Raises:
         ConfigError: If it is not an http or https address, or holds a password or query.
@@ -73,7 +73,7 @@ def api_root(url: str) -> str:
 
 
 def is_loopback(root: str) -> bool:
-    """Whether the address is this machine; then no proxy is asked."""
+    """True if the address is this machine; then no proxy is asked."""
     host = urlsplit(root).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 

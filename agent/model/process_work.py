@@ -1,4 +1,4 @@
-"""How much a process does, with all that it started: read from `/proc`, where there is one."""
+"""Measures the work of a process and all that it started, from `/proc` where there is one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MAJOR_FAULTS, _USER_TICKS, _SYSTEM_TICKS = 9, 11, 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What processes have done since they began."""
+    """Work that processes have done since they began."""
 
     cpu_s: float
     page_reads: int
-    """How often they had to wait for the disk, as while a model is read."""
+    """Waits for the disk, as while a model is read."""
 
     def since(self, earlier: Work) -> Work:
         return Work(

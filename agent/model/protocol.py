@@ -52,15 +52,15 @@ class Reply:
     completion_tokens: int = 0
     duration_s: float = 0.0
     thought: str = ""
-    """What the model thought before, where the server tells that apart."""
+    """The model's reasoning before the reply, if the server tells it apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Nothing came for a while."""
+    """The model sent nothing for a while."""
 
     reason: str
-    """For what is waited; the same words as long as it is the same."""
+    """Words for what is waited for; they stay the same as long as it is the same."""
     elapsed_s: float
 
 

@@ -1,4 +1,4 @@
-"""What the errors of servers, and of what stands between, mean for the person."""
+"""Words the errors of servers, and of proxies and gateways before them, for the person."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Failure:
     page: bool = False
     """True if the body is a web page."""
     location: str = ""
-    """Where it is redirected to."""
+    """The address that a response redirects to."""
 
     @property
     def code(self) -> str:
@@ -70,7 +70,7 @@ class Failure:
 
     @property
     def wait_s(self) -> float:
-        """How long to wait, where the words say so."""
+        """Seconds to wait, if the words name them."""
         found = _WAIT.search(self.reason)
         return float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
 
@@ -134,7 +134,7 @@ def page_words(text: str) -> str:
 def error_of(
     failure: Failure, *, root: str, api: str, model: str, context_length: int, remedy: str
 ) -> ModelError:
-    """What a failure means for the person."""
+    """Word a failure for the person."""
     if failure.status in {401, 403, 407}:
         return _refused(failure, root)
     if failure.is_too_long:
@@ -251,7 +251,7 @@ def _too_long(failure: Failure, *, context_length: int, remedy: str) -> ContextL
 
 
 def unreachable_reason(err: Exception) -> tuple[str, str]:
-    """Why a connection failed and, where that is known, what to do; both in words."""
+    """Two texts: the reason why a connection failed and, if that is known, the remedy."""
     said = harmless(str(err)) or type(err).__name__
     for pattern, remedy in _CONNECTIONS:
         if pattern.search(f"{type(err).__name__} {said}"):

@@ -25,7 +25,7 @@ from agent.paths import Paths
 from agent.settings.schema import ModelSettings
 
 ASSUMED_CONTEXT_LENGTH = 4096
-"""What Ollama gives a model unless told otherwise, and little enough for others."""
+"""Context that Ollama gives a model unless told otherwise, and little enough for others."""
 _ATTEMPTS = 3
 _LOOK_EVERY_S = 1.0
 # A server on this machine that refuses a connection is dead, not busy.
@@ -213,7 +213,7 @@ def _chosen(
 
 
 async def _asked_context_length(model: HttpModel, found: ServedModel) -> int:
-    """What servers tell elsewhere than in their list of models; 0 if they do not."""
+    """Context size that servers tell elsewhere than in their list of models; 0 if they do not."""
     if found.owner == "llamacpp":
         props = await model.server.get("/props")
         return as_number(as_mapping(props.get("default_generation_settings")).get("n_ctx"))

@@ -1,4 +1,4 @@
-"""What is told while a reply does not come, and when waiting for it is given up."""
+"""Tells what is waited for while a reply does not come, and when to give up."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agent.model.process_work import Work, work_of
 from agent.model.protocol import Waiting
 
 _STARVED_SHARE = 0.2
-"""Of one processor; less than this is no pace for a model that computes."""
+"""Share of one processor; less than this is no pace for a model that computes."""
 _IDLE_SHARE = 0.01
-"""What a server takes that only looks whether it is still wanted."""
+"""Share of one processor that a server takes that only looks whether it is still wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait, and how often to ask again before the first token."""
+    """Limits of waiting, and the number of tries before the first token."""
 
     connect_s: float = 5.0
     first_token_s: float = 900.0
@@ -35,7 +35,7 @@ class Patience:
     count_s: float = 20.0
     """A prompt that is not counted by then is estimated."""
     tell_s: float = 10.0
-    """After so long without a token it is told what is waited for, and then again and again."""
+    """After so long without a token the person is told what is waited for, again and again."""
     idle_s: float = 60.0
     """A server of ours that does no work at all for so long hangs."""
 
@@ -57,7 +57,7 @@ class Watch:
         self._last = None
 
     def looked(self) -> str:
-        """For what is waited now, after a while in which nothing came.
+        """Say what is waited for, after a while in which nothing came.
 
         Raises:
             ReplyTimeoutError: If the server's process does nothing any more.

@@ -88,7 +88,7 @@ def _final_channel(text: str, found: re.Match[str]) -> str | None:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the answer begins: behind the first closing tag that is no part of a draft.
+    """Find where the answer begins: behind the first closing tag that is no part of a draft.
 
     Drafts may be cut off within a fence, so a tag in code counts where there is no other.
     """
@@ -101,7 +101,7 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def _last_outside_code(text: str) -> int | None:
-    """Behind the last closing tag that stands at the edge of a line, and in no code."""
+    """The place behind the last closing tag that stands at the edge of a line, and in no code."""
     if _CLOSE.search(text) is None:
         return None
     code = _code_lines(text)

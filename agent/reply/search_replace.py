@@ -42,7 +42,7 @@ class _PatchReader:
     unclear: Unclear | None = None
     """The label of the next block, if it is one that names no file."""
     label_at: int | None = None
-    """Where in `rest` the line with the path stands, until a block has used it."""
+    """The place of the line with the path in `rest`, until a block has used it."""
     rest: list[str] = field(default_factory=list)
     hunks: dict[str, list[Hunk]] = field(default_factory=dict)
     block: list[str] | None = None

@@ -1,4 +1,4 @@
-"""One learning round: choose the experiences, run the worker, adopt its adapter, decide on its use."""
+"""Runs a learning round: chooses experiences, trains, adopts the adapter, decides on its use."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class LearnOptions:
 
     max_examples: int = 8
     steps: int = 8
-    """At most this many optimiser steps, one example each, and each example at most twice."""
+    """Most optimiser steps, one example each, and each example at most twice."""
     max_tokens: int = 512
     learning_rate: float = 1e-4
     rank: int = 16

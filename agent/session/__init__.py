@@ -1,1 +1,1 @@
-"""One session: what it opens, what it records, and what is kept of it."""
+"""Opens a session, records it, and decides what is kept of it."""

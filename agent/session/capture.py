@@ -42,7 +42,7 @@ _FOREIGN = re.compile(
 
 
 def observation_tier(command: str) -> Tier:
-    """Where the output of a command comes from: text that others wrote is never learned from."""
+    """Source of a command's output: text that others wrote is never learned from."""
     return Tier.FOREIGN if _FOREIGN.search(command) else Tier.OUTPUT
 
 
@@ -51,7 +51,7 @@ def _new_id() -> str:
 
 
 def _was_hidden(test: str, red: Sequence[str]) -> bool:
-    """Whether it is in a file that could not be loaded, and so was red as a whole."""
+    """True if the test is in a file that could not be loaded, and so was red as a whole."""
     return any(test.startswith(f"{item}::") for item in red)
 
 

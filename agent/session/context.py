@@ -42,7 +42,7 @@ class Context:
 
     @property
     def repository(self) -> RepositoryPaths:
-        """Where the state of this repository is kept."""
+        """Folder that keeps the state of this repository."""
         return self.paths.repository(self.root)
 
     @property

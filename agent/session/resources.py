@@ -1,4 +1,4 @@
-"""What the jobs of one session work with: each opened when first needed, all closed together."""
+"""Opens what the jobs of one session work with, each when first needed, and closes all together."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Resources:
         return self._recorder
 
     async def recorder(self, emit: Emit) -> Recorder | None:
-        """What records this session; None if capture is off, or if nothing can be stored.
+        """The session's recorder; None if capture is off, or if nothing can be stored.
 
         That nothing can be stored is said once, and is no reason to end anything.
         """
@@ -162,7 +162,7 @@ class Resources:
         return self._recorder
 
     def advisor(self, project: ProjectTests, emit: Emit) -> Advisor:
-        """What helps with failures here, as far as the settings allow it."""
+        """Advice for failures here, within what the settings allow."""
         allowed = self.context.settings.agent
 
         def say(text: str) -> None:

@@ -273,7 +273,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _whole_bytes(data: bytes) -> int:
-    """How much of a file counts: up to its last whole line.
+    """Count the bytes of a file up to the end of its last whole line.
 
     After a power cut the last line may have its length but not its content.
     """

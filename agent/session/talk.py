@@ -27,7 +27,7 @@ _SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)\s?b(?![A-Za-z])", re.IGNOR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a session file says of the conversation in it."""
+    """The conversation that a session file holds."""
 
     messages: tuple[Message, ...] = ()
     requests: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What a turn works with; each is opened by whoever owns it."""
+    """The tools of a turn; each is opened by whoever owns it."""
 
     files: Sequence[str]
     model: Model

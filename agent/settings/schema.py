@@ -20,7 +20,7 @@ class ProjectMay(Enum):
 
     SET = "set"
     LOWER = "lower"
-    """Only to a value at or below the user's own."""
+    """The repository may only set a value at or below the user's own."""
     SWITCH_OFF = "switch off"
     SET_PLAIN_NAME = "set to a plain name"
     """No paths, files or hub ids: nothing that the repository brings along is loaded."""

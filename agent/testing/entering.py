@@ -35,14 +35,14 @@ class Entering:
     files: Sequence[SourceFile]
     refused: Sequence[Refusal]
     masked: tuple[str, ...] = ()
-    """Those of the files in which placeholders stand for secrets."""
+    """The copied files in which placeholders stand for secrets."""
     ignored: tuple[str, ...] = ()
     """Git-ignored files, and folders with their slash, that stay outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the files of a test run come from: the worktree, a copy of it, or a commit's folder."""
+    """The files of a test run: those of the worktree, of a copy of it, or of a commit's folder."""
 
     root: Path
     """The folder that is read."""

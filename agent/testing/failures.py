@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _SAME_ANYWHERE = frozenset({"ModuleNotFoundError", "ImportError", "FixtureLookupError"})
 """Each place that wants it says the same."""
 ONE_BY_ONE = 3
-"""So many red tests of one cause are shown each for itself."""
+"""Red tests of one cause that are shown each for itself, at most."""
 
 
 def by_cause(results: Iterable[TestResult]) -> list[tuple[TestResult, ...]]:
@@ -45,7 +45,7 @@ def _cause(result: TestResult) -> object:
 
 
 def evidence_of(result: TestResult) -> Evidence:
-    """What one red test says, as parsed fields: nothing of its raw output."""
+    """One red test as parsed fields, with nothing of its raw output."""
     if not result.exception and (parsed := parse_output(result.detail, subject=result.id)):
         return parsed[-1]
     expected, got = compared_values(result.message)

@@ -138,7 +138,7 @@ async def prepare(
 async def _maskable(
     workspace: Workspace, settings: SandboxSettings, approver: Approver
 ) -> frozenset[str] | None:
-    """Of which files a masked copy may enter; None: of all."""
+    """The files of which a masked copy may enter; None for all."""
     if settings.mask_secrets:
         return None
     entering = await in_thread(project_files, workspace)

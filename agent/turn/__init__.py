@@ -1,1 +1,1 @@
-"""One turn of a conversation: ask the model, do what it asks for, tell it what came of it."""
+"""Runs one turn of a conversation: ask the model, act on its reply, tell it the outcome."""

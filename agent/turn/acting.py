@@ -42,7 +42,7 @@ MOST_REASKS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """Why a turn ends."""
+    """The end of a turn, with its reason."""
 
     ending: TurnEnding
     reason: str
@@ -50,14 +50,14 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one reply: the turn ends, or the model is told something."""
+    """The outcome of one reply: the turn ends, or the model is told something."""
 
     end: End | None = None
     observation: str = ""
     failed: bool = False
-    """Whether the observation is an error."""
+    """True if the observation is an error."""
     report: TestReport | None = None
-    """What the tests said, where they were run."""
+    """The tests' report, if they were run."""
 
 
 DONE = End(ending=TurnEnding.DONE, reason="done")
@@ -67,7 +67,7 @@ REASKED_ENOUGH = End(ending=TurnEnding.UNUSABLE, reason="no usable reply after t
 
 @dataclass(kw_only=True)
 class Actions:
-    """What one turn may do, and what its present action wrote."""
+    """The means of one turn, and the edits of its present action."""
 
     conversation: Conversation
     user_text: str
@@ -80,10 +80,10 @@ class Actions:
     explain: Explain | None = None
     allow_test_edits: bool = True
     room_tokens: int = 0
-    """How much of the context is free for an observation."""
+    """Tokens of the context that are free for an observation."""
     reasks: int = 0
     edits: list[Accepted] = field(default_factory=list)
-    """As the model meant them, of which the person may have kept only a part."""
+    """The edits as the model meant them; the person may have kept only a part."""
     kept_parts: dict[str, str] = field(default_factory=dict)
     """The texts of the files where the person did so, which the model does not know yet."""
 
@@ -169,7 +169,7 @@ class Actions:
                 return FileEdit(path=patch.path, content=text, exact=True)
 
     def _told(self, refused: Refused) -> str:
-        """Why an edit was refused; with the file if the model has not seen it as it is."""
+        """The reason to refuse an edit; with the file if the model has not seen it as it is."""
         text = self.sources.text(refused.path) if refused.kind == "stale" else None
         if text is None:
             return f"Not written: {refused.reason}."
@@ -208,7 +208,7 @@ class Actions:
         return None
 
     async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
-        """What may be written of an edit, checked anew if it is a part; else the refusal."""
+        """The part of an edit that may be written, checked anew; else the refusal."""
         while (decision := await self.decide(question)).allowed:
             if decision.kept is None:
                 return edit

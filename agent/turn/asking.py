@@ -18,7 +18,7 @@ ONLY_THOUGHT = (
 
 
 class ReplyProgress:
-    """How far a reply of about known length is, with the time that it will still take."""
+    """Progress of a reply of about known length, with the time that it will still take."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ async def ask(
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
 ) -> Reply:
-    """One whole reply, with a word about what is waited for while nothing comes.
+    """Ask for one whole reply, with a word about what is waited for while nothing comes.
 
     Raises:
         ModelError: If there is no answer.

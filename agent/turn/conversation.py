@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from learning.records import Message, Role
 
 INTERRUPTED = "(interrupted)"
-"""What stands in the history for a reply that was stopped before it said anything."""
+"""Stands in the history for a reply that was stopped before it said anything."""
 
 
 class Conversation:
@@ -59,7 +59,7 @@ class Conversation:
 
     @property
     def summary(self) -> str:
-        """What the next message has to begin with, after the history was compacted."""
+        """The text that the next message begins with, after the history was compacted."""
         return self._summary
 
     def listen(

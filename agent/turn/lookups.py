@@ -36,7 +36,7 @@ class Lookup:
     """Paths to read, folders to list, or the text to search for and the places to search in."""
 
     def __str__(self) -> str:
-        """What was understood, for the person."""
+        """The request as it was understood, for the person."""
         match self.kind:
             case "read":
                 return f"reading {', '.join(self.arguments)}"
@@ -50,7 +50,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookedUp:
-    """What a lookup found, for the model."""
+    """A lookup's findings, for the model."""
 
     text: str
     shown: tuple[tuple[str, str], ...] = ()
@@ -171,7 +171,7 @@ def _searched(text: str, places: Sequence[str], sources: Sources) -> str:
 
 
 def _is_in(path: str, places: Sequence[str]) -> bool:
-    """Whether a file is one of these, or inside one of them; no place is everywhere."""
+    """True if a file is one of these, or inside one of them; no place means everywhere."""
     plain = [place.removeprefix("./").strip("/") for place in places]
     return not plain or any(
         place in ("", ".", path) or path.startswith(f"{place}/") for place in plain

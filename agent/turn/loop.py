@@ -1,4 +1,4 @@
-"""One turn of the conversation: ask the model, do what it asks for, tell it what came of it."""
+"""Runs one turn of the conversation: ask the model, act on its reply, tell it the outcome."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def run_turn(
 
 @dataclass(kw_only=True)
 class _Turn:
-    """What one turn works with, and how far it is."""
+    """One turn's tools, and its progress."""
 
     conversation: Conversation
     user_text: str
@@ -137,7 +137,7 @@ class _Turn:
     only_thought: bool = False
     """True if the last reply held thoughts and no answer."""
     compacted: bool = False
-    """Whether this turn went on in a new history already."""
+    """True if this turn went on in a new history already."""
 
     async def run(self) -> End:
         """The reason why the turn ended, with the best state in place if it went wrong."""
@@ -186,7 +186,7 @@ class _Turn:
         raise AssertionError("the last reply ends the turn")
 
     def _no_further(self, answer: Action, outcome: Outcome, left: int) -> End | None:
-        """Why there is no further reply; None if there is one."""
+        """The reason why there is no further reply; None if there is one."""
         report = outcome.report
         red = None if report is None else frozenset(f"{r.id} {r.message}" for r in report.red)
         step = Step(
@@ -208,7 +208,7 @@ class _Turn:
         return None
 
     async def _go_on(self, observation: str) -> End | None:
-        """Tell the model what came of its reply; with a new history, once, if this one is full."""
+        """Tell the model the outcome of its reply; in a new history, once, if this one is full."""
         told = Message(role="user", content=observation)
         used = await self.model.count_tokens([*self.conversation.messages, told])
         if self.model.context_length - used >= self._wanted or self.compacted:
@@ -220,7 +220,7 @@ class _Turn:
 
     @property
     def _wanted(self) -> int:
-        """How many tokens there should be for a reply."""
+        """Tokens that a reply should have."""
         return min(self.limits.max_reply_tokens, self.model.context_length // 4)
 
     async def _open(self, after: str = "") -> End | None:
@@ -258,7 +258,7 @@ class _Turn:
         return [Message(role="system", content=prompt(self.system))]
 
     async def _room(self, after: str) -> tuple[int, int]:
-        """How many tokens are free once the bare request is in the history, and how many used."""
+        """Tokens that are free once the bare request is in the history, and tokens used."""
         text = f"{self.conversation.summary}\n\n{self.user_text}\n\n{after}"
         asked = Message(role="user", content=text)
         messages = [*self.conversation.messages, *self._start(), asked]
@@ -312,7 +312,7 @@ class _Turn:
         return reply.action
 
     def _read(self, action: Action) -> ParsedReply:
-        """What a reply asks for. A changed definition without its path is no answer to a request."""
+        """Read a reply's actions. A changed definition without its path answers no request."""
         if self.only_thought:
             return Unusable(kind="empty", reason=ONLY_THOUGHT)
         sources = self.actions.sources

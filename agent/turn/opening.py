@@ -15,14 +15,14 @@ _MOST_MAP_TOKENS = 800
 
 @dataclass(kw_only=True)
 class Background:
-    """What is known about the repository besides its files."""
+    """Facts about the repository besides its files."""
 
     instructions: str = ""
     """The project's own words (AGENTS.md), shown once at the start of a history."""
     cartographer: Cartographer | None = field(default_factory=Cartographer)
     """Makes the map of signatures; None for no map."""
     mapped_for: tuple[str, ...] | None = None
-    """What the last map was about; None before the first."""
+    """The subject of the last map; None before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a turn says of one action, and who keeps it."""
+"""Defines the record of one action of a turn, and its keeper."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class TurnStep:
     """The history that the model saw before the action."""
     action: Action
     edits: tuple[Accepted, ...] = ()
-    """What was written, as the model meant it; empty if nothing was."""
+    """Edits that were written, as the model meant them; empty if there were none."""
     command: str = ""
     observation: str = ""
-    """What the model was told came of it, or why the turn ended there."""
+    """The outcome as the model was told it, or the reason why the turn ended there."""
 
 
 class TurnRecorder(Protocol):

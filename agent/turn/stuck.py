@@ -1,4 +1,4 @@
-"""Says when a turn goes in circles, from what was done and what came of it."""
+"""Says when a turn goes in circles, from its actions and their outcomes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _VARYING = re.compile(r"\b\d+(?:\.\d+)?\s?(?:ms|s|seconds?|minutes?)\b|\b0x[0-9a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One reply and what came of it."""
+    """One reply and its outcome."""
 
     action: str
-    """What the model wanted, as it said it."""
+    """The model's action, in its own words."""
     observation: str
-    """What it was told."""
+    """The outcome as the model was told it."""
     failed: bool = False
-    """Whether the observation is an error: a refused edit, a command with another exit code."""
+    """True if the observation is an error: a refused edit, a command with another exit code."""
     edits: int = 0
     """Files written in this step."""
     red: frozenset[str] | None = None
@@ -27,7 +27,7 @@ class Step:
 
 
 def stuck_reason(steps: Sequence[Step]) -> str:
-    """Why going on is of no use; empty while it is.
+    """The reason why going on is of no use; empty while it is.
 
     The patterns are those that OpenHands found in practice, with smaller counts: a small model at
     temperature 0 that repeats itself once goes on doing so.
@@ -45,7 +45,7 @@ def stuck_reason(steps: Sequence[Step]) -> str:
 
 
 def _same_tests_fail(steps: Sequence[Step]) -> str:
-    """Whether the last two changes each left exactly the same failures."""
+    """True if the last two changes each left exactly the same failures."""
     edits = 0
     after_edits: dict[int, frozenset[str]] = {}
     for step in steps:

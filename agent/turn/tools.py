@@ -1,4 +1,4 @@
-"""What the agent can do for the model in a turn: show files, run a command, tell what came of it."""
+"""Acts for the model in a turn: show files, run a command, tell the outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RunCommand = Callable[[str], Awaitable[Execution]]
 """Runs a command line in the sandbox, on a copy of the repository. Raises SandboxError."""
 
 Explain = Callable[[Execution | TestReport, Sources], Awaitable[Sequence[str]]]
-"""What else can be said on why a command or the tests failed; empty if there is nothing."""
+"""Explains why a command or the tests failed; empty if there is nothing to add."""
 
 _OUTPUT_LINES = 40
 _LINE_CAP = 300
@@ -34,7 +34,7 @@ class Shown:
     too_large: tuple[str, ...]
     """Files that were asked for and did not fit."""
     wanted: bool
-    """Whether any file was asked for."""
+    """True if any file was asked for."""
 
 
 def show_files(
@@ -90,7 +90,7 @@ def file_names(files: Iterable[str]) -> str:
 
 
 def command_digest(command: str, execution: Execution) -> str:
-    """What a command said, for the model: how it ended, and the end of what it printed."""
+    """A command's outcome for the model: how it ended, and the end of what it printed."""
     printed = f"{execution.stdout.text}\n{execution.stderr.text}".strip()
     lines = display_safe(printed, line_limit=_LINE_CAP).splitlines()
     if left_out := max(0, len(lines) - _OUTPUT_LINES):
@@ -100,7 +100,7 @@ def command_digest(command: str, execution: Execution) -> str:
 
 
 def tests_digest(report: TestReport, sources: Sources) -> str:
-    """What a test run said, for the model: counts, then the first failures with their frames."""
+    """A test run for the model: counts, then the first failures with their frames."""
     counts = ", ".join(f"{number} {name}" for name, number in report.counts.items() if number)
     if report.all_green:
         return f"All tests pass ({counts})."

@@ -47,7 +47,7 @@ class OpenTurn:
     """Digests of all contents written, by path; None if they were not noted."""
 
     def writing(self, path: str, content: bytes | None) -> OpenTurn:
-        """With one more file that is about to be written; None stands for what is not known yet."""
+        """Add one more file that is about to be written; None stands for what is not known yet."""
         written = self.written if path in self.written else (*self.written, path)
         contents = dict(self.contents or {})
         if content is not None:
@@ -75,14 +75,14 @@ class Journal:
         return next((turn for turn in self.open if turn.key == key), None)
 
     def wrote(self, turn: OpenTurn) -> Journal:
-        """With an open turn as it is by now."""
+        """Replace the state of an open turn by the present one."""
         return replace(self, open=tuple(turn if t.key == turn.key else t for t in self.open))
 
     def closed(self, key: str) -> Journal:
         return replace(self, open=tuple(turn for turn in self.open if turn.key != key))
 
     def extended(self, step: UndoStep) -> Journal:
-        """With one more step done; what was undone before can no longer be redone."""
+        """Add one more finished step; what was undone before can no longer be redone."""
         steps = (*self.steps[: self.cursor], step)[-MAX_STEPS:]
         return replace(self, steps=steps, cursor=len(steps))
 

@@ -33,7 +33,7 @@ class LeftOut:
     files: frozenset[bytes]
     size_bytes: int
     reasons: Mapping[bytes, str]
-    """As `Covered.left_out`: files with a stamp, folders with a slash and the reason."""
+    """Files that are left out, with a stamp, and folders, with a slash and the reason."""
 
     def __str__(self) -> str:
         names = [os.fsdecode(name) for name in sorted(self.reasons)]

@@ -80,12 +80,12 @@ class Note:
 
     label: str
     left_out: Mapping[bytes, str]
-    """As `Covered.left_out`, with files known to be missing in a folder that is left out."""
+    """Files that are left out, with those known to be missing in a folder that is left out."""
     ignored: frozenset[bytes] = frozenset()
     """Files of the state that the rules of git ignored."""
 
     def is_silent_on(self, path: bytes) -> bool:
-        """Whether a file that the state does not hold may have been there all the same."""
+        """True if a file that the state does not hold may have been there all the same."""
         if (why := self.left_out.get(path)) is not None:
             return why != ABSENT
         return any(parent + b"/" in self.left_out for parent in parents(path))

@@ -110,7 +110,7 @@ class Workspace:
             self._write(journal.wrote(turn))
 
     def will_judge(self, target: Path, content: bytes) -> Noted:
-        """As `will_write`, for an edit that is reverted unless the tests confirm it.
+        """Note an edit before it is written that is reverted unless the tests confirm it.
 
         If this process is killed before the note is done, `put_back` does it.
 

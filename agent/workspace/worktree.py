@@ -21,7 +21,7 @@ EXECUTABLE = 0o100755
 """Modes as git writes them; every other file is 0o100644."""
 
 TEMPORARY_PREFIX = b".elagent-tmp-"
-"""Only a killed process leaves such a file behind; it never counts as the user's."""
+"""Prefix of files that only a killed process leaves behind; they never count as the user's."""
 
 
 def is_leftover(path: bytes) -> bool:

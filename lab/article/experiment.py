@@ -42,7 +42,7 @@ OpenModel = Callable[[ArmAdapter | None], AbstractAsyncContextManager[EvaluatedM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSource:
-    """Where tasks come from: the words of their prompts, their data, and the image of their judge."""
+    """A source of tasks: the words of their prompts, their data, and the image of their judge."""
 
     prompt: str
     prompt_sha256: str

@@ -144,7 +144,7 @@ def examples_of(
     arm: str,
     explanations: Mapping[str, str],
 ) -> list[FeedbackExample]:
-    """One example per rollout for which the arm has a note."""
+    """An example per rollout for which the arm has a note."""
     examples = []
     for rollout in rollouts:
         problem = problems[rollout.task_id]

@@ -14,7 +14,7 @@ Experiment = Literal["mmlu", "humaneval", "gsm8k"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What the article reports of one arm, in per cent or points of it."""
+    """The article's figures of one arm, in per cent or points of it."""
 
     before: float | None = None
     after: float | None = None

@@ -151,7 +151,7 @@ class DriftRun:
     sampling: Sampling
     tasks: Sequence[DriftTask]
     data_sha256: str
-    """Of all tasks of the set, also those that are left out."""
+    """Digest of every task of the set, also those that are left out."""
     errors: Mapping[str, str]
     image: Image
 

@@ -71,7 +71,7 @@ PARSERS: tuple[Parser, ...] = (
     go_errors,
     printed_pairs,
 )
-"""In order: a line that two parsers could read belongs to the first; test runners come first."""
+"""Readers in order: a line that two could read belongs to the first; test runners come first."""
 
 
 def parse_output(

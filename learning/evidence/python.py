@@ -152,6 +152,6 @@ def _message(first: str, lines: Sequence[str], index: int) -> tuple[str, int]:
 
 
 def _unboxed(line: str) -> str:
-    """Without the frame that an exception group draws around its members."""
+    """Drop the frame that an exception group draws around its members."""
     box = _BOX.match(line)
     return line[box.end() :].rstrip() if box and box.end() else line.rstrip()

@@ -44,7 +44,7 @@ class InfillRequest:
     prefix: str
     suffix: str
     fills: int = 1
-    """With how many different first tokens a fill is to begin."""
+    """Number of different first tokens with which a fill is to begin."""
     skip: int = 0
     """Number of the likeliest first tokens that were used before."""
     max_tokens: int = 64

@@ -21,7 +21,7 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryE
 
 
 class UnknownModelError(EngineError):
-    """Neither the served model nor a loaded adapter has that name."""
+    """The name is neither the served model's nor a loaded adapter's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ class TorchEngine:
         return self._context_length
 
     def prepare_adapter(self, name: str, folder: Path) -> Callable[[], None]:
-        """Nothing is slow here: the weights are few, and are added to the model between replies."""
+        """Do nothing slow: the weights are few, and are added to the model between replies."""
         return lambda: self._add_adapter(name, folder)
 
     def _add_adapter(self, name: str, folder: Path) -> None:

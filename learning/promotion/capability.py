@@ -41,7 +41,7 @@ class Capability:
     gain: float = 0.0
     """Share of the tasks solved with the evidence in context, less the share solved with a control."""
     low: float = 0.0
-    """One-sided 90 % bound of the gain."""
+    """Lower one-sided 90 % bound of the gain."""
 
     @property
     def words(self) -> str:

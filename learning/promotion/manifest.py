@@ -26,7 +26,7 @@ class AdapterError(LearningError):
 
 
 class AdapterMissingError(AdapterError):
-    """There is no adapter of that name."""
+    """The store has no adapter of that name."""
 
 
 class AdapterDamagedError(AdapterError):

@@ -49,7 +49,7 @@ class Term:
     loss: Callable[[Tensor, slice], Tensor]
     """Maps the logits (t, v) of a slice of the positions to a loss per position."""
     weight_t: Tensor
-    """On the CPU. Sums to the term's share of the loss."""
+    """Weights on the CPU; they sum to the term's share of the loss."""
 
 
 def backward(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> float:

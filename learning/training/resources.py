@@ -24,7 +24,7 @@ _BF16_GAIN = 2
 """A step of the 1.5B model with AMX: 7.7 s for 16.5 s."""
 _START_S = 20.0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
+"""Option of `mallopt`, from glibc's malloc.h."""
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
 
 

@@ -23,7 +23,7 @@ class TargetRule:
     gamma_c: float = 1.0
     gamma_s: float = 0.0
     clip: float = 3.0
-    """In nats. With a finite clip, KL(q || a) <= 2 · (gamma_c + gamma_s) · clip for any teacher."""
+    """Bound in nats: KL(q || a) <= 2 · (gamma_c + gamma_s) · clip for any teacher, if finite."""
     top_k: int = 20
     plausibility: float = 0.05
     """The target raises a token only if the anchor or the teacher gives it at least this share of the
@@ -82,7 +82,7 @@ class LossRule:
     eta: float = 0.3
     """Verified fixes, at the prompt of the step that had failed."""
     nu: float = 0.2
-    """Their self-weighted likelihood, added to their KL; 1 where a fix has no evidence target."""
+    """Weight of the fixes' own likelihood, added to their KL; 1 if a fix has no evidence target."""
     nll_floor: float = 0.25
     """Least weight of a fix's token whose probability is low; 0 is DFT (arXiv 2508.05629)."""
     echo: float = 0.03

@@ -83,7 +83,7 @@ class SourceFile:
     path: str
     """Relative POSIX path inside the box's work directory, without `..`."""
     content: bytes | Path
-    """Of a link: what it holds on the host, as version control keeps it."""
+    """A link's target on the host, as version control keeps it."""
     executable: bool = False
     link: str = ""
     """Target of a symbolic link in the box, relative to its folder; empty for a regular file."""

@@ -47,9 +47,9 @@ class BoxSpec:
     runtime: str | None = None
     """An OCI runtime the engine knows, such as `runsc`; None is the engine's default."""
     network: bool = False
-    """Only ever true for building a third-party package, and only when a person allowed it."""
+    """True only for building a third-party package, and only when a person allowed it."""
     writable: bool = False
-    """Only true for installing wheels into a layer; no untrusted command ever runs in such a box."""
+    """True only for installing wheels into a layer; such a box runs no untrusted command."""
     server: str | None = None
     """Source of the fork-server that makes this a warm box: many programs, a fresh user for each."""
 

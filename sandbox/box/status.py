@@ -39,7 +39,7 @@ class VerdictTrust(StrEnum):
     HARDENED = "hardened"
     """Pristine tests, no conftest or plugins, signed records, exact test ids, canaries."""
     PINNED = "pinned"
-    """As hardened, with conftest, plugins and configuration from the user's last commit, by hash."""
+    """Hardened, with conftest, plugins and configuration from the user's last commit, by hash."""
     PLAIN = "plain"
     """Exit code and counts, or records that the code under test could have made itself."""
 

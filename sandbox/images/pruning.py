@@ -26,8 +26,8 @@ SCRATCH_PREFIX = "wheels-"
 _DAY_S = 24 * 3600.0
 _UNUSED_S = 7 * _DAY_S
 _ELSEWHERE_S = 30 * _DAY_S
-"""For layers that were never asked for from this home folder: others share the engine, and when
-they last asked is not known here."""
+"""Age at which a layer is pruned that was never asked for from this home folder: others share the
+engine, and when they last asked is not known here."""
 
 
 def layer_stamp(cache: Path, key: str) -> Path:

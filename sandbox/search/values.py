@@ -46,8 +46,8 @@ class Searched:
     lines: Mapping[tuple[str, int], LineCounts] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    """By (path, line); only lines that a red test ran."""
+    """Counts by (path, line); only lines that a red test ran."""
     results: Mapping[int, TrialResult] = field(default_factory=lambda: MappingProxyType({}))
-    """By the number of the trial; those that were not reached are missing."""
+    """Results by the number of the trial; those that were not reached are missing."""
     unsearchable: str = ""
-    """Why there is no answer at all; empty where there is one."""
+    """The reason why there is no answer at all; empty if there is one."""

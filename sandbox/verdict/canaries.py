@@ -31,12 +31,12 @@ class Canaries:
     paths: tuple[str, ...] = ()
     """Paths at which the runner finds them."""
     files: tuple[SourceFile, ...] = ()
-    """For the project's own test folder."""
+    """Files for the project's own test folder."""
     harness: tuple[SourceFile, ...] = ()
-    """For our own folder in the box."""
+    """Files for our own folder in the box."""
     ids: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
-    """Those of the ids that must have an outcome; a copied file need not load a second time."""
+    """Ids that must have an outcome; a copied file need not load a second time."""
 
     @property
     def words(self) -> frozenset[str]:

@@ -66,7 +66,7 @@ class Footing:
     trust: VerdictTrust
     """The highest level that the run may reach."""
     notes: tuple[str, ...] = ()
-    """Why it is no higher, one sentence each."""
+    """Reasons why the trust is no higher, one sentence each."""
     changed: frozenset[str] = frozenset()
     """Files that differ from the commit, new ones included."""
 

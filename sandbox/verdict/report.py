@@ -113,7 +113,7 @@ class TestReport:
     output: str = ""
     """Tail of what the run printed, for people; not display-safe."""
     notes: tuple[str, ...] = ()
-    """Why the trust is no higher, or what interfered; one sentence each."""
+    """Reasons why the trust is no higher, or what interfered; one sentence each."""
     exit_code: int | None = None
     """The runner's own exit code; None for a command, or if the runner did not report its end."""
     ending: str = ""

@@ -135,7 +135,7 @@ class JobEnded(Message):
 
 @dataclass
 class QueueChanged(Message):
-    """This many jobs wait for the running one."""
+    """Says how many jobs wait for the running one."""
 
     waiting: int
 

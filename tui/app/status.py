@@ -31,7 +31,7 @@ class StatusFields:
     learner: str = ""
 
     def after(self, reply: ReplyFinished) -> StatusFields:
-        """These fields with the model, adapter and tokens of a reply."""
+        """Replace the model, adapter and tokens of these fields by those of a reply."""
         return replace(
             self,
             model=reply.model,

@@ -33,7 +33,7 @@ _ARMS = ("control", "evidence")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingTask:
-    """One failing step to repeat, with its two notes."""
+    """A failing step to repeat, with its two notes."""
 
     id: str
     kind: EvidenceKind

@@ -69,7 +69,7 @@ async def replay(
     on_sample: Callable[[Sample, int, int], None] = lambda _sample, _done, _total: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[SampleFile, Sequence[Sample]]:
-    """What a system answers to the tasks of a part; answers that are there are not asked again.
+    """Get a system's answers to the tasks of a part; answers that are there are not asked again.
 
     Raises:
         AgentError, LearningError, SandboxError: If something is missing or gives no answer.

@@ -1,4 +1,4 @@
-"""One trial: the candidate and the system in use answer the same tasks greedily, in three stages.
+"""Lets the candidate and the system in use answer the same tasks greedily, in three stages.
 
 The stages are the repository's held-out tasks, the regression suite and, for a winner, tasks that no
 decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
@@ -54,7 +54,7 @@ class TrialResources:
     tokens_per_s: float = 8.0
     """Guessed speed of replies, used until some were timed here."""
     switch: LearnerSwitch = field(default_factory=LearnerSwitch)
-    """While the switch is paused, no answer is asked for, and a running one is cancelled."""
+    """Pauses the trial: no answer is asked for meanwhile, and a running one is cancelled."""
     clock: Callable[[], float] = time.monotonic
 
 

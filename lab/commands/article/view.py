@@ -1,4 +1,4 @@
-"""How the results of the article's experiments look: in a terminal and as one HTML page."""
+"""Shows the results of the article's experiments: in a terminal and as one HTML page."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _cells(result: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
 
 
 def _short_cells(result: ExperimentResult, row: ArmRow) -> tuple[str, ...]:
-    """For a terminal: an interval only where something is claimed."""
+    """Word a figure for a terminal: an interval only if something is claimed."""
     article = replace(result.published(row), note="")
     return (
         row.arm,

@@ -33,7 +33,7 @@ class Package:
     """Normalised; empty if it has none."""
     needs: tuple[Item, ...] = ()
     extras: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
-    """By normalised names, as are groups and sources."""
+    """Extras by normalised name; groups and sources have such keys, too."""
     groups: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     sources: Mapping[str, Folder | Unread] = field(default_factory=dict)
     """Packages that do not come from the index."""

@@ -34,7 +34,7 @@ _TRIALS = {
     "pytest": ("pytest_trial", "PytestTrials"),
     "unittest": ("unittest_trial", "UnittestTrials"),
 }
-"""For each runner of tests, our module and its class."""
+"""Our module and its class for each runner of tests."""
 _READ_BYTES = 1 << 16
 _MOST_ANSWER_BYTES = 32 << 20
 _LEAST_S = 0.5

@@ -12,9 +12,9 @@ from sandbox.warm.inside import codec, frames
 CHECK = "<check>"
 _TEXT = 2000
 _WORDS = 12
-"""Of a raised exception: its class, its message and the nearest classes that Python has."""
+"""Most words on a raised exception: its class, message and the nearest classes that Python has."""
 _NOT_RAISED = (StopIteration, StopAsyncIteration)
-"""Would end an `all(map(...))` of the check early instead of failing it."""
+"""Exceptions that would end an `all(map(...))` of the check early instead of failing it."""
 _PRELUDE = "<prelude>"
 
 

@@ -21,7 +21,7 @@ class Drawn(Widget):
 
     DEFAULT_CSS = "Drawn { height: auto; }"
     virtual_size = Reactive(Size(0, 0), repaint=False)
-    """As in `Widget`, but without its second layout after each change of the height."""
+    """Draw as `Widget` does, but without its second layout after each change of the height."""
 
     def __init__(self, body: RenderableType = "", *, classes: str = "") -> None:
         super().__init__(classes=classes)
