@@ -13,7 +13,7 @@ terminal:
 	@bash scripts/terminal.sh
 
 demo: setup
-	@bash scripts/demo.sh
+	@$(BIN)/elagent demo
 
 test: setup terminal lint
 	@bash scripts/tests.sh

@@ -47,6 +47,7 @@ COMMANDS = {
     "sessions": ("sessions", "Show past sessions."),
     "purge": ("purge", "Show what is kept of each repository, and remove it."),
     "config": ("config", "Show the settings and where each one comes from."),
+    "demo": ("demo", "Repair a small broken package in a scratch folder, and learn from it."),
     "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),
 }
