@@ -1,0 +1,88 @@
+"""The wheel, installed into an environment of its own and used from an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `elagent` script of an environment that holds the wheel; what it needs is this one's."""
+    place = tmp_path_factory.mktemp("installed")
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place), cwd=ROOT)
+    (wheel,) = place.glob("*.whl")
+    venv.create(place / "env", with_pip=False)
+    python = place / "env" / "bin" / "python"
+    _run(
+        *(sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-index"),
+        *("--no-deps", str(wheel)),
+        cwd=place,
+    )
+    site = _run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    # Our own packages come first: they are in the environment's folder, not in one that it names.
+    Path(site.strip(), "needs.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return place / "env" / "bin" / "elagent"
+
+
+def _run(*words: str, cwd: Path | None = None) -> str:
+    return subprocess.run(words, cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def _elagent(
+    installed: Path, *words: str, cwd: Path, **env: str
+) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [str(installed), *words],
+        cwd=cwd,
+        env={**inherited, "ELAGENT_HOME": str(cwd.parent / "home"), **env},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return folder
+
+
+def test_nothing_of_the_clone_is_imported(installed: Path, empty: Path) -> None:
+    version = _elagent(installed, "--version", cwd=empty)
+    assert version.stdout.startswith("elagent ")
+    doctor = _elagent(installed, "doctor", cwd=empty)
+    line = next(line for line in doctor.stdout.splitlines() if "packages in" in line)
+    assert str(installed.parents[1]) in line
+    assert str(ROOT) not in line
+
+
+@pytest.mark.docker
+@pytest.mark.model
+@pytest.mark.slow
+def test_demo_repairs_its_package_and_learns(installed: Path, empty: Path) -> None:
+    words = ("demo", "--model", "smollm2-135m", "--folder", str(empty))
+    demo = _elagent(installed, *words, cwd=empty)
+    assert demo.returncode == 0, demo.stderr
+    assert "passed before: 25" in demo.stdout
+    assert "== Done in" in demo.stdout
+
+
+def test_drift_tasks_are_in_the_wheel(installed: Path, empty: Path) -> None:
+    told = _elagent(
+        installed, "eval", "drift", "--base-url", "http://127.0.0.1:1", "--limit", "1",
+        cwd=empty, DOCKER_HOST="unix:///nowhere.sock",
+    )  # fmt: skip
+    assert "does not exist" not in told.stderr
+    assert told.returncode == 3
