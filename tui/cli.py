@@ -118,7 +118,8 @@ def _import(command: str, module: str) -> ModuleType:
 @click.option("--hooks", is_flag=True, help="With --commit: let hooks run, after one question.")
 @click.option("--trust", is_flag=True, help="Read this repository's own settings and AGENTS.md.")
 @click.option("--here", is_flag=True, help="Work here, even if this is a home or no project.")
-@click.version_option(package_name="elagent", message="elagent %(version)s")
+@click.option("--version", "show_version", is_flag=True, help="Show the version and end.")
+@click.option("--verbose", is_flag=True, help="With --version: all that a bug report should tell.")
 @click.pass_context
 def cli(
     ctx: click.Context,
@@ -135,12 +136,19 @@ def cli(
     hooks: bool,
     trust: bool,
     here: bool,
+    show_version: bool,
+    verbose: bool,
 ) -> None:
     """A terminal coding assistant that learns from tool output.
 
     Without a command it opens a conversation about the repository in the current folder. All code
     of the project runs in a Docker sandbox without network; nothing leaves this machine.
     """
+    if show_version:
+        _show_version(verbose=verbose)
+        ctx.exit(0)
+    if verbose:
+        raise click.UsageError("--verbose belongs to --version")
     if ctx.invoked_subcommand is not None:
         own = (task is not None, as_json, model_name, base_url, memory, repl, resume, commit, hooks)
         if any(own):
@@ -164,6 +172,16 @@ def cli(
             here=here,
         )
     )
+
+
+def _show_version(*, verbose: bool) -> None:
+    if not verbose:
+        click.echo(f"elagent {version('elagent')}")
+        return
+    from agent.library.about import about
+
+    for name, what in about():
+        click.echo(f"{name:16}{what}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -61,6 +61,17 @@ def test_every_command_explains_itself(command: str, repository: Path, home: Pat
     assert "Usage: elagent" in run.stdout
 
 
+def test_version_tells_a_bug_report_what_runs_here(repository: Path, home: Path) -> None:
+    nowhere = {"DOCKER_HOST": f"unix://{home}/no.sock"}
+    told = elagent("--version", "--verbose", cwd=repository, home=home, env=nowhere)
+    assert told.returncode == 0
+    lines = dict(line.split(maxsplit=1) for line in told.stdout.splitlines())
+    assert lines["elagent"] == elagent("--version", cwd=repository, home=home).stdout.split()[1]
+    assert "torch" in lines
+    assert "engine" in lines["Docker"]
+    assert elagent("--verbose", cwd=repository, home=home).returncode == 2
+
+
 def test_unknown_command_is_wrong_usage(repository: Path, home: Path) -> None:
     assert elagent("frobnicate", cwd=repository, home=home).returncode == 2
 
