@@ -148,6 +148,11 @@ class Assistant:
         await self._resources.reconnect(model, sandbox=sandbox)
 
     @property
+    def session_id(self) -> str:
+        """The id by which this conversation can be resumed."""
+        return self._log.id
+
+    @property
     def model_name(self) -> str:
         """The model that answers from the next reply on."""
         return self._settings.model.name

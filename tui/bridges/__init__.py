@@ -1,1 +1,1 @@
-"""Front ends for other programs: the Model Context Protocol."""
+"""Front ends for other programs: the Agent Client Protocol of editors, the Model Context Protocol."""
