@@ -28,7 +28,7 @@ from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, missing_name
 from agent.localisation.places import FaultPlace, rank
-from agent.model.protocol import GapFiller, ModelError
+from agent.model.protocol import FillRequest, GapFiller, ModelError
 from agent.prompt_files import filled
 from agent.streaming import Emit
 from sandbox.search.values import ChangeTrial, Searched
@@ -191,14 +191,14 @@ class Search:
         self._emit(StageStarted("the model fills in lines"))
         for name, path in self._missing_functions():
             gap = definition_gap(path, name, self._sources.text, comment)
-            fills = await filler.fill(
-                gap.prefix,
-                gap.suffix,
+            request = FillRequest(
+                prefix=gap.prefix,
+                suffix=gap.suffix,
                 fills=_DEFINITIONS,
                 max_tokens=_DEFINITION_TOKENS,
                 stop="\n\n\n",
-                timeout_s=max(self._left_s, _LEAST_FILL_S),
             )
+            fills = await filler.fill(request, timeout_s=max(self._left_s, _LEAST_FILL_S))
             self._tried.fill_tokens += sum(fill.tokens for fill in fills)
             made = (filled_definition(gap, name, fill, self._sources.text) for fill in fills)
             yield [candidate for candidate in made if candidate is not None]
@@ -214,9 +214,10 @@ class Search:
     ) -> list[CandidateChange]:
         if self._tried.passing or self._left_s <= 0:
             return []
-        fills = await filler.fill(
-            gap.prefix, gap.suffix, fills=count, skip=skip, stop="\n\n", timeout_s=self._left_s
+        request = FillRequest(
+            prefix=gap.prefix, suffix=gap.suffix, fills=count, skip=skip, stop="\n\n"
         )
+        fills = await filler.fill(request, timeout_s=self._left_s)
         self._tried.fill_tokens += sum(fill.tokens for fill in fills)
         return [c for fill in fills for c in filled_gap(gap, fill, self._sources.text)]
 

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -30,7 +31,7 @@ from agent.model.asking_anew import asked_otherwise
 from agent.model.event_stream import DONE, NoJsonError, Value, read_values
 from agent.model.http_client import OK, Endpoint, ServerClient
 from agent.model.openai_api import request_body
-from agent.model.protocol import Fill, Reply, Waiting
+from agent.model.protocol import Fill, FillRequest, Reply, Waiting
 from agent.model.server_errors import Failure, error_in
 from agent.model.values import as_mapping, as_number, harmless
 from agent.model.waiting import Patience, Watch, with_waits
@@ -173,29 +174,11 @@ class HttpModel:
             self._counts_tokens = False
         return _estimated(messages)
 
-    async def fill(
-        self,
-        prefix: str,
-        suffix: str,
-        *,
-        fills: int = 1,
-        skip: int = 0,
-        max_tokens: int = 64,
-        stop: str = "\n",
-        timeout_s: float = 60.0,
-    ) -> Sequence[Fill]:
+    async def fill(self, request: FillRequest, *, timeout_s: float = 60.0) -> Sequence[Fill]:
         """See `GapFiller.fill`; only our own server has a place for it."""
         if not self._can_fill:
             return ()
-        body = {
-            "model": self.adapter or self.name,
-            "prefix": prefix,
-            "suffix": suffix,
-            "fills": fills,
-            "skip": skip,
-            "max_tokens": max_tokens,
-            "stop": stop,
-        }
+        body = {"model": self.adapter or self.name, **asdict(request)}
         status, data, _ = await self.server.call("POST", "/v1/infill", body, timeout_s=timeout_s)
         self._can_fill = status not in _NOT_OFFERED
         found = data.get("fills")

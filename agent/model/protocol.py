@@ -27,6 +27,7 @@ __all__ = [
     "AuthenticationError",
     "ContextLengthError",
     "Fill",
+    "FillRequest",
     "GapFiller",
     "Model",
     "ModelError",
@@ -65,6 +66,21 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FillRequest:
+    """A gap between two pieces of a file, and the fills that are wanted."""
+
+    prefix: str
+    suffix: str
+    fills: int = 1
+    """Fills, each of which begins with another of the likeliest tokens."""
+    skip: int = 0
+    """So many of the likeliest first tokens are left out."""
+    max_tokens: int = 64
+    stop: str = "\n"
+    """A fill ends before this text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One text for a gap between two pieces of a file."""
 
@@ -78,20 +94,10 @@ class Fill:
 class GapFiller(Protocol):
     """Something that fills a gap in a file."""
 
-    async def fill(
-        self,
-        prefix: str,
-        suffix: str,
-        *,
-        fills: int = 1,
-        skip: int = 0,
-        max_tokens: int = 64,
-        stop: str = "\n",
-        timeout_s: float = 60.0,
-    ) -> Sequence[Fill]:
-        """Return fills that end before `stop`, each beginning with another of the likeliest tokens.
+    async def fill(self, request: FillRequest, *, timeout_s: float = 60.0) -> Sequence[Fill]:
+        """Return fills of a gap, that with the likeliest first token first.
 
-        `skip` leaves out so many of these tokens. Empty where the server or the model cannot fill.
+        Empty if the server or the model cannot fill.
 
         Raises:
             ModelError: If nobody answers within `timeout_s` seconds.

@@ -11,7 +11,7 @@ import pytest
 from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice
 from agent.fixing.fix import FixOptions, fix
-from agent.model.protocol import Fill, ModelError
+from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
 from tests.agent.fixing.test_fix import IDS, ListRecorder, Project, finished, flags, of_type, reply
@@ -60,17 +60,7 @@ class OneFill:
     text: str
     error: str = ""
 
-    async def fill(
-        self,
-        prefix: str,
-        suffix: str,
-        *,
-        fills: int = 1,
-        skip: int = 0,
-        max_tokens: int = 64,
-        stop: str = "\n",
-        timeout_s: float = 60.0,
-    ) -> Sequence[Fill]:
+    async def fill(self, request: FillRequest, *, timeout_s: float = 60.0) -> Sequence[Fill]:
         if self.error:
             raise ModelError(self.error)
         return [Fill(text=self.text, logprob=-0.1, tokens=4)]

@@ -17,6 +17,7 @@ from agent.model.protocol import (
     AdapterRefusedError,
     AuthenticationError,
     ContextLengthError,
+    FillRequest,
     Model,
     ModelError,
     ModelMissingError,
@@ -30,6 +31,7 @@ from learning.records import Message, Sampling
 from tests.fakes.openai_server import FakeServer, Scripted, failure, serve, text
 
 HELLO = (Message(role="user", content="say hello"),)
+GAP = FillRequest(prefix="a = ", suffix="\n")
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, seed=3, max_tokens=50)
 
 
@@ -415,8 +417,8 @@ async def test_one_gap_that_is_not_filled_does_not_end_the_filling(
     server.infill = [status, 200]
     endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
     async with connect(server, endpoint=endpoint) as model:
-        assert await model.fill("a = ", "\n") == ()
-        (fill,) = await model.fill("a = ", "\n")
+        assert await model.fill(GAP) == ()
+        (fill,) = await model.fill(GAP)
     assert fill.text == "0"
 
 
@@ -425,6 +427,6 @@ async def test_a_server_that_fills_no_gaps_is_asked_once(server: FakeServer, sta
     server.infill = [status, 200]
     endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
     async with connect(server, endpoint=endpoint) as model:
-        assert await model.fill("a = ", "\n") == ()
-        assert await model.fill("a = ", "\n") == ()
+        assert await model.fill(GAP) == ()
+        assert await model.fill(GAP) == ()
     assert server.paths.count("/v1/infill") == 1
