@@ -7,8 +7,6 @@ yields actions that can be learned from token by token.
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -19,21 +17,24 @@ from typing import TYPE_CHECKING, Self
 
 from agent.errors import (
     ContextLengthError,
-    ModelError,
-    ModelMissingError,
-    ReplyRefusedError,
     ReplyTimeoutError,
     ServerLoadingError,
-    ServerUnreachableError,
 )
 from agent.model.answer import Answer
 from agent.model.asking_anew import asked_otherwise
 from agent.model.event_stream import DONE, NoJsonError, Value, read_values
+from agent.model.failing import (
+    NotTakenError,
+    TransientError,
+    no_json,
+    refusal,
+    refuse_unusable,
+    without_error,
+)
 from agent.model.http_client import OK, Endpoint, ServerClient
 from agent.model.openai_api import request_body
 from agent.model.protocol import Fill, FillRequest, Reply, Waiting
-from agent.model.server_errors import Failure, error_in
-from agent.model.values import as_mapping, as_number, harmless
+from agent.model.values import as_mapping, as_number
 from agent.model.waiting import Patience, Watch, with_waits
 from learning.records import Message, Sampling
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpModel", "Patience"]
 
-_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-_REWORDABLE = frozenset({400, 422})
 _NOT_OFFERED = frozenset({404, 405, 501})
 """Answers of a server that will not fill a gap the next time either."""
 _LONGEST_WAIT_S = 30.0
@@ -51,19 +50,6 @@ _LONGEST_WAIT_S = 30.0
 _MOST_BYTES_PER_TOKEN = 8
 _USUAL_BYTES_PER_TOKEN = 3
 _TOKENS_PER_MESSAGE = 6
-
-
-class _TransientError(Exception):
-    """A failure that asking again may cure."""
-
-    def __init__(self, error: ModelError, *, wait_s: float = 0.0) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.wait_s = wait_s
-
-
-class _NotTakenError(Exception):
-    """The server does not take a parameter of the request; it can be asked without."""
 
 
 class HttpModel:
@@ -142,9 +128,9 @@ class HttpModel:
                 async with aclosing(self._watched(self._body(body), answer)) as pieces:
                     async for piece in pieces:
                         yield piece
-            except _NotTakenError as err:
+            except NotTakenError as err:
                 self._not_taken.append(str(err))
-            except _TransientError as err:
+            except TransientError as err:
                 waited_s = time.perf_counter() - started
                 loading = isinstance(err.error, ServerLoadingError)
                 patient = loading and waited_s < self._patience.loading_s
@@ -202,7 +188,7 @@ class HttpModel:
                 response = await self.server.http.send(request, stream=True)
             try:
                 if response.status_code != OK:
-                    raise await self._refusal(response, body)
+                    raise await refusal(self.server, response, body)
                 async with aclosing(self._pieces(response, answer)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -214,7 +200,7 @@ class HttpModel:
                 f"{self._limit_s(answer):.0f} s; it may be overloaded, try again"
             ) from err
         except httpx.RequestError as err:
-            raise _TransientError(self.server.unreachable(err)) from err
+            raise TransientError(self.server.unreachable(err)) from err
 
     async def _pieces(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[str, None]:
         first: Value | None = None
@@ -229,83 +215,13 @@ class HttpModel:
                     if value == DONE:
                         answer.whole = True
                         break
-                    if text := answer.add(self._without_error(value)):
+                    if text := answer.add(without_error(self.server, value)):
                         yield text
         except NoJsonError as err:
-            raise self._no_json(err.text) from err
-        self._refuse_unusable(answer, first)
+            raise no_json(self.server, err.text) from err
+        refuse_unusable(self.server, answer, first)
         if text := answer.end():
             yield text
-
-    def _without_error(self, chunk: dict[str, object]) -> dict[str, object]:
-        """The chunk, unless it tells of an error."""
-        if (error := error_in(chunk)) is None:
-            return chunk
-        failure = self.server.failure(0, json.dumps(error).encode())
-        raise self._meant(failure, failure.wait_s)
-
-    def _no_json(self, text: str) -> ModelError:
-        failure = self.server.failure(0, text.encode("utf-8", "replace"))
-        if failure.page:
-            return self.server.error(failure)
-        return ModelError(
-            f"the server at {self.endpoint.root} sent no JSON: {failure.reason or 'nothing at all'}"
-        )
-
-    def _refuse_unusable(self, answer: Answer, first: Value | None) -> None:
-        """Raise what is wrong with a reply that came without an error."""
-        root = self.endpoint.root
-        if first is not None and first != DONE and not answer.chosen:
-            said = harmless(json.dumps(first))
-            raise ModelError(
-                f"the server at {root} did not answer in the OpenAI-compatible way ({said}); "
-                "check model.base_url, which usually ends in /v1"
-            )
-        if not answer.whole:
-            cut = answer.began or answer.thought
-            said = "ended in the middle of a reply" if cut else "ended without a reply"
-            lost = ServerUnreachableError(f"the server at {root} {said}; {self.endpoint.when_lost}")
-            raise _TransientError(lost)
-        match answer.ending:
-            case "filtered":
-                raise ReplyRefusedError(
-                    f"a content filter of the server at {root} ended the reply of {self.name}; "
-                    "ask in other words, or use another model"
-                )
-            case "failed":
-                broken = f"the server at {root} broke the reply off ({answer.finish}); try again"
-                raise _TransientError(ModelError(broken))
-        if answer.refusal and not answer.text.strip():
-            raise ReplyRefusedError(
-                f"{self.name} refuses to answer ({harmless(answer.refusal)}); ask in other words, "
-                "or use another model"
-            )
-        if answer.other and not answer.text.strip():
-            kinds = ", ".join(sorted(answer.other))
-            raise ModelError(f"{self.name} answered with {harmless(kinds)} and no text; ask again")
-
-    async def _refusal(self, response: httpx.Response, body: Mapping[str, object]) -> Exception:
-        status, headers = response.status_code, response.headers
-        failure = self.server.failure(
-            status, await response.aread(), location=headers.get("location", "")
-        )
-        rewordable = status in _REWORDABLE and not failure.is_too_long
-        if rewordable and asked_otherwise(body, failure.reason) is not None:
-            return _NotTakenError(failure.reason)
-        error = self._meant(failure, _retry_after_s(headers) or failure.wait_s)
-        if isinstance(error, ModelMissingError):
-            names = ", ".join(item.id for item in await self.server.served())
-            return ModelMissingError(f"{error}; it has: {names or 'none'}. Set model.name to one")
-        return error
-
-    def _meant(self, failure: Failure, wait_s: float) -> Exception:
-        """Tell a failure that may pass, which is worth asking again, from one that does not."""
-        error = self.server.error(failure)
-        # A prompt that is too long stays too long, whatever the status is.
-        hopeless = failure.is_spent or isinstance(error, ContextLengthError)
-        if failure.status not in _WORTH_RETRYING or hopeless:
-            return error
-        return _TransientError(error, wait_s=wait_s)
 
     def _body(self, body: dict[str, object]) -> dict[str, object]:
         """The request in the words that this server takes, as far as it has said so."""
@@ -359,17 +275,3 @@ def _estimated(messages: Sequence[Message]) -> int:
 
 def _size_bytes(messages: Sequence[Message]) -> int:
     return sum(len(item.content.encode("utf-8", "surrogatepass")) for item in messages)
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait; given in milliseconds, seconds, or as a date."""
-    milliseconds, text = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if text.replace(".", "", 1).isdigit():
-            return float(text)
-        until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    return max(0.0, until.timestamp() - time.time())
