@@ -6,20 +6,16 @@ edit is put back, so the files are in the best state at every moment that nobody
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from agent.advice.failure import EnvironmentFact
 from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError
 from agent.events import (
     AttemptStarted,
     Event,
-    ExperienceRecorded,
     FixFinished,
     Notice,
     StageStarted,
@@ -41,7 +37,8 @@ from agent.fixing.attempts import (
 )
 from agent.fixing.course import Course
 from agent.fixing.ending import ALL_GREEN, finished, not_started
-from agent.fixing.judging import Judgement, evidence_after
+from agent.fixing.judging import Judgement
+from agent.fixing.recording import RepairLog, StepRecorder
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
@@ -50,8 +47,7 @@ from agent.fixing.verify import State, TestRunner, first_state, shown
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
-from learning.experience.store import StoreError
-from learning.records import Experience, Origin, Verdict
+from learning.records import Verdict
 from sandbox.box.contract import SandboxError
 from sandbox.verdict.report import RunStatus, TestResult
 
@@ -65,18 +61,6 @@ ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
 NO_TARGET = "the failure points at no file of the project"
-
-
-class StepRecorder(Protocol):
-    """Keeps judged actions; `agent.session.capture.Recorder` is the real one."""
-
-    def record(self, draft: Experience) -> object:
-        """Complete the draft and store it.
-
-        Raises:
-            StoreError: If it cannot be written.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +128,7 @@ def fix(
         )
         limits = SearchOptions(budget_s=options.search_s, infill=options.infill)
         small = SmallChanges(parts, tester, filler, limits) if tester else None
-        await _Repair(parts, options, recorder, small).run()
+        await _Repair(parts, options, RepairLog(parts, recorder), small).run()
 
     return stream_events(work)
 
@@ -156,14 +140,14 @@ class _Repair:
         self,
         parts: Parts,
         options: FixOptions,
-        recorder: StepRecorder | None,
+        log: RepairLog,
         small: SmallChanges | None,
     ) -> None:
         self._small = small
         self._parts = parts
         self._emit = parts.emit
         self._options = options
-        self._recorder = recorder
+        self._log = log
         self._originals: dict[str, str | None] = {}
         self._state: State
 
@@ -237,7 +221,7 @@ class _Repair:
             self._accept(judgement, found.edit)
             if judgement.state is not None and found.asked.messages:
                 plan = Plan(result=result, path=found.edit.path)
-                await self._record(plan, found.asked, judgement, found.edit, found.origin)
+                await self._log.record(plan, found.asked, judgement, found.edit, found.origin)
             if self._red_of(family) is None:
                 return True
         return False
@@ -296,12 +280,6 @@ class _Repair:
             think=course.stuck,
         )
 
-    async def _facts(self, judgement: Judgement) -> Sequence[EnvironmentFact]:
-        """The environment's advice on the failure that an edit led to."""
-        if self._parts.advise is None or not judgement.failing:
-            return ()
-        return (await self._parts.advise(judgement.failing[0], self._parts.sources)).facts
-
     async def _advice(self, result: TestResult, course: Course) -> Advice:
         """Help with the failure and with what the last correction ran into."""
         if self._parts.advise is None:
@@ -329,7 +307,7 @@ class _Repair:
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:
         """Do what the reply asks for, and note what came of it."""
         if isinstance(edit, str):
-            await self._record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=edit))
+            await self._log.record(plan, asked, Judgement(verdict=Verdict.UNKNOWN, reason=edit))
             course.unusable += 1
             course.note = reply_problem(self._parts, edit)
             return
@@ -337,42 +315,11 @@ class _Repair:
             judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
         except SandboxError as err:
             unknown = Judgement(verdict=Verdict.UNKNOWN, reason=str(err))
-            await self._record(plan, asked, unknown, edit)
+            await self._log.record(plan, asked, unknown, edit)
             raise
         self._accept(judgement, edit)
-        await self._record(plan, asked, judgement, edit)
+        await self._log.record(plan, asked, judgement, edit)
         course.judged(judgement, plan.result.id)
-
-    async def _record(
-        self,
-        plan: Plan,
-        asked: Asked,
-        judgement: Judgement,
-        edit: Accepted | None = None,
-        origin: Origin = Origin.FIX,
-    ) -> None:
-        if self._recorder is None:
-            return
-        facts = await self._facts(judgement)
-        verdict = Verdict.UNKNOWN if judgement.unproven else judgement.verdict
-        draft = replace(
-            Experience.draft(asked.messages, asked.action, verdict),
-            evidence=evidence_after(judgement, facts),
-            targets=judgement.solved or (plan.result.id,),
-            path=edit.path if edit else "",
-            before=(edit.before or "") if edit else "",
-            after=edit.after if edit else "",
-            trust=judgement.trust,
-            origin=origin,
-        )
-        try:
-            recorded = await asyncio.to_thread(self._recorder.record, draft)
-        except StoreError as err:
-            self._recorder = None
-            self._emit(Notice(f"nothing more is recorded in this run: {err}", "warning"))
-            return
-        if isinstance(recorded, ExperienceRecorded):
-            self._emit(recorded)
 
     def _finished(self, before: State, reason: str) -> FixFinished:
         texts = {path: self._parts.sources.stored(path) for path in self._originals}
