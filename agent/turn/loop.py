@@ -30,11 +30,10 @@ from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.opening import Background, open_turn
-from agent.turn.steps import TurnRecorder, TurnStep
+from agent.turn.steps import TurnLog, TurnRecorder, TurnStep
 from agent.turn.stuck import Step, stuck_reason
 from agent.turn.tools import Explain, RunCommand
 from agent.turn.unplaced import unplaced_change
-from learning.experience.store import StoreError
 from learning.records import Action, Message, Sampling
 
 __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
@@ -85,6 +84,7 @@ def run_turn(
     """
 
     async def work(emit: Emit) -> None:
+        sources = Sources(root, files)
         turn = _Turn(
             conversation=conversation,
             user_text=user_text,
@@ -94,10 +94,9 @@ def run_turn(
             sampling=Sampling(temperature=temperature),
             background=background or Background(),
             system=system,
-            recorder=recorder,
+            log=TurnLog(recorder, emit, sources.text),
             emit=emit,
         )
-        sources = Sources(root, files)
         turn.actions = Actions(
             conversation=conversation,
             user_text=user_text,
@@ -128,7 +127,7 @@ class _Turn:
     sampling: Sampling
     background: Background
     system: Name
-    recorder: TurnRecorder | None
+    log: TurnLog
     emit: Emit
     actions: Actions = field(init=False)
     clock: asyncio.Timeout = field(init=False)
@@ -151,8 +150,8 @@ class _Turn:
         if end.ending not in _WORTH_GOING_BACK:
             return end
         went_back = await self.actions.best.go_back()
-        if went_back and self.recorder is not None:
-            self.recorder.put_back(self.actions.sources.text)
+        if went_back:
+            self.log.put_back()
         return replace(end, reason=f"{end.reason}; {went_back}") if went_back else end
 
     async def decide(self, question: Question) -> Decision:
@@ -332,8 +331,7 @@ class _Turn:
     async def _record(
         self, history: Sequence[Message], action: Action, reading: ParsedReply, outcome: Outcome
     ) -> None:
-        if self.recorder is None:
-            return
+        """Keep an action with its outcome."""
         step = TurnStep(
             messages=tuple(history),
             action=action,
@@ -341,21 +339,7 @@ class _Turn:
             command=reading.command if isinstance(reading, (FileEdits, ShellCommand)) else "",
             observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
         )
-        try:
-            recorded = await asyncio.to_thread(self.recorder.acted, step)
-            # A part that the person kept is the person's edit of the model's, and judged as such.
-            read = self.actions.sources.text
-            edited = self.recorder.files_are(read) if self.actions.kept_parts else ()
-            judged: Sequence[Event] = ()
-            if outcome.report is not None:
-                judged = await asyncio.to_thread(self.recorder.tests_ran, outcome.report)
-        except StoreError as err:
-            self.recorder = None
-            self.emit(Notice(f"nothing more is recorded in this turn: {err}", "warning"))
-            return
-        for event in (recorded, *edited, *judged):
-            if event is not None:
-                self.emit(event)
+        await self.log.record(step, outcome.report, in_part=bool(self.actions.kept_parts))
 
 
 def _limit(reason: str) -> End:

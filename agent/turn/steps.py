@@ -1,13 +1,16 @@
-"""Defines the record of one action of a turn, and its keeper."""
+"""Keeps the actions of a turn as they happen."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.editing.edits import Accepted
-from agent.events import ExperienceRecorded
+from agent.events import ExperienceRecorded, Notice
+from agent.streaming import Emit
+from learning.experience.store import StoreError
 from learning.records import Action, Message
 from sandbox.verdict.report import TestReport
 
@@ -56,3 +59,40 @@ class TurnRecorder(Protocol):
     def put_back(self, read: Callable[[str], str | None]) -> None:
         """Forget what was written and is no longer there, given how to read a file now."""
         ...
+
+
+@dataclass(slots=True)
+class TurnLog:
+    """Records one turn, and tells of it; nothing more after the store failed once."""
+
+    recorder: TurnRecorder | None
+    emit: Emit
+    read: Callable[[str], str | None]
+    """Gives a file of the project as it is now."""
+
+    async def record(self, step: TurnStep, report: TestReport | None, *, in_part: bool) -> None:
+        """Keep one action with the tests that ran after it.
+
+        `in_part` is true if the person kept only a part of an edit: what was written is then the
+        person's edit of the model's, and judged as such.
+        """
+        if self.recorder is None:
+            return
+        try:
+            recorded = await asyncio.to_thread(self.recorder.acted, step)
+            edited = self.recorder.files_are(self.read) if in_part else ()
+            judged: Sequence[ExperienceRecorded] = ()
+            if report is not None:
+                judged = await asyncio.to_thread(self.recorder.tests_ran, report)
+        except StoreError as err:
+            self.recorder = None
+            self.emit(Notice(f"nothing more is recorded in this turn: {err}", "warning"))
+            return
+        for event in (recorded, *edited, *judged):
+            if event is not None:
+                self.emit(event)
+
+    def put_back(self) -> None:
+        """Forget what was written and is no longer there."""
+        if self.recorder is not None:
+            self.recorder.put_back(self.read)
