@@ -7,13 +7,12 @@ together; nothing here prints.
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from agent.approval import Approver
 from agent.events import (
@@ -37,17 +36,17 @@ from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.running import run_round, run_self_play, run_trial
 from agent.rounds.self_play import SelfPlayOptions
+from agent.session.commands import run_command
 from agent.session.context import Context
+from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
 from agent.session.resources import Resources
 from agent.session.session import SessionLog, read_session
 from agent.session.talk import Means, Talk
 from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit, stream_events
-from agent.testing.execution import ending_in_words, exit_code_of
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
-from agent.workspace.bringing import bring_back, declare
 from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer
 from agent.workspace.editing import editing
@@ -56,15 +55,12 @@ from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
 from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
-from learning.experience.store import StoreError
 from sandbox.box.contract import Execution
 from sandbox.host.children import in_thread
 from sandbox.verdict.report import TestReport
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
-
-_T = TypeVar("_T")
 
 
 class Assistant:
@@ -77,7 +73,6 @@ class Assistant:
             approver=approver, files=HostFiles(root=context.root, environ=context.environ)
         )
         self.conversation = Conversation()
-        self._told_left_out = False
         self._unsaid: list[str] = []
         self.workspace = Workspace(
             context.root,
@@ -92,6 +87,9 @@ class Assistant:
         sessions, resume = self._repository.sessions, context.resume
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
         self._resources = Resources(context, approver, self.workspace, session=self._log.id)
+        self._edits = SessionEdits(
+            root=context.root, workspace=self.workspace, resources=self._resources
+        )
         self._talk = Talk(
             root=context.root,
             write=self._log.append,
@@ -162,13 +160,13 @@ class Assistant:
 
         async def work(emit: Emit) -> None:
             project = await self._resources.project(emit, command)
-            self._say_what_is_left_out(emit)
+            self._edits.say_what_is_left_out(emit)
             emit(StageStarted("running all tests"))
-            await self._note_user_edits(emit)
+            await self._edits.note_the_users(emit)
             report = await project.run(on_result=lambda result: emit(TestFinished(result)))
             emit(TestsFinished(report))
             if recorder := await self._resources.recorder(emit):
-                await _recorded(emit, recorder.tests_ran, report)
+                await recorded(emit, recorder.tests_ran, report)
 
         return self._logged(stream_events(work))
 
@@ -182,7 +180,7 @@ class Assistant:
             model = await self._resources.model(emit)
             settings = self._settings
             recorder = await self._resources.recorder(emit)
-            async with self._turn("run-tests --fix", emit):
+            async with self._edits.step("run-tests --fix", emit):
                 repair = fix(
                     root=self._context.root,
                     files=await in_thread(self.workspace.list_files),
@@ -201,7 +199,7 @@ class Assistant:
                     tester=project,
                     filler=model if isinstance(model, GapFiller) else None,
                 )
-                await self._note_user_edits(emit)
+                await self._edits.note_the_users(emit)
                 first = True
                 async for event in repair:
                     emit(event)
@@ -209,7 +207,7 @@ class Assistant:
                         continue
                     if isinstance(event, TestsFinished) and first:
                         first = False
-                        await _recorded(emit, recorder.tests_ran, event.report)
+                        await recorded(emit, recorder.tests_ran, event.report)
                     elif isinstance(event, FixFinished):
                         recorder.tests_known(event.red_after)
 
@@ -221,7 +219,7 @@ class Assistant:
         async def work(emit: Emit) -> None:
             model = await self._resources.model(emit)
 
-            async def run_command(command: str) -> Execution:
+            async def run_in_box(command: str) -> Execution:
                 project = await self._resources.project(emit, None)
                 return await project.run_command(command)
 
@@ -233,16 +231,16 @@ class Assistant:
                 project = await self._resources.project(emit, None)
                 return await project.run(on_result=lambda result: emit(TestFinished(result)))
 
-            await self._note_user_edits(emit)
+            await self._edits.note_the_users(emit)
             if self._context.commit:
                 await self._commits.turn_begins()
-            async with self._turn(text[:60], emit) as before:
+            async with self._edits.step(text[:60], emit) as before:
                 means = Means(
                     files=await in_thread(self.workspace.list_files),
                     model=model,
                     approver=self._approver,
                     checkpoints=self.workspace,
-                    run_command=run_command,
+                    run_command=run_in_box,
                     run_tests=run_tests,
                     recorder=await self._resources.recorder(emit),
                     explain=explain,
@@ -279,31 +277,7 @@ class Assistant:
         If it succeeds, the files that `bring` declares come back, each after a question; the turn
         has failed if one of them does not.
         """
-        shown = command if isinstance(command, str) else shlex.join(command)
-
-        async def work(emit: Emit) -> None:
-            entering = await in_thread(self.workspace.list_files)
-            declared = await in_thread(declare, self._context.root, entering, bring)
-            project = await self._resources.project(emit, None)
-            execution = await project.run_command(
-                command,
-                on_output=lambda data: emit(OutputChunk(data.decode("utf-8", "replace"))),
-                collect=[item.path for item in declared],
-            )
-            left: tuple[str, ...] = ()
-            if declared and execution.succeeded:
-                async with self._turn(f"files of {shown[:60]}", emit):
-                    for item in declared:
-                        await asyncio.to_thread(self.workspace.will_write, item.target)
-                    decide, found = self._approver.decide, execution.collected
-                    left = await bring_back(declared, found, decide=decide, emit=emit)
-            complete = execution.succeeded and not left
-            message = (
-                f"did not come back: {', '.join(left)}" if left else ending_in_words(execution)
-            )
-            ending = TurnEnding.DONE if complete else TurnEnding.FAILED
-            emit(TurnFinished(message, ending, exit_code_of(execution) or int(bool(left))))
-
+        work = partial(run_command, self._edits, self._approver, command, bring)
         return self._logged(stream_events(work))
 
     def learn(
@@ -352,48 +326,6 @@ class Assistant:
             )
             if said is not None:
                 emit(said)
-
-    @asynccontextmanager
-    async def _turn(self, label: str, emit: Emit) -> AsyncIterator[str]:
-        """Make one step of `undo` of everything inside; yields the state before.
-
-        Nobody else edits in this worktree meanwhile.
-        """
-        with editing(self._context.root):
-            async with self._step(label, emit) as before:
-                yield before
-
-    @asynccontextmanager
-    async def _step(self, label: str, emit: Emit) -> AsyncIterator[str]:
-        turn = self.workspace.turn(label)
-        before = await in_thread(turn.__enter__)
-        self._say_what_is_left_out(emit)
-        try:
-            yield before
-        finally:
-            await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
-
-    def _say_what_is_left_out(self, emit: Emit) -> None:
-        """Tell once what no snapshot of this session holds."""
-        if (said := self.workspace.left_out) and not self._told_left_out:
-            self._told_left_out = True
-            emit(Notice(said, "warning"))
-
-    async def _note_user_edits(self, emit: Emit) -> None:
-        """Record what the user made of the agent's edits since they were written."""
-        if recorder := self._resources.recorded:
-            await _recorded(emit, recorder.files_are, Sources(self._context.root, ()).text)
-
-
-async def _recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _T) -> None:
-    """Record in a thread, since what is stored is flushed to the disk, and tell of it."""
-    try:
-        events = await asyncio.to_thread(record, what)
-    except StoreError as err:
-        emit(Notice(f"this was not recorded: {err}", "warning"))
-        return
-    for event in events:
-        emit(event)
 
 
 def _asked_for(settings: Settings) -> int:

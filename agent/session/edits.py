@@ -1,0 +1,68 @@
+"""Frames what a session's jobs write: steps of `undo`, the lock, and what the user made of edits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from agent.events import Event, Notice
+from agent.fixing.sources import Sources
+from agent.session.resources import Resources
+from agent.streaming import Emit
+from agent.workspace.editing import editing
+from agent.workspace.workspace import Workspace
+from learning.experience.store import StoreError
+from sandbox.host.children import in_thread
+
+_T = TypeVar("_T")
+
+
+@dataclass(kw_only=True, slots=True)
+class SessionEdits:
+    """The edits of one session in one worktree."""
+
+    root: Path
+    workspace: Workspace
+    resources: Resources
+    _told_left_out: bool = False
+
+    @asynccontextmanager
+    async def step(self, label: str, emit: Emit) -> AsyncIterator[str]:
+        """Make one step of `undo` of everything inside; yields the state before.
+
+        Nobody else edits in this worktree meanwhile.
+        """
+        with editing(self.root):
+            turn = self.workspace.turn(label)
+            before = await in_thread(turn.__enter__)
+            self.say_what_is_left_out(emit)
+            try:
+                yield before
+            finally:
+                await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
+
+    def say_what_is_left_out(self, emit: Emit) -> None:
+        """Tell once what no snapshot of this session holds."""
+        if (said := self.workspace.left_out) and not self._told_left_out:
+            self._told_left_out = True
+            emit(Notice(said, "warning"))
+
+    async def note_the_users(self, emit: Emit) -> None:
+        """Record what the user made of the agent's edits since they were written."""
+        if recorder := self.resources.recorded:
+            await recorded(emit, recorder.files_are, Sources(self.root, ()).text)
+
+
+async def recorded(emit: Emit, record: Callable[[_T], Iterable[Event]], what: _T) -> None:
+    """Record in a thread, since what is stored is flushed to the disk, and tell of it."""
+    try:
+        events = await asyncio.to_thread(record, what)
+    except StoreError as err:
+        emit(Notice(f"this was not recorded: {err}", "warning"))
+        return
+    for event in events:
+        emit(event)
