@@ -35,6 +35,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "run-tests": ("run_tests", "Run the tests in the sandbox; with --fix, repair what fails."),
     "learn": ("learn", "Turn what was captured into an adapter, and decide whether to use it."),
+    "init": ("init", "Write a first AGENTS.md: tests, layout and tools of a repository."),
     "undo": ("undo", "Put the files back as they were before the last change."),
     "redo": ("undo", "Take back the last undo."),
     "diff": ("undo", "Show what the last change did."),
