@@ -1,0 +1,136 @@
+"""Makes the reference pages of the documentation from the code, as a hook of MkDocs.
+
+`python scripts/reference.py` prints them. Commands come from the command line itself, settings from
+their schema; the texts are those that `--help` and a reader of the code see.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from agent.settings import schema  # noqa: E402
+from tui.cli import EXIT_CODES, cli  # noqa: E402
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+_NO_PROJECT = "no"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages, and the README as the first one."""
+    from mkdocs.structure.files import File
+
+    for name, text in pages().items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def pages() -> Mapping[str, str]:
+    """The generated pages by their place in the documentation."""
+    if str(ROOT) not in sys.path:  # MkDocs takes back what a hook adds while it is loaded
+        sys.path.insert(0, str(ROOT))
+    return {
+        "index.md": _index(),
+        "reference/commands.md": "\n".join(_commands()),
+        "reference/settings.md": "\n".join(_settings()),
+    }
+
+
+def _index() -> str:
+    """The README; links into the documentation lose their folder, others lead nowhere here."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = text.replace("](docs/", "](")
+    for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"):
+        text = text.replace(f"[{name}.md]({name}.md)", f"`{name}.md`")
+    return text
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n"
+    context = click.Context(cli, info_name="elagent")
+    yield from _command(cli, context, depth=1)
+    yield "## Exit codes\n"
+    yield f"```\n{EXIT_CODES.replace(chr(8), '').strip()}\n```\n"
+
+
+def _command(command: click.Command, context: click.Context, *, depth: int) -> Iterator[str]:
+    if depth > 1:
+        yield f"{'#' * depth} `{context.command_path}`\n"
+    formatter = context.make_formatter()
+    command.format_usage(context, formatter)
+    command.format_help_text(context, formatter)
+    command.format_options(context, formatter)
+    yield f"```\n{formatter.getvalue().replace(chr(8), '').strip()}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                within = click.Context(inner, info_name=name, parent=context)
+                yield from _command(inner, within, depth=depth + 1)
+
+
+def _settings() -> Iterator[str]:
+    yield "# Settings\n"
+    yield (
+        "From the command line, then `ELAGENT_SECTION_NAME`, then `.elagent.toml` or"
+        " `[tool.elagent]` of the project, then the user's `config.toml`. `elagent config show"
+        " --origin` says where each value comes from. The last column says what a project's own"
+        " file may do with a setting: it can never loosen the sandbox.\n"
+    )
+    for section in dataclasses.fields(schema.Settings):
+        kind = type(section.default)
+        yield f"## `[{section.name}]`\n"
+        yield f"{inspect.getdoc(kind)}\n"
+        yield "| setting | default | | a project may |\n|---|---|---|---|"
+        notes = _attribute_docs(kind)
+        for setting in dataclasses.fields(kind):
+            rule = schema.rule_of(setting)
+            note = " ".join(notes.get(setting.name, "").split()).replace("|", "\\|")
+            may = rule.project.value.replace(schema.ProjectMay.NOTHING.value, _NO_PROJECT)
+            bounds = _bounds(rule)
+            default = "" if setting.default is None else f"`{setting.default}`"
+            yield f"| `{setting.name}` | {default} | {note} {bounds}| {may} |"
+        yield ""
+
+
+def _bounds(rule: schema.SettingRule) -> str:
+    if rule.low is None and rule.high is None:
+        return ""
+    low = "" if rule.low is None else f"{rule.low:g}"
+    high = "" if rule.high is None else f"{rule.high:g}"
+    return f"({low}…{high}) " if high else f"(at least {low}) "
+
+
+def _attribute_docs(kind: type) -> dict[str, str]:
+    """The texts below the fields of a class, by field."""
+    (body,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[field.target.id] = str(text.value.value)
+    return found
+
+
+if __name__ == "__main__":
+    for place, page in pages().items():
+        sys.stdout.write(f"<!-- {place} -->\n{page}\n")
