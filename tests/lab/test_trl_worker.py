@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import trl_worker
+from lab import trl_trainers, trl_worker
 from lab.article.gsm8k import asked_of, learn_grpo
 from lab.article.settings import Gsm8kSettings, LearningSettings
 from lab.gsm8k import WordProblem
@@ -87,10 +87,10 @@ def _job(
 
 def test_a_prompt_gets_its_replies_in_the_order_in_which_they_were_recorded() -> None:
     steps = _attempts()
-    groups = trl_worker._by_prompt(steps)
+    groups = trl_trainers._by_prompt(steps)
     assert [len(replies) for replies in groups.values()] == [_REPLIES] * _TASKS
     first, second = (json.loads(key) for key in groups)
-    dealt = trl_worker._dealt([second, first, second], groups)
+    dealt = trl_trainers._dealt([second, first, second], groups)
     assert [step.id for step in dealt] == ["T1#0", "T0#0", "T1#1"]
 
 
@@ -137,7 +137,7 @@ _PROBLEMS = [
 def test_grpo_samples_replies_to_word_problems_and_leaves_an_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trl_worker, "final_number", lambda reply: Fraction(len(reply) % 2))
+    monkeypatch.setattr(trl_trainers, "final_number", lambda reply: Fraction(len(reply) % 2))
     (tmp_path / "model").mkdir()
     model = build_tiny_model(tmp_path / "model")
     asked = [asked_of(each, model="m") for each in _PROBLEMS]
