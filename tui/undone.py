@@ -51,7 +51,9 @@ def left_as_is(done: Restored) -> list[str]:
     if done.left_alone:
         lines.append(f"changed by others and left alone: {_few(done.left_alone)}")
     if done.not_held:
-        lines.append(f"ignored by git, too large to be kept, and as it is: {_few(done.not_held)}")
+        lines.append(
+            f"left as they are, since git ignores them and they are too large: {_few(done.not_held)}"
+        )
     return lines
 
 

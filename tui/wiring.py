@@ -158,7 +158,7 @@ def place_to_work(
         return where
     said = f"{display_safe(str(where.root))} {trouble}"
     if may_ask and sys.stdin.isatty() and sys.stdout.isatty():
-        click.echo(f"{said}. Its files would be copied to have undo, and be open to the model.")
+        click.echo(f"{said}. Its files would be copied for undo, and the model could read them.")
         if click.confirm("Work here all the same?", default=False):
             return where
     raise PlaceError(f"{said}; start in a project's own folder, or add --here to work here")

@@ -83,4 +83,4 @@ class Environment:
         try:
             write_atomically(self._cache, json.dumps(newest).encode())
         except (OSError, SourceFileError) as err:
-            self._say(f"what the libraries said was not kept: {err}")
+            self._say(f"the answers of the libraries were not saved: {err}")

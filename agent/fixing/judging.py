@@ -120,7 +120,7 @@ async def _looked_at_again(
     """A pass stands only if it holds in a fresh box: by luck alone, nothing is learned."""
     if judgement.verdict is not Verdict.PASS or seen_before.issuperset(judgement.solved):
         return judgement
-    emit(StageStarted("looking at the pass once more"))
+    emit(StageStarted("running the repaired tests once more"))
     held = await passing_again(runner, judgement.solved)
     if held is None or judgement.state is None:
         return judgement
@@ -162,7 +162,7 @@ def _unjudged(report: TestReport, before: str) -> Judgement | None:
     """UNKNOWN, with the reason why a run proves nothing of an edit; `before` ran without it."""
     if report.status is RunStatus.COMPLETE:
         return None
-    reason = f"with it, {_UNJUDGED[report.status]}"
+    reason = f"with the edit, {_UNJUDGED[report.status]}"
     if report.status is RunStatus.NO_TESTS:
         reason += f", while {before}"
     if facts := parse_output(report.output, subject=""):

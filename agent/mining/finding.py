@@ -246,7 +246,7 @@ async def _verified(ground: _Ground, candidate: ChangedFunction, way: _Way) -> R
         if report.status is not RunStatus.COMPLETE:
             return f"the run did not end: {report.status.value.replace('_', ' ')}"
         if not {item.id for item in report.red} & green:
-            return "its tests do not notice"
+            return "its tests pass all the same"
         state = await first_state(tree.runner, report)
         failing = tuple(item for item in state.red if item.id in green)
         if not failing:

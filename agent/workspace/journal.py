@@ -139,7 +139,7 @@ def _check(journal: Journal) -> None:
     for name in (*named, *keys):
         # JSON may hold anything, whatever the types say.
         if "\0" in name or os.fsencode(name) == b"":
-            raise ValueError("a name is none")
+            raise ValueError("a name is empty or holds a zero byte")
     if not all(re.fullmatch(r"[0-9a-f]{32}", key) for key in keys):
         raise ValueError("a turn has no key of ours")
     if not 0 <= journal.cursor <= len(journal.steps):

@@ -65,7 +65,7 @@ from tui.wiring import context
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     required=True,
-    help="Where everything is kept; a run that was cut off goes on there.",
+    help="Folder of all results; a run that was cut off goes on there.",
 )
 @JSON
 def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> int:

@@ -39,7 +39,9 @@ _BUDGET_S = 3600.0
 @click.option("--adapter", metavar="NAME", help="An adapter of this repository. [the bare model]")
 @click.option("--learn", "learns", is_flag=True, help="First learn from the older part.")
 @LIMIT
-@click.option("--budget", type=Budget(), metavar="TIME", help="Of each stage, e.g. 30m. [60m]")
+@click.option(
+    "--budget", type=Budget(), metavar="TIME", help="Limit of each stage, e.g. 30m. [60m]"
+)
 @MODEL
 @ENGINE
 @JSON

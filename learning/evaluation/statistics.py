@@ -84,7 +84,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
         ValueError: If there are fewer than `k` samples, or the counts contradict each other.
     """
     if not 0 <= correct <= samples:
-        raise ValueError(f"{correct} correct samples of {samples} cannot be.")
+        raise ValueError(f"There cannot be {correct} correct samples of {samples}.")
     if not 1 <= k <= samples:
         raise ValueError(f"pass@{k} needs at least {k} samples of each task, not {samples}.")
     subsets = math.comb(samples, k)
@@ -110,7 +110,7 @@ def wilson(successes: int, trials: int, *, confidence: float = 0.95) -> Interval
         ValueError: If the counts contradict each other.
     """
     if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} successes in {trials} trials cannot be.")
+        raise ValueError(f"There cannot be {successes} successes in {trials} trials.")
     if trials == 0:
         return Interval(0.0, 1.0)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -133,7 +133,7 @@ def sign_test(wins: int, losses: int, *, alternative: Alternative = "greater") -
         ValueError: If a count is negative.
     """
     if wins < 0 or losses < 0:
-        raise ValueError(f"{wins} wins and {losses} losses cannot be.")
+        raise ValueError(f"There cannot be {wins} wins and {losses} losses.")
     match alternative:
         case "greater":
             return _tail(wins + losses, wins)

@@ -148,7 +148,7 @@ def _check(manifest: AdapterManifest) -> None:
     for table in (manifest.config, manifest.files, manifest.report, manifest.decision):
         table.keys()
     if not 0 <= manifest.created_at < _LATEST_S:
-        raise ValueError("the time is none")
+        raise ValueError("the time is not a number of seconds")
 
 
 def sync(path: Path) -> None:

@@ -204,7 +204,7 @@ class _Gathered:
                 for report in self._buffers[index].feed(frame[2:]):
                     self._reports[index].append(report)
         else:
-            raise SandboxError("the warm box sent what is no answer")
+            raise SandboxError("the warm box sent no valid answer")
 
     def run(self, result: bytes) -> BoxRun:
         """Return all of it.
@@ -215,7 +215,7 @@ class _Gathered:
         try:
             return self._run(json.loads(result))
         except (ValueError, TypeError, KeyError) as error:
-            raise SandboxError("the warm box sent what is no answer") from error
+            raise SandboxError("the warm box sent no valid answer") from error
 
     def _run(self, said: dict[str, Any]) -> BoxRun:
         return BoxRun(

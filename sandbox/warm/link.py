@@ -74,7 +74,7 @@ class Link:
                 else:
                     self._frames.extend(self._buffer.feed(piece))
         except (FramingError, FrameError) as error:
-            raise SandboxError(f"the warm box sent what is no answer: {error}") from error
+            raise SandboxError(f"the warm box sent no valid answer: {error}") from error
 
     def _wait(self, events: int, deadline: float) -> None:
         if time.monotonic() > deadline:

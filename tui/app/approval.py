@@ -25,8 +25,8 @@ from tui.show.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
 _TITLES = {
     "edit": "Write this change?",
     "command": "Run this command in the sandbox?",
-    "network build": "Let this be built with a network?",
-    "masked copy": "Let a copy without the secrets into the sandbox?",
+    "network build": "Build this with a network?",
+    "masked copy": "Copy this into the sandbox, with placeholders for its secrets?",
 }
 _NO = "the user said no"
 

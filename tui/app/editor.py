@@ -40,7 +40,7 @@ def place(root: Path, file: str) -> Path:
     """
     path = (root / file).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise EditorError(f"{file} is no file of this repository")
+        raise EditorError(f"{file} is not a file of this repository")
     return path
 
 

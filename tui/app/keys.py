@@ -71,8 +71,8 @@ def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:
     if wrong:
         names = ", ".join(sorted(known))
         raise ValueError(
-            f"{path}: the table [keys] has {wrong[0]!r}, which is none of {names} with a key as"
-            " text; the usual keys are in use"
+            f"{path}: {wrong[0]!r} in the table [keys] is not usable; it takes {names}, each with a"
+            " key as text; the usual keys are in use"
         )
     return {name: str(key) for name, key in entries}
 

@@ -103,7 +103,9 @@ def use(*, name: str) -> None:
     """Use this adapter from the next reply on; the name `base` means the bare base model."""
     used = library.use(context().library, name)
     if used:
-        click.echo(f"{used} is in use from the next reply on; `elagent adapters rollback`")
+        click.echo(
+            f"{used} is in use from the next reply on; `elagent adapters rollback` goes back"
+        )
     else:
         click.echo("the bare base model is in use")
 

@@ -61,9 +61,14 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 @click.command(help="Turn what was captured here into an adapter, and decide whether to use it.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option(
-    "--max-examples", type=click.IntRange(min=1), metavar="N", help="Experiences in a round. [8]"
+    "--max-examples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most experiences in a round. [8]",
 )
-@click.option("--max-tokens", type=click.IntRange(min=32), metavar="N", help="An example. [512]")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=32), metavar="N", help="Longest example. [512]"
+)
 @click.option(
     "--budget",
     type=Budget(),
@@ -72,7 +77,9 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
 )
 @click.option("--no-trial", is_flag=True, help="Keep the adapter in shadow, untried.")
 @click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")
-@click.option("--types", type=Types(), metavar="LIST", help=f"Any of {','.join(_TYPES)}. [all]")
+@click.option(
+    "--types", type=Types(), metavar="LIST", help=f"Kinds to learn from: {','.join(_TYPES)}. [all]"
+)
 @click.option(
     "--self-play", is_flag=True, help="First retry failures that nobody fixed, in a copy."
 )

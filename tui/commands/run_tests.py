@@ -32,7 +32,7 @@ _WORST_FIRST = (_RED, _ENVIRONMENT)
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--fix", "repair", is_flag=True, help="Let the model repair what fails.")
-@click.option("--max-attempts", type=click.IntRange(1, 50), help="For each failing test. [3]")
+@click.option("--max-attempts", type=click.IntRange(1, 50), help="Tries at each failing test. [3]")
 @click.option("--command", metavar="CMD", help="The test command, if it is not detected.")
 @click.option("--allow-test-edits", is_flag=True, help="With --fix: tests may be edited too.")
 @click.option(
@@ -42,13 +42,15 @@ _WORST_FIRST = (_RED, _ENVIRONMENT)
 )
 @click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
 @click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
-@click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="For one run. [120]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), metavar="S", help="Limit of one run. [120]"
+)
 @click.option(
     "--mask-secrets",
     is_flag=True,
-    help="Let copies of test files in that seem to hold secrets, with placeholders for these.",
+    help="Let in copies of test files that seem to hold secrets, with placeholders for these.",
 )
-@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
+@click.option("--here", is_flag=True, help="Work even if PATH is a home or no project.")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON lines.")
 def run_tests(
     *,

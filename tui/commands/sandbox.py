@@ -78,7 +78,7 @@ def list_() -> None:
     type=click.IntRange(min=1, max=100_000),
     default=20,
     show_default=True,
-    help="How many runs to show.",
+    help="Number of runs to show.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def runs(*, limit: int, as_json: bool) -> None:
@@ -110,7 +110,7 @@ def runs(*, limit: int, as_json: bool) -> None:
     type=click.IntRange(min=0),
     default=3,
     show_default=True,
-    help="How many images with project dependencies to keep.",
+    help="Number of images with project dependencies to keep.",
 )
 def prune(*, keep: int) -> None:
     """Remove old images, and boxes whose session is gone."""
@@ -135,7 +135,7 @@ def prune(*, keep: int) -> None:
     show_default=True,
     help="Ask before each file is written, or write all of them.",
 )
-@click.option("--here", is_flag=True, help="Even if this is a home or no project.")
+@click.option("--here", is_flag=True, help="Work even if this is a home or no project.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode, here: bool) -> int:
     """Run COMMAND in a box, on a copy of this repository's files, as its tests would run.
@@ -176,7 +176,7 @@ async def _run(
 
 @sandbox.command("shell")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
+@click.option("--here", is_flag=True, help="Work even if PATH is a home or no project.")
 def shell(*, path: Path, here: bool) -> int:
     """Open a shell in a box that holds a copy of the files of PATH; changes are discarded."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -37,7 +37,7 @@ def _report(what: str, done: Restored) -> None:
 @click.command(help="Put the files back as they were before the last change that elagent made.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option(
-    "--force", is_flag=True, help="Even where files changed since; `redo` brings it back."
+    "--force", is_flag=True, help="Also undo files that changed since; `redo` brings it back."
 )
 def undo(*, path: Path, force: bool) -> None:
     _report("undone", _workspace(path).undo(force=force))
@@ -45,7 +45,7 @@ def undo(*, path: Path, force: bool) -> None:
 
 @click.command(help="Take back the last undo.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--force", is_flag=True, help="Even where files changed since.")
+@click.option("--force", is_flag=True, help="Also redo files that changed since.")
 def redo(*, path: Path, force: bool) -> None:
     _report("redone", _workspace(path).redo(force=force))
 

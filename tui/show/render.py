@@ -115,7 +115,7 @@ def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
         case ChangeChosen(path, line, kind, origin, others):
             count = f"{len(others) + 1} changes pass" if others else "a change passes"
             said = f"{count}; kept to be judged: {path}:{line} {kind} ({origin})"
-            return "\n".join(map(display_safe, [said, *(f"passes, too: {o}" for o in others)]))
+            return "\n".join(map(display_safe, [said, *(f"also passes: {o}" for o in others)]))
         case _:
             assert_never(event)
 
@@ -229,7 +229,7 @@ def _red_line(same: Sequence[TestResult], flaky: Sequence[str]) -> Text:
     label = "flaky " if result.id in flaky else ""
     head = (f"{label}{result.outcome.value}: ", "bold red")
     message = display_safe(result.message).strip().splitlines()
-    who = display_safe(result.id) if len(same) == 1 else f"{len(same)} tests alike"
+    who = display_safe(result.id) if len(same) == 1 else f"{len(same)} tests in the same way"
     text = Text.assemble(head, (who, "bold"), display_safe(place))
     if message:
         text.append(f"\n  {message[0][:300]}")

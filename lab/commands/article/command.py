@@ -122,8 +122,8 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
 
 
 @_experiment("gsm8k", "3: word problems with a chain of thought, learned from explanations.")
-@data_file(f"{WORD_PROBLEMS}: what is learned from.", "--train", missing=NO_WORD_PROBLEMS)
-@data_file(f"{WORD_PROBLEMS}: what is measured.", "--test", missing=NO_WORD_PROBLEMS)
+@data_file(f"{WORD_PROBLEMS}, to learn from.", "--train", missing=NO_WORD_PROBLEMS)
+@data_file(f"{WORD_PROBLEMS}, to be measured on.", "--test", missing=NO_WORD_PROBLEMS)
 def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Started:
     settings = _checked(config, Gsm8kSettings, gsm8k_arms.arms_of)
     learn, measure = (

@@ -624,14 +624,14 @@ async def test_a_refusal_leaves_the_other_tests_to_be_repaired(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("status", "output", "said"),
     [
-        (RunStatus.NO_TESTS, "", "with it, no test is found any more, while 3 ran before"),
-        (RunStatus.TIMEOUT, "", "with it, the tests ran into their time limit"),
+        (RunStatus.NO_TESTS, "", "with the edit, no test is found any more, while 3 ran before"),
+        (RunStatus.TIMEOUT, "", "with the edit, the tests ran into their time limit"),
         (
             RunStatus.SETUP_FAILED,
             "Traceback (most recent call last):\n"
             '  File "/home/conftest.py", line 1, in <module>\n    import flags\n'
             "NameError: name 'tru' is not defined\n",
-            "with it, the project could not be set up for its tests (",
+            "with the edit, the project could not be set up for its tests (",
         ),
     ],
 )

@@ -98,7 +98,7 @@ def test_red_tests_of_one_cause_are_told_once() -> None:
     run = replace(report(), results=(*same[:90], other, *same[90:]))
     lines = shown(TestsFinished(run), width=200).splitlines()
     assert lines == [
-        "error: 182 tests alike",
+        "error: 182 tests in the same way",
         "  No module named 'yaml'",
         "  t.py::test_0, t.py::test_1, t.py::test_2 and 179 more",
         "error: t.py::other [0.py]",
@@ -146,7 +146,7 @@ def test_the_search_says_where_it_looks_what_passes_and_what_else_would() -> Non
         "58 small changes tried (template), 2 pass",
         "60 small changes tried (infill, 71 tokens), 1 pass",
         "2 changes pass; kept to be judged: pricing.py:12 > to >= (template)",
-        "passes, too: pricing.py:12 n to n + 1",
+        "also passes: pricing.py:12 n to n + 1",
     ]
 
 

@@ -59,7 +59,7 @@ def decide(settings: LearnSettings, now: Conditions) -> LearnerAction:
     if not settings.background:
         reason = "off (learn.background); /learn runs a round"
     elif now.given_up:
-        reason = "the last round made nothing; /learn tries again"
+        reason = "the last round made no adapter; /learn tries again"
     elif missing > 0 and not now.to_retry:
         reason = f"starts after {missing} more verified experiences"
     elif now.trouble:

@@ -69,7 +69,7 @@ class TestsBlock(EntryBlock):
         flaky = "flaky " if result.id in self._event.flaky else ""
         label = Text.assemble(
             (f"{flaky}{result.outcome.value} ", "bold red"),
-            (_short(result.id) if len(same) == 1 else f"{len(same)} tests alike", "bold"),
+            (_short(result.id) if len(same) == 1 else f"{len(same)} tests in the same way", "bold"),
             _where(result.file, result.line),
         )
         place = CodeLine(result.file, result.line) if result.file else None
