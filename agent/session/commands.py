@@ -10,9 +10,12 @@ from agent.approval import Approver
 from agent.events import OutputChunk, TurnEnding, TurnFinished
 from agent.session.edits import SessionEdits
 from agent.streaming import Emit
-from agent.testing.execution import ending_in_words, exit_code_of
 from agent.workspace.bringing import bring_back, declare
+from sandbox.box.contract import Ending, Execution
 from sandbox.host.children import in_thread
+
+_EXIT_TIMEOUT = 124
+_EXIT_KILLED = 137
 
 
 async def run_command(
@@ -47,6 +50,22 @@ async def run_command(
             found = execution.collected
             left = await bring_back(declared, found, decide=approver.decide, emit=emit)
     complete = execution.succeeded and not left
-    message = f"did not come back: {', '.join(left)}" if left else ending_in_words(execution)
+    message = f"did not come back: {', '.join(left)}" if left else _ending_in_words(execution)
     ending = TurnEnding.DONE if complete else TurnEnding.FAILED
-    emit(TurnFinished(message, ending, exit_code_of(execution) or int(bool(left))))
+    emit(TurnFinished(message, ending, _exit_code_of(execution) or int(bool(left))))
+
+
+def _exit_code_of(execution: Execution) -> int:
+    """The exit code that a shell would give for it: 128 and the signal, 124 after a time limit."""
+    if execution.exit_code is None:
+        return _EXIT_TIMEOUT if execution.ending is Ending.TIMEOUT else _EXIT_KILLED
+    return execution.exit_code if execution.exit_code >= 0 else 128 - execution.exit_code
+
+
+def _ending_in_words(execution: Execution) -> str:
+    """The end of a command in two or three words."""
+    if execution.succeeded:
+        return "done"
+    if execution.exit_code is None:
+        return f"ended: {execution.ending.value.replace('_', ' ')}"
+    return f"exit code {execution.exit_code}"
