@@ -9,17 +9,20 @@ adapter/                        the result: a complete adapter folder, or absent
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from learning.contexts.use import ApiUse, first_difference, use_from
 from learning.errors import LearningError
 from learning.experience.codec import ExperienceFormatError, decode, encode
 from learning.model.catalog import ModelIdentity
 from learning.promotion.manifest import sync
-from learning.records import Experience
+from learning.records import Action, Experience, Message, Trust, Verdict
 from learning.training.rules import LearningRule, rule_from, rule_record
 
 _EXAMPLES = "examples.jsonl"
@@ -44,11 +47,21 @@ class ExampleKind(StrEnum):
     """Learn a verified fix at the prompt that had led to the failure."""
     FIRST_TRY = "first_try"
     """Learn a verified fix at its own prompt."""
+    API_PAIR = "api_pair"
+    """Learn a verified use of an API that changed, and prefer it to its stale twin."""
+    API_ANCHOR = "api_anchor"
+    """Stay as good at a call of the same library that did not change."""
+    OWN_PASS = "own_pass"  # noqa: S105 - not a password
+    """Stay as good at other work that the model did right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One training example: `step` gives the prompt; `fix`, if any, gives the right action."""
+    """One training example: `step` gives the prompt; `fix`, if any, gives the right action.
+
+    Rows about an API (`API_PAIR`, `API_ANCHOR`, `OWN_PASS`) have no `fix`: the chosen completion is the
+    text of the step's action, and `use` says where in it the API stands and what its stale twin is.
+    """
 
     kind: ExampleKind
     step: Experience
@@ -56,9 +69,24 @@ class Example:
     weight: float = 1.0
     read_evidence: bool = True
     """True if the model was shown to profit from such evidence in its context (see `capability`)."""
+    use: ApiUse | None = None
+
+    @property
+    def chosen(self) -> str:
+        """The completion to learn."""
+        return (self.fix or self.step).action.text
+
+    @property
+    def differs_at(self) -> int | None:
+        """Index of the chosen completion's first character that its stale twin has not; None without one."""
+        if self.use is None or not self.use.stale:
+            return None
+        return first_difference(self.chosen, self.use.stale)
 
     @property
     def experience_ids(self) -> tuple[str, ...]:
+        if self.use is not None:
+            return self.use.experiences
         return (self.step.id,) if self.fix is None else (self.step.id, self.fix.id)
 
     @property
@@ -68,6 +96,23 @@ class Example:
         said = sum(len(message.content) for message in self.step.messages)
         told = len(prompt.prompt_ids) or said // _CHARACTERS_A_TOKEN
         return told + (len(action.token_ids) or len(action.text) // _CHARACTERS_A_TOKEN)
+
+
+def api_example(
+    kind: ExampleKind, use: ApiUse, *, messages: Sequence[Message], chosen: str, model: str
+) -> Example:
+    """A row about an API: a prompt, the completion to learn, and what is known about it.
+
+    Token ids are made when the row is prepared: no model wrote the completion at this prompt.
+    """
+    said = "\0".join((use.api, *(message.content for message in messages), chosen))
+    action = Action(text=chosen, model=model, adapter=None)
+    step = replace(
+        Experience.draft(messages, action, Verdict.PASS),
+        id=f"use-{hashlib.sha256(said.encode()).hexdigest()[:16]}",
+        trust=Trust.HARDENED,
+    )
+    return Example(kind=kind, step=step, use=use)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,15 +256,17 @@ def _example_record(example: Example) -> dict[str, object]:
         "fix": None if example.fix is None else encode(example.fix),
         "weight": example.weight,
         "read_evidence": example.read_evidence,
+        "use": None if example.use is None else dataclasses.asdict(example.use),
     }
 
 
-def _example(record: dict[str, str | float | None]) -> Example:
-    fix = record["fix"]
+def _example(record: dict[str, Any]) -> Example:
+    fix, use = record["fix"], record.get("use")
     return Example(
         kind=ExampleKind(str(record["kind"])),
         step=decode(str(record["step"])),
         fix=None if fix is None else decode(str(fix)),
         weight=float(record["weight"] or 0.0),
         read_evidence=bool(record["read_evidence"]),
+        use=None if use is None else use_from(use),
     )

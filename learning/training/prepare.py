@@ -122,13 +122,14 @@ def prepare(
 
 
 def _encoded(example: Example, chat: Format) -> Example:
-    """The example with token ids for changes that a search found, whose replies no model made."""
-    fix = _with_ids(example.fix, chat) if example.fix is not None else None
-    return replace(example, step=_with_ids(example.step, chat), fix=fix)
+    """The example with token ids for changes that a search found and for rows about an API."""
+    made = example.use is not None
+    fix = _with_ids(example.fix, chat, made=made) if example.fix is not None else None
+    return replace(example, step=_with_ids(example.step, chat, made=made), fix=fix)
 
 
-def _with_ids(experience: Experience, chat: Format) -> Experience:
-    if experience.action.token_ids or not experience.was_searched:
+def _with_ids(experience: Experience, chat: Format, *, made: bool) -> Experience:
+    if experience.action.token_ids or not (made or experience.was_searched):
         return experience
     action = replace(
         experience.action,
