@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from agent.rounds.trial.program_judge import Judge, ProgramJudge, judge_all, program_limits
@@ -92,28 +93,36 @@ class Verified:
 
 
 def drift_prompt(task: DriftTask, *, note: str = "") -> Prompt:
-    """The task as a chat; `note` is what a retry is told beside it."""
+    """The task as a chat; `note` is told beside it."""
     text = Template(words("drift")).substitute(library=task.library, head=task.head, ask=task.ask)
     return Prompt(messages=(Message(role="user", content=text + note),))
 
 
 def prompts_digest() -> str:
     """Digest of every word that is added to a task in any arm."""
-    names = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints")
+    names = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints", "drift_told")
     return hashlib.sha256("\0".join(map(words, names)).encode()).hexdigest()
 
 
 def drift_tasks(
-    tasks: Iterable[DriftTask], judge: Judge, outdated_errors: Mapping[str, str]
+    tasks: Iterable[DriftTask],
+    judge: Judge,
+    outdated_errors: Mapping[str, str],
+    *,
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Task]:
     """Drift tasks as tasks of an evaluation.
 
     `outdated_errors` are the errors of the outdated idioms, by task; an error like them is a stale one.
+    `notes` are told before the first attempt, by task.
     """
-    return [_task(task, judge, outdated_errors.get(task.id, "")) for task in tasks]
+    return [
+        _task(task, judge, outdated_errors.get(task.id, ""), notes.get(task.id, ""))
+        for task in tasks
+    ]
 
 
-def _task(task: DriftTask, judge: Judge, outdated_error: str) -> Task:
+def _task(task: DriftTask, judge: Judge, outdated_error: str, note: str) -> Task:
     programs = ProgramJudge(judge, task.id, _check_task(task, task.reference))
 
     async def judged(reply: Generated) -> Judged:
@@ -134,7 +143,7 @@ def _task(task: DriftTask, judge: Judge, outdated_error: str) -> Task:
 
     return Task(
         id=task.id,
-        prompt=drift_prompt(task),
+        prompt=drift_prompt(task, note=note),
         judge=judged,
         check_reference=programs.check_reference,
         split=task.split,

@@ -21,7 +21,7 @@ from learning.evaluation.task import Generated, Generator, Judged, Task
 from learning.evidence.judge import exception_in
 from learning.records import Sampling
 
-Arm = Literal["base", "neutral", "errors", "facts", "both", "hints"]
+Arm = Literal["base", "told", "neutral", "errors", "facts", "both", "hints"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 RETRY_TEMPERATURE = 0.8
 """Temperature of retries where there are several: greedy ones would all be the same."""
@@ -57,6 +57,7 @@ async def run_drift(
     tries: int = 1,
     samples: int = 1,
     outdated_errors: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}),
     on_row: OnRow[Sample] = silent,
     on_rollouts: OnRollouts = lambda _task, _rollouts: None,
 ) -> dict[SampleKey, Sample]:
@@ -64,14 +65,14 @@ async def run_drift(
 
     There are up to `tries` retries, up to the first that passes, each told what all failures before it
     have taught; several are sampled at `RETRY_TEMPERATURE`. `outdated_errors` are the errors of the
-    tasks' outdated idioms, by task.
+    tasks' outdated idioms, by task; `notes` are told before the first attempt, by task.
 
     Raises:
         EvaluationError: If the verdicts cannot be had, or a reference solution fails here.
         ModelError: If the model does not answer.
     """
     by_id = {task.id: task for task in tasks}
-    judged = {task.id: task for task in drift_tasks(tasks, judge, outdated_errors)}
+    judged = {task.id: task for task in drift_tasks(tasks, judge, outdated_errors, notes=notes)}
     given = file.manifest.sampling
 
     async def make(key: SampleKey) -> Sample:

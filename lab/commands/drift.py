@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import re
@@ -48,7 +49,14 @@ from lab.drift_arms import (
     tell_neutral,
 )
 from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
-from lab.drift_set import DRIFT_LIMITS, drift_image, load_tasks, outdated_errors, tasks_digest
+from lab.drift_set import (
+    DRIFT_LIMITS,
+    drift_image,
+    load_tasks,
+    outdated_errors,
+    tasks_digest,
+    told_notes,
+)
 from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
 from learning.evaluation.samples import Sample, SampleFile
@@ -94,6 +102,7 @@ _PLACE = re.compile(r" \(/[^)\s]+\)")
     show_default=True,
     help=f"{', '.join(shipped_sets())}, or a folder with tasks/*.toml and requirements.txt.",
 )
+@click.option("--ids", default="*", metavar="GLOB", help="Only tasks whose id is like this. [*]")
 @click.option("--verify", "only_verify", is_flag=True, help="Check the tasks themselves; no model.")
 @JSON
 def drift(
@@ -108,13 +117,15 @@ def drift(
     seed: int,
     limit: int | None,
     folder: Path,
+    ids: str,
     only_verify: bool,
     as_json: bool,
 ) -> int:
     if record and split != "experience":
         raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
     where, every = choice.where, load_tasks(folder)
-    tasks = [task for task in every if split in ("all", task.split)][:limit]
+    chosen = [task for task in every if split in ("all", task.split)]
+    tasks = [task for task in chosen if fnmatch.fnmatchcase(task.id, ids)][:limit]
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     if only_verify:
@@ -128,12 +139,13 @@ def drift(
         tasks=tasks,
         data_sha256=tasks_digest(every),
         errors=outdated_errors(folder),
+        notes=told_notes(folder, tasks) if arm == "told" else {},
         image=image,
     )
     with Meter() as meter:
         file = run_async(run.measure(meter))
-    ids = {task.id for task in tasks}
-    samples = [sample for sample in file.read().values() if sample.task_id in ids]
+    asked = {task.id for task in tasks}
+    samples = [sample for sample in file.read().values() if sample.task_id in asked]
     show(file, samples, of_tasks=len(tasks), as_json=as_json)
     if not as_json:
         click.echo(_stale_line(samples))
@@ -153,6 +165,8 @@ class DriftRun:
     data_sha256: str
     """Digest of every task of the set, also those that are left out."""
     errors: Mapping[str, str]
+    notes: Mapping[str, str]
+    """Notes that are told before the first attempt, by task."""
     image: Image
 
     async def measure(self, meter: Meter) -> SampleFile:
@@ -169,6 +183,7 @@ class DriftRun:
                 tell=await self._tell(stack, store),
                 tries=self.tries,
                 outdated_errors=self.errors,
+                notes=self.notes,
                 on_row=progress(_attempts_words),
                 on_rollouts=self._recorder(store if self.record else None, subject),
             )
@@ -179,6 +194,8 @@ class DriftRun:
     ) -> AbstractAsyncContextManager[tuple[EvaluatedModel, SampleFile]]:
         # A run never goes on with results that were made under another wording of the facts.
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both") else {}
+        if self.notes:
+            versions["notes"] = hashlib.sha256(repr(self.notes).encode()).hexdigest()[:16]
         return self.choice.results(
             meter,
             suite="drift",
@@ -207,7 +224,7 @@ class DriftRun:
     async def _tell(self, stack: AsyncExitStack, store: ExperienceStore | None) -> Tell | None:
         """The notes that retries are given in this arm; None where there are no retries."""
         match self.arm:
-            case "base":
+            case "base" | "told":
                 return None
             case "neutral":
                 return tell_neutral

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.drift import drift_prompt, is_stale_error
-from lab.drift_set import load_tasks, outdated_errors
+from lab.drift_set import MOST_PER_CHANGE, load_tasks, outdated_errors, told_notes
 from learning.evaluation.rows import DataError
 
 EXAMPLES = Path(__file__).parents[2] / "lab" / "data"
@@ -39,8 +39,8 @@ def test_there_are_enough_tasks_over_enough_changes() -> None:
     halves = Counter(task.split for task in TASKS)
     assert len(TASKS) >= 120
     assert len(changes) >= 30
-    assert max(changes.values()) <= 4
-    assert abs(halves["experience"] - halves["held-out"]) <= 1
+    assert max(changes.values()) <= MOST_PER_CHANGE
+    assert halves["held-out"] >= 140 + halves["experience"]
 
 
 def test_the_libraries_are_those_that_people_use_in_applications_and_tools() -> None:
@@ -72,6 +72,22 @@ def test_no_prompt_shows_the_check() -> None:
         words = drift_prompt(task).messages[0].content
         assert task.check.strip() not in words
         assert task.ask in words
+
+
+def test_what_is_told_names_the_right_api_of_every_change() -> None:
+    told = told_notes(FOLDERS[0], TASKS)
+    assert told.keys() == {task.id for task in TASKS}
+    assert "np.trapezoid(" in told["numpy-trapezoid-2"]
+    assert drift_prompt(TASKS[0], note="xyz").messages[0].content.endswith("xyz")
+
+
+def test_a_change_of_which_nothing_is_told_is_named(tmp_path: Path) -> None:
+    tasks = load_tasks(write(tmp_path, TASK))
+    with pytest.raises(DataError, match="cannot be read"):
+        told_notes(tmp_path, tasks)
+    (tmp_path / "told.toml").write_text('"other" = "x"\n', encoding="utf-8")
+    with pytest.raises(DataError, match="old -> new"):
+        told_notes(tmp_path, tasks)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -111,12 +127,12 @@ def test_an_id_is_used_once(tmp_path: Path) -> None:
         load_tasks(write(tmp_path, twice))
 
 
-def test_a_change_has_at_most_four_tasks(tmp_path: Path) -> None:
+def test_a_change_has_a_few_tasks_at_most(tmp_path: Path) -> None:
     body = TASK.split('library = "polars"')[1]
     many = 'library = "polars"' + "".join(
-        body.replace('"one"', f'"task-{number}"') for number in range(5)
+        body.replace('"one"', f'"task-{number}"') for number in range(MOST_PER_CHANGE + 1)
     )
-    with pytest.raises(DataError, match="More than 4"):
+    with pytest.raises(DataError, match="More than 5"):
         load_tasks(write(tmp_path, many))
 
 

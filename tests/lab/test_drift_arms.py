@@ -72,6 +72,15 @@ async def ask(rollout: DriftRollout) -> list[str]:
     return ["polars 2: DataFrame.group_by(*by)"]
 
 
+async def test_a_note_is_told_before_the_first_attempt(tmp_path: Path) -> None:
+    judge = FakeJudge(verdict=honest, note=ERROR)
+    found = await run_drift(
+        *([TASK], FakeGenerator(answer=learns), judge, file_in(tmp_path)),
+        notes={TASK.id: "\nwrite group_by\n"},
+    )
+    assert (found["t", 0].sanitised_verdict, found["t", 0].attempts) == ("pass", 1)
+
+
 async def test_without_help_there_is_one_attempt(tmp_path: Path) -> None:
     judge = FakeJudge(verdict=honest, note=ERROR)
     found = await run_drift([TASK], FakeGenerator(answer=learns), judge, file_in(tmp_path))
