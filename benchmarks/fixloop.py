@@ -24,27 +24,20 @@ import asyncio
 import itertools
 import json
 import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent.advice.gathering import Advisor
 from agent.advice.lessons import RepairLesson, lessons_of
-from agent.events import AttemptStarted, ChangesTried, FixFinished, ReplyFinished, StageStarted
-from agent.fixing.fix import FixOptions, fix
-from agent.model.protocol import GapFiller, Model, ModelError
+from agent.fixing.fix import FixOptions
+from agent.model.protocol import Model, ModelError
 from agent.model.serving import connect
-from agent.paths import Paths, from_environ, make_private
+from agent.paths import Paths, from_environ
 from agent.session.capture import Recorder
 from agent.settings.schema import ModelSettings, SandboxSettings
-from agent.testing.opening import open_project
-from agent.testing.project import ProjectTests
-from agent.workspace.workspace import Workspace
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
+from lab.repairing import Workbench, repair_project
 from learning.evaluation.statistics import sign_test, wilson
 from learning.experience.store import ExperienceStore
 from sandbox.box.contract import SandboxError
@@ -111,111 +104,33 @@ async def run_task(
         SandboxError: If the sandbox gives no answer.
         ModelError: If the model gives none.
     """
-    with tempfile.TemporaryDirectory(prefix="fixloop-") as folder:
-        root = Path(folder, mutation.package)
-        build(root, mutation)
-        _commit(root)
-        workspace = Workspace(root, Path(folder, "state", "shadow.git"))
-        async with open_project(
-            workspace,
-            settings=sandbox,
-            state_dir=make_private(paths.sandbox),
-            session=f"fixloop-{os.getpid()}-{time.time_ns()}",
-        ) as project:
-            return await _repaired(
-                mutation,
-                arm,
-                model,
-                project=project,
-                workspace=workspace,
-                store=store,
-                facts=Path(folder, "state", "facts.json"),
-            )
-
-
-async def _repaired(
-    mutation: Mutation,
-    arm: Arm,
-    model: Model,
-    *,
-    project: ProjectTests,
-    workspace: Workspace,
-    store: ExperienceStore,
-    facts: Path,
-) -> Row:
-    tests = _test_files(workspace.root)
-    before = await project.run()
-    advisor = Advisor(
-        environment=project.environment(facts) if arm.facts else None,
-        lessons=lambda: _other_lessons(store, mutation) if arm.hints else (),
-    )
-    attempts = candidates = prompt_tokens = completion_tokens = 0
-    searched: ChangesTried | None = None
-    at_once = True
-    reason = ""
-    started = time.monotonic()
-    async for event in fix(
-        root=workspace.root,
-        files=workspace.list_files(),
-        runner=project,
-        model=model,
-        options=FixOptions(max_attempts=arm.attempts, search_s=arm.search_s, infill=arm.infill),
-        tester=project if arm.search_s else None,
-        filler=model if isinstance(model, GapFiller) else None,
+    options = FixOptions(max_attempts=arm.attempts, search_s=arm.search_s, infill=arm.infill)
+    done = await repair_project(
+        lambda root: build(root, mutation),
+        Workbench(model=model, paths=paths, sandbox=sandbox, options=options, facts=arm.facts),
         recorder=Recorder(store, repository=mutation.package, session=mutation.id),
-        advise=advisor.for_test if arm.facts or arm.hints else None,
-    ):
-        match event:
-            case AttemptStarted():
-                attempts += 1
-                at_once = at_once and event.attempt == 1
-            case ChangesTried(tried, _, _, tokens):
-                candidates += tried - (searched.tried if searched else 0)
-                completion_tokens += tokens - (searched.tokens if searched else 0)
-                searched = event
-            case StageStarted(text) if text.startswith("looking for the place"):
-                searched = None
-            case ReplyFinished():
-                prompt_tokens += event.prompt_tokens
-                completion_tokens += event.completion_tokens
-            case FixFinished():
-                reason = event.reason
-            case _:
-                pass
-    seconds = time.monotonic() - started
-    after = await project.run()
-    same_tests = _test_files(workspace.root) == tests
+        lessons=(lambda: _other_lessons(store, mutation)) if arm.hints else None,
+    )
     return Row(
         task=mutation.id,
         kind=mutation.kind,
         arm=arm.name,
         model=model.name,
-        solved=(solved := after.all_green and same_tests),
-        at_once=solved and at_once,
-        never_worse=before.passed_ids <= after.passed_ids and same_tests,
-        attempts=attempts,
-        candidates=candidates,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        seconds=round(seconds, 1),
-        reason=reason,
+        solved=done.all_green,
+        at_once=done.all_green and done.at_once,
+        never_worse=done.never_worse,
+        attempts=done.attempts,
+        candidates=done.changes,
+        prompt_tokens=done.prompt_tokens,
+        completion_tokens=done.completion_tokens,
+        seconds=done.seconds,
+        reason=done.reason,
     )
 
 
 def _other_lessons(store: ExperienceStore, mutation: Mutation) -> tuple[RepairLesson, ...]:
     """What was learned from other tasks: the answer to this one is not among them."""
     return lessons_of(item for item in store.list() if item.session != mutation.id)
-
-
-def _commit(root: Path) -> None:
-    """Make the folder a repository with one commit: that is what says which tests are the user's."""
-    identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
-    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "Broken"]):
-        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)  # noqa: S607
-
-
-def _test_files(root: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((root / "tests").glob("*.py"))}
 
 
 def read_rows(out: Path) -> list[dict[str, object]]:
