@@ -11,6 +11,7 @@ from lab.commands.baselines import baselines
 from lab.commands.drift import drift
 from lab.commands.gsm8k import gsm8k
 from lab.commands.humaneval import humaneval
+from lab.commands.humanevalfix import humanevalfix
 from lab.commands.mmlu import mmlu
 from lab.commands.options import HTML, JSON, SEED
 from lab.commands.progress import say
@@ -58,6 +59,6 @@ def _task_scores(folder: Path, manifest: ResultManifest, *, raw: bool) -> dict[s
     return task_means(read_samples(folder).values(), raw=raw)
 
 
-for command in (humaneval, drift, baselines, repo, capability, mmlu, gsm8k, article):
+for command in (humaneval, humanevalfix, drift, baselines, repo, capability, mmlu, gsm8k, article):
     evaluation.add_command(command)
 eval = evaluation  # noqa: A001 - the command line finds a command by its name

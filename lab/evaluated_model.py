@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.model.serving import connect
+from agent.model.protocol import Model
+from agent.model.serving import AdapterFolder, connect
 from agent.paths import Paths
 from agent.rounds.trial.program_judge import EvaluationError
 from agent.rounds.trial.regression import RemoteModel
@@ -26,6 +27,8 @@ class EvaluatedModel:
     weights_sha256: str
     adapter: str | None
     versions: Mapping[str, str]
+    asked: Model | None = None
+    """The model behind its server; None where it is loaded into this process."""
 
 
 @asynccontextmanager
@@ -36,9 +39,12 @@ async def open_subject(
     launcher: Sequence[str],
     environ: Mapping[str, str],
     adapter: tuple[str, Path] | None = None,
+    served: bool = False,
     say: Callable[[str], None] = lambda _text: None,
 ) -> AsyncIterator[EvaluatedModel]:
     """The model that the settings name, ready to be evaluated, while in the context.
+
+    With `served` it is asked through elagent's own server, as in a session.
 
     Raises:
         ModelError: If it cannot be had.
@@ -61,10 +67,30 @@ async def open_subject(
                 weights_sha256="",
                 adapter=None,
                 versions={"server": settings.base_url},
+                asked=model,
             )
         return
     installed = resolve(settings.name, paths.models)
     say(f"loading {installed.name}")
+    if served:
+        async with connect(
+            settings.name,
+            paths=paths,
+            settings=settings,
+            launcher=launcher,
+            environ=environ,
+            adapter=AdapterFolder(name=adapter[0], folder=adapter[1]) if adapter else None,
+            on_notice=say,
+        ) as model:
+            yield EvaluatedModel(
+                generator=RemoteModel(model),
+                name=installed.name,
+                weights_sha256=installed.identity.weights_sha256,
+                adapter=model.adapter,
+                versions={"engine": f"server, {settings.engine}"},
+                asked=model,
+            )
+        return
     with LocalModel(
         installed,
         engine=settings.engine,

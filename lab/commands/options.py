@@ -122,15 +122,14 @@ class ModelChoice:
     adapter: str | None
     out: Path | None
 
-    def subject(self) -> AbstractAsyncContextManager[EvaluatedModel]:
-        """The model, ready to be asked.
+    def subject(self, *, served: bool = False) -> AbstractAsyncContextManager[EvaluatedModel]:
+        """The model, ready to be asked; with `served` through elagent's own server.
 
         Raises:
             AdapterMissingError: If there is no such adapter.
         """
-        return subject(
-            self.where, self.where.settings.model, adapter_folder(self.where, self.adapter)
-        )
+        adapter = adapter_folder(self.where, self.adapter)
+        return subject(self.where, self.where.settings.model, adapter, served=served)
 
     @asynccontextmanager
     async def results(
@@ -145,13 +144,14 @@ class ModelChoice:
         sampling: Sampling,
         image_id: str = "",
         versions: Mapping[str, str] = MappingProxyType({}),
+        served: bool = False,
     ) -> AsyncIterator[tuple[EvaluatedModel, SampleFile]]:
         """The model, and the file of its results under all that they depend on.
 
         Raises:
             SamplesError: If `out` holds results of other settings.
         """
-        async with self.subject() as model:
+        async with self.subject(served=served) as model:
             manifest = ResultManifest(
                 suite=suite,
                 model=model.name,
@@ -194,9 +194,13 @@ def asks_a_model(command: Command) -> Command:
 
 
 def subject(
-    where: Context, settings: ModelSettings, adapter: tuple[str, Path] | None
+    where: Context,
+    settings: ModelSettings,
+    adapter: tuple[str, Path] | None,
+    *,
+    served: bool = False,
 ) -> AbstractAsyncContextManager[EvaluatedModel]:
-    """A model, ready to be asked."""
+    """A model, ready to be asked; see `open_subject`."""
     from elagent import command
 
     return open_subject(
@@ -205,6 +209,7 @@ def subject(
         launcher=list(command()),
         environ=os.environ,
         adapter=adapter,
+        served=served,
         say=say,
     )
 

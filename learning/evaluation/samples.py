@@ -83,6 +83,12 @@ class Sample:
     """Text that the last attempt was told beside the task."""
     stale: bool = False
     """True if the code failed with the error of an API that the library does not have."""
+    origin: str = ""
+    """Origins of the edits that made this code, in suites that repair; empty where none stayed."""
+    changes: int = 0
+    """Small changes that were tried."""
+    loop_s: float = 0.0
+    """Seconds of the whole loop, its runs of the tests included, in suites that repair."""
 
     @property
     def passed(self) -> bool:

@@ -119,7 +119,8 @@ def test_different_suites_are_not_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["humaneval", "drift", "repo", "capability", "mmlu", "gsm8k", "compare"]
+    "command",
+    ["humaneval", "drift", "repo", "capability", "mmlu", "gsm8k", "compare", "humanevalfix"],
 )
 def test_each_suite_explains_itself(command: str) -> None:
     run = CliRunner().invoke(cli, ["eval", command, "--help"])
@@ -228,3 +229,9 @@ def test_verdicts_are_written_beside_tasks_of_a_folder_and_never_into_the_instal
     assert ("give --tasks FOLDER" in capsys.readouterr().err) is shipped
     if written:
         assert json.loads(after)["t"]["error"] == "AttributeError: f"
+
+
+def test_humanevalfix_says_what_it_needs() -> None:
+    run = CliRunner().invoke(cli, ["eval", "humanevalfix"])
+    assert run.exit_code == 2
+    assert "give --data FILE: HumanEvalFix does not come with elagent" in run.output

@@ -1,0 +1,241 @@
+"""`elagent eval humanevalfix`: functions with a human-made fault, by one reply or by the repair loop."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import click
+
+from agent.fixing.fix import FixOptions
+from agent.paths import make_private
+from agent.rounds.trial.program_judge import EvaluationError, WarmJudge, open_judge
+from lab.commands.options import (
+    JSON,
+    SEED,
+    ModelChoice,
+    asks_a_model,
+    data_file,
+    max_tokens,
+)
+from lab.commands.progress import progress, say
+from lab.commands.report import cost_words, scores_record, title
+from lab.humanevalfix import (
+    PUBLISHED,
+    BrokenFunction,
+    RepairFigures,
+    figures_of,
+    load_broken,
+    prompts_digest,
+    repair_functions,
+    reply_tasks,
+)
+from lab.repairing import Workbench
+from lab.report import Meter, summarise, total_cost
+from lab.suites import shuffled
+from learning.evaluation.run import answer_all
+from learning.evaluation.samples import Sample, SampleFile
+from learning.model.catalog import sha256_file
+from learning.records import Sampling
+from sandbox.images.base import ensure_base
+from tui.running import run_async
+
+Arm = Literal["reply", "loop"]
+_FIELDS = "JSON lines with declaration, buggy_solution, test and others, gzipped or not"
+_NO_FUNCTIONS = f"HumanEvalFix does not come with elagent; OctoPack's file is {_FIELDS}"
+_SEARCHED = 2 / 3
+"""Share of the budget in which small changes are tried for one test; the rest is for whole files."""
+_PERCENT = 100.0
+
+
+@click.command(
+    help="HumanEvalFix: functions with one human-made fault, by one reply or by the loop."
+)
+@data_file(f"{_FIELDS}.", missing=_NO_FUNCTIONS)
+@click.option("--arm", type=click.Choice(get_args(Arm)), default="loop", show_default=True)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of the loop for each function.",
+)
+@click.option(
+    "--docstring",
+    "documented",
+    is_flag=True,
+    help="Show the docstring as well: then no published figure stands beside it.",
+)
+@asks_a_model
+@max_tokens(768)
+@SEED
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N, drawn by the seed.")
+@JSON
+def humanevalfix(
+    *,
+    data: Path,
+    arm: Arm,
+    budget_s: float,
+    documented: bool,
+    choice: ModelChoice,
+    max_tokens: int,
+    seed: int,
+    limit: int | None,
+    as_json: bool,
+) -> int:
+    every = {broken.id: broken for broken in load_broken(data, documented=documented)}
+    drawn = [every[id_] for id_ in shuffled(list(every), seed)[:limit]]
+    run = _FixRun(
+        choice=choice,
+        functions=drawn,
+        data_sha256=sha256_file(data),
+        documented=documented,
+        budget_s=budget_s,
+        sampling=Sampling(temperature=0.0, seed=seed, max_tokens=max_tokens),
+    )
+    with Meter() as meter:
+        file = run_async(run.replies(meter) if arm == "reply" else run.repairs(meter))
+    ids = {broken.id for broken in drawn}
+    samples = [sample for sample in file.read().values() if sample.task_id in ids]
+    found = figures_of(samples, {broken.id: broken.bug_type for broken in drawn})
+    published = {} if documented else PUBLISHED
+    if as_json:
+        click.echo(json.dumps(_record(file, samples, found, published)))
+        return 0
+    for line in _table(file, samples, found, published, of_tasks=len(every)):
+        click.echo(line)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FixRun:
+    """One run of the command: the functions, and on what their results depend."""
+
+    choice: ModelChoice
+    functions: Sequence[BrokenFunction]
+    data_sha256: str
+    documented: bool
+    budget_s: float
+    sampling: Sampling
+
+    async def replies(self, meter: Meter) -> SampleFile:
+        """Ask the model once about each function that is missing."""
+        image_id = self._image_id()
+        about = self.choice.results(
+            meter,
+            suite="humanevalfix",
+            arm="reply",
+            prompt=self._shown,
+            prompt_sha256=prompts_digest(loop=False),
+            data_sha256=self.data_sha256,
+            sampling=self.sampling,
+            image_id=image_id,
+        )
+        async with about as (subject, file), self._judge(image_id) as judge:
+            tasks = reply_tasks(self.functions, judge)
+            await answer_all(tasks, subject.generator, file, on_row=progress())
+        return file
+
+    async def repairs(self, meter: Meter) -> SampleFile:
+        """Have the loop repair each function that is missing."""
+        image_id, settings = self._image_id(), self.choice.where.settings
+        options = FixOptions(
+            max_attempts=settings.fix.max_attempts,
+            search_s=min(settings.fix.search_s, _SEARCHED * self.budget_s),
+            seed=self.sampling.seed,
+        )
+        about = self.choice.results(
+            meter,
+            suite="humanevalfix",
+            arm=f"loop-{self.budget_s:g}s",
+            prompt=self._shown,
+            prompt_sha256=prompts_digest(loop=True),
+            data_sha256=self.data_sha256,
+            sampling=self.sampling,
+            image_id=image_id,
+            versions={"loop": f"{options.max_attempts} attempts, search {options.search_s:g} s"},
+            served=True,
+        )
+        async with about as (subject, file), self._judge(image_id) as judge:
+            if subject.asked is None:
+                raise EvaluationError("the loop needs a model behind a server")
+            bench = Workbench(
+                model=subject.asked,
+                paths=self.choice.where.paths,
+                sandbox=settings.sandbox,
+                options=options,
+                budget_s=self.budget_s,
+            )
+            await repair_functions(self.functions, judge, bench, file, on_row=progress(_loop_words))
+        return file
+
+    @property
+    def _shown(self) -> str:
+        return "tests and docstring" if self.documented else "tests"
+
+    def _image_id(self) -> str:
+        return ensure_base(source=self.choice.where.settings.sandbox.image, on_progress=say).id
+
+    def _judge(self, image_id: str) -> AbstractAsyncContextManager[WarmJudge]:
+        return open_judge(
+            image_id,
+            lock_dir=make_private(self.choice.where.paths.sandbox),
+            session=f"eval-{uuid.uuid4().hex[:8]}",
+        )
+
+
+def _loop_words(sample: Sample) -> str:
+    made = f" by {sample.origin}" if sample.passed and sample.origin else f" ({sample.finish})"
+    return f"{made} in {sample.loop_s:.0f} s, {sample.completion_tokens} tokens"
+
+
+def _table(
+    file: SampleFile,
+    samples: Sequence[Sample],
+    found: RepairFigures,
+    published: Mapping[str, float],
+    *,
+    of_tasks: int,
+) -> list[str]:
+    """The result in lines: the share with its interval, its cost, its parts, the published figures."""
+    share = found.solved / found.tasks if found.tasks else 0.0
+    low, high = (_PERCENT * end for end in (found.interval.low, found.interval.high))
+    lines = [
+        title(file.manifest),
+        f"solved {found.solved} of {found.tasks}: {_PERCENT * share:.1f} %"
+        f" (95 % {low:.1f} - {high:.1f}), of {of_tasks} functions",
+        f"seconds a function: median {found.median_s:.1f}, most {found.most_s:.1f};"
+        f" {found.tokens:.0f} tokens made, {found.changes:.0f} small changes tried",
+    ]
+    if found.origins:
+        lines.append("solved by " + _counted(found.origins))
+    kinds = (f"{name} {solved} of {count}" for name, (solved, count) in found.kinds.items())
+    lines.append("by kind: " + ", ".join(kinds))
+    if published:
+        said = ", ".join(f"{name} {value:.1f}" for name, value in published.items())
+        lines.append(f"published, one reply with the tests (arXiv 2308.07124): {said}")
+    lines.append(cost_words(summarise(samples), total_cost(file.folder)))
+    return [*lines, f"samples and results: {file.folder}"]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _record(
+    file: SampleFile,
+    samples: Sequence[Sample],
+    found: RepairFigures,
+    published: Mapping[str, float],
+) -> dict[str, object]:
+    """The same figures as one JSON object."""
+    scores = scores_record(file.manifest, summarise(samples), total_cost(file.folder))
+    figures = {"repair": asdict(found), "published": dict(published)}
+    return {**scores, **figures, "folder": str(file.folder)}
