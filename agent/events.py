@@ -135,10 +135,26 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacesRanked:
-    """The places that are most likely at fault, each as `path:line (score)`, the likeliest first."""
+class RankedPlace:
+    """One place that may be at fault."""
 
-    places: tuple[str, ...]
+    path: str
+    line: int
+    score: float
+    """0 to 1."""
+
+    @property
+    def label(self) -> str:
+        """`path:line (score)`, as it is shown."""
+        return f"{self.path}:{self.line} ({self.score:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesRanked:
+    """The places that are most likely at fault when a test is red, the likeliest first."""
+
+    places: tuple[RankedPlace, ...]
+    test_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,17 @@ class ChangesTried:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherChange:
+    """A small change that passes, too, and is not kept."""
+
+    path: str
+    line: int
+    kind: str
+    origin: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeChosen:
     """A small change passed; it is judged once more before it stays."""
 
@@ -161,8 +188,8 @@ class ChangeChosen:
     line: int
     kind: str
     origin: str
-    others: tuple[str, ...] = ()
-    """Other changes that pass, each as `path:line kind`."""
+    others: tuple[OtherChange, ...] = ()
+    """Other changes that pass, the next best first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from agent.events import (
     EditReverted,
     Event,
     FixFinished,
-    PlacesRanked,
     ReplyFinished,
     StageStarted,
 )
@@ -67,8 +66,6 @@ class Repaired:
     """True if no failing test took more than one whole-file reply."""
     origin: str
     """The origins of the edits that stayed, joined by `+`; empty where none did."""
-    place: str
-    """The likeliest place of the fault that was found first; empty where none was ranked."""
     attempts: int
     changes: int
     """Small changes that were tried."""
@@ -151,7 +148,6 @@ async def _repaired(
         never_worse=before.passed_ids <= after.passed_ids and same_tests,
         at_once=told.at_once,
         origin="+".join(dict.fromkeys(told.kept)),
-        place=told.place,
         attempts=told.attempts,
         changes=told.changes,
         prompt_tokens=told.prompt_tokens,
@@ -171,7 +167,6 @@ class RepairTold:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     at_once: bool = True
-    place: str = ""
     reason: str = ""
     kept: list[str] = field(default_factory=list)
     """The origin of each edit that stayed."""
@@ -181,8 +176,6 @@ class RepairTold:
     def hear(self, event: Event) -> None:
         """Add one event."""
         match event:
-            case PlacesRanked(places) if places:
-                self.place = self.place or places[0]
             case AttemptStarted():
                 self._origin = Origin.FIX.value
                 self.attempts += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from agent.approval import MODES, Mode
-from agent.events import Event, ReplyFinished
+from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished
 from agent.rounds.options import round_options
 from agent.turn.conversation import Conversation
 from tui.slash import find, mentioned, nearest, split
@@ -185,9 +185,12 @@ class Dialogue:
         self._busy = busy
         self.mode: Mode = mode
         self.standing = Standing(model=where.settings.model.name)
+        self._others: tuple[OtherChange, ...] = ()
 
     def note(self, event: Event) -> None:
-        """Update `standing` from an event of the work."""
+        """Update `standing` and what else would pass from an event of the work."""
+        if isinstance(event, ChangeChosen):
+            self._others = (*self._others, *event.others)
         if isinstance(event, ReplyFinished):
             self.standing = Standing(
                 model=event.model,
@@ -227,6 +230,7 @@ class Dialogue:
             case "/test":
                 return PendingWork(title="running the tests", events=agent.test)
             case "/fix":
+                self._others = ()
                 return PendingWork(title="repairing what fails", events=agent.fix)
             case "/run":
                 return PendingWork(title=f"running {rest}", events=lambda: agent.run_command(rest))
@@ -245,7 +249,7 @@ class Dialogue:
                 return self._file(name, rest.removeprefix("@"))
             case "/mode":
                 return self._set_mode(rest)
-            case "/undo" | "/redo" | "/diff" | "/clear":
+            case "/undo" | "/redo" | "/diff" | "/others" | "/clear":
                 return await self._change(name, rest)
             case "/model" | "/adapters" if rest:
                 return await self._switch(name, rest)
@@ -273,6 +277,9 @@ class Dialogue:
             start = await self._start()
             diff = await asyncio.to_thread(self._agent.workspace.diff, start)
             return Changed(diff=diff) if diff else Told(text="nothing changed")
+        if name == "/others":
+            diff = "".join(other.diff for other in self._others)
+            return Changed(diff=diff) if diff else Told(text="no other change passed")
         if self._busy():
             return Told(text=_BUSY)
         if name == "/clear":

@@ -59,6 +59,7 @@ SLASH_COMMANDS = (
     SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
     SlashCommand(name="/test", what="run the tests in the sandbox"),
     SlashCommand(name="/fix", what="repair what fails"),
+    SlashCommand(name="/others", what="show the changes that passed as well in the last repair"),
     SlashCommand(name="/tokens", what="show what fills the context of the model"),
     SlashCommand(name="/model", argument="[NAME]", what="show which model answers, or use another"),
     SlashCommand(name="/learn", what="turn what was captured into an adapter"),

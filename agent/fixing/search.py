@@ -132,12 +132,10 @@ class Search:
         searched = await self._tester.try_changes(
             (), red=self._ids, known_red=self._known_red, budget_s=_TRACE_S, trace=True
         )
+        places = self._ranked(searched)
         if searched.unsearchable:
             self._emit(Notice(f"no small changes are tried: {searched.unsearchable}"))
             return ()
-        places = rank(searched, self._red, self._sources.text, is_test=is_test_path)
-        if places:
-            self._emit(PlacesRanked(tuple(place.label for place in places[:_MOST_SHOWN])))
         await self._templates(places)
         if not self._tried.passing and self._options.infill and self._filler is not None:
             try:
@@ -149,6 +147,17 @@ class Search:
     @property
     def _ids(self) -> list[str]:
         return [result.id for result in self._red]
+
+    def _ranked(self, searched: Searched) -> Sequence[FaultPlace]:
+        """Say where the fault probably is, by the traceback alone where no lines are known."""
+        places = rank(searched, self._red, self._sources.text, is_test=is_test_path)
+        if not searched.lines:
+            instead = "the places are the traceback's" if places else "no place can be named"
+            self._emit(Notice(f"it is not known which lines the red tests run: {instead}"))
+        if places:
+            shown = tuple(place.ranked for place in places[:_MOST_SHOWN])
+            self._emit(PlacesRanked(shown, self._red[0].id))
+        return places
 
     async def _templates(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""

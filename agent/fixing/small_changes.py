@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.candidates.candidate import CandidateChange
-from agent.editing.edits import Accepted, check_edit
-from agent.events import ChangeChosen, Notice
+from agent.editing.edits import Accepted, check_edit, unified_diff
+from agent.events import ChangeChosen, Notice, OtherChange
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.search import ChangeTester, Search, SearchOptions
 from agent.fixing.verify import State
@@ -71,11 +71,21 @@ class SmallChanges:
                     best.line,
                     best.kind,
                     best.origin.value,
-                    tuple(f"{other.path}:{other.line} {other.kind}" for other in others),
+                    tuple(map(self._other, others)),
                 )
             )
         made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
         return [change for change in made if change is not None]
+
+    def _other(self, candidate: CandidateChange) -> OtherChange:
+        before = self._parts.sources.text(candidate.path)
+        return OtherChange(
+            candidate.path,
+            candidate.line,
+            candidate.kind,
+            candidate.origin.value,
+            unified_diff(candidate.path, before, candidate.after),
+        )
 
     async def _facts(self, result: TestResult) -> list[str]:
         """Sentences of the environment about a failure; none where nobody may ask it."""

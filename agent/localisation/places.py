@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.editing.python_source import parse_python
+from agent.events import RankedPlace
 from sandbox.search.values import LineCounts, Searched
 from sandbox.verdict.report import TestResult
 
@@ -40,9 +41,9 @@ class FaultPlace:
     """0 to 1 by the tests that ran it, and up to 1 more by tracebacks."""
 
     @property
-    def label(self) -> str:
-        """`path:line (score)`, as it is shown."""
-        return f"{self.path}:{self.line} ({min(self.score, 1.0):.2f})"
+    def ranked(self) -> RankedPlace:
+        """The place as a person is shown it: with a score of at most 1."""
+        return RankedPlace(self.path, self.line, round(min(self.score, 1.0), 2))
 
 
 def rank(

@@ -13,7 +13,6 @@ from agent.events import (
     EditApplied,
     EditReverted,
     FixFinished,
-    PlacesRanked,
     StageStarted,
 )
 from agent.fixing.fix import FixOptions
@@ -27,7 +26,6 @@ def test_searches_are_added_up_and_an_edit_that_went_back_has_no_origin() -> Non
     told = RepairTold()
     for event in (
         StageStarted("looking for the place of the fault"),
-        PlacesRanked(("a.py:3 (0.87)", "a.py:4 (0.50)")),
         ChangesTried(30, 0, "template", 0),
         ChangesTried(34, 1, "infill", 12),
         ChangeChosen("a.py", 3, "now return 1", "infill"),
@@ -45,7 +43,7 @@ def test_searches_are_added_up_and_an_edit_that_went_back_has_no_origin() -> Non
         told.hear(event)
     assert (told.changes, told.completion_tokens, told.attempts) == (41, 12, 2)
     assert told.kept == ["template", "fix"]
-    assert (told.place, told.at_once, told.reason) == ("a.py:3 (0.87)", False, "all green")
+    assert (told.at_once, told.reason) == (False, "all green")
 
 
 @pytest.mark.docker

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
-from agent.events import Event, ReplyFinished, TurnFinished
+from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, TurnFinished
 from agent.paths import Paths
 from agent.session.context import Context
 from agent.settings.load import load
@@ -186,3 +186,13 @@ async def test_a_line_that_means_nothing_says_what_would(
 ) -> None:
     assert await dialogue.take(line) == Told(text=said)
     assert agent.asked == []
+
+
+async def test_other_changes_that_pass_are_shown_until_the_next_repair(dialogue: Dialogue) -> None:
+    nothing = Told(text="no other change passed")
+    assert await dialogue.take("/others") == nothing
+    other = OtherChange("a.py", 3, "< to <=", "template", "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n")
+    dialogue.note(ChangeChosen("a.py", 3, "0 to 1", "template", (other,)))
+    assert await dialogue.take("/others") == Changed(diff=other.diff)
+    await dialogue.take("/fix")
+    assert await dialogue.take("/others") == nothing

@@ -108,14 +108,15 @@ def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
     """Tell the progress of the search for a small change, in one line."""
     match event:
         case PlacesRanked(places):
-            return f"looks at {', '.join(map(display_safe, places))}"
+            return f"looks at {', '.join(display_safe(place.label) for place in places)}"
         case ChangesTried(tried, passing, origin, tokens):
             cost = f", {tokens} tokens" if tokens else ""
             return f"{tried} small changes tried ({display_safe(origin)}{cost}), {passing} pass"
         case ChangeChosen(path, line, kind, origin, others):
             count = f"{len(others) + 1} changes pass" if others else "a change passes"
             said = f"{count}; kept to be judged: {path}:{line} {kind} ({origin})"
-            return "\n".join(map(display_safe, [said, *(f"also passes: {o}" for o in others)]))
+            more = [f"also passes: {o.path}:{o.line} {o.kind} ({o.origin})" for o in others]
+            return "\n".join(map(display_safe, [said, *more]))
         case _:
             assert_never(event)
 

@@ -71,6 +71,7 @@ class Project:
         (root / "tests").mkdir(exist_ok=True)
         (root / "tests" / "test_flags.py").write_text(TEST_FILE)
         self.module.write_text(text)
+        self.more_frames: list[tuple[str, int, str]] = []
 
     def report(self, *, duration_s: float = 0.1) -> TestReport:
         text = self.module.read_text()
@@ -79,7 +80,7 @@ class Project:
     def result(self, name: str, text: str) -> TestResult:
         if f"{name} = True" in text:
             return passed(IDS[name])
-        frames = [("tests/test_flags.py", 5, f"test_{name}")]
+        frames = [("tests/test_flags.py", 5, f"test_{name}"), *self.more_frames]
         differently = " in another way" if "marker" in text else ""
         return failed(IDS[name], f"assert flags.{name}{differently}", frames=frames)
 

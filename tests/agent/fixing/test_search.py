@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.approval import Decision
-from agent.events import ChangeChosen, EditReverted, Event, Notice
+from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import FixOptions, fix
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
@@ -28,6 +28,7 @@ class TextTester:
 
     wanted: str = "three = True"
     unsearchable: str = ""
+    traced: bool = True
     tried: list[bytes] = field(default_factory=list)
 
     async def try_changes(
@@ -45,7 +46,7 @@ class TextTester:
         return Searched(
             red=1,
             green=2,
-            lines={LINE: LineCounts(red=1, green=0)},
+            lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
             results={
                 n: TrialResult(solves_red=good, breaks_none=good) for n, good in passes.items()
             },
@@ -145,3 +146,42 @@ async def test_a_search_that_cannot_go_on_says_why_and_the_model_is_asked(
     assert words in [event.text for event in of_type(events, Notice)]
     assert project.module.read_text() == GOOD
     assert len(model.requests) == 1
+
+
+async def test_the_places_of_a_red_test_are_told_with_their_scores(tmp_path: Path) -> None:
+    project = Project(tmp_path, START)
+    events = await repaired(project, ScriptedModel(script=[]), TextTester())
+    (ranked,) = of_type(events, PlacesRanked)
+    assert ranked.test_id == IDS["three"]
+    assert ranked.places[0] == RankedPlace("flags.py", 3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("tester", "places", "words"),
+    [
+        (TextTester(traced=False), [RankedPlace("flags.py", 3, 0.5)], "are the traceback's"),
+        (TextTester(traced=False, unsearchable="x"), [RankedPlace("flags.py", 3, 0.5)], "are the"),
+        (TextTester(traced=False, unsearchable="x"), [], "no place can be named"),
+    ],
+)
+async def test_where_no_lines_are_known_it_says_so_and_takes_the_traceback(
+    tmp_path: Path, tester: TextTester, places: list[RankedPlace], words: str
+) -> None:
+    project, model = Project(tmp_path, START), ScriptedModel(script=[reply(GOOD)])
+    if places:
+        project.more_frames = [("flags.py", 3, "flag")]
+    events = await repaired(project, model, tester)
+    assert [p for ranked in of_type(events, PlacesRanked) for p in ranked.places] == places
+    said = [event.text for event in of_type(events, Notice)]
+    (unknown,) = [text for text in said if "not known which lines" in text]
+    assert words in unknown
+
+
+async def test_other_changes_that_pass_are_told_with_their_diffs(tmp_path: Path) -> None:
+    project, model = Project(tmp_path, START), ScriptedModel(script=[reply(GOOD)])
+    events = await repaired(project, model, TextTester(wanted="three"))
+    chosen = of_type(events, ChangeChosen)[0]
+    assert chosen.others
+    for other in chosen.others:
+        assert other.diff.startswith("--- a/flags.py\n+++ b/flags.py\n")
+        assert (other.path, other.origin) == ("flags.py", "template")

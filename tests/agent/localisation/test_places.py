@@ -65,7 +65,7 @@ def test_a_traceback_raises_its_places_and_its_end_most() -> None:
     )
     places = ranked({5: (1, 0), 6: (1, 0), 7: (1, 0)}, *frames)
     assert [place.line for place in places[:3]] == [7, 5, 6]
-    assert places[0].label == "a.py:7 (1.00)"
+    assert places[0].ranked.label == "a.py:7 (1.00)"
 
 
 def test_a_file_that_does_not_parse_has_the_place_that_its_error_names() -> None:

@@ -11,6 +11,8 @@ from agent.events import (
     EditApplied,
     Notice,
     OutputChunk,
+    PlacesRanked,
+    RankedPlace,
     ReplyFinished,
     StageStarted,
     TestsFinished,
@@ -139,6 +141,19 @@ async def test_red_tests_come_first_with_their_place(opened: Opens) -> None:
         assert len(app.query(TestsBlock)) == 1
     assert shown.index("failed tests/test_a.py::test_1  src/one.py:7") < shown.index("not red (1)")
     assert "assert 1 == 2" in shown
+
+
+async def test_where_the_repair_looks_stands_below_the_red_test(opened: Opens) -> None:
+    results = report(TestOutcome.PASSED, TestOutcome.FAILED)
+    looks = PlacesRanked((RankedPlace("src/one.py", 12, 0.87),), "tests/test_a.py::test_1")
+    elsewhere = PlacesRanked((RankedPlace("src/two.py", 3, 0.5),), "tests/test_b.py::test_gone")
+    agent = ScriptedAgent(script=[(TestsFinished(results), looks, elsewhere, DONE)])
+    async with opened(agent) as (app, pilot):
+        await type_line(pilot, "/fix")
+        await until(pilot, lambda: "looks at src/one.py:12 (0.87)" in screen_text(app))
+        shown = screen_text(app)
+    assert shown.index("assert 1 == 2") < shown.index("src/one.py:12") < shown.index("not red (1)")
+    assert shown.index("not red (1)") < shown.index("looks at src/two.py:3 (0.50)")
 
 
 async def test_a_lost_model_server_is_said_and_can_be_tried_again(opened: Opens) -> None:

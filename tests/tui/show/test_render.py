@@ -21,9 +21,11 @@ from agent.events import (
     LearnFinished,
     LearnStep,
     Notice,
+    OtherChange,
     OutputChunk,
     PlacesRanked,
     Progress,
+    RankedPlace,
     ReplyFinished,
     StageStarted,
     TestFinished,
@@ -135,18 +137,19 @@ def test_reply_names_the_adapter_that_made_it() -> None:
 
 
 def test_the_search_says_where_it_looks_what_passes_and_what_else_would() -> None:
+    other = OtherChange("pricing.py", 12, "n to n + 1", "template", "--- a\n+++ b\n")
     text = shown(
-        PlacesRanked(("pricing.py:12 (0.87)", "pricing.py:9 (0.29)")),
+        PlacesRanked((RankedPlace("pricing.py", 12, 0.87), RankedPlace("pricing.py", 9, 0.29))),
         ChangesTried(58, 2, "template", 0),
         ChangesTried(60, 1, "infill", 71),
-        ChangeChosen("pricing.py", 12, "> to >=", "template", ("pricing.py:12 n to n + 1",)),
+        ChangeChosen("pricing.py", 12, "> to >=", "template", (other,)),
     )
     assert text.splitlines() == [
         "looks at pricing.py:12 (0.87), pricing.py:9 (0.29)",
         "58 small changes tried (template), 2 pass",
         "60 small changes tried (infill, 71 tokens), 1 pass",
         "2 changes pass; kept to be judged: pricing.py:12 > to >= (template)",
-        "also passes: pricing.py:12 n to n + 1",
+        "also passes: pricing.py:12 n to n + 1 (template)",
     ]
 
 
@@ -165,9 +168,9 @@ def test_no_event_can_send_control_characters_to_the_terminal(text: str) -> None
         EditApplied(text, text),
         EditReverted(text, text),
         AttemptStarted(text, 1, 3),
-        PlacesRanked((text,)),
+        PlacesRanked((RankedPlace(text, 1, 0.5),), text),
         ChangesTried(1, 0, text, 5),
-        ChangeChosen(text, 1, text, text, (text,)),
+        ChangeChosen(text, 1, text, text, (OtherChange(text, 1, text, text, text),)),
         LearnStep(1, 2, 0.5, 10.0),
         TestsFinished(report(TestOutcome.FAILED)),
     )

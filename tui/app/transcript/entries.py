@@ -20,7 +20,9 @@ from agent.events import (
     LearnFinished,
     LearnStep,
     OutputChunk,
+    PlacesRanked,
     Progress,
+    RankedPlace,
     ReplyFinished,
     StageStarted,
     TestFinished,
@@ -96,6 +98,8 @@ class TestsEntry(_NumberedEntry):
     __test__ = False
 
     event: TestsFinished
+    looks_at: dict[str, tuple[RankedPlace, ...]] = field(default_factory=dict)
+    """Places that are probably at fault, by red test; grows when a repair begins."""
 
 
 @dataclass(slots=True)
@@ -138,6 +142,7 @@ class EventFold:
     def __init__(self) -> None:
         self._reply: ReplyEntry | None = None
         self._output: OutputEntry | None = None
+        self._tests: TestsEntry | None = None
         self._title = "output"
         self.ended: list[OutputEntry] = []
         """Outputs that have ended since the caller last cleared this list."""
@@ -162,9 +167,15 @@ class EventFold:
                 self._end_output()
                 self._title = text
                 return None
+            case PlacesRanked(places, test_id) if (tests := self._with_red(test_id)) is not None:
+                self._end_output()
+                tests.looks_at[test_id] = places
+                return tests
             case _:
                 self._end_output()
-                return _entry_of(event)
+                entry = _entry_of(event)
+                self._tests = entry if isinstance(entry, TestsEntry) else self._tests
+                return entry
 
     def end(self) -> Sequence[Entry]:
         """Close and return the entries that still grow, e.g. after an interrupt."""
@@ -172,6 +183,12 @@ class EventFold:
         self._end_output()
         self._reply = None
         return open_ones
+
+    def _with_red(self, test_id: str) -> TestsEntry | None:
+        """Return the last test run, if that test was red in it."""
+        tests = self._tests
+        red = tests.event.report.red if tests is not None else ()
+        return tests if any(result.id == test_id for result in red) else None
 
     def _end_output(self) -> None:
         if self._output is not None:
@@ -207,7 +224,8 @@ def source_of(entry: Entry) -> str:
             return f"{title}\n{diff}"
         case TestsEntry(event):
             red = [f"{result.id}: {result.message}" for result in event.report.red]
-            return "\n".join([*red, event.report.output[-2000:]])
+            looks = [place.label for places in entry.looks_at.values() for place in places]
+            return "\n".join([*red, *looks, event.report.output[-2000:]])
         case EventEntry(event):
             return _words(event)
 

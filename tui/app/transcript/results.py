@@ -43,7 +43,10 @@ class TestsBlock(EntryBlock):
 
     def __init__(self, entry: TestsEntry, event: TestsFinished) -> None:
         super().__init__(entry, classes="tests")
+        self._tests = entry
         self._event = event
+        self._red: dict[str, TreeNode[Node]] = {}
+        self._shown: set[str] = set()
 
     def compose(self) -> ComposeResult:
         report = self._event.report
@@ -60,6 +63,7 @@ class TestsBlock(EntryBlock):
         if rest:
             tree.root.add(f"not red ({len(rest)})", data=tuple(rest))
         tree.styles.max_height = _MOST_ROWS
+        self._show_places()
         yield tree
         if ending := list(ending_lines(report)):
             yield Static(Group(*ending), markup=False)
@@ -74,6 +78,7 @@ class TestsBlock(EntryBlock):
         )
         place = CodeLine(result.file, result.line) if result.file else None
         node = parent.add(label, data=place, expand=True)
+        self._red |= {item.id: node for item in same}
         for line in display_safe(result.message).strip().splitlines()[:_MESSAGE_LINES]:
             node.add_leaf(Text(_short(line)), data=place)
         if len(same) > 1:
@@ -82,6 +87,19 @@ class TestsBlock(EntryBlock):
         for frame in result.frames[:-1]:
             text = Text(f"from {_short(frame.function)}{_where(frame.file, frame.line)}", "dim")
             node.add_leaf(text, data=CodeLine(frame.file, frame.line))
+
+    async def grow(self) -> None:
+        self._show_places()
+
+    def _show_places(self) -> None:
+        """Put the places that are probably at fault below their red test; Enter opens the editor there."""
+        for test_id, places in self._tests.looks_at.items():
+            if test_id in self._shown or test_id not in self._red:
+                continue
+            self._shown.add(test_id)
+            for place in places:
+                text = Text(f"looks at {_short(place.label)}", style="bold")
+                self._red[test_id].add_leaf(text, data=CodeLine(place.path, place.line))
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
         """Fill a folded branch when it is opened, so that thousands of green tests cost nothing before."""
