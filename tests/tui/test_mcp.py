@@ -14,7 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 
-from agent.events import Event, FixFinished, PlacesRanked, StageStarted, TestsFinished
+from agent.events import Event, FixFinished, PlacesRanked, RankedPlace, StageStarted, TestsFinished
 from agent.reports import Frame, RunStatus, TestOutcome, TestReport, TestResult, VerdictTrust
 from sandbox.box.contract import SandboxError
 from tests.fakes.experiences import make_experience
@@ -118,7 +118,7 @@ async def test_a_repair_tells_what_changed_and_where_it_looked() -> None:
         passed_before=1, passed_after=2, red_before=[RED.id], red_after=[], diff="-9\n+6\n",
         reason="all green",
     )  # fmt: skip
-    agent = Agent([PlacesRanked(("shop.py:3 (0.91)",)), ended])
+    agent = Agent([PlacesRanked((RankedPlace("shop.py", 3, 0.91),)), ended])
     told = await _told(agent, "repair")
     assert told["green"] is True
     assert told["diff"] == "-9\n+6\n"

@@ -193,7 +193,7 @@ def _thought(event: Event) -> str:
         case StageStarted(text):
             return text
         case PlacesRanked(places):
-            return f"looks at {', '.join(places)}"
+            return f"looks at {', '.join(place.label for place in places)}"
         case ChangeChosen(path, line, kind):
             return f"tries {path}:{line} {kind}"
         case ReplyUnusable():

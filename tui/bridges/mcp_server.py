@@ -146,7 +146,7 @@ class Bridge:
         ended: FixFinished | None = None
         async for event in self._job(self._agent.fix, request):
             if isinstance(event, PlacesRanked):
-                places.extend(event.places)
+                places.extend(place.label for place in event.places)
             elif isinstance(event, FixFinished):
                 ended = event
         if ended is None:
