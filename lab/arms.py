@@ -43,22 +43,7 @@ _ECHO = dataclasses.replace(
 _EVIDENCE = dataclasses.replace(_ALONE, loss=LossRule(eta=0.0, echo=0.0))
 _FILE = "solution.py"
 _FIRST_TRY_WEIGHT = 0.3
-_WORDS = [
-    "amber",
-    "basin",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "harbor",
-    "inlet",
-    "jetty",
-    "kelp",
-    "lagoon",
-    "meadow",
-    "north",
-]
+_WORDS = "amber basin cedar delta ember fjord grove harbor inlet jetty kelp lagoon meadow north"
 _NUMBER = re.compile(r"-?\d+")
 _OTHER_ERRORS = ("KeyError", "ZeroDivisionError", "RecursionError")
 
@@ -209,7 +194,7 @@ def _random(fact: Evidence, chance: random.Random) -> Evidence:
     return dataclasses.replace(
         fact,
         exception="",
-        message=" ".join(chance.choice(_WORDS) for _ in range(count)),
+        message=" ".join(chance.choice(_WORDS.split()) for _ in range(count)),
         expected="",
         got="",
     )

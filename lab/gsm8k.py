@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from string import Template
 
-from lab.prompt_files import words
+from lab.prompt_files import filled, words
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, read_json_lines
 from learning.evaluation.task import PASS, Generated, Judged, Task
@@ -58,7 +57,7 @@ def final_number(reply: str) -> Fraction | None:
 
 def word_prompt(problem: WordProblem) -> Prompt:
     """The problem as a chat that asks for a chain of thought."""
-    text = Template(words("gsm8k")).substitute(question=problem.question)
+    text = filled("gsm8k", question=problem.question)
     return Prompt(messages=(Message(role="user", content=text),))
 
 

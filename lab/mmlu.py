@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from string import Template
 from typing import Any, Literal, TypeAlias, get_args
 
-from lab.prompt_files import words
+from lab.prompt_files import filled, words
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, RowFile, read_json_lines
 from learning.evaluation.run import OnRow, complete, silent
@@ -97,13 +95,6 @@ def load_questions(path: Path) -> tuple[ChoiceQuestion, ...]:
     return tuple(_question(record, number) for number, record in enumerate(read_json_lines(path)))
 
 
-def sample_questions(
-    questions: Sequence[ChoiceQuestion], count: int, seed: int
-) -> list[ChoiceQuestion]:
-    """A random order of the questions, cut to `count`: the same for the same seed."""
-    return random.Random(seed).sample(list(questions), min(count, len(questions)))  # noqa: S311
-
-
 def measure(question: ChoiceQuestion, score: Score, *, only_wrong: bool = True) -> Shift | None:
     """Probabilities under every variant; None for a question that the model gets right already."""
     first = _letters(question_prompt(question), score)
@@ -151,16 +142,22 @@ def question_prompt(
     the explained variants have otherwise.
     """
     a, b, c, d = question.choices
-    text = Template(words("mmlu")).substitute(
-        subject=question.subject.replace("_", " "), question=question.text, a=a, b=b, c=c, d=d
+    text = filled(
+        "mmlu",
+        subject=question.subject.replace("_", " "),
+        question=question.text,
+        a=a,
+        b=b,
+        c=c,
+        d=d,
     )
     if variant != "none":
         place = claimed if variant == "wrong" and claimed is not None else question.answer
         name = _FILES[variant]
         if explanation and variant in _BY_A_MODEL:
             name = _BY_A_MODEL[variant]
-        text += Template(words(name)).safe_substitute(
-            letter=LETTERS[place], choice=question.choices[place], explanation=explanation
+        text += filled(
+            name, letter=LETTERS[place], choice=question.choices[place], explanation=explanation
         )
     return Prompt(messages=(Message(role="user", content=text),))
 

@@ -7,9 +7,9 @@ the split into tasks to learn from and tasks that are only measured.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
@@ -22,6 +22,8 @@ from learning.evaluation.humaneval import Problem
 from learning.evaluation.task import Task
 from sandbox.box.contract import Limits
 from sandbox.warm.values import BOX_LIMITS
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,11 @@ class BaselineSettings:
         return tuple(arm for arm in ARMS.values() if arm.name in ("base", *self.arms))
 
 
+def drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
+    """A random order of the items, cut to `count`: the same for the same seed."""
+    return random.Random(seed).sample(list(items), min(count, len(items)))  # noqa: S311
+
+
 def shuffled(task_ids: Sequence[str], seed: int) -> list[str]:
     """The tasks in a random order, the same for the same seed."""
     order = list(task_ids)
@@ -72,96 +79,71 @@ def split(task_ids: Sequence[str], settings: BaselineSettings) -> tuple[list[str
     return sorted(order[:cut]), sorted(order[cut : cut + settings.held_out])
 
 
-class Suite(Protocol):
+class MakeTasks(Protocol):
+    """Joins tasks with their judge."""
+
+    def __call__(
+        self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True
+    ) -> list[Task]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
     """Tasks with verdicts, some to learn from and others that are only measured."""
 
-    @property
-    def image_id(self) -> str:
-        """The image in which its programs run."""
-        ...
-
-    @property
-    def limits(self) -> Limits:
-        """Limits of a warm box of that image."""
-        ...
-
-    @property
-    def data_sha256(self) -> str:
-        """Digest of everything in the tasks."""
-        ...
-
-    @property
-    def prompt_name(self) -> str:
-        """Name of the form of the prompts."""
-        ...
-
-    @property
-    def prompt_sha256(self) -> str:
-        """Digest of every word that is added to a task."""
-        ...
-
-    def split(self, settings: BaselineSettings) -> tuple[list[str], list[str]]:
-        """Tasks to learn from and tasks to measure on; no task is in both."""
-        ...
-
-    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
-        """Join these tasks with their judge."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HumanEvalSuite:
-    """Functions to be completed; a random order says which are learned from."""
-
-    problems: Mapping[str, Problem]
-    data_sha256: str
     image_id: str
+    """The image in which its programs run."""
     limits: Limits = BOX_LIMITS
-    prompt_name: str = "chat"
-
-    @property
-    def prompt_sha256(self) -> str:
-        """See `Suite.prompt_sha256`."""
-        return prompting.digest("chat")
-
-    def split(self, settings: BaselineSettings) -> tuple[list[str], list[str]]:
-        """See `Suite.split`."""
-        return split(list(self.problems), settings)
-
-    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
-        """See `Suite.tasks`."""
-        chosen = [self.problems[id_] for id_ in task_ids]
-        return humaneval_tasks(chosen, judge, "chat", judge_raw=judge_raw)
+    """Limits of a warm box of that image."""
+    data_sha256: str
+    """Digest of everything in the tasks."""
+    prompt_name: str
+    prompt_sha256: str
+    """Digest of every word that is added to a task."""
+    split: Callable[[BaselineSettings], tuple[list[str], list[str]]]
+    """Gives the tasks to learn from and the tasks to measure on; no task is in both."""
+    tasks: MakeTasks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftSuite:
+def humaneval_suite(problems: Sequence[Problem], *, data_sha256: str, image_id: str) -> Suite:
+    """Functions to be completed; a random order says which are learned from."""
+    by_id = {problem.task_id: problem for problem in problems}
+
+    def tasks(task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
+        return humaneval_tasks([by_id[id_] for id_ in task_ids], judge, "chat", judge_raw=judge_raw)
+
+    return Suite(
+        image_id=image_id,
+        data_sha256=data_sha256,
+        prompt_name="chat",
+        prompt_sha256=prompting.digest("chat"),
+        split=lambda settings: split(list(by_id), settings),
+        tasks=tasks,
+    )
+
+
+def drift_suite(
+    every: Sequence[DriftTask], outdated_errors: Mapping[str, str], *, image_id: str
+) -> Suite:
     """Tasks on changed APIs; one half of each change is learned from, the other only measured."""
+    by_id = {task.id: task for task in every}
 
-    all: Mapping[str, DriftTask]
-    outdated_errors: Mapping[str, str]
-    image_id: str
-    limits: Limits = DRIFT_LIMITS
-    prompt_name: str = "drift"
-
-    @property
-    def data_sha256(self) -> str:
-        """See `Suite.data_sha256`."""
-        return tasks_digest(self.all.values())
-
-    @property
-    def prompt_sha256(self) -> str:
-        """See `Suite.prompt_sha256`."""
-        return prompts_digest()
-
-    def split(self, settings: BaselineSettings) -> tuple[list[str], list[str]]:
-        """See `Suite.split`: the halves that the tasks themselves name."""
+    def halves(settings: BaselineSettings) -> tuple[list[str], list[str]]:
         learn_from, held_out = (
-            shuffled([t.id for t in self.all.values() if t.split == half], settings.seed)
+            shuffled([task.id for task in every if task.split == half], settings.seed)
             for half in ("experience", "held-out")
         )
         return sorted(learn_from[: settings.experience]), sorted(held_out[: settings.held_out])
 
-    def tasks(self, task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
-        """See `Suite.tasks`."""
-        return drift_tasks([self.all[id_] for id_ in task_ids], judge, self.outdated_errors)
+    def tasks(task_ids: Sequence[str], judge: Judge, *, judge_raw: bool = True) -> list[Task]:
+        return drift_tasks([by_id[id_] for id_ in task_ids], judge, outdated_errors)
+
+    return Suite(
+        image_id=image_id,
+        limits=DRIFT_LIMITS,
+        data_sha256=tasks_digest(every),
+        prompt_name="drift",
+        prompt_sha256=prompts_digest(),
+        split=halves,
+        tasks=tasks,
+    )

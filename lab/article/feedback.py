@@ -11,11 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
+from lab.prompt_files import words
 from learning.evaluation.rows import read_json_lines
 from learning.records import Message
 from learning.training.job import ExampleKind, TrainingJob
@@ -42,12 +41,6 @@ class FeedbackExample:
     """The same conversation with the feedback in it."""
     control: tuple[Message, ...]
     """The same conversation with a note that says nothing."""
-
-
-def words(name: str, **values: str) -> str:
-    """One of the notes of the experiments, with its values filled in."""
-    file = resources.files("lab") / "prompts" / f"{name}.md"
-    return Template(file.read_text(encoding="utf-8")).safe_substitute(values)
 
 
 def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:

@@ -7,19 +7,18 @@ are measured. GRPO, the article's other arm, samples completions of the same tra
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
-from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
+from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
 from lab.article.results import ArmRow, ExperimentResult, paired_row
 from lab.article.rollouts import Rollout
 from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
+from lab.prompt_files import filled
 from lab.train import TRL_WORKER, ArmAdapter, NothingLearned, OnStep, arm_job, train_on_examples
 from learning.model.catalog import InstalledModel
 from learning.records import (
@@ -34,10 +33,8 @@ from learning.records import (
 from learning.training.job import Example, ExampleKind
 
 MEASURE = "accuracy"
-_ARMS = ("neutral", "explained", "grpo")
 NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
 NO_REWARD = "nothing learned: no group of replies was partly right"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +52,6 @@ class WordProblems:
         )
 
 
-def arms_of(settings: Gsm8kSettings) -> tuple[str, ...]:
-    """The arms, checked.
-
-    Raises:
-        ValueError: If one is unknown.
-    """
-    if wrong := [arm for arm in settings.arms if arm not in _ARMS]:
-        raise ValueError(f"unknown arms: {', '.join(wrong)}; there are {', '.join(_ARMS)}")
-    return settings.arms
-
-
-def chosen(items: Sequence[_T], count: int, seed: int) -> list[_T]:
-    """A random order of the items, cut to `count`: the same for the same seed."""
-    return random.Random(seed).sample(list(items), min(count, len(items)))  # noqa: S311
-
-
 async def run_gsm8k(
     run: ExperimentRun, settings: Gsm8kSettings, train: WordProblems, test: WordProblems
 ) -> ExperimentResult:
@@ -84,7 +65,7 @@ async def run_gsm8k(
     )
     after: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
-    for arm in arms_of(settings):
+    for arm in settings.arms:
         if arm == "grpo":
             made = await _grpo(run, settings, train.problems)
         elif examples := examples_of(train.problems, rollouts, arm, explained):
@@ -173,7 +154,7 @@ def asked_of(problem: WordProblem, *, model: str) -> Experience:
 
 def explanation_prompt(problem: WordProblem, rollout: Rollout) -> str:
     """The request for an explanation of a rollout."""
-    return words(
+    return filled(
         "article_explain_word",
         question=problem.question,
         attempt=clipped(rollout.text),
@@ -192,9 +173,9 @@ def examples_of(
     for problem, rollout in zip(problems, rollouts, strict=True):
         explanation = explanations.get(problem.task_id, "")
         if arm == "neutral":
-            note = words(NEUTRAL)
+            note = filled(NEUTRAL)
         elif explanation:
-            note = words("article_explained", explanation=clipped(explanation))
+            note = filled("article_explained", explanation=clipped(explanation))
         else:
             continue
         messages = word_prompt(problem).messages
@@ -214,5 +195,5 @@ def rows_of(
             paired_row(arm, MEASURE, before, after.get(arm, {}), of_tasks=settings.test),
             note=reasons.get(arm, ""),
         )
-        for arm in arms_of(settings)
+        for arm in settings.arms
     )

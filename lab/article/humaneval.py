@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
-from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note, words
+from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
 from lab.article.printing import Programs, printed_pairs
 from lab.article.results import ArmRow, ExperimentResult, paired_row
 from lab.article.rollouts import Observe, Rollout
 from lab.article.settings import HumanEvalSettings
+from lab.prompt_files import filled
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import prompt_for
 
-ARMS = ("neutral", "tests", "printed", "explained")
 MEASURE = "pass@1"
 
 
@@ -33,17 +33,6 @@ class Halves:
     number: int
     learn: tuple[str, ...]
     measure: tuple[str, ...]
-
-
-def arms_of(settings: HumanEvalSettings) -> tuple[str, ...]:
-    """The arms, checked.
-
-    Raises:
-        ValueError: If one is unknown.
-    """
-    if wrong := [arm for arm in settings.arms if arm not in ARMS]:
-        raise ValueError(f"unknown arms: {', '.join(wrong)}; there are {', '.join(ARMS)}")
-    return settings.arms
 
 
 def splits_of(task_ids: Sequence[str], *, count: int, seed: int) -> tuple[Halves, ...]:
@@ -100,7 +89,7 @@ async def run_humaneval(
     for halves in splits:
         own = [each for each in rollouts if each.task_id in halves.learn]
         tasks = humaneval_tasks([problems[id_] for id_ in halves.measure], judge, "chat")
-        for arm in arms_of(settings):
+        for arm in settings.arms:
             if arm in reasons:
                 continue
             name = f"{arm}-{halves.number}"
@@ -130,7 +119,7 @@ def result_words(rollout: Rollout) -> str:
 
 def explanation_prompt(problem: Problem, rollout: Rollout) -> str:
     """The request to a model to explain a rollout."""
-    return words(
+    return filled(
         "article_explain_code",
         problem=problem.prompt.strip(),
         attempt=clipped(rollout.code),
@@ -185,7 +174,7 @@ def rows_of(
     """All arms in their order; `reasons` say why one was not run."""
     of_tasks = len({task for halves in splits for task in halves.measure})
     rows = []
-    for arm in arms_of(settings):
+    for arm in settings.arms:
         means = mean_by_task(splits, after.get(arm, {}))
         done = len({number for number, _ in after.get(arm, {})})
         note = reasons.get(arm, "") or f"{done} of {len(splits)} splits"
@@ -196,16 +185,16 @@ def rows_of(
 def _note(problem: Problem, rollout: Rollout, arm: str, explanation: str) -> str:
     match arm:
         case "neutral":
-            return words(NEUTRAL)
+            return filled(NEUTRAL)
         case "tests":
             tests = clipped("\n".join(_assertions(problem.test)))
-            return words("article_tests", tests=tests, result=result_words(rollout))
+            return filled("article_tests", tests=tests, result=result_words(rollout))
         case "printed":
             pairs = rollout.notes.get("printed", "")
-            return words("article_printed", pairs=clipped(pairs)) if pairs else ""
+            return filled("article_printed", pairs=clipped(pairs)) if pairs else ""
         case _:
             return (
-                words("article_explained", explanation=clipped(explanation)) if explanation else ""
+                filled("article_explained", explanation=clipped(explanation)) if explanation else ""
             )
 
 

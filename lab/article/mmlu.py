@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from lab.article.feedback import FeedbackExample
@@ -59,18 +58,8 @@ Explain = Callable[[Sequence[ChoiceQuestion]], Awaitable[Mapping[str, str]]]
 """Explanations by question; where there is none, a fixed sentence stands in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShiftFiles:
-    """The files of shifts of the bare model and of each arm."""
-
-    folder: Path
-    open: Callable[[Path, str, ArmAdapter | None], ShiftFile]
-    """Called with a folder, an arm and its adapter."""
-
-    def of(self, arm: str, learned: ArmAdapter | None) -> ShiftFile:
-        """The file of one arm; another adapter has another one."""
-        place = f"{arm}-{learned.name[-8:]}" if learned else arm
-        return self.open(self.folder / place, arm, learned)
+FileOf = Callable[[str, ArmAdapter | None], ShiftFile]
+"""Gives the file of an arm's shifts; another adapter has another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +69,6 @@ class TaughtModel:
     load: Load
     teach: Teach
     chat: Format
-
-
-def variants_of(settings: MmluSettings) -> tuple[Variant, ...]:
-    """The arms, checked.
-
-    Raises:
-        ValueError: If one is no kind of feedback.
-    """
-    if wrong := [arm for arm in settings.arms if arm not in VARIANTS[1:]]:
-        raise ValueError(f"unknown arms: {', '.join(wrong)}; there are {', '.join(VARIANTS[1:])}")
-    return tuple(variant for variant in VARIANTS if variant in settings.arms)
 
 
 def learned_from(
@@ -142,7 +120,7 @@ def rows_of(
     """The arms that were run, and those that were not, in the order of the variants."""
     taught = learned_from(bare, questions, settings.learn)
     rows = []
-    for arm in variants_of(settings):
+    for arm in _arms(settings):
         found = after.get(arm, {})
         letter = CLAIMED if arm == "wrong" else ANSWER
         note = "" if len(taught) == settings.learn else "fewer wrong answers than asked for"
@@ -173,7 +151,7 @@ async def _unexplained(_questions: Sequence[ChoiceQuestion]) -> Mapping[str, str
 async def run_mmlu(
     settings: MmluSettings,
     questions: Sequence[ChoiceQuestion],
-    files: ShiftFiles,
+    file_of: FileOf,
     taught_model: TaughtModel,
     *,
     explain: Explain = _unexplained,
@@ -186,12 +164,11 @@ async def run_mmlu(
     `counter` makes what is called after each question of an arm with those done and all.
 
     Raises:
-        ValueError: If an arm is unknown.
         TrainingError: If the model answers every question rightly.
     """
-    arms = variants_of(settings)
+    arms = _arms(settings)
 
-    file = files.of("bare", None)
+    file = file_of("bare", None)
     with _loaded(taught_model.load, None, file, questions) as score:
         bare = await ask_all(questions, partial(measure, score=score), file, on_row=counter("bare"))
     taught = learned_from(bare, questions, settings.learn)
@@ -202,13 +179,17 @@ async def run_mmlu(
         learned = await taught_model.teach(
             arm, examples_of(taught, bare, arm, taught_model.chat, explanations)
         )
-        file = files.of(arm, learned)
+        file = file_of(arm, learned)
         with _loaded(taught_model.load, learned, file, questions) as score:
             after[arm] = await ask_all(
                 questions, partial(_plain, score=score), file, on_row=counter(arm)
             )
         on_rows(rows_of(settings, questions, bare, after))
     return rows_of(settings, questions, bare, after)
+
+
+def _arms(settings: MmluSettings) -> tuple[Variant, ...]:
+    return tuple(variant for variant in VARIANTS if variant in settings.arms)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lab.train import TrainingLimits
 from learning.errors import LearningError
@@ -16,6 +16,9 @@ from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRu
 
 _T = TypeVar("_T")
 RuleName = Literal["sdpo", "contrast"]
+MmluArm = Literal["neutral", "answer", "explained", "unlettered", "wrong"]
+HumanEvalArm = Literal["neutral", "tests", "printed", "explained"]
+Gsm8kArm = Literal["neutral", "explained", "grpo"]
 
 CONTRAST = LearningRule(
     weights=WeightRule(snr_min=0.0, endorsed=1.0),
@@ -84,7 +87,7 @@ class MmluSettings:
     """Asked of the bare model, to find wrong answers."""
     learn: int = 100
     """Wrongly answered questions that are learned from; the rest is only measured."""
-    arms: tuple[str, ...] = ("neutral", "answer", "explained", "unlettered", "wrong")
+    arms: tuple[MmluArm, ...] = get_args(MmluArm)
     learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
@@ -101,7 +104,7 @@ class HumanEvalSettings:
     samples: int = 1
     temperature: float = 0.0
     max_tokens: int = 512
-    arms: tuple[str, ...] = ("neutral", "tests", "printed", "explained")
+    arms: tuple[HumanEvalArm, ...] = get_args(HumanEvalArm)
     learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
@@ -117,7 +120,7 @@ class Gsm8kSettings:
     test: int = 1319
     temperature: float = 0.0
     max_tokens: int = 256
-    arms: tuple[str, ...] = ("neutral", "explained", "grpo")
+    arms: tuple[Gsm8kArm, ...] = get_args(Gsm8kArm)
     learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
@@ -170,9 +173,10 @@ def _value(key: str, wanted: type, value: object) -> object:
 
 def _chosen(key: str, wanted: type, value: object) -> object:
     """A word out of several, or a list of words."""
-    choices = [choice for choice in get_args(wanted) if isinstance(choice, str)]
-    if choices and value not in choices:
-        raise ValueError(f"{key} is one of {', '.join(choices)}")
-    if not choices and not isinstance(value, list):
-        raise TypeError(f"{key} is a list")
-    return tuple(str(item) for item in value) if isinstance(value, list) else value
+    if get_origin(wanted) is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"{key} is a list")
+        return tuple(_value(key, get_args(wanted)[0], item) for item in value)
+    if value not in get_args(wanted):
+        raise ValueError(f"{key} is one of {', '.join(get_args(wanted))}, not {value!r}")
+    return value

@@ -32,7 +32,7 @@ from lab.commands.report import cost_line
 from lab.drift_set import drift_image, load_tasks, outdated_errors
 from lab.evaluated_model import EvaluatedModel
 from lab.report import compare, cost_of_replies, task_means
-from lab.suites import BaselineSettings, DriftSuite, HumanEvalSuite, Suite
+from lab.suites import BaselineSettings, Suite, drift_suite, humaneval_suite
 from lab.train import ArmAdapter, NothingLearned, arm_job, train_on_examples
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
@@ -100,8 +100,8 @@ def _humaneval(where: Context, data: Path | None) -> Suite:
     if data is not None and data.is_dir():
         raise SettingsError(f"{data} is a folder; --data is a file in HumanEval's format here")
     problems = humaneval_problems(where, data)
-    return HumanEvalSuite(
-        problems={problem.task_id: problem for problem in problems},
+    return humaneval_suite(
+        problems,
         data_sha256=sha256_file(data) if data else DATA_SHA256,
         image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
     )
@@ -113,9 +113,7 @@ def _drift(where: Context, data: Path | None) -> Suite:
     tasks, errors = load_tasks(folder), outdated_errors(folder)
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
-    return DriftSuite(
-        all={task.id: task for task in tasks}, outdated_errors=errors, image_id=image.id
-    )
+    return drift_suite(tasks, errors, image_id=image.id)
 
 
 def _keep_settings(out: Path, settings: BaselineSettings) -> None:

@@ -30,11 +30,11 @@ from lab.mmlu import (
     load_questions,
     measure,
     prompts_digest,
-    sample_questions,
     shift_file,
     table,
 )
 from lab.report import Cost, Meter, total_cost
+from lab.suites import drawn
 from learning.evaluation.local import LocalModel
 from learning.evaluation.samples import ResultManifest
 from learning.evaluation.statistics import Bootstrap
@@ -74,7 +74,7 @@ def mmlu(
     as_json: bool,
 ) -> int:
     where = context(None, {"model.name": model, "model.engine": "torch"})
-    questions = sample_questions(load_questions(data), limit, seed)
+    questions = drawn(load_questions(data), limit, seed)
     installed = resolve(where.settings.model.name, where.paths.models)
     chosen = adapter_folder(where, adapter)
     say(f"loading {installed.name}")

@@ -13,9 +13,9 @@ from lab.mmlu import (
     load_questions,
     measure,
     question_prompt,
-    sample_questions,
     table,
 )
+from lab.suites import drawn
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError
 
@@ -84,9 +84,9 @@ def test_the_same_seed_takes_the_same_questions() -> None:
         ChoiceQuestion(id=str(n), subject="s", text="t", choices=("a", "b", "c", "d"), answer=0)
         for n in range(50)
     ]
-    assert sample_questions(many, 5, 1) == sample_questions(many, 5, 1)
-    assert sample_questions(many, 5, 1) != sample_questions(many, 5, 2)
-    assert len(sample_questions(many, 500, 0)) == 50
+    assert drawn(many, 5, 1) == drawn(many, 5, 1)
+    assert drawn(many, 5, 1) != drawn(many, 5, 2)
+    assert len(drawn(many, 500, 0)) == 50
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from lab.arms import experience_of
 from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
-from lab.drift import DriftTask, drift_prompt
-from lab.suites import BaselineSettings, DriftSuite
+from lab.drift import drift_prompt
+from lab.suites import BaselineSettings, Suite, drift_suite
 from learning.evaluation.run import answer_all
 from learning.records import Sampling, Verdict
 from sandbox.box.status import Status
@@ -26,8 +26,8 @@ _TASKS = {
 }
 
 
-def suite(tasks: dict[str, DriftTask] | None = None) -> DriftSuite:
-    return DriftSuite(all=tasks or _TASKS, outdated_errors={"d": ERROR}, image_id="i")
+def suite() -> Suite:
+    return drift_suite(list(_TASKS.values()), {"d": ERROR}, image_id="i")
 
 
 def test_what_is_held_out_by_the_tasks_is_never_learned_from() -> None:

@@ -9,20 +9,19 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import WarmJudge
 from agent.session.context import Context
-from lab.article import gsm8k as gsm8k_arms, humaneval as humaneval_arms, mmlu as mmlu_arms
 from lab.article.experiment import ExperimentRun, ProgressLines, TaskSource
 from lab.article.explaining import explainer_settings
-from lab.article.feedback import FeedbackExample, words
-from lab.article.gsm8k import WordProblems, chosen, run_gsm8k
+from lab.article.feedback import FeedbackExample
+from lab.article.gsm8k import WordProblems, run_gsm8k
 from lab.article.humaneval import run_humaneval
-from lab.article.mmlu import Load, ShiftFiles, TaughtModel, run_mmlu, tells_a_letter
+from lab.article.mmlu import FileOf, Load, TaughtModel, run_mmlu, tells_a_letter
 from lab.article.published import Experiment
 from lab.article.results import ArmRow, ExperimentResult
 from lab.article.settings import (
@@ -31,7 +30,6 @@ from lab.article.settings import (
     Gsm8kSettings,
     HumanEvalSettings,
     MmluSettings,
-    SettingsError,
     digest,
     read_settings,
 )
@@ -58,9 +56,10 @@ from lab.mmlu import (
     ShiftFile,
     load_questions,
     prompts_digest,
-    sample_questions,
     shift_file,
 )
+from lab.prompt_files import filled
+from lab.suites import drawn
 from lab.train import ArmAdapter
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import DATA_SHA256
@@ -74,7 +73,6 @@ from sandbox.warm.pool import WarmSandbox
 from tui.running import run_async
 from tui.wiring import context
 
-_Settings = TypeVar("_Settings", bound=ExperimentSettings)
 _Started = tuple[ExperimentRun, Coroutine[Any, Any, ExperimentResult]]
 
 
@@ -125,10 +123,10 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
 @data_file(f"{WORD_PROBLEMS}, to learn from.", "--train", missing=NO_WORD_PROBLEMS)
 @data_file(f"{WORD_PROBLEMS}, to be measured on.", "--test", missing=NO_WORD_PROBLEMS)
 def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Started:
-    settings = _checked(config, Gsm8kSettings, gsm8k_arms.arms_of)
+    settings = read_settings(config, Gsm8kSettings)
     learn, measure = (
         WordProblems(
-            problems=chosen(load_word_problems(file), count, settings.seed),
+            problems=drawn(load_word_problems(file), count, settings.seed),
             data_sha256=sha256_file(file),
         )
         for file, count in ((train, settings.train), (test, settings.test))
@@ -141,7 +139,7 @@ def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Starte
 @_experiment("humaneval", "2: halves of HumanEval, learned and measured, several times.")
 @data_file("A file in HumanEval's format instead of the 164 tasks.")
 def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
-    settings = _checked(config, HumanEvalSettings, humaneval_arms.arms_of)
+    settings = read_settings(config, HumanEvalSettings)
     where = context(None)
     source = TaskSource(
         prompt="chat",
@@ -170,9 +168,9 @@ def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
 @_experiment("mmlu", "1: wrong answers, four kinds of feedback, probabilities after learning.")
 @data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
 def mmlu(*, data: Path, config: Path, out: Path | None) -> _Started:
-    settings = _checked(config, MmluSettings, mmlu_arms.variants_of)
+    settings = read_settings(config, MmluSettings)
     where, data_sha256 = context(None), sha256_file(data)
-    questions = sample_questions(load_questions(data), settings.questions, settings.seed)
+    questions = drawn(load_questions(data), settings.questions, settings.seed)
     run = _run(where, "mmlu", settings, data_sha256[:8], out, engine="torch")
 
     async def teach(arm: str, examples: Sequence[FeedbackExample]) -> ArmAdapter:
@@ -191,7 +189,7 @@ def mmlu(*, data: Path, config: Path, out: Path | None) -> _Started:
             load=_loader(run.model, where), teach=teach, chat=ChatFormat.load(run.model.hf)
         )
         rows = await run_mmlu(
-            *(settings, questions, _shift_files(run, data_sha256), taught),
+            *(settings, questions, _file_of(run, data_sha256), taught),
             explain=explain,
             counter=counter,
             on_rows=save,
@@ -199,22 +197,6 @@ def mmlu(*, data: Path, config: Path, out: Path | None) -> _Started:
         return save(rows)
 
     return run, result()
-
-
-def _checked(
-    config: Path, kind: type[_Settings], check: Callable[[_Settings], object]
-) -> _Settings:
-    """The settings of a file, whose arms must all be known.
-
-    Raises:
-        SettingsError: If they are not usable.
-    """
-    settings = read_settings(config, kind)
-    try:
-        check(settings)
-    except ValueError as err:
-        raise SettingsError(f"{config}: {err}.") from err
-    return settings
 
 
 def _run(
@@ -252,7 +234,7 @@ def _run(
 
 
 def _explanation_prompt(question: ChoiceQuestion) -> str:
-    return words(
+    return filled(
         "article_explain_choice",
         subject=question.subject.replace("_", " "),
         question=question.text,
@@ -276,14 +258,15 @@ def _loader(model: InstalledModel, where: Context) -> Load:
     return load
 
 
-def _shift_files(run: ExperimentRun, data_sha256: str) -> ShiftFiles:
-    def opened(place: Path, arm: str, adapter: ArmAdapter | None) -> ShiftFile:
+def _file_of(run: ExperimentRun, data_sha256: str) -> FileOf:
+    def file_of(arm: str, adapter: ArmAdapter | None) -> ShiftFile:
         source = TaskSource(
             prompt="all" if adapter else "wrong",
             prompt_sha256=prompts_digest(),
             data_sha256=data_sha256,
         )
         sampling = Sampling(seed=run.settings.seed, max_tokens=1)
+        place = run.folder / (f"{arm}-{adapter.name[-8:]}" if adapter else arm)
         return shift_file(place, run.manifest(arm, adapter, source, sampling, {}))
 
-    return ShiftFiles(folder=run.folder, open=opened)
+    return file_of

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from lab.article.gsm8k import (
-    arms_of,
     examples_of,
     explanation_prompt,
     rows_of,
@@ -62,8 +61,3 @@ def test_an_arm_that_was_not_run_says_why() -> None:
     assert explained.gain.value == pytest.approx(50)
     assert explained.relative == pytest.approx(100)
     assert (grpo.after, grpo.note) == (None, "needs an extra")
-
-
-def test_an_unknown_arm_is_named() -> None:
-    with pytest.raises(ValueError, match="unknown arms: sdft"):
-        arms_of(Gsm8kSettings(arms=("sdft",)))

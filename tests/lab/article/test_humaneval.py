@@ -6,8 +6,6 @@ import pytest
 
 from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.humaneval import (
-    ARMS,
-    arms_of,
     examples_of,
     explanation_prompt,
     mean_by_task,
@@ -123,12 +121,6 @@ def test_a_task_counts_once_however_many_splits_measure_it() -> None:
     )
     assert row.tasks == len(means)
     assert row.note == "4 of 4 splits"
-
-
-def test_an_unknown_arm_is_named() -> None:
-    assert arms_of(HumanEvalSettings()) == ARMS
-    with pytest.raises(ValueError, match="unknown arms: traceback"):
-        arms_of(HumanEvalSettings(arms=("traceback",)))
 
 
 def test_calls_are_taken_without_what_they_expect() -> None:

@@ -14,11 +14,10 @@ from lab.article.mmlu import (
     CLAIMED,
     OTHER,
     SHARES,
-    ShiftFiles,
+    FileOf,
     TaughtModel,
     run_mmlu,
     tells_a_letter,
-    variants_of,
 )
 from lab.article.results import ArmRow
 from lab.article.settings import MmluSettings
@@ -96,8 +95,8 @@ class Speller(Believer):
         ]
 
 
-def files(folder: Path) -> ShiftFiles:
-    def opened(place: Path, arm: str, adapter: ArmAdapter | None) -> ShiftFile:
+def files(folder: Path) -> FileOf:
+    def opened(arm: str, adapter: ArmAdapter | None) -> ShiftFile:
         manifest = ResultManifest(
             suite="article-mmlu",
             model="m",
@@ -110,9 +109,9 @@ def files(folder: Path) -> ShiftFiles:
             sampling=Sampling(),
             image_id="",
         )
-        return shift_file(place, manifest)
+        return shift_file(folder / arm, manifest)
 
-    return ShiftFiles(folder=folder, open=opened)
+    return opened
 
 
 def rows(folder: Path, believer: Believer) -> dict[tuple[str, str], ArmRow]:
@@ -181,11 +180,6 @@ def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended(tmp_path:
     ended = [[row.arm for row in rows if row.after and row.measure in asked] for rows in seen]
     assert ended == [["answer"], ["answer", "unlettered"], ["answer", "unlettered", "wrong"]]
     assert seen[0][-1].note == "not run yet"
-
-
-def test_an_unknown_arm_is_named() -> None:
-    with pytest.raises(ValueError, match="unknown arms: answers"):
-        variants_of(MmluSettings(arms=("answers",)))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_the_shipped_word_problems_are_those_of_the_article() -> None:
         ("[learning]\nrule = 'grpo'", "rule is one of sdpo, contrast"),
         ("learning = 3", "learning is a table"),
         ("arms = 'answer'", "arms is a list"),
+        ("arms = ['answers']", "arms is one of neutral, answer, .*, not 'answers'"),
         ("arms = [", "cannot be read"),
     ],
 )
