@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import click
 
-from agent.paths import make_private
-from agent.rounds.trial.program_judge import Judge, open_judge
+from agent.rounds.trial.program_judge import Judge
 from agent.session.context import Context
 from lab.arms import ARMS, Arm, examples_for, experience_of
 from lab.article.results import Figure
@@ -22,6 +20,8 @@ from lab.commands.humaneval import humaneval_problems
 from lab.commands.options import (
     JSON,
     Shipped,
+    base_image,
+    judging,
     our_versions,
     shipped_sets,
     shipped_settings,
@@ -41,7 +41,6 @@ from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from sandbox.images.base import ensure_base
 from tui.running import run_async
 from tui.wiring import context
 
@@ -103,7 +102,7 @@ def _humaneval(where: Context, data: Path | None) -> Suite:
     return humaneval_suite(
         problems,
         data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
+        image_id=base_image(where),
     )
 
 
@@ -148,13 +147,8 @@ class _BaselineRun:
     async def all(self) -> None:
         """Make the rollouts, then learn and measure one arm after the other."""
         learn_from, held_out = self.suite.split(self.settings)
-        judging = open_judge(
-            self.suite.image_id,
-            lock_dir=make_private(self.where.paths.sandbox),
-            session=f"eval-{uuid.uuid4().hex[:8]}",
-            limits=self.suite.limits,
-        )
-        async with judging as judge:
+        image, limits = self.suite.image_id, self.suite.limits
+        async with judging(self.where, image, limits=limits) as judge:
             tasks = self.suite.tasks(learn_from, judge)
             self.prompts = {task.id: task.prompt for task in tasks}
             await self._roll_out(learn_from, judge)

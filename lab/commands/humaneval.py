@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from agent.paths import make_private
-from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.rounds.trial.regression import humaneval_tasks
 from agent.session.context import Context
 from lab.commands.options import (
@@ -22,7 +18,9 @@ from lab.commands.options import (
     SEED,
     ModelChoice,
     asks_a_model,
+    base_image,
     data_file,
+    judging,
     max_tokens,
     our_versions,
     result_folder,
@@ -44,7 +42,6 @@ from learning.evaluation.run import answer_all
 from learning.evaluation.samples import ResultManifest, SampleFile, write_human_eval
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
-from sandbox.images.base import ensure_base
 from tui.running import run_async
 
 _SAMPLED = 0.8
@@ -85,7 +82,7 @@ def humaneval(
         choice=choice,
         problems=problems[:limit],
         data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=ensure_base(source=choice.where.settings.sandbox.image, on_progress=say).id,
+        image_id=base_image(choice.where),
         boxes=boxes,
     )
     with Meter() as meter:
@@ -141,7 +138,8 @@ class HumanEvalRun:
             sampling=sampling,
             image_id=self.image_id,
         )
-        async with about as (subject, file), self._judge() as judge:
+        judge_of = judging(self.choice.where, self.image_id, boxes=self.boxes)
+        async with about as (subject, file), judge_of as judge:
             tasks = humaneval_tasks(self.problems, judge, style)
             await answer_all(tasks, subject.generator, file, samples=samples, on_row=progress())
         return file
@@ -164,14 +162,6 @@ class HumanEvalRun:
         )
         file = SampleFile(result_folder(self.choice.where, manifest, self.choice.out), manifest)
         meter.folder = file.folder
-        async with self._judge() as judge:
+        async with judging(self.choice.where, self.image_id, boxes=self.boxes) as judge:
             await judge_completions(self.problems, given, judge, file, on_row=progress())
         return file
-
-    def _judge(self) -> AbstractAsyncContextManager[WarmJudge]:
-        return open_judge(
-            self.image_id,
-            lock_dir=make_private(self.choice.where.paths.sandbox),
-            session=f"eval-{uuid.uuid4().hex[:8]}",
-            boxes=self.boxes,
-        )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,17 +11,18 @@ from typing import Literal, get_args
 import click
 
 from agent.fixing.fix import FixOptions
-from agent.paths import make_private
-from agent.rounds.trial.program_judge import EvaluationError, WarmJudge, open_judge
+from agent.rounds.trial.program_judge import EvaluationError
 from lab.commands.options import (
     JSON,
     SEED,
     ModelChoice,
     asks_a_model,
+    base_image,
     data_file,
+    judging,
     max_tokens,
 )
-from lab.commands.progress import progress, say
+from lab.commands.progress import progress
 from lab.commands.report import cost_words, scores_record, title
 from lab.humanevalfix import (
     PUBLISHED,
@@ -42,7 +41,6 @@ from learning.evaluation.run import answer_all
 from learning.evaluation.samples import Sample, SampleFile
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
-from sandbox.images.base import ensure_base
 from tui.running import run_async
 
 Arm = Literal["reply", "loop"]
@@ -127,7 +125,7 @@ class _FixRun:
 
     async def replies(self, meter: Meter) -> SampleFile:
         """Ask the model once about each function that is missing."""
-        image_id = self._image_id()
+        image_id = base_image(self.choice.where)
         about = self.choice.results(
             meter,
             suite="humanevalfix",
@@ -138,14 +136,14 @@ class _FixRun:
             sampling=self.sampling,
             image_id=image_id,
         )
-        async with about as (subject, file), self._judge(image_id) as judge:
+        async with about as (subject, file), judging(self.choice.where, image_id) as judge:
             tasks = reply_tasks(self.functions, judge)
             await answer_all(tasks, subject.generator, file, on_row=progress())
         return file
 
     async def repairs(self, meter: Meter) -> SampleFile:
         """Have the loop repair each function that is missing."""
-        image_id, settings = self._image_id(), self.choice.where.settings
+        image_id, settings = base_image(self.choice.where), self.choice.where.settings
         options = FixOptions(
             max_attempts=settings.fix.max_attempts,
             search_s=min(settings.fix.search_s, _SEARCHED * self.budget_s),
@@ -163,7 +161,7 @@ class _FixRun:
             versions={"loop": f"{options.max_attempts} attempts, search {options.search_s:g} s"},
             served=True,
         )
-        async with about as (subject, file), self._judge(image_id) as judge:
+        async with about as (subject, file), judging(self.choice.where, image_id) as judge:
             if subject.asked is None:
                 raise EvaluationError("the loop needs a model behind a server")
             bench = Workbench(
@@ -179,16 +177,6 @@ class _FixRun:
     @property
     def _shown(self) -> str:
         return "tests and docstring" if self.documented else "tests"
-
-    def _image_id(self) -> str:
-        return ensure_base(source=self.choice.where.settings.sandbox.image, on_progress=say).id
-
-    def _judge(self, image_id: str) -> AbstractAsyncContextManager[WarmJudge]:
-        return open_judge(
-            image_id,
-            lock_dir=make_private(self.choice.where.paths.sandbox),
-            session=f"eval-{uuid.uuid4().hex[:8]}",
-        )
 
 
 def _loop_words(sample: Sample) -> str:

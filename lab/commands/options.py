@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from types import MappingProxyType
 import click
 
 from agent.paths import make_private
+from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.session.context import Context
 from agent.settings.schema import ModelSettings
 from lab.commands.progress import say
@@ -25,6 +27,9 @@ from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import is_adapter_name
 from learning.records import Sampling
+from sandbox.box.contract import Limits
+from sandbox.images.base import ensure_base
+from sandbox.warm.values import BOX_LIMITS
 from tui.wiring import context
 
 Command = Callable[..., object]
@@ -212,6 +217,32 @@ def subject(
         served=served,
         say=say,
     )
+
+
+def judging(
+    where: Context, image_id: str, *, boxes: int = 1, limits: Limits = BOX_LIMITS
+) -> AbstractAsyncContextManager[WarmJudge]:
+    """The judge of programs in an image, while in the context.
+
+    Raises:
+        SandboxError: If there is no engine.
+    """
+    return open_judge(
+        image_id,
+        lock_dir=make_private(where.paths.sandbox),
+        session=f"eval-{uuid.uuid4().hex[:8]}",
+        boxes=boxes,
+        limits=limits,
+    )
+
+
+def base_image(where: Context) -> str:
+    """The id of the image in which plain programs are judged, made if it is not there.
+
+    Raises:
+        SandboxError: If it cannot be had.
+    """
+    return ensure_base(source=where.settings.sandbox.image, on_progress=say).id
 
 
 def our_versions() -> dict[str, str]:

@@ -42,6 +42,7 @@ from lab.commands.options import (
     JSON,
     OUT,
     Shipped,
+    base_image,
     data_file,
     our_versions,
     shipped_settings,
@@ -68,7 +69,6 @@ from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.chat import ChatFormat
 from learning.model.resolve import resolve
 from learning.records import Sampling
-from sandbox.images.base import ensure_base
 from sandbox.warm.pool import WarmSandbox
 from tui.running import run_async
 from tui.wiring import context
@@ -145,7 +145,7 @@ def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
         prompt="chat",
         prompt_sha256=prompting.digest("chat"),
         data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=ensure_base(source=where.settings.sandbox.image, on_progress=say).id,
+        image_id=base_image(where),
     )
     problems = humaneval_problems(where, data)[: settings.tasks]
     run = _run(where, "humaneval", settings, source.data_sha256[:8], out, engine=settings.engine)
