@@ -15,6 +15,7 @@ from agent.rounds.trial.regression import RemoteModel
 from agent.settings.schema import ModelSettings
 from learning.evaluation.local import LocalModel
 from learning.evaluation.task import Generator
+from learning.model.catalog import InstalledModel
 from learning.model.resolve import resolve
 
 
@@ -50,57 +51,49 @@ async def open_subject(
         ModelError: If it cannot be had.
         EvaluationError: If an adapter is asked for on a foreign server.
     """
-    if settings.base_url:
-        if adapter is not None:
-            raise EvaluationError("an adapter cannot be loaded into a server given by --base-url")
-        async with connect(
-            settings.name,
-            paths=paths,
-            settings=settings,
-            launcher=launcher,
-            environ=environ,
-            on_notice=say,
-        ) as model:
+    if settings.base_url and adapter is not None:
+        raise EvaluationError("an adapter cannot be loaded into a server given by --base-url")
+    installed = None if settings.base_url else resolve(settings.name, paths.models)
+    if installed is not None:
+        say(f"loading {installed.name}")
+    if installed is not None and not served:
+        with LocalModel(
+            installed,
+            engine=settings.engine,
+            context_length=settings.context_length,
+            adapter=adapter,
+        ) as local:
             yield EvaluatedModel(
-                generator=RemoteModel(model),
-                name=model.name,
-                weights_sha256="",
-                adapter=None,
-                versions={"server": settings.base_url},
-                asked=model,
-            )
-        return
-    installed = resolve(settings.name, paths.models)
-    say(f"loading {installed.name}")
-    if served:
-        async with connect(
-            settings.name,
-            paths=paths,
-            settings=settings,
-            launcher=launcher,
-            environ=environ,
-            adapter=AdapterFolder(name=adapter[0], folder=adapter[1]) if adapter else None,
-            on_notice=say,
-        ) as model:
-            yield EvaluatedModel(
-                generator=RemoteModel(model),
+                generator=local,
                 name=installed.name,
                 weights_sha256=installed.identity.weights_sha256,
-                adapter=model.adapter,
-                versions={"engine": f"server, {settings.engine}"},
-                asked=model,
+                adapter=adapter[0] if adapter else None,
+                versions=local.versions,
             )
         return
-    with LocalModel(
-        installed,
-        engine=settings.engine,
-        context_length=settings.context_length,
-        adapter=adapter,
-    ) as local:
-        yield EvaluatedModel(
-            generator=local,
-            name=installed.name,
-            weights_sha256=installed.identity.weights_sha256,
-            adapter=adapter[0] if adapter else None,
-            versions=local.versions,
-        )
+    async with connect(
+        settings.name,
+        paths=paths,
+        settings=settings,
+        launcher=launcher,
+        environ=environ,
+        adapter=AdapterFolder(name=adapter[0], folder=adapter[1]) if adapter else None,
+        on_notice=say,
+    ) as model:
+        yield _behind_a_server(model, installed, settings)
+
+
+def _behind_a_server(
+    model: Model, installed: InstalledModel | None, settings: ModelSettings
+) -> EvaluatedModel:
+    """A model that is asked over HTTP; weights are known only of one that is installed here."""
+    return EvaluatedModel(
+        generator=RemoteModel(model),
+        name=installed.name if installed else model.name,
+        weights_sha256=installed.identity.weights_sha256 if installed else "",
+        adapter=model.adapter,
+        versions={"engine": f"server, {settings.engine}"}
+        if installed
+        else {"server": str(settings.base_url)},
+        asked=model,
+    )

@@ -207,14 +207,14 @@ async def repair_functions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairFigures:
-    """How many functions were repaired, how fast, and by what."""
+    """The number of functions that were repaired, the time, and the cost."""
 
     solved: int
     tasks: int
     interval: Interval
     """Wilson's, of the share of solved ones."""
     median_s: float
-    """Of the whole loop, or of one reply, over all functions."""
+    """Time of the whole loop, or of one reply, over all functions."""
     most_s: float
     tokens: float
     """Made for a function, in the mean."""

@@ -70,7 +70,7 @@ class Repaired:
     changes: int
     """Small changes that were tried."""
     prompt_tokens: int
-    """Of whole-file replies; a server does not tell those of fills."""
+    """Tokens of whole-file replies; a server does not tell those of fills."""
     completion_tokens: int
     seconds: float
     reason: str

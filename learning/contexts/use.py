@@ -11,7 +11,7 @@ Span = tuple[int, int]
 
 
 class UseOrigin(StrEnum):
-    """Where a verified use of an API comes from."""
+    """The origin of a verified use of an API."""
 
     DOCSTRING = "docstring"
     """A `>>>` example of the installed library."""

@@ -59,7 +59,7 @@ class StatusFields:
         return [(text, rank) for text, rank in found if text]
 
     def line(self, columns: int) -> str:
-        """As many fields as fit into the columns, in a fixed order."""
+        """Join as many fields as fit into the columns, in a fixed order."""
         parts = self.parts()
         while len(parts) > 1 and len(" | ".join(text for text, _ in parts)) > columns:
             parts.remove(max(parts, key=lambda part: part[1]))

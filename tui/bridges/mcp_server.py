@@ -46,8 +46,8 @@ class RepairingAgent(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
-    """One red test."""
+class RedTest:
+    """One test that failed or could not run."""
 
     test: str
     outcome: str
@@ -64,7 +64,7 @@ class Run:
     green: bool
     status: str
     counts: dict[str, int]
-    failures: list[Failure]
+    failures: list[RedTest]
     not_judged: list[str]
     """Tests and files that did not enter the sandbox, and libraries that its image lacks."""
     ending: str
@@ -74,7 +74,7 @@ class Run:
 class Explanation:
     """One red test with the frames of its traceback and the runner's own report."""
 
-    failure: Failure
+    failure: RedTest
     frames: list[str]
     report: str
 
@@ -215,8 +215,8 @@ def _run_of(report: TestReport) -> Run:
     )
 
 
-def _failure(result: TestResult) -> Failure:
-    return Failure(
+def _failure(result: TestResult) -> RedTest:
+    return RedTest(
         test=result.id,
         outcome=result.outcome.value,
         exception=result.exception,
