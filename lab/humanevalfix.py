@@ -217,7 +217,7 @@ class RepairFigures:
     """Time of the whole loop, or of one reply, over all functions."""
     most_s: float
     tokens: float
-    """Made for a function, in the mean."""
+    """Tokens made for a function, in the mean."""
     changes: float
     """Small changes that were tried for a function, in the mean."""
     origins: Mapping[str, int]
