@@ -37,7 +37,7 @@ def evaluation() -> None:
 def compare_results(
     *, a: Path, b: Path, raw: bool, seed: int, html: Path | None, as_json: bool
 ) -> int:
-    """Results folder B against A: wins and losses per task, sign test, paired bootstrap."""
+    """Compare results folder B with A: wins and losses per task, sign test, paired bootstrap."""
     manifests = read_manifest(a), read_manifest(b)
     differing = check_comparable(*manifests)
     found = compare(

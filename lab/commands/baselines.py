@@ -46,7 +46,7 @@ from tui.wiring import context
 
 
 @click.command(
-    help="""Ways to learn from the same attempts, and controls, on held-out tasks.
+    help="""Compare ways to learn from the same attempts, and controls, on held-out tasks.
 
     SETTINGS is one of """
     + ", ".join(shipped_settings("baselines"))

@@ -31,7 +31,9 @@ WORD_PROBLEMS = "JSON lines with question and answer, gzipped or not"
 NO_WORD_PROBLEMS = f"GSM8K does not come with elagent; its files are {WORD_PROBLEMS}"
 
 
-@click.command(help="GSM8K: word problems with a chain of thought; the last number counts.")
+@click.command(
+    help="Measure word problems with a chain of thought (GSM8K); the last number counts."
+)
 @data_file(f"{WORD_PROBLEMS}.", missing=NO_WORD_PROBLEMS)
 @asks_a_model
 @SAMPLES

@@ -48,7 +48,7 @@ _SAMPLED = 0.8
 
 
 @click.command(
-    help="HumanEval (164 functions), judged in the sandbox; what is done already is taken up again."
+    help="Measure HumanEval (164 functions) in the sandbox; what is done already is taken up again."
 )
 @asks_a_model
 @click.option("--prompt", "style", type=click.Choice(STYLES), default="chat", show_default=True)

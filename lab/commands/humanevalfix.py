@@ -52,7 +52,7 @@ _PERCENT = 100.0
 
 
 @click.command(
-    help="HumanEvalFix: functions with one human-made fault, by one reply or by the loop."
+    help="Measure repairs of one human-made fault (HumanEvalFix), by one reply or by the loop."
 )
 @data_file(f"{_FIELDS}.", missing=_NO_FUNCTIONS)
 @click.option("--arm", type=click.Choice(get_args(Arm)), default="loop", show_default=True)
@@ -63,7 +63,7 @@ _PERCENT = 100.0
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="Of the loop for each function.",
+    help="Limit of the loop for each function.",
 )
 @click.option(
     "--docstring",
@@ -74,7 +74,9 @@ _PERCENT = 100.0
 @asks_a_model
 @max_tokens(768)
 @SEED
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N, drawn by the seed.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only N functions, drawn by the seed."
+)
 @JSON
 def humanevalfix(
     *,

@@ -53,7 +53,7 @@ _PUBLISHED = (
 )
 
 
-@click.command(help="MMLU: the shift in probability that feedback makes on wrong answers.")
+@click.command(help="Measure how feedback shifts the probabilities of wrong answers (MMLU).")
 @data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
 @MODEL
 @ADAPTER

@@ -38,13 +38,21 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 """The tasks and settings that come with elagent."""
 
 MODEL = click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
-ENGINE = click.option("--engine", type=click.Choice(["auto", "llama", "torch"]))
+ENGINE = click.option(
+    "--engine", type=click.Choice(["auto", "llama", "torch"]), help="Engine of a local model."
+)
 ADAPTER = click.option(
     "--adapter", metavar="NAME", help="An adapter of this repository, or its folder."
 )
-SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all chance."
+)
 TEMPERATURE = click.option(
-    "--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True
+    "--temperature",
+    type=click.FloatRange(0, 2),
+    default=0.0,
+    show_default=True,
+    help="0 is greedy.",
 )
 LIMIT = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N tasks."
@@ -52,7 +60,12 @@ LIMIT = click.option(
 SAMPLES = click.option(
     "-n", "--samples", type=click.IntRange(1, 1000), default=1, help="Replies to each task. [1]"
 )
-OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+OUT = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the results.",
+)
 HTML = click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -67,7 +80,10 @@ _BASE_URL = click.option(
 
 def max_tokens(default: int) -> Callable[[Command], Command]:
     """The option for the longest reply."""
-    return click.option("--max-tokens", type=click.IntRange(16), default=default, show_default=True)
+    kind = click.IntRange(16)
+    return click.option(
+        "--max-tokens", type=kind, default=default, show_default=True, help="Longest reply."
+    )
 
 
 def data_file(about: str, *names: str, missing: str = "") -> Callable[[Command], Command]:

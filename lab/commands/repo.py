@@ -33,7 +33,9 @@ from tui.wiring import context
 _BUDGET_S = 3600.0
 
 
-@click.command(help="A repository's own history as tasks: functions broken again, judged by tests.")
+@click.command(
+    help="Measure a repository's own history: functions broken again, judged by its tests."
+)
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--part", type=click.Choice(get_args(Part)), default="held-out", show_default=True)
 @click.option("--adapter", metavar="NAME", help="An adapter of this repository. [the bare model]")
@@ -134,7 +136,9 @@ def _compared(a: SampleFile, b: SampleFile, *, as_json: bool) -> None:
     show_comparison(a.manifest, b.manifest, found, as_json=as_json)
 
 
-@click.command(help="Can the model read failures? Failed steps again, with and without evidence.")
+@click.command(
+    help="Tell whether the model reads failures: repeat failed steps with and without evidence."
+)
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--budget", type=Budget(), metavar="TIME", help="Stop after e.g. 30m. [60m]")
 @MODEL

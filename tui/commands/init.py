@@ -14,7 +14,7 @@ from tui.wiring import place_to_work
 @click.command(help="Write a first AGENTS.md for PATH: its tests, layout and tools.")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--print", "only_print", is_flag=True, help="Show the text; write nothing.")
-@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
+@click.option("--here", is_flag=True, help="Work even if PATH is a home or no project.")
 def init(*, path: Path, only_print: bool, here: bool) -> int:
     where = place_to_work(path, here=here)
     repository = where.repository

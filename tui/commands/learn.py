@@ -76,7 +76,13 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     help="Stop training after e.g. 30m; the trial has as long. [trial: 60m]",
 )
 @click.option("--no-trial", is_flag=True, help="Keep the adapter in shadow, untried.")
-@click.option("--rounds", type=click.IntRange(min=1, max=20), default=1, metavar="N", help="[1]")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1, max=20),
+    default=1,
+    metavar="N",
+    help="Rounds, one after the other. [1]",
+)
 @click.option(
     "--types", type=Types(), metavar="LIST", help=f"Kinds to learn from: {','.join(_TYPES)}. [all]"
 )
@@ -93,7 +99,7 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     metavar="FILE",
     help="Write what was learned as a page.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="[0]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the random order. [0]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be learned and its cost.")
 @click.option("--discard", is_flag=True, help="Throw an interrupted round away first.")
 @click.option("--model", metavar="NAME", help="Model name or folder.")

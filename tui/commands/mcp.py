@@ -17,7 +17,7 @@ from tui.wiring import contexts, place
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
 @click.option("--base-url", metavar="URL", help="Use this OpenAI-compatible server instead.")
-@click.option("--here", is_flag=True, help="Even if PATH is a home or no project.")
+@click.option("--here", is_flag=True, help="Work even if PATH is a home or no project.")
 def mcp(*, path: Path, model: str | None, base_url: str | None, here: bool) -> int:
     try:
         import mcp as _sdk  # noqa: F401 - only whether it is there

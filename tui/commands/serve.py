@@ -14,7 +14,7 @@ from tui.wiring import context, place
 
 @click.command(help="Serve a model on loopback, speaking the OpenAI-compatible API.")
 @click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
-@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]), help="[auto]")
+@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]), help="Engine. [auto]")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
 @click.option(
     "--idle",
@@ -22,7 +22,12 @@ from tui.wiring import context, place
     metavar="S",
     help="Time to go on after the last client; 0 ends at once. [600]",
 )
-@click.option("--context-length", type=click.IntRange(min=512), metavar="N")
+@click.option(
+    "--context-length",
+    type=click.IntRange(min=512),
+    metavar="N",
+    help="Tokens of prompt and reply.",
+)
 @click.option(
     "--state-file",
     type=click.Path(dir_okay=False, path_type=Path),

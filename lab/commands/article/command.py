@@ -76,12 +76,14 @@ from tui.wiring import context
 _Started = tuple[ExperimentRun, Coroutine[Any, Any, ExperimentResult]]
 
 
-@click.group(help="The founding article's three experiments, our figures beside its own.")
+@click.group(
+    help="Repeat the founding article's three experiments, with our figures beside its own."
+)
 def article() -> None:
     pass
 
 
-@article.command("report", help="One report over results folders of the experiments.")
+@article.command("report", help="Write one report over results folders of the experiments.")
 @click.argument(
     "folders",
     nargs=-1,
@@ -119,7 +121,9 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
     return decorate
 
 
-@_experiment("gsm8k", "3: word problems with a chain of thought, learned from explanations.")
+@_experiment(
+    "gsm8k", "Experiment 3: learn word problems with a chain of thought from explanations."
+)
 @data_file(f"{WORD_PROBLEMS}, to learn from.", "--train", missing=NO_WORD_PROBLEMS)
 @data_file(f"{WORD_PROBLEMS}, to be measured on.", "--test", missing=NO_WORD_PROBLEMS)
 def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Started:
@@ -136,7 +140,9 @@ def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> _Starte
     return run, run_gsm8k(run, settings, learn, measure)
 
 
-@_experiment("humaneval", "2: halves of HumanEval, learned and measured, several times.")
+@_experiment(
+    "humaneval", "Experiment 2: learn from half of HumanEval and measure the rest, several times."
+)
 @data_file("A file in HumanEval's format instead of the 164 tasks.")
 def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
     settings = read_settings(config, HumanEvalSettings)
@@ -165,7 +171,9 @@ def humaneval(*, data: Path | None, config: Path, out: Path | None) -> _Started:
     return run, result()
 
 
-@_experiment("mmlu", "1: wrong answers, four kinds of feedback, probabilities after learning.")
+@_experiment(
+    "mmlu", "Experiment 1: learn wrong answers with feedback, and measure the probabilities."
+)
 @data_file(f"{QUESTIONS}.", missing=NO_QUESTIONS)
 def mmlu(*, data: Path, config: Path, out: Path | None) -> _Started:
     settings = read_settings(config, MmluSettings)
