@@ -65,9 +65,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """The diff of all files since the conversation began."""
+    """A diff to be shown, and what it is of."""
 
     diff: str
+    title: str = "changed since the beginning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +280,9 @@ class Dialogue:
             return Changed(diff=diff) if diff else Told(text="nothing changed")
         if name == "/others":
             diff = "".join(other.diff for other in self._others)
-            return Changed(diff=diff) if diff else Told(text="no other change passed")
+            if not diff:
+                return Told(text="no other change passed")
+            return Changed(diff=diff, title="these pass as well and are not written")
         if self._busy():
             return Told(text=_BUSY)
         if name == "/clear":

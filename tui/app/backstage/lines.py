@@ -57,8 +57,8 @@ class SentLines:
 
         behind = self._behind
         match taken:
-            case said.Changed(diff=diff):
-                behind.post(EntryMade(ChangeEntry("changed since the beginning", diff)))
+            case said.Changed(diff=diff, title=title):
+                behind.post(EntryMade(ChangeEntry(title, diff)))
             case said.Learn():
                 behind.learner.start(by_hand=True)
             case said.Help():
