@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from agent.rounds.trial.program_judge import Judge
 from lab.drift import DriftTask, drift_prompt, drift_tasks
@@ -21,7 +21,7 @@ from learning.evaluation.task import Generated, Generator, Judged, Task
 from learning.evidence.judge import exception_in
 from learning.records import Sampling
 
-Arm = Literal["base", "told", "neutral", "errors", "facts", "both", "hints"]
+Arm = Literal["base", "told", "neutral", "errors", "facts", "both", "hints", "splice"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 RETRY_TEMPERATURE = 0.8
 """Temperature of retries where there are several: greedy ones would all be the same."""
@@ -33,6 +33,20 @@ OnRollouts = Callable[[DriftTask, Sequence["DriftRollout"]], None]
 """Called with each task and all rollouts at it."""
 
 
+class Splice(Protocol):
+    """Cuts the reply of a failed rollout before what is absent and lets the model go on."""
+
+    async def __call__(
+        self, task: Task, failed: DriftRollout, sampling: Sampling
+    ) -> tuple[DriftRollout, str] | None:
+        """The rollout after the last cut and the cuts in words; None where nothing can be cut.
+
+        Raises:
+            ModelError: If the model does not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRollout:
     """One reply to a drift task, with its prompt and its verdicts."""
@@ -40,6 +54,8 @@ class DriftRollout:
     prompt: Prompt
     reply: Generated
     judged: Judged
+    spliced: bool = False
+    """True if the reply was put together by splicing: it has no token ids."""
 
     @property
     def exception(self) -> tuple[str, str]:
@@ -54,6 +70,7 @@ async def run_drift(
     file: SampleFile,
     *,
     tell: Tell | None = None,
+    splice: Splice | None = None,
     tries: int = 1,
     samples: int = 1,
     outdated_errors: Mapping[str, str] = MappingProxyType({}),
@@ -64,8 +81,9 @@ async def run_drift(
     """Complete `file`: `samples` rows for each task, with retries that are told what `tell` says.
 
     There are up to `tries` retries, up to the first that passes, each told what all failures before it
-    have taught; several are sampled at `RETRY_TEMPERATURE`. `outdated_errors` are the errors of the
-    tasks' outdated idioms, by task; `notes` are told before the first attempt, by task.
+    have taught; several are sampled at `RETRY_TEMPERATURE`. With `splice` each failed reply is spliced
+    before anything else is tried. `outdated_errors` are the errors of the tasks' outdated idioms, by task;
+    `notes` are told before the first attempt, by task.
 
     Raises:
         EvaluationError: If the verdicts cannot be had, or a reference solution fails here.
@@ -79,7 +97,13 @@ async def run_drift(
         task_id, index = key
         own = replace(given, seed=given.seed + index * (tries + 1))
         rollouts, told = await _retried(
-            by_id[task_id], judged[task_id], generator, sampling=own, tell=tell, tries=tries
+            by_id[task_id],
+            judged[task_id],
+            generator,
+            sampling=own,
+            tell=tell,
+            splice=splice,
+            tries=tries,
         )
         on_rollouts(by_id[task_id], rollouts)
         return _summed(sample_of(key, rollouts[-1].reply, rollouts[-1].judged), rollouts, told)
@@ -94,22 +118,35 @@ async def _retried(
     *,
     sampling: Sampling,
     tell: Tell | None,
+    splice: Splice | None,
     tries: int,
 ) -> tuple[list[DriftRollout], str]:
-    """Rollouts until one passes, and the note that the last retry was told."""
+    """Rollouts until one passes, and the note that the last retry was told, the cuts before it."""
     await task.check_reference()
 
     async def rollout(prompt: Prompt, number: int) -> DriftRollout:
         reply = await generator.generate(prompt, _sampling_of(sampling, number, tries))
         return DriftRollout(prompt=prompt, reply=reply, judged=await task.judge(reply))
 
-    rollouts, told = [await rollout(task.prompt, 0)], ""
-    while tell is not None and len(rollouts) <= tries and not rollouts[-1].judged.passed:
-        if not (note := await tell(rollouts)):
+    rollouts: list[DriftRollout] = []
+    cuts = told = ""
+
+    async def attempt(prompt: Prompt, number: int) -> None:
+        nonlocal cuts
+        rollouts.append(await rollout(prompt, number))
+        if splice is None or rollouts[-1].judged.passed:
+            return
+        if found := await splice(task, rollouts[-1], _sampling_of(sampling, number, tries)):
+            rollouts.append(found[0])
+            cuts += found[1]
+
+    await attempt(task.prompt, 0)
+    for number in range(1, tries + 1):
+        if tell is None or rollouts[-1].judged.passed or not (note := await tell(rollouts)):
             break
-        rollouts.append(await rollout(drift_prompt(drift_task, note=note), len(rollouts)))
+        await attempt(drift_prompt(drift_task, note=note), number)
         told = note
-    return rollouts, told
+    return rollouts, cuts + told
 
 
 def _sampling_of(own: Sampling, number: int, tries: int) -> Sampling:

@@ -13,16 +13,24 @@ from typing import Any, Literal, cast
 from agent.advice.environment import Environment
 from agent.advice.failure import FailureContext
 from agent.advice.lessons import RepairLesson, hints_for
-from lab.drift import DriftTask
+from lab.drift import DriftTask, drift_prompt
 from lab.drift_arms import DriftRollout
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import RowFile
-from learning.evaluation.task import Generated, Generator
-from learning.evidence.judge import judged_evidence
+from learning.evaluation.samples import (
+    ResultManifest,
+    Sample,
+    SamplesError,
+    read_manifest,
+    read_samples,
+)
+from learning.evaluation.task import Generated, Generator, Judged
+from learning.evidence.judge import exception_in, judged_evidence
 from learning.experience.store import ExperienceStore
 from learning.records import (
     Action,
     Experience,
+    Origin,
     Sampling,
     Trust,
     Verdict,
@@ -42,16 +50,20 @@ class FactAsker:
 
     async def __call__(self, rollout: DriftRollout) -> Sequence[str]:
         """True sentences about the installed libraries that bear on the failure."""
-        exception, message = rollout.exception
-        failure = FailureContext(
-            exception=exception,
-            message=message,
-            texts=(rollout.judged.clean,),
-            project_modules=frozenset({"solution"}),
-            output=rollout.judged.message,
-        )
-        facts = await self._environment.facts(failure)
+        facts = await self._environment.facts(failure_of(rollout.judged))
         return [*foreign_value(rollout.judged.message), *(fact.text for fact in facts)]
+
+
+def failure_of(judged: Judged) -> FailureContext:
+    """The failure of a rollout as a question to the environment."""
+    exception, message = exception_in(judged.message)
+    return FailureContext(
+        exception=exception,
+        message=message,
+        texts=(judged.clean,),
+        project_modules=frozenset({"solution"}),
+        output=judged.message,
+    )
 
 
 def foreign_value(error: str) -> Iterator[str]:
@@ -103,6 +115,42 @@ class RememberedReplies:
             self._known[key] = reply
         return self._known[key]
 
+    def take_over(self, folder: Path, tasks: Sequence[DriftTask], manifest: ResultManifest) -> int:
+        """Take the first replies of earlier results over; their number.
+
+        Raises:
+            SamplesError: If these are results of another model, prompt or set, or were sampled.
+        """
+        theirs = read_manifest(folder)
+        for name in ("suite", "weights_sha256", "adapter", "prompt_sha256", "sampling"):
+            if getattr(theirs, name) != getattr(manifest, name):
+                raise SamplesError(
+                    f"{folder} has no first replies for this run: its {name} is"
+                    f" {getattr(theirs, name)}, here it is {getattr(manifest, name)}."
+                )
+        if manifest.sampling.temperature > 0:
+            raise SamplesError("Only greedy first replies can be taken over: leave --temperature.")
+        samples = read_samples(folder)
+        new: dict[str, Generated] = {}
+        for task in tasks:
+            sample = samples.get((task.id, 0))
+            key = _request_key(drift_prompt(task), manifest.sampling)
+            if sample is not None and sample.attempts == 1 and key not in self._known:
+                new[key] = _first_reply(sample)
+        self._file.append(new)
+        self._known.update(new)
+        return len(new)
+
+
+def _first_reply(sample: Sample) -> Generated:
+    return Generated(
+        text=sample.reply,
+        finish=sample.finish,
+        prompt_tokens=sample.prompt_tokens,
+        completion_tokens=sample.completion_tokens,
+        duration_s=sample.generation_s,
+    )
+
 
 def _request_key(prompt: Prompt, sampling: Sampling) -> str:
     """Digest of all that decides a greedy reply of one model: the seed does not."""
@@ -153,6 +201,7 @@ def keep(
             ),
             targets=(task.id,),
             path=_FILE,
+            origin=Origin.SPLICE if rollout.spliced else Origin.FIX,
             before=failed.after if failed else "",
             after=rollout.judged.clean,
             fixes=failed.id if failed and rollout.judged.passed else "",

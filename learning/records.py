@@ -98,6 +98,10 @@ class Origin(StrEnum):
     """An edit of the syntax tree that repaired failing tests, found without the model."""
     INFILL = "infill"
     """A line that the model filled in and that repaired failing tests."""
+    SPLICE = "splice"
+    """The model's reply, cut before a name that does not exist and continued behind one that does."""
+    FUNCTION = "function"
+    """One function that the model wrote anew and that repaired failing tests."""
     TURN = "turn"
     """The model's, in a conversation."""
     USER = "user"
@@ -195,5 +199,5 @@ class Experience:
 
     @property
     def was_searched(self) -> bool:
-        """True for a change that a search found: its reply was written for it and has no token ids."""
-        return self.origin in (Origin.TEMPLATE, Origin.INFILL)
+        """True for a change that a search found: its reply was put together and has no token ids."""
+        return self.origin in (Origin.TEMPLATE, Origin.INFILL, Origin.SPLICE)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent.advice.existing import ExistingNames, NamesThere
 from agent.advice.failure import EnvironmentFact, FailureContext, Filler
 from agent.advice.messages import AdviceInErrors, CompilerNotes
 from agent.advice.python import PythonFacts
@@ -41,6 +42,12 @@ class Environment:
         self._cache = cache
         self._fillers = fillers
         self._say = say
+        kept = cache.with_name(f"{cache.stem}-names.json")
+        self._names = NamesThere(sandbox, image=image, cache=kept, say=say)
+
+    async def names(self, failure: FailureContext) -> ExistingNames:
+        """The names that exist where a failure says that one does not; see `NamesThere.about`."""
+        return await self._names.about(failure)
 
     async def facts(self, failure: FailureContext) -> tuple[EnvironmentFact, ...]:
         """Facts about a failure; empty if there are none.

@@ -29,6 +29,7 @@ _PLAIN = (bool, int, float, str, bytes, tuple, type(None))
 _MOST_PARAMETERS = 12
 _DOC_CHARACTERS = 140
 _MOST_CLASSES = 4_000
+_MOST_NAMES = 1_500
 _USUAL_ALIASES = {"np": "numpy", "pd": "pandas", "pl": "polars", "plt": "matplotlib.pyplot"}
 _USUAL_MODULES = (
     *("collections", "typing", "dataclasses", "datetime", "functools", "itertools", "math"),
@@ -68,7 +69,7 @@ def _attribute(question: Answer) -> Answer | None:
     near = _described(holder, _nearest(name, dir(holder)))
     if inspect.ismodule(holder):
         near += _elsewhere(holder, name)
-    return _answer("attribute", dotted, dotted, name, near)
+    return {**_answer("attribute", dotted, dotted, name, near), "names": _public(dir(holder))}
 
 
 def _class_attribute(question: Answer) -> Answer | None:
@@ -77,7 +78,8 @@ def _class_attribute(question: Answer) -> Answer | None:
     for dotted, holder in _classes(str(question["class"]), question["modules"]):
         if not hasattr(holder, name):
             near = _described(holder, _nearest(name, dir(holder)))
-            return {**_answer("attribute", dotted, dotted, name, near), "instance": True}
+            answer = _answer("attribute", dotted, dotted, name, near)
+            return {**answer, "instance": True, "names": _public(dir(holder))}
     return None
 
 
@@ -94,6 +96,7 @@ def _call(question: Answer) -> Answer | None:
             continue
         answer = _answer("call", dotted, dotted, keyword, [described])
         answer["parameters"] = _nearest(keyword, parameters)[:1] if keyword else []
+        answer["names"] = _public(name for name in parameters if name not in ("self", "cls"))
         return answer
     return None
 
@@ -239,6 +242,10 @@ def _nearest(name: str, names: Iterable[str]) -> list[str]:
 
     ranked = sorted(((likeness(item), item) for item in public), reverse=True)
     return [item for score, item in ranked[:_NEAREST] if score >= _ALIKE]
+
+
+def _public(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not name.startswith("_")][:_MOST_NAMES]
 
 
 def _plain(name: str) -> str:

@@ -33,8 +33,9 @@ from agent.model.failing import (
 )
 from agent.model.http_client import OK, Endpoint, ServerClient
 from agent.model.openai_api import request_body
+from agent.model.own_server import OwnServer
 from agent.model.protocol import Fill, FillRequest, Reply, Waiting
-from agent.model.values import as_mapping, as_number
+from agent.model.values import as_number
 from agent.model.waiting import Patience, Watch, with_waits
 from learning.records import Message, Sampling
 
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpModel", "Patience"]
 
-_NOT_OFFERED = frozenset({404, 405, 501})
-"""Answers of a server that will not fill a gap the next time either."""
 _LONGEST_WAIT_S = 30.0
 # No tokenizer makes fewer tokens of a text than this, whatever its language.
 _MOST_BYTES_PER_TOKEN = 8
@@ -70,7 +69,9 @@ class HttpModel:
         self.server = server or ServerClient(endpoint, connect_s=self._patience.connect_s)
         self.endpoint = endpoint
         self._counts_tokens = True
-        self._can_fill = endpoint.token_ids
+        self._own = OwnServer(
+            self.server, model=endpoint.adapter or endpoint.name, offered=endpoint.token_ids
+        )
         self._not_taken: list[str] = []
         """The server's refusals of parameters that it does not take."""
 
@@ -111,15 +112,16 @@ class HttpModel:
         await self.server.close()
 
     async def stream(
-        self, messages: Sequence[Message], *, sampling: Sampling
+        self, messages: Sequence[Message], *, sampling: Sampling, begun: str = ""
     ) -> AsyncGenerator[str | Reply | Waiting, None]:
-        """See `Model.stream`.
+        """See `Model.stream`, with `begun` as in `Continuer.stream`.
 
         Asks again after 429, 5xx and lost connections, but never once something was received.
         """
         self._refuse_hopeless(messages)
         served = self.adapter or self.name
-        body = request_body(messages, sampling, model=served, token_ids=self.endpoint.token_ids)
+        ids = self.endpoint.token_ids
+        body = request_body(messages, sampling, model=served, token_ids=ids, begun=begun)
         started = time.perf_counter()
         attempt = 1
         while True:
@@ -162,13 +164,25 @@ class HttpModel:
 
     async def fill(self, request: FillRequest, *, timeout_s: float = 60.0) -> Sequence[Fill]:
         """See `GapFiller.fill`; only our own server has a place for it."""
-        if not self._can_fill:
-            return ()
-        body = {"model": self.adapter or self.name, **asdict(request)}
-        status, data, _ = await self.server.call("POST", "/v1/infill", body, timeout_s=timeout_s)
-        self._can_fill = status not in _NOT_OFFERED
-        found = data.get("fills")
-        return tuple(map(_fill, found)) if isinstance(found, list) else ()
+        return await self._own.fill(asdict(request), timeout_s=timeout_s)
+
+    @property
+    def continues(self) -> bool:
+        """See `Continuer.continues`."""
+        return self._own.continues
+
+    async def choose(
+        self,
+        messages: Sequence[Message],
+        begun: str,
+        choices: Sequence[str],
+        *,
+        timeout_s: float = 60.0,
+    ) -> str:
+        """See `Continuer.choose`."""
+        said = [{"role": item.role, "content": item.content} for item in messages]
+        body: dict[str, object] = {"messages": said, "begun": begun, "choices": list(choices)}
+        return await self._own.choose(body, timeout_s=timeout_s)
 
     def _watched(
         self, body: Mapping[str, object], answer: Answer
@@ -246,16 +260,6 @@ class HttpModel:
     def _wait_s(self, attempt: int, asked_s: float) -> float:
         backoff_s = self._patience.backoff_s * 2.0 ** (attempt - 1) * (0.5 + self._jitter())
         return min(_LONGEST_WAIT_S, max(asked_s, backoff_s))
-
-
-def _fill(item: object) -> Fill:
-    fields = as_mapping(item)
-    logprob = fields.get("logprob")
-    return Fill(
-        text=str(fields.get("text", "")),
-        logprob=float(logprob) if isinstance(logprob, int | float) else 0.0,
-        tokens=as_number(fields.get("tokens")),
-    )
 
 
 def _reply(answer: Answer, duration_s: float) -> Reply:

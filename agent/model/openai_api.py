@@ -79,12 +79,18 @@ def is_loopback(root: str) -> bool:
 
 
 def request_body(
-    messages: Sequence[Message], sampling: Sampling, *, model: str, token_ids: bool
+    messages: Sequence[Message],
+    sampling: Sampling,
+    *,
+    model: str,
+    token_ids: bool,
+    begun: str = "",
 ) -> dict[str, object]:
-    """The body of a streaming chat completion."""
+    """The body of a streaming chat completion; `begun` is the beginning of the reply."""
+    said = [{"role": item.role, "content": item.content} for item in messages]
     body: dict[str, object] = {
         "model": model,
-        "messages": [{"role": item.role, "content": item.content} for item in messages],
+        "messages": [*said, {"role": "assistant", "content": begun}] if begun else said,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed,
@@ -92,6 +98,8 @@ def request_body(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if begun:
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     # Strict servers refuse parameters that they do not know.
     return body | {"logprobs": True, "return_token_ids": True} if token_ids else body
 

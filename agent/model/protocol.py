@@ -26,6 +26,7 @@ __all__ = [
     "AdapterRefusedError",
     "AuthenticationError",
     "ContextLengthError",
+    "Continuer",
     "Fill",
     "FillRequest",
     "GapFiller",
@@ -102,6 +103,37 @@ class GapFiller(Protocol):
         Raises:
             ModelError: If nobody answers within `timeout_s` seconds.
         """
+        ...
+
+
+@runtime_checkable
+class Continuer(Protocol):
+    """A model whose replies can be begun for it."""
+
+    @property
+    def continues(self) -> bool:
+        """False where its server is known to have no place for a beginning."""
+        ...
+
+    async def choose(
+        self,
+        messages: Sequence[Message],
+        begun: str,
+        choices: Sequence[str],
+        *,
+        timeout_s: float = 60.0,
+    ) -> str:
+        """Return the choice that is likeliest behind `begun`; empty where nobody can tell.
+
+        Raises:
+            ModelError: If nobody answers within `timeout_s` seconds.
+        """
+        ...
+
+    def stream(
+        self, messages: Sequence[Message], *, sampling: Sampling, begun: str = ""
+    ) -> AsyncIterator[str | Reply | Waiting]:
+        """See `Model.stream`; only what comes behind `begun` is given."""
         ...
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
-import re
 import time
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -19,8 +16,8 @@ import click
 from agent.advice.environment import WORDING, Environment
 from agent.advice.lessons import lessons_of
 from agent.paths import make_private
-from agent.rounds.trial.program_judge import EvaluationError, WarmJudge, open_judge
-from agent.session.context import Context
+from agent.rounds.trial.program_judge import EvaluationError
+from lab.commands.drift_sets import judge_in, verify_set
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -34,7 +31,7 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
-from lab.drift import SPLITS, DriftTask, Verified, prompts_digest, verify
+from lab.drift import SPLITS, DriftTask, prompts_digest
 from lab.drift_arms import (
     ARMS,
     Arm,
@@ -50,13 +47,13 @@ from lab.drift_arms import (
 )
 from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
 from lab.drift_set import (
-    DRIFT_LIMITS,
     drift_image,
     load_tasks,
     outdated_errors,
     tasks_digest,
     told_notes,
 )
+from lab.drift_splice import DriftSplicer
 from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
 from learning.evaluation.samples import Sample, SampleFile
@@ -68,8 +65,6 @@ from sandbox.images.image import Image
 from tui.running import run_async
 
 _SET = "drift"
-_PLACE = re.compile(r" \(/[^)\s]+\)")
-"""The place of a module in the image that was used: no part of what its error says."""
 
 
 @click.command(help="Tasks on libraries whose API has changed since the model was trained.")
@@ -103,6 +98,12 @@ _PLACE = re.compile(r" \(/[^)\s]+\)")
     help=f"{', '.join(shipped_sets())}, or a folder with tasks/*.toml and requirements.txt.",
 )
 @click.option("--ids", default="*", metavar="GLOB", help="Only tasks whose id is like this. [*]")
+@click.option(
+    "--first-replies",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Results of the same model whose greedy first replies are taken over.",
+)
 @click.option("--verify", "only_verify", is_flag=True, help="Check the tasks themselves; no model.")
 @JSON
 def drift(
@@ -118,6 +119,7 @@ def drift(
     limit: int | None,
     folder: Path,
     ids: str,
+    first_replies: Path | None,
     only_verify: bool,
     as_json: bool,
 ) -> int:
@@ -129,7 +131,7 @@ def drift(
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     if only_verify:
-        return _verify(where, image, tasks, folder, whole=len(tasks) == len(every))
+        return verify_set(where, image, tasks, folder, whole=len(tasks) == len(every))
     run = DriftRun(
         choice=choice,
         arm=arm,
@@ -141,6 +143,7 @@ def drift(
         errors=outdated_errors(folder),
         notes=told_notes(folder, tasks) if arm == "told" else {},
         image=image,
+        first_replies=first_replies,
     )
     with Meter() as meter:
         file = run_async(run.measure(meter))
@@ -168,19 +171,29 @@ class DriftRun:
     notes: Mapping[str, str]
     """Notes that are told before the first attempt, by task."""
     image: Image
+    first_replies: Path | None = None
+    """Results whose greedy first replies are taken over."""
 
     async def measure(self, meter: Meter) -> SampleFile:
         """Make the rows that are missing."""
         async with AsyncExitStack() as stack:
-            judge = await stack.enter_async_context(_judge(self.choice.where, self.image))
+            judge = await stack.enter_async_context(judge_in(self.choice.where, self.image))
             subject, file = await stack.enter_async_context(self._results(meter))
+            replies = RememberedReplies(subject.generator, self._replies(subject))
+            if self.first_replies is not None:
+                taken = replies.take_over(self.first_replies, self.tasks, file.manifest)
+                say(f"{taken} first replies are taken from {self.first_replies}")
+            environment = await self._environment(stack)
             store = self._store(stack) if self.record or self.arm == "hints" else None
             await run_drift(
                 self.tasks,
-                RememberedReplies(subject.generator, self._replies(subject)),
+                replies,
                 judge,
                 file,
-                tell=await self._tell(stack, store),
+                tell=self._tell(environment, store),
+                splice=DriftSplicer(subject.generator, replies, environment.names)
+                if self.arm == "splice"
+                else None,
                 tries=self.tries,
                 outdated_errors=self.errors,
                 notes=self.notes,
@@ -193,7 +206,7 @@ class DriftRun:
         self, meter: Meter
     ) -> AbstractAsyncContextManager[tuple[EvaluatedModel, SampleFile]]:
         # A run never goes on with results that were made under another wording of the facts.
-        versions = {"facts": str(WORDING)} if self.arm in ("facts", "both") else {}
+        versions = {"facts": str(WORDING)} if self.arm in ("facts", "both", "splice") else {}
         if self.notes:
             versions["notes"] = hashlib.sha256(repr(self.notes).encode()).hexdigest()[:16]
         return self.choice.results(
@@ -221,7 +234,7 @@ class DriftRun:
         make_private(repository.home)
         return stack.enter_context(ExperienceStore.open(repository.experiences))
 
-    async def _tell(self, stack: AsyncExitStack, store: ExperienceStore | None) -> Tell | None:
+    def _tell(self, environment: Environment, store: ExperienceStore | None) -> Tell | None:
         """The notes that retries are given in this arm; None where there are no retries."""
         match self.arm:
             case "base" | "told":
@@ -231,20 +244,21 @@ class DriftRun:
             case "errors":
                 return tell_error
             case "facts":
-                return await self._tell_facts(stack)
-            case "both":
-                return tell_both(tell_error, await self._tell_facts(stack))
+                return tell_facts(FactAsker(environment))
+            case "both" | "splice":
+                return tell_both(tell_error, tell_facts(FactAsker(environment)))
             case "hints":
                 return self._tell_hints(store)
 
-    async def _tell_facts(self, stack: AsyncExitStack) -> Tell:
+    async def _environment(self, stack: AsyncExitStack) -> Environment:
+        """The installed libraries, to be asked about themselves; the box starts with the first question."""
         paths = self.choice.where.paths
         session, lock_dir = f"eval-facts-{uuid.uuid4().hex[:8]}", make_private(paths.sandbox)
         box = await stack.enter_async_context(
             DockerSandbox(self.image.id, session=session, lock_dir=lock_dir)
         )
         cache = make_private(paths.home / "facts") / "drift.json"
-        return tell_facts(FactAsker(Environment(box, image=self.image.id, cache=cache, say=say)))
+        return Environment(box, image=self.image.id, cache=cache, say=say)
 
     def _tell_hints(self, store: ExperienceStore | None) -> Tell:
         lessons = lessons_of(store.list()) if store else ()
@@ -272,64 +286,6 @@ class DriftRun:
                 )
 
         return on_rollouts
-
-
-def _judge(
-    where: Context, image: Image, *, boxes: int = 1
-) -> AbstractAsyncContextManager[WarmJudge]:
-    return open_judge(
-        image.id,
-        lock_dir=make_private(where.paths.sandbox),
-        session=f"eval-{uuid.uuid4().hex[:8]}",
-        boxes=boxes,
-        limits=DRIFT_LIMITS,
-    )
-
-
-def _verify(
-    where: Context, image: Image, tasks: Sequence[DriftTask], folder: Path, *, whole: bool
-) -> int:
-    """Run the tasks' own solutions and count the sound tasks; a whole folder's verdicts are kept."""
-
-    async def run() -> list[Verified]:
-        async with _judge(where, image, boxes=2) as judge:
-            return await verify(judge, tasks)
-
-    found = run_async(run())
-    for item in found:
-        click.echo(
-            f"{'sound' if item.sound else 'WRONG'} {item.task_id}: "
-            f"reference {item.reference} {item.reference_note}; outdated {item.outdated} {item.error}"
-        )
-    sound = [item for item in found if item.sound]
-    if whole:
-        keep_verdicts(folder, sound)
-    changes = len({task.change for task in tasks})
-    halves = Counter(task.split for task in tasks)
-    click.echo(
-        f"{len(sound)} of {len(tasks)} tasks are sound; {changes} API changes; "
-        + ", ".join(f"{count} {name}" for name, count in sorted(halves.items()))
-    )
-    return 0 if len(sound) == len(tasks) else 1
-
-
-def keep_verdicts(folder: Path, sound: Sequence[Verified]) -> None:
-    """Write the record beside the tasks, unless they came with elagent: an installation stays as it is."""
-    record = {
-        item.task_id: {
-            "reference": item.reference.value,
-            "outdated": item.outdated.value,
-            "error": _PLACE.sub("", item.error),
-        }
-        for item in sound
-    }
-    path, text = folder / "verified.json", json.dumps(record, indent=1, sort_keys=True) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    if folder in shipped_sets().values():
-        say(f"these verdicts differ from {path}; give --tasks FOLDER to have them written there")
-        return
-    path.write_text(text, encoding="utf-8")
 
 
 def _stale_line(samples: Sequence[Sample]) -> str:

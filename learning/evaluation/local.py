@@ -16,6 +16,7 @@ from learning.evaluation.prompting import Prompt
 from learning.evaluation.task import Generated
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
+from learning.model.choosing import ChoiceRequest, choose
 from learning.model.engine import Token
 from learning.model.replies import Dispatched, Finished, LoadedModel, TokenMade
 from learning.records import Sampling
@@ -133,6 +134,25 @@ class LocalModel:
             logprobs=tuple(token.logprob for token in tokens),
         )
 
+    async def choose(self, prompt: Prompt, choices: Sequence[str]) -> str:
+        """The likeliest of some texts to go on with behind what is begun; empty if it thinks of none.
+
+        Raises:
+            EngineError: If this engine cannot tell which tokens may come next.
+        """
+        import asyncio
+
+        wanted = ChoiceRequest(
+            model=self._name,
+            messages=prompt.messages,
+            begun=prompt.begun,
+            choices=tuple(choices),
+        )
+        found = await asyncio.to_thread(
+            lambda: list(choose(self._served, wanted, cancelled=lambda: False))
+        )
+        return found[0].text if found else ""
+
     def score(self, prompt: Prompt, choices: Sequence[str]) -> tuple[float, ...]:
         """Natural log-probability of the first token of each choice after the prompt.
 
@@ -153,7 +173,7 @@ class LocalModel:
         chat = self._served.chat
         if prompt.text:
             return chat.encode_text(prompt.text)
-        return [*chat.encode(prompt.messages), *chat.encode_text(prompt.begun)]
+        return chat.continued(prompt.messages, prompt.begun)
 
 
 def _first_stop(text: str, stops: Sequence[str]) -> int | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from learning.model import wire
+from learning.model.choosing import Choice, ChoiceRequest, choose
 from learning.model.completion import Completion
 from learning.model.engine import EngineError, LocalModelError, PromptTooLongError
 from learning.model.engine_thread import EngineThread
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
+_Item = TypeVar("_Item")
 _MAX_BODY_BYTES = 32 * 1024**2
 _BODY_S = 30.0
 """Longest time for the body of a request to arrive."""
@@ -50,6 +52,7 @@ class Api:
             Route("/v1/stop", self.stop, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/infill", self.infill, methods=["POST"]),
+            Route("/v1/choose", self.choose, methods=["POST"]),
             Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
             Route("/tokenize", self.tokenize, methods=["POST"]),
         ]
@@ -152,15 +155,36 @@ class Api:
         except LocalModelError as err:
             return _failure(err)
 
-    async def _fills(self, request: Request, wanted: InfillRequest) -> AsyncGenerator[GapFill]:
-        """Fills, until the client goes away."""
-        gone = asyncio.create_task(_disconnected(request))
-        stream = self._thread.stream(
-            lambda cancelled: fill(self._served, wanted, cancelled=cancelled), until=gone
-        )
+    async def choose(self, request: Request) -> Response:
+        """Choose how an answer goes on."""
+        from starlette.responses import JSONResponse
+
         try:
-            async with aclosing(stream) as fills:
-                async for item in fills:
+            wanted = wire.choice_request(await _json(request))
+            await self._engine_lives()
+            async with aclosing(self._choices(request, wanted)) as choices:
+                return JSONResponse({"choices": [asdict(item) async for item in choices]})
+        except LocalModelError as err:
+            return _failure(err)
+
+    def _fills(self, request: Request, wanted: InfillRequest) -> AsyncGenerator[GapFill]:
+        return self._worked(
+            request, lambda cancelled: fill(self._served, wanted, cancelled=cancelled)
+        )
+
+    def _choices(self, request: Request, wanted: ChoiceRequest) -> AsyncGenerator[Choice]:
+        return self._worked(
+            request, lambda cancelled: choose(self._served, wanted, cancelled=cancelled)
+        )
+
+    async def _worked(
+        self, request: Request, work: Callable[[Callable[[], bool]], Iterator[_Item]]
+    ) -> AsyncGenerator[_Item]:
+        """What the engine's thread makes, until the client goes away."""
+        gone = asyncio.create_task(_disconnected(request))
+        try:
+            async with aclosing(self._thread.stream(work, until=gone)) as made:
+                async for item in made:
                     yield item
         finally:
             gone.cancel()
@@ -172,7 +196,7 @@ class Api:
         try:
             wanted = wire.chat_request(await _json(request))
             self._served.adapter_of(wanted.model)
-            prompt_ids = self._served.chat.encode(wanted.messages)
+            prompt_ids = self._served.chat.continued(wanted.messages, wanted.begun)
             self._check_length(prompt_ids)
             await self._engine_lives()
             completion = Completion(self._served, wanted)
@@ -194,23 +218,15 @@ class Api:
                 "including the reply; shorten it or serve with a longer context."
             )
 
-    async def _events(
+    def _events(
         self, request: Request, wanted: wire.ChatRequest, prompt_ids: list[int]
     ) -> AsyncGenerator[ReplyEvent]:
-        """Events of the reply, until the client goes away."""
-        gone = asyncio.create_task(_disconnected(request))
-        replies = self._thread.stream(
+        return self._worked(
+            request,
             lambda cancelled: self._served.reply(
                 prompt_ids, model=wanted.model, sampling=wanted.sampling, cancelled=cancelled
             ),
-            until=gone,
         )
-        try:
-            async with aclosing(replies):
-                async for event in replies:
-                    yield event
-        finally:
-            gone.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -128,6 +128,14 @@ class ChatFormat:
         ]
         return self._ids_of(self.render(shown).split(cut))
 
+    def continued(self, messages: Sequence[Message], begun: str) -> list[int]:
+        """Token ids of a conversation in which the assistant has begun its answer.
+
+        Raises:
+            ChatFormatError: If the template refuses the conversation.
+        """
+        return [*self.encode(messages), *self.encode_text(begun)]
+
     def encode_text(self, text: str) -> list[int]:
         """Token ids of plain text, nothing added; what spells a control token is text, too."""
         return self._ids_of(self._harmless(text))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from learning.model.choosing import ChoiceRequest
 from learning.model.engine import Capabilities, LocalModelError, Token, Usage
 from learning.model.infill import InfillRequest
 from learning.records import Message, Role, Sampling
@@ -17,6 +18,7 @@ from learning.records import Message, Role, Sampling
 _REFUSED = ("tools", "functions", "stop", "logit_bias", "response_format")
 _MAX_SEED = 2**31
 _MOST_FILLS = 64
+_MOST_CHOICES = 4096
 _MOST_FILL_TOKENS = 2048
 _LARGEST = 2.0**53
 _ROLES: dict[str, Role] = {
@@ -37,6 +39,8 @@ class ChatRequest:
 
     model: str
     messages: tuple[Message, ...]
+    begun: str
+    """The beginning of the answer, which the reply continues; empty where it begins itself."""
     sampling: Sampling
     stream: bool
     logprobs: bool
@@ -64,14 +68,25 @@ def chat_request(body: dict[str, Any]) -> ChatRequest:
             raise RequestError(f"{name!r} is not supported by this server.")
     if _number(body, "n", 1) != 1:
         raise RequestError("'n' must be 1.")
+    said, begun = _begun(body, messages(body))
     return ChatRequest(
         model=_text(body, "model", ""),
-        messages=messages(body),
+        messages=said,
+        begun=begun,
         sampling=_sampling(body),
         stream=_flag(body, "stream"),
         logprobs=_flag(body, "logprobs"),
         token_ids=_flag(body, "return_token_ids"),
     )
+
+
+def _begun(body: dict[str, Any], said: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
+    """The conversation, and the assistant's last message where it is to be continued (as in vLLM)."""
+    if not _flag(body, "continue_final_message"):
+        return said, ""
+    if said[-1].role != "assistant" or len(said) == 1:
+        raise RequestError("'continue_final_message' needs a last message of the assistant.")
+    return said[:-1], said[-1].content
 
 
 def messages(body: dict[str, Any]) -> tuple[Message, ...]:
@@ -105,6 +120,27 @@ def infill_request(body: dict[str, Any]) -> InfillRequest:
         skip=_count(body, "skip", 0, most=_MOST_FILLS),
         max_tokens=_count(body, "max_tokens", 64, most=_MOST_FILL_TOKENS),
         stop=stop,
+    )
+
+
+def choice_request(body: dict[str, Any]) -> ChoiceRequest:
+    """Parse a request to choose how an answer goes on.
+
+    Raises:
+        RequestError: If a field is missing or wrong.
+    """
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not 1 <= len(choices) <= _MOST_CHOICES:
+        raise RequestError(f"'choices' must be a list of 1 to {_MOST_CHOICES} texts.")
+    texts = tuple(item for item in choices if isinstance(item, str) and item)
+    if len(texts) != len(choices):
+        raise RequestError("Each of the 'choices' must be a text that is not empty.")
+    return ChoiceRequest(
+        model=_text(body, "model", ""),
+        messages=messages(body),
+        begun=_text(body, "begun", ""),
+        choices=texts,
+        count=_count(body, "count", 1, most=_MOST_FILLS),
     )
 
 

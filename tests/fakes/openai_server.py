@@ -62,6 +62,8 @@ class FakeServer:
     loads_adapters: bool = False
     infill: list[int] = field(default_factory=list)
     """Status of each `POST /v1/infill`; 200 fills the gap with `0`. When used up: a plain 404."""
+    choose: list[int] = field(default_factory=list)
+    """Status of each `POST /v1/choose`; 200 chooses the first text. When used up: a plain 404."""
     refuses_adapters: str = ""
     extra: dict[str, object] = field(default_factory=dict)
     """Other paths that answer GET with JSON."""
@@ -145,6 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
             status = self.fake.infill.pop(0)
             fills = [{"text": "0", "logprob": -1.0, "tokens": 1}] if status == 200 else None
             self._json(status, {"fills": fills, "error": {"message": "not now"}})
+        elif self.path == "/v1/choose" and self.fake.choose:
+            status = self.fake.choose.pop(0)
+            chosen = [{"text": body["choices"][0], "logprob": -1.0}] if status == 200 else None
+            self._json(status, {"choices": chosen, "error": {"message": "not now"}})
         elif self.path == "/v1/load_lora_adapter" and self.fake.loads_adapters:
             self._load_adapter(body)
         else:

@@ -430,3 +430,36 @@ async def test_a_server_that_fills_no_gaps_is_asked_once(server: FakeServer, sta
         assert await model.fill(GAP) == ()
         assert await model.fill(GAP) == ()
     assert server.paths.count("/v1/infill") == 1
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_that_cannot_choose_is_asked_once_and_goes_on_nowhere(
+    server: FakeServer, status: int
+) -> None:
+    server.choose = [status, 200]
+    endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
+    async with connect(server, endpoint=endpoint) as model:
+        assert model.continues
+        assert await model.choose(HELLO, "np", [".a", ".b"]) == ""
+        assert await model.choose(HELLO, "np", [".a", ".b"]) == ""
+        assert not model.continues
+    assert server.paths.count("/v1/choose") == 1
+
+
+async def test_a_reply_goes_on_behind_the_beginning_that_was_chosen(server: FakeServer) -> None:
+    server.choose = [200]
+    endpoint = Endpoint(root=server.url, name="fake", context_length=4096, token_ids=True)
+    async with connect(server, endpoint=endpoint) as model:
+        assert await model.choose(HELLO, "np", [".a", ".b"]) == ".a"
+        async for _ in model.stream(HELLO, sampling=Sampling(), begun="np.a"):
+            pass
+    (body,) = server.requests
+    assert body["continue_final_message"] is True
+    assert body["messages"][-1] == {"role": "assistant", "content": "np.a"}  # type: ignore[index]
+
+
+async def test_a_foreign_server_is_never_asked_to_go_on(server: FakeServer) -> None:
+    async with connect(server) as model:
+        assert not model.continues
+        assert await model.choose(HELLO, "np", [".a"]) == ""
+    assert "/v1/choose" not in server.paths

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lab.commands.drift import keep_verdicts
+from lab.commands.drift_sets import keep_verdicts
 from lab.commands.options import Shipped, adapter_folder, shipped_sets, shipped_settings
 from lab.commands.progress import Counted
 from lab.commands.report import show

@@ -454,10 +454,15 @@ def adapter_for(model: InstalledModel, folder: Path) -> Path:
     return folder
 
 
-async def test_an_engine_that_fills_no_gaps_says_so_with_a_status_of_its_own(
+async def test_an_engine_that_fills_no_gaps_and_chooses_no_words_says_so_with_a_status_of_its_own(
     server: Running,
 ) -> None:
-    body = {"model": "", "prefix": "a = ", "suffix": "\n"}
-    response = await server.client.post("/v1/infill", json=body)
-    assert response.status_code == 501
-    assert response.json()["error"]["code"] == "cannot_fill"
+    said = [{"role": "user", "content": "hello"}]
+    bodies = {
+        "/v1/infill": {"model": "", "prefix": "a = ", "suffix": "\n"},
+        "/v1/choose": {"model": "", "messages": said, "begun": "np", "choices": [".a"]},
+    }
+    for path, body in bodies.items():
+        response = await server.client.post(path, json=body)
+        assert response.status_code == 501
+        assert response.json()["error"]["code"] == "cannot_fill"

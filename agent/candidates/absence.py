@@ -1,0 +1,66 @@
+"""Reads from an error that a name is not there, and what the error itself says to use instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agent.candidates.imports import undefined_name
+from agent.candidates.names import absent_name
+
+_INVALID_KEYWORD = re.compile(r"'(\w+)' is an invalid keyword argument")
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
+_QUOTED = re.compile(r"`+([^`\n]{1,60})`+|(?<!\w)'([^'\n]{1,40})'(?!\w)")
+_INSTEAD = re.compile(
+    r"\b(?:use|instead of|renamed(?: to)?|replaced (?:with|by)|did you mean|in favou?r of)\b(?! of\b)",
+    re.IGNORECASE,
+)
+_GONE = re.compile(
+    r"\b(?:removed|no longer|not supported|deprecated|replaced|renamed|instead)\b", re.IGNORECASE
+)
+_ON_BUILTIN = re.compile(r"'(list|dict|set|tuple|str|int|float|NoneType)' object has no attribute")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A name, or another piece of code, that the environment says it does not take."""
+
+    name: str
+    stated: str = ""
+    """What the error says to use instead; empty where it says nothing."""
+    undefined: bool = False
+    """True for a plain name that is used and never defined."""
+    on_builtin: bool = False
+    """True if a plain Python value lacks the name, so that the value may be what is wrong."""
+
+
+def absence_in(message: str) -> Absence | None:
+    """What an error's message says is not there; None for errors of another kind."""
+    if name := undefined_name(message):
+        return Absence(name=name, undefined=True)
+    old, new = _succession(message)
+    if name := _named(message):
+        stated = new if old in ("", name) or old.rpartition(".")[2] == name else ""
+        return Absence(name=name, stated=stated, on_builtin=_ON_BUILTIN.search(message) is not None)
+    return Absence(name=old, stated=new) if old and new else None
+
+
+def _named(message: str) -> str:
+    if name := absent_name(message):
+        return name
+    match = _INVALID_KEYWORD.search(message) or _NO_MODULE.search(message)
+    return match[1] if match else ""
+
+
+def _succession(message: str) -> tuple[str, str]:
+    """What is gone and what to use instead, where the error says both in quotes."""
+    cue = next(
+        (cue for cue in _INSTEAD.finditer(message) if _QUOTED.search(message, cue.end())), None
+    )
+    if cue is None or not _GONE.search(message):
+        return "", ""
+    before = _QUOTED.search(message, 0, cue.start())
+    after = _QUOTED.search(message, cue.end())
+    if before is None or after is None:
+        return "", ""
+    return before[1] or before[2], after[1] or after[2]
