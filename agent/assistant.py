@@ -181,6 +181,7 @@ class Assistant:
             settings = self._settings
             recorder = await self._resources.recorder(emit)
             async with self._edits.step("run-tests --fix", emit):
+                advisor = self._resources.advisor(project, emit)
                 repair = fix(
                     root=self._context.root,
                     files=await in_thread(self.workspace.list_files),
@@ -193,7 +194,8 @@ class Assistant:
                         search_s=settings.fix.search_s,
                     ),
                     recorder=recorder,
-                    advise=self._resources.advisor(project, emit).for_test,
+                    advise=advisor.for_test,
+                    names=advisor.names,
                     may_write=asks_for_host(self._approver),
                     will_judge=self.workspace.will_judge,
                     tester=project,

@@ -164,7 +164,7 @@ class ChangesTried:
     tried: int
     passing: int
     origin: str
-    """The way in which the last ones were found: `template` or `infill`."""
+    """The way in which the last ones were found: `template`, `infill`, `function` or `splice`."""
     tokens: int
     """Tokens that the model made for them."""
 

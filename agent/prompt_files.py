@@ -12,6 +12,8 @@ Name = Literal[
     "fix_user",
     "fix_think_system",
     "fix_think_user",
+    "function_system",
+    "function_user",
     "infill",
     "system_search_replace",
 ]

@@ -108,6 +108,9 @@ class Origin(StrEnum):
     """The user's own edit of a file that the model had written."""
 
 
+_SEARCHED = frozenset({Origin.TEMPLATE, Origin.INFILL, Origin.SPLICE, Origin.FUNCTION})
+
+
 class EvidenceKind(StrEnum):
     """The parsers that can produce evidence."""
 
@@ -200,4 +203,4 @@ class Experience:
     @property
     def was_searched(self) -> bool:
         """True for a change that a search found: its reply was put together and has no token ids."""
-        return self.origin in (Origin.TEMPLATE, Origin.INFILL, Origin.SPLICE)
+        return self.origin in _SEARCHED

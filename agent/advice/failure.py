@@ -97,12 +97,12 @@ def _failure(
         exception=evidence.exception,
         message=evidence.message,
         texts=tuple(texts),
-        project_modules=_own_modules(sources),
+        project_modules=own_modules(sources),
         output=output,
     )
 
 
-def _own_modules(sources: Sources) -> frozenset[str]:
+def own_modules(sources: Sources) -> frozenset[str]:
     """Names by which the project's code can be imported, with or without a `src` folder."""
     names: set[str] = set()
     for path in sources.files:

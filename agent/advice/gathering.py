@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.advice.environment import Environment
+from agent.advice.existing import ExistingNames
 from agent.advice.failure import (
     EnvironmentFact,
     FailureContext,
@@ -55,6 +56,12 @@ class Advisor:
     async def for_test(self, result: TestResult, sources: Sources) -> Advice:
         """Advice on a red test."""
         return await self._about(failure_of_test(result, sources))
+
+    async def names(self, failure: FailureContext) -> ExistingNames:
+        """The names that exist where a failure says that one does not; none without an environment."""
+        if self._environment is None:
+            return ExistingNames()
+        return await self._environment.names(failure)
 
     async def explain(self, failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
         """Texts for the model after a failed command or test run; the person is told of used hints."""

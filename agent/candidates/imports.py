@@ -23,7 +23,7 @@ def import_edits(path: str, name: str, project: Mapping[str, ParsedFile]) -> Ite
     """Import statements for a name in one file, those that the project's other files use first."""
     source = project[path]
     ways = dict.fromkeys(_ways(path, name, project))
-    start = _after_imports(source)
+    start = after_imports(source)
     for way in ways:
         yield Edit(start=start, end=start, text=f"{way}\n", kind=way)
 
@@ -74,7 +74,7 @@ def _statement(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     return f"from {'.' * node.level}{node.module or ''} import {alias.name}{renamed}"
 
 
-def _after_imports(source: ParsedFile) -> int:
+def after_imports(source: ParsedFile) -> int:
     """The place of the next import: behind the module's documentation and its future imports."""
     line = 1
     for statement in source.tree.body:

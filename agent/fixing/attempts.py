@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from agent.advice.existing import AskNames
 from agent.advice.gathering import Advice
 from agent.editing.edits import (
     Accepted,
@@ -81,6 +82,8 @@ class Parts:
     emit: Emit
     advise: Advise | None = None
     """Help beside the failure itself; None for none."""
+    names: AskNames | None = None
+    """Which names exist where one does not; None where nobody may ask."""
     may_write: MayWrite | None = None
     """Decides about each edit before it is written; None allows all."""
     allow_test_edits: bool = False

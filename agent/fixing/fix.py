@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from agent.advice.existing import AskNames
 from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError
@@ -42,12 +44,13 @@ from agent.fixing.recording import RepairLog, StepRecorder
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
+from agent.fixing.spliced_reply import splice_reply
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, shown
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
-from learning.records import Verdict
+from learning.records import Origin, Verdict
 from sandbox.box.contract import SandboxError
 from sandbox.verdict.report import RunStatus, TestResult
 
@@ -82,6 +85,8 @@ class FixOptions:
     """Seconds in which small changes are tried before the model is asked for a whole file."""
     infill: bool = True
     """True if some of the small changes are lines that the model fills in."""
+    function: bool = True
+    """True if the one function at the likeliest place is asked for before the whole file."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""
 
@@ -97,6 +102,7 @@ def fix(
     advise: Advise | None = None,
     may_write: MayWrite | None = None,
     will_judge: WillJudge | None = None,
+    names: AskNames | None = None,
     tester: ChangeTester | None = None,
     filler: GapFiller | None = None,
 ) -> AsyncGenerator[Event, None]:
@@ -104,7 +110,8 @@ def fix(
 
     `files` are the project's files relative to `root`. `advise` adds facts of the environment and
     lessons of earlier repairs to the prompts. `may_write` decides about each edit before it is
-    written; None allows all. `will_judge` notes each edit before it is written. `tester` tries small
+    written; None allows all. `will_judge` notes each edit before it is written. `names` says which names
+    exist where a reply fails for one that does not: then the reply is spliced. `tester` tries small
     changes many at once, some of them by `filler`; without it none are tried. When this iterator
     is cancelled or closed, an edit that is not judged yet is put back first.
 
@@ -125,8 +132,11 @@ def fix(
             max_reply_tokens=options.max_reply_tokens,
             least_reply_tokens=options.least_reply_tokens,
             will_judge=will_judge,
+            names=names,
         )
-        limits = SearchOptions(budget_s=options.search_s, infill=options.infill)
+        limits = SearchOptions(
+            budget_s=options.search_s, infill=options.infill, function=options.function
+        )
         small = SmallChanges(parts, tester, filler, limits) if tester else None
         await _Repair(parts, options, RepairLog(parts, recorder), small).run()
 
@@ -320,6 +330,21 @@ class _Repair:
         self._accept(judgement, edit)
         await self._log.record(plan, asked, judgement, edit)
         course.judged(judgement, plan.result.id)
+        await splice_reply(
+            self._parts, plan, asked, judgement, partial(self._spliced, plan, course)
+        )
+
+    async def _spliced(
+        self, plan: Plan, course: Course, asked: Asked, edit: Accepted
+    ) -> Judgement | None:
+        """Judge what a spliced reply gives; None where it may not be written."""
+        if await refusal_of(self._parts, edit):
+            return None
+        judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
+        self._accept(judgement, edit)
+        await self._log.record(plan, asked, judgement, edit, Origin.SPLICE)
+        course.judged(judgement, plan.result.id)
+        return judgement
 
     def _finished(self, before: State, reason: str) -> FixFinished:
         texts = {path: self._parts.sources.stored(path) for path in self._originals}

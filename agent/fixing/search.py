@@ -25,6 +25,7 @@ from agent.candidates.infill import (
 from agent.candidates.templates import template_candidates
 from agent.editing.source_files import is_test_path
 from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
+from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, missing_name
 from agent.localisation.places import FaultPlace, rank
@@ -42,6 +43,7 @@ _LONGEST_TEST = 1500
 _MORE_FILLS = 5
 _DEFINITIONS = 4
 _LEAST_FILL_S = 10.0
+_FUNCTION_S = 20.0
 _DEFINITION_TOKENS = 160
 
 
@@ -73,6 +75,8 @@ class SearchOptions:
     budget_s: float = 60.0
     """Seconds for places, edits and fills together; 0 switches the search off."""
     infill: bool = True
+    function: bool = True
+    """True if, after that, the one function at the likeliest place is asked for anew."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +87,8 @@ class _Tried:
     texts: set[tuple[str, str]] = field(default_factory=set)
     count: int = 0
     fill_tokens: int = 0
+    message: str = ""
+    """The failure of the first of those that were tried last."""
 
 
 class Search:
@@ -97,13 +103,15 @@ class Search:
         tester: ChangeTester,
         filler: GapFiller | None,
         emit: Emit,
+        author: FunctionAnew | None = None,
         facts: Sequence[str] = (),
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`red` are the tests to repair, of one family; `known_red` the ids of all that are red.
 
-        `facts` are sentences of the environment about their failure.
+        `author` writes one function anew where small changes do not help. `facts` are sentences of
+        the environment about their failure.
         """
         self._facts = facts
         self._red = red
@@ -111,6 +119,7 @@ class Search:
         self._sources = sources
         self._tester = tester
         self._filler = filler
+        self._author = author if options.function else None
         self._emit = emit
         self._options = options
         self._clock = clock
@@ -121,6 +130,12 @@ class Search:
     @property
     def _left_s(self) -> float:
         return self._ends_at - self._clock()
+
+    @property
+    def _for_fills_s(self) -> float:
+        """Seconds left before a function is asked for anew."""
+        kept = min(_FUNCTION_S, self._options.budget_s / 3) if self._author is not None else 0.0
+        return self._left_s - kept
 
     async def passing(self) -> tuple[CandidateChange, ...]:
         """Return the changes that pass, the best first; empty if none was found in time.
@@ -142,6 +157,13 @@ class Search:
                 await self._infill(self._filler, places)
             except ModelError as err:
                 self._emit(Notice(f"no lines are filled in: {err}"))
+        if not self._tried.passing and self._author is not None:
+            try:
+                await self._author.repaired(
+                    places, self._red[0], self._try_one, lambda: self._left_s
+                )
+            except ModelError as err:
+                self._emit(Notice(f"no function is written anew: {err}"))
         return self._chosen()
 
     @property
@@ -182,7 +204,7 @@ class Search:
             async for candidates in self._filled(filler, places):
                 if judging is not None:
                     await judging
-                if self._tried.passing or self._left_s <= 0:
+                if self._tried.passing or self._for_fills_s <= 0:
                     return
                 judging = asyncio.create_task(self._try(candidates, budget_s=self._left_s))
             if judging is not None:
@@ -221,7 +243,7 @@ class Search:
     async def _fills(
         self, filler: GapFiller, gap: Gap, count: int, skip: int
     ) -> list[CandidateChange]:
-        if self._tried.passing or self._left_s <= 0:
+        if self._tried.passing or self._for_fills_s <= 0:
             return []
         request = FillRequest(
             prefix=gap.prefix, suffix=gap.suffix, fills=count, skip=skip, stop="\n\n"
@@ -258,6 +280,7 @@ class Search:
             budget_s=budget_s,
         )
         self._tried.count += len(searched.results)
+        self._tried.message = searched.results[0].message if 0 in searched.results else ""
         self._tried.passing += [
             new[index] for index, result in sorted(searched.results.items()) if result.breaks_none
         ]
@@ -269,6 +292,12 @@ class Search:
                 tokens=self._tried.fill_tokens,
             )
         )
+
+    async def _try_one(self, candidate: CandidateChange, tokens: int) -> str | None:
+        """Try one change that cost so many tokens; None if it passes, else how it fails."""
+        self._tried.fill_tokens += tokens
+        await self._try([candidate], budget_s=self._left_s)
+        return None if candidate in self._tried.passing else self._tried.message
 
     def _chosen(self) -> tuple[CandidateChange, ...]:
         """The changes that pass and do not only tell the test's own values from others."""

@@ -9,6 +9,7 @@ from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit, unified_diff
 from agent.events import ChangeChosen, Notice, OtherChange
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
+from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.search import ChangeTester, Search, SearchOptions
 from agent.fixing.verify import State
 from agent.model.protocol import GapFiller
@@ -52,6 +53,7 @@ class SmallChanges:
         """
         if not self._options.budget_s:
             return []
+        facts = await self._facts(red[0])
         search = Search(
             red=red,
             known_red=[result.id for result in state.red],
@@ -59,7 +61,8 @@ class SmallChanges:
             tester=self._tester,
             filler=self._filler,
             emit=self._parts.emit,
-            facts=await self._facts(red[0]),
+            author=FunctionAnew(self._parts, facts),
+            facts=facts,
             options=self._options,
         )
         passing = await search.passing()

@@ -11,6 +11,7 @@ import pytest
 from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import FixOptions, fix
+from agent.fixing.search import ChangeTester
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
@@ -68,7 +69,7 @@ class OneFill:
 
 
 async def repaired(
-    project: Project, model: ScriptedModel, tester: TextTester, **more: object
+    project: Project, model: ScriptedModel, tester: ChangeTester, **more: object
 ) -> list[Event]:
     return [
         event
