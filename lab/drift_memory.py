@@ -176,13 +176,16 @@ def keep(
 ) -> None:
     """Keep the rollouts at one task as experiences, a repair pointing at the first rollout.
 
-    The first was told nothing: its prompt is where the repair is to be learned.
+    The first was told nothing: its prompt is where the repair is to be learned. A spliced reply that
+    fails is nobody's own: it is left out.
 
     Raises:
         StoreError: If they cannot be written.
     """
     failed: Experience | None = None
     for rollout in rollouts:
+        if rollout.spliced and not rollout.judged.passed:
+            continue
         experience = Experience(
             id=secrets.token_hex(16),
             session=session,

@@ -342,7 +342,8 @@ class _Repair:
             return None
         judgement = await try_edit(self._parts, edit, self._state, plan.result.id)
         self._accept(judgement, edit)
-        await self._log.record(plan, asked, judgement, edit, Origin.SPLICE)
+        if judgement.state is not None:
+            await self._log.record(plan, asked, judgement, edit, Origin.SPLICE)
         course.judged(judgement, plan.result.id)
         return judgement
 
