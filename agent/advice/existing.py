@@ -10,8 +10,9 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agent.advice.failure import FailureContext
@@ -20,7 +21,7 @@ from agent.advice.python_questions import python_questions
 from agent.editing.source_files import SourceFileError, write_atomically
 from sandbox.box.contract import Sandbox, SandboxError
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST_CACHED = 200
 _LONGEST_NAME = 80
 
@@ -35,6 +36,8 @@ class ExistingNames:
     """Names that it gives instead, the likeliest first; dotted where something moved."""
     names: tuple[str, ...] = ()
     """All public names of the module, class or call."""
+    kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Types of a call's defaults, by parameter, where they are plain values."""
     statement: str = ""
     """The import that defines a name which is used and not defined."""
 
@@ -93,7 +96,7 @@ class NamesThere:
 
     def _write(self, known: Mapping[str, ExistingNames]) -> None:
         newest = dict(list(known.items())[-_MOST_CACHED:])
-        text = json.dumps({key: asdict(item) for key, item in newest.items()})
+        text = json.dumps({key: _as_record(item) for key, item in newest.items()})
         try:
             write_atomically(self._cache, text.encode())
         except (OSError, SourceFileError) as err:
@@ -118,7 +121,8 @@ def existing_names(answers: Sequence[Mapping[str, Any]]) -> ExistingNames:
                 continue
         usable = tuple(filter(_is_dotted, successors))
         if usable or names:
-            return ExistingNames(library=library, successors=usable, names=names)
+            kinds = _kinds(answer.get("kinds"))
+            return ExistingNames(library=library, successors=usable, names=names, kinds=kinds)
     return ExistingNames()
 
 
@@ -138,8 +142,23 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in found if isinstance(item, str) and _is_dotted(item))
 
 
+def _kinds(value: object) -> dict[str, str]:
+    found = value.items() if isinstance(value, dict) else ()
+    return {k: v for k, v in found if isinstance(k, str) and isinstance(v, str)}
+
+
 def _items(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _as_record(item: ExistingNames) -> dict[str, object]:
+    return {
+        "library": item.library,
+        "successors": item.successors,
+        "names": item.names,
+        "kinds": dict(item.kinds),
+        "statement": item.statement,
+    }
 
 
 def _read_names(item: Mapping[str, Any]) -> ExistingNames:
@@ -147,5 +166,6 @@ def _read_names(item: Mapping[str, Any]) -> ExistingNames:
         library=str(item["library"]),
         successors=_texts(item["successors"]),
         names=_texts(item["names"]),
+        kinds=_kinds(item["kinds"]),
         statement=_statement(str(item["statement"])),
     )

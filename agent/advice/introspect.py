@@ -97,6 +97,7 @@ def _call(question: Answer) -> Answer | None:
         answer = _answer("call", dotted, dotted, keyword, [described])
         answer["parameters"] = _nearest(keyword, parameters)[:1] if keyword else []
         answer["names"] = _public(name for name in parameters if name not in ("self", "cls"))
+        answer["kinds"] = _default_kinds(target)
         return answer
     return None
 
@@ -308,6 +309,16 @@ def _parameter_names(target: Any) -> list[str]:  # noqa: ANN401
         return list(inspect.signature(target).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def _default_kinds(target: Any) -> dict[str, str]:  # noqa: ANN401
+    """The types of defaults that are plain values, by parameter; None says nothing of its type."""
+    defaults = {item.name: item.default for item in inspect.signature(target).parameters.values()}
+    return {
+        name: type(default).__name__
+        for name, default in defaults.items()
+        if isinstance(default, (bool, int, float, str))
+    }
 
 
 if __name__ == "__main__":

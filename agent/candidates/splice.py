@@ -65,6 +65,8 @@ class _Use:
     """What may also stand there instead of any name."""
     taken: frozenset[str] = frozenset()
     """Names that cannot be used there once more."""
+    kind: str = ""
+    """Type of the plain value that is passed by the name; empty for others."""
     exact: bool = False
     """True if only what the error itself states can be put there."""
 
@@ -116,7 +118,15 @@ def _keywords(source: ParsedFile, call: ast.Call, name: str) -> Iterator[_Use]:
             comma = before.endswith(",")
             cut = len(before.encode()) - comma
             lead = source.between(cut, start)
-            yield _Use(start=cut, lead=lead, tail="=", may_end=")", taken=taken)
+            value = keyword.value
+            yield _Use(
+                start=cut,
+                lead=lead,
+                tail="=",
+                may_end=")" if comma else "",
+                taken=taken,
+                kind=type(value.value).__name__ if isinstance(value, ast.Constant) else "",
+            )
 
 
 def _plain_values(tree: ast.Module) -> frozenset[str]:
@@ -150,6 +160,8 @@ def _choices(use: _Use, absence: Absence, there: ExistingNames) -> tuple[tuple[s
     if usable:
         return _texts(use, usable), True
     others = [name for name in there.names if name not in use.taken and name != absence.name]
+    if alike := [name for name in others if use.kind and there.kinds.get(name) == use.kind]:
+        return _texts(use, alike), False
     texts = _texts(use, others)
     return ((*texts, use.may_end) if use.may_end and texts else texts), False
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.settings.schema import LearnSettings
+from learning.records import Origin
 from learning.training.job import ExampleKind
 from learning.training.selection import ALL_KINDS
 
-__all__ = ["ALL_KINDS", "ExampleKind", "LearnOptions", "round_options"]
+__all__ = ["ALL_KINDS", "ExampleKind", "LearnOptions", "Origin", "round_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class LearnOptions:
     kinds: frozenset[ExampleKind] = ALL_KINDS
     """Kinds of examples to learn from. If failures are named here, they are also learned from
     where no measurement says that the model can read the tools' evidence."""
+    leave_out: frozenset[Origin] = frozenset()
+    """Origins of experiences that are not learned from."""
     parent: str | None = None
     """Adapter to start from instead of the one in use; experiences that are new to it come first."""
     rebuild: str | None = None

@@ -70,6 +70,7 @@ def plan_round(this: LearningRound, *, id_: str, now: float) -> RoundPlan | Lear
         model=this.model.name,
         max_examples=len(experiences) if again else this.options.max_examples,
         kinds=this.options.kinds,
+        leave_out=this.options.leave_out,
         reads=lambda kind: may_read(this.options, capabilities[kind]),
     )
     for notice in what_is_learned(selection, capabilities, this.options):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.records import EvidenceKind, Experience, Tier, Verdict
+from learning.records import EvidenceKind, Experience, Origin, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 
 _LONGEST_FIX = 1.5
@@ -65,6 +65,7 @@ def select(
     model: str,
     max_examples: int,
     kinds: frozenset[ExampleKind] = ALL_KINDS,
+    leave_out: frozenset[Origin] = frozenset(),
     reads: Callable[[EvidenceKind], bool] = lambda _: True,
 ) -> Selection:
     """Choose up to `max_examples` of these kinds from experiences given newest first.
@@ -72,10 +73,14 @@ def select(
     Fixes of a step that had failed come first, then failing steps with evidence, and fixes that
     worked at once only to fill up. Equal failures share the weight of one. `reads` is true for
     kinds of evidence that the model can read; of the other kinds only the tool's words are learned.
+    Nothing is learned of actions with an origin in `leave_out`.
     """
     skipped: Counter[str] = Counter()
     by_id = {experience.id: experience for experience in experiences}
-    usable = [e for e in experiences if _usable(e, model, skipped)]
+    wanted = [e for e in experiences if e.origin not in leave_out]
+    if others := len(experiences) - len(wanted):
+        skipped["of an origin that is left out"] += others
+    usable = [e for e in wanted if _usable(e, model, skipped)]
     fixes = [e for e in usable if e.verdict is Verdict.PASS and e.fixes]
     failures = [e for e in usable if e.verdict is Verdict.FAIL]
     first_tries = [e for e in usable if e.verdict is Verdict.PASS and not e.fixes and e.after]

@@ -10,7 +10,7 @@ import click
 
 from agent.events import LearnFinished
 from agent.library import adapters
-from agent.rounds.options import ALL_KINDS, ExampleKind, round_options
+from agent.rounds.options import ALL_KINDS, ExampleKind, Origin, round_options
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.context import Context
 from agent.text import display_safe
@@ -87,6 +87,13 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     "--types", type=Types(), metavar="LIST", help=f"Kinds to learn from: {','.join(_TYPES)}. [all]"
 )
 @click.option(
+    "--leave-out",
+    multiple=True,
+    type=click.Choice([origin.value for origin in Origin]),
+    metavar="ORIGIN",
+    help=f"One of {','.join(Origin)}; may be repeated.",
+)
+@click.option(
     "--self-play", is_flag=True, help="First retry failures that nobody fixed, in a copy."
 )
 @click.option("--practise", "practise", is_flag=True, hidden=True)  # old name of --self-play
@@ -113,6 +120,7 @@ def learn(
     no_trial: bool,
     rounds: int,
     types: frozenset[ExampleKind] | None,
+    leave_out: tuple[str, ...],
     self_play: bool,
     practise: bool,
     rebuild: str | None,
@@ -142,6 +150,7 @@ def learn(
     options = dataclasses.replace(
         round_options(settings, budget_s=budget, trial=not no_trial),
         kinds=types or ALL_KINDS,
+        leave_out=frozenset(map(Origin, leave_out)),
         rebuild=rebuild,
         dry_run=dry_run,
         discard=discard,

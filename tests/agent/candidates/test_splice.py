@@ -77,6 +77,12 @@ def test_a_keyword_is_cut_with_its_comma_and_may_be_left_out() -> None:
     assert cut.choices == (", a=", ", new=", ")")
 
 
+def test_parameters_whose_default_is_like_the_value_are_the_only_ones_to_choose_from() -> None:
+    there = ExistingNames(names=("axis", "method", "keep"), kinds={"method": "str", "keep": "bool"})
+    (cut,) = cuts("```python\nf(1, old='lower')\n```", Absence(name="old"), there)
+    assert cut.choices == (", method=",)
+
+
 def test_an_imported_name_is_cut_where_it_stands() -> None:
     (cut,) = cuts(
         "```python\nfrom lib import A, Old\n```",

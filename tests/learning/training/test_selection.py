@@ -116,6 +116,18 @@ def test_fixes_that_are_not_learned_are_measured_once_for_each_failure() -> None
     ]
 
 
+def test_an_origin_can_be_left_out_and_is_counted() -> None:
+    spliced = replace(_passed("spliced"), origin=Origin.SPLICE)
+    chosen = select(
+        [spliced, _passed("own")],
+        model="tiny",
+        max_examples=8,
+        leave_out=frozenset({Origin.SPLICE}),
+    )
+    assert [example.step.id for example in chosen.examples] == ["own"]
+    assert chosen.skipped == {"of an origin that is left out": 1}
+
+
 def test_a_change_that_a_search_found_is_learned_from_without_token_ids() -> None:
     bare = replace(make_action(), token_ids=(), prompt_ids=())
     found = replace(_passed("found"), action=bare, origin=Origin.TEMPLATE)
