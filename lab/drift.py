@@ -98,9 +98,12 @@ def drift_prompt(task: DriftTask, *, note: str = "") -> Prompt:
     return Prompt(messages=(Message(role="user", content=text + note),))
 
 
-def prompts_digest() -> str:
-    """Digest of every word that is added to a task in any arm."""
-    names = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints", "drift_told")
+_WORDS = ("drift", "drift_neutral", "drift_error", "drift_facts", "drift_hints")
+
+
+def prompts_digest(arm: str = "base") -> str:
+    """Digest of every word that may be added to a task in an arm; most arms share one list."""
+    names = (*_WORDS, "drift_told") if arm == "told" else _WORDS
     return hashlib.sha256("\0".join(map(words, names)).encode()).hexdigest()
 
 

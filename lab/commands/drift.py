@@ -214,7 +214,7 @@ class DriftRun:
             suite="drift",
             arm=self.arm if self.tries == 1 else f"{self.arm}-x{self.tries}",
             prompt="drift",
-            prompt_sha256=prompts_digest(),
+            prompt_sha256=prompts_digest(self.arm),
             data_sha256=self.data_sha256,
             sampling=self.sampling,
             image_id=self.image.id,
