@@ -25,7 +25,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,6 +43,8 @@ from learning.experience.store import ExperienceStore
 from sandbox.box.contract import SandboxError
 
 ROOT = Path(__file__).resolve().parent.parent
+Build = Callable[[Path, Mutation], None]
+"""Makes the broken package of a task in a folder that is empty or not there yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class Row:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    repair_s: float
+    """Seconds after the first run of the tests."""
     reason: str
     """Why the loop ended, or what kept the task from being judged."""
 
@@ -94,6 +98,7 @@ async def run_task(
     arm: Arm,
     model: Model,
     *,
+    build: Build,
     paths: Paths,
     store: ExperienceStore,
     sandbox: SandboxSettings,
@@ -124,6 +129,7 @@ async def run_task(
         prompt_tokens=done.prompt_tokens,
         completion_tokens=done.completion_tokens,
         seconds=done.seconds,
+        repair_s=done.repair_s,
         reason=done.reason,
     )
 
@@ -184,13 +190,13 @@ def in_turn(mutations: Sequence[Mutation]) -> list[Mutation]:
     return [item for each in rounds for item in each if item is not None]
 
 
-async def measure(options: argparse.Namespace) -> None:
-    """Run what is missing in the output file, then print a line for each arm."""
+async def measure(options: argparse.Namespace, every: Sequence[Mutation], build: Build) -> None:
+    """Run what is missing of these tasks in the output file, then print a line for each arm."""
     paths = from_environ(os.environ)
     out: Path = options.out
     arms = [arm for arm in ARMS if not options.arm or arm.name in options.arm]
-    wanted = [item for item in load_mutations() if not options.task or item.id in options.task]
-    tasks = in_turn(wanted)[: options.limit]
+    wanted = [item for item in every if not options.task or item.id in options.task]
+    tasks = wanted[: options.limit]
     finished = {(r["task"], r["arm"]) for r in read_rows(out) if r["model"] == options.model}
     todo = [(arm, task) for arm in arms for task in tasks if (task.id, arm.name) not in finished]
     with ExperienceStore.open(out.with_suffix(".sqlite3")) as store:
@@ -207,6 +213,7 @@ async def measure(options: argparse.Namespace) -> None:
                         task,
                         arm,
                         model,
+                        build=build,
                         paths=paths,
                         store=store,
                         sandbox=SandboxSettings(image=options.image),
@@ -224,20 +231,27 @@ async def measure(options: argparse.Namespace) -> None:
 
 def _outcome(row: Row) -> str:
     word = "solved" if row.solved else "not solved"
-    return f"{word}{'' if row.never_worse else ', WORSE'} in {row.seconds:.0f} s ({row.reason})"
+    took = f"in {row.seconds:.0f} s, {row.repair_s:.0f} s after the first run"
+    return f"{word}{'' if row.never_worse else ', WORSE'} {took} ({row.reason})"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options_parser(said: str, out: str) -> argparse.ArgumentParser:
+    """Return the options of a benchmark of repairs; `said` is its help, `out` its default file."""
+    parser = argparse.ArgumentParser(description=said)
     parser.add_argument("--model", default=os.environ.get("ELAGENT_MODEL", "qwen2.5-coder-1.5b"))
     parser.add_argument("--base-url", help="use this OpenAI-compatible server instead")
     parser.add_argument("--arm", action="append", choices=[arm.name for arm in ARMS])
     parser.add_argument("--task", action="append", help="only the task with this id")
     parser.add_argument("--limit", type=int, help="only so many tasks, from the first")
     parser.add_argument("--image", default="auto", help="as the setting sandbox.image")
-    parser.add_argument("--out", type=Path, default=Path("fixloop.jsonl"))
-    asyncio.run(measure(parser.parse_args()))
+    parser.add_argument("--out", type=Path, default=Path(out))
+    return parser
+
+
+def main() -> None:
+    """Measure and print."""
+    options = options_parser(__doc__ or "", "fixloop.jsonl").parse_args()
+    asyncio.run(measure(options, in_turn(load_mutations()), build))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,15 @@ def build(root: Path, mutation: Mutation, *, broken: bool = True) -> None:
     """
     ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache")
     shutil.copytree(FOLDER / mutation.package, root, dirs_exist_ok=True, ignore=ignored)
+    break_file(root, mutation, broken=broken)
+
+
+def break_file(root: Path, mutation: Mutation, *, broken: bool = True) -> None:
+    """Put the fault of a mutation into its file; only check that it can be if not `broken`.
+
+    Raises:
+        ValueError: If the text to be replaced does not occur exactly once.
+    """
     target = root / mutation.file
     text = target.read_text("utf-8")
     if text.count(mutation.old) != 1:

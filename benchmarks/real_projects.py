@@ -150,7 +150,7 @@ class Row:
 
 def unpack(content: bytes, folder: Path) -> None:
     """Write the regular files of an archive, without its top folder, and nothing else of it."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
         for member in archive:
             parts = PurePosixPath(member.name).parts[1:]

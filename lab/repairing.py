@@ -28,6 +28,7 @@ from agent.events import (
     FixFinished,
     ReplyFinished,
     StageStarted,
+    TestsFinished,
 )
 from agent.fixing.fix import FixOptions, StepRecorder, fix
 from agent.model.protocol import GapFiller, Model
@@ -73,6 +74,8 @@ class Repaired:
     """Tokens of whole-file replies; a server does not tell those of fills."""
     completion_tokens: int
     seconds: float
+    repair_s: float
+    """Seconds after the loop's own first run of the tests."""
     reason: str
     files: Mapping[str, str]
     """The Python files that are no tests, as they are now."""
@@ -120,6 +123,7 @@ async def _repaired(
     before = await project.run()
     told = RepairTold()
     started = time.monotonic()
+    first_s = 0.0
     repair = fix(
         root=workspace.root,
         files=workspace.list_files(),
@@ -136,6 +140,8 @@ async def _repaired(
         async with limit, aclosing(repair) as events:
             async for event in events:
                 told.hear(event)
+                if isinstance(event, TestsFinished) and not first_s:
+                    first_s = time.monotonic() - started
     except TimeoutError:
         if not limit.expired():
             raise
@@ -153,6 +159,7 @@ async def _repaired(
         prompt_tokens=told.prompt_tokens,
         completion_tokens=told.completion_tokens,
         seconds=round(seconds, 1),
+        repair_s=round(seconds - first_s, 1),
         reason=told.reason,
         files=_python_files(workspace.root, tests=False),
     )
@@ -213,7 +220,7 @@ def _committed(root: Path, write: Callable[[Path], None]) -> None:
     root.mkdir()
     write(root)
     identity = ["-c", "user.name=evaluation", "-c", "user.email=evaluation@localhost"]
-    for words in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "Broken"]):
+    for words in (["init", "-q"], ["add", "-A", "-f"], [*identity, "commit", "-q", "-m", "Broken"]):
         subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)  # noqa: S607
 
 

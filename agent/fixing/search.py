@@ -266,15 +266,14 @@ class Search:
         return [(name, path) for path in targets[:1] if path.endswith(".py")]
 
     async def _try(self, candidates: Sequence[CandidateChange], *, budget_s: float) -> None:
-        new = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
+        fresh = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
+        stored = await asyncio.to_thread(self._stored, fresh)
+        new = [candidate for candidate, _ in stored]
         if not new or budget_s <= 0:
             return
         self._tried.texts |= {(c.path, c.after) for c in new}
         searched = await self._tester.try_changes(
-            [
-                ChangeTrial(path=c.path, content=c.after.encode("utf-8", "surrogatepass"))
-                for c in new
-            ],
+            [trial for _, trial in stored],
             red=self._ids,
             known_red=self._known_red,
             budget_s=budget_s,
@@ -298,6 +297,17 @@ class Search:
         self._tried.fill_tokens += tokens
         await self._try([candidate], budget_s=self._left_s)
         return None if candidate in self._tried.passing else self._tried.message
+
+    def _stored(
+        self, candidates: Sequence[CandidateChange]
+    ) -> list[tuple[CandidateChange, ChangeTrial]]:
+        """Changes with their files as they would be stored; those that cannot be are left out."""
+        contents = ((c, self._sources.encoded(c.path, c.after)) for c in candidates)
+        return [
+            (c, ChangeTrial(path=c.path, content=content))
+            for c, content in contents
+            if content is not None
+        ]
 
     def _chosen(self) -> tuple[CandidateChange, ...]:
         """The changes that pass and do not only tell the test's own values from others."""

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from agent.editing.python_source import Imported, bound_names, definitions, imports
 from agent.editing.source_files import SourceFileError, read_text_file, resolve_inside
-from agent.editing.text_file import TextFile
+from agent.editing.text_file import EncodingError, TextFile
 
 _REEXPORTS_FOLLOWED = 3
 
@@ -45,6 +45,19 @@ class Sources:
         """The file's text with its own line ends; None if it is none, or cannot be read."""
         file = self._file(path)
         return file.stored if file else None
+
+    def encoded(self, path: str, text: str) -> bytes | None:
+        """The bytes that a file would have with another text, which has Unix line ends.
+
+        None if its encoding has no place for the text.
+        """
+        file = self._file(path) or TextFile.new("", is_python=path.endswith(".py"))
+        if file.encoding == "utf-8" and not file.bom and "\r" not in file.stored:
+            return text.encode("utf-8", "surrogatepass")
+        try:
+            return file.revised(text, exact=True).encode()
+        except EncodingError:
+            return None
 
     def module(self, dotted: str, *, importer: str = "") -> str | None:
         """The file of a module of this project; leading dots are relative to `importer`."""

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
+from agent.model.protocol import GapFiller
 from agent.paths import make_private
 from agent.rounds.jobs import only_one_round
 from agent.rounds.learn import learn
@@ -74,10 +75,13 @@ async def run_self_play(
         copy = Path(folder)
         await in_thread(copy_project, workspace.root, files, copy)
         learned = make_private(resources.context.repository.learn)
+        copied = project.on_copy(copy)
         events = self_play(
             copy=copy,
             files=files,
-            runner=project.on_copy(copy),
+            runner=copied,
+            tester=copied,
+            filler=model if isinstance(model, GapFiller) else None,
             model=model,
             store=await asyncio.to_thread(resources.store),
             advise=resources.advisor(project, emit).for_test,

@@ -3,7 +3,8 @@
 A small model makes nothing of a raw error line but often repairs its mistake when the prompt says
 what the installed library really offers. Such a repair, judged by the tests, is a verified pair:
 the fix is learned at the prompt that had failed, which did not have the facts. Self-play writes
-nothing to the user's files and keeps no failing completion.
+nothing to the user's files and keeps no failing completion. As in the fix loop, small changes are
+tried before whole files.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from agent.events import Event, Notice, ReplyFinished, TestsFinished
+from agent.events import ChangesTried, Event, Notice, PlacesRanked, ReplyFinished, TestsFinished
 from agent.fixing.attempts import Advise
 from agent.fixing.fix import FixOptions, fix
+from agent.fixing.search import ChangeTester
 from agent.fixing.verify import TestRunner
-from agent.model.protocol import Model
+from agent.model.protocol import GapFiller, Model
 from agent.rounds.yields import YieldRow
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Origin, Verdict
 
 _MINUTE_S = 60
+_REPAIRS = (Origin.FIX, Origin.TEMPLATE, Origin.INFILL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class _Count:
     failures: int
     replies: int = 0
     tokens: int = 0
+    fill_tokens: int = 0
+    """Of the search that goes on; `tokens` has them already."""
     test_runs: int = 0
     pairs: int = 0
     fixes: set[str] = field(default_factory=set)
@@ -59,6 +64,11 @@ class _Count:
                 self.tokens += event.prompt_tokens + event.completion_tokens
             case TestsFinished():
                 self.test_runs += 1
+            case PlacesRanked():  # another search begins
+                self.fill_tokens = 0
+            case ChangesTried():
+                self.tokens += event.tokens - self.fill_tokens
+                self.fill_tokens = event.tokens
 
     def row(self, *, at: float, model: str, seconds: float) -> YieldRow:
         return YieldRow(
@@ -92,7 +102,7 @@ def unfixed(experiences: Sequence[Experience], *, model: str) -> Mapping[str, Ex
     solved: set[str] = set()
     found: dict[str, Experience] = {}
     for each in experiences:
-        if each.model != model or each.origin is not Origin.FIX:
+        if each.model != model or each.origin not in _REPAIRS:
             continue
         if each.verdict is Verdict.PASS:
             solved.update(each.targets)
@@ -125,6 +135,8 @@ async def self_play(
     model: Model,
     store: ExperienceStore,
     advise: Advise | None = None,
+    tester: ChangeTester | None = None,
+    filler: GapFiller | None = None,
     options: SelfPlayOptions = SelfPlayOptions(),
     on_yield: Callable[[YieldRow], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -132,7 +144,8 @@ async def self_play(
     """Repair `copy`, a copy of the project that `runner` tests; the last event is a `Notice`.
 
     Only tests with a stored failure are tried. `advise` gives the facts of the environment, which the
-    first completion did not have. A repair is kept as a pair if its file was the same as when the
+    first completion did not have. With `tester` small changes are tried first, some of them by `filler`;
+    the model is asked for whole files where none passes. A repair is kept as a pair if its file was the same as when the
     stored step failed and its verdict cannot have been forged. `on_yield` gets the account, also
     when the iterator is closed early.
 
@@ -159,6 +172,8 @@ async def self_play(
                 ),
                 recorder=_PairRecorder(store, failing, found),
                 advise=advise,
+                tester=tester,
+                filler=filler,
             )
             async with aclosing(repair) as events:
                 async for event in events:

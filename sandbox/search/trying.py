@@ -18,7 +18,10 @@ from sandbox.search.reading import OnTrial, TrialReader
 from sandbox.search.values import ChangeTrial, Searched
 from sandbox.verdict.jobs import launched_job
 
-_OWN = ("search_reporter.py", "line_trace.py", "pytest_trial.py", "unittest_trial.py")
+_OWN = (
+    *("search_reporter.py", "forking.py", "beginnings.py", "function_patch.py"),
+    *("line_trace.py", "pytest_trial.py", "unittest_trial.py"),
+)
 _MOST_RED = 12
 """Red tests that every change is tried on first; more say nothing new of a change."""
 _GREEN_S = 20.0

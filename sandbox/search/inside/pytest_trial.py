@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+import unittest
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,12 +48,25 @@ class PytestTrials:
             "modules": self._tracing.foreign_modules(self._root),
         }
 
-    def trial(self, install: Callable[[], None], limits: dict[str, float]) -> dict[str, Any]:
-        """Run the red tests on a changed project and, where they pass, all the others."""
-        install()
-        red = _PytestWatch(ends_at=time.monotonic() + limits["red"])
+    def trial(self, start: Any, limits: dict[str, float]) -> dict[str, Any]:  # noqa: ANN401
+        """Run the red tests on a changed project and, where they pass, all the others.
+
+        `start` says where the change comes in; this process may become many there.
+        """
         started = time.monotonic()
+        red = _PytestWatch(start=start)
+
+        def begun() -> None:
+            nonlocal started
+            started = time.monotonic()
+            red.ends_at = started + limits["red"]
+
+        start.begun = begun
+        start.prepare()
+        red.on_failure = lambda: start.answer({"red": False, "message": red.message})
         self._run(red, self._ids(self._red), ("--exitfirst",))
+        if red.elsewhere:
+            return {"elsewhere": True}
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
@@ -88,10 +102,14 @@ class _PytestWatch:
         ends_at: float = 0.0,
         known: set[str] | None = None,
         skip: list[str] | None = None,
+        start: Any = None,  # noqa: ANN401
     ) -> None:
         self._lines = lines
         self._spectrum = spectrum
-        self._ends_at = ends_at
+        self.ends_at = ends_at
+        self._start = start
+        self.elsewhere = False
+        self.on_failure: Callable[[], None] | None = None
         self._known = known
         self._skip = set(skip or ())
         self._is_red = False
@@ -109,6 +127,13 @@ class _PytestWatch:
         if self._skip:
             items[:] = [item for item in items if item.nodeid not in self._skip]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool | None:
+        if self._start is not None and not self._start.collected():
+            self.elsewhere = True
+            return True
+        return None
+
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, None]:  # noqa: ANN401
         self._is_red = False
@@ -117,11 +142,19 @@ class _PytestWatch:
         yield
         if self._lines is not None:
             self._spectrum.add(self._lines.stop(), red=self._is_red)
-        late = self._ends_at and time.monotonic() > self._ends_at
+        late = self.ends_at and time.monotonic() > self.ends_at
         new_red = self._known is not None and self.failed
         if late or new_red:
             self.cut_short = bool(late)
             item.session.shouldstop = "enough is known"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:  # noqa: ANN401
+        """Answer before anybody words the failure, which takes longer than many a test."""
+        if self.on_failure is None or call.excinfo is None or not _is_plain(item, call.excinfo):
+            return
+        self.message = call.excinfo.exconly()[:300]
+        self.on_failure()
 
     def pytest_collectreport(self, report: Any) -> None:  # noqa: ANN401
         if report.failed and not self._is_known(report.nodeid):
@@ -139,3 +172,14 @@ class _PytestWatch:
 
     def _is_known(self, test_id: str) -> bool:
         return self._known is not None and test_id in self._known
+
+
+def _is_plain(item: Any, excinfo: Any) -> bool:  # noqa: ANN401
+    """Tell whether an exception is a failure whatever markers and plugins say of it."""
+    if any(item.get_closest_marker(name) for name in ("xfail", "flaky")):
+        return False
+    if getattr(item.config.option, "reruns", 0):
+        return False
+    return isinstance(excinfo.value, Exception) and not isinstance(
+        excinfo.value, (unittest.SkipTest, pytest.skip.Exception)
+    )

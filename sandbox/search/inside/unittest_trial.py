@@ -29,11 +29,12 @@ class UnittestTrials:
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
         started = time.monotonic()
-        self._run(_UnittestWatch(lines, spectrum), only=self._orders["red"])
+        red = _UnittestWatch(lines, spectrum)
+        self._run(red, self._wanted(red, self._orders["red"]))
         red_ended = time.monotonic()
         whole = _UnittestWatch(lines, spectrum, ends_at=red_ended + self._orders["green_s"])
         whole.skip = set(self._orders["red"])
-        self._run(whole)
+        self._run(whole, self._wanted(whole))
         return {
             "red_s": red_ended - started,
             "all_s": time.monotonic() - red_ended,
@@ -44,31 +45,43 @@ class UnittestTrials:
             "modules": self._tracing.foreign_modules(self._root),
         }
 
-    def trial(self, install: Callable[[], None], limits: dict[str, float]) -> dict[str, Any]:
-        """Run the red tests on a changed project and, where they pass, all the others."""
-        install()
+    def trial(self, start: Any, limits: dict[str, float]) -> dict[str, Any]:  # noqa: ANN401
+        """Run the red tests on a changed project and, where they pass, all the others.
+
+        `start` says where the change comes in; this process may become many there.
+        """
         started = time.monotonic()
-        red = _UnittestWatch(ends_at=started + limits["red"])
-        self._run(red, only=self._orders["red"], failfast=True)
+        red = _UnittestWatch()
+
+        def begun() -> None:
+            nonlocal started
+            started = time.monotonic()
+            red.ends_at = started + limits["red"]
+
+        start.begun = begun
+        start.prepare()
+        tests = self._wanted(red, self._orders["red"])
+        if not start.collected():
+            return {"elsewhere": True}
+        self._run(red, tests, failfast=True)
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
             whole = _UnittestWatch(ends_at=time.monotonic() + limits["all"])
             whole.known = set(self._orders["known_red"])
-            self._run(whole)
+            self._run(whole, self._wanted(whole))
             answer["all"] = bool(whole.passed) and not whole.failed
             answer["cut_short"] = whole.cut_short
         answer["seconds"] = time.monotonic() - started
         return answer
 
-    def _run(
-        self, watch: _UnittestWatch, *, only: list[str] | None = None, failfast: bool = False
-    ) -> None:
+    def _wanted(self, watch: _UnittestWatch, only: list[str] | None = None) -> list[Any]:
         tests = self._tests()
         if only is not None:
             tests = [test for test in tests if self._is_asked_for(test.id(), only)]
-        tests = [test for test in tests if test.id() not in watch.skip]
+        return [test for test in tests if test.id() not in watch.skip]
 
+    def _run(self, watch: _UnittestWatch, tests: list[Any], *, failfast: bool = False) -> None:
         def make_result(*arguments: Any) -> _Result:  # noqa: ANN401
             return _Result(watch, *arguments)
 

@@ -12,6 +12,7 @@ from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import FixOptions, fix
 from agent.fixing.search import ChangeTester
+from agent.fixing.sources import Sources
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
@@ -186,3 +187,13 @@ async def test_other_changes_that_pass_are_told_with_their_diffs(tmp_path: Path)
     for other in chosen.others:
         assert other.diff.startswith("--- a/flags.py\n+++ b/flags.py\n")
         assert (other.path, other.origin) == ("flags.py", "template")
+
+
+def test_a_change_is_tried_in_the_encoding_that_its_file_declares(tmp_path: Path) -> None:
+    text = "# -*- coding: latin-1 -*-\n# gr\u00fcn\n"
+    (tmp_path / "old.py").write_bytes(text.replace("\n", "\r\n").encode("latin-1"))
+    sources = Sources(tmp_path, ["old.py"])
+    assert sources.encoded("old.py", text + "x = 1\n") == (
+        b"# -*- coding: latin-1 -*-\r\n# gr\xfcn\r\nx = 1\r\n"
+    )
+    assert sources.encoded("old.py", text + "# \u20ac\n") is None
