@@ -14,11 +14,10 @@ Limits: the model may have read these packages, of other versions, in training.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.paths import from_environ, make_private
@@ -73,11 +72,11 @@ async def check(faults: Sequence[Mutation], releases: Releases, image: str) -> N
         print(f"{fault.id:<24} {problem or 'a task'}", flush=True)
 
 
-def claim(options: argparse.Namespace, faults: Sequence[Mutation]) -> str:
+def claim(rows: Sequence[Mapping[str, object]], faults: Sequence[Mutation]) -> str:
     """Return the line on the claim: solved in time, of the first five and of the others."""
     quick = {
         row["task"]
-        for row in read_rows(options.out)
+        for row in rows
         if row["arm"] == "all" and row["solved"] and float(str(row["repair_s"])) <= WITHIN_S
     }
     first, others = faults[:HAND_MADE], faults[HAND_MADE:]
@@ -99,7 +98,8 @@ def main() -> None:
         return
     options.arm = options.arm or ["all"]
     asyncio.run(measure(options, faults, releases.build))
-    print(claim(options, faults))
+    rows = read_rows(options.out)
+    print(claim([row for row in rows if row["model"] == options.model], faults))
 
 
 if __name__ == "__main__":

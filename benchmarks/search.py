@@ -74,15 +74,16 @@ async def edits_of(task: str, root: Path, most: int, archives: Path) -> dict[str
         report = await tests.run()
         red = [item for item in report.results if item.outcome.is_red]
         family = [item for item in red if item.id.partition("[")[0] == red[0].id.partition("[")[0]]
-        orders = {"red": [item.id for item in family], "known_red": [item.id for item in red]}
-        searched = await tests.try_changes((), **orders, budget_s=60.0, trace=True)
+        ids, known = [item.id for item in family], [item.id for item in red]
+        searched = await tests.try_changes((), red=ids, known_red=known, budget_s=60.0, trace=True)
     places = rank(searched, family, sources.text, is_test=is_test_path)
     files = [path for path in sources.files if not is_test_path(path)]
     messages = [item.message for item in family]
     candidates = template_candidates(places, files, sources.text, messages=messages, most=most)
     contents = [(item.path, item.after.encode("utf-8", "surrogatepass")) for item in candidates]
     trials = [(path, base64.b64encode(content).decode()) for path, content in contents]
-    return orders | {"root": str(root), "task": task, "trials": trials}
+    root_and_task = {"root": str(root), "task": task}
+    return root_and_task | {"red": ids, "known_red": known, "trials": trials}
 
 
 def _build(task: str, root: Path, archives: Path) -> None:

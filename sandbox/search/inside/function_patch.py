@@ -75,7 +75,7 @@ class Source:
             tree = ast.parse(source)
             if len(tree.body) != 1:
                 return None
-            code = compile(source, "<change>", "exec", self._flags, dont_inherit=True)
+            code: CodeType = compile(source, "<change>", "exec", self._flags, dont_inherit=True)
         except (SyntaxError, ValueError):
             return None
         return code

@@ -112,6 +112,23 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert ("core.py", 8) not in searched.lines
 
 
+async def test_a_change_of_what_ran_at_import_is_imported_anew(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    tests, red, _ = KINDS[0]
+    core = (
+        CORE.replace("a - b", "a + b + ZERO") + "\n\ndef one():\n    return 1\n\n\nZERO = one()\n"
+    )
+    changes = [
+        core.replace("return 1", "return 0"),
+        core.replace("ZERO = one()", "ZERO = 0"),
+        core.replace("return 1", "return 2"),
+        core.replace("a + b + ZERO", "a + b"),
+    ]
+    searched = await tried(box, tmp_path, tests, red, *changes, core=core)
+    assert [searched.results[n].breaks_none for n in range(4)] == [True, True, False, True]
+
+
 async def test_it_stops_when_enough_pass(box: DockerSandbox, tmp_path: Path) -> None:
     tests, red, _ = KINDS[0]
     rights = [CORE.replace("a - b", f"a + b + {n} * 0") for n in range(40)]
