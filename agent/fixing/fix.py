@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.advice.existing import AskNames
 from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
-from agent.editing.source_files import SourceFileError
+from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import (
     AttemptStarted,
     Event,
@@ -47,6 +47,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.spliced_reply import splice_reply
 from agent.fixing.targets import choose_targets
 from agent.fixing.verify import State, TestRunner, first_state, shown
+from agent.localisation.places import vagueness
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
@@ -181,7 +182,10 @@ class _Repair:
             raise failure
 
     async def _repair_all(self) -> str:
-        """Turn to each red test once; tests that an edit made visible included."""
+        """Turn to each red test once, to those first whose failure says most of the fault's place.
+
+        Tests that an edit made visible are included.
+        """
         turned_to: set[str] = set()
         wanted = set(map(_family, self._options.only))
         why_red = ""
@@ -189,7 +193,7 @@ class _Repair:
         def next_red() -> TestResult | None:
             families = ((_family(item.id), item) for item in self._state.red)
             open_ = (r for f, r in families if f not in turned_to and (not wanted or f in wanted))
-            return next(open_, None)
+            return min(open_, key=lambda item: vagueness(item, is_test_path), default=None)
 
         while result := next_red():
             family = _family(result.id)

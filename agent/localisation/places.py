@@ -71,6 +71,19 @@ def rank(
     return tuple(sorted(places, key=lambda place: (-place.score, place.path, place.line)))
 
 
+def vagueness(result: TestResult, is_test: Callable[[str], bool]) -> int:
+    """Tell how little a failure says of the place of the fault: 0 where the error names it itself.
+
+    1 where the traceback ends in the project's own code, 2 where only a test's lines are in it, 3
+    where there is none, as of a doctest.
+    """
+    if not result.frames:
+        return 3
+    if all(is_test(frame.file) for frame in result.frames):
+        return 2
+    return 0 if result.exception in _SELF_NAMED else 1
+
+
 def _raised_by_tracebacks(
     red: Sequence[TestResult], is_test: Callable[[str], bool]
 ) -> Mapping[tuple[str, int], float]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
+_KNOWN_BY_NOW = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+"""Plugins are in memory from earlier runs in this process; a project may make errors of warnings."""
+
+
 class PytestTrials:
     """The tests of one project."""
 
@@ -87,6 +91,7 @@ class PytestTrials:
 
     def _run(self, watch: _PytestWatch, places: list[str], options: tuple[str, ...]) -> None:
         arguments = ["--rootdir=" + self._root, "-q", "-p", "no:cacheprovider", *options]
+        arguments += ["-W", _KNOWN_BY_NOW]
         arguments += ["--tb=no", "--no-header", "--continue-on-collection-errors", *places]
         pytest.main(arguments, plugins=[watch, self._plugins, *self._plugins.names])
 

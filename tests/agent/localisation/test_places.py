@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from agent.editing.source_files import is_test_path
-from agent.localisation.places import FaultPlace, rank
+from agent.localisation.places import FaultPlace, rank, vagueness
 from sandbox.search.values import LineCounts, Searched
 from sandbox.verdict.report import Frame, TestOutcome, TestResult
 
@@ -72,3 +72,12 @@ def test_a_file_that_does_not_parse_has_the_place_that_its_error_names() -> None
     frame = Frame(file="a.py", line=2, function="<module>")
     (place,) = ranked({}, frame, text="x = 1\ny = (\n")
     assert (place.line, place.end_line) == (2, 2)
+
+
+def test_failures_that_name_the_place_come_first() -> None:
+    own, test = (
+        Frame(file="a.py", line=1, function="f"),
+        Frame(file="tests/test_a.py", line=5, function="test"),
+    )
+    failures = [red(test, own, exception="NameError"), red(test, own), red(test), red()]
+    assert [vagueness(item, is_test_path) for item in failures] == [0, 1, 2, 3]

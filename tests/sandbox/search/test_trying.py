@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -62,6 +64,7 @@ async def tried(
     core: str = CORE,
     budget_s: float = 30,
     enough: int = 9,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Searched:
     (root / "tests").mkdir(parents=True, exist_ok=True)
     (root / "core.py").write_text(core)
@@ -69,7 +72,10 @@ async def tried(
     files = [
         SourceFile(path="core.py", content=core.encode()),
         SourceFile(path="tests/test_core.py", content=tests.encode()),
+        *(SourceFile(path=path, content=text.encode()) for path, text in more.items()),
     ]
+    for path, text in more.items():
+        (root / path).write_text(text)
     return await try_changes(
         box,
         detect(root),
@@ -110,6 +116,18 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
     assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
     assert ("core.py", 8) not in searched.lines
+
+
+async def test_a_project_that_makes_errors_of_warnings_is_searched(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    tests, red, _ = KINDS[0]
+    strict = "[pytest]\nfilterwarnings = error\n"
+    conftest = 'pytest_plugins = ["plugin"]\n'
+    files = {"pytest.ini": strict, "conftest.py": conftest, "plugin.py": "import core\n"}
+    right = CORE.replace("a - b", "a + b")
+    searched = await tried(box, tmp_path, tests, red, right, CORE, more=files)
+    assert [searched.results[n].breaks_none for n in (0, 1)] == [True, False]
 
 
 async def test_a_change_of_what_ran_at_import_is_imported_anew(
