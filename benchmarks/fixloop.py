@@ -3,7 +3,8 @@
 Run: `.venv/bin/python -P benchmarks/fixloop.py [--model NAME] [--arm NAME]... [--limit N]`.
 
 Arms: `retries` (three attempts), `facts` (three, and the installed libraries are asked why), `hints`
-(as `facts`, and lessons of the repairs of *other* tasks that this run has verified so far are shown).
+(as `facts`, and lessons of the repairs of *other* tasks that this run has verified so far are shown);
+`templates` and `infill` (small changes alone), `all` (the loop as `--fix` has it).
 Arms run one after the other, so that `hints` sees what all others have repaired; what one attempt
 solves is read off `retries`, whose first attempts are those of a loop without a second. Tasks of
 different kinds take turns, so that the first N say something of all. The last lines compare each arm
@@ -57,13 +58,15 @@ class Arm:
     hints: bool = False
     search_s: float = 0.0
     infill: bool = False
+    more: bool = False
+    """One function is asked for anew before the whole file, and replies are spliced."""
 
 
 ARMS = (
     Arm(name="retries"),
     Arm(name="templates", attempts=0, facts=True, search_s=60.0),
     Arm(name="infill", attempts=0, facts=True, search_s=60.0, infill=True),
-    Arm(name="all", facts=True, search_s=60.0, infill=True),
+    Arm(name="all", facts=True, search_s=60.0, infill=True, more=True),
     Arm(name="facts", facts=True),
     Arm(name="hints", facts=True, hints=True),
 )
@@ -109,10 +112,22 @@ async def run_task(
         SandboxError: If the sandbox gives no answer.
         ModelError: If the model gives none.
     """
-    options = FixOptions(max_attempts=arm.attempts, search_s=arm.search_s, infill=arm.infill)
+    bench = Workbench(
+        model=model,
+        paths=paths,
+        sandbox=sandbox,
+        options=FixOptions(
+            max_attempts=arm.attempts,
+            search_s=arm.search_s,
+            infill=arm.infill,
+            function=arm.more,
+        ),
+        facts=arm.facts,
+        splice=arm.more,
+    )
     done = await repair_project(
         lambda root: build(root, mutation),
-        Workbench(model=model, paths=paths, sandbox=sandbox, options=options, facts=arm.facts),
+        bench,
         recorder=Recorder(store, repository=mutation.package, session=mutation.id),
         lessons=(lambda: _other_lessons(store, mutation)) if arm.hints else None,
     )

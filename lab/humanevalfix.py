@@ -44,6 +44,8 @@ _FIELDS = ("task_id", "prompt", "declaration", "buggy_solution", "canonical_solu
 _MODULE, _TESTS = "solution.py", "test_solution.py"
 _LOOP_PROMPTS: tuple[Name, ...] = (
     "infill",
+    "function_system",
+    "function_user",
     "fix_system",
     "fix_user",
     "fix_think_system",

@@ -54,6 +54,8 @@ class Workbench:
     """Seconds of the whole loop, its first run of the tests included; what is then in place counts."""
     facts: bool = True
     """True if the installed libraries are asked why a test fails."""
+    splice: bool = True
+    """True if replies that fail for a name that does not exist are cut there and continued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ async def _repaired(
         filler=bench.model if isinstance(bench.model, GapFiller) else None,
         recorder=recorder,
         advise=advisor.for_test if advisor else None,
+        names=advisor.names if advisor and bench.splice else None,
     )
     limit = asyncio.timeout(bench.budget_s)
     try:
@@ -204,10 +207,11 @@ class RepairTold:
         match event:
             case StageStarted(text) if text.startswith("looking for the place"):
                 self._searched = None
-            case ChangesTried(tried, _, _, tokens):
+            case ChangesTried(tried, _, origin, tokens):
                 earlier = self._searched
                 self.changes += tried - (earlier.tried if earlier else 0)
-                self.completion_tokens += tokens - (earlier.tokens if earlier else 0)
+                if origin != Origin.FUNCTION.value:  # its reply has told its tokens itself
+                    self.completion_tokens += tokens - (earlier.tokens if earlier else 0)
                 self._searched = event
             case ChangeChosen():
                 self._origin = event.origin

@@ -13,6 +13,7 @@ from agent.events import (
     EditApplied,
     EditReverted,
     FixFinished,
+    ReplyFinished,
     StageStarted,
 )
 from agent.fixing.fix import FixOptions
@@ -28,6 +29,8 @@ def test_searches_are_added_up_and_an_edit_that_went_back_has_no_origin() -> Non
         StageStarted("looking for the place of the fault"),
         ChangesTried(30, 0, "template", 0),
         ChangesTried(34, 1, "infill", 12),
+        ReplyFinished("", "m", None, 90, 0, 20, 4096, 1.0),
+        ChangesTried(35, 1, "function", 32),
         ChangeChosen("a.py", 3, "now return 1", "infill"),
         EditApplied("a.py", "-\n+"),
         EditReverted("a.py", "it broke another test"),
@@ -41,7 +44,7 @@ def test_searches_are_added_up_and_an_edit_that_went_back_has_no_origin() -> Non
         FixFinished(1, 3, (), (), "", "all green"),
     ):
         told.hear(event)
-    assert (told.changes, told.completion_tokens, told.attempts) == (41, 12, 2)
+    assert (told.changes, told.completion_tokens, told.attempts) == (42, 32, 2)
     assert told.kept == ["template", "fix"]
     assert (told.at_once, told.reason) == (False, "all green")
 
