@@ -57,6 +57,9 @@ class Usage:
     cached_tokens: int
     """Prompt tokens taken from the KV cache of an earlier request instead of re-read."""
     completion_tokens: int
+    drafted_tokens: int = 0
+    """Tokens that were guessed from the prompt and verified, of which `accepted_tokens` were right."""
+    accepted_tokens: int = 0
 
 
 def check_effect(name: str, base: Sequence[float], adapted: Sequence[float]) -> None:

@@ -15,7 +15,6 @@ from typing import Protocol, runtime_checkable
 from learning.model.chat import ChatFormat
 from learning.model.engine import Engine, EngineError, Token
 from learning.model.replies import LoadedModel
-from learning.records import Sampling
 
 _MARKS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _LEAST_PROBABILITY = 0.005
@@ -29,6 +28,25 @@ class FillingEngine(Engine, Protocol):
         self, prompt_ids: Sequence[int], *, count: int, adapter: str | None = None
     ) -> Sequence[Token]:
         """The most likely next tokens, best first.
+
+        Raises:
+            EngineError: As `generate`.
+        """
+        ...
+
+    def branches(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        firsts: Sequence[int],
+        limit: int,
+        ended: Callable[[int], bool],
+        adapter: str | None = None,
+    ) -> Iterator[tuple[int, Token]]:
+        """Continue one prompt greedily, by at most `limit` tokens, once after each first token.
+
+        Yields each token with the index of its branch; the branches go on beside each other where the
+        engine can. `ended(index)` is asked whether a branch shall go no further.
 
         Raises:
             EngineError: As `generate`.
@@ -89,14 +107,26 @@ def fill(
             f"{served.model.name} served by {served.kind} cannot fill gaps: use a model with"
             " fill-in-the-middle tokens, served by llama.cpp."
         )
-    adapter = served.adapter_of(wanted.model)
-    ids = _prompt(served.chat, wanted)
-    firsts = engine.likeliest(ids, count=wanted.skip + wanted.fills, adapter=adapter)
-    for first in firsts[wanted.skip :]:
-        if cancelled() or first.logprob < math.log(_LEAST_PROBABILITY):
-            return
-        if first.id not in served.chat.control_ids:
-            yield _one(served, wanted, ids, first, cancelled)
+    adapter, chat = served.adapter_of(wanted.model), served.chat
+    ids = _prompt(chat, wanted)
+    found = engine.likeliest(ids, count=wanted.skip + wanted.fills, adapter=adapter)
+    firsts = [
+        first
+        for first in found[wanted.skip :]
+        if first.logprob >= math.log(_LEAST_PROBABILITY) and first.id not in chat.control_ids
+    ]
+    growing = [_Growing(chat, wanted, first) for first in firsts]
+    tokens = engine.branches(
+        ids,
+        firsts=[first.id for first in firsts],
+        limit=wanted.max_tokens,
+        ended=lambda index: growing[index].ended or cancelled(),
+        adapter=adapter,
+    )
+    for index, token in tokens:
+        growing[index].add(token)
+    if not cancelled():
+        yield from (one.fill() for one in growing)
 
 
 def _prompt(chat: ChatFormat, wanted: InfillRequest) -> list[int]:
@@ -109,34 +139,34 @@ def _mark_id(chat: ChatFormat, mark: str) -> int | None:
     return chat.tokenizer.token_to_id(mark)
 
 
-def _one(
-    served: LoadedModel,
-    wanted: InfillRequest,
-    ids: Sequence[int],
-    first: Token,
-    cancelled: Callable[[], bool],
-) -> GapFill:
-    """Go on greedily from one first token."""
-    chat, made = served.chat, [first]
-    text, finished = chat.decode([first.id]), False
-    sampling = Sampling(temperature=0.0, max_tokens=wanted.max_tokens)
-    if wanted.stop not in text:
-        tokens = served.engine.generate(
-            [*ids, first.id],
-            sampling=sampling,
-            stop_ids=tuple(chat.control_ids | set(chat.stop_ids)),
-            adapter=served.adapter_of(wanted.model),
-            cancelled=lambda: finished or cancelled(),
+class _Growing:
+    """One fill while its tokens come."""
+
+    def __init__(self, chat: ChatFormat, wanted: InfillRequest, first: Token) -> None:
+        self._chat, self._wanted = chat, wanted
+        self._ends = chat.control_ids | set(chat.stop_ids)
+        self._made = [first]
+        self._text = chat.decode([first.id])
+        self._stopped = False
+
+    @property
+    def ended(self) -> bool:
+        return self._stopped or self._wanted.stop in self._text
+
+    def add(self, token: Token) -> None:
+        """Take the next token, unless the fill has ended meanwhile."""
+        if self.ended:
+            return
+        if token.id in self._ends:
+            self._stopped = True
+            return
+        self._made.append(token)
+        self._text = self._chat.decode([item.id for item in self._made])
+
+    def fill(self) -> GapFill:
+        return GapFill(
+            text=self._text.partition(self._wanted.stop)[0],
+            logprob=sum(token.logprob for token in self._made),
+            tokens=len(self._made),
+            finished=self.ended or len(self._made) <= self._wanted.max_tokens,
         )
-        for token in tokens:
-            made.append(token)
-            text = chat.decode([item.id for item in made])
-            if wanted.stop in text:
-                break
-    finished = wanted.stop in text or len(made) <= wanted.max_tokens
-    return GapFill(
-        text=text.partition(wanted.stop)[0],
-        logprob=sum(token.logprob for token in made),
-        tokens=len(made),
-        finished=finished,
-    )

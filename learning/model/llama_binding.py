@@ -23,6 +23,8 @@ from learning.records import Sampling
 _BATCH = 128
 """Prompt tokens read at a time: a cancelled job stops at the next batch."""
 _CANDIDATES = 512
+BRANCHES = 8
+"""Continuations of one prompt that are made at a time."""
 _FORCE = 10_000.0
 
 
@@ -36,6 +38,8 @@ class GenerationRequest:
     seed: int = 0
     adapter: int | None = None
     """Number of the adapter in the order of loading."""
+    drafts: bool = True
+    """False to make every token by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,11 @@ class Piece:
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     """Number of tokens made, shown or not, when the job has ended."""
+    ended: bool = False
+    """The model has said its last token, which is not told."""
+    drafted: int = 0
+    """Tokens that were guessed, and verified with this piece; of these `accepted` were right."""
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +78,7 @@ class LlamaBinding:
         Raises:
             EngineError: If a file cannot be loaded.
         """
-        _wait_briefly()
+        wait_briefly()
         import xllamacpp  # type: ignore[import-untyped]
 
         params = xllamacpp.CommonParams()
@@ -181,7 +190,7 @@ def _samplers(sampling: Sampling) -> dict[str, Any]:
     return {"samplers": steps, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
 
-def _wait_briefly() -> None:
+def wait_briefly() -> None:
     """Have llama.cpp's threads sleep soon when they wait for each other.
 
     Read by OpenMP when it is loaded with the binding. Its default is to spin for a millisecond at

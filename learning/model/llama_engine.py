@@ -1,18 +1,12 @@
-"""The llama.cpp engine: serves a GGUF file, with adapters exported from PEFT folders.
-
-The binding hides tokens in the middle of a character and ends at marks of its own choice. Both
-are corrected here, so that ids and log-probabilities are exactly those of the model.
-"""
+"""The llama.cpp engine: serves a GGUF file, with adapters exported from PEFT folders."""
 
 from __future__ import annotations
 
-import math
 import os
-import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from learning.model.chat import ChatFormat
@@ -24,16 +18,14 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
-from learning.model.llama_binding import GenerationRequest, Piece, TokenCandidate
+from learning.model.llama_binding import BRANCHES, GenerationRequest
+from learning.model.llama_generation import Generation
 from learning.model.llama_process import LlamaProcess
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
 
 DEFAULT_CONTEXT = 8192
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _PROBE_TOKENS = 4
-_RUN_TOKENS = 256
-"""Tokens asked for at a time: bounds how long hidden tokens can go unnoticed."""
 
 
 class LlamaEngine:
@@ -139,7 +131,7 @@ class LlamaEngine:
         """See `learning.model.engine.Engine.generate`."""
         self.revive()
         binding = self._check(prompt_ids, adapter)
-        generation = _Generation(
+        generation = Generation(
             binding=binding,
             job=GenerationRequest(
                 ids=tuple(prompt_ids),
@@ -172,6 +164,56 @@ class LlamaEngine:
         found = binding.candidates(job, shown_id=self._shown_id)
         return [candidate.token for candidate in found[:count]]
 
+    def branches(
+        self,
+        prompt_ids: Sequence[int],
+        *,
+        firsts: Sequence[int],
+        limit: int,
+        ended: Callable[[int], bool],
+        adapter: str | None = None,
+    ) -> Iterator[tuple[int, Token]]:
+        """See `learning.model.infill.FillingEngine.branches`."""
+        self.revive()
+        binding = self._check(prompt_ids, adapter)
+        room = self._context_length - len(prompt_ids) - 1
+        job = GenerationRequest(
+            ids=tuple(prompt_ids),
+            limit=min(limit, room),
+            sampling=Sampling(temperature=0.0),
+            adapter=list(self._adapters).index(adapter) if adapter is not None else None,
+        )
+        at_once = max(1, min(BRANCHES, room // (job.limit + 1))) if binding.branching else 1
+        for start in range(0, len(firsts), at_once):
+            group = firsts[start : start + at_once]
+            if binding.branching:
+                tokens = binding.branches(job, group, partial(_shifted, ended, start))
+            else:
+                tokens = self._branch(prompt_ids, group[0], limit, partial(ended, start), adapter)
+            with closing(tokens):
+                for index, token in tokens:
+                    yield start + index, token
+
+    def _branch(
+        self,
+        prompt_ids: Sequence[int],
+        first: int,
+        limit: int,
+        ended: Callable[[], bool],
+        adapter: str | None,
+    ) -> Generator[tuple[int, Token]]:
+        """One continuation, for a binding that makes one at a time."""
+        sampling = Sampling(temperature=0.0, max_tokens=limit)
+        tokens = self.generate(
+            [*prompt_ids, first],
+            sampling=sampling,
+            stop_ids=(),
+            adapter=adapter,
+            cancelled=ended,
+        )
+        for token in tokens:
+            yield 0, token
+
     def close(self) -> None:
         """Free the weights."""
         if self._binding is not None:
@@ -202,86 +244,8 @@ class LlamaEngine:
         return self._binding
 
 
-class _Generation:
-    """One reply, made by as many runs of the binding as it takes."""
-
-    def __init__(
-        self,
-        *,
-        binding: LlamaProcess,
-        job: GenerationRequest,
-        stop_ids: frozenset[int],
-        shown_id: int,
-        decode: Callable[[Sequence[int]], str],
-        cancelled: Callable[[], bool],
-    ) -> None:
-        self._binding = binding
-        self._job = job
-        self._stop_ids = stop_ids
-        self._shown_id = shown_id
-        self._decode = decode
-        self._cancelled = cancelled
-        self._made: list[int] = []
-        self._cached_tokens: int | None = None
-
-    def usage(self) -> Usage:
-        return Usage(
-            prompt_tokens=len(self._job.ids),
-            cached_tokens=self._cached_tokens or 0,
-            completion_tokens=len(self._made),
-        )
-
-    def tokens(self) -> Iterator[Token]:
-        while len(self._made) < self._job.limit and not self._cancelled():
-            before = len(self._made)
-            for token in self._run():
-                if token.id in self._stop_ids:
-                    return
-                self._made.append(token.id)
-                yield token
-            if len(self._made) == before:
-                return
-
-    def _next_job(self) -> GenerationRequest:
-        return replace(
-            self._job,
-            ids=(*self._job.ids, *self._made),
-            limit=min(self._job.limit - len(self._made), _RUN_TOKENS),
-            seed=self._job.sampling.seed + len(self._made),
-        )
-
-    def _run(self) -> Iterator[Token]:
-        """Tokens of one run, up to the first hidden one, which is then found by looking again."""
-        hidden, shown = False, 0
-        with closing(self._binding.run(self._next_job(), self._cancelled)) as pieces:
-            for piece in pieces:
-                if self._cached_tokens is None:
-                    self._cached_tokens = piece.cached_tokens
-                hidden = self._follows_hidden(piece) or (piece.completion_tokens or 0) > shown
-                if hidden:
-                    break
-                shown += len(piece.tokens)
-                yield from piece.tokens
-        if hidden and not self._cancelled():
-            yield from self._character()
-
-    def _follows_hidden(self, piece: Piece) -> bool:
-        """True if the token of the piece only completes a character that earlier tokens began."""
-        return not piece.text.isascii() and any(
-            _REPLACEMENT in self._decode([token.id]) for token in piece.tokens
-        )
-
-    def _character(self) -> Iterator[Token]:
-        """Choose the tokens of one character from the distributions that the binding reports."""
-        data = b""
-        while len(self._made) < self._job.limit:
-            job = self._next_job()
-            chance = random.Random(job.seed)  # noqa: S311 - sampling, not a secret
-            chosen = _choose(self._binding.candidates(job, shown_id=self._shown_id), job, chance)
-            yield chosen.token
-            data += chosen.data
-            if not _is_unfinished(data):
-                return
+def _shifted(ended: Callable[[int], bool], start: int, index: int) -> bool:
+    return ended(start + index)
 
 
 def _usable_cores() -> int:
@@ -289,29 +253,3 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _choose(
-    candidates: Sequence[TokenCandidate], job: GenerationRequest, chance: random.Random
-) -> TokenCandidate:
-    """Temperature first, then top-p, as the binding does."""
-    temperature = job.sampling.temperature
-    if temperature <= 0:
-        return candidates[0]
-    best = candidates[0].token.logprob
-    weights = [math.exp((c.token.logprob - best) / temperature) for c in candidates]
-    enough = job.sampling.top_p * sum(weights)
-    mass, kept = 0.0, 0
-    while kept < len(weights) and mass < enough:
-        mass += weights[kept]
-        kept += 1
-    return chance.choices(candidates[:kept], weights[:kept])[0]
-
-
-def _is_unfinished(data: bytes) -> bool:
-    """True if the bytes end inside a character."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as err:
-        return err.reason == "unexpected end of data"
-    return False

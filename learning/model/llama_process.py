@@ -11,15 +11,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
-from learning.model.engine import EngineError
-from learning.model.llama_binding import GenerationRequest, LlamaBinding, Piece, TokenCandidate
+from learning.model.engine import EngineError, Token
+from learning.model.llama_binding import (
+    GenerationRequest,
+    LlamaBinding,
+    Piece,
+    TokenCandidate,
+)
+from learning.model.llama_decoder import LlamaDecoder
+from learning.model.llama_library import CannotDriveError
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _START = f"from {__name__} import main; main()"
@@ -44,6 +51,19 @@ class _Generate:
 class _Candidates:
     job: GenerationRequest
     shown_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    job: GenerationRequest
+    firsts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _EndBranch:
+    """Go no further with one branch of the run in progress."""
+
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +96,8 @@ class LlamaProcess:
             self._send(
                 _Load(gguf=gguf, context_length=context_length, threads=threads, adapters=adapters)
             )
-            self._receive()
+            self.branching = bool(self._receive())
+            """False for a release of llama.cpp that makes one continuation at a time."""
         except BaseException:
             self.close()
             raise
@@ -95,7 +116,31 @@ class LlamaProcess:
         Raises:
             EngineError: If llama.cpp refuses, fails or dies.
         """
-        self._send(_Generate(job))
+        yield from cast("Generator[Piece]", self._run(_Generate(job), cancelled))
+
+    def branches(
+        self, job: GenerationRequest, firsts: Sequence[int], ended: Callable[[int], bool]
+    ) -> Generator[tuple[int, Token]]:
+        """Continuations of one prompt; see `LlamaDecoder.branches`.
+
+        Raises:
+            EngineError: If llama.cpp fails or dies.
+        """
+        going = set(range(len(firsts)))
+
+        def all_ended() -> bool:
+            for index in sorted(going):
+                if ended(index):
+                    going.discard(index)
+                    self._send(_EndBranch(index))
+            return not going
+
+        run = self._run(_Branch(job, firsts), all_ended)
+        yield from cast("Generator[tuple[int, Token]]", run)
+
+    def _run(self, request: object, cancelled: Callable[[], bool]) -> Generator[object]:
+        """What comes of a request, until it has ended or is cancelled."""
+        self._send(request)
         ended = False
         try:
             while not ended and not cancelled():
@@ -109,7 +154,7 @@ class LlamaProcess:
                 if piece is None:
                     ended = True
                 else:
-                    yield cast("Piece", piece)
+                    yield piece
         finally:
             if not ended:
                 self._end_run()
@@ -164,32 +209,63 @@ def serve_binding(connection: Connection[Any, Any]) -> None:
     """Answer one parent until it is gone."""
     load = connection.recv()
     try:
-        binding = LlamaBinding(
+        binding = _open(load)
+    except EngineError as err:
+        connection.send(err)
+        return
+    connection.send(isinstance(binding, LlamaDecoder))
+    while True:
+        match connection.recv():
+            case _Generate(job):
+                # while a run is on, all that the parent can have to say is that it shall end
+                _answer_run(connection, binding.run(job, connection.poll))
+            case _Branch(job, firsts) if isinstance(binding, LlamaDecoder):
+                heard = _Heard(connection)
+                _answer_run(connection, binding.branches(job, firsts, heard.ended))
+            case _Candidates(job, shown_id):
+                _answer_candidates(connection, binding, job, shown_id)
+            case _Cancel() | _EndBranch():
+                pass  # it crossed the end of its run
+
+
+def _open(load: _Load) -> LlamaDecoder | LlamaBinding:
+    """llama.cpp's batches where its library is as we know it, else the server in the binding."""
+
+    def opened(kind: type[LlamaDecoder | LlamaBinding]) -> LlamaDecoder | LlamaBinding:
+        return kind(
             load.gguf,
             context_length=load.context_length,
             threads=load.threads,
             adapters=load.adapters,
         )
-    except EngineError as err:
-        connection.send(err)
-        return
-    connection.send(None)
-    while True:
-        match connection.recv():
-            case _Generate(job):
-                _answer_run(connection, binding, job)
-            case _Candidates(job, shown_id):
-                _answer_candidates(connection, binding, job, shown_id)
-            case _Cancel():
-                pass  # it crossed the end of its run
 
-
-def _answer_run(
-    connection: Connection[Any, Any], binding: LlamaBinding, job: GenerationRequest
-) -> None:
     try:
-        # while a run is on, all that the parent can have to say is that it shall end
-        for piece in binding.run(job, connection.poll):
+        return opened(LlamaDecoder)
+    except CannotDriveError:
+        return opened(LlamaBinding)
+
+
+class _Heard:
+    """What the parent has said about the branches of a run."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._ended: set[int] = set()
+        self._all = False
+
+    def ended(self, index: int) -> bool:
+        while not self._all and self._connection.poll():
+            match self._connection.recv():
+                case _EndBranch(other):
+                    self._ended.add(other)
+                case _:
+                    self._all = True
+        return self._all or index in self._ended
+
+
+def _answer_run(connection: Connection[Any, Any], pieces: Iterable[object]) -> None:
+    try:
+        for piece in pieces:
             connection.send(piece)
     except EngineError as err:
         connection.send(err)
@@ -198,7 +274,10 @@ def _answer_run(
 
 
 def _answer_candidates(
-    connection: Connection[Any, Any], binding: LlamaBinding, job: GenerationRequest, shown_id: int
+    connection: Connection[Any, Any],
+    binding: LlamaDecoder | LlamaBinding,
+    job: GenerationRequest,
+    shown_id: int,
 ) -> None:
     try:
         connection.send(binding.candidates(job, shown_id=shown_id))

@@ -11,11 +11,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from learning.model.chat import ChatFormat
-from learning.model.engine import Token, Usage
+from learning.model.engine import Token
 from learning.model.infill import CannotFillError, InfillRequest, can_fill, fill
 from learning.model.replies import LoadedModel
 from learning.model.wire import RequestError, infill_request
-from learning.records import Sampling
 from tests.fakes.engine import FakeEngine
 
 MARKS = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|endoftext|>"]
@@ -58,21 +57,22 @@ class FillingFake(FakeEngine):
         ids = [*WORDS, *MARKS]
         return [Token(id=ids.index(w), logprob=math.log(p)) for w, p in self.firsts][:count]
 
-    def generate(
+    def branches(
         self,
         prompt_ids: Sequence[int],
         *,
-        sampling: Sampling,
-        stop_ids: Sequence[int],
+        firsts: Sequence[int],
+        limit: int,
+        ended: Callable[[int], bool],
         adapter: str | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        on_usage: Callable[[Usage], None] = lambda _: None,
-    ) -> Iterator[Token]:
+    ) -> Iterator[tuple[int, Token]]:
+        """Token by token in turns, as one batch gives them."""
         ids = [*WORDS, *MARKS]
-        for word in self.after.get(ids[prompt_ids[-1]], [])[: sampling.max_tokens]:
-            if ids.index(word) in stop_ids:
-                return
-            yield Token(id=ids.index(word), logprob=-0.5)
+        for step in range(limit):
+            for index, first in enumerate(firsts):
+                said = self.after.get(ids[first], [])
+                if step < len(said) and not ended(index):
+                    yield index, Token(id=ids.index(said[step]), logprob=-0.5)
 
 
 def served(engine: FakeEngine, marks: Sequence[str] = MARKS) -> LoadedModel:
@@ -140,3 +140,14 @@ def test_a_model_or_engine_that_cannot_fill_says_so(
 def test_a_request_that_cannot_be_honoured_is_refused(body: dict[str, object]) -> None:
     with pytest.raises(RequestError):
         infill_request(body)
+
+
+def test_a_fill_whose_first_token_ends_it_asks_for_no_more() -> None:
+    engine = FillingFake([("\n", 0.9)], {"\n": ["never"]})
+    assert texts(engine) == [""]
+
+
+def test_a_request_that_nobody_waits_for_gives_nothing() -> None:
+    request = InfillRequest(model="", prefix="a", suffix="b")
+    found = fill(served(FillingFake(FIRSTS, AFTER)), request, cancelled=lambda: True)
+    assert list(found) == []
