@@ -19,6 +19,8 @@ from learning.records import Origin
 
 Text = Callable[[str], str | None]
 _BEFORE = 60
+_WINDOW_STEP = 30
+"""The text before a gap begins at a multiple of so many lines: gaps of one place share what is read first."""
 _AFTER = 30
 _MOST_PLACES = 12
 _INSERTED_AT = 4
@@ -63,7 +65,8 @@ def _gap(path: str, lines: Sequence[str], number: int, comment: str, *, inserted
     line = lines[number - 1].rstrip("\n")
     body = line.lstrip()
     indent = line[: len(line) - len(body)]
-    before = "".join(lines[max(0, number - 1 - _BEFORE) : number - 1])
+    start = max(0, number - 1 - _BEFORE) // _WINDOW_STEP * _WINDOW_STEP
+    before = "".join(lines[start : number - 1])
     after = "".join(lines[number - 1 if inserted else number :][:_AFTER])
     return Gap(
         path=path,

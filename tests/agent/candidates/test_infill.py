@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from agent.candidates.infill import (
@@ -82,3 +84,11 @@ def test_a_missing_function_goes_to_the_end_of_its_module() -> None:
     assert made is not None
     assert made.after == SOURCE + "\n\ndef total(values):\n    return sum(values)\n"
     assert filled_definition(gap, "total", fill("values:\n"), text) is None
+
+
+def test_gaps_of_one_place_begin_with_the_same_text_so_that_it_is_read_once() -> None:
+    place = FaultPlace(path="long.py", line=1000, end_line=1005, score=1.0)
+    gaps = [gap for gap in line_gaps([place], text, "# why\n\n") if not gap.inserted]
+    shared = os.path.commonprefix([gap.prefix for gap in gaps])  # noqa: RUF071 - text is meant
+    assert len(gaps) == 6
+    assert shared.count("\n") >= 60

@@ -11,10 +11,12 @@ from contextlib import closing
 
 import pytest
 
+from learning.model import llama_library
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.model.llama_binding import GenerationRequest
+from learning.model.llama_binding import GenerationRequest, LlamaBinding
 from learning.model.llama_decoder import LlamaDecoder
+from learning.model.llama_library import CannotDriveError
 from learning.model.llama_process import LlamaProcess
 from learning.records import Message, Sampling
 
@@ -160,3 +162,24 @@ def test_branches_that_nobody_reads_on_are_ended_and_the_next_run_is_clean(
         next(tokens)
     short = GenerationRequest(ids=[5], limit=2, sampling=GREEDY)
     assert sum(len(piece.tokens) for piece in llama.run(short, lambda: False)) == 2
+
+
+def test_a_library_that_lacks_a_function_is_not_driven(
+    tiny_model: InstalledModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny_model.gguf
+    monkeypatch.setitem(llama_library._SIGNATURES, "llama_of_another_year", (None, ()))
+    with pytest.raises(CannotDriveError, match="llama_of_another_year"):
+        LlamaDecoder(tiny_model.gguf, context_length=512, threads=1, adapters=())
+
+
+def test_the_server_in_the_binding_says_the_same_where_the_library_cannot_be_driven(
+    decoder: LlamaDecoder, tiny_model: InstalledModel, chat: ChatFormat
+) -> None:
+    assert tiny_model.gguf
+    binding = LlamaBinding(tiny_model.gguf, context_length=1024, threads=2, adapters=())
+    job = GenerationRequest(ids=chat.encode_text("1 2 3 4 5 6 7 8"), limit=12, sampling=GREEDY)
+    made = [token for piece in binding.run(job, lambda: False) for token in piece.tokens]
+    ours = [token for piece in decoder.run(job, lambda: False) for token in piece.tokens]
+    assert [token.id for token in made] == [token.id for token in ours]
+    assert [t.logprob for t in made] == pytest.approx([t.logprob for t in ours], abs=0.3)
