@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from learning.model.engine import Token
-from learning.model.infill import CannotFillError, FillingEngine
+from learning.model.infill import CannotFillError, ForeseeingEngine
 from learning.model.replies import LoadedModel
 from learning.records import Message
 
@@ -59,7 +59,7 @@ def choose(
         EngineError: If the prompt does not fit, or the engine fails.
     """
     engine = served.engine
-    if not isinstance(engine, FillingEngine):
+    if not isinstance(engine, ForeseeingEngine):
         raise CannotFillError(
             f"{served.kind} does not tell which words may come next: use the llama engine."
         )

@@ -21,7 +21,7 @@ _LEAST_PROBABILITY = 0.005
 
 
 @runtime_checkable
-class FillingEngine(Engine, Protocol):
+class ForeseeingEngine(Engine, Protocol):
     """An engine that tells which tokens may come next."""
 
     def likeliest(
@@ -33,6 +33,11 @@ class FillingEngine(Engine, Protocol):
             EngineError: As `generate`.
         """
         ...
+
+
+@runtime_checkable
+class FillingEngine(ForeseeingEngine, Protocol):
+    """An engine that goes on from one prompt in several ways."""
 
     def branches(
         self,

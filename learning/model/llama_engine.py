@@ -152,7 +152,7 @@ class LlamaEngine:
     def likeliest(
         self, prompt_ids: Sequence[int], *, count: int, adapter: str | None = None
     ) -> Sequence[Token]:
-        """See `learning.model.infill.FillingEngine.likeliest`."""
+        """See `learning.model.infill.ForeseeingEngine.likeliest`."""
         self.revive()
         binding = self._check(prompt_ids, adapter)
         job = GenerationRequest(
