@@ -26,6 +26,7 @@ from agent.testing.opening import open_project
 from agent.workspace.workspace import Workspace
 from benchmarks.fixloop import measure, options_parser, read_rows
 from benchmarks.fixloop_tasks import Mutation
+from benchmarks.real_projects import commit
 from benchmarks.released_tasks import HAND_MADE, Releases, load_faults
 from sandbox.box.contract import SandboxError
 from sandbox.verdict.report import TestReport

@@ -88,8 +88,8 @@ async def edits_of(task: str, root: Path, most: int, archives: Path) -> dict[str
 
 def _build(task: str, root: Path, archives: Path) -> None:
     # here: another version may have no such modules
-    from benchmarks.fixloop import commit
     from benchmarks.fixloop_tasks import build, load_mutations
+    from benchmarks.real_projects import commit
     from benchmarks.released_tasks import Releases, load_faults
 
     own = {item.id: item for item in load_mutations()}
