@@ -57,10 +57,13 @@ class ChangeTester(Protocol):
         red: Sequence[str],
         known_red: Sequence[str],
         budget_s: float,
+        beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
     ) -> Searched:
         """Run the tests named by `red` on each change, and all others where these pass.
+
+        `beside` names other red tests that may have the same fault; `TrialResult.left` counts them.
 
         Raises:
             SandboxError: If no answer can be given.
@@ -84,11 +87,18 @@ class _Tried:
     """The changes that were tried so far."""
 
     passing: list[CandidateChange] = field(default_factory=list)
+    left: dict[CandidateChange, int] = field(default_factory=dict)
+    """Number of red tests beside that a passing change leaves red."""
     texts: set[tuple[str, str]] = field(default_factory=set)
     count: int = 0
     fill_tokens: int = 0
     message: str = ""
     """The failure of the first of those that were tried last."""
+
+    @property
+    def solved(self) -> bool:
+        """True if a change passes and leaves nothing red that may have the same fault."""
+        return 0 in self.left.values()
 
 
 class Search:
@@ -99,6 +109,7 @@ class Search:
         *,
         red: Sequence[TestResult],
         known_red: Sequence[str],
+        beside: Sequence[str] = (),
         sources: Sources,
         tester: ChangeTester,
         filler: GapFiller | None,
@@ -110,12 +121,15 @@ class Search:
     ) -> None:
         """`red` are the tests to repair, of one family; `known_red` the ids of all that are red.
 
+        `beside` are the ids of red tests that may have the same fault: the search goes on while it
+        has found no change that turns them green as well, and prefers one that leaves fewer.
         `author` writes one function anew where small changes do not help. `facts` are sentences of
         the environment about their failure.
         """
         self._facts = facts
         self._red = red
         self._known_red = known_red
+        self._beside = beside
         self._sources = sources
         self._tester = tester
         self._filler = filler
@@ -152,12 +166,12 @@ class Search:
             self._emit(Notice(f"no small changes are tried: {searched.unsearchable}"))
             return ()
         await self._templates(places)
-        if not self._tried.passing and self._options.infill and self._filler is not None:
+        if not self._tried.solved and self._options.infill and self._filler is not None:
             try:
                 await self._infill(self._filler, places)
             except ModelError as err:
                 self._emit(Notice(f"no lines are filled in: {err}"))
-        if not self._tried.passing and self._author is not None:
+        if not self._tried.solved and self._author is not None:
             try:
                 await self._author.repaired(
                     places, self._red[0], self._try_one, lambda: self._left_s
@@ -204,7 +218,7 @@ class Search:
             async for candidates in self._filled(filler, places):
                 if judging is not None:
                     await judging
-                if self._tried.passing or self._for_fills_s <= 0:
+                if self._tried.solved or self._for_fills_s <= 0:
                     return
                 judging = asyncio.create_task(self._try(candidates, budget_s=self._left_s))
             if judging is not None:
@@ -243,7 +257,7 @@ class Search:
     async def _fills(
         self, filler: GapFiller, gap: Gap, count: int, skip: int
     ) -> list[CandidateChange]:
-        if self._tried.passing or self._for_fills_s <= 0:
+        if self._tried.solved or self._for_fills_s <= 0:
             return []
         request = FillRequest(
             prefix=gap.prefix, suffix=gap.suffix, fills=count, skip=skip, stop="\n\n"
@@ -276,13 +290,15 @@ class Search:
             [trial for _, trial in stored],
             red=self._ids,
             known_red=self._known_red,
+            beside=self._beside,
             budget_s=budget_s,
         )
         self._tried.count += len(searched.results)
         self._tried.message = searched.results[0].message if 0 in searched.results else ""
-        self._tried.passing += [
-            new[index] for index, result in sorted(searched.results.items()) if result.breaks_none
-        ]
+        for index, result in sorted(searched.results.items()):
+            if result.breaks_none:
+                self._tried.passing.append(new[index])
+                self._tried.left[new[index]] = result.left
         self._emit(
             ChangesTried(
                 tried=self._tried.count,
@@ -310,7 +326,10 @@ class Search:
         ]
 
     def _chosen(self) -> tuple[CandidateChange, ...]:
-        """The changes that pass and do not only tell the test's own values from others."""
+        """The changes that pass and do not only tell the test's own values from others.
+
+        Those that leave the fewest red tests beside come first.
+        """
         kept: list[CandidateChange] = []
         for candidate in self._tried.passing:
             before = self._sources.text(candidate.path) or ""
@@ -320,4 +339,4 @@ class Search:
                 self._emit(Notice(f"{candidate.path}:{candidate.line} is {said}"))
                 continue
             kept.append(candidate)
-        return best_first(kept)
+        return tuple(sorted(best_first(kept), key=lambda candidate: self._tried.left[candidate]))

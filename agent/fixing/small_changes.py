@@ -57,6 +57,7 @@ class SmallChanges:
         search = Search(
             red=red,
             known_red=[result.id for result in state.red],
+            beside=_beside(red, state),
             sources=self._parts.sources,
             tester=self._tester,
             filler=self._filler,
@@ -117,3 +118,16 @@ class SmallChanges:
             ),
             origin=candidate.origin,
         )
+
+
+def _beside(red: Sequence[TestResult], state: State) -> list[str]:
+    """Ids of other red tests of the same test file: these often have the same fault."""
+    own, files = {result.id for result in red}, {_test_file(result.id) for result in red}
+    return [r.id for r in state.red if r.id not in own and _test_file(r.id) in files]
+
+
+def _test_file(test_id: str) -> str:
+    """The file of a test of pytest, or the module of one of unittest."""
+    if "::" in test_id:
+        return test_id.partition("::")[0]
+    return test_id.rpartition(".")[0].rpartition(".")[0]

@@ -113,6 +113,7 @@ class ProjectTests:
         red: Sequence[str],
         known_red: Sequence[str],
         budget_s: float,
+        beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
     ) -> Searched:
@@ -127,6 +128,7 @@ class ProjectTests:
             known_red=known_red,
             limits=self._limits,
             budget_s=budget_s,
+            beside=beside,
             trace=trace,
             enough=enough,
         )

@@ -69,6 +69,7 @@ class TrialReader:
             breaks_none=record.get("all") is True,
             message=str(record.get("message") or record.get("fault") or "")[:_TEXT],
             late=record.get("late") is True,
+            left=_count(record.get("left")),
         )
         self._results[record["index"]] = result
         if self._on_trial is not None:

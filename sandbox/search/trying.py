@@ -37,14 +37,16 @@ async def try_changes(
     known_red: Sequence[str],
     limits: Limits,
     budget_s: float,
+    beside: Sequence[str] = (),
     trace: bool = False,
     enough: int = 3,
     on_trial: OnTrial | None = None,
 ) -> Searched:
     """Try changes in the given order until `enough` of them pass or `budget_s` seconds are over.
 
-    `red` are the ids of the tests to repair, `known_red` those of all that are red. With `trace` the lines that tests run are noted
-    first. Each change runs as a forked process of its own, as many at once as `limits` has
+    `red` are the ids of the tests to repair, `known_red` those of all that are red, `beside` those of
+    them that may have the same fault: a change that leaves one of these red passes, too, but others are
+    looked for some seconds more. With `trace` the lines that tests run are noted first. Each change runs as a forked process of its own, as many at once as `limits` has
     processors; a change that takes much longer than the unchanged project is ended.
 
     Raises:
@@ -60,6 +62,7 @@ async def try_changes(
         "tests": project.runner,
         "red": list(red)[:_MOST_RED],
         "known_red": list(known_red),
+        "beside": list(beside),
         "trace": trace,
         "green_s": min(_GREEN_S, budget_s / 2) if trace else budget_s,
         "budget_s": budget_s,

@@ -26,6 +26,8 @@ class TrialResult:
     message: str = ""
     """First lines of the failure; empty where there was none."""
     late: bool = False
+    left: int = 0
+    """Number of the tests named beside the red ones that did not pass after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

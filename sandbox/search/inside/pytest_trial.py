@@ -27,6 +27,7 @@ class PytestTrials:
         self._tracing = load("line_trace")
         self._red: list[str] = orders["red"]
         self._known_red: set[str] = set(orders["known_red"])
+        self._beside: set[str] = set(orders["beside"])
         self._whole = [os.path.join(root, target) for target in orders["targets"]]
         self._green_s = orders["green_s"]
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -78,6 +79,7 @@ class PytestTrials:
             self._run(whole, self._whole, ())
             answer["all"] = bool(whole.passed) and not whole.failed
             answer["cut_short"] = whole.cut_short
+            answer["left"] = len(self._beside - whole.passed_ids)
         answer["seconds"] = time.monotonic() - started
         return answer
 
@@ -119,6 +121,7 @@ class _PytestWatch:
         self._skip = set(skip or ())
         self._is_red = False
         self.passed = 0
+        self.passed_ids: set[str] = set()
         self.failed = 0
         self.message = ""
         self.cut_short = False
@@ -174,6 +177,7 @@ class _PytestWatch:
                 self.message = str(getattr(report.longrepr, "reprcrash", None) or "")[:300]
         elif report.when == "call" and report.passed:
             self.passed += 1
+            self.passed_ids.add(report.nodeid)
 
     def _is_known(self, test_id: str) -> bool:
         return self._known is not None and test_id in self._known

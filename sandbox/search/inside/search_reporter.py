@@ -31,6 +31,7 @@ _TRIALS = {
 _LEAST_S = 0.5
 _TIMES_USUAL = 4.0
 _LINES_A_RECORD = 2000
+_PATIENCE_S = 5.0
 
 
 def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], ModuleType]) -> int:
@@ -101,19 +102,30 @@ class _Trials:
         self._waiting = list(range(len(trials)))[::-1]
         self._at_work: dict[int, tuple[int, Any]] = {}
         self._passed = 0
+        self._passed_whole = 0
+        self._first_pass: float | None = None
 
     def run(self, workers: int, enough: int, ends_at: float) -> None:
-        """Try one after the other until `enough` pass or the time is over."""
+        """Try one after the other until `enough` pass or the time is over.
+
+        Those that leave red what may be the same fault are enough only after some more seconds.
+        """
         while (self._waiting or self._at_work) and time.monotonic() < ends_at:
             while self._waiting and len(self._at_work) < workers:
                 index = self._waiting.pop()
                 child = self._places.begin(self._trials[index])
                 self._at_work[child.fd] = index, child
             self._hear()
-            if self._passed >= enough:
+            if self._enough(enough):
                 break
         for _, child in self._at_work.values():
             child.end()
+
+    def _enough(self, enough: int) -> bool:
+        if self._passed_whole >= enough:
+            return True
+        waited = time.monotonic() - self._first_pass if self._first_pass else 0.0
+        return self._passed >= enough and waited > _PATIENCE_S
 
     def _hear(self) -> None:
         """Take what the children say; end those that say nothing for too long."""
@@ -133,7 +145,10 @@ class _Trials:
             self._places.not_in_memory(self._trials[index])
             self._waiting.append(index)
             return
-        self._passed += bool(answer.get("all"))
+        if answer.get("all"):
+            self._passed += 1
+            self._passed_whole += not answer.get("left")
+            self._first_pass = self._first_pass or time.monotonic()
         self._reporter.emit("trial", index=index, **answer)
 
 

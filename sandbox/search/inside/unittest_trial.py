@@ -72,6 +72,7 @@ class UnittestTrials:
             self._run(whole, self._wanted(whole))
             answer["all"] = bool(whole.passed) and not whole.failed
             answer["cut_short"] = whole.cut_short
+            answer["left"] = len(set(self._orders["beside"]) - whole.passed_ids)
         answer["seconds"] = time.monotonic() - started
         return answer
 
@@ -112,6 +113,7 @@ class _UnittestWatch:
         self.known: set[str] = set()
         self.skip: set[str] = set()
         self.passed = 0
+        self.passed_ids: set[str] = set()
         self.failed = 0
         self.message = ""
         self.cut_short = False
@@ -143,6 +145,7 @@ class _Result(unittest.TextTestResult):
     def addSuccess(self, test: unittest.TestCase) -> None:
         super().addSuccess(test)
         self._watch.passed += 1
+        self._watch.passed_ids.add(test.id())
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: ANN401
         super().addError(test, err)

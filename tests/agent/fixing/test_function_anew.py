@@ -127,6 +127,7 @@ class LineTester:
         red: Sequence[str],
         known_red: Sequence[str],
         budget_s: float,
+        beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
     ) -> Searched:

@@ -31,6 +31,8 @@ class TextTester:
     wanted: str = "three = True"
     unsearchable: str = ""
     traced: bool = True
+    whole: str = ""
+    """In a change without this, all tests beside the red one stay red."""
     tried: list[bytes] = field(default_factory=list)
 
     async def try_changes(
@@ -40,6 +42,7 @@ class TextTester:
         red: Sequence[str],
         known_red: Sequence[str],
         budget_s: float,
+        beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
     ) -> Searched:
@@ -50,7 +53,12 @@ class TextTester:
             green=2,
             lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
             results={
-                n: TrialResult(solves_red=good, breaks_none=good) for n, good in passes.items()
+                n: TrialResult(
+                    solves_red=good,
+                    breaks_none=good,
+                    left=0 if self.whole.encode() in trials[n].content else len(beside),
+                )
+                for n, good in passes.items()
             },
             unsearchable=self.unsearchable,
         )
@@ -131,6 +139,17 @@ async def test_where_no_edit_of_the_syntax_helps_the_model_fills_in_the_line(
     assert project.module.read_text() == GOOD.replace("three = True", "three = True  # by hand")
     assert finished(events).reason == "all green"
     assert [kept.origin for kept in recorder.kept] == [Origin.INFILL]
+
+
+async def test_the_search_goes_on_for_a_change_that_turns_all_tests_of_the_file_green(
+    tmp_path: Path,
+) -> None:
+    project, model = Project(tmp_path, flags(one=True)), ScriptedModel(script=[])
+    tester = TextTester(wanted="two = True", whole="three = True")
+    events = await repaired(project, model, tester, filler=OneFill("two = True  # three = True"))
+    assert "two = True  # three = True" in project.module.read_text()
+    assert len(of_type(events, ChangeChosen)) == 1
+    assert of_type(events, ChangeChosen)[0].origin == "infill"
 
 
 @pytest.mark.parametrize(

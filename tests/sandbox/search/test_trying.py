@@ -64,6 +64,7 @@ async def tried(
     core: str = CORE,
     budget_s: float = 30,
     enough: int = 9,
+    beside: str = "",
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Searched:
     (root / "tests").mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,8 @@ async def tried(
         files,
         [ChangeTrial(path="core.py", content=change.encode()) for change in changes],
         red=[red],
-        known_red=[red],
+        known_red=[red, *filter(None, [beside])],
+        beside=list(filter(None, [beside])),
         limits=Limits(timeout_s=60),
         budget_s=budget_s,
         trace=True,
@@ -116,6 +118,23 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
     assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
     assert ("core.py", 8) not in searched.lines
+
+
+@pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
+async def test_a_change_that_leaves_red_what_may_have_the_same_fault_is_told_apart(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str
+) -> None:
+    tests = tests.replace("add(-1, 3), 3", "add(4, 4), 8").replace(
+        "add(-1, 3) == 3", "add(4, 4) == 8"
+    )
+    half = CORE.replace("return a - b", "return 5")
+    whole = CORE.replace("a - b", "a + b")
+    other = red.replace("test_add", "test_negative")
+    searched = await tried(
+        box, tmp_path, tests, red, half, half + "\n", whole, beside=other, enough=1
+    )
+    assert [searched.results[n].breaks_none for n in range(3)] == [True, True, True]
+    assert [searched.results[n].left for n in range(3)] == [1, 1, 0]
 
 
 async def test_a_project_that_makes_errors_of_warnings_is_searched(
