@@ -29,7 +29,8 @@ from agent.events import (
     TurnFinished,
     to_json,
 )
-from agent.fixing.fix import FixOptions, fix
+from agent.fixing.fix import fix
+from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
 from agent.rounds.options import LearnOptions
@@ -192,6 +193,7 @@ class Assistant:
                         allow_test_edits=settings.fix.allow_test_edits,
                         least_reply_tokens=_asked_for(settings),
                         search_s=settings.fix.search_s,
+                        largest_file_tokens=settings.fix.largest_file_tokens,
                     ),
                     recorder=recorder,
                     advise=advisor.for_test,

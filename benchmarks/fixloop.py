@@ -31,7 +31,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.advice.lessons import RepairLesson, lessons_of
-from agent.fixing.fix import FixOptions
+from agent.fixing.options import FixOptions
 from agent.model.protocol import Model, ModelError
 from agent.model.serving import connect
 from agent.paths import Paths, from_environ

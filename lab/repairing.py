@@ -30,7 +30,8 @@ from agent.events import (
     StageStarted,
     TestsFinished,
 )
-from agent.fixing.fix import FixOptions, StepRecorder, fix
+from agent.fixing.fix import StepRecorder, fix
+from agent.fixing.options import FixOptions
 from agent.model.protocol import GapFiller, Model
 from agent.paths import Paths, make_private
 from agent.settings.schema import SandboxSettings

@@ -89,6 +89,7 @@ class Parts:
     allow_test_edits: bool = False
     max_reply_tokens: int = 2048
     least_reply_tokens: int = 0
+    largest_file_tokens: int = 4096
     will_judge: WillJudge | None = None
     """Notes an edit before it is written, so that a kill leaves none unjudged; None where nothing
     of the user's is edited."""
@@ -125,7 +126,13 @@ async def fitting_prompt(parts: Parts, plan: Plan, source: str) -> tuple[FixProm
 
     What is optional in the prompt goes before anything is refused, and that is said.
     """
-    needed = estimate_tokens(source) + _REPLY_MARGIN_TOKENS
+    size = estimate_tokens(source)
+    if size > parts.largest_file_tokens:
+        return (
+            f"{plan.path} is not written anew as a whole: it has about {size} tokens, and"
+            f" fix.largest_file_tokens is {parts.largest_file_tokens}"
+        )
+    needed = size + _REPLY_MARGIN_TOKENS
     used = 0
     for optional_tokens in (OPTIONAL_TOKENS, 0):
         prompt = _prompt(parts, plan, source, optional_tokens=optional_tokens)

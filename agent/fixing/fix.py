@@ -7,7 +7,7 @@ edit is put back, so the files are in the best state at every moment that nobody
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from agent.fixing.attempts import (
 from agent.fixing.course import Course
 from agent.fixing.ending import ALL_GREEN, finished, not_started
 from agent.fixing.judging import Judgement
+from agent.fixing.options import FixOptions
 from agent.fixing.recording import RepairLog, StepRecorder
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
@@ -67,29 +68,7 @@ REASKED_ENOUGH = "no usable reply after two re-asks"
 NO_TARGET = "the failure points at no file of the project"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixOptions:
-    """Limits of a repair."""
-
-    max_attempts: int = 3
-    """Replies for each failing test, unusable ones included. Where one repeats what was tried, the
-    model is asked anew, once for each attempt."""
-    allow_test_edits: bool = False
-    retry_temperature: float = 0.6
-    unstick_temperature: float = 1.0
-    """Temperature of an attempt after the model repeated itself; the words change, too."""
-    seed: int = 0
-    max_reply_tokens: int = 2048
-    least_reply_tokens: int = 0
-    """A reply gets so many where there is room: who thinks first needs more than the file has."""
-    search_s: float = 60.0
-    """Seconds in which small changes are tried before the model is asked for a whole file."""
-    infill: bool = True
-    """True if some of the small changes are lines that the model fills in."""
-    function: bool = True
-    """True if the one function at the likeliest place is asked for before the whole file."""
-    only: frozenset[str] = frozenset()
-    """Repair only these tests, whatever their parameters; empty: all that are red."""
+_USUAL = FixOptions()
 
 
 def fix(
@@ -98,7 +77,7 @@ def fix(
     files: Sequence[str],
     runner: TestRunner,
     model: Model,
-    options: FixOptions = FixOptions(),
+    options: FixOptions = _USUAL,
     recorder: StepRecorder | None = None,
     advise: Advise | None = None,
     may_write: MayWrite | None = None,
@@ -132,6 +111,7 @@ def fix(
             allow_test_edits=options.allow_test_edits,
             max_reply_tokens=options.max_reply_tokens,
             least_reply_tokens=options.least_reply_tokens,
+            largest_file_tokens=options.largest_file_tokens,
             will_judge=will_judge,
             names=names,
         )

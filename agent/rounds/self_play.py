@@ -19,7 +19,8 @@ from pathlib import Path
 
 from agent.events import ChangesTried, Event, Notice, PlacesRanked, ReplyFinished, TestsFinished
 from agent.fixing.attempts import Advise
-from agent.fixing.fix import FixOptions, fix
+from agent.fixing.fix import fix
+from agent.fixing.options import FixOptions
 from agent.fixing.search import ChangeTester
 from agent.fixing.verify import TestRunner
 from agent.model.protocol import GapFiller, Model

@@ -176,6 +176,9 @@ class FixSettings:
     """Most completions of the model for each failing test."""
     search_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
     """Seconds of the search by small changes for each failing test before that; 0: never."""
+    largest_file_tokens: int = _setting(4096, project=ProjectMay.LOWER, low=0)
+    """A file of more is never written anew as a whole: only small changes and single functions are
+    tried."""
     allow_test_edits: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
 
 

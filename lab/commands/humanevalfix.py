@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import click
 
-from agent.fixing.fix import FixOptions
+from agent.fixing.options import FixOptions
 from agent.rounds.trial.program_judge import EvaluationError
 from lab.commands.options import (
     JSON,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from agent.fixing.fix import FixOptions
+from agent.fixing.options import FixOptions
 from agent.paths import Paths
 from agent.settings.schema import SandboxSettings
 from lab.humanevalfix import (

@@ -16,7 +16,7 @@ from agent.events import (
     ReplyFinished,
     StageStarted,
 )
-from agent.fixing.fix import FixOptions
+from agent.fixing.options import FixOptions
 from agent.paths import Paths
 from agent.settings.schema import SandboxSettings
 from lab.repairing import RepairTold, Workbench, repair_project

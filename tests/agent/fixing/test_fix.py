@@ -21,7 +21,8 @@ from agent.events import (
     ReplyUnusable,
     TestsFinished,
 )
-from agent.fixing.fix import FixOptions, fix
+from agent.fixing.fix import fix
+from agent.fixing.options import FixOptions
 from agent.fixing.verify import State, solved_tests
 from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
 from learning.experience.store import StoreError
@@ -495,6 +496,15 @@ async def test_a_file_that_does_not_fit_is_refused_with_the_numbers(tmp_path: Pa
     reason = finished(events).reason
     assert reason.startswith("flags.py is too large for scripted: the prompt has ")
     assert "the context has 600; use a model with a larger context" in reason
+    assert model.requests == []
+
+
+async def test_a_large_file_is_never_written_anew_as_a_whole(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True, two=True) + "# filler\n" * 1500)
+    model = ScriptedModel(script=[])
+    reason = finished(await repaired(project, model)).reason
+    assert reason.startswith("flags.py is not written anew as a whole: it has about ")
+    assert "fix.largest_file_tokens is 4096" in reason
     assert model.requests == []
 
 

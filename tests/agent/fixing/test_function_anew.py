@@ -12,8 +12,9 @@ from agent.advice.existing import ExistingNames
 from agent.advice.failure import FailureContext
 from agent.editing.python_source import find_function, source_of
 from agent.events import ChangeChosen
-from agent.fixing.fix import FixOptions, fix
+from agent.fixing.fix import fix
 from agent.fixing.function_anew import OldFunction, likely_functions, with_function
+from agent.fixing.options import FixOptions
 from agent.localisation.places import FaultPlace
 from agent.model.protocol import Reply
 from learning.records import Message, Origin, Sampling

@@ -10,7 +10,8 @@ import pytest
 
 from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
-from agent.fixing.fix import FixOptions, fix
+from agent.fixing.fix import fix
+from agent.fixing.options import FixOptions
 from agent.fixing.search import ChangeTester
 from agent.fixing.sources import Sources
 from agent.model.protocol import Fill, FillRequest, ModelError
