@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.drift import DriftTask
-from lab.drift_set import load_tasks
+from lab.drift.sets import load_tasks
+from lab.drift.tasks import DriftTask
 from learning.evaluation.humaneval import fetch_problems
 from learning.evaluation.rows import read_json_lines
 from learning.evaluation.sanitise import sanitised_code

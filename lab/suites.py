@@ -14,8 +14,8 @@ from typing import Literal, Protocol, TypeVar
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
 from lab.arms import ARMS, Arm
-from lab.drift import DriftTask, drift_tasks, prompts_digest
-from lab.drift_set import DRIFT_LIMITS, tasks_digest
+from lab.drift.sets import DRIFT_LIMITS, tasks_digest
+from lab.drift.tasks import DriftTask, drift_tasks, prompts_digest
 from lab.train import TrainingLimits
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem

@@ -29,7 +29,7 @@ from lab.commands.options import (
 )
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line
-from lab.drift_set import drift_image, load_tasks, outdated_errors
+from lab.drift.sets import drift_image, load_tasks, outdated_errors
 from lab.evaluated_model import EvaluatedModel
 from lab.report import compare, cost_of_replies, task_means
 from lab.suites import BaselineSettings, Suite, drift_suite, humaneval_suite

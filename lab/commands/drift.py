@@ -31,8 +31,7 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
-from lab.drift import SPLITS, DriftTask, prompts_digest
-from lab.drift_arms import (
+from lab.drift.arms import (
     ARMS,
     Arm,
     DriftRollout,
@@ -45,15 +44,16 @@ from lab.drift_arms import (
     tell_hints,
     tell_neutral,
 )
-from lab.drift_memory import FactAsker, RememberedReplies, hint_finder, keep
-from lab.drift_set import (
+from lab.drift.memory import FactAsker, RememberedReplies, hint_finder, keep
+from lab.drift.sets import (
     drift_image,
     load_tasks,
     outdated_errors,
     tasks_digest,
     told_notes,
 )
-from lab.drift_splice import DriftSplicer
+from lab.drift.splicing import DriftSplicer
+from lab.drift.tasks import SPLITS, DriftTask, prompts_digest
 from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
 from learning.evaluation.samples import Sample, SampleFile

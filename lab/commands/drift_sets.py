@@ -17,8 +17,8 @@ from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.session.context import Context
 from lab.commands.options import shipped_sets
 from lab.commands.progress import say
-from lab.drift import DriftTask, Verified, verify
-from lab.drift_set import DRIFT_LIMITS
+from lab.drift.sets import DRIFT_LIMITS
+from lab.drift.tasks import DriftTask, Verified, verify
 from sandbox.images.image import Image
 from tui.running import run_async
 

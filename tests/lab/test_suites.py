@@ -10,14 +10,14 @@ import pytest
 from lab.arms import experience_of
 from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
-from lab.drift import drift_prompt
+from lab.drift.tasks import drift_prompt
 from lab.suites import BaselineSettings, Suite, drift_suite
 from learning.evaluation.run import answer_all
 from learning.records import Sampling, Verdict
 from sandbox.box.status import Status
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
-from tests.lab.test_drift_arms import ERROR, NEW, OLD, TASK, file_in, honest
+from tests.lab.drift.test_arms import ERROR, NEW, OLD, TASK, file_in, honest
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "lab" / "data"
 _TASKS = {

@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 
 from agent.advice.existing import AskNames, ExistingNames
 from agent.candidates.splicing import Failed, Resumed, SpliceLimits, spliced
-from lab.drift_arms import DriftRollout
-from lab.drift_memory import failure_of
+from lab.drift.arms import DriftRollout
+from lab.drift.memory import failure_of
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.task import Generated, Generator, Judged, Task
 from learning.records import Sampling
@@ -29,7 +29,7 @@ class Chooser(Protocol):
 
 
 class DriftSplicer:
-    """Splices failed rollouts. See `lab.drift_arms.Splice`."""
+    """Splices failed rollouts. See `lab.drift.arms.Splice`."""
 
     def __init__(self, model: Generator, replies: Generator, names: AskNames) -> None:
         """`replies` gives what was generated before once more; `model` itself is asked to choose."""

@@ -9,17 +9,17 @@ import pytest
 
 from agent.advice.existing import ExistingNames
 from agent.advice.failure import FailureContext
-from lab.drift import drift_prompt
-from lab.drift_arms import run_drift, tell_error
-from lab.drift_memory import RememberedReplies
-from lab.drift_splice import DriftSplicer
+from lab.drift.arms import run_drift, tell_error
+from lab.drift.memory import RememberedReplies
+from lab.drift.splicing import DriftSplicer
+from lab.drift.tasks import drift_prompt
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import SampleFile, SamplesError
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
-from tests.lab.test_drift_arms import ERROR, NEW, OLD, TASK, file_in, honest
+from tests.lab.drift.test_arms import ERROR, NEW, OLD, TASK, file_in, honest
 
 
 async def names(failure: FailureContext) -> ExistingNames:

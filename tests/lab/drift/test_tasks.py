@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.drift import drift_prompt, is_stale_error
-from lab.drift_set import MOST_PER_CHANGE, load_tasks, outdated_errors, told_notes
+from lab.drift.sets import MOST_PER_CHANGE, load_tasks, outdated_errors, told_notes
+from lab.drift.tasks import drift_prompt, is_stale_error
 from learning.evaluation.rows import DataError
 
-EXAMPLES = Path(__file__).parents[2] / "lab" / "data"
+EXAMPLES = Path(__file__).parents[3] / "lab" / "data"
 FOLDERS = (EXAMPLES / "drift", EXAMPLES / "drift-tools")
 TASKS = load_tasks(FOLDERS[0])
 BOTH = [task for folder in FOLDERS for task in load_tasks(folder)]

@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.rounds.trial.program_judge import EvaluationError
 from agent.settings.schema import SandboxSettings
-from lab.drift import SPLITS, DriftTask
+from lab.drift.tasks import SPLITS, DriftTask
 from lab.prompt_files import words
 from learning.evaluation.rows import DataError
 from sandbox.box.contract import Limits

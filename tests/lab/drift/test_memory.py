@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.drift_memory import RememberedReplies
+from lab.drift.memory import RememberedReplies
 from learning.evaluation.prompting import Prompt
 from learning.records import Message, Sampling
 from tests.fakes.generator import FakeGenerator

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 from agent.advice.environment import Environment
 from agent.advice.failure import FailureContext
 from agent.advice.lessons import RepairLesson, hints_for
-from lab.drift import DriftTask, drift_prompt
-from lab.drift_arms import DriftRollout
+from lab.drift.arms import DriftRollout
+from lab.drift.tasks import DriftTask, drift_prompt
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import RowFile
 from learning.evaluation.samples import (

@@ -6,8 +6,7 @@ import pytest
 
 from agent.advice.lessons import lessons_of
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.drift import DriftTask, drift_prompt, verify
-from lab.drift_arms import (
+from lab.drift.arms import (
     DriftRollout,
     run_drift,
     tell_both,
@@ -16,8 +15,9 @@ from lab.drift_arms import (
     tell_hints,
     tell_neutral,
 )
-from lab.drift_memory import foreign_value, hint_finder, keep
-from lab.drift_set import pinned
+from lab.drift.memory import foreign_value, hint_finder, keep
+from lab.drift.sets import pinned
+from lab.drift.tasks import DriftTask, drift_prompt, verify
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import ResultManifest, SampleFile
 from learning.experience.store import ExperienceStore

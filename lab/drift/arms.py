@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, Protocol, get_args
 
 from agent.rounds.trial.program_judge import Judge
-from lab.drift import DriftTask, drift_prompt, drift_tasks
+from lab.drift.tasks import DriftTask, drift_prompt, drift_tasks
 from lab.prompt_files import words
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import OnRow, complete, keys_of, sample_of, silent
