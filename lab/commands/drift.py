@@ -17,7 +17,7 @@ from agent.advice.environment import WORDING, Environment
 from agent.advice.lessons import lessons_of
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.commands.drift_sets import judge_in, verify_set
+from lab.commands.drift_sets import verify_set
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -26,6 +26,7 @@ from lab.commands.options import (
     ModelChoice,
     Shipped,
     asks_a_model,
+    judging,
     max_tokens,
     shipped_sets,
 )
@@ -46,6 +47,7 @@ from lab.drift.arms import (
 )
 from lab.drift.memory import FactAsker, RememberedReplies, hint_finder, keep
 from lab.drift.sets import (
+    DRIFT_LIMITS,
     drift_image,
     load_tasks,
     outdated_errors,
@@ -67,14 +69,14 @@ from tui.running import run_async
 _SET = "drift"
 
 
-@click.command(help="Tasks on libraries whose API has changed since the model was trained.")
+@click.command(help="Measure tasks on libraries whose API has changed since the model was trained.")
 @click.option("--arm", type=click.Choice(ARMS), default="base", show_default=True)
 @click.option("--split", type=click.Choice([*SPLITS, "all"]), default="all", show_default=True)
 @asks_a_model
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Whose experiences are added to or give hints. [the current folder]",
+    help="Repository whose experiences give hints or are added to. [the current folder]",
 )
 @click.option("--record", is_flag=True, help="Keep the attempts as experiences to learn from.")
 @click.option(
@@ -177,7 +179,8 @@ class DriftRun:
     async def measure(self, meter: Meter) -> SampleFile:
         """Make the rows that are missing."""
         async with AsyncExitStack() as stack:
-            judge = await stack.enter_async_context(judge_in(self.choice.where, self.image))
+            opened = judging(self.choice.where, self.image.id, limits=DRIFT_LIMITS)
+            judge = await stack.enter_async_context(opened)
             subject, file = await stack.enter_async_context(self._results(meter))
             replies = RememberedReplies(subject.generator, self._replies(subject))
             if self.first_replies is not None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import click
 
-from agent.paths import make_private
-from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.session.context import Context
-from lab.commands.options import shipped_sets
+from lab.commands.options import judging, shipped_sets
 from lab.commands.progress import say
 from lab.drift.sets import DRIFT_LIMITS
 from lab.drift.tasks import DriftTask, Verified, verify
@@ -26,25 +22,13 @@ _PLACE = re.compile(r" \(/[^)\s]+\)")
 """The place of a module in the image that was used: no part of what its error says."""
 
 
-def judge_in(
-    where: Context, image: Image, *, boxes: int = 1
-) -> AbstractAsyncContextManager[WarmJudge]:
-    return open_judge(
-        image.id,
-        lock_dir=make_private(where.paths.sandbox),
-        session=f"eval-{uuid.uuid4().hex[:8]}",
-        boxes=boxes,
-        limits=DRIFT_LIMITS,
-    )
-
-
 def verify_set(
     where: Context, image: Image, tasks: Sequence[DriftTask], folder: Path, *, whole: bool
 ) -> int:
     """Run the tasks' own solutions and count the sound tasks; a whole folder's verdicts are kept."""
 
     async def run() -> list[Verified]:
-        async with judge_in(where, image, boxes=2) as judge:
+        async with judging(where, image.id, boxes=2, limits=DRIFT_LIMITS) as judge:
             return await verify(judge, tasks)
 
     found = run_async(run())
