@@ -28,10 +28,10 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingNames:
-    """What the installed release has in the place of a name that it does not have."""
+    """Names of the installed release in the place of one that it does not have."""
 
     library: str = ""
-    """With its version; empty where nothing was asked."""
+    """The library with its version; empty if nothing was asked."""
     successors: tuple[str, ...] = ()
     """Names that it gives instead, the likeliest first; dotted where something moved."""
     names: tuple[str, ...] = ()

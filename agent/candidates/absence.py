@@ -27,7 +27,7 @@ class Absence:
 
     name: str
     stated: str = ""
-    """What the error says to use instead; empty where it says nothing."""
+    """The replacement that the error names; empty if it names none."""
     undefined: bool = False
     """True for a plain name that is used and never defined."""
     on_builtin: bool = False
@@ -35,7 +35,7 @@ class Absence:
 
 
 def absence_in(message: str) -> Absence | None:
-    """What an error's message says is not there; None for errors of another kind."""
+    """Find the name that an error's message says is not there; None for other errors."""
     if name := undefined_name(message):
         return Absence(name=name, undefined=True)
     old, new = _succession(message)
@@ -53,7 +53,7 @@ def _named(message: str) -> str:
 
 
 def _succession(message: str) -> tuple[str, str]:
-    """What is gone and what to use instead, where the error says both in quotes."""
+    """The old name and the new one, if the error gives both in quotes; else empty texts."""
     cue = next(
         (cue for cue in _INSTEAD.finditer(message) if _QUOTED.search(message, cue.end())), None
     )

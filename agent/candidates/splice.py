@@ -55,14 +55,14 @@ def with_import(reply: str, statement: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Use:
-    """Where a name is used; `start` counts bytes of the code."""
+    """The place where a name is used; `start` counts bytes of the code."""
 
     start: int
     lead: str = ""
     """Text before the name that is chosen together with it: tokens begin there."""
     tail: str = ""
     may_end: str = ""
-    """What may also stand there instead of any name."""
+    """Text that may also stand there instead of any name."""
     taken: frozenset[str] = frozenset()
     """Names that cannot be used there once more."""
     kind: str = ""
@@ -105,7 +105,7 @@ def _says(text: str, absence: Absence) -> bool:
 
 
 def _written(code: str, text: str) -> int:
-    """Where a piece of code stands, in either kind of quotes; -1 if nowhere."""
+    """The place of a piece of code, in either kind of quotes; -1 if it is nowhere."""
     return code.replace("'", '"').find(text.replace("'", '"'))
 
 

@@ -13,7 +13,7 @@ from agent.candidates.splice import Cut, cuts, with_import
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """What a model wrote behind the beginning of a reply."""
+    """A model's continuation of the beginning of a reply."""
 
     text: str
     tokens: int
@@ -41,7 +41,7 @@ class Voice(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpliceLimits:
-    """How much one reply may be spliced."""
+    """Limits of splicing one reply."""
 
     cuts: int = 6
     tokens: int = 512
@@ -62,7 +62,7 @@ Judge = Callable[[str], Awaitable[Failed | None]]
 
 @dataclass(slots=True, kw_only=True)
 class Spliced:
-    """What became of a reply."""
+    """A reply after splicing."""
 
     reply: str
     passed: bool = False

@@ -83,7 +83,7 @@ class Parts:
     advise: Advise | None = None
     """Help beside the failure itself; None for none."""
     names: AskNames | None = None
-    """Which names exist where one does not; None where nobody may ask."""
+    """Asks which names exist in the place of one that does not; None if nobody may ask."""
     may_write: MayWrite | None = None
     """Decides about each edit before it is written; None allows all."""
     allow_test_edits: bool = False

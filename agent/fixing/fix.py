@@ -7,12 +7,10 @@ edit is put back, so the files are in the best state at every moment that nobody
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from agent.advice.existing import AskNames
-from agent.advice.gathering import Advice
 from agent.editing.edits import Accepted, unified_diff
 from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import (
@@ -41,6 +39,7 @@ from agent.fixing.course import Course
 from agent.fixing.ending import ALL_GREEN, finished, not_started
 from agent.fixing.judging import Judgement
 from agent.fixing.options import FixOptions
+from agent.fixing.planning import next_plan
 from agent.fixing.recording import RepairLog, StepRecorder
 from agent.fixing.search import ChangeTester, SearchOptions
 from agent.fixing.small_changes import SmallChanges
@@ -60,7 +59,6 @@ __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
 _MOST_REPEATS = 2
-_ATTEMPTS_ON_FIRST_TARGET = 2
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
@@ -239,7 +237,9 @@ class _Repair:
             return NO_TARGET
         self._emit(AttemptStarted(result.id, attempt, self._options.max_attempts))
         while course.repeated < _MOST_REPEATS:
-            plan = await self._plan(result, targets, attempt, course)
+            plan = await next_plan(
+                self._parts, self._options, result, targets, attempt=attempt, course=course
+            )
             asked = await self._asked(plan)
             if isinstance(asked, str):
                 return asked
@@ -253,37 +253,6 @@ class _Repair:
                 Notice(f"the same correction came again, at temperature {plan.temperature:g}")
             )
         return STUCK
-
-    async def _plan(
-        self, result: TestResult, targets: Sequence[str], attempt: int, course: Course
-    ) -> Plan:
-        """Greedy at the first file first; then sampled; then at the next likely file.
-
-        Where the model repeated itself, hotter, with another seed and in other words, without the
-        note that led it to the same answer.
-        """
-        later = attempt > _ATTEMPTS_ON_FIRST_TARGET and len(targets) > 1
-        temperature = 0.0 if attempt == 1 else self._options.retry_temperature
-        return Plan(
-            result=result,
-            path=targets[1] if later else targets[0],
-            note="" if later or course.stuck else course.note,
-            temperature=self._options.unstick_temperature if course.stuck else temperature,
-            seed=self._options.seed + course.replies,
-            advice=await self._advice(result, course),
-            think=course.stuck,
-        )
-
-    async def _advice(self, result: TestResult, course: Course) -> Advice:
-        """Help with the failure and with what the last correction ran into."""
-        if self._parts.advise is None:
-            return Advice()
-        advice = await self._parts.advise(result, self._parts.sources)
-        if course.last is None or course.last.message == result.message:
-            return advice
-        latest = await self._parts.advise(course.last, self._parts.sources)
-        facts = dict.fromkeys([*advice.facts, *latest.facts])
-        return replace(advice if advice.hints.ids else latest, facts=tuple(facts))
 
     async def _asked(self, plan: Plan) -> Asked | str:
         before = self._parts.sources.text(plan.path)

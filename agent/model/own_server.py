@@ -1,4 +1,4 @@
-"""What only our own server has a place for: gaps in files, and replies that go on from a given word."""
+"""Asks what only our own server offers: filling gaps, and going on with a reply from a given word."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ class Api:
     async def _worked(
         self, request: Request, work: Callable[[Callable[[], bool]], Iterator[_Item]]
     ) -> AsyncGenerator[_Item]:
-        """What the engine's thread makes, until the client goes away."""
+        """Yield the products of the engine's thread until the client goes away."""
         gone = asyncio.create_task(_disconnected(request))
         try:
             async with aclosing(self._thread.stream(work, until=gone)) as made:

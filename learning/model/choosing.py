@@ -90,7 +90,7 @@ def _extended(
     ids: tuple[int, ...],
     likely: Sequence[Token],
 ) -> Iterator[tuple[float, str, tuple[int, ...], bool]]:
-    """What one more token makes of a beginning: log-probability, text, tokens, and if it is complete."""
+    """Extend a beginning by a token: log-probability, text, tokens, and true if it is complete."""
     possible = [choice for choice in choices if choice.startswith(text)]
     ended: dict[str, float] = {}
     for token in likely:
