@@ -10,12 +10,12 @@ import click
 
 from agent.events import LearnFinished
 from agent.library import adapters
-from agent.rounds.options import ALL_KINDS, ExampleKind, Origin, round_options
+from agent.rounds.options import ALL_KINDS, ExampleKind, LearnOptions, Origin, round_options
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.context import Context
 from agent.text import display_safe
 from tui.running import open_assistant, run_async
-from tui.show.plain import make_presenter, show_all
+from tui.show.plain import Presenter, make_presenter, show_all
 from tui.wiring import context
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")
@@ -157,29 +157,43 @@ def learn(
     )
     presenter = make_presenter(as_json=as_json)
 
-    made: list[str] = []
-
-    async def run() -> None:
-        async with open_assistant(where) as assistant:
-            if self_play and not dry_run:
-                limits = SelfPlayOptions(budget_s=budget or _SELF_PLAY_S, seed=options.seed)
-                await show_all(assistant.self_play(limits), presenter)
-            for number in range(1 if dry_run or rebuild else rounds):
-                again = dataclasses.replace(
-                    options, seed=options.seed + number, parent=made[-1] if made else None
-                )
-                done = await show_all(assistant.learn(again), presenter)
-                if not isinstance(done, LearnFinished) or done.adapter is None:
-                    return
-                made.append(done.adapter)
-
+    retries = SelfPlayOptions(budget_s=budget or _SELF_PLAY_S, seed=options.seed)
+    learning = _run_rounds(
+        where,
+        options,
+        presenter,
+        rounds=1 if dry_run or rebuild else rounds,
+        self_play=retries if self_play and not dry_run else None,
+    )
     try:
-        run_async(run())
+        made = run_async(learning)
     finally:
         presenter.close()
     if made and page is not None:
-        write_page(page, adapters.report_page(where.library, made[-1]))
+        write_page(page, adapters.report_page(where.library, made))
     return 0
+
+
+async def _run_rounds(
+    where: Context,
+    options: LearnOptions,
+    presenter: Presenter,
+    *,
+    rounds: int,
+    self_play: SelfPlayOptions | None,
+) -> str:
+    """Retry failures if that is wanted, then run the rounds, each on the last adapter; its name."""
+    made = ""
+    async with open_assistant(where) as assistant:
+        if self_play is not None:
+            await show_all(assistant.self_play(self_play), presenter)
+        for number in range(rounds):
+            again = dataclasses.replace(options, seed=options.seed + number, parent=made or None)
+            done = await show_all(assistant.learn(again), presenter)
+            if not isinstance(done, LearnFinished) or done.adapter is None:
+                break
+            made = done.adapter
+    return made
 
 
 def _report_last(where: Context, page: Path | None) -> int:
