@@ -55,6 +55,12 @@ class ExampleKind(StrEnum):
     """Stay as good at other work that the model did right."""
 
 
+MIX = frozenset({ExampleKind.API_ANCHOR, ExampleKind.OWN_PASS})
+"""Kinds of rows on which nothing should change."""
+API_KINDS = MIX | {ExampleKind.API_PAIR}
+"""Kinds of rows about APIs, learned by the span rule."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One training example: `step` gives the prompt; `fix`, if any, gives the right action.
@@ -141,6 +147,10 @@ class TrainingJob:
     """Longest example, prompt and action together, in the student's window."""
     note_tokens: int = 256
     """Longest note in a teacher context."""
+    pack_tokens: int = 1024
+    """Tokens of the rows that are read together; a longer row is read alone."""
+    save_every_s: float = 60.0
+    """Training time after which the state is written: 220 MB for the default model."""
     budget_s: float | None = None
     """No further step is begun after this much time in training."""
     threads: int = 0

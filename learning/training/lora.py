@@ -29,6 +29,7 @@ def load_student(job: TrainingJob) -> PeftModel:
     if job.threads:
         torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(mode=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a tenth of a step, for nothing
     base, _ = load_base(Path(job.model_folder))
     base.requires_grad_(requires_grad=False)
     torch.manual_seed(job.seed)

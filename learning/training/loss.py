@@ -1,7 +1,12 @@
 """The loss of one example: terms with a formula, token positions and weights.
 
+Experiences:
 L = evidence · KL(q || p) + eta · [KL + nu · self-weighted likelihood] of a verified fix
     + echo · CE(the tool's words) + base_anchor · KL(base || p) + context_anchor · KL(snapshot || p)
+
+Rows about an API that changed, and rows on which nothing should change:
+L = names · CE(new name) + rest · CE(other tokens) + contrast · softplus(margin - log-odds(new, stale))
+L = anchor · KL(base || p) + own · CE(completion)
 
 Every term is a mean over its own positions, so a long reply weighs no more than a short one.
 """
@@ -16,11 +21,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from learning.training.job import ExampleKind
-from learning.training.objective import TokenTarget, cross_entropy, forward_kl, self_weighted_nll
-from learning.training.passes import CausalModel, Term, measure
+from learning.training.objective import (
+    TokenTarget,
+    cross_entropy,
+    forward_kl,
+    margin_loss,
+    self_weighted_nll,
+)
+from learning.training.passes import CausalModel, Pass, Term, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
-from learning.training.rules import LossRule
+from learning.training.rules import LossRule, SpanRule
 from learning.training.teacher import ExampleTarget
 
 if TYPE_CHECKING:
@@ -29,12 +40,50 @@ if TYPE_CHECKING:
 _EPSILON = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One forward pass of the student: token ids and the terms of the loss on them."""
+def rows_of(example: Prepared, kept: TokenTarget | None, rule: SpanRule) -> tuple[Pass, ...]:
+    """The pass of a row about an API; none if all its terms have weight 0.
 
-    ids: tuple[int, ...]
-    terms: tuple[Term, ...]
+    `kept` is the base model's distribution on the trained tokens of a row where nothing should change.
+    """
+    terms = [_span(example, rule)] if example.api is not None else _kept(example, kept, rule)
+    used = tuple(term for term in terms if term is not None)
+    return (Pass(ids=example.ids, terms=used),) if used else ()
+
+
+def _span(example: Prepared, rule: SpanRule) -> Term | None:
+    """Likelihood and contrast of a changed API as one term, so that the head runs once a token."""
+    api = example.api
+    assert api is not None  # noqa: S101 - the caller has looked
+    named = set(api.names)
+    rest = len(example.positions) - len(named)
+    likelihood = {
+        position: rule.names / len(named) if position in named else rule.rest / max(1, rest)
+        for position in example.positions
+    }
+    contrast = rule.contrast if api.differs is not None else 0.0
+    used = [p for p in example.positions if likelihood[p] or (contrast and p == api.differs)]
+    if not used:
+        return None
+    loss = _Span(
+        ids_t=torch.tensor([example.ids[position] for position in used]),
+        likelihood_t=torch.tensor([likelihood[position] for position in used]),
+        at=used.index(api.differs) if contrast and api.differs is not None else None,
+        stale_id=api.stale_id or 0,
+        contrast=contrast,
+        margin=rule.margin,
+    )
+    return Term(positions=used, loss=loss, weight_t=torch.full((len(used),), example.weight))
+
+
+def _kept(example: Prepared, kept: TokenTarget | None, rule: SpanRule) -> list[Term]:
+    terms = []
+    if kept is not None and rule.anchor:
+        towards = _Divergence(kept, math.inf)
+        terms.append(_even(example.positions, rule.anchor * example.weight, towards))
+    if rule.own:
+        likelihood = _CrossEntropy(_ids(example))
+        terms.append(_even(example.positions, rule.own * example.weight, likelihood))
+    return terms
 
 
 def passes_of(example: Prepared, read: ExampleTarget | None, rule: LossRule) -> tuple[Pass, ...]:
@@ -133,6 +182,32 @@ class _CrossEntropy:
         return cross_entropy(logits_tv, self.ids_t[rows].to(logits_tv.device))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    ids_t: Tensor
+    likelihood_t: Tensor
+    """Weight of each token's cross-entropy."""
+    at: int | None
+    """Index of the token where the stale completion differs first; None without a contrast."""
+    stale_id: int
+    contrast: float
+    margin: float
+
+    def __call__(self, logits_tv: Tensor, rows: slice) -> Tensor:
+        device = logits_tv.device
+        ids_t = self.ids_t[rows].to(device)
+        loss_t = self.likelihood_t[rows].to(device) * cross_entropy(logits_tv, ids_t)
+        if self.at is None or not rows.start <= self.at < rows.stop:
+            return loss_t
+        here = self.at - rows.start
+        stale_t = torch.tensor([self.stale_id], device=device)
+        one_tv = logits_tv[here : here + 1]
+        lead = margin_loss(one_tv, ids_t[here : here + 1], stale_t, margin=self.margin)
+        place_t = torch.zeros_like(loss_t)
+        place_t[here] = self.contrast
+        return loss_t + place_t * lead
+
+
 def _even(
     positions: Sequence[int], share: float, loss: _Divergence | _Likelihood | _CrossEntropy
 ) -> Term:
@@ -146,7 +221,8 @@ def log_likelihoods(base: CausalModel, fixes: Sequence[Prepared]) -> list[float]
     It is measured on fixes that the round does not learn, and it decides nothing. After VR-CLI
     (arXiv 2503.22828), which rewards a text for making a known continuation more likely.
     """
-    return [
-        -measure(base, fix.ids, [_even(fix.positions, 1.0, _CrossEntropy(_ids(fix)))])
-        for fix in fixes
-    ]
+    return [-measure(base, [_likelihood_of(fix)]) for fix in fixes]
+
+
+def _likelihood_of(fix: Prepared) -> Pass:
+    return Pass(ids=fix.ids, terms=(_even(fix.positions, 1.0, _CrossEntropy(_ids(fix))),))

@@ -156,6 +156,17 @@ def cross_entropy(student_tv: Tensor, token_ids_t: Tensor) -> Tensor:
     return -_at(_log_softmax(student_tv), token_ids_t)
 
 
+def margin_loss(student_tv: Tensor, new_t: Tensor, old_t: Tensor, *, margin: float) -> Tensor:
+    """softplus(margin - [log p(new) - log p(old)]) for every position, in nats.
+
+    Both tokens follow the same prefix, so one forward pass gives both. Its gradient fades once the new
+    token leads by the margin. After the preference part of CPO-like losses, on one token.
+    """
+    log_p_tv = _log_softmax(student_tv)
+    lead_t = _at(log_p_tv, new_t) - _at(log_p_tv, old_t)
+    return torch.nn.functional.softplus(margin - lead_t)
+
+
 def _kl(log_q_tb: Tensor, log_p_tb: Tensor, *, tau: float) -> Tensor:
     q = log_q_tb.exp()
     parts = torch.where(q > 0, q * (log_q_tb.clamp(min=_LOWEST) - log_p_tb.clamp(min=_LOWEST)), 0.0)

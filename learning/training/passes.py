@@ -1,7 +1,7 @@
 """Forward and backward passes through the model, and the gradient of a batch.
 
-Logits exist only at trained positions, and for a few of them at one time, because a vocabulary of
-150,000 makes them the largest tensor by far. The gradient of a batch is summed in two halves: a step
+Rows are read in packs (see `packing`). Logits exist only at trained positions, and for some of them at
+one time, because a vocabulary of 150,000 makes them the largest tensor by far. The gradient of a batch is summed in two halves: a step
 is made only if the halves point the same way, and their difference measures the gradient noise scale
 (arXiv 1812.06162), the number of examples that a batch is worth having.
 Axes: t positions, d width, v vocabulary.
@@ -9,17 +9,20 @@ Axes: t positions, d width, v vocabulary.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from learning.training.packing import read
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-HEAD_CHUNK = 64
-"""Positions whose logits exist at one time: 39 MB for a vocabulary of 151,936 in float32."""
+HEAD_CHUNK = 128
+"""Positions whose logits exist at one time: 78 MB for a vocabulary of 151,936 in float32."""
 
 
 class CausalModel(Protocol):
@@ -52,16 +55,24 @@ class Term:
     """Weights on the CPU; they sum to the term's share of the loss."""
 
 
-def backward(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> float:
-    """Add the gradient of these terms; returns their weighted loss.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One row that the student reads: token ids and the terms of the loss on them."""
+
+    ids: tuple[int, ...]
+    terms: tuple[Term, ...]
+
+
+def backward(base: CausalModel, rows: Sequence[Pass]) -> float:
+    """Add the gradient of these rows, read as one pack; returns the sum of their weighted losses.
 
     The head runs on detached hidden states, chunk by chunk; their summed gradient then goes back
     through the layers once.
     """
-    hidden_td = _hidden_of(base, ids, terms)
+    hidden_td = _hidden_of(base, rows)
     detached_td = hidden_td.detach().requires_grad_()
     total = 0.0
-    for loss in _losses(base, detached_td, terms):
+    for loss in _losses(base, detached_td, rows):
         torch.autograd.backward(loss)
         total += float(loss.detach())
     torch.autograd.backward(hidden_td, detached_td.grad)
@@ -69,10 +80,10 @@ def backward(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> fl
 
 
 @torch.no_grad()
-def measure(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> float:
-    """The weighted loss of these terms, without a gradient."""
-    hidden_td = _hidden_of(base, ids, terms)
-    return sum(float(loss) for loss in _losses(base, hidden_td, terms))
+def measure(base: CausalModel, rows: Sequence[Pass]) -> float:
+    """The weighted loss of these rows, without a gradient."""
+    hidden_td = _hidden_of(base, rows)
+    return sum(float(loss) for loss in _losses(base, hidden_td, rows))
 
 
 def logits(base: CausalModel, hidden_td: Tensor) -> Tensor:
@@ -117,23 +128,43 @@ class SharedPrefix:
         return hidden_td
 
 
-def _hidden_of(base: CausalModel, ids: Sequence[int], terms: Sequence[Term]) -> Tensor:
-    """Last hidden states that predict the tokens of all terms, term after term."""
-    ids_1t = torch.tensor([list(ids)], device=base.device)
-    hidden_1td = base.get_decoder()(input_ids=ids_1t, use_cache=False).last_hidden_state
-    wanted = [position - 1 for term in terms for position in term.positions]
-    hidden_td: Tensor = hidden_1td[0, wanted]
+def _hidden_of(base: CausalModel, rows: Sequence[Pass]) -> Tensor:
+    """Last hidden states that predict the tokens of all terms, row after row and term after term."""
+    starts = itertools.accumulate((len(row.ids) for row in rows), initial=0)
+    wanted = [
+        start + position - 1
+        for start, row in zip(starts, rows, strict=False)
+        for term in row.terms
+        for position in term.positions
+    ]
+    hidden_td: Tensor = read(base, [row.ids for row in rows])[wanted]
     return hidden_td
 
 
-def _losses(base: CausalModel, hidden_td: Tensor, terms: Sequence[Term]) -> Iterator[Tensor]:
-    start = 0
-    for term in terms:
-        rows_td = hidden_td[start : start + len(term.positions)]
-        start += len(term.positions)
-        for rows in chunks(len(term.positions)):
-            loss_t = term.loss(logits(base, rows_td[rows]), rows)
-            yield (loss_t * term.weight_t[rows].to(loss_t.device)).sum()
+def _losses(base: CausalModel, hidden_td: Tensor, rows: Sequence[Pass]) -> Iterator[Tensor]:
+    """The loss of each chunk of the head's positions; one chunk may hold parts of several terms."""
+    terms = [term for row in rows for term in row.terms]
+    starts = list(itertools.accumulate((len(term.positions) for term in terms), initial=0))
+    for chunk in chunks(len(hidden_td)):
+        logits_tv = logits(base, hidden_td[chunk])
+        parts = []
+        for term, start in zip(terms, starts, strict=False):
+            first, last = max(chunk.start, start), min(chunk.stop, start + len(term.positions))
+            if first < last:
+                inside = slice(first - start, last - start)
+                loss_t = term.loss(logits_tv[first - chunk.start : last - chunk.start], inside)
+                parts.append((loss_t * term.weight_t[inside].to(loss_t.device)).sum())
+        yield torch.stack(parts).sum()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far the two halves of a batch's gradient point the same way."""
+
+    cosine: float | None
+    """None with fewer than two examples or a half that is zero."""
+    noise_scale: float | None
+    """tr(Σ) / |G|² in examples; None if the halves have no common direction."""
 
 
 class HalvedGradient:
@@ -148,9 +179,13 @@ class HalvedGradient:
     def examples(self) -> int:
         return sum(self.counts)
 
-    def take(self) -> None:
-        """Add the gradient of one more example to the smaller half and clear it in the parameters."""
-        half = 0 if self.counts[0] <= self.counts[1] else 1
+    def next_half(self, taken: Sequence[int] = (0, 0)) -> int:
+        """The half of the next example, the smaller one, when so many more are in each."""
+        first, second = (count + more for count, more in zip(self.counts, taken, strict=True))
+        return 0 if first <= second else 1
+
+    def take(self, half: int, *, examples: int = 1) -> None:
+        """Add the gradient of these examples to a half and clear it in the parameters."""
         fresh = [_gradient(weight) for weight in self._weights]
         sums = self._sums[half]
         if sums is None:
@@ -159,7 +194,7 @@ class HalvedGradient:
             for total, gradient in zip(sums, fresh, strict=True):
                 total.add_(gradient)
         self._sums = (sums, self._sums[1]) if half == 0 else (self._sums[0], sums)
-        self.counts[half] += 1
+        self.counts[half] += examples
         for weight in self._weights:
             weight.grad = None
 
@@ -170,26 +205,22 @@ class HalvedGradient:
             total = _sum(half[number] for half in (first, second) if half is not None)
             weight.grad = total / max(1, self.examples)
 
-    def cosine(self) -> float | None:
-        """Cosine between the halves; None with fewer than two examples or a half that is zero."""
-        first, second = self._sums
-        if first is None or second is None:
-            return None
-        norms = _dot(first, first) * _dot(second, second)
-        return None if norms <= 0 else _dot(first, second) / norms**0.5
-
-    def noise_scale(self) -> float | None:
-        """tr(Σ) / |G|² in examples; None if the halves have no common direction.
+    def agreement(self) -> Agreement:
+        """Cosine and noise scale of the halves.
 
         With means a and b of n examples each, |a - b|² / 2 estimates tr(Σ) / n, and a · b |G|².
         """
         first, second = self._sums
         if first is None or second is None:
-            return None
+            return Agreement(cosine=None, noise_scale=None)
+        across, one, other = _dot(first, second), _dot(first, first), _dot(second, second)
         m, n = self.counts
-        signal = _dot(first, second) / (m * n)
-        apart = _dot(first, first) / m**2 - 2 * signal + _dot(second, second) / n**2
-        return None if signal <= 0 else apart / (1 / m + 1 / n) / signal
+        signal = across / (m * n)
+        apart = one / m**2 - 2 * signal + other / n**2
+        return Agreement(
+            cosine=None if one * other <= 0 else across / (one * other) ** 0.5,
+            noise_scale=None if signal <= 0 else apart / (1 / m + 1 / n) / signal,
+        )
 
 
 def _gradient(weight: torch.nn.Parameter) -> Tensor:
@@ -205,5 +236,8 @@ def _sum(parts: Iterable[Tensor]) -> Tensor:
 
 
 def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
-    products = [(a.double() * b.double()).sum() for a, b in zip(first, second, strict=True)]
+    products = [
+        torch.dot(a.flatten().double(), b.flatten().double())
+        for a, b in zip(first, second, strict=True)
+    ]
     return float(torch.stack(products).sum())

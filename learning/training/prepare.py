@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
+from learning.training.api_rows import ApiTokens, api_tokens
 from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.rules import PLAIN_SDPO, LearningRule
 from learning.training.spans import changed_lines, spell
@@ -68,6 +69,8 @@ class Prepared:
     only_in_notes: frozenset[int] = frozenset()
     """Vocabulary ids of values that only the notes contain."""
     echo: Echo | None = None
+    api: ApiTokens | None = None
+    """Places of the API in `ids`, of a row that is about one that changed."""
     weight: float = 1.0
     history_cut: int = 0
     """Number of prompt tokens that were cut on the left."""
@@ -109,6 +112,8 @@ def prepare(
     action = (example.fix or example.step).action.token_ids
     if not prompt or not action:
         return Skipped(reason="recorded without token ids")
+    if example.use is not None:
+        return _about_api(example, chat, max_tokens)
     if example.kind is ExampleKind.EVIDENCE:
         return _evidence(example, chat, max_tokens, note_tokens, rule, others)
     trained = changed_tokens(example, chat)
@@ -119,6 +124,18 @@ def prepare(
         found = _noted_prompts(example.step, chat, note_tokens, rule, others)
         notes = notes if isinstance(found, Skipped) else found  # the fix can be learned without
     return _window(example, prompt, action, trained, max_tokens, notes=notes)
+
+
+def _about_api(example: Example, chat: Format, max_tokens: int) -> Prepared | Skipped:
+    """A row about an API: the whole completion is trained, its name and its stale twin are placed."""
+    prompt, action = example.step.action.prompt_ids, example.step.action.token_ids
+    made = _window(example, prompt, action, range(len(action)), max_tokens)
+    if isinstance(made, Skipped) or example.kind is not ExampleKind.API_PAIR:
+        return made
+    api = api_tokens(example, chat).moved(made.positions[0], end=len(made.ids))
+    if not api.names:
+        return Skipped(reason="the name of the API is not among the tokens that fit")
+    return replace(made, api=api)
 
 
 def _encoded(example: Example, chat: Format) -> Example:

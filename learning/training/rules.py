@@ -99,12 +99,35 @@ class LossRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpanRule:
+    """The weights of the loss on rows about an API. Each may be 0, which switches its term off.
+
+    Without the contrast the stale name keeps its probability beside the new one; with the contrast alone
+    the new name is preferred and not learned.
+    """
+
+    names: float = 1.0
+    """Cross-entropy of the tokens of the new name, their mean."""
+    rest: float = 0.1
+    """Cross-entropy of the completion's other tokens, their mean."""
+    contrast: float = 1.0
+    """Softplus of `margin` less the log-odds of the new over the stale token, where they first differ."""
+    margin: float = 2.0
+    """In nats."""
+    anchor: float = 1.0
+    """KL to the bare base model on the rows where nothing should change, the mean of their tokens."""
+    own: float = 0.0
+    """Cross-entropy of those rows; with `rest` at 1 and the others at 0: plain fine-tuning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningRule:
     """The whole learning rule of a round."""
 
     target: TargetRule = TargetRule()
     weights: WeightRule = WeightRule()
     loss: LossRule = LossRule()
+    span: SpanRule = SpanRule()
     teacher_contexts: int = 4
     """Number of teacher contexts: notes that state the same evidence in different forms."""
     controls: int = 4
@@ -115,6 +138,15 @@ class LearningRule:
     """Examples after which a step is made even if the halves disagree."""
     held_out: float = 0.1
     """Share of the examples that is measured and not trained, for early stopping; 0: off."""
+    measure_every: int = 2
+    """Steps between two measurements of these; 0: at the middle and the end of each epoch."""
+    epochs: int = 1
+    """Parts of equal length of the round's steps. A further one begins only if the loss on the examples
+    that are only measured was still falling."""
+    warm_up: float = 0.0
+    """Share of an epoch's steps in which the learning rate rises; at least two steps."""
+    cosine: bool = False
+    """True if the learning rate falls to 0 along a cosine within each epoch; false: constant."""
 
 
 PLAIN_SDPO = LearningRule(
@@ -127,6 +159,21 @@ PLAIN_SDPO = LearningRule(
     held_out=0.0,
 )
 """The baseline: one teacher context, no control, no mask, no anchor."""
+
+
+SPAN = LearningRule(min_cosine=-1.0, measure_every=0, epochs=2, warm_up=0.05, cosine=True)
+"""The rule for rows about APIs: contrast within one forward pass, and anchors."""
+
+SPAN_ARMS = {
+    "span": SPAN,
+    "span-no-contrast": dataclasses.replace(SPAN, span=SpanRule(contrast=0.0)),
+    "span-no-likelihood": dataclasses.replace(SPAN, span=SpanRule(names=0.0, rest=0.0)),
+    "span-no-anchor": dataclasses.replace(SPAN, span=SpanRule(anchor=0.0)),
+    "span-plain": dataclasses.replace(
+        SPAN, span=SpanRule(rest=1.0, contrast=0.0, anchor=0.0, own=1.0)
+    ),
+}
+"""The rule and its ablations, by name: what is left when one term is switched off."""
 
 
 _STORED = {"teacher_contexts": "views", "nll_floor": "guard_floor"}
@@ -145,8 +192,9 @@ def rule_from(record: Mapping[str, object]) -> LearningRule:
         TypeError: If a field is unknown.
         KeyError: If a part is missing.
     """
-    parts = {"target": TargetRule, "weights": WeightRule, "loss": LossRule}
+    parts = {"target": TargetRule, "weights": WeightRule, "loss": LossRule, "span": SpanRule}
     fields = _in_code(record)
+    fields.setdefault("span", {})  # records of older versions
     for name, kind in parts.items():
         part = fields[name]
         if not isinstance(part, dict):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from learning.promotion.manifest import sync
-from learning.training.job import ExampleKind
+from learning.training.job import MIX, ExampleKind
 from learning.training.objective import (
     EvidenceReading,
     TokenTarget,
@@ -23,6 +23,7 @@ from learning.training.objective import (
     teacher_target,
     token_weights,
 )
+from learning.training.packing import packed_attention, packs, read
 from learning.training.passes import CausalModel, SharedPrefix, chunks, logits
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
@@ -92,6 +93,35 @@ def anchor_all(
         save(path, {"targets": [(t.support_ts, t.log_q_tb) for t in targets]})
     saved = torch.load(path, weights_only=True)["targets"] if anchors else []
     return [TokenTarget(support_ts=support, log_q_tb=log_q) for support, log_q in saved]
+
+
+def base_all(
+    model: PeftModel,
+    base: CausalModel,
+    examples: Sequence[Prepared],
+    folder: Path,
+    *,
+    pack_tokens: int,
+) -> dict[int, TokenTarget]:
+    """The bare base model's distributions on the rows where nothing should change, by their number.
+
+    Each pack is stored as it was read, so that an interrupted round goes on.
+    """
+    (folder / _TARGETS).mkdir(exist_ok=True)
+    numbers = [n for n, example in enumerate(examples) if example.kind in MIX]
+    found: dict[int, TokenTarget] = {}
+    base.eval()
+    with model.disable_adapter(), packed_attention(base):
+        for pack in packs([len(examples[n].ids) for n in numbers], pack_tokens):
+            members = [numbers[index] for index in pack]
+            path = folder / _TARGETS / f"base-{members[0]}.pt"
+            if not path.exists():
+                targets = _of_pack(base, [examples[n] for n in members])
+                save(path, {"targets": [(t.support_ts, t.log_q_tb) for t in targets]})
+            saved = torch.load(path, weights_only=True)["targets"]
+            for n, (support, log_q) in zip(members, saved, strict=True):
+                found[n] = TokenTarget(support_ts=support, log_q_tb=log_q)
+    return found
 
 
 def describe(reads: Sequence[ExampleTarget | None]) -> dict[str, float]:
@@ -181,11 +211,29 @@ def _shared(branches: Sequence[Sequence[int]]) -> int:
 @torch.no_grad()
 def _snapshot(base: CausalModel, ids: Sequence[int], positions: Sequence[int]) -> TokenTarget:
     hidden_td = SharedPrefix(base, ()).hidden(ids, positions)
+    return _distributions(base, hidden_td, ids, positions)
+
+
+@torch.no_grad()
+def _of_pack(base: CausalModel, examples: Sequence[Prepared]) -> list[TokenTarget]:
+    """The distributions of these weights on the trained tokens of each example."""
+    hidden_td = read(base, [example.ids for example in examples])
+    start, found = 0, []
+    for example in examples:
+        rows_td = hidden_td[[start + position - 1 for position in example.positions]]
+        start += len(example.ids)
+        found.append(_distributions(base, rows_td, example.ids, example.positions))
+    return found
+
+
+def _distributions(
+    base: CausalModel, hidden_td: Tensor, ids: Sequence[int], positions: Sequence[int]
+) -> TokenTarget:
     ids_t = torch.tensor([ids[position] for position in positions])
     return _joined_targets(
         [
             teacher_target(logits(base, hidden_td[rows]).cpu(), ids_t[rows], top_k=_ANCHOR_TOP_K)
-            for rows in chunks(len(ids_t), _CHUNK)
+            for rows in chunks(len(ids_t))
         ]
     )
 

@@ -1,16 +1,14 @@
 """The training loop: one resumable round of LoRA steps over prepared examples.
 
-Examples are read one at a time, without padding, the shortest of a batch first; their gradients are
-summed in two halves, and a step is made when the halves agree. The loss is in `learning.training.loss`.
+The examples of a batch are read in packs (see `learning.training.packing`); their gradients are summed
+in two halves, and a step is made when the halves agree. The loss is in `learning.training.loss`.
 The loop does not judge the adapter; `learning.promotion` does.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,25 +17,35 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from learning.training.job import TrainingJob
-from learning.training.loss import Pass, anchor_pass, passes_of
-from learning.training.passes import CausalModel, HalvedGradient, backward, measure
+from learning.training.fused import fused
+from learning.training.job import API_KINDS, TrainingJob
+from learning.training.loss import anchor_pass, passes_of, rows_of
+from learning.training.packing import packed_attention, packs
+from learning.training.passes import Agreement, CausalModel, HalvedGradient, Pass, backward, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
-from learning.training.teacher import ExampleTarget, anchor_all, describe, read_all, save
+from learning.training.schedule import (
+    is_measured,
+    learning_rate,
+    schedule_steps,
+    should_stop,
+    split,
+)
+from learning.training.teacher import (
+    ExampleTarget,
+    anchor_all,
+    base_all,
+    describe,
+    read_all,
+    save,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
 
 CHECKPOINT = "checkpoint.pt"
-_WARM_UP_STEPS = 2
 _CLIP_NORM = 0.5
-_LEAST_FOR_HELD_OUT = 10
-"""Fewest examples of a round that sets some aside for early stopping."""
-_MEASURE_EVERY = 2
-_RISES = 2
-"""Rises in a row of the held-out loss that end the round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,54 +98,114 @@ def train(
     Deterministic: the same model, examples and job give the same weights, and so does a run that
     was killed and resumed at any point (on one CPU, with the same number of threads).
     With `checkpoint_every` n, every n-th layer computes its activations again in the backward pass; 0
-    keeps all activations.
+    keeps all activations. The state is written after every `job.save_every_s` of training and at the end.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(weights.values(), lr=job.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        weights.values(), lr=job.learning_rate, weight_decay=0.0, fused=True
+    )
 
     # The teacher is the snapshot that the round starts from, so targets come before any step, once.
-    reads = _targets(base, examples, job, folder, on_target)
-    passes = [
-        passes_of(example, read, job.rule.loss)
-        for example, read in zip(examples, reads, strict=True)
-    ]
+    passes = _passes(model, base, examples, job, folder, on_target)
     kept = _anchors(model, base, anchors if job.rule.loss.base_anchor else (), job, folder)
+    learned, spared = _split(examples, passes, job)
+    this = _Round(
+        base=base,
+        job=job,
+        passes=passes.rows,
+        spared=[row for index in spared for row in passes.rows[index]],
+        spared_examples=len(spared),
+        anchors=kept,
+        schedule=schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed),
+        learned=learned,
+        weights=weights,
+        optimizer=optimizer,
+    )
     done = _resume(folder, weights, optimizer)
-    learned, spared = _split(passes, job)
-    schedule = _schedule(passes, learned, job)
     _recompute(base, checkpoint_every)
-    report = RoundReport(steps=tuple(done), reading=describe(reads))
-    while (used := done[-1].batches if done else 0) < len(schedule):
-        if _over_budget(done, job.budget_s):
-            return dataclasses.replace(report, stopped_by_budget=True)
-        if _has_risen(done):
-            return dataclasses.replace(report, stopped_early=True)
-        started = clock()
-        _begin_step(optimizer, job, len(done) + 1)
-        batch = _gradient(base, passes, schedule[used:], list(weights.values()), job)
-        if kept:
-            anchor = kept[len(done) % len(kept)]
-            backward(base, anchor.ids, anchor.terms)
-        norm = _clipped_norm(weights.values(), batch.loss, len(done) + 1)
-        optimizer.step()
-        step = StepReport(
-            step=len(done) + 1,
-            loss=batch.loss,
-            grad_norm=norm,
-            seconds=clock() - started,
-            tokens=batch.tokens,
-            batches=used + batch.batches,
-            examples=batch.examples,
-            cosine=batch.cosine,
-            noise_scale=batch.noise_scale,
-            held_out=_held_out_loss(base, [passes[i] for i in spared], len(done) + 1),
-        )
+    with fused(model), packed_attention(base):
+        ended = _steps(this, folder, done, on_step=on_step, clock=clock)
+    return dataclasses.replace(ended, reading=passes.reading)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """All that the steps of a round read and change."""
+
+    base: CausalModel
+    job: TrainingJob
+    passes: Sequence[Sequence[Pass]]
+    """The passes of every example."""
+    spared: Sequence[Pass]
+    """The passes of the examples that are only measured."""
+    spared_examples: int
+    anchors: Sequence[Pass]
+    schedule: Sequence[Sequence[int]]
+    """Indices into `learned` of each batch."""
+    learned: Sequence[int]
+    weights: Mapping[str, torch.nn.Parameter]
+    optimizer: torch.optim.Optimizer
+
+
+def _steps(
+    this: _Round,
+    folder: Path,
+    done: list[StepReport],
+    *,
+    on_step: Callable[[StepReport], None],
+    clock: Callable[[], float],
+) -> RoundReport:
+    """Make the steps that are left; `done` grows with them."""
+    since_s = 0.0
+    ended = RoundReport(steps=tuple(done))
+    while (used := done[-1].batches if done else 0) < len(this.schedule):
+        if _over_budget(done, this.job.budget_s):
+            ended = dataclasses.replace(ended, stopped_by_budget=True)
+            break
+        if should_stop(this.job, [step.held_out for step in done]):
+            ended = dataclasses.replace(ended, stopped_early=True)
+            break
+        step = _step(this, used, len(done) + 1, clock)
         done.append(step)
-        _save_checkpoint(folder, weights, optimizer, done)
-        report = dataclasses.replace(report, steps=tuple(done))
+        ended = dataclasses.replace(ended, steps=tuple(done))
+        since_s += step.seconds
+        if since_s >= this.job.save_every_s or step.batches == len(this.schedule):
+            _save_checkpoint(folder, this.weights, this.optimizer, done)
+            since_s = 0.0
         on_step(step)
-    return report
+    if since_s:
+        _save_checkpoint(folder, this.weights, this.optimizer, done)
+    return ended
+
+
+def _step(this: _Round, used: int, number: int, clock: Callable[[], float]) -> StepReport:
+    """Make one step from the batches after the first `used`.
+
+    Raises:
+        FloatingPointError: If the loss or the gradient is not finite.
+    """
+    started = clock()
+    for group in this.optimizer.param_groups:
+        group["lr"] = learning_rate(this.job, number - 1)
+    this.optimizer.zero_grad(set_to_none=True)
+    batch = _gradient(this, used)
+    if this.anchors:
+        backward(this.base, [this.anchors[(number - 1) % len(this.anchors)]])
+    norm = _clipped_norm(this.weights.values(), batch.loss, number)
+    this.optimizer.step()
+    return StepReport(
+        step=number,
+        loss=batch.loss,
+        grad_norm=norm,
+        seconds=clock() - started,
+        tokens=batch.tokens,
+        batches=used + batch.batches,
+        examples=batch.examples,
+        cosine=batch.agreement.cosine,
+        noise_scale=batch.agreement.noise_scale,
+        held_out=_held_out_loss(this, number),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,52 +216,87 @@ class _Batch:
     tokens: int
     batches: int
     examples: int
-    cosine: float | None
-    noise_scale: float | None
+    agreement: Agreement
 
 
-def _gradient(
-    base: CausalModel,
-    passes: Sequence[Sequence[Pass]],
-    schedule: Sequence[Sequence[int]],
-    weights: Sequence[torch.nn.Parameter],
-    job: TrainingJob,
-) -> _Batch:
+def _gradient(this: _Round, used: int) -> _Batch:
     """Add batches of the schedule until the halves of their gradient agree or the schedule ends."""
-    halves = HalvedGradient(weights)
-    losses: list[float] = []
+    job, schedule = this.job, this.schedule[used:]
+    halves = HalvedGradient(list(this.weights.values()))
+    loss = 0.0
     tokens = batches = 0
     while batches < len(schedule) and not (batches and _agree(halves, job)):
-        for index in schedule[batches]:
-            losses.append(sum(backward(base, each.ids, each.terms) for each in passes[index]))
-            tokens += _tokens(passes[index])
-            halves.take()
+        members = [this.learned[index] for index in schedule[batches]]
+        for half, indices in enumerate(_dealt(members, this.passes, halves)):
+            rows = [row for index in indices for row in this.passes[index]]
+            for pack in packs([len(row.ids) for row in rows], job.pack_tokens):
+                loss += backward(this.base, [rows[i] for i in pack])
+            tokens += sum(len(row.ids) for row in rows)
+            if indices:
+                halves.take(half, examples=len(indices))
         batches += 1
-    cosine, noise_scale = halves.cosine(), halves.noise_scale()
     halves.put()
     return _Batch(
-        loss=math.fsum(losses) / len(losses),
+        loss=loss / halves.examples,
         tokens=tokens,
         batches=batches,
         examples=halves.examples,
-        cosine=cosine,
-        noise_scale=noise_scale,
+        agreement=halves.agreement(),
     )
 
 
-def schedule_steps(
-    examples: int, *, steps: int, batch: int, seed: int
-) -> tuple[tuple[int, ...], ...]:
-    """Indices of each step's examples: all in random order, then all again in another order."""
-    order: list[int] = []
-    epoch = 0
-    while examples and len(order) < steps * batch:
-        indices = list(range(examples))
-        random.Random(f"{seed}:{epoch}").shuffle(indices)  # noqa: S311 - reproducible order
-        order += indices
-        epoch += 1
-    batches = (tuple(order[i * batch : (i + 1) * batch]) for i in range(steps))
-    return tuple(batch for batch in batches if batch)
+def _dealt(
+    members: Sequence[int], passes: Sequence[Sequence[Pass]], halves: HalvedGradient
+) -> tuple[list[int], list[int]]:
+    """The examples of a batch dealt out to the halves of the gradient, the shortest first."""
+    dealt: tuple[list[int], list[int]] = ([], [])
+    for index in sorted(members, key=lambda index: (_tokens(passes[index]), index)):
+        dealt[halves.next_half([len(half) for half in dealt])].append(index)
+    return dealt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passes:
+    rows: list[tuple[Pass, ...]]
+    """The passes of every example."""
+    reading: Mapping[str, float]
+    """Figures of the targets."""
+
+
+def _passes(  # noqa: PLR0917 - one private step of `train`, with what it was given
+    model: PeftModel,
+    base: CausalModel,
+    examples: Sequence[Prepared],
+    job: TrainingJob,
+    folder: Path,
+    on_target: Callable[[int, int], None],
+) -> _Passes:
+    """The passes of every example, after the targets that they need were read."""
+    reads = _targets(base, examples, job, folder, on_target)
+    kept = base_all(
+        *(model, base, examples if job.rule.span.anchor else (), folder),
+        pack_tokens=job.pack_tokens,
+    )
+    rows = [
+        rows_of(example, kept.get(number), job.rule.span)
+        if example.kind in API_KINDS
+        else passes_of(example, read, job.rule.loss)
+        for number, (example, read) in enumerate(zip(examples, reads, strict=True))
+    ]
+    return _Passes(rows=rows, reading=describe(reads))
+
+
+def _split(
+    examples: Sequence[Prepared], passes: _Passes, job: TrainingJob
+) -> tuple[list[int], list[int]]:
+    """Indices of the examples to train on, and of those that are only measured.
+
+    If there are rows about changed APIs, only such rows are held out: their likelihood is the question.
+    """
+    usable = [index for index, rows in enumerate(passes.rows) if rows]
+    about = [index for index in usable if examples[index].api is not None]
+    _, spared = split(about or usable, job)
+    return [index for index in usable if index not in set(spared)], spared
 
 
 def _targets(
@@ -206,24 +309,6 @@ def _targets(
     if not job.rule.loss.evidence:
         return [None] * len(examples)
     return read_all(base, examples, folder, rule=job.rule, on_read=on_target)
-
-
-def _schedule(
-    passes: Sequence[Sequence[Pass]], learned: Sequence[int], job: TrainingJob
-) -> list[list[int]]:
-    """The examples of every batch, those with the fewest tokens first."""
-    batches = schedule_steps(len(learned), steps=job.steps, batch=job.batch, seed=job.seed)
-    return [
-        sorted((learned[i] for i in batch), key=lambda i: (_tokens(passes[i]), i))
-        for batch in batches
-    ]
-
-
-def _begin_step(optimizer: torch.optim.Optimizer, job: TrainingJob, step: int) -> None:
-    """Clear the gradients and set the learning rate, which rises linearly at first."""
-    for group in optimizer.param_groups:
-        group["lr"] = job.learning_rate * min(1.0, step / _WARM_UP_STEPS)
-    optimizer.zero_grad(set_to_none=True)
 
 
 def _clipped_norm(weights: Iterable[torch.nn.Parameter], loss: float, step: int) -> float:
@@ -257,18 +342,10 @@ def _anchors(
     ]
 
 
-def _split(passes: Sequence[Sequence[Pass]], job: TrainingJob) -> tuple[list[int], list[int]]:
-    """Indices of the examples to train on, and of those that are only measured."""
-    usable = [index for index, each in enumerate(passes) if each]
-    count = int(job.rule.held_out * len(usable)) if len(usable) >= _LEAST_FOR_HELD_OUT else 0
-    spared = set(random.Random(f"{job.seed}:held out").sample(usable, count))  # noqa: S311
-    return [index for index in usable if index not in spared], sorted(spared)
-
-
 def _agree(halves: HalvedGradient, job: TrainingJob) -> bool:
     if job.rule.min_cosine <= -1 or halves.examples >= job.rule.max_batch:
         return True
-    cosine = halves.cosine()
+    cosine = halves.agreement().cosine
     return cosine is None or cosine >= job.rule.min_cosine
 
 
@@ -276,17 +353,16 @@ def _tokens(passes: Sequence[Pass]) -> int:
     return sum(len(each.ids) for each in passes)
 
 
-def _held_out_loss(base: CausalModel, spared: Sequence[Sequence[Pass]], step: int) -> float | None:
-    if not spared or step % _MEASURE_EVERY:
+def _held_out_loss(this: _Round, step: int) -> float | None:
+    """The mean loss of the examples that are only measured; None if not measured at this step."""
+    if not this.spared or not is_measured(this.job, step):
         return None
-    losses = [measure(base, each.ids, each.terms) for passes in spared for each in passes]
-    return math.fsum(losses) / len(spared)
-
-
-def _has_risen(done: Sequence[StepReport]) -> bool:
-    measured = [step.held_out for step in done if step.held_out is not None]
-    last = measured[-_RISES - 1 :]
-    return len(last) > _RISES and all(a < b for a, b in itertools.pairwise(last))
+    lengths = [len(row.ids) for row in this.spared]
+    losses = [
+        measure(this.base, [this.spared[i] for i in pack])
+        for pack in packs(lengths, this.job.pack_tokens)
+    ]
+    return math.fsum(losses) / this.spared_examples
 
 
 def _over_budget(done: Sequence[StepReport], budget_s: float | None) -> bool:

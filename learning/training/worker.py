@@ -55,6 +55,7 @@ _PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (
     *("id", "model", "base", "parent", "seed", "created_at"),  # fields of the manifest itself
     *("model_folder", "parent_folder", "adapter_prefix"),  # paths on this machine
+    "save_every_s",  # changes no byte of the result
 )
 
 
@@ -136,7 +137,9 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
 ) -> _Trained:
     source, available = Path(job.model_folder), available_bytes()
     check_memory(source, available_bytes=available)
-    every = checkpoint_every(source, tokens=job.max_tokens, available_bytes=available)
+    every = checkpoint_every(
+        source, tokens=max(job.max_tokens, job.pack_tokens), available_bytes=available
+    )
     heartbeat.say(ProgressLine(stage="loading the model"))
     from learning.training.lora import load_student
     from learning.training.loss import log_likelihoods

@@ -162,7 +162,7 @@ def _weights(*gradients: Sequence[float]) -> HalvedGradient:
     halves = HalvedGradient([weight])
     for gradient in gradients:
         weight.grad = torch.tensor(gradient)
-        halves.take()
+        halves.take(halves.next_half())
         assert weight.grad is None
     halves.put()
     assert weight.grad is not None
@@ -173,15 +173,15 @@ def _weights(*gradients: Sequence[float]) -> HalvedGradient:
 
 def test_halves_that_agree_have_a_cosine_and_little_noise() -> None:
     same = _weights([1.0, 0.0], [1.0, 0.0])
-    assert same.cosine() == pytest.approx(1.0)
-    assert same.noise_scale() == pytest.approx(0.0)
+    assert same.agreement().cosine == pytest.approx(1.0)
+    assert same.agreement().noise_scale == pytest.approx(0.0)
     apart = _weights([1.0, 0.0], [0.0, 1.0])
-    assert apart.cosine() == pytest.approx(0.0)
-    assert apart.noise_scale() is None
-    assert _weights([1.0, 0.0]).cosine() is None
+    assert apart.agreement().cosine == pytest.approx(0.0)
+    assert apart.agreement().noise_scale is None
+    assert _weights([1.0, 0.0]).agreement().cosine is None
     # Means 1 and 3 of two examples each: |1 - 3|² / (1/2 + 1/2) over 1 · 3.
     four = _weights([1.0, 0.0], [3.0, 0.0], [1.0, 0.0], [3.0, 0.0])
-    assert four.noise_scale() == pytest.approx(4 / 3)
+    assert four.agreement().noise_scale == pytest.approx(4 / 3)
 
 
 def test_no_step_is_made_before_the_halves_agree(

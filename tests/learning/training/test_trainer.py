@@ -17,7 +17,8 @@ from learning.training.job import ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.prepare import Prepared
 from learning.training.rules import PLAIN_SDPO
-from learning.training.trainer import RoundReport, StepReport, schedule_steps, train
+from learning.training.schedule import schedule_steps
+from learning.training.trainer import RoundReport, StepReport, train
 
 _PROMPT = tuple(range(40, 60))
 
@@ -35,6 +36,7 @@ def _job(model: InstalledModel, **changes: object) -> TrainingJob:
         rank=4,
         alpha=8,
         threads=1,
+        save_every_s=0.0,
         rule=PLAIN_SDPO,
     )
     return replace(job, **changes)  # type: ignore[arg-type]

@@ -72,6 +72,7 @@ def _write(
         alpha=8,
         learning_rate=1e-2,
         threads=1,
+        save_every_s=0.0,
     )
     # What is measured is also learned here, so its likelihood must rise.
     unseen = [each for each in examples if each.kind is ExampleKind.HINDSIGHT]
