@@ -1,13 +1,19 @@
 """Tokens per second and peak memory of a learning round, beside a plain loop and TRL's trainer.
 
     python -P -m benchmarks.training [--model NAME] [--tokens 256] [--experiences 4] [--steps 8]
-                                     [--rounds 2] [--arms plain,ours,trl,ours-one]
+                                     [--batch 8] [--rounds 2]
+                                     [--arms plain,ours,trl,ours-one,rows-alone,rows]
 
-Four arms on the same recorded experiences (see `benchmarks.training_arms`): `plain` and `ours` read
-four views and four controls of each with frozen weights and then take one step for each experience,
-twice; `trl` and `ours-one` do so with one view and no control, which is all that TRL's SDFT trainer
-can. Each run is a process of its own; the arms alternate, and CPU seconds stand beside wall seconds,
-because only their ratio means something on a machine with other work.
+Four of the arms learn the same recorded experiences (`benchmarks.training_arms`): `plain` and `ours`
+read four views and four controls of each with frozen weights and then take one step for each
+experience, twice; `trl` and `ours-one` do so with one view and no control, which is all that TRL's SDFT
+trainer can. `rows` and `rows-alone` learn short rows about APIs, a batch in packs or row by row
+(`benchmarks.training_rows`); these two alone, ten minutes:
+
+    python -P -m benchmarks.training --model qwen2.5-coder-1.5b --steps 1 --arms rows-alone,rows
+
+Each run is a process of its own; the arms alternate, and CPU seconds stand beside wall seconds, because
+only their ratio means something on a machine with other work.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from pathlib import Path
 
 from benchmarks.training_arms import ARMS, Run, Work, measure
 
-_COMPARED = (("ours", "plain", 2.0), ("ours-one", "trl", 1.0))
+_COMPARED = (("ours", "plain", 2.0), ("ours-one", "trl", 1.0), ("rows", "rows-alone", 2.0))
 """Arm, the arm it is held against, and how many times as fast it should be."""
 
 
@@ -33,12 +39,17 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=256, help="of an experience, a third trained")
     parser.add_argument("--experiences", type=int, default=4)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8, help="rows about APIs in a step")
     parser.add_argument("--rounds", type=int, default=2, help="runs of each arm, in turn")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--one", choices=ARMS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     work = Work(
-        model=args.model, tokens=args.tokens, experiences=args.experiences, steps=args.steps
+        model=args.model,
+        tokens=args.tokens,
+        experiences=args.experiences,
+        steps=args.steps,
+        batch=args.batch,
     )
     if args.one:
         print(json.dumps(measure(args.one, work)._asdict()))
@@ -53,7 +64,7 @@ def main() -> int:
             found[arm].append(run)
             print(
                 f"{arm:9} {run.cpu_s:8.1f} CPU s {run.wall_s:8.1f} s {run.peak_mib:7} MiB peak"
-                f" {run.tokens / run.cpu_s:8.1f} useful tokens per CPU s",
+                f" {run.tokens / run.wall_s:8.1f} tokens/s {run.tokens / run.cpu_s:8.1f} per CPU s",
                 flush=True,
             )
     for ours, theirs, wanted in _COMPARED:

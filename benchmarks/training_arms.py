@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.training_rows import alone, packed, rows
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from learning.training.job import TrainingJob
     from learning.training.prepare import Prepared
 
-ARMS = ("plain", "ours", "trl", "ours-one")
+ARMS = ("plain", "ours", "trl", "ours-one", "rows-alone", "rows")
 _NOTE = 40
 """Tokens of a note."""
 
@@ -31,6 +33,7 @@ class Work:
     tokens: int
     experiences: int
     steps: int
+    batch: int
 
 
 class Run(NamedTuple):
@@ -39,7 +42,7 @@ class Run(NamedTuple):
     cpu_s: float
     wall_s: float
     tokens: int
-    """Tokens of experiences that steps were made from: the same for every arm."""
+    """Tokens of examples that steps were made from: the same for the arms that are compared."""
     peak_mib: int
 
 
@@ -51,7 +54,7 @@ def measure(arm: str, work: Work) -> Run:
     from learning.training.resources import peak_rss_mib, return_memory_at_once
     from learning.training.rules import LearningRule, LossRule, TargetRule
 
-    return_memory_at_once()
+    return_memory_at_once(larger_than=2**20 if arm == "rows-alone" else 2**25)
     model = resolve(work.model, from_environ(os.environ).models)
     rule = LearningRule(loss=LossRule(echo=0.0, base_anchor=0.0, context_anchor=0.0), held_out=0.0)
     if arm in {"trl", "ours-one"}:
@@ -67,14 +70,20 @@ def measure(arm: str, work: Work) -> Run:
         max_tokens=work.tokens,
         rule=replace(rule, min_cosine=-1.0),
     )
-    examples = [_example(number, job) for number in range(work.experiences)]
-    run = {"plain": _plain, "trl": _trl}.get(arm, _ours)(examples, job)
+    if arm.startswith("rows"):
+        job = replace(job, batch=work.batch)
+        tokens = sum(len(row.ids) for row in rows(job))
+        run = (packed if arm == "rows" else alone)(job)
+    else:
+        tokens = work.steps * work.tokens
+        examples = [_example(number, job) for number in range(work.experiences)]
+        run = {"plain": _plain, "trl": _trl}.get(arm, _ours)(examples, job)
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     run()
     return Run(
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.perf_counter() - wall_s,
-        tokens=work.steps * work.tokens,
+        tokens=tokens,
         peak_mib=peak_rss_mib(),
     )
 

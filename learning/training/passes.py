@@ -145,7 +145,7 @@ def _losses(base: CausalModel, hidden_td: Tensor, rows: Sequence[Pass]) -> Itera
     """The loss of each chunk of the head's positions; one chunk may hold parts of several terms."""
     terms = [term for row in rows for term in row.terms]
     starts = list(itertools.accumulate((len(term.positions) for term in terms), initial=0))
-    for chunk in chunks(len(hidden_td)):
+    for chunk in chunks(len(hidden_td), HEAD_CHUNK):
         logits_tv = logits(base, hidden_td[chunk])
         parts = []
         for term, start in zip(terms, starts, strict=False):

@@ -121,16 +121,17 @@ def lower_priority() -> None:
             Path("/proc/self/autogroup").write_text("19")
 
 
-def return_memory_at_once() -> None:
-    """Give large blocks back to the system as soon as they are freed (glibc only).
+def return_memory_at_once(*, larger_than: int = 2**25) -> None:
+    """Give blocks of more than so many bytes back to the system as soon as they are freed (glibc only).
 
     glibc learns from the first large tensors to keep them in its heap, which then grows with every
-    layer: a round of the 1.5B model took 3 GiB more. Call it before torch allocates anything.
+    layer: a round of the 1.5B model took 3 GiB more. Smaller blocks are kept: to get each anew, page by
+    page, took a third of a step. 32 MiB is glibc's limit. Call it before torch allocates anything.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 2**20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**22)
+        libc.mallopt(_M_MMAP_THRESHOLD, larger_than)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * larger_than)
 
 
 def rss_mib(proc: Path = Path("/proc")) -> int:
