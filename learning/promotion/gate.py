@@ -20,6 +20,7 @@ MIN_CONFIRMING = 10
 REGRESSION_TASKS = 60
 MAX_REGRESSION_LOSSES = 2
 ALPHA = 0.05
+REPOSITORY_TASKS = "tasks of this repository"
 
 Outcome = Literal["passed", "failed", "open"]
 Kind = Literal["shadow", "promoted", "rejected"]
@@ -51,7 +52,9 @@ class Trial:
     """Greedy scores of a candidate (b) and the incumbent (a) on the same tasks."""
 
     held_out: TaskScores
-    """Tasks of the repository that the candidate did not learn from."""
+    """Tasks of what the candidate claims to do better, which it did not learn from."""
+    tried_on: str = REPOSITORY_TASKS
+    """These tasks in words."""
     regression: TaskScores | None = None
     """The regression suite: tasks from outside the repository; None if it was not run."""
     confirming: TaskScores | None = None
@@ -70,7 +73,7 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
     gates: list[Gate] = []
     for gate in (
         *trial.probes,
-        _held_out(trial.held_out, alpha),
+        _held_out(trial, alpha),
         _regression(trial),
         _confirm(trial, alpha),
     ):
@@ -93,8 +96,8 @@ def lacking(held_out: int) -> str:
     return f"not enough held-out evidence ({held_out} of {MIN_HELD_OUT})"
 
 
-def _held_out(scores: TaskScores, alpha: float) -> Gate:
-    name = "tasks of this repository"
+def _held_out(trial: Trial, alpha: float) -> Gate:
+    name, scores = trial.tried_on, trial.held_out
     if missing := lacking(len(scores.tasks)):
         return Gate(name=name, outcome="open", words=missing)
     figures = _outcome(scores, alpha)

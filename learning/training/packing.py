@@ -98,12 +98,7 @@ def _row_by_row(
     """Causal attention within each row; the output is (1, t, heads, width of a head)."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    rows = itertools.pairwise(cu_seq_lens_q.tolist())
-    parts = [
-        sdpa_attention_forward(
-            *(module, query_bhtd[:, :, a:b], key_bhtd[:, :, a:b], value_bhtd[:, :, a:b], None),
-            **settings,
-        )[0]
-        for a, b in rows
-    ]
+    lengths = cu_seq_lens_q.diff().tolist()
+    rows = zip(*(part.split(lengths, 2) for part in (query_bhtd, key_bhtd, value_bhtd)), strict=True)
+    parts = [sdpa_attention_forward(module, *row, None, **settings)[0] for row in rows]
     return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), None

@@ -69,6 +69,8 @@ class Prepared:
     only_in_notes: frozenset[int] = frozenset()
     """Vocabulary ids of values that only the notes contain."""
     echo: Echo | None = None
+    use_id: str = ""
+    """Id of a row about an API; empty for experiences."""
     api: ApiTokens | None = None
     """Places of the API in `ids`, of a row that is about one that changed."""
     weight: float = 1.0
@@ -130,7 +132,10 @@ def _about_api(example: Example, chat: Format, max_tokens: int) -> Prepared | Sk
     """A row about an API: the whole completion is trained, its name and its stale twin are placed."""
     prompt, action = example.step.action.prompt_ids, example.step.action.token_ids
     made = _window(example, prompt, action, range(len(action)), max_tokens)
-    if isinstance(made, Skipped) or example.kind is not ExampleKind.API_PAIR:
+    if isinstance(made, Skipped):
+        return made
+    made = replace(made, use_id=example.step.id)
+    if example.kind is not ExampleKind.API_PAIR:
         return made
     api = api_tokens(example, chat).moved(made.positions[0], end=len(made.ids))
     if not api.names:

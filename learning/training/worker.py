@@ -244,6 +244,7 @@ def _report(done: RoundReport, usable: Usable) -> dict[str, object]:
     prepared = usable.prepared
     return {
         "examples": dict(Counter(example.kind.value for example in prepared)),
+        "uses": [example.use_id for example in prepared if example.use_id],
         "skipped": dict(usable.skipped),
         "examples_cut": sum(bool(e.history_cut or e.trained_cut) for e in prepared),
         "history_tokens_cut": sum(example.history_cut for example in prepared),

@@ -17,11 +17,15 @@ from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile
+from learning.evaluation.task import Task
 from learning.promotion.regression import regression_digest
 from learning.records import Sampling
 
+REPOSITORY, LIBRARY = "repo", "library"
 REGRESSION = "guard"
-"""Name of the regression suite in stored results: its earlier name."""
+"""Names of the suites in stored results; that of the regression suite is its earlier name."""
+_LIBRARY_RULES = "held-out uses of an API, version 1"
+"""Changed when the same task would be judged otherwise; the ids of tasks are digests of the rest."""
 _REGRESSION_TOKENS = 512
 
 
@@ -67,7 +71,7 @@ class Bench:
         return self._known[key]
 
     def file(self, suite: str, system: str | None) -> SampleFile:
-        """The results of a system in `repo` or `guard`, the regression suite."""
+        """The results of a system in a suite."""
         key = (suite, system)
         if key not in self._files:
             manifest = self._manifest(suite, system)
@@ -77,7 +81,7 @@ class Bench:
 
     def arm(self, suite: str, arm: str) -> SampleFile:
         """Results of the bare model under the change of prompts that `arm` names."""
-        manifest = replace(self._manifest("repo", None), suite=suite, arm=arm)
+        manifest = replace(self._manifest(REPOSITORY, None), suite=suite, arm=arm)
         return SampleFile(self._folder / f"{suite}-{arm}-{manifest.digest}", manifest)
 
     async def model(self, system: str | None) -> Model:
@@ -102,12 +106,20 @@ class Bench:
         Raises:
             SandboxError, ModelError, WorkspaceError: If there is no answer.
         """
-        known = self.known("repo", system)
+        known = self.known(REPOSITORY, system)
         if task.id not in known:
             model = await self.model(system)
             made = await roll_out(task, tree=await self.tree(task), model=model)
-            self._keep("repo", system, made.sample, append=True)
-        return self.known("repo", system)[task.id]
+            self._keep(REPOSITORY, system, made.sample, append=True)
+        return self.known(REPOSITORY, system)[task.id]
+
+    async def try_use(self, system: str | None, task: Task) -> Sample:
+        """A system's one answer to a held-out use of an API.
+
+        Raises:
+            EvaluationError, ModelError, SandboxError: If there is no answer or no verdict.
+        """
+        return await self._answered(LIBRARY, system, task)
 
     async def try_general(self, system: str | None, problem: Problem) -> Sample:
         """A system's one answer to a task of the regression suite.
@@ -115,15 +127,15 @@ class Bench:
         Raises:
             EvaluationError, ModelError: If there is no answer or no verdict.
         """
-        if problem.task_id not in self.known(REGRESSION, system):
+        (task,) = humaneval_tasks([problem], self._judge, "chat")
+        return await self._answered(REGRESSION, system, task)
+
+    async def _answered(self, suite: str, system: str | None, task: Task) -> Sample:
+        if task.id not in self.known(suite, system):
             model = await self.model(system)
-            found = await answer_all(
-                humaneval_tasks([problem], self._judge, "chat"),
-                RemoteModel(model),
-                self.file(REGRESSION, system),
-            )
-            self._keep(REGRESSION, system, found[problem.task_id, 0], append=False)
-        return self.known(REGRESSION, system)[problem.task_id]
+            found = await answer_all([task], RemoteModel(model), self.file(suite, system))
+            self._keep(suite, system, found[task.id, 0], append=False)
+        return self.known(suite, system)[task.id]
 
     def _keep(self, suite: str, system: str | None, sample: Sample, *, append: bool) -> None:
         if append:
@@ -132,7 +144,8 @@ class Bench:
 
     def _manifest(self, suite: str, system: str | None) -> ResultManifest:
         about = self._about
-        own = suite == "repo"
+        own = suite == REPOSITORY
+        rules = text_digest(_LIBRARY_RULES) if suite == LIBRARY else regression_digest()
         return ResultManifest(
             suite=suite,
             model=about.model,
@@ -140,8 +153,8 @@ class Bench:
             adapter=system,
             prompt="fix" if own else "chat",
             prompt_sha256=prompts_digest() if own else prompting.digest("chat"),
-            data_sha256=text_digest(RULES) if own else regression_digest(),
+            data_sha256=text_digest(RULES) if own else rules,
             sampling=Sampling(max_tokens=2048 if own else _REGRESSION_TOKENS),
-            image_id=about.image_id if own else about.regression_image_id,
+            image_id=about.regression_image_id if suite == REGRESSION else about.image_id,
             versions=about.versions,
         )

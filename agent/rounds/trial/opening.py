@@ -20,6 +20,7 @@ from agent.mining.trees import CommitTrees, open_trees
 from agent.paths import Paths, make_private
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import Bench, BenchConditions
+from agent.rounds.trial.claimed import ClaimedTasks, library_tasks, repository_tasks
 from agent.rounds.trial.ledger import TrialLedger
 from agent.rounds.trial.program_judge import Judge, open_judge
 from agent.rounds.trial.run import TrialResources, expected_s, run_trial
@@ -27,18 +28,23 @@ from agent.rounds.trial.systems import TrialError, served_systems
 from agent.settings.schema import Settings
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
+from learning.evaluation.task import Task
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.claims import Claim, claim_of, learned_uses
 from learning.promotion.gate import MIN_CONFIRMING, MIN_HELD_OUT, Trial
-from learning.promotion.lineage import made_from, tainted
+from learning.promotion.lineage import lineage, made_from, tainted
 from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
 from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask, JudgeResult
 
+Uses = Callable[[AdapterManifest, Emit], Awaitable[Sequence[Task]]]
+"""Makes tasks from held-out uses of the APIs that an adapter learned, in other words and containers
+than those it was trained on; the oldest first. A task's id is that of its row."""
 _READ_BYTES_PER_S = 9e9
 """Speed at which two cores of a small machine read weights."""
 _MINUTE_S = 60
@@ -88,6 +94,8 @@ class Trials:
     store: ExperienceStore
     project: Callable[[], Awaitable[ProjectTests]]
     """Opens the repository's tests when they are first needed."""
+    uses: Uses | None = None
+    """Held-out uses of the APIs that an adapter learned; None where nothing makes such tasks."""
 
     @property
     def folder(self) -> Path:
@@ -206,26 +214,44 @@ class Trials:
             )
         incumbent = self.in_use
         async with self.bench(emit) as (bench, trees):
-            known = await self.find(trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch)
-            tasks = _may_judge(
-                known,
-                candidate=candidate.name,
-                incumbent=incumbent,
-                adapters=self.adapters,
-                store=self.store,
-            )
+            claim, speed = claim_of(candidate), _guessed_speed(await self.model())
+            if claim is Claim.LIBRARY:
+                uses = await self._held_out_uses(candidate, incumbent, emit)
+                tasks = library_tasks(bench, uses, tokens_per_s=speed)
+            else:
+                found = await self.find(
+                    trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch
+                )
+                judging = _may_judge(
+                    found,
+                    candidate=candidate.name,
+                    incumbent=incumbent,
+                    adapters=self.adapters,
+                    store=self.store,
+                )
+                tasks = repository_tasks(bench, found.tasks, eligible=judging, tokens_per_s=speed)
             means = TrialResources(
                 bench=bench,
                 ledger=TrialLedger(self.folder),
                 emit=emit,
                 budget_s=budget_s,
                 regression=regression_problems(),
-                tokens_per_s=_guessed_speed(await self.model()),
+                tokens_per_s=speed,
                 switch=switch or LearnerSwitch(),
             )
             return await _announced_trial(
-                candidate, incumbent=incumbent, tasks=tasks, everything=known, means=means
+                candidate, incumbent=incumbent, tasks=tasks, claim=claim, means=means
             )
+
+    async def _held_out_uses(
+        self, candidate: AdapterManifest, incumbent: str | None, emit: Emit
+    ) -> Sequence[Task]:
+        """Uses of the learned APIs that neither system was trained on, in a stable order."""
+        if self.uses is None:
+            return ()
+        systems = [candidate.name] if incumbent is None else [candidate.name, incumbent]
+        learned = learned_uses(each for name in systems for each in lineage(self.adapters, name))
+        return [task for task in await self.uses(candidate, emit) if task.id not in learned]
 
     def within(
         self, budget_s: float | None, switch: LearnerSwitch | None
@@ -275,21 +301,19 @@ async def _announced_trial(
     candidate: AdapterManifest,
     *,
     incumbent: str | None,
-    tasks: Sequence[RepositoryTask],
-    everything: TaskFile,
+    tasks: ClaimedTasks,
+    claim: Claim,
     means: TrialResources,
 ) -> Trial:
     """Emit the expected time of a trial on these tasks, then run it."""
-    plan = means.ledger.plan(candidate.name, incumbent, [task.id for task in tasks])
-    wanted = {*plan.held_out, *plan.confirming}
-    chosen = [task for task in everything.tasks.values() if task.id in wanted]
-    seconds = expected_s(plan, chosen, means)
+    plan = means.ledger.plan(candidate.name, incumbent, tasks.eligible)
+    seconds = expected_s(plan, tasks, means)
     enough = len(plan.held_out) >= MIN_HELD_OUT
     means.emit(
         Notice(
-            f"{len(plan.held_out)} held-out tasks and {len(plan.confirming)} fresh ones"
+            f"{claim.tasks}: {len(plan.held_out)} held out and {len(plan.confirming)} fresh ones"
             f" ({MIN_HELD_OUT} and {MIN_CONFIRMING} are needed)"
             + (f": at most about {max(1, round(seconds / _MINUTE_S))} min" if enough else "")
         )
     )
-    return await run_trial(plan, chosen, means)
+    return await run_trial(plan, tasks, means, claim)

@@ -1,6 +1,6 @@
 """Lets the candidate and the system in use answer the same tasks greedily, in three stages.
 
-The stages are the repository's held-out tasks, the regression suite and, for a winner, tasks that no
+The stages are held-out tasks of what the candidate claims, the regression suite and, for a winner, tasks that no
 decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
 once, so an interrupted trial can be resumed.
 """
@@ -16,15 +16,15 @@ from statistics import fmean
 from typing import TypeVar
 
 from agent.events import Progress, StageStarted
-from agent.fixing.context import estimate_tokens
-from agent.mining.tasks import RepositoryTask
 from agent.rounds.process import LearnerSwitch, resumed
 from agent.rounds.trial.bench import REGRESSION, Bench
+from agent.rounds.trial.claimed import ClaimedTasks
 from agent.rounds.trial.ledger import TrialLedger, TrialPlan
 from agent.streaming import Emit
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.samples import Sample
 from learning.evaluation.statistics import TaskScores, pair
+from learning.promotion.claims import Claim
 from learning.promotion.gate import (
     MAX_REGRESSION_LOSSES,
     MIN_CONFIRMING,
@@ -59,27 +59,22 @@ class TrialResources:
 
 
 async def run_trial(
-    plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources
+    plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources, claim: Claim = Claim.REPAIRS
 ) -> Trial:
     """The trial of `plan.adapter` for the gates; `tasks` holds the tasks that the plan names.
 
     Raises:
         SandboxError, ModelError, EvaluationError, WorkspaceError: If there is no answer.
     """
-    return await _TrialRun(plan, {task.id: task for task in tasks}, means).run()
+    return await _TrialRun(plan, tasks, means, claim).run()
 
 
-def expected_s(plan: TrialPlan, tasks: Sequence[RepositoryTask], means: TrialResources) -> float:
+def expected_s(plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources) -> float:
     """Estimate of the most seconds that the missing answers take."""
-    bench, wanted = means.bench, {*plan.held_out, *plan.confirming}
+    bench, wanted = means.bench, (*plan.held_out, *plan.confirming)
     seconds = 0.0
     for system in (plan.incumbent, plan.adapter):
-        known = bench.known("repo", system)
-        timed = [sample.generation_s + sample.sandbox_s for sample in known.values()]
-        for task in tasks:
-            if task.id in wanted and task.id not in known:
-                guess = estimate_tokens(task.broken) / means.tokens_per_s + 2 * task.duration_s
-                seconds += fmean(timed) if timed else guess
+        seconds += tasks.expected_s(bench, system, wanted)
         general = bench.known(REGRESSION, system)
         missing = sum(problem.task_id not in general for problem in means.regression)
         timed = [sample.generation_s for sample in general.values()]
@@ -93,9 +88,10 @@ class _TimeIsUpError(Exception):
 
 class _TrialRun:
     def __init__(
-        self, plan: TrialPlan, tasks: dict[str, RepositoryTask], means: TrialResources
+        self, plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources, claim: Claim
     ) -> None:
         self._plan = plan
+        self._claim = claim
         self._tasks = tasks
         self._means = means
         self._emit = means.emit
@@ -106,7 +102,7 @@ class _TrialRun:
         """Run the stages that can change the decision, within the time limit."""
         if missing := lacking(len(self._plan.held_out)):
             # Answers to fewer tasks would decide nothing.
-            return _undecided("tasks of this repository", missing)
+            return _undecided(self._claim.tasks, missing)
         trial = NO_TRIAL
         try:
             trial = await self._held_out()
@@ -124,26 +120,25 @@ class _TrialRun:
 
     async def _held_out(self) -> Trial:
         """The stage of held-out tasks, with the poison probes on its replies."""
-        scores = await self._repository("held-out tasks", self._plan.held_out)
+        scores = await self._claimed("held-out tasks", self._plan.held_out)
         replies = [
-            [self._means.bench.known("repo", system)[task].reply for task in scores.tasks]
+            [self._means.bench.known(self._tasks.suite, system)[id_].reply for id_ in scores.tasks]
             for system in (self._plan.incumbent, self._plan.adapter)
         ]
         return Trial(
-            held_out=scores, probes=poison_probes(*replies), fresh=len(self._plan.confirming)
+            held_out=scores,
+            tried_on=self._claim.tasks,
+            probes=poison_probes(*replies),
+            fresh=len(self._plan.confirming),
         )
 
     async def _confirming(self) -> TaskScores:
         self._means.ledger.look(self._plan)
-        return await self._repository("tasks never used before", self._plan.confirming)
+        return await self._claimed("tasks never used before", self._plan.confirming)
 
-    async def _repository(self, name: str, ids: Sequence[str]) -> TaskScores:
-        bench = self._means.bench
-
-        def ask(system: str | None, id_: str) -> Awaitable[Sample]:
-            return bench.try_task(system, self._tasks[id_])
-
-        return await self._stage(name, [id_ for id_ in ids if id_ in self._tasks], ask)
+    async def _claimed(self, name: str, ids: Sequence[str]) -> TaskScores:
+        there = [id_ for id_ in ids if id_ in self._tasks.known]
+        return await self._stage(name, there, self._tasks.ask)
 
     async def _regression(self) -> TaskScores:
         bench = self._means.bench

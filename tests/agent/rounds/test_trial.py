@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +16,16 @@ from agent.mining.tasks import RepositoryTask
 from agent.mining.trees import CommitTree, CommitTrees
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import Bench, BenchConditions
+from agent.rounds.trial.claimed import ClaimedTasks, library_tasks, repository_tasks
 from agent.rounds.trial.ledger import LedgerError, TrialLedger, TrialPlan
 from agent.rounds.trial.run import TrialResources, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.task import Generated, Judged, Task
+from learning.promotion.claims import Claim
 from learning.promotion.gate import GateDecision, decide
 from learning.promotion.regression import regression_problems
+from learning.records import Message
 from sandbox.box.status import Status
 from sandbox.warm.judge import CheckTask
 from tests.fakes.answering import Answer, AnsweringSystems
@@ -46,6 +51,28 @@ def _task(number: int) -> RepositoryTask:
         duration_s=0.1,
         real=module(number),
     )
+
+
+def _claimed(means: TrialResources, tasks: Sequence[RepositoryTask]) -> ClaimedTasks:
+    return repository_tasks(
+        means.bench, {task.id: task for task in tasks}, eligible=tasks, tokens_per_s=8.0
+    )
+
+
+def _use(number: int) -> Task:
+    """A held-out use of an API; who knows the call `total<number>` passes."""
+
+    async def judged(reply: Generated) -> Judged:
+        right = f"total{number}(" in reply.text
+        return Judged(
+            raw=reply.text,
+            clean=reply.text,
+            raw_verdict="pass" if right else "fail",
+            verdict="pass" if right else "fail",
+        )
+
+    asked = Message(role="user", content=f"The total of column {number}.")
+    return Task(id=f"use-{number}", prompt=Prompt(messages=(asked,)), judge=judged)
 
 
 def _general(number: int) -> Problem:
@@ -129,7 +156,8 @@ class _Place:
     async def decide(self, count: int = 60, *, adapter: str = NEW) -> GateDecision:
         tasks = [_task(number) for number in range(1, count + 1)]
         plan = self.ledger.plan(adapter, None, [task.id for task in tasks])
-        return decide(await run_trial(plan, tasks, self.means()))
+        means = self.means()
+        return decide(await run_trial(plan, _claimed(means, tasks), means))
 
 
 @pytest.fixture
@@ -143,7 +171,7 @@ def place(tmp_path: Path) -> _Place:
 async def test_a_better_adapter_is_promoted_on_fresh_tasks_too(place: _Place) -> None:
     place.systems.answers[None] = _knows(range(20))
     decision = await place.decide()
-    assert decision.kind == "promoted"
+    assert decision.kind == "promoted", decision.reason
     assert [(gate.name, gate.outcome) for gate in decision.gates][-3:] == [
         ("tasks of this repository", "passed"),
         ("general tasks", "passed"),
@@ -248,12 +276,46 @@ async def test_the_time_it_takes_is_said_and_shrinks(place: _Place) -> None:
     tasks = [_task(number) for number in range(1, 61)]
     plan = place.ledger.plan(NEW, None, [task.id for task in tasks])
     means = place.means()
-    before = expected_s(plan, tasks, means)
-    await run_trial(plan, tasks, means)
-    assert 0.0 < expected_s(plan, tasks, means) < before
+    claimed = _claimed(means, tasks)
+    before = expected_s(plan, claimed, means)
+    await run_trial(plan, claimed, means)
+    assert 0.0 < expected_s(plan, claimed, means) < before
     assert any(
         isinstance(e, Progress) and e.total == 30 and e.unit == "tasks" for e in place.events
     )
+
+
+async def test_knowledge_of_a_library_is_tried_on_its_held_out_uses(place: _Place) -> None:
+    def knows(last: int) -> Answer:
+        def answer(asked: str) -> str:
+            if "def guard" in asked:
+                return _knows(range(0))(asked)
+            number = int(asked.rpartition("column ")[2].split(".")[0])
+            return f"total{number}(x)" if number <= last else "summed(x)"
+
+        return answer
+
+    place.systems.answers = {None: knows(10), NEW: knows(60)}
+    means = place.means()
+    uses = library_tasks(means.bench, [_use(n) for n in range(1, 61)], tokens_per_s=8.0)
+    plan = place.ledger.plan(NEW, None, uses.eligible)
+    decision = decide(await run_trial(plan, uses, means, Claim.LIBRARY))
+    assert decision.kind == "promoted", decision.reason
+    assert "uses of learned APIs" in [gate.name for gate in decision.gates]
+    assert len(means.bench.known("library", NEW)) == 60
+    assert means.bench.known("repo", NEW) == {}
+    again = place.means()  # what was answered is not asked again
+    uses = library_tasks(again.bench, [_use(n) for n in range(1, 61)], tokens_per_s=8.0)
+    assert uses.expected_s(again.bench, NEW, plan.held_out) == 0.0
+
+
+async def test_a_claim_without_enough_held_out_uses_stays_in_shadow(place: _Place) -> None:
+    means = place.means()
+    uses = library_tasks(means.bench, [_use(n) for n in range(1, 20)], tokens_per_s=8.0)
+    plan = place.ledger.plan(NEW, None, uses.eligible)
+    decision = decide(await run_trial(plan, uses, means, Claim.LIBRARY))
+    assert decision.kind == "shadow"
+    assert "not enough held-out evidence (19 of 30)" in decision.reason
 
 
 def _ids(numbers: range) -> list[str]:
