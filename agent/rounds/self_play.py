@@ -52,7 +52,7 @@ class _Count:
     replies: int = 0
     tokens: int = 0
     fill_tokens: int = 0
-    """Of the search that goes on; `tokens` has them already."""
+    """Tokens of the search that goes on; `tokens` has them already."""
     test_runs: int = 0
     pairs: int = 0
     fixes: set[str] = field(default_factory=set)

@@ -44,8 +44,8 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """What came of one batch."""
+class _BatchOutcome:
+    """Tokens that one batch gave, and how many of them a draft had."""
 
     tokens: tuple[Token, ...]
     accepted: int
@@ -109,7 +109,7 @@ class LlamaDecoder:
                 draft = _next_draft(lookup, draft, step, limit=job.limit - made - 1)
             rows = self._read(place, [last, *draft])
 
-    def _keep(self, place: _Kept, last: int, draft: Sequence[int], step: _Step) -> None:
+    def _keep(self, place: _Kept, last: int, draft: Sequence[int], step: _BatchOutcome) -> None:
         """Forget what was read of a draft and not accepted, and a token that is to be read again."""
         if not draft:
             return
@@ -240,7 +240,7 @@ def _verify(
     draft: Sequence[int],
     sampling: Sampling,
     chance: random.Random,
-) -> _Step:
+) -> _BatchOutcome:
     """The model's own choice at each place, up to the first that is not the drafted one.
 
     A draft is read in one batch, whose rounding differs a little from that of single tokens: where the
@@ -250,15 +250,15 @@ def _verify(
     tokens: list[Token] = []
     for index, row in enumerate(rows):
         if draft and sampling.temperature <= 0 and not certain(row):
-            return _Step(tokens=tuple(tokens), accepted=len(tokens), alone=True)
+            return _BatchOutcome(tokens=tuple(tokens), accepted=len(tokens), alone=True)
         tokens.append(pick(row, sampling, chance))
         if index >= len(draft) or tokens[-1].id != draft[index]:
             break
-    return _Step(tokens=tuple(tokens), accepted=len(tokens) - 1, alone=False)
+    return _BatchOutcome(tokens=tuple(tokens), accepted=len(tokens) - 1, alone=False)
 
 
 def _next_draft(
-    lookup: PromptLookup, draft: Sequence[int], step: _Step, *, limit: int
+    lookup: PromptLookup, draft: Sequence[int], step: _BatchOutcome, *, limit: int
 ) -> tuple[int, ...]:
     for token in step.tokens:
         lookup.push(token.id)

@@ -35,7 +35,7 @@ class _Parameters(ctypes.Structure):
     _fields_ = (("data", ctypes.c_uint8 * _LONGEST_PARAMETERS),)
 
 
-class _Batch(ctypes.Structure):
+class _LlamaBatch(ctypes.Structure):
     _fields_ = (
         ("count", ctypes.c_int32),
         ("token", ctypes.POINTER(ctypes.c_int32)),
@@ -73,8 +73,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _I,
         (_P, ctypes.POINTER(_P), ctypes.c_size_t, ctypes.POINTER(ctypes.c_float)),
     ),
-    "llama_batch_init": (_Batch, (_I, _I, _I)),
-    "llama_decode": (_I, (_P, _Batch)),
+    "llama_batch_init": (_LlamaBatch, (_I, _I, _I)),
+    "llama_decode": (_I, (_P, _LlamaBatch)),
     "llama_get_logits_ith": (ctypes.POINTER(ctypes.c_float), (_P, _I)),
 }
 

@@ -139,7 +139,7 @@ class LlamaProcess:
         yield from cast("Generator[tuple[int, Token]]", run)
 
     def _run(self, request: object, cancelled: Callable[[], bool]) -> Generator[object]:
-        """What comes of a request, until it has ended or is cancelled."""
+        """Yield the answers to a request until it has ended or is cancelled."""
         self._send(request)
         ended = False
         try:
@@ -246,7 +246,7 @@ def _open(load: _Load) -> LlamaDecoder | LlamaBinding:
 
 
 class _Heard:
-    """What the parent has said about the branches of a run."""
+    """Hears what the parent says about the branches of a run."""
 
     def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection

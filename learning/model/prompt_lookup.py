@@ -15,14 +15,14 @@ _SHORTEST_DRAFT = 4
 _LENGTHS = (8, 4, 3)
 """Numbers of last tokens that must have stood before, the most certain first."""
 _COST = 0.1
-"""What verifying one drafted token costs, in tokens made one by one: 0.07 on two cores, 1.5B model."""
+"""Cost of verifying one drafted token, in tokens made one by one: 0.07 on two cores, 1.5B model."""
 _MOST_CREDIT = 8.0
 _REST = 16
 _LONGEST_REST = 512
 
 
 class PromptLookup:
-    """What is known of one reply: its tokens so far, and how well drafts have paid."""
+    """Remembers the tokens of one reply, and how well drafts have paid."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         """`ids` is what the model has read, its prompt and the reply so far."""
@@ -70,7 +70,7 @@ class PromptLookup:
             self._credit = 0.0
 
     def _find(self) -> int | None:
-        """Where the last tokens stood before, at the first place from where the copy was."""
+        """Find where the last tokens stood before, the place of the last copy first."""
         for length in _LENGTHS:
             places = self._places.get(tuple(self._ids[-length:]), ())
             if places:

@@ -99,6 +99,8 @@ def _row_by_row(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     lengths = cu_seq_lens_q.diff().tolist()
-    rows = zip(*(part.split(lengths, 2) for part in (query_bhtd, key_bhtd, value_bhtd)), strict=True)
+    rows = zip(
+        *(part.split(lengths, 2) for part in (query_bhtd, key_bhtd, value_bhtd)), strict=True
+    )
     parts = [sdpa_attention_forward(module, *row, None, **settings)[0] for row in rows]
     return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), None

@@ -66,7 +66,9 @@ class Beginnings:
         if id(trial) in self._elsewhere:
             return None
         if path not in self._sources:
-            self._sources[path] = self._patches.Source(path) if os.path.isfile(path) else None
+            self._sources[path] = (
+                self._patches.ChangedModule(path) if os.path.isfile(path) else None
+            )
         source = self._sources[path]
         changed = source.functions(base64.b64decode(trial["text"])) if source else None
         if not changed:

@@ -21,7 +21,7 @@ _FUNCTION = 0x1  # inspect.CO_OPTIMIZED, which class bodies and modules lack
 _FUTURES = 0x1FF0000  # the flags that `from __future__` sets, such as postponed annotations
 
 
-class Source:
+class ChangedModule:
     """One file as it is, parsed once, to be compared with many changed texts."""
 
     def __init__(self, path: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.search.inside.function_patch import Functions, Source
+from sandbox.search.inside.function_patch import ChangedModule, Functions
 
 TEXT = """\
 from __future__ import annotations
@@ -36,7 +36,7 @@ def last() -> int:
 def differing(tmp_path: Path, old: str, new: str) -> list[str] | None:
     file = tmp_path / "shop.py"
     file.write_text(TEXT)
-    found = Source(str(file)).functions(TEXT.replace(old, new).encode())
+    found = ChangedModule(str(file)).functions(TEXT.replace(old, new).encode())
     return None if found is None else [f"{name}:{line}" for name, line, _ in found]
 
 
@@ -83,7 +83,7 @@ def test_a_function_gets_other_code_unless_it_has_run(
     import patched_shop  # type: ignore[import-not-found]
 
     functions.gather()
-    source = Source(str(file))
+    source = ChangedModule(str(file))
 
     def changed(old: str, new: str) -> list[list[object]]:
         found = source.functions(file.read_text().replace(old, new).encode())
