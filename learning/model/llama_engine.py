@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from learning.model.chat import ChatFormat
+from learning.model.context_window import fitting_window
 from learning.model.engine import (
     Capabilities,
     EngineError,
@@ -23,8 +24,8 @@ from learning.model.llama_generation import Generation
 from learning.model.llama_process import LlamaProcess
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
+from learning.training.resources import available_bytes
 
-DEFAULT_CONTEXT = 8192
 _PROBE_TOKENS = 4
 
 
@@ -46,7 +47,7 @@ class LlamaEngine:
             EngineError: If the file cannot be loaded.
         """
         self._gguf, self._hf = gguf, hf
-        self._context_length = min(model_context, context_length or DEFAULT_CONTEXT)
+        self._context_length = min(model_context, context_length or _window(hf, model_context))
         self._threads = threads or _usable_cores()
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
@@ -246,6 +247,12 @@ class LlamaEngine:
 
 def _shifted(ended: Callable[[int], bool], start: int, index: int) -> bool:
     return ended(start + index)
+
+
+def _window(hf: Path, model_context: int) -> int:
+    return fitting_window(
+        hf / "config.json", model_context=model_context, available_bytes=available_bytes()
+    )
 
 
 def _usable_cores() -> int:
