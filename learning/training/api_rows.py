@@ -40,7 +40,7 @@ class ApiTokens:
 
 
 def api_tokens(example: Example, chat: Tokenizer) -> ApiTokens:
-    """Where the API of a row stands among the tokens of its completion.
+    """Find the place of a row's API among the tokens of its completion.
 
     A token that reaches into the name is part of it. The place of the contrast is the first token, not
     the first character, in which the two completions differ: up to it their token ids are the same.

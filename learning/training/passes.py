@@ -159,7 +159,7 @@ def _losses(base: CausalModel, hidden_td: Tensor, rows: Sequence[Pass]) -> Itera
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How far the two halves of a batch's gradient point the same way."""
+    """Agreement of the two halves of a batch's gradient, as a cosine."""
 
     cosine: float | None
     """None with fewer than two examples or a half that is zero."""
