@@ -48,6 +48,8 @@ from lab.drift.arms import (
 from lab.drift.memory import FactAsker, RememberedReplies, hint_finder, keep
 from lab.drift.sets import (
     DRIFT_LIMITS,
+    PARTS,
+    Part,
     drift_image,
     load_tasks,
     outdated_errors,
@@ -99,6 +101,13 @@ _SET = "drift"
     show_default=True,
     help=f"{', '.join(shipped_sets())}, or a folder with tasks/*.toml and requirements.txt.",
 )
+@click.option(
+    "--part",
+    type=click.Choice(PARTS),
+    default="all",
+    show_default=True,
+    help="Only the tasks that the set began with, or only those with plain logic.",
+)
 @click.option("--ids", default="*", metavar="GLOB", help="Only tasks whose id is like this. [*]")
 @click.option(
     "--first-replies",
@@ -120,6 +129,7 @@ def drift(
     seed: int,
     limit: int | None,
     folder: Path,
+    part: Part,
     ids: str,
     first_replies: Path | None,
     only_verify: bool,
@@ -127,13 +137,15 @@ def drift(
 ) -> int:
     if record and split != "experience":
         raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
-    where, every = choice.where, load_tasks(folder)
+    where, every = choice.where, load_tasks(folder, part)
     chosen = [task for task in every if split in ("all", task.split)]
     tasks = [task for task in chosen if fnmatch.fnmatchcase(task.id, ids)][:limit]
     cache = where.paths.sandbox / "wheels"
     image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     if only_verify:
-        return verify_set(where, image, tasks, folder, whole=len(tasks) == len(every))
+        return verify_set(
+            where, image, tasks, folder, whole=part == "all" and len(tasks) == len(every)
+        )
     run = DriftRun(
         choice=choice,
         arm=arm,

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal, get_args
 
 from agent.rounds.trial.program_judge import EvaluationError
 from agent.settings.schema import SandboxSettings
@@ -25,6 +25,13 @@ from sandbox.images.image import Image
 from sandbox.images.layers import ensure_project_image
 from sandbox.project.detection import Project
 
+Part = Literal["all", "first", "plain"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""Parts of a set: the tasks that it began with, and those of `tasks/*-plain.toml`, with plain logic.
+
+Results of one part stay comparable when another part grows.
+"""
+_PLAIN = "-plain"
 MOST_PER_CHANGE = 5
 DRIFT_LIMITS = Limits(timeout_s=600.0, memory_mib=2048, cpus=2.0, pids=256, work_mib=64)
 _KEYS = ("id", "change", "split", "head", "ask", "check", "reference")
@@ -71,13 +78,17 @@ def tasks_digest(tasks: Iterable[DriftTask]) -> str:
     return hashlib.sha256(repr(tuple(tasks)).encode()).hexdigest()
 
 
-def load_tasks(folder: Path) -> tuple[DriftTask, ...]:
+def load_tasks(folder: Path, part: Part = "all") -> tuple[DriftTask, ...]:
     """Read every task of the `*.toml` files below a folder's `tasks`, by file and order.
 
     Raises:
         DataError: If a file or task is not what it should be; the message names it.
     """
-    files = sorted((folder / "tasks").glob("*.toml"))
+    files = [
+        file
+        for file in sorted((folder / "tasks").glob("*.toml"))
+        if part == "all" or (part == "plain") is file.stem.endswith(_PLAIN)
+    ]
     if not files:
         raise DataError(f"{folder} has no drift tasks (tasks/*.toml).")
     tasks = tuple(task for file in files for task in _read(file))

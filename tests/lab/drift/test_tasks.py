@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from lab.drift.sets import MOST_PER_CHANGE, load_tasks, outdated_errors, told_notes
+from lab.drift.sets import (
+    MOST_PER_CHANGE,
+    load_tasks,
+    outdated_errors,
+    tasks_digest,
+    told_notes,
+)
 from lab.drift.tasks import drift_prompt, is_stale_error
 from learning.evaluation.rows import DataError
 
@@ -41,6 +48,13 @@ def test_there_are_enough_tasks_over_enough_changes() -> None:
     assert len(changes) >= 30
     assert max(changes.values()) <= MOST_PER_CHANGE
     assert halves["held-out"] >= 140 + halves["experience"]
+
+
+def test_results_of_the_first_part_stay_comparable_when_the_set_grows() -> None:
+    rows = Path(__file__).parents[3] / "docs" / "runs" / "drift-held-out-base" / "manifest.json"
+    first = load_tasks(FOLDERS[0], "first")
+    assert tasks_digest(first) == json.loads(rows.read_text())["data_sha256"]
+    assert {*first, *load_tasks(FOLDERS[0], "plain")} == set(TASKS)
 
 
 def test_the_libraries_are_those_that_people_use_in_applications_and_tools() -> None:
