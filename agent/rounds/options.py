@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.settings.schema import LearnSettings
 from learning.records import Origin
-from learning.training.job import ExampleKind
+from learning.training.job import ExampleKind, Layers
 from learning.training.selection import ALL_KINDS
 
 __all__ = ["ALL_KINDS", "ExampleKind", "LearnOptions", "Origin", "round_options"]
@@ -22,6 +22,11 @@ class LearnOptions:
     max_tokens: int = 512
     learning_rate: float = 1e-4
     rank: int = 16
+    layers: Layers = "all"
+    """Layers that get LoRA matrices."""
+    api_rule: str = "span"
+    """Rule for rows about APIs, by its name in `learning.training.rules.SPAN_ARMS`. A round with such
+    rows has batches of eight and sees each row once, or twice while unseen ones gain."""
     seed: int = 0
     budget_s: float | None = None
     keep_adapters: int = 10
@@ -56,6 +61,8 @@ def round_options(
         max_tokens=settings.max_tokens,
         learning_rate=settings.lr,
         rank=settings.rank,
+        layers=settings.layers,
+        api_rule=settings.api_rule,
         seed=settings.seed,
         budget_s=budget_s,
         keep_adapters=settings.keep_adapters,

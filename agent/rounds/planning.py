@@ -20,8 +20,9 @@ from learning.promotion.gate import Trial
 from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
 from learning.records import Experience
-from learning.training.job import TrainingJob
+from learning.training.job import API_KINDS, TrainingJob
 from learning.training.prepare import Usable, prepare_all
+from learning.training.schedule import about_apis
 from learning.training.selection import Selection, select
 
 NOTHING_USABLE = "nothing to learn: no stored example could be used token by token"
@@ -162,9 +163,12 @@ def _job(
         learning_rate=options.learning_rate,
         rank=options.rank,
         alpha=2 * options.rank,
+        layers=options.layers,
         max_tokens=options.max_tokens,
         budget_s=options.budget_s,
     )
     usable = prepare_all(selection.examples, ChatFormat.load(this.hf_folder), job)
+    if any(example.kind in API_KINDS for example in usable.prepared):
+        return about_apis(job, usable.prepared, arm=options.api_rule), usable
     batch, steps = batches(len(usable.prepared), options.steps)
     return dataclasses.replace(job, batch=batch, steps=steps), usable

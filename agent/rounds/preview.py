@@ -29,6 +29,9 @@ _KIND_NAMES = {
     ExampleKind.HINDSIGHT: "fixes of failed attempts",
     ExampleKind.EVIDENCE: "failures with what the tools said",
     ExampleKind.FIRST_TRY: "fixes that worked at once",
+    ExampleKind.API_PAIR: "verified uses of APIs that changed",
+    ExampleKind.API_ANCHOR: "calls of the same libraries that did not change, to stay as they are",
+    ExampleKind.OWN_PASS: "other verified passes, to stay as they are",
 }
 
 

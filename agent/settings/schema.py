@@ -150,6 +150,12 @@ class LearnSettings:
     steps: int = _setting(8, project=ProjectMay.LOWER, low=1)
     lr: float = _setting(1e-4, project=ProjectMay.SET, low=1e-8, high=1.0)
     rank: int = _setting(16, project=ProjectMay.LOWER, low=1, high=512)
+    layers: Literal["all", "upper"] = _setting("all", project=ProjectMay.SET)
+    """Layers that learn: all, or the upper half, which takes less time and memory and learns less."""
+    api_rule: Literal[
+        "span", "span-no-contrast", "span-no-likelihood", "span-no-anchor", "span-plain"
+    ] = _setting("span", project=ProjectMay.SET)
+    """The rule for uses of libraries' APIs; all but the first leave a part of it out, for comparison."""
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
     trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """True if a new adapter is tried on held-out tasks; untried it stays in shadow."""

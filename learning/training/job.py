@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learning.contexts.use import ApiUse, first_difference, use_from
 from learning.errors import LearningError
@@ -28,6 +28,10 @@ from learning.training.rules import LearningRule, rule_from, rule_record
 _EXAMPLES = "examples.jsonl"
 _UNSEEN = "unseen.jsonl"
 _CHARACTERS_A_TOKEN = 3
+
+
+Layers = Literal["all", "upper"]
+"""Layers that get LoRA matrices: all, or the upper half."""
 
 
 class TrainingError(LearningError):
@@ -143,6 +147,7 @@ class TrainingJob:
     learning_rate: float = 1e-4
     rank: int = 16
     alpha: int = 32
+    layers: Layers = "all"
     max_tokens: int = 512
     """Longest example, prompt and action together, in the student's window."""
     note_tokens: int = 256

@@ -44,7 +44,10 @@ def _with_lora(base: PreTrainedModel, job: TrainingJob) -> PeftModel:
 
     if job.parent_folder is not None:
         return PeftModel.from_pretrained(base, job.parent_folder, is_trainable=True)
-    student = get_peft_model(base, lora_config(job))
+    config = lora_config(job)
+    if job.layers == "upper":
+        config = _of_upper_half(config, base)
+    student = get_peft_model(base, config)
     assert isinstance(student, PeftModel)  # noqa: S101 - the mixed kind was not asked for
     return student
 
@@ -60,6 +63,20 @@ def lora_config(job: TrainingJob) -> LoraConfig:
         lora_dropout=0.0,
         target_modules="all-linear",
     )
+
+
+def _of_upper_half(config: LoraConfig, base: PreTrainedModel) -> LoraConfig:
+    """The same for the upper half of the layers alone; peft takes numbers only beside names."""
+    head: object = base.get_output_embeddings()  # type: ignore[no-untyped-call]
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in base.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    count = base.config.num_hidden_layers
+    config.target_modules = sorted(linear)
+    config.layers_to_transform = list(range(count // 2, count))
+    return config
 
 
 def save_adapter(model: PeftModel, folder: Path, *, model_name: str) -> None:

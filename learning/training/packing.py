@@ -99,8 +99,9 @@ def _row_by_row(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     lengths = cu_seq_lens_q.diff().tolist()
-    rows = zip(
-        *(part.split(lengths, 2) for part in (query_bhtd, key_bhtd, value_bhtd)), strict=True
-    )
-    parts = [sdpa_attention_forward(module, *row, None, **settings)[0] for row in rows]
+    rows = (torch.split(part, lengths, dim=2) for part in (query_bhtd, key_bhtd, value_bhtd))
+    parts = [
+        sdpa_attention_forward(module, query, key, value, None, **settings)[0]
+        for query, key, value in zip(*rows, strict=True)
+    ]
     return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)), None

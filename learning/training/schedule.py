@@ -6,8 +6,11 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from learning.training.job import TrainingJob
+from learning.training.prepare import Prepared
+from learning.training.rules import SPAN_ARMS
 
 _WARM_UP_STEPS = 2
 _LEAST_FOR_HELD_OUT = 10
@@ -15,6 +18,23 @@ _LEAST_FOR_HELD_OUT = 10
 _MOST_HELD_OUT = 32
 _RISES = 2
 """Rises in a row of the held-out loss that end the round."""
+
+
+_BATCH = 8
+"""Rows about APIs in a step."""
+
+
+def about_apis(job: TrainingJob, examples: Sequence[Prepared], *, arm: str) -> TrainingJob:
+    """The job with the rule of this name, and the batches and steps that it needs; see `SPAN_ARMS`.
+
+    All steps of the epochs that the rule allows are planned; the round may end after the first.
+    """
+    rule = SPAN_ARMS[arm]
+    planned = replace(job, rule=rule, batch=_BATCH)
+    about = [index for index, example in enumerate(examples) if example.api is not None]
+    _, spared = split(about or range(len(examples)), planned)
+    steps = math.ceil((len(examples) - len(spared)) / _BATCH)
+    return replace(planned, steps=rule.epochs * steps)
 
 
 def schedule_steps(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from learning.training.fused import fused
+from learning.training.halves import reader_of
 from learning.training.job import API_KINDS, TrainingJob
 from learning.training.loss import anchor_pass, passes_of, rows_of
 from learning.training.packing import packed_attention, packs
@@ -107,11 +108,12 @@ def train(
     )
 
     # The teacher is the snapshot that the round starts from, so targets come before any step, once.
-    passes = _passes(model, base, examples, job, folder, on_target)
+    reader = reader_of(base, weights, folder / "lower")
+    passes = _passes(model, reader, examples, job, folder, on_target)
     kept = _anchors(model, base, anchors if job.rule.loss.base_anchor else (), job, folder)
     learned, spared = _split(examples, passes, job)
     this = _Round(
-        base=base,
+        base=reader,
         job=job,
         passes=passes.rows,
         spared=[row for index in spared for row in passes.rows[index]],
@@ -265,16 +267,17 @@ class _Passes:
 
 def _passes(  # noqa: PLR0917 - one private step of `train`, with what it was given
     model: PeftModel,
-    base: CausalModel,
+    reader: CausalModel,
     examples: Sequence[Prepared],
     job: TrainingJob,
     folder: Path,
     on_target: Callable[[int, int], None],
 ) -> _Passes:
     """The passes of every example, after the targets that they need were read."""
+    base = cast("CausalModel", model.get_base_model())  # shares prefixes, which a half cannot
     reads = _targets(base, examples, job, folder, on_target)
     kept = base_all(
-        *(model, base, examples if job.rule.span.anchor else (), folder),
+        *(model, reader, examples if job.rule.span.anchor else (), folder),
         pack_tokens=job.pack_tokens,
     )
     rows = [

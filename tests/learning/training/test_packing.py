@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor  # noqa: TID253
 
 from learning.model.catalog import InstalledModel
 from learning.training.fused import fused
+from learning.training.halves import reader_of
 from learning.training.job import ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
@@ -127,6 +129,31 @@ def test_half_precision_stays_close(job: TrainingJob, monkeypatch: pytest.Monkey
         assert gradient.dtype == torch.float32
         cosine = torch.cosine_similarity(gradient.flatten(), exactly[name].flatten(), dim=0)
         assert cosine > 0.99, name
+
+
+def test_a_kept_lower_half_changes_nothing(job: TrainingJob, tmp_path: Path) -> None:
+    model = _moved(replace(job, layers="upper"))
+    base, rows = _base(model), _passes()
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert all(".layers.1." in name for name in trained)
+    reader = reader_of(base, trained, tmp_path / "lower")
+    assert reader is not base
+    with fused(model), packed_attention(base):  # type: ignore[arg-type]
+        lost = backward(base, rows)
+        whole = _gradients(model)
+        for _ in range(2):  # computed, then from the disk
+            assert backward(reader, rows) == pytest.approx(lost, rel=1e-5)
+            halved = _gradients(model)
+            assert whole.keys() == halved.keys()
+            assert all(torch.allclose(whole[n], halved[n], atol=1e-6) for n in whole)
+    assert len(list((tmp_path / "lower").iterdir())) == len(rows)
+    assert len(base.get_decoder().layers) == 2  # type: ignore[attr-defined]
+
+
+def test_a_model_whose_lowest_layer_learns_is_read_whole(job: TrainingJob, tmp_path: Path) -> None:
+    model = _moved(job)
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert reader_of(_base(model), trained, tmp_path) is _base(model)
 
 
 def test_packs_hold_every_row_once_and_no_more_than_their_limit() -> None:

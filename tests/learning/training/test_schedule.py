@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import pytest
 
+from agent.settings.schema import LearnSettings
 from learning.model.catalog import ModelIdentity
-from learning.training.job import TrainingJob
-from learning.training.rules import SPAN, LearningRule
-from learning.training.schedule import is_measured, learning_rate, should_stop, split
+from learning.training.api_rows import ApiTokens
+from learning.training.job import ExampleKind, TrainingJob
+from learning.training.prepare import Prepared
+from learning.training.rules import SPAN, SPAN_ARMS, LearningRule
+from learning.training.schedule import (
+    about_apis,
+    epoch_steps,
+    is_measured,
+    learning_rate,
+    should_stop,
+    split,
+)
 
 _JOB = TrainingJob(
     id="j",
@@ -33,6 +44,22 @@ def test_the_rate_rises_for_a_twentieth_of_an_epoch_and_falls_along_a_cosine() -
     assert rates[99] < 0.001
     assert all(a > b for a, b in itertools.pairwise(rates[5:100]))
     assert rates[100:] == rates[:100]
+
+
+def test_a_round_about_apis_sees_each_row_once_an_epoch_in_batches_of_eight() -> None:
+    pair = Prepared(
+        kind=ExampleKind.API_PAIR, ids=(1, 2, 3), positions=(2,), api=ApiTokens(names=(2,))
+    )
+    kept = Prepared(kind=ExampleKind.OWN_PASS, ids=(1, 2, 3), positions=(2,))
+    job = about_apis(_JOB, [pair] * 40 + [kept] * 40, arm="span")
+    assert (job.rule, job.batch) == (SPAN, 8)
+    assert job.steps == 2 * 10  # 76 rows: a tenth of the pairs is only measured
+    assert epoch_steps(job) == 10
+
+
+def test_the_settings_name_every_arm() -> None:
+    kind = get_type_hints(LearnSettings)["api_rule"]
+    assert set(get_args(kind)) == set(SPAN_ARMS)
 
 
 def test_the_rate_is_constant_by_default() -> None:

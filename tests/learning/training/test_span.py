@@ -265,6 +265,15 @@ def test_each_arm_leaves_out_what_its_name_says(
     assert moved["span-no-likelihood"]["new"] < moved["span"]["new"]
 
 
+def test_the_upper_half_alone_learns_as_well(
+    random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
+) -> None:
+    examples = _examples(chat)
+    _, moved = _learned(_job(random_model, layers="upper"), examples, tmp_path)
+    assert moved["new"] > 1
+    assert len(list((tmp_path / "lower").iterdir())) == len(examples)
+
+
 @pytest.mark.parametrize("rule", SPAN_ARMS.values(), ids=SPAN_ARMS)
 def test_an_arm_survives_its_record(rule: LearningRule) -> None:
     assert rule_from(rule_record(rule)) == rule
