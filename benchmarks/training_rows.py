@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -46,13 +47,13 @@ def rows(job: TrainingJob) -> list[Prepared]:
 def packed(job: TrainingJob) -> Callable[[], object]:
     """The trainer as it is."""
     from learning.training.lora import load_student
-    from learning.training.resources import available_bytes, checkpoint_every
+    from learning.training.resources import available_bytes, checkpoint_every, pack_tokens
     from learning.training.trainer import train
 
+    folder, free = Path(job.model_folder), available_bytes()
+    job = replace(job, pack_tokens=pack_tokens(folder, available_bytes=free))
+    every = checkpoint_every(folder, tokens=job.pack_tokens, available_bytes=free)
     examples, student = rows(job), load_student(job)
-    every = checkpoint_every(
-        Path(job.model_folder), tokens=job.pack_tokens, available_bytes=available_bytes()
-    )
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:

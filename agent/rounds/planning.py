@@ -22,6 +22,7 @@ from learning.promotion.manifest import adapter_prefix
 from learning.records import Experience
 from learning.training.job import API_KINDS, TrainingJob
 from learning.training.prepare import Usable, prepare_all
+from learning.training.resources import available_bytes, pack_tokens
 from learning.training.schedule import about_apis
 from learning.training.selection import Selection, select
 
@@ -164,6 +165,7 @@ def _job(
         rank=options.rank,
         alpha=2 * options.rank,
         layers=options.layers,
+        pack_tokens=pack_tokens(this.hf_folder, available_bytes=available_bytes()),
         max_tokens=options.max_tokens,
         budget_s=options.budget_s,
     )
