@@ -17,8 +17,9 @@ from typing import Any
 from lab.prompt_files import words
 from learning.evaluation.rows import read_json_lines
 from learning.records import Message
+from learning.training.chat_format import Format
 from learning.training.job import ExampleKind, TrainingJob
-from learning.training.prepare import Format, Prepared, Usable
+from learning.training.prepare import Prepared, Usable
 from learning.training.worker import main, run
 
 FEEDBACK_WORKER = "lab.article.feedback"

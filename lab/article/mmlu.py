@@ -32,7 +32,7 @@ from lab.mmlu import (
 )
 from lab.train import ArmAdapter
 from learning.evaluation.run import OnRow, silent
-from learning.training.prepare import Format
+from learning.training.chat_format import Format
 
 ANSWER, CLAIMED, OTHER = "p(correct)", "p(claimed)", f"p(correct), {OTHERS}"
 SHARES = {

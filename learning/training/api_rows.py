@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from learning.training.chat_format import Format
 from learning.training.job import Example
 from learning.training.spans import spell
-
-
-class Tokenizer(Protocol):
-    """Converts between text and token ids."""
-
-    def encode_text(self, text: str) -> list[int]: ...
-
-    def decode(self, ids: Sequence[int]) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +31,7 @@ class ApiTokens:
         )
 
 
-def api_tokens(example: Example, chat: Tokenizer) -> ApiTokens:
+def api_tokens(example: Example, chat: Format) -> ApiTokens:
     """Find the place of a row's API among the tokens of its completion.
 
     A token that reaches into the name is part of it. The place of the contrast is the first token, not

@@ -10,10 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from learning.records import Evidence, Experience, Message
 from learning.training.api_rows import ApiTokens, api_tokens
+from learning.training.chat_format import Format
 from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.rules import PLAIN_SDPO, LearningRule
 from learning.training.spans import changed_lines, spell
@@ -30,16 +30,6 @@ _KNOWS_TOO_MUCH = re.compile(
 )
 _STAND_IN = "x"
 """Any reply, to see which tokens the template puts between a reply and the next message."""
-
-
-class Format(Protocol):
-    """Converts between conversations and token ids, as `learning.model.chat.ChatFormat` does."""
-
-    def encode(self, messages: Sequence[Message]) -> list[int]: ...
-
-    def encode_text(self, text: str) -> list[int]: ...
-
-    def decode(self, ids: Sequence[int]) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

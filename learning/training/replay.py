@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learning.records import Message
-from learning.training.prepare import Format
+from learning.training.chat_format import Format
 
 _TEXTS = Path(__file__).with_name("replay.md")
 _SEPARATOR = "\n---\n"

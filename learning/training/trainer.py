@@ -11,12 +11,13 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
+from learning.training.checkpoint import RoundReport, StepReport, resume, save_checkpoint
 from learning.training.fused import fused
 from learning.training.halves import reader_of
 from learning.training.job import API_KINDS, TrainingJob
@@ -38,48 +39,12 @@ from learning.training.teacher import (
     base_all,
     describe,
     read_all,
-    save,
 )
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from torch import Tensor
 
-CHECKPOINT = "checkpoint.pt"
 _CLIP_NORM = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepReport:
-    """Figures of one optimiser step."""
-
-    step: int
-    loss: float
-    grad_norm: float
-    seconds: float
-    tokens: int
-    """Tokens read by the student in this step."""
-    batches: int
-    """Batches of the schedule used so far, this step's included."""
-    examples: int
-    cosine: float | None
-    """Cosine between the two halves of the batch; None with one example."""
-    noise_scale: float | None
-    """Batch size at which the gradient's noise equals its signal; None if unknown."""
-    held_out: float | None
-    """Loss on the examples that are only measured; None if not measured at this step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundReport:
-    """All steps of a round, including those before an interruption."""
-
-    steps: tuple[StepReport, ...]
-    stopped_by_budget: bool = False
-    stopped_early: bool = False
-    """True if the loss on the examples that are only measured had risen twice in a row."""
-    reading: Mapping[str, float] = field(default_factory=dict)
-    """Figures of the targets, see `learning.training.teacher.describe`."""
 
 
 def train(
@@ -124,7 +89,7 @@ def train(
         weights=weights,
         optimizer=optimizer,
     )
-    done = _resume(folder, weights, optimizer)
+    done = resume(folder, weights, optimizer)
     _recompute(base, checkpoint_every)
     with fused(model), packed_attention(base):
         ended = _steps(this, folder, done, on_step=on_step, clock=clock)
@@ -173,11 +138,11 @@ def _steps(
         ended = dataclasses.replace(ended, steps=tuple(done))
         since_s += step.seconds
         if since_s >= this.job.save_every_s or step.batches == len(this.schedule):
-            _save_checkpoint(folder, this.weights, this.optimizer, done)
+            save_checkpoint(folder, this.weights, this.optimizer, done)
             since_s = 0.0
         on_step(step)
     if since_s:
-        _save_checkpoint(folder, this.weights, this.optimizer, done)
+        save_checkpoint(folder, this.weights, this.optimizer, done)
     return ended
 
 
@@ -374,30 +339,3 @@ def _over_budget(done: Sequence[StepReport], budget_s: float | None) -> bool:
         return False
     spent = math.fsum(report.seconds for report in done)
     return spent + max(report.seconds for report in done) > budget_s
-
-
-def _save_checkpoint(
-    folder: Path,
-    weights: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    done: Sequence[StepReport],
-) -> None:
-    state: dict[str, Any] = {
-        "weights": {name: weight.detach() for name, weight in weights.items()},
-        "optimizer": optimizer.state_dict(),
-        "steps": [dataclasses.asdict(step) for step in done],
-    }
-    save(folder / CHECKPOINT, state)
-
-
-def _resume(
-    folder: Path, weights: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
-) -> list[StepReport]:
-    if not (folder / CHECKPOINT).exists():
-        return []
-    state = torch.load(folder / CHECKPOINT, weights_only=True)
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(state["weights"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    return [StepReport(**step) for step in state["steps"]]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from learning.model.engine import LocalModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
+from learning.training.chat_format import Format
 from learning.training.job import (
     JobResult,
     TrainingError,
@@ -32,7 +33,7 @@ from learning.training.job import (
     read_unseen,
     write_result,
 )
-from learning.training.prepare import Format, Prepared, Usable, prepare, prepare_all
+from learning.training.prepare import Prepared, Usable, prepare, prepare_all
 from learning.training.progress import Heartbeat, ProgressLine
 from learning.training.replay import Anchored, replay
 from learning.training.resources import (
@@ -48,8 +49,8 @@ from learning.training.resources import (
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from learning.training.checkpoint import RoundReport, StepReport
     from learning.training.passes import CausalModel
-    from learning.training.trainer import RoundReport, StepReport
 
 _PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (

@@ -14,6 +14,7 @@ import torch  # noqa: TID253 - tensors are compared here
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Verdict
+from learning.training.checkpoint import RoundReport
 from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
@@ -22,7 +23,7 @@ from learning.training.prepare import Echo, Prepared, prepare
 from learning.training.replay import replay
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule, rule_from
 from learning.training.teacher import read_all
-from learning.training.trainer import RoundReport, train
+from learning.training.trainer import train
 from tests.fakes.experiences import make_evidence
 from tests.fakes.tiny_llama import spoken
 

@@ -17,6 +17,7 @@ from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Message
 from learning.training.api_rows import ApiTokens
+from learning.training.checkpoint import RoundReport
 from learning.training.job import Example, ExampleKind, TrainingJob, api_example
 from learning.training.lora import load_student
 from learning.training.loss import rows_of
@@ -25,7 +26,7 @@ from learning.training.passes import CausalModel, measure
 from learning.training.prepare import Prepared, Skipped, prepare
 from learning.training.rules import SPAN, SPAN_ARMS, LearningRule, SpanRule, rule_from, rule_record
 from learning.training.teacher import base_all
-from learning.training.trainer import RoundReport, train
+from learning.training.trainer import train
 
 _CHOSEN = "np.trapezoid(y)"
 _STALE = "np.trapz(y)"

@@ -13,12 +13,13 @@ from torch import Tensor  # noqa: TID253
 
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
+from learning.training.checkpoint import RoundReport, StepReport
 from learning.training.job import ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.prepare import Prepared
 from learning.training.rules import PLAIN_SDPO
 from learning.training.schedule import schedule_steps
-from learning.training.trainer import RoundReport, StepReport, train
+from learning.training.trainer import train
 
 _PROMPT = tuple(range(40, 60))
 
