@@ -41,6 +41,11 @@ class Paths:
         return self.home / "sandbox"
 
     @property
+    def contexts(self) -> Path:
+        """Verified contexts of installed releases, one file each; they stay on this computer."""
+        return self.home / "contexts"
+
+    @property
     def trust_file(self) -> Path:
         """The user's answers on trust in repositories' configuration."""
         return self.home / "trusted.json"

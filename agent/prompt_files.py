@@ -15,6 +15,8 @@ Name = Literal[
     "function_system",
     "function_user",
     "infill",
+    "library_function",
+    "library_notes",
     "system_search_replace",
 ]
 

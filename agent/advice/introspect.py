@@ -63,7 +63,7 @@ def main() -> None:
 def _attribute(question: Answer) -> Answer | None:
     """An attribute that a module, or something in one, does not have."""
     dotted, name = str(question["object"]), str(question["name"])
-    holder = _resolved(dotted)
+    holder = resolved(dotted)
     if holder is None or hasattr(holder, name):
         return None
     near = _described(holder, _nearest(name, dir(holder)))
@@ -75,7 +75,7 @@ def _attribute(question: Answer) -> Answer | None:
 def _class_attribute(question: Answer) -> Answer | None:
     """An attribute that the instances of a class do not have; the class is known by its name."""
     name = str(question["name"])
-    for dotted, holder in _classes(str(question["class"]), question["modules"]):
+    for dotted, holder in classes(str(question["class"]), question["modules"]):
         if not hasattr(holder, name):
             near = _described(holder, _nearest(name, dir(holder)))
             answer = _answer("attribute", dotted, dotted, name, near)
@@ -86,7 +86,7 @@ def _class_attribute(question: Answer) -> Answer | None:
 def _call(question: Answer) -> Answer | None:
     """The real signature of something that was called wrongly."""
     function = str(question["function"]).removesuffix(".__init__")
-    for dotted, target in _callables(function, question):
+    for dotted, target in callables(function, question):
         described = _description(dotted.rpartition(".")[2], target)
         if not described["signature"]:
             continue
@@ -106,7 +106,7 @@ def _module(question: Answer) -> Answer | None:
     """A module that cannot be found: what is installed with a name like it."""
     dotted = str(question["name"])
     parent, _, name = dotted.rpartition(".")
-    holder = _resolved(parent) if parent else None
+    holder = resolved(parent) if parent else None
     if parent and holder is None:
         return _module({"name": parent})
     if holder is not None:
@@ -130,7 +130,7 @@ def _name(question: Answer) -> Answer | None:
         statement = f"import {usual} as {name}" if usual != name else f"import {name}"
         found.append({"name": statement, "signature": "", "doc": ""})
     for dotted in [*question["modules"], *_USUAL_MODULES]:
-        module = None if found else _resolved(str(dotted))
+        module = None if found else resolved(str(dotted))
         if module is not None and name in vars(module) and not name.startswith("_"):
             described = _description(name, getattr(module, name))
             found.append({**described, "name": f"from {dotted} import {name}"})
@@ -151,7 +151,7 @@ def _answer(kind: str, where: str, subject: str, missing: str, near: list[Answer
     return {
         "kind": kind,
         "library": "Python" if _is_python(top) else top,
-        "version": _version(top),
+        "version": version(top),
         "subject": subject,
         "missing": missing,
         "near": near[:_NEAREST],
@@ -162,7 +162,7 @@ def _is_python(top: str) -> bool:
     return top == "python" or top in sys.stdlib_module_names or hasattr(builtins, top)
 
 
-def _version(top: str) -> str:
+def version(top: str) -> str:
     if _is_python(top):
         return "{}.{}".format(*sys.version_info[:2])
     said = getattr(sys.modules.get(top), "__version__", None)
@@ -174,7 +174,7 @@ def _version(top: str) -> str:
         return ""
 
 
-def _resolved(dotted: str) -> Any:  # noqa: ANN401
+def resolved(dotted: str) -> Any:  # noqa: ANN401
     """Resolve a dotted name: the longest module in it, then its attributes; None if nothing."""
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
@@ -195,13 +195,13 @@ def _exists(dotted: str) -> bool:
         return False
 
 
-def _classes(name: str, modules: Iterable[object]) -> Iterator[tuple[str, type]]:
+def classes(name: str, modules: Iterable[object]) -> Iterator[tuple[str, type]]:
     """Classes with a name, in the modules that were imported, and then anywhere below them."""
     if isinstance(found := getattr(builtins, name, None), type):
         yield name, found
     tops = [str(module) for module in modules]
     for dotted in tops:
-        if isinstance(found := getattr(_resolved(dotted), name, None), type):
+        if isinstance(found := getattr(resolved(dotted), name, None), type):
             yield f"{dotted}.{name}", found
     below = tuple(f"{dotted.partition('.')[0]}." for dotted in tops)
     for dotted, module in list(sys.modules.items())[:_MOST_CLASSES]:
@@ -209,20 +209,20 @@ def _classes(name: str, modules: Iterable[object]) -> Iterator[tuple[str, type]]
             yield f"{found.__module__}.{name}", found
 
 
-def _callables(function: str, question: Answer) -> Iterator[tuple[str, Any]]:
+def callables(function: str, question: Answer) -> Iterator[tuple[str, Any]]:
     for dotted in question["candidates"]:
-        if callable(found := _resolved(str(dotted))):
+        if callable(found := resolved(str(dotted))):
             yield str(dotted), found
     owner, _, name = function.rpartition(".")
     if owner:
-        for dotted, holder in _classes(owner.rpartition(".")[2], question["modules"]):
+        for dotted, holder in classes(owner.rpartition(".")[2], question["modules"]):
             if callable(found := getattr(holder, name, None)):
                 yield f"{dotted}.{name}", found
         return
     for module in question["modules"]:
-        if callable(found := _resolved(f"{module}.{function}")):
+        if callable(found := resolved(f"{module}.{function}")):
             yield f"{module}.{function}", found
-    yield from _classes(function, question["modules"])
+    yield from classes(function, question["modules"])
 
 
 def _nearest(name: str, names: Iterable[str]) -> list[str]:

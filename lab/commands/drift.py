@@ -46,6 +46,7 @@ from lab.drift.arms import (
     tell_neutral,
 )
 from lab.drift.memory import FactAsker, RememberedReplies, hint_finder, keep
+from lab.drift.notes import notes_before
 from lab.drift.sets import (
     DRIFT_LIMITS,
     PARTS,
@@ -54,7 +55,6 @@ from lab.drift.sets import (
     load_tasks,
     outdated_errors,
     tasks_digest,
-    told_notes,
 )
 from lab.drift.splicing import DriftSplicer
 from lab.drift.tasks import SPLITS, DriftTask, prompts_digest
@@ -108,6 +108,11 @@ _SET = "drift"
     show_default=True,
     help="Only the tasks that the set began with, or only those with plain logic.",
 )
+@click.option(
+    "--contexts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Verified contexts for --arm notes. [those of this computer]",
+)
 @click.option("--ids", default="*", metavar="GLOB", help="Only tasks whose id is like this. [*]")
 @click.option(
     "--first-replies",
@@ -130,6 +135,7 @@ def drift(
     limit: int | None,
     folder: Path,
     part: Part,
+    contexts: Path | None,
     ids: str,
     first_replies: Path | None,
     only_verify: bool,
@@ -155,7 +161,7 @@ def drift(
         tasks=tasks,
         data_sha256=tasks_digest(every),
         errors=outdated_errors(folder),
-        notes=told_notes(folder, tasks) if arm == "told" else {},
+        notes=notes_before(arm, tasks, folder, contexts or where.paths.contexts),
         image=image,
         first_replies=first_replies,
     )
@@ -252,7 +258,7 @@ class DriftRun:
     def _tell(self, environment: Environment, store: ExperienceStore | None) -> Tell | None:
         """The notes that retries are given in this arm; None where there are no retries."""
         match self.arm:
-            case "base" | "told":
+            case "base" | "told" | "notes":
                 return None
             case "neutral":
                 return tell_neutral

@@ -21,7 +21,7 @@ from learning.evaluation.task import Generated, Generator, Judged, Task
 from learning.evidence.judge import exception_in
 from learning.records import Sampling
 
-Arm = Literal["base", "told", "neutral", "errors", "facts", "both", "hints", "splice"]
+Arm = Literal["base", "told", "notes", "neutral", "errors", "facts", "both", "hints", "splice"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 RETRY_TEMPERATURE = 0.8
 """Temperature of retries where there are several: greedy ones would all be the same."""

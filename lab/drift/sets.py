@@ -11,13 +11,11 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any, Literal, get_args
 
 from agent.rounds.trial.program_judge import EvaluationError
 from agent.settings.schema import SandboxSettings
 from lab.drift.tasks import SPLITS, DriftTask
-from lab.prompt_files import words
 from learning.evaluation.rows import DataError
 from sandbox.box.contract import Limits
 from sandbox.images.base import ensure_base
@@ -52,25 +50,6 @@ def outdated_errors(folder: Path) -> dict[str, str]:
         raise DataError(
             f"{path} cannot be read: make it with `elagent eval drift --verify --tasks {folder}`."
         ) from err
-
-
-def told_notes(folder: Path, tasks: Iterable[DriftTask]) -> dict[str, str]:
-    """The right API of each task's change in words, as a note before the first attempt, by task.
-
-    Raises:
-        DataError: If the folder's `told.toml` cannot be read or says nothing of a change.
-    """
-    path = folder / "told.toml"
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {
-            task.id: Template(words("drift_told")).substitute(told=str(told[task.change]))
-            for task in tasks
-        }
-    except (OSError, ValueError) as err:
-        raise DataError(f"{path} cannot be read: {err}.") from err
-    except KeyError as err:
-        raise DataError(f"{path} does not say what is right after the change {err}.") from err
 
 
 def tasks_digest(tasks: Iterable[DriftTask]) -> str:

@@ -241,6 +241,25 @@ def _read(path: Path) -> tuple[Example, ...]:
         raise JobError(f"the examples in {path.parent} cannot be read ({err})") from err
 
 
+def write_rows(path: Path, rows: Sequence[Example]) -> None:
+    """Write examples to a file of their own, in the form of a job's.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    lines = "".join(json.dumps(_example_record(example)) + "\n" for example in rows)
+    path.write_text(lines, encoding="utf-8")
+
+
+def read_rows(path: Path) -> tuple[Example, ...]:
+    """The examples that `write_rows` wrote.
+
+    Raises:
+        JobError: If they are missing or unreadable.
+    """
+    return _read(path)
+
+
 def write_result(folder: Path, result: JobResult) -> None:
     """Write the result, which marks the job as ended."""
     temporary = folder / ".tmp-result.json"

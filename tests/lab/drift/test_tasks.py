@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.drift.notes import told_notes
 from lab.drift.sets import (
     MOST_PER_CHANGE,
     load_tasks,
     outdated_errors,
     tasks_digest,
-    told_notes,
 )
 from lab.drift.tasks import drift_prompt, is_stale_error
 from learning.evaluation.rows import DataError

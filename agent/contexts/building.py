@@ -1,0 +1,278 @@
+"""Builds contexts of what failed: code that comes with the library, run, varied, and run again.
+
+Every context ran without a warning of a deprecation; its stale twin, which differs in the name alone,
+failed with an error that names the old API. Contexts are kept by library and version, so a release is
+paid for once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+from agent.contexts.boxed import Tried, ask_successors, harvest, run_programs
+from agent.contexts.drafts import (
+    Draft,
+    anchors_from,
+    context_of,
+    drafts_for,
+    fails_by_the_api,
+    is_of_the_holder,
+    typed,
+)
+from agent.contexts.failures import (
+    ApiFailure,
+    changes_of,
+    library_of,
+    missing_in,
+    question_of,
+)
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from learning.contexts.context import Context, ContextFile
+from learning.contexts.use import UseOrigin
+from learning.contexts.variations import converted, variations
+from sandbox.box.contract import Sandbox
+
+_MOST_PIECES = 1_500
+_MOST_ORIGINALS = 24
+"""Examples of one API that are run as they are."""
+_FORMS = 4
+"""Other forms that are tried of each example that ran."""
+_BATCH = 250
+_TRUSTED = (Grounds.SAID, Grounds.DOCUMENTED, Grounds.REPAIRED, Grounds.SPELLING, Grounds.MOVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A change that explains failures."""
+
+    change: ApiChange
+    failures: tuple[ApiFailure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unexplained:
+    """Failures by an API of which no successor is known."""
+
+    missing: str
+    failures: tuple[ApiFailure, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Round:
+    """Drafts that ran, with their result."""
+
+    good: list[tuple[Draft, Tried]] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+
+
+class ContextBuilder:
+    """Builds and keeps contexts of the releases that are installed in one image."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        folder: Path,
+        wanted: int = 16,
+        seed: int = 0,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`folder` holds one file for each release; `wanted` contexts are built for each API."""
+        self._sandbox = sandbox
+        self._folder = folder
+        self._wanted = wanted
+        self._seed = seed
+        self._say = say
+
+    async def explain(
+        self, failures: Sequence[ApiFailure], libraries: Sequence[str]
+    ) -> tuple[list[Found], list[Unexplained]]:
+        """The changes behind failures, each on the strongest grounds that there are.
+
+        Raises:
+            SandboxError: If the box cannot be used.
+        """
+        groups: dict[tuple[str, str, str], list[ApiFailure]] = defaultdict(list)
+        for failure in failures:
+            if (missing := missing_in(failure)) is not None and library_of(failure, libraries):
+                groups[missing.key].append(failure)
+        questions, firsts = [], []
+        for group in groups.values():
+            missing = missing_in(group[0])
+            assert missing is not None  # noqa: S101 - it was asked above
+            questions.append(question_of(missing, group[0]))
+            firsts.append((missing, group))
+        answers = await ask_successors(self._sandbox, questions) if questions else []
+        versions = dict[str, str]()
+        found: list[Found] = []
+        unexplained: list[Unexplained] = []
+        for (missing, group), answer in zip(firsts, answers, strict=True):
+            library = str(answer.get("library") or library_of(group[0], libraries))
+            if library not in libraries:
+                continue
+            if library not in versions:
+                versions[library], _ = await harvest(self._sandbox, library, ["\0"], most=1)
+            whole = {**answer, "library": library, "version": versions[library]}
+            changes = [c for failure in group for c in changes_of(missing, failure, whole)]
+            best = min(changes, key=lambda c: _TRUSTED.index(c.grounds), default=None)
+            if best is None:
+                name = f"{library}.{missing.holder}.{missing.name}"
+                unexplained.append(Unexplained(missing=name, failures=tuple(group)))
+            else:
+                found.append(Found(change=best, failures=tuple(group)))
+        return found, unexplained
+
+    def known(self, library: str, version: str) -> list[Context]:
+        """The contexts that are kept of a release."""
+        return list(self._file(library, version).read().values())
+
+    async def build(self, changes: Iterable[ApiChange]) -> dict[str, list[Context]]:
+        """Contexts of each change, by its `api`: kept ones, or built ones, which are then kept.
+
+        Raises:
+            SandboxError: If the box cannot be used.
+        """
+        by_library: dict[str, list[ApiChange]] = defaultdict(list)
+        for change in {each.api: each for each in changes}.values():
+            by_library[change.library].append(change)
+        found: dict[str, list[Context]] = {}
+        for library, group in by_library.items():
+            known = self.known(library, group[0].version)
+            for change in group:
+                found[change.api] = [each for each in known if each.api == change.api]
+            missing = [change for change in group if len(found[change.api]) < self._wanted]
+            if missing:
+                made = await self._built(library, missing)
+                self._file(library, group[0].version).add(c for each in made.values() for c in each)
+                found |= made
+        return found
+
+    async def _built(self, library: str, changes: Sequence[ApiChange]) -> dict[str, list[Context]]:
+        words = sorted({word for change in changes for word in _words(change)})
+        self._say(f"{library}: reading what it says about {', '.join(words)}")
+        _, pieces = await harvest(self._sandbox, library, words, most=_MOST_PIECES)
+        drafts: list[Draft] = []
+        for change in changes:
+            own = list(islice(drafts_for(change, _with(pieces, change)), 3 * _MOST_ORIGINALS))
+            drafts += _different(own)[:_MOST_ORIGINALS]
+        first = await self._run(drafts, library)
+        second = await self._run(self._plain(first), library)
+        third = await self._run(self._forms(second or first), library)
+        made: dict[str, list[Context]] = {}
+        for change in changes:
+            raw = (each for each in first if not each[1].conversions)
+            ran = [each for each in (*second, *raw, *third) if each[0].change == change]
+            ran.sort(key=lambda each: not is_of_the_holder(each[0], each[2]))
+            contexts = [
+                context_of(d, tried, stale, version=change.version) for d, tried, stale in ran
+            ]
+            made[change.api] = _mixed(contexts)[: self._wanted]
+        return made
+
+    async def anchors(
+        self, library: str, version: str, *, without: frozenset[str], most: int
+    ) -> list[Context]:
+        """Documented calls of a library that use none of the names `without`; kept as the others.
+
+        Raises:
+            SandboxError: If the box cannot be used.
+        """
+        known = [each for each in self.known(library, version) if not each.stale]
+        known = [each for each in known if not without & set(each.code.replace(".", " ").split())]
+        if len(known) >= most:
+            return known[:most]
+        _, pieces = await harvest(self._sandbox, library, [], most=_MOST_PIECES)
+        drafts = list(islice(anchors_from(library, pieces, without), 2 * most))
+        first = await self._run(drafts, library)
+        second = await self._run(self._plain(first), library)
+        plain = {draft.api for draft, _, _ in second}
+        ran = [*second, *(each for each in first if each[0].api not in plain)]
+        made = [context_of(d, tried, None, version=version) for d, tried, _ in ran][:most]
+        self._file(library, version).add(made)
+        return made
+
+    async def _run(
+        self, drafts: Sequence[Draft], library: str
+    ) -> list[tuple[Draft, Tried, Tried | None]]:
+        """The drafts that ran, and whose twins failed by the API, with what both gave."""
+        kept: list[tuple[Draft, Tried, Tried | None]] = []
+        for start in range(0, len(drafts), _BATCH):
+            batch = drafts[start : start + _BATCH]
+            programs = [(d.snippet.source, d.snippet.call) for d in batch]
+            twins = [(d.twin.stale, d.snippet.call) for d in batch if d.twin is not None]
+            results = await run_programs(self._sandbox, [*programs, *twins], modules=[library])
+            stale = iter(results[len(batch) :])
+            for draft, ran in zip(batch, results, strict=False):
+                failed = next(stale) if draft.twin is not None else None
+                if not ran.ok or ran.is_none:
+                    continue
+                if failed is None or fails_by_the_api(draft, failed):
+                    kept.append((draft, ran, failed))
+        return kept
+
+    def _plain(self, ran: Sequence[tuple[Draft, Tried, Tried | None]]) -> list[Draft]:
+        """The same functions with plain Python as their result, and its type in their head."""
+        made = []
+        for draft, tried, _ in ran:
+            if tried.conversions:
+                snippet = converted(draft.snippet, tried.conversions[0])
+                made.append(draft.with_snippet(snippet))
+            else:
+                made.append(typed(draft, tried))
+        return [draft for draft in made if draft is not None]
+
+    def _forms(self, ran: Sequence[tuple[Draft, Tried, Tried | None]]) -> list[Draft]:
+        """Other forms of every function, as far as an API needs them."""
+        forms: list[Draft] = []
+        have: dict[str, int] = defaultdict(int)
+        for draft, _, _ in ran:
+            have[draft.api] += 1
+        for draft, _, _ in ran:
+            lacking = self._wanted - have[draft.api] // 2
+            if lacking <= 0 or draft.change is None:
+                continue
+            fixed = frozenset(draft.change.old.split(".")) | frozenset(draft.change.new.split("."))
+            every = variations(draft.snippet, seed=self._seed, fixed=fixed)
+            for snippet in islice(every, _FORMS + lacking // max(1, have[draft.api])):
+                form = draft.with_snippet(snippet, origin=UseOrigin.VARIATION)
+                forms += [form] if form is not None else []
+        return _different(forms)
+
+    def _file(self, library: str, version: str) -> ContextFile:
+        return ContextFile(self._folder / f"{library}-{version or 'unknown'}.jsonl")
+
+
+def _words(change: ApiChange) -> frozenset[str]:
+    """Identifiers by which code that uses the change is found in files."""
+    if change.kind is ChangeKind.VALUE:
+        return frozenset({change.new})
+    return change.words
+
+
+def _with(pieces: Sequence[Mapping[str, Any]], change: ApiChange) -> list[Mapping[str, Any]]:
+    words = _words(change)
+    return [
+        piece
+        for piece in pieces
+        if any(word in str(source) for source, _ in piece["code"] for word in words)
+    ]
+
+
+def _different(drafts: Sequence[Draft]) -> list[Draft]:
+    """The drafts without those whose code, or data, stood before."""
+    return list({(d.api, d.snippet.source): d for d in reversed(drafts)}.values())[::-1]
+
+
+def _mixed(contexts: Sequence[Context]) -> list[Context]:
+    """Contexts of different origins in turn, each code once."""
+    different = list({each.code: each for each in reversed(contexts)}.values())[::-1]
+    by_origin: dict[UseOrigin, list[Context]] = defaultdict(list)
+    for each in different:
+        by_origin[each.origin].append(each)
+    every = list(by_origin.values())
+    return [each for turn in zip_longest(*every) for each in turn if each is not None]

@@ -1,0 +1,277 @@
+"""Failures by an API that is not there: what of it is missing, and what could be its successor."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.editing.python_source import imports
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from learning.records import Experience, Verdict
+
+_MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_CLASS_ATTRIBUTE = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
+_IMPORTED = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_KEYWORD = re.compile(r"(?:([\w.]+)\(\) )?got an unexpected keyword argument '(\w+)'")
+_QUOTED = re.compile(r"`+([^`\n]{1,60})`+|(?<!\w)'([^'\n]{1,40})'(?!\w)|\"([^\"\n]{1,40})\"")
+_INSTEAD = re.compile(
+    r"(?i)\b(?:(?:please )?use|renamed to|replaced (?:with|by)|did you mean|in favou?r of)\b(?! of\b)"
+)
+_GONE = re.compile(
+    r"(?i)removed|no longer|not supported|deprecat|replaced|renamed|instead|did you mean"
+)
+_VALUE = re.compile(r"\w+=['\"]([\w.+-]+)['\"]")
+_BUILTIN = frozenset({"list", "dict", "set", "tuple", "str", "int", "float", "NoneType", "bool"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiFailure:
+    """Code that failed by an API, with verified code that did the same task later."""
+
+    exception: str
+    message: str
+    code: str
+    request: str = ""
+    """The task in words."""
+    repaired: tuple[str, ...] = ()
+    experiences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """What the installed release does not have, in the terms of its error and of the code."""
+
+    kind: ChangeKind
+    holder: str
+    name: str
+    said: str = ""
+    """What the error says to use instead."""
+    of_module: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The same for all failures by one API."""
+        return self.kind.value, self.holder, self.name
+
+
+def failures_of(experiences: Sequence[Experience]) -> list[ApiFailure]:
+    """The failing steps with an exception, each with its verified fixes."""
+    fixes: dict[str, list[Experience]] = {}
+    for each in experiences:
+        if each.fixes and each.verdict is Verdict.PASS:
+            fixes.setdefault(each.fixes, []).append(each)
+    return [
+        ApiFailure(
+            exception=fact.exception,
+            message=fact.message,
+            code=step.after,
+            request=step.messages[-1].content if step.messages else "",
+            repaired=tuple(fix.after for fix in fixes.get(step.id, ())),
+            experiences=(step.id, *(fix.id for fix in fixes.get(step.id, ()))),
+        )
+        for step in experiences
+        if step.verdict is Verdict.FAIL
+        for fact in step.evidence
+        if fact.exception
+    ]
+
+
+def missing_in(failure: ApiFailure) -> Missing | None:
+    """The API that a failure is about; None for errors of another kind."""
+    message = failure.message
+    old, new = _succession(message)
+    if match := _MODULE_ATTRIBUTE.search(message):
+        said = _plain(new)
+        return Missing(
+            kind=ChangeKind.NAME, holder=match[1], name=match[2], said=said, of_module=True
+        )
+    if match := _IMPORTED.search(message):
+        return Missing(kind=ChangeKind.NAME, holder=match[2], name=match[1], of_module=True)
+    if match := _CLASS_ATTRIBUTE.search(message):
+        holder = match[1].rpartition(".")[2]
+        if holder in _BUILTIN:
+            return None
+        return Missing(kind=ChangeKind.NAME, holder=holder, name=match[2], said=_plain(new))
+    if match := _KEYWORD.search(message):
+        holder = match[1] or _caller(failure.code, match[2])
+        return Missing(kind=ChangeKind.KEYWORD, holder=holder, name=match[2]) if holder else None
+    return _by_its_words(failure, old, new) if old and new else None
+
+
+def _by_its_words(failure: ApiFailure, old: str, new: str) -> Missing | None:
+    """A change that the error words itself; the code says if it is a keyword, a text or a name."""
+    if (was := _VALUE.fullmatch(old)) and (now := _VALUE.fullmatch(new)):
+        return Missing(kind=ChangeKind.VALUE, holder="", name=was[1], said=now[1])
+    name, said = _plain(old), _plain(new)
+    if caller := _caller(failure.code, name):
+        return Missing(kind=ChangeKind.KEYWORD, holder=caller, name=name, said=said)
+    tree = _parsed(failure.code)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Attribute | ast.Name) and _name(node) == name:
+            return Missing(kind=ChangeKind.NAME, holder="", name=name, said=said)
+        if isinstance(node, ast.Constant) and node.value == old:
+            return Missing(kind=ChangeKind.VALUE, holder="", name=old, said=new)
+    return None
+
+
+def _name(node: ast.Attribute | ast.Name) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id
+
+
+def _succession(message: str) -> tuple[str, str]:
+    """What is gone and what to use instead, where the error says both in quotes."""
+    if not _GONE.search(message):
+        return "", ""
+    for cue in _INSTEAD.finditer(message):
+        after = _QUOTED.search(message, cue.end())
+        before = _QUOTED.search(message, 0, cue.start())
+        if after is not None:
+            return _inside(before) if before is not None else "", _inside(after)
+    return "", ""
+
+
+def _inside(match: re.Match[str]) -> str:
+    return next(part for part in match.groups() if part)
+
+
+def _plain(text: str) -> str:
+    """`pl.len()` as `len`, `DataFrame.unpivot` as `unpivot`, `str.join` as `str.join`."""
+    name = text.partition("(")[0].strip("=")
+    head, _, last = name.rpartition(".")
+    inner = head.rpartition(".")[2]
+    keeps = inner.islower() and inner not in ("np", "pd", "pl", "numpy", "pandas", "polars", "nx")
+    return f"{inner}.{last}" if keeps and inner else last
+
+
+def _caller(code: str, keyword: str) -> str:
+    """Plain name of the call that has this keyword in some code; empty without one."""
+    tree = _parsed(code)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Call) and any(each.arg == keyword for each in node.keywords):
+            match node.func:
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    return name
+    return ""
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def question_of(missing: Missing, failure: ApiFailure) -> Mapping[str, Any]:
+    """The question for `inside/successors.py`."""
+    modules = [each.module for each in imports(failure.code) if not each.module.startswith(".")]
+    tops = [module.partition(".")[0] for module in modules]
+    kind = "class_attribute"
+    if missing.kind is ChangeKind.KEYWORD:
+        kind = "call"
+    elif missing.of_module:
+        kind = "attribute"
+    return {
+        "kind": kind,
+        "holder": missing.holder,
+        "name": missing.name,
+        "modules": list(dict.fromkeys([*modules, *tops])),
+        "called": [],
+        "said": [missing.said] if missing.said else [],
+    }
+
+
+def library_of(failure: ApiFailure, known: Sequence[str]) -> str:
+    """The imported library that a failure is probably about: the first of the known ones."""
+    tops = [each.module.partition(".")[0] for each in imports(failure.code)]
+    return next((top for top in tops if top in known), "")
+
+
+def changes_of(
+    missing: Missing, failure: ApiFailure, answer: Mapping[str, Any]
+) -> Iterator[ApiChange]:
+    """The changes that could explain a failure, those on the strongest grounds first.
+
+    `answer` is that of `inside/successors.py`; an error that words the change itself needs none.
+    """
+    library = str(answer.get("library", ""))
+    version = str(answer.get("version", ""))
+    holder = missing.holder.rpartition(".")[2]
+    if holder == "__init__":
+        holder = missing.holder.split(".")[-2]
+
+    def change(
+        new: str, kind: ChangeKind, grounds: Grounds, about: str = "", old: str = ""
+    ) -> ApiChange:
+        return ApiChange(
+            library=library,
+            version=version,
+            holder=holder,
+            old=old or missing.name,
+            new=new,
+            kind=kind,
+            grounds=grounds,
+            about=about,
+        )
+
+    if missing.said:
+        about = next((c["about"] for c in _candidates(answer) if c["name"] == missing.said), "")
+        yield change(missing.said, missing.kind, Grounds.SAID, about)
+    for new, kind, old in _repairs(missing, failure):
+        yield change(new, kind, Grounds.REPAIRED, old=old)
+    asked = frozenset(re.findall(r"[a-z]{4,}", failure.request.lower()))
+
+    def fits(candidate: Mapping[str, Any]) -> int:
+        return -len(asked & set(re.findall(r"[a-z]{4,}", str(candidate["about"]).lower())))
+
+    for candidate in sorted(_candidates(answer), key=fits):
+        new = str(candidate["name"])
+        moved = candidate["why"] == "moved" and new.startswith(f"{library}.")
+        kind = ChangeKind.FUNCTION if moved else missing.kind
+        yield change(new, kind, Grounds(candidate["why"]), str(candidate["about"]))
+
+
+def _candidates(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = answer.get("candidates")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _repairs(missing: Missing, failure: ApiFailure) -> Iterator[tuple[str, ChangeKind, str]]:
+    """Names that the verified fixes use and the failed code does not, where there is one only."""
+    failed = _parsed(failure.code)
+    for fixed in filter(None, map(_parsed, failure.repaired)):
+        if failed is None or missing.kind is ChangeKind.VALUE:
+            return
+        names = _attributes(fixed) - _attributes(failed)
+        keywords = _keywords(fixed) - _keywords(failed)
+        if missing.kind is ChangeKind.KEYWORD and len(keywords) == 1 and not names:
+            yield keywords.pop(), ChangeKind.KEYWORD, ""
+        elif missing.kind is ChangeKind.KEYWORD and len(names) == 1:
+            if old := _constant_call(failed, missing.name):
+                yield names.pop(), ChangeKind.CALL, old
+        elif missing.kind is ChangeKind.NAME and len(names) == 1:
+            yield names.pop(), ChangeKind.NAME, ""
+
+
+def _attributes(tree: ast.Module) -> set[str]:
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def _keywords(tree: ast.Module) -> set[str]:
+    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+
+
+def _constant_call(tree: ast.Module, keyword: str) -> str:
+    """A method call with this keyword as text, without its object, if its arguments are plain data."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=name),
+                args=[],
+                keywords=[ast.keyword(arg=given, value=value)],
+            ):
+                if given == keyword and isinstance(value, ast.Constant):
+                    return f"{name}({keyword}={ast.unparse(value)})"
+    return ""

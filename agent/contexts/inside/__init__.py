@@ -1,0 +1,1 @@
+"""Programs that run inside the box; each uses the standard library alone."""

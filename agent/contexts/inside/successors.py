@@ -1,0 +1,207 @@
+"""Runs inside the box: asks what an installed library has in the place of something that is not there.
+
+Reads orders as JSON from standard input: `nonce` and `questions`, each with the `kind` (`attribute` of
+a module, `class_attribute` of a class, `call` with a wrong keyword), the `holder`, the missing `name`,
+the `modules` that the code imports, and `said`, names that the error itself mentions. Writes one line:
+the nonce and, for each question, candidates with what speaks for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # the two programs lie side by side in the box
+introspect = importlib.import_module("introspect")
+callables, classes = introspect.callables, introspect.classes
+resolved, version = introspect.resolved, introspect.version
+
+_MOST = 6
+_DOC = 160
+_SHORTEST_SHARED = 3
+
+Answer = dict[str, Any]
+
+
+def main() -> None:
+    """Answer every question; one that cannot be answered has no candidates."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    orders = json.load(sys.stdin)
+    answers = []
+    for question in orders["questions"]:
+        try:
+            answers.append(_answer(question))
+        except Exception as err:  # noqa: BLE001 - a library may raise anything when it is looked at
+            answers.append({"holder": "", "candidates": [], "fault": repr(err)[:200]})
+    os.write(out, f"{orders['nonce']} {json.dumps(answers)}\n".encode())
+
+
+def _answer(question: Answer) -> Answer:
+    name, said = str(question["name"]), [str(item) for item in question["said"]]
+    for dotted, holder in _holders(question):
+        top = dotted.partition(".")[0]
+        if question["kind"] == "call":
+            names, docs = _parameters(holder), _parameter_texts(holder)
+        else:
+            if name and _has(holder, name):
+                continue
+            names = [each for each in dir(holder) if not each.startswith("_")]
+            docs = {each: _documentation(holder, each) for each in names}
+        near = list(_candidates(name, names, docs, said))
+        module = sys.modules.get(top)
+        if question["kind"] == "class_attribute":
+            is_namespace = "namespace" in dotted.lower()
+            if not is_namespace and callable(getattr(module, name, None)):
+                about = _about(module, name)
+                near.append({"name": f"{top}.{name}", "why": "moved", "about": about})
+            near += _in_namespaces(holder, name, question["modules"])
+        near.sort(key=lambda item: -_WEIGHT[item["why"]])
+        return {
+            "holder": dotted,
+            "library": top,
+            "version": version(top),
+            "candidates": near[:_MOST],
+        }
+    return {"holder": "", "candidates": []}
+
+
+_WEIGHT = {"said": 4, "documented": 3, "spelling": 2, "moved": 1}
+
+
+def _holders(question: Answer) -> Iterator[tuple[str, Any]]:
+    holder, modules = str(question["holder"]), [str(item) for item in question["modules"]]
+    if question["kind"] == "attribute":
+        found = resolved(holder)
+        if found is not None:
+            yield holder, found
+    elif question["kind"] == "class_attribute":
+        yield from classes(holder, modules)
+    else:
+        asked = {"candidates": question["called"], "modules": modules}
+        yield from callables(holder.removesuffix(".__init__"), asked)
+
+
+def _candidates(
+    name: str, names: list[str], docs: dict[str, str], said: list[str]
+) -> Iterator[Answer]:
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") if name else None
+    for each in names:
+        if each == name:
+            continue
+        documentation = docs.get(each, "")
+        why = ""
+        if each in said:
+            why = "said"
+        elif word is not None and _renamed(word, documentation):
+            why = "documented"
+        elif name and _is_spelled_like(name, each):
+            why = "spelling"
+        if why:
+            yield {"name": each, "why": why, "about": _first_sentence(documentation)}
+
+
+def _renamed(word: re.Pattern[str], documentation: str) -> bool:
+    """True if the documentation quotes the missing name in a sentence about a change."""
+    return any(
+        any(_is_quoted(line, match) for match in word.finditer(line))
+        and re.search(r"(?i)renamed|deprecated|formerly|previously", line)
+        for line in re.split(r"\n\s*\n|\.\s", documentation)
+    )
+
+
+def _is_quoted(line: str, match: re.Match[str]) -> bool:
+    before = line[: match.start()].rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+    return before.endswith((".", "`", "'", '"'))
+
+
+def _is_spelled_like(one: str, other: str) -> bool:
+    """True for the same letters, a short form of the other, and a last part that is another word."""
+    if one.count("_") >= 2 and one.rpartition("_")[0] == other.rpartition("_")[0]:  # noqa: PLR2004
+        return True
+    a, b = one.replace("_", "").lower(), other.replace("_", "").lower()
+    if a == b:
+        return True
+    short, long = sorted((a, b), key=len)
+    if len(short) < _SHORTEST_SHARED:
+        return False
+    if long.endswith(short):
+        return True
+    return short == a and long.startswith(short[:_SHORTEST_SHARED]) and _is_within(short, long)
+
+
+def _is_within(short: str, long: str) -> bool:
+    rest = iter(long)
+    return all(letter in rest for letter in short)
+
+
+def _parameters(target: Any) -> list[str]:  # noqa: ANN401
+    try:
+        return [name for name in inspect.signature(target).parameters if name != "self"]
+    except (TypeError, ValueError):
+        return []
+
+
+def _parameter_texts(target: Any) -> dict[str, str]:  # noqa: ANN401
+    """What a documentation in NumPy's style says of each parameter."""
+    texts: dict[str, str] = {}
+    name = ""
+    for line in (inspect.getdoc(target) or "").splitlines():
+        if found := re.match(r"(\w+) ?(?::|$)", line):
+            name = found[1]
+        texts[name] = f"{texts.get(name, '')} {line.strip()}"
+    return texts
+
+
+def _has(holder: Any, name: str) -> bool:  # noqa: ANN401
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            getattr(holder, name)
+    except Exception:  # noqa: BLE001 - removed names raise errors of all kinds
+        return False
+    return True
+
+
+def _documentation(holder: Any, name: str) -> str:  # noqa: ANN401
+    try:
+        return inspect.getdoc(getattr(holder, name)) or ""
+    except Exception:  # noqa: BLE001 - a library's attribute may raise anything
+        return ""
+
+
+def _in_namespaces(holder: Any, name: str, modules: list[object]) -> Iterator[Answer]:  # noqa: ANN401
+    """The same name in a namespace of the class, such as `name.suffix` of an expression."""
+    for each in dir(holder):
+        found = getattr(holder, each, None) if not each.startswith("_") else None
+        if not isinstance(found, property) or found.fget is None:
+            continue
+        returned = found.fget.__annotations__.get("return", "")
+        typed = str(getattr(returned, "__name__", returned)).rpartition(".")[2]
+        for _, namespace in classes(typed, modules) if typed.isidentifier() else ():
+            if namespace.__module__.partition(".")[0] != "builtins" and hasattr(namespace, name):
+                about = _about(namespace, name)
+                yield {"name": f"{each}.{name}", "why": "moved", "about": about}
+                break
+
+
+def _about(holder: Any, name: str) -> str:  # noqa: ANN401
+    return _first_sentence(_documentation(holder, name))
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.strip().split("\n\n")[0].split())
+    return re.split(r"(?<=[.!?])\s", paragraph)[0][:_DOC]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Makes training examples of verified contexts, and the controls that a claim has to beat."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from agent.prompt_files import filled
+from learning.contexts.context import Context
+from learning.contexts.use import ApiUse
+from learning.records import Message
+from learning.training.job import Example, ExampleKind, api_example
+
+_FENCE = "```python\n"
+_LONGEST_SHOWN = 160
+
+
+def pair_rows(
+    contexts: Sequence[Context], *, model: str, noted: float = 0.25, seed: int = 0
+) -> list[Example]:
+    """Drift pairs and, of contexts without a stale twin, anchors.
+
+    A share `noted` of the pairs has a note on the API in the prompt, so that reading notes is not unlearned;
+    the note is the line of another context of the same API.
+    """
+    chance = random.Random(seed)  # noqa: S311 - reproducible
+    return [
+        _row(
+            each,
+            _note_for(each, contexts, chance) if chance.random() < noted else "",
+            model,
+            chance,
+        )
+        for each in contexts
+    ]
+
+
+def _row(context: Context, note: str, model: str, chance: random.Random) -> Example:
+    start = len(_FENCE)
+    use = ApiUse(
+        api=context.api,
+        library=context.library,
+        version=context.version,
+        origin=context.origin,
+        stale=_reply(context.stale) if context.stale else "",
+        error=context.error,
+        names=tuple((a + start, b + start) for a, b in context.names),
+        noted=bool(note),
+    )
+    kind = ExampleKind.API_PAIR if context.stale else ExampleKind.API_ANCHOR
+    ask = _ask(context, chance)
+    text = filled("library_function", library=context.library, head=context.head, ask=ask) + "\n"
+    if note:
+        release = f"{context.library} {context.version}".strip()
+        text += filled("library_notes", release=release, notes=note) + "\n"
+    return api_example(
+        *(kind, use),
+        messages=[Message(role="user", content=text)],
+        chosen=_reply(context.code),
+        model=model,
+    )
+
+
+def _reply(code: str) -> str:
+    return f"{_FENCE}{code.rstrip()}\n```"
+
+
+def _ask(context: Context, chance: random.Random) -> str:
+    """The request, the printed pair of call and value, or both; the pair where there is no request."""
+    shown = f"{context.call} gives {' '.join(context.value.split())}"
+    fits = len(shown) <= _LONGEST_SHOWN
+    if not context.request:
+        return f"For example, {shown[:_LONGEST_SHOWN]}."
+    return f"{context.request} {shown}." if fits and chance.random() < 0.5 else context.request  # noqa: PLR2004
+
+
+def _note_for(context: Context, every: Sequence[Context], chance: random.Random) -> str:
+    others = [
+        each.note
+        for each in every
+        if each.api == context.api and each.note and each.code != context.code
+    ]
+    return note_line(context.api, chance.choice(others)) if others else ""
+
+
+def note_line(api: str, line: str) -> str:
+    """One line of notes: the change and a verified use."""
+    old, _, new = api.partition(" -> ")
+    return f"- not `{old.rpartition('.')[2]}`: `{line}`" if new else f"- `{line}`"
+
+
+def shuffled(rows: Sequence[Example], *, seed: int = 0) -> list[Example]:
+    """The control with answers of other APIs: every new name is that of another change.
+
+    Prompts, stale twins and lengths stay about the same. What this control gains is form, not content.
+    """
+    pairs = [row for row in rows if row.use is not None and row.use.names]
+    names = sorted({(row.use.api, _written(row)) for row in pairs if row.use is not None})
+    order = names[:]
+    random.Random(seed).shuffle(order)  # noqa: S311 - reproducible
+    other = dict(zip([api for api, _ in order], [*order[1:], *order[:1]], strict=True))
+    return [
+        _misled(row, other[row.use.api][1]) if row in pairs and row.use else row for row in rows
+    ]
+
+
+def _written(row: Example) -> str:
+    assert row.use is not None  # noqa: S101 - only rows about an API come here
+    start, end = row.use.names[0]
+    return row.chosen[start:end]
+
+
+def _misled(row: Example, name: str) -> Example:
+    assert row.use is not None  # noqa: S101 - only rows about an API come here
+    text, names, end, moved = "", [], 0, 0
+    for start, stop in row.use.names:
+        text += row.chosen[end:start] + name
+        names.append((start + moved, start + moved + len(name)))
+        moved += len(name) - (stop - start)
+        end = stop
+    use = replace(row.use, names=tuple(names))
+    return api_example(
+        *(row.kind, use),
+        messages=row.step.messages,
+        chosen=text + row.chosen[end:],
+        model=row.step.model,
+    )
+
+
+def equal_share(contexts: Iterable[Context], *, an_api: int) -> list[Context]:
+    """At most `an_api` contexts of each API, the first ones: arms at equal rows differ in the APIs alone."""
+    count: dict[str, int] = {}
+    kept = []
+    for each in contexts:
+        count[each.api] = count.get(each.api, 0) + 1
+        if count[each.api] <= an_api:
+            kept.append(each)
+    return kept

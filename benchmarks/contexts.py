@@ -1,0 +1,121 @@
+"""Builds contexts of the APIs that failed in recorded drift runs, and the rows of every arm.
+
+    python -P -m benchmarks.contexts OUT docs/runs/drift-base docs/runs/drift-both-three-retries-experience
+
+OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`,
+`other-apis.jsonl`, `shuffled.jsonl`, in the form of a training job's examples. Only tasks of the
+experience half are read. A run that was interrupted goes on with what is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.contexts.building import ContextBuilder, Found, Unexplained
+from agent.contexts.failures import ApiFailure
+from agent.contexts.rows import equal_share, pair_rows, shuffled
+from agent.paths import make_private
+from agent.session.context import Context as Session
+from lab.drift.sets import drift_image, load_tasks
+from lab.drift.tasks import DriftTask
+from learning.contexts.context import Context
+from learning.evidence.judge import exception_in
+from learning.training.job import write_rows
+from sandbox.box.docker_box import DockerSandbox
+from tui.wiring import context as session_at
+
+MODEL = "qwen2.5-coder-1.5b"
+AN_API = 12
+ANCHORS = 40
+TASKS = Path("lab/data/drift")
+
+
+def recorded_failures(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[ApiFailure]:
+    """Failures of the experience half in the order of the runs; a pass in any run is a repair."""
+    own = {task.id: task for task in tasks if task.split == "experience"}
+    rows = [
+        json.loads(line)
+        for run in runs
+        for line in (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    passed = {
+        row["task_id"]: row["sanitised"] for row in rows if row["sanitised_verdict"] == "pass"
+    }
+    failures = []
+    for row in rows:
+        task = own.get(row["task_id"])
+        if task is None or row["sanitised_verdict"] == "pass":
+            continue
+        exception, message = exception_in(row["message"])
+        failures.append(
+            ApiFailure(
+                exception=exception,
+                message=message,
+                code=row["sanitised"],
+                request=task.ask,
+                repaired=(passed[task.id],) if task.id in passed else (),
+                experiences=(task.id,),
+            )
+        )
+    return failures
+
+
+def show(
+    found: Sequence[Found], unexplained: Sequence[Unexplained], made: dict[str, list[Context]]
+) -> None:
+    """Print one line for each API: contexts by origin, and the grounds of its successor."""
+    for each in found:
+        contexts = made[each.change.api]
+        origins = Counter(context.origin.value for context in contexts)
+        kinds = ", ".join(f"{count} {origin}" for origin, count in sorted(origins.items()))
+        print(f"| {each.change.api} | {each.change.grounds.value} | {len(contexts)} | {kinds} |")
+    for other in unexplained:
+        print(f"| {other.missing} | no successor known | 0 | |")
+
+
+async def build(session: Session, out: Path, runs: Sequence[Path]) -> None:
+    """Build everything."""
+    tasks = load_tasks(TASKS)
+    libraries = sorted({task.library for task in tasks})
+    image = drift_image(
+        TASKS, settings=session.settings.sandbox, cache=session.paths.sandbox / "wheels", say=print
+    )
+    locks = make_private(session.paths.sandbox)
+    async with DockerSandbox(image.id, session="contexts", lock_dir=locks) as box:
+        builder = ContextBuilder(box, folder=out / "contexts", say=print)
+        found, unexplained = await builder.explain(recorded_failures(runs, tasks), libraries)
+        changes = [each.change for each in found]
+        made = await builder.build(changes)
+        show(found, unexplained, made)
+        without = frozenset(w for c in changes for w in (*c.words, c.old, c.new))
+        others: list[Context] = []
+        for library, version in sorted({(c.library, c.version) for c in changes}):
+            others += await builder.anchors(library, version, without=without, most=ANCHORS)
+    own = equal_share([c for group in made.values() for c in group], an_api=AN_API)
+    pairs = pair_rows(own, model=MODEL)
+    anchors, control = others[::2], others[1::2]
+    rows = out / "rows"
+    rows.mkdir(parents=True, exist_ok=True)
+    for name, examples in (
+        ("own", pairs),
+        ("shuffled", shuffled(pairs)),
+        ("anchors", pair_rows(anchors, model=MODEL, noted=0.0)),
+        ("other-apis", pair_rows(control[: len(pairs)], model=MODEL, noted=0.0)),
+    ):
+        write_rows(rows / f"{name}.jsonl", examples)
+        print(f"{name}: {len(examples)} rows")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """See the module's own words."""
+    out, *runs = map(Path, arguments)
+    asyncio.run(build(session_at(Path.cwd()), out, runs))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,117 @@
+"""Failures by an API: what is missing, and which successor is believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.contexts.failures import ApiFailure, changes_of, missing_in, question_of
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
+
+
+def failure(
+    message: str, code: str = "", exception: str = "AttributeError", **more: object
+) -> ApiFailure:
+    repaired = more.get("repaired", ())
+    assert isinstance(repaired, tuple)
+    return ApiFailure(
+        exception=exception,
+        message=message,
+        code=code,
+        request=str(more.get("request", "")),
+        repaired=repaired,
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "missing"),
+    [
+        ("module 'numpy' has no attribute 'trapz'", "", ("name", "numpy", "trapz", "")),
+        (
+            "'ExprStringNameSpace' object has no attribute 'strip'. Did you mean: 'strip_chars'?",
+            *("", ("name", "ExprStringNameSpace", "strip", "strip_chars")),
+        ),
+        (
+            "percentile() got an unexpected keyword argument 'interpolation'",
+            *("", ("keyword", "percentile", "interpolation", "")),
+        ),
+        (
+            "got an unexpected keyword argument 'squared'",
+            "mean_squared_error(a, b, squared=False)",
+            ("keyword", "mean_squared_error", "squared", ""),
+        ),
+        (
+            "use of `how='outer'` should be replaced with `how='full'`.",
+            *("", ("value", "", "outer", "full")),
+        ),
+        (
+            "Invalid frequency: M. ValueError(\"'M' is no longer supported for offsets. Please use 'ME' instead.\")",
+            "s.resample('M')",
+            ("value", "", "M", "ME"),
+        ),
+        (
+            "the argument 'columns' for 'DataFrame.pivot' was deprecated and has been removed. It was renamed to 'on'.",
+            "a.pivot(columns='b')",
+            ("keyword", "pivot", "columns", "on"),
+        ),
+        (
+            "`np.alltrue` was removed in the NumPy 2.0 release. Use `np.all` instead.",
+            "np.alltrue(a)",
+            ("name", "", "alltrue", "all"),
+        ),
+    ],
+)
+def test_an_error_names_what_is_missing(message: str, code: str, missing: tuple[str, ...]) -> None:
+    found = missing_in(failure(message, code))
+    assert found is not None
+    assert (found.kind, found.holder, found.name, found.said) == missing
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["'list' object has no attribute 'ndim'", "division by zero", "[Errno 2] No such file: 'a b'"],
+)
+def test_errors_of_another_kind_are_about_no_api(message: str) -> None:
+    assert missing_in(failure(message, "f(a)")) is None
+
+
+def best(of: ApiFailure, *candidates: tuple[str, str, str]) -> list[ApiChange]:
+    missing = missing_in(of)
+    assert missing is not None
+    assert question_of(missing, of)["name"] == missing.name
+    answer = {
+        "library": "polars",
+        "version": "2",
+        "candidates": [{"name": n, "why": w, "about": a} for n, w, a in candidates],
+    }
+    return list(changes_of(missing, of, answer))
+
+
+def test_the_request_decides_between_names_that_are_spelled_alike() -> None:
+    text = "'StringNameSpace' object has no attribute 'len'"
+    found = best(
+        failure(text, request="Return the number of characters of each word."),
+        ("len_bytes", "spelling", "Return the number of bytes."),
+        ("len_chars", "spelling", "Return the number of characters."),
+    )
+    assert [each.new for each in found] == ["len_chars", "len_bytes"]
+
+
+def test_a_verified_repair_says_which_call_took_the_place_of_a_keyword() -> None:
+    found = best(
+        failure(
+            "NDFrame.fillna() got an unexpected keyword argument 'method'",
+            "a.fillna(method='ffill')",
+            repaired=("a.ffill()",),
+        )
+    )
+    assert [(each.old, each.new, each.kind, each.grounds) for each in found] == [
+        ("fillna(method='ffill')", "ffill", ChangeKind.CALL, Grounds.REPAIRED)
+    ]
+
+
+def test_the_same_name_elsewhere_is_a_function_of_the_module() -> None:
+    found = best(
+        failure("'DataFrame' object has no attribute 'concat'"),
+        ("polars.concat", "moved", "Combine frames."),
+    )
+    assert found[0].kind is ChangeKind.FUNCTION

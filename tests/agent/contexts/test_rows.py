@@ -1,0 +1,101 @@
+"""Rows of a round, their controls, and notes before a first attempt."""
+
+from __future__ import annotations
+
+from agent.contexts.notes import notes_for
+from agent.contexts.rows import equal_share, pair_rows, shuffled
+from learning.contexts.context import Context
+from learning.contexts.use import UseOrigin
+from learning.training.job import ExampleKind
+
+
+def context(
+    old: str, new: str, request: str, *, number: int = 0, library: str = "polars"
+) -> Context:
+    code = f"import {library} as pl\n\ndef compute(values):\n    return pl.Series(values).{new}({number})\n"
+    start = code.index(new)
+    return Context(
+        api=f"{library}.Series.{old} -> {new}",
+        library=library,
+        version="2",
+        origin=UseOrigin.DOCSTRING,
+        request=request,
+        head="def compute(values):",
+        code=code,
+        call="compute([1])",
+        value="[1]",
+        line=f"pl.Series(values).{new}({number})",
+        stale=code.replace(new, old),
+        error="AttributeError",
+        names=((start, start + len(new)),),
+    )
+
+
+SUMS = [context("cumsum", "cum_sum", "Get the cumulative sum.", number=n) for n in range(4)]
+PLACES = [context("take", "gather", "Take values by index.", number=n) for n in range(4)]
+
+
+def test_a_row_asks_for_the_function_and_knows_where_the_name_stands() -> None:
+    for row in pair_rows(SUMS, model="m", noted=0.0):
+        assert row.use is not None
+        ((start, end),) = row.use.names
+        assert row.chosen[start:end] == "cum_sum"
+        assert row.use.stale == row.chosen.replace("cum_sum", "cumsum")
+        assert row.differs_at == start + len("cum")
+        (message,) = row.step.messages
+        assert "def compute(values):" in message.content
+        assert "cum_sum" not in message.content, "the request does not give the name away"
+
+
+def test_a_share_of_the_pairs_has_the_line_of_another_context_as_a_note() -> None:
+    rows = pair_rows(SUMS, model="m", noted=1.0)
+    for row, own in zip(rows, SUMS, strict=True):
+        assert row.use is not None
+        assert row.use.noted
+        assert "not `cumsum`: `pl.Series(values).cum_sum(" in row.step.messages[0].content
+        assert own.line not in row.step.messages[0].content
+
+
+def test_a_call_that_did_not_change_is_an_anchor() -> None:
+    from dataclasses import replace
+
+    (row,) = pair_rows([replace(SUMS[0], stale="", names=(), api="polars.Series.sum")], model="m")
+    assert (row.kind, row.differs_at) == (ExampleKind.API_ANCHOR, None)
+
+
+def test_the_shuffled_control_has_the_name_of_another_change_in_every_place() -> None:
+    rows = pair_rows([*SUMS, *PLACES], model="m")
+    for row, other in zip(rows, shuffled(rows), strict=True):
+        assert row.use is not None
+        assert other.use is not None
+        ((start, end),) = other.use.names
+        assert other.chosen[start:end] == ("gather" if "cum_sum" in row.chosen else "cum_sum")
+        assert other.step.messages == row.step.messages
+
+
+def test_arms_at_equal_rows_take_as_many_of_each_api() -> None:
+    kept = equal_share([*SUMS, *PLACES], an_api=3)
+    assert [each.api for each in kept].count(SUMS[0].api) == 3
+    assert len(kept) == 6
+
+
+def test_notes_are_chosen_by_what_the_request_needs() -> None:
+    every = [*SUMS, *PLACES]
+    told = notes_for("With polars: take the values at each index.", every)
+    assert "not `take`: `pl.Series(values).gather(0)`" in told
+    assert "cum_sum" not in told
+    assert "polars 2" in told
+
+
+def test_nothing_is_told_of_libraries_that_are_not_in_question_or_of_other_needs() -> None:
+    every = [*SUMS, *PLACES]
+    assert notes_for("Take the values at each index.", every) == ""
+    assert "gather" in notes_for(
+        "Take the values at each index.", every, code="import polars as pl"
+    )
+    assert notes_for("With polars: write a file.", every) == ""
+
+
+def test_notes_stay_within_their_budget() -> None:
+    told = notes_for("polars: take by index, cumulative sum", [*SUMS, *PLACES], max_tokens=15)
+    assert told.count("- not") == 1

@@ -1,0 +1,89 @@
+"""The stale twin of verified code: the old API in the places of the new one, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from learning.contexts.change import ApiChange, ChangeKind, Grounds, change_from, change_record
+from learning.contexts.twins import stale_twin
+
+
+def change(
+    kind: ChangeKind, old: str, new: str, holder: str = "", library: str = "lib"
+) -> ApiChange:
+    return ApiChange(
+        library=library,
+        version="1",
+        holder=holder,
+        old=old,
+        new=new,
+        kind=kind,
+        grounds=Grounds.SAID,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "stale"),
+    [
+        (
+            change(ChangeKind.NAME, "cumsum", "cum_sum"),
+            "a = pl.col('é').cum_sum().cum_sum_of\n",
+            "a = pl.col('é').cumsum().cum_sum_of\n",
+        ),
+        (
+            change(ChangeKind.NAME, "suffix", "name.suffix"),
+            "a = pl.all().name.suffix('_x')\n",
+            "a = pl.all().suffix('_x')\n",
+        ),
+        (
+            change(ChangeKind.NAME, "trapz", "trapezoid", library="numpy"),
+            "from numpy import trapezoid\n\na = trapezoid([1])\n",
+            "from numpy import trapz\n\na = trapz([1])\n",
+        ),
+        (
+            change(ChangeKind.KEYWORD, "interpolation", "method", holder="percentile"),
+            "a = np.percentile(b, 3, method='lower')\nc = other(method=1)\n",
+            "a = np.percentile(b, 3, interpolation='lower')\nc = other(method=1)\n",
+        ),
+        (
+            change(ChangeKind.VALUE, "outer", "full"),
+            'a = b.join(c, how="full")\nd = "full"\n',
+            'a = b.join(c, how="outer")\nd = "full"\n',
+        ),
+        (
+            change(ChangeKind.CALL, "fillna(method='ffill')", "ffill"),
+            "a = b.ffill()\nc = b.ffill(limit=1)\n",
+            "a = b.fillna(method='ffill')\nc = b.ffill(limit=1)\n",
+        ),
+        (
+            change(ChangeKind.FUNCTION, "ptp", "numpy.ptp"),
+            "a = np.ptp(b, axis=0) + np.ptp([1, 2])\n",
+            "a = b.ptp(axis=0) + ([1, 2]).ptp()\n",
+        ),
+    ],
+)
+def test_the_old_api_is_put_back_where_the_tree_has_the_new_one(
+    asked: ApiChange, code: str, stale: str
+) -> None:
+    twin = stale_twin(code, asked)
+    assert twin is not None
+    assert twin.stale == stale
+    assert all(code[start:end] for start, end in twin.names)
+
+
+def test_the_places_of_the_new_name_are_those_in_the_code() -> None:
+    code = "a = b.cum_sum() + c.cum_sum()\n"
+    twin = stale_twin(code, change(ChangeKind.NAME, "cumsum", "cum_sum"))
+    assert twin is not None
+    assert [code[start:end] for start, end in twin.names] == ["cum_sum", "cum_sum"]
+
+
+@pytest.mark.parametrize("code", ["a = b.other()\n", "a = (\n", "# cum_sum\n"])
+def test_code_that_does_not_use_the_new_api_has_no_twin(code: str) -> None:
+    assert stale_twin(code, change(ChangeKind.NAME, "cumsum", "cum_sum")) is None
+
+
+def test_a_change_is_kept_as_json() -> None:
+    asked = change(ChangeKind.KEYWORD, "a", "b", holder="f")
+    assert change_from(change_record(asked)) == asked
+    assert asked.api == "lib.f(a=) -> f(b=)"
