@@ -22,7 +22,7 @@ from agent.contexts.drafts import (
     drafts_for,
     fails_by_the_api,
     is_of_the_holder,
-    typed,
+    plain_form,
 )
 from agent.contexts.failures import (
     ApiFailure,
@@ -34,7 +34,7 @@ from agent.contexts.failures import (
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.context import Context, ContextFile
 from learning.contexts.use import UseOrigin
-from learning.contexts.variations import converted, variations
+from learning.contexts.variations import variations
 from sandbox.box.contract import Sandbox
 
 _MOST_PIECES = 1_500
@@ -217,13 +217,7 @@ class ContextBuilder:
 
     def _plain(self, ran: Sequence[tuple[Draft, Tried, Tried | None]]) -> list[Draft]:
         """The same functions with plain Python as their result, and its type in their head."""
-        made = []
-        for draft, tried, _ in ran:
-            if tried.conversions:
-                snippet = converted(draft.snippet, tried.conversions[0])
-                made.append(draft.with_snippet(snippet))
-            else:
-                made.append(typed(draft, tried))
+        made = (plain_form(draft, tried) for draft, tried, _ in ran)
         return [draft for draft in made if draft is not None]
 
     def _forms(self, ran: Sequence[tuple[Draft, Tried, Tried | None]]) -> list[Draft]:

@@ -15,6 +15,7 @@ from learning.contexts.context import Context
 from learning.contexts.snippets import Snippet, plain_type, snippets_of
 from learning.contexts.twins import Twin, stale_twin
 from learning.contexts.use import UseOrigin
+from learning.contexts.variations import converted
 
 _MARKUP = re.compile(r":\w+:`~?([^`]+)`|`{1,2}([^`]+)`{1,2}|\*\*?([^*]+)\*\*?")
 _LONGEST_REQUEST = 160
@@ -170,6 +171,13 @@ def typed(draft: Draft, ran: Tried) -> Draft:
     head = f"{old.head.removesuffix(':')} -> {name}:"
     source = old.source.replace(f"{old.head}\n", f"{head}\n", 1)
     return draft.with_snippet(replace(old, source=source, head=head)) or draft
+
+
+def plain_form(draft: Draft, ran: Tried) -> Draft | None:
+    """The draft with plain Python as its result, and its type in its head; None if that loses the API."""
+    if ran.conversions:
+        return draft.with_snippet(converted(draft.snippet, ran.conversions[0]))
+    return typed(draft, ran)
 
 
 def is_of_the_holder(draft: Draft, stale: Tried | None) -> bool:

@@ -38,6 +38,8 @@ class ApiFailure:
     """The task in words."""
     repaired: tuple[str, ...] = ()
     experiences: tuple[str, ...] = ()
+    wanted: str = ""
+    """Plain name of the API that the request was made of, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,8 @@ def changes_of(
     if missing.said:
         about = next((c["about"] for c in _candidates(answer) if c["name"] == missing.said), "")
         yield change(missing.said, missing.kind, Grounds.SAID, about)
+    if missing.kind is ChangeKind.NAME and _is_wanted(failure):
+        yield change(failure.wanted, missing.kind, Grounds.REPAIRED, failure.request)
     for new, kind, old in _repairs(missing, failure):
         yield change(new, kind, Grounds.REPAIRED, old=old)
     asked = frozenset(re.findall(r"[a-z]{4,}", failure.request.lower()))
@@ -231,6 +235,15 @@ def changes_of(
         moved = candidate["why"] == "moved" and new.startswith(f"{library}.")
         kind = ChangeKind.FUNCTION if moved else missing.kind
         yield change(new, kind, Grounds(candidate["why"]), str(candidate["about"]))
+
+
+def _is_wanted(failure: ApiFailure) -> bool:
+    """True if the code that was to be written uses the wanted API, and the failed code does not."""
+    if not failure.wanted:
+        return False
+    trees = [_parsed(code) for code in (*failure.repaired, failure.code)]
+    *right, wrong = [_attributes(tree) if tree is not None else set[str]() for tree in trees]
+    return failure.wanted not in wrong and any(failure.wanted in names for names in right)
 
 
 def _candidates(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
