@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from agent.approval import Approver
+from agent.contexts.notes import note_maker
 from agent.events import (
     Event,
     FixFinished,
@@ -33,6 +34,7 @@ from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.model.protocol import GapFiller, Model
+from agent.rounds.libraries import LibraryOptions, run_libraries
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.running import run_round, run_self_play, run_trial
@@ -94,7 +96,7 @@ class Assistant:
         self._talk = Talk(
             root=context.root,
             write=self._log.append,
-            background=Background(instructions=context.instructions),
+            background=_background(context),
         )
         self._commits = Commits(
             committer=Committer(context.root, context.environ),
@@ -304,6 +306,10 @@ class Assistant:
         work = partial(run_self_play, self._resources, self.workspace, options)
         return self._logged(stream_events(work))
 
+    def survey(self, options: LibraryOptions) -> AsyncGenerator[Event, None]:
+        """Find what the model gets wrong of libraries, and keep verified contexts of it."""
+        return self._logged(stream_events(partial(run_libraries, self._resources, options)))
+
     def trials(self, emit: Emit) -> Trials:
         """The trials of this repository, for whoever measures; nothing is opened yet."""
         return self._resources.trials(emit)
@@ -336,3 +342,11 @@ def _asked_for(settings: Settings) -> int:
     """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
     tokens = settings.turn.max_reply_tokens
     return tokens if tokens > TurnSettings().max_reply_tokens else 0
+
+
+def _background(context: Context) -> Background:
+    """What a turn is told besides the files; notes on libraries where the settings ask for them."""
+    if not context.settings.agent.notes:
+        return Background(instructions=context.instructions)
+    notes = note_maker(context.paths.contexts)
+    return Background(instructions=context.instructions, notes=notes)

@@ -1,7 +1,9 @@
 """Builds contexts of the APIs that failed in recorded drift runs, and the rows of every arm.
 
     python -P -m benchmarks.contexts OUT docs/runs/drift-base docs/runs/drift-both-three-retries-experience
+    python -P -m benchmarks.contexts OUT --survey polars --survey pandas --most 100 docs/runs/drift-base
 
+With `--survey` the default model is asked, too, for what a library documents: no drift task is read for it.
 OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`,
 `other-apis.jsonl`, `shuffled.jsonl`, in the form of a training job's examples. Only tasks of the
 experience half are read. A run that was interrupted goes on with what is kept.
@@ -9,9 +11,9 @@ experience half are read. A run that was interrupted goes on with what is kept.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +21,18 @@ from pathlib import Path
 from agent.contexts.building import ContextBuilder, Found, Unexplained
 from agent.contexts.failures import ApiFailure
 from agent.contexts.rows import equal_share, pair_rows, shuffled
+from agent.contexts.survey import questions_about
+from agent.events import Event, Notice
 from agent.paths import make_private
+from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
 from lab.drift.sets import drift_image, load_tasks
 from lab.drift.tasks import DriftTask
+from lab.evaluated_model import open_subject
 from learning.contexts.context import Context
 from learning.evidence.judge import exception_in
 from learning.training.job import write_rows
+from sandbox.box.contract import Sandbox
 from sandbox.box.docker_box import DockerSandbox
 from tui.wiring import context as session_at
 
@@ -78,7 +85,9 @@ def show(
         print(f"| {other.missing} | no successor known | 0 | |")
 
 
-async def build(session: Session, out: Path, runs: Sequence[Path]) -> None:
+async def build(
+    session: Session, out: Path, runs: Sequence[Path], libraries_asked: Sequence[str], most: int
+) -> None:
     """Build everything."""
     tasks = load_tasks(TASKS)
     libraries = sorted({task.library for task in tasks})
@@ -89,6 +98,8 @@ async def build(session: Session, out: Path, runs: Sequence[Path]) -> None:
     async with DockerSandbox(image.id, session="contexts", lock_dir=locks) as box:
         builder = ContextBuilder(box, folder=out / "contexts", say=print)
         found, unexplained = await builder.explain(recorded_failures(runs, tasks), libraries)
+        found += await surveyed(session, box, out / "contexts", libraries_asked, most)
+        found = list({each.change.api: each for each in reversed(found)}.values())[::-1]
         changes = [each.change for each in found]
         made = await builder.build(changes)
         show(found, unexplained, made)
@@ -111,11 +122,38 @@ async def build(session: Session, out: Path, runs: Sequence[Path]) -> None:
         print(f"{name}: {len(examples)} rows")
 
 
-def main(arguments: Sequence[str]) -> None:
+async def surveyed(
+    session: Session, box: Sandbox, folder: Path, libraries: Sequence[str], most: int
+) -> list[Found]:
+    """What the default model gets wrong of libraries."""
+    found: list[Found] = []
+    settings = session.settings.model
+    opened = open_subject(
+        settings, paths=session.paths, launcher=session.launcher, environ=session.environ, say=print
+    )
+    async with opened as model:
+        survey = LibrarySurvey(box, model.generator, model=model.name, folder=folder, emit=_printed)
+        for library in libraries:
+            version, questions = await questions_about(box, library, most=most)
+            found += await survey.learn(library, version, questions)
+    return found
+
+
+def _printed(event: Event) -> None:
+    if isinstance(event, Notice):
+        print(event.text, flush=True)
+
+
+def main() -> None:
     """See the module's own words."""
-    out, *runs = map(Path, arguments)
-    asyncio.run(build(session_at(Path.cwd()), out, runs))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("--survey", action="append", default=[], metavar="LIBRARY")
+    parser.add_argument("--most", type=int, default=100)
+    given = parser.parse_args()
+    asyncio.run(build(session_at(Path.cwd()), given.out, given.runs, given.survey, given.most))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

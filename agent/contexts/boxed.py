@@ -79,6 +79,18 @@ async def harvest(
     return str(answers[0].get("version", "")), found
 
 
+async def modules_of(sandbox: Sandbox, names: Sequence[str]) -> dict[str, list[str]]:
+    """Top-level modules of installed packages, by the name that was asked for.
+
+    Raises:
+        SandboxError: If the box cannot be used.
+    """
+    files = (_file("agent.contexts.inside", "modules.py"),)
+    answers = await _asked(sandbox, files, {"names": list(names)})
+    found = answers[0] if answers and isinstance(answers[0], dict) else {}
+    return {str(name): [str(m) for m in modules] for name, modules in found.items()}
+
+
 async def run_programs(
     sandbox: Sandbox, programs: Sequence[tuple[str, str]], *, modules: Sequence[str]
 ) -> list[Tried]:

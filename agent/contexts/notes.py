@@ -10,12 +10,13 @@ import ast
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
 from agent.contexts.rows import note_line
 from agent.editing.python_source import imports
 from agent.prompt_files import filled
-from learning.contexts.context import Context
+from learning.contexts.context import Context, ContextFile
 
 MOST_NOTES = 3
 MOST_TOKENS = 160
@@ -63,6 +64,25 @@ def notes_for(
         return ""
     notes = "\n".join(lines)
     return filled("library_notes", release=", ".join(releases), notes=notes) + "\n"
+
+
+def note_maker(folder: Path) -> Callable[[str, str], str]:
+    """Notes from the contexts in a folder; of several releases of a library the one built last counts."""
+    newest: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.jsonl"), key=lambda each: each.stat().st_mtime):
+        newest[path.stem.rpartition("-")[0]] = path
+    contexts = [each for path in newest.values() for each in ContextFile(path).read().values()]
+
+    def notes(request: str, code: str) -> str:
+        return notes_for(request, contexts, code=_python_in(code)) if contexts else ""
+
+    return notes
+
+
+def _python_in(text: str) -> str:
+    """The import lines of shown files, which may be cut or stand between other words."""
+    lines = re.findall(r"^(?:import|from) \w[^\n]*$", text, re.MULTILINE)
+    return "\n".join(line for line in lines if "(" not in line)
 
 
 def libraries_in(text: str, code: str) -> frozenset[str]:

@@ -197,6 +197,9 @@ class AgentSettings:
     theirs."""
     facts: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """True if the installed libraries are asked, in the sandbox, about failures."""
+    notes: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
+    """True if a request is followed by verified lines on changed APIs that it needs, where
+    `elagent learn --library` has built contexts of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

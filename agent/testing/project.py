@@ -58,6 +58,16 @@ class ProjectTests:
         """The image in which the tests run."""
         return self._image_id
 
+    @property
+    def sandbox(self) -> Sandbox:
+        """The boxes in which the tests run, with the project's dependencies installed."""
+        return self._sandbox
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The project's own requirement lines."""
+        return tuple(self._project.requirements)
+
     def environment(self, cache: Path, *, say: Say = lambda _: None) -> Environment:
         """The libraries of the box, to be asked questions; answers are remembered in `cache`."""
         return Environment(self._sandbox, image=self._image_id, cache=cache, say=say)

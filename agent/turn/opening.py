@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.context.repository_map import Cartographer
@@ -21,6 +22,8 @@ class Background:
     """The project's own words (AGENTS.md), shown once at the start of a history."""
     cartographer: Cartographer | None = field(default_factory=Cartographer)
     """Makes the map of signatures; None for no map."""
+    notes: Callable[[str, str], str] = lambda _request, _code: ""
+    """What is verified about the libraries that a request and the shown code need; see `agent.contexts.notes`."""
     mapped_for: tuple[str, ...] | None = None
     """The subject of the last map; None before the first."""
 
@@ -60,7 +63,8 @@ def open_turn(
         parts.append(drawn)
     if is_first and not shown.wanted:
         parts.append(file_names(sources.files))
-    parts += [shown.text, user_text]
+    told = background.notes(user_text, shown.text).strip("\n")
+    parts += [shown.text, user_text, told if estimate_tokens(told) <= left else ""]
     return Opening(text="\n\n".join(part for part in parts if part), too_large=shown.too_large)
 
 

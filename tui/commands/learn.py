@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from agent.events import LearnFinished
 from agent.library import adapters
+from agent.rounds.libraries import LibraryOptions
 from agent.rounds.options import ALL_KINDS, ExampleKind, LearnOptions, Origin, round_options
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.context import Context
@@ -18,6 +21,7 @@ from tui.running import open_assistant, run_async
 from tui.show.plain import Presenter, make_presenter, show_all
 from tui.wiring import context
 
+_T = TypeVar("_T")
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh])")
 _SELF_PLAY_S = 1800.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -97,6 +101,14 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     "--self-play", is_flag=True, help="First retry failures that nobody fixed, in a copy."
 )
 @click.option("--practise", "practise", is_flag=True, hidden=True)  # old name of --self-play
+@click.option(
+    "--library",
+    "libraries",
+    multiple=True,
+    metavar="NAME",
+    help="Find what the model gets wrong of an installed library; no failure is needed.",
+)
+@click.option("--dependencies", is_flag=True, help="The same for all that the project requires.")
 @click.option("--rebuild", metavar="NAME", help="Make a tainted adapter again, without the rest.")
 @click.option("--report", is_flag=True, help="Only show what the last round learned; none is run.")
 @click.option(
@@ -123,6 +135,8 @@ def learn(
     leave_out: tuple[str, ...],
     self_play: bool,
     practise: bool,
+    libraries: tuple[str, ...],
+    dependencies: bool,
     rebuild: str | None,
     report: bool,
     page: Path | None,
@@ -133,8 +147,9 @@ def learn(
     as_json: bool,
 ) -> int:
     self_play = self_play or practise
-    if report and (dry_run or self_play or discard or rebuild or rounds > 1):
-        raise click.UsageError("--report only shows the last round; leave the other options away")
+    wanted = LibraryOptions(libraries=libraries, dependencies=dependencies, dry_run=dry_run)
+    if report:
+        _refuse_beside_report(dry_run, self_play, discard, rebuild, rounds > 1, wanted.asks)
     where = context(
         path,
         {
@@ -146,6 +161,10 @@ def learn(
     )
     if report:
         return _report_last(where, page)
+    if wanted.asks:
+        survey = make_presenter(as_json=as_json)
+        _until_closed(_run_survey(where, wanted, survey), survey)
+        return 0
     settings = where.settings.learn
     options = dataclasses.replace(
         round_options(settings, budget_s=budget, trial=not no_trial),
@@ -165,10 +184,7 @@ def learn(
         rounds=1 if dry_run or rebuild else rounds,
         self_play=retries if self_play and not dry_run else None,
     )
-    try:
-        made = run_async(learning)
-    finally:
-        presenter.close()
+    made = _until_closed(learning, presenter)
     if made and page is not None:
         write_page(page, adapters.report_page(where.library, made))
     return 0
@@ -194,6 +210,24 @@ async def _run_rounds(
                 break
             made = done.adapter
     return made
+
+
+async def _run_survey(where: Context, wanted: LibraryOptions, presenter: Presenter) -> None:
+    """Find what the model gets wrong of libraries, and keep verified contexts of it."""
+    async with open_assistant(where) as assistant:
+        await show_all(assistant.survey(wanted), presenter)
+
+
+def _refuse_beside_report(*others: object) -> None:
+    if any(others):
+        raise click.UsageError("--report only shows the last round; leave the other options away")
+
+
+def _until_closed(work: Coroutine[Any, Any, _T], presenter: Presenter) -> _T:
+    try:
+        return run_async(work)
+    finally:
+        presenter.close()
 
 
 def _report_last(where: Context, page: Path | None) -> int:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from agent.contexts.building import ContextBuilder
 from agent.contexts.failures import ApiFailure
+from agent.contexts.survey import questions_about
+from agent.events import Event, Notice
+from agent.rounds.libraries import LibrarySurvey
 from learning.contexts.use import UseOrigin
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.task import Generated
+from learning.records import Sampling
 from tests.fakes.here_sandbox import HereSandbox
 
 CODE = "import numpy as np\n\ndef area(ys):\n    return float(np.trapz(ys))\n"
@@ -52,3 +58,37 @@ async def test_anchors_are_documented_calls_of_other_names(tmp_path: Path) -> No
     anchors = await builder.anchors("numpy", "2", without=frozenset({"trapezoid"}), most=5)
     assert len(anchors) == 5
     assert all(not each.stale and "trapezoid" not in each.code for each in anchors)
+
+
+class Answers:
+    """A model of an older release: it knows `trapz` alone."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Generated:
+        self.asked += 1
+        head = next(
+            line for line in prompt.messages[0].content.splitlines() if line.startswith("def ")
+        )
+        body = "return np.trapz(values)" if "trapezoidal" in prompt.messages[0].content else "..."
+        return Generated(
+            text=f"```python\nimport numpy as np\n\n{head}\n    {body}\n```", finish="stop"
+        )
+
+
+async def test_a_library_is_asked_about_and_what_is_wrong_gets_contexts(tmp_path: Path) -> None:
+    box, said = HereSandbox(tmp_path), list[Event]()
+    version, questions = await questions_about(box, "numpy", most=1_000)
+    questions = [each for each in questions if "trapezoidal" in each.draft.request]
+    assert questions
+    assert all("trapezoid(" not in each.prompt.messages[0].content for each in questions)
+    model = Answers()
+    survey = LibrarySurvey(box, model, model="m", folder=tmp_path / "kept", emit=said.append)
+    found = await survey.learn("numpy", version, questions)
+    assert [each.change.new for each in found] == ["trapezoid"]
+    asked = model.asked
+    again = await survey.learn("numpy", version, questions)
+    assert [each.change for each in again] == [each.change for each in found]
+    assert model.asked == asked, "what was asked is kept"
+    assert any(isinstance(each, Notice) and "verified contexts" in each.text for each in said)
