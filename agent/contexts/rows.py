@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.prompt_files import filled
+from learning.contexts.change import ApiChange
 from learning.contexts.context import Context
-from learning.contexts.use import ApiUse
-from learning.records import Message
+from learning.contexts.twins import stale_twin
+from learning.contexts.use import ApiUse, UseOrigin
+from learning.records import Experience, Message, Origin, Verdict
 from learning.training.job import Example, ExampleKind, api_example
 
 _FENCE = "```python\n"
 _LONGEST_SHOWN = 160
+_BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
+_ORIGINS = {Origin.TEMPLATE: UseOrigin.REPAIR, Origin.INFILL: UseOrigin.REPAIR}
 
 
 def pair_rows(
@@ -82,6 +87,53 @@ def _note_for(context: Context, every: Sequence[Context], chance: random.Random)
         if each.api == context.api and each.note and each.code != context.code
     ]
     return note_line(context.api, chance.choice(others)) if others else ""
+
+
+def repair_rows(
+    experiences: Sequence[Experience], changes: Iterable[ApiChange], *, model: str
+) -> list[Example]:
+    """Verified fixes that use the successor of an API which the failed step lacked.
+
+    The row stands at the prompt of the failed step, which was told nothing. Its stale twin is the fix with
+    the old API, whose error the failed step has shown. Fixes of any length count.
+    """
+    by_id = {each.id: each for each in experiences}
+    every = list(changes)
+    rows = []
+    for fix in experiences:
+        failed = by_id.get(fix.fixes)
+        usable = fix.verdict is Verdict.PASS and fix.trust.may_train and fix.model == model
+        if failed is None or not usable or not failed.messages:
+            continue
+        for change in every:
+            if (use := _use_in(fix, failed, change)) is not None:
+                kind = ExampleKind.API_PAIR
+                told, text = failed.messages, fix.action.text
+                rows.append(api_example(kind, use, messages=told, chosen=text, model=model))
+                break
+    return rows
+
+
+def _use_in(fix: Experience, failed: Experience, change: ApiChange) -> ApiUse | None:
+    """The use of a change in a reply, if the failed step's error names what is gone."""
+    fact = next(
+        (each for each in failed.evidence if change.old.partition("(")[0] in each.message), None
+    )
+    block = _BLOCK.search(fix.action.text)
+    twin = stale_twin(block[1], change) if block is not None else None
+    if fact is None or block is None or twin is None:
+        return None
+    text, start, end = fix.action.text, block.start(1), block.end(1)
+    return ApiUse(
+        api=change.api,
+        library=change.library,
+        version=change.version,
+        origin=_ORIGINS.get(fix.origin, UseOrigin.RETRY),
+        stale=text[:start] + twin.stale + text[end:],
+        error=f"{fact.exception}: {fact.message}",
+        names=tuple((a + start, b + start) for a, b in twin.names),
+        experiences=(failed.id, fix.id),
+    )
 
 
 def note_line(api: str, line: str) -> str:

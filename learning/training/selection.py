@@ -19,8 +19,6 @@ from pathlib import Path
 from learning.records import EvidenceKind, Experience, Origin, Tier, Verdict
 from learning.training.job import Example, ExampleKind
 
-_LONGEST_FIX = 1.5
-"""Longest fix, relative to the failed completion: a much longer one teaches length, not the repair."""
 _FIRST_TRY_WEIGHT = 0.3
 """Small, because the prompt already led to this action: the model knows it, and could overfit."""
 _LEARNABLE = (Tier.HARNESS, Tier.USER)
@@ -111,7 +109,7 @@ def select(
 def _unseen(
     fixes: Iterable[Experience], by_id: Mapping[str, Experience], chosen: Sequence[Example]
 ) -> Iterator[Example]:
-    """Failing steps with a fix that the round does not learn, even if the fix is too long to learn."""
+    """Failing steps with a fix that the round does not learn."""
     seen = {example.step.id for example in chosen}
     known = {(example.fix or example.step).after for example in chosen}
     for fix in fixes:
@@ -159,8 +157,6 @@ def _pair(
     elif failed.path != fix.path:
         # The prompt of the failing step did not show that file: the fix would teach to guess.
         skipped["a fix of another file than the failing step's"] += 1
-    elif len(fix.action.token_ids) > _LONGEST_FIX * len(failed.action.token_ids) + 32:
-        skipped["a fix much longer than the failed completion"] += 1
     else:
         return Example(kind=ExampleKind.HINDSIGHT, step=failed, fix=fix)
     return None

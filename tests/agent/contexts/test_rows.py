@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from agent.contexts.notes import notes_for
-from agent.contexts.rows import equal_share, pair_rows, shuffled
+from agent.contexts.rows import equal_share, pair_rows, repair_rows, shuffled
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.context import Context
 from learning.contexts.use import UseOrigin
+from learning.records import (
+    Action,
+    Evidence,
+    EvidenceKind,
+    Experience,
+    Message,
+    Tier,
+    Trust,
+    Verdict,
+)
 from learning.training.job import ExampleKind
 
 
@@ -57,8 +71,6 @@ def test_a_share_of_the_pairs_has_the_line_of_another_context_as_a_note() -> Non
 
 
 def test_a_call_that_did_not_change_is_an_anchor() -> None:
-    from dataclasses import replace
-
     (row,) = pair_rows([replace(SUMS[0], stale="", names=(), api="polars.Series.sum")], model="m")
     assert (row.kind, row.differs_at) == (ExampleKind.API_ANCHOR, None)
 
@@ -77,6 +89,43 @@ def test_arms_at_equal_rows_take_as_many_of_each_api() -> None:
     kept = equal_share([*SUMS, *PLACES], an_api=3)
     assert [each.api for each in kept].count(SUMS[0].api) == 3
     assert len(kept) == 6
+
+
+def test_a_verified_fix_is_a_row_at_the_prompt_of_the_failed_step() -> None:
+    change = ApiChange(
+        library="polars",
+        version="2",
+        holder="Series",
+        old="cumsum",
+        new="cum_sum",
+        kind=ChangeKind.NAME,
+        grounds=Grounds.REPAIRED,
+    )
+    asked = [Message(role="user", content="Running totals.")]
+    reply = "So:\n```python\nimport polars as pl\n\nx = pl.Series([1]).cum_sum()\n```"
+
+    def step(id_: str, text: str, verdict: Verdict, **more: Any) -> Experience:  # noqa: ANN401
+        action = Action(text=text, model="m", adapter=None)
+        drafted = Experience.draft(asked, action, verdict)
+        return replace(drafted, id=id_, trust=Trust.JUDGE, **more)
+
+    fact = Evidence(
+        kind=EvidenceKind.TRACEBACK,
+        tier=Tier.HARNESS,
+        subject="t",
+        exception="AttributeError",
+        message="'Series' object has no attribute 'cumsum'",
+    )
+    failed = step("bad", reply.replace("cum_sum", "cumsum"), Verdict.FAIL, evidence=(fact,))
+    fix = step("good", reply, Verdict.PASS, fixes="bad")
+    (row,) = repair_rows([fix, failed], [change], model="m")
+    assert row.use is not None
+    assert (row.chosen, row.use.stale) == (reply, failed.action.text)
+    assert [row.chosen[start:end] for start, end in row.use.names] == ["cum_sum"]
+    assert (row.experience_ids, row.use.origin) == (("bad", "good"), UseOrigin.RETRY)
+    assert row.step.messages == tuple(asked)
+    assert repair_rows([fix, failed], [replace(change, old="csum")], model="m") == []
+    assert repair_rows([replace(fix, trust=Trust.PLAIN), failed], [change], model="m") == []
 
 
 def test_notes_are_chosen_by_what_the_request_needs() -> None:
