@@ -43,6 +43,7 @@ class HereSandbox:
             input=job.stdin,
             capture_output=True,
             check=False,
+            cwd=self.folder,
         )
         return Execution(
             argv=tuple(job.argv),
