@@ -1,0 +1,84 @@
+"""Reads a rename, a move or a deletion from the words of a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|parameter|argument|test|helper)?\s*"
+_NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
+_IN = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
+_END = r"(?=[.!?,;:)]*(?:\s|$))"
+_RENAMES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b(?:rename|change the name of)\s+{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:to|into|as)\s+"
+        rf"{_NAME.format('new')}{_END}",
+        rf"\bcall\s+(?:it|this|that)\s+{_NAME.format('new')}\s+instead\s+of\s+{_NAME.format('old')}{_END}",
+        rf"^(?:please\s+)?{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:should|must|shall)\s+be\s+"
+        rf"(?:called|named|renamed(?:\s+to)?)\s+{_NAME.format('new')}{_END}",
+    )
+)
+_MOVE = re.compile(
+    rf"\bmove\s+{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:in)?to\s+(?:(?:its|a|an|the|own|new|other|module|file)\s+)*"
+    rf"[`'\"@]?(?P<new>[\w./-]+\.py)[`'\"]?{_END}",
+    re.IGNORECASE,
+)
+_REMOVE = re.compile(
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:remove|delete|drop|get rid of)\s+{_KIND}{_NAME.format('old')}"
+    rf"{_IN.format('file')}\s*(?:please)?[.!?]*$",
+    re.IGNORECASE,
+)
+_PLAIN = frozenset(
+    [
+        "it",
+        "this",
+        "that",
+        "everything",
+        "all",
+        "them",
+        "the",
+        "imports",
+        "import",
+        "comments",
+        "comment",
+        "docstrings",
+        "docstring",
+        "tests",
+        "test",
+        "prints",
+        "logging",
+        "whitespace",
+        "duplicates",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedRefactoring:
+    """A refactoring that a request asks for in so many words."""
+
+    kind: str
+    """`rename`, `move` or `remove`."""
+    old: str
+    """The name of a definition, maybe qualified (`Order.sum`), or of a file."""
+    new: str = ""
+    """The new name, or the file that the definition moves to."""
+    file: str = ""
+    """The file that the request names beside the name."""
+
+
+def asked_refactoring(text: str) -> AskedRefactoring | None:
+    """The refactoring that a request asks for; None if its words are not so clear."""
+    said = text.strip()
+    if (match := _MOVE.search(said)) and match["old"].lower() not in _PLAIN:
+        return AskedRefactoring(
+            kind="move", old=match["old"], new=match["new"], file=match["file"] or ""
+        )
+    for pattern in _RENAMES:
+        if (match := pattern.search(said)) and match["old"].lower() not in _PLAIN:
+            file = match.groupdict().get("file") or ""
+            return AskedRefactoring(kind="rename", old=match["old"], new=match["new"], file=file)
+    if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
+        return AskedRefactoring(kind="remove", old=match["old"], file=match["file"] or "")
+    return None

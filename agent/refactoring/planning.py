@@ -1,0 +1,257 @@
+"""Plans a refactoring of Python over the whole project, with rope; nothing is written here.
+
+rope (LGPL) renames and moves what it can prove to be the same name, in all files at once. jedi renames
+as well and moves nothing. rope reads a project's own `.ropeproject/config.py` and `[tool.rope]`, which
+are code and settings of strangers: it is given a bare copy of the Python files and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from agent.editing.python_source import (
+    DefinitionNode,
+    definitions,
+    parse_python,
+    source_lines,
+)
+from agent.errors import AgentError
+from agent.fixing.sources import Sources
+from agent.refactoring.asked import AskedRefactoring
+
+if TYPE_CHECKING:
+    from rope.base.change import ChangeSet
+    from rope.base.project import Project
+
+_MOST_FILES = 3000
+_MOST_LEFT = 5
+_BUILT_IN = frozenset(
+    name for kind in (str, bytes, list, dict, set, tuple, int, float) for name in dir(kind)
+)
+"""Attributes that objects of other kinds have, too: a call through an unknown object may mean them."""
+
+
+class RefactoringError(AgentError):
+    """A refactoring cannot be done; the message says why, and what to say instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refactored:
+    """The files after a refactoring."""
+
+    texts: Mapping[str, str]
+    """New texts of files, with Unix line ends; a file that is not there yet is new."""
+    removed: tuple[str, ...] = ()
+    """Files that are gone, as a renamed module is."""
+    left: tuple[str, ...] = ()
+    """Places, as `path:line`, where the old name still stands, in strings, comments and other files."""
+    names: frozenset[str] = field(default_factory=frozenset)
+    """Names that may vanish from files."""
+
+
+def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
+    """What the files are after a refactoring. Blocks.
+
+    Raises:
+        RefactoringError: If the name is not found, means several things, or the new one is taken.
+    """
+    if asked.kind == "remove":
+        return _removed(asked, sources)
+    if asked.old.endswith(".py"):
+        return _with_rope(asked, sources, path=_existing(asked.old, sources), offset=None)
+    path, offset = _place(asked, sources)
+    return _with_rope(asked, sources, path=path, offset=offset)
+
+
+def _with_rope(
+    asked: AskedRefactoring, sources: Sources, *, path: str, offset: int | None
+) -> Refactored:
+    from rope.base.exceptions import RopeError
+    from rope.base.project import Project
+
+    texts = {file: text for file in _python(sources) if (text := sources.text(file)) is not None}
+    with tempfile.TemporaryDirectory(prefix="elagent-refactor-") as folder:
+        for file, text in texts.items():
+            _write(Path(folder) / file, text)
+        if asked.kind == "move" and asked.new not in texts:
+            _write(Path(folder) / asked.new, "")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # rope warns of what it calls itself
+                project = Project(folder, ropefolder=None, save_objectdb=False, save_history=False)
+                unique = _is_unique(asked, texts)
+                project.do(_changes(project, asked, path, offset, unique=unique))
+                project.close()
+        except (RopeError, SyntaxError, AttributeError) as err:
+            raise RefactoringError(f"{asked.old} cannot be changed by rope: {err}") from err
+        after = {
+            str(PurePosixPath(file.relative_to(folder))): file.read_text(encoding="utf-8")
+            for file in sorted(Path(folder).rglob("*.py"))
+        }
+    changed = {file: text for file, text in after.items() if texts.get(file) != text}
+    if not changed:
+        raise RefactoringError(f"nothing uses {asked.old} in a way that could be changed")
+    removed = tuple(file for file in texts if file not in after)
+    old = asked.old.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
+    left = _still_there(old, sources, {**texts, **changed}) if asked.kind == "rename" else ()
+    return Refactored(texts=changed, removed=removed, left=left, names=frozenset({old}))
+
+
+def _changes(
+    project: Project, asked: AskedRefactoring, path: str, offset: int | None, *, unique: bool
+) -> ChangeSet:
+    from rope.refactor.move import create_move
+    from rope.refactor.rename import Rename
+
+    resource = project.get_resource(path)
+    if asked.kind == "move":
+        return create_move(project, resource, offset).get_changes(project.get_resource(asked.new))
+    new = asked.new.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
+    return Rename(project, resource, offset).get_changes(
+        new, in_hierarchy=True, unsure=lambda _: unique
+    )
+
+
+def _is_unique(asked: AskedRefactoring, texts: Mapping[str, str]) -> bool:
+    """True if only one thing in the project has this name, so that every use must mean it."""
+    name = asked.old.rpartition(".")[2]
+    found = sum(
+        qualified.rpartition(".")[2] == name
+        for text in texts.values()
+        for qualified in definitions(text)
+    )
+    return found == 1 and name not in _BUILT_IN
+
+
+def _place(asked: AskedRefactoring, sources: Sources) -> tuple[str, int]:
+    """The file that defines a name, and the offset of the name there, in characters.
+
+    Raises:
+        RefactoringError: If there is none, or more than one.
+    """
+    _check_new_name(asked)
+    files = [_existing(asked.file, sources)] if asked.file else _python(sources)
+    found = [
+        (path, offset)
+        for path in files
+        for offset in _offsets(sources.text(path) or "", asked.old, variables=bool(asked.file))
+    ]
+    if not found and not asked.file:
+        found = [
+            (path, at)
+            for path in files
+            for at in _offsets(sources.text(path) or "", asked.old, variables=True)
+        ]
+    places = [f"{path}:{(sources.text(path) or '')[:at].count(chr(10)) + 1}" for path, at in found]
+    if not found:
+        where = asked.file or "this project"
+        raise RefactoringError(f"{asked.old} is not defined in {where}; check its spelling")
+    if len(found) > 1:
+        raise RefactoringError(
+            f"{asked.old} is defined in {', '.join(places[:4])}; say which, such as"
+            f" `Class.{asked.old}` or `{asked.old} in {found[0][0]}`"
+        )
+    return found[0]
+
+
+def _check_new_name(asked: AskedRefactoring) -> None:
+    if asked.kind != "rename":
+        return
+    new = asked.new.rpartition(".")[2]
+    if not new.isidentifier() or keyword.iskeyword(new):
+        raise RefactoringError(f"{asked.new} is no name that Python takes")
+
+
+def _offsets(text: str, name: str, *, variables: bool) -> list[int]:
+    tree = parse_python(text)
+    if tree is None:
+        return []
+    starts = [0]
+    for line in source_lines(text):
+        starts.append(starts[-1] + len(line))
+    found = [
+        starts[node.lineno - 1] + _name_at(text[starts[node.lineno - 1] :], node)
+        for qualified, node in definitions(text).items()
+        if name in (qualified, qualified.rpartition(".")[2])
+    ]
+    if found or not variables:
+        return found
+    places = sorted(
+        (node.lineno, node.col_offset)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+    )
+    if not places:
+        return []
+    first, column = places[0]
+    data = text[starts[first - 1] :].encode()[:column]
+    return [starts[first - 1] + len(data.decode())]
+
+
+def _name_at(text: str, node: DefinitionNode) -> int:
+    match = re.search(rf"\b(?:def|class)\s+({re.escape(node.name)})\b", text)
+    return match.start(1) if match else 0
+
+
+def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
+    """The file without a definition, its decorators and the blank lines around it."""
+    path, _ = _place(asked, sources)
+    text = sources.text(path) or ""
+    node = next(
+        node
+        for name, node in definitions(text).items()
+        if asked.old in (name, name.rpartition(".")[2])
+    )
+    lines = source_lines(text)
+    first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
+    last = node.end_lineno or node.lineno
+    while first and not lines[first - 1].strip():
+        first -= 1
+    after = "".join([*lines[:first], *lines[last:]]).rstrip("\n") + "\n"
+    if parse_python(after) is None or not after.strip():
+        raise RefactoringError(f"{path} would not be right without {asked.old}")
+    name = asked.old.rpartition(".")[2]
+    left = _still_there(name, sources, {path: after})
+    return Refactored(texts={path: after}, left=left, names=frozenset({name}))
+
+
+def _still_there(name: str, sources: Sources, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Places where a name is still written, whatever it means there."""
+    word = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])")
+    found: list[str] = []
+    for path in sorted(sources.files):
+        text = texts.get(path, sources.text(path)) or ""
+        found += [
+            f"{path}:{n}" for n, line in enumerate(text.split("\n"), start=1) if word.search(line)
+        ]
+        if len(found) > _MOST_LEFT:
+            return (*found[:_MOST_LEFT], "and more")
+    return tuple(found)
+
+
+def _python(sources: Sources) -> list[str]:
+    found = sorted(path for path in sources.files if path.endswith(".py"))
+    if len(found) > _MOST_FILES:
+        raise RefactoringError(f"the project has more than {_MOST_FILES} Python files")
+    return found
+
+
+def _existing(name: str, sources: Sources) -> str:
+    fits = [path for path in sources.files if path == name or path.endswith(f"/{name}")]
+    if len(fits) != 1:
+        found = f"fits {', '.join(sorted(fits))}" if fits else "is no file of this project"
+        raise RefactoringError(f"{name} {found}")
+    return fits[0]
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
