@@ -17,6 +17,13 @@ Name = Literal[
     "infill",
     "library_function",
     "library_notes",
+    "intent",
+    "tail_question",
+    "tail_explain",
+    "tail_change",
+    "tail_new",
+    "tail_test",
+    "then_test",
     "system_search_replace",
 ]
 

@@ -1,0 +1,1 @@
+"""Reads what a message wants, before anything is done for it."""

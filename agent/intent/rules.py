@@ -1,0 +1,177 @@
+"""Reads most messages by their words alone: the verb that leads, and the thing that it is about.
+
+A message that no rule is sure about is left to the model. Questions are never read as changes: a
+rule for a change needs a verb of change at the beginning of a clause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.intent.wanted import Wanted
+
+_TRACE_LINE = re.compile(
+    r"^(?:Traceback \(most recent call last\):|\s+File \".*\", line \d+.*|E\s{2,}.*|\s{4,}.*"
+    r"|[\w.]*(?:Error|Exception|Warning)\b: .*|[\w./-]+\.py:\d+: .*|=+ .* =+|_{3,} .* _{3,})$"
+)
+_TRACE = re.compile(
+    r"(?m)^(?:Traceback \(most recent call last\):|E\s{2,}\S|[\w./-]+\.py:\d+: \w+Error)"
+)
+_POLITE = re.compile(
+    r"^(?:(?:please|pls|ok(?:ay)?|now|then|and|also|so|just|hey|hi|hello|but|well|next|again)\b[,:]?\s*"
+    r"|(?:can|could|would|will) you(?: please| kindly| also)?\s+"
+    r"|(?:i(?:'d| would)? (?:want|like|need) you to|we (?:need|have|want) to|i need to|you should|you can"
+    r"|let's|let us|go ahead and|try to|help me(?: to)?|it would be (?:nice|good|great) to)\s+"
+    r"|@\S+[,:]?\s+|in [\w./-]+\.\w+[,:]?\s+)+",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"(?<=[.;?!])\s+|;\s*|,\s*(?:and\s+|then\s+|please\s+)*|\s+and\s+(?:then\s+)?|\n+|\s+-\s+"
+)
+_CHANGES_NOTHING = re.compile(
+    r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)"
+)
+_ASKS = re.compile(
+    r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
+    r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
+    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)"
+    r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find out|look at"
+    r"|i'd like to know|i want to know)\b"
+)
+_GREETS = re.compile(
+    r"^(?:hi|hello|hey|thanks|thank you|thx|great|cool|nice|good|ok|okay|bye|yes|no)\b[\s!.,\w]{0,20}$"
+)
+_FAILURE = re.compile(
+    r"\b(?:fail\w*|crash\w*|traceback|stack ?trace|\w+(?:error|exception)|errors?(?! (?:message|handling|code|class))"
+    r"|red|broken|broke|break|went wrong|goes wrong|wrong with|not found)\b"
+    r"|(?:\bnot|n't) (?:pass\w*|work\w*)\b"
+)
+_WHY = re.compile(
+    r"^(?:why|what(?:'s| is| does| went| causes| caused| made| goes)?|how come|explain|diagnose|where (?:does|is|do)"
+    r"|which tests? fails? and why|tell me why|understand why|analy[sz]e)\b"
+)
+_ASKS_TO_RUN = re.compile(
+    r"^(?:do|does|did|will) (?:\w+ )?(?:all |the |my |our )*(?:unit )?tests?(?: in \S+)? (?:still )?(?:pass|work|succeed)"
+    r"|^are (?:all )?(?:the )?tests? (?:still )?(?:green|passing|ok|fine)"
+    r"|^(?:check|see|verify|let me see|make sure) (?:whether|if|that) .*\b(?:pass|green|work)"
+    r"|^which tests? (?:fail|are failing|are red|pass)(?!.*\bwhy)|^(?:show|tell|give) me the output of\b"
+    r"|^(?:run|rerun|re-run|execute|launch|invoke|start) |^(?:run|rerun)$"
+    r"|^test (?:it|this|that|them|everything|again)\b|^pytest\b|^python3? \S+"
+)
+_RENAMES = re.compile(
+    r"^rename\b|^change the name of\b|^(?:call|name) (?:it|this|that|them) \S+(?: instead)?"
+    r"|^\S+ (?:should|must|shall) be (?:called|named|renamed)\b|^give \S+ (?:a better|another|the) name\b"
+    r"|^move .+ (?:to|into) (?:\S+\.\w+|\S*/\S*|(?:a|an|its own|the|another) (?:\w+ )?(?:module|file|package|folder))"
+)
+_REPAIRS = re.compile(
+    r"^(?:fix|repair|debug|resolve|solve|correct|patch|heal)\b"
+    r"|^(?:make|get|bring) .*\b(?:pass(?:es|ing)?|green|work(?:s|ing)?(?: again)?)$"
+)
+_COMPLAINS = re.compile(
+    r"\b(?:there(?:'s| is| are)(?: still)? (?:a |an |some )?(?:bugs?|errors?|mistakes?|problems?)"
+    r"|(?:fails?|crash(?:es)?|is broken|is wrong|are wrong|is red|are red|are failing|is failing|does(?: not|n't) work"
+    r"|do(?: not|n't) work|stopped working|raises? \w+error|hangs?|loops forever))\b"
+    r"|\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
+    r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
+)
+_NEW_THING = (
+    r"(?:functions?|methods?|class(?:method)?(?:es)?|tests?|test cases?|modules?|files?|scripts?|options?|flags?"
+    r"|(?:sub)?commands?|propert(?:y|ies)|__\w+__|helpers?|exceptions?|enums?|decorators?|endpoints?|routes?|views?"
+    r"|fixtures?|constants?|packages?|programs?|app|cli|generators?|iterators?|dataclass|protocol|mixin|wrapper)"
+)
+_ALSO_EDITS = (
+    r"(?:docstrings?|type ?hints?|types|hints|annotations?|comments?|parameters?|arguments?|param|arg|logging|log"
+    r"|error handling|validation|checks?|support|caching|license|imports?|entry|line|default|documentation|docs)"
+)
+_MAKES = re.compile(
+    rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give \S+|need|want|include|provide|put) "
+    rf"(?:[^.]*?\b)?(?<!to the )(?<!to a )(?<!of the ){_NEW_THING}\b"
+    r"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new \w+|^(?:write|add) (?:some |more |unit )*tests?\b"
+    rf"|^(?:i|we)(?:'d| would)? (?:need|want|like) (?:a|an|another|some) (?:\w+ ){{0,3}}{_NEW_THING}\b"
+    rf"|^\S+ (?:needs|should have|lacks|is missing) (?:a|an) (?:\w+ ){{0,2}}{_NEW_THING}\b"
+)
+_ADDS_TO = re.compile(
+    rf"^(?:add|write|put|include|insert) (?:a |an |the |some |more |missing |proper )*{_ALSO_EDITS}\b"
+)
+_EDITS = re.compile(
+    r"^(?:add|adapt|adjust|allow|annotate|append|apply|cache|capitali[sz]e|change|clean(?: up)?|comment|convert|cut|"
+    r"decrease|delete|deprecate|document|don't|drop|edit|ensure|extend|extract|format|generali[sz]e|get rid of|handle|"
+    r"hide|ignore|improve|include|increase|inline|insert|keep|let|limit|log|lower|make|merge|mark|modify|move|narrow|"
+    r"optimi[sz]e|parametri[sz]e|pass|prefix|prepend|prevent|print|put|quote|raise|reduce|refactor|reformat|remove|"
+    r"reorder|replace|return|reuse|revert|rewrite|round|set|shorten|simplify|skip|sort|speed up|split|stop|strip|"
+    r"support|swap|switch|take|tidy|translate|trim|turn|type|undo the|uncomment|unify|update|upgrade|use|validate|vectori[sz]e|"
+    r"warn|wrap|write|do the same|bump)\b"
+)
+_WISHES = re.compile(
+    r"^(?:the |an? |all |every )?\S+(?:\s\S+){0,5}? (?:should|must|needs? to|has to|ought to)\b"
+    r"|^(?:i|we)(?:'d| would)? (?:need|want|like|prefer) \S+.* to\b"
+)
+
+
+def by_rules(text: str) -> Wanted | None:
+    """The kind of a message; None where the words alone do not tell it."""
+    said = text.strip()
+    if said.startswith("!") or re.match(r"/[a-z]+(?:\s|$)", said):
+        return Wanted.COMMAND
+    has_trace = _TRACE.search(text) is not None
+    prose = "\n".join(line for line in said.splitlines() if not _TRACE_LINE.match(line)).lower()
+    clauses = [lead for part in _CLAUSE.split(prose.strip()) if (lead := _lead(part))]
+    whole = _lead(prose.replace("\n", " ").strip())
+    if not clauses:
+        return Wanted.EXPLAIN if has_trace else _greeting(said)
+    if _CHANGES_NOTHING.search(prose):
+        return Wanted.EXPLAIN if _FAILURE.search(prose) or has_trace else Wanted.QUESTION
+    if _GREETS.match(prose.strip()):
+        return Wanted.QUESTION
+    return _of_clauses(whole, clauses, has_trace=has_trace, asks=prose.rstrip().endswith("?"))
+
+
+def _greeting(said: str) -> Wanted | None:
+    return Wanted.QUESTION if _GREETS.match(said.lower()) else None
+
+
+def _of_clauses(
+    whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool
+) -> Wanted | None:
+    if any(_REPAIRS.match(clause) for clause in clauses):
+        return Wanted.REPAIR
+    if _ASKS_TO_RUN.match(whole):
+        return Wanted.RUN
+    if _ASKS.match(whole):
+        return _question(whole, has_trace=has_trace)
+    return _change(whole) or _statement(whole, clauses, has_trace=has_trace, asks=asks)
+
+
+def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
+    """The kind of a message that begins with no verb: a complaint, a wish, a traceback."""
+    if _COMPLAINS.search(whole):
+        is_asked = asks or any(_WHY.match(clause) for clause in clauses)
+        return Wanted.EXPLAIN if is_asked else Wanted.REPAIR
+    if has_trace or asks:
+        return Wanted.EXPLAIN if has_trace else Wanted.QUESTION
+    if _WISHES.match(whole):
+        return Wanted.EDIT
+    return next((found for clause in clauses[1:] if (found := _change(clause))), None)
+
+
+def _question(whole: str, *, has_trace: bool) -> Wanted:
+    is_failure = has_trace or _FAILURE.search(whole) is not None
+    return Wanted.EXPLAIN if is_failure and (has_trace or _WHY.match(whole)) else Wanted.QUESTION
+
+
+def _change(clause: str) -> Wanted | None:
+    if _RENAMES.match(clause):
+        return Wanted.RENAME
+    if _ADDS_TO.match(clause):
+        return Wanted.EDIT
+    if _MAKES.match(clause):
+        return Wanted.NEW
+    if _EDITS.match(clause):
+        return Wanted.EDIT
+    return None
+
+
+def _lead(clause: str) -> str:
+    """A clause without the polite words, and the names of files, before its verb."""
+    return _POLITE.sub("", clause.strip()).strip(" \t.!?:")

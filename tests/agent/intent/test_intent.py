@@ -1,0 +1,65 @@
+"""What a message wants: 224 labelled messages, half of them never looked at while the rules grew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agent.intent.asking import model_reading
+from agent.intent.rules import by_rules
+from agent.intent.wanted import Wanted
+from agent.model.protocol import ServerUnreachableError
+from tests.fakes.model import Scripted, ScriptedModel
+
+MESSAGES = Path(__file__).parents[2] / "data" / "requests" / "messages.tsv"
+
+
+def messages(half: str) -> Sequence[tuple[Wanted, str]]:
+    rows = (line.split("\t") for line in MESSAGES.read_text().splitlines()[1:])
+    return [(Wanted(kind), text.replace("\\n", "\n")) for kind, of, text in rows if of == half]
+
+
+def test_there_are_enough_messages_and_half_are_held_out() -> None:
+    tuned, held_out = messages("tuned"), messages("held out")
+    assert len(tuned) + len(held_out) >= 200
+    assert len(tuned) == len(held_out)
+
+
+@pytest.mark.parametrize("half", ["tuned", "held out"])
+def test_the_rules_alone_read_95_of_100_messages_rightly(half: str) -> None:
+    labelled = messages(half)
+    wrong = [(kind, by_rules(text), text) for kind, text in labelled if by_rules(text) != kind]
+    assert len(wrong) <= 0.05 * len(labelled), wrong
+
+
+@pytest.mark.parametrize("half", ["tuned", "held out"])
+def test_no_question_is_taken_for_a_change(half: str) -> None:
+    taken = [
+        text
+        for kind, text in messages(half)
+        if not kind.may_write and (found := by_rules(text)) is not None and found.may_write
+    ]
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("edit", Wanted.EDIT),
+        (" Question\n", Wanted.QUESTION),
+        ("rep", Wanted.REPAIR),
+        ("I think that", Wanted.QUESTION),
+        ("", Wanted.QUESTION),
+    ],
+)
+async def test_the_models_word_counts_if_it_is_one_of_the_list(said: str, wanted: Wanted) -> None:
+    model = ScriptedModel(script=[Scripted(text=said, finish="length")])
+    assert (await model_reading("shorter please", model)).wanted is wanted
+    assert model.requests[0].sampling.max_tokens <= 3
+
+
+async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_harm() -> None:
+    model = ScriptedModel(script=[ServerUnreachableError("gone")])
+    assert (await model_reading("hm", model)).wanted is Wanted.QUESTION
