@@ -32,13 +32,6 @@ class LineSent(Message):
 
 
 @dataclass
-class PromptKey(Message):
-    """A key of the text field whose meaning depends on the list of suggestions above it."""
-
-    name: str
-
-
-@dataclass
 class PageWanted(Message):
     """Scroll the transcript by one page, without leaving the prompt."""
 

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.strip import Strip
 from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
 from agent.text import display_safe
-from tui.app.messages import LineSent, PageWanted, PromptKey
+from tui.app.messages import HelpWanted, LeaveWanted, LineSent, PageWanted
 from tui.slash import Suggestion, suggest
 
 _LONG_PASTE = 100_000
+_MEANINGS = {
+    "enter": "send",
+    "ctrl+j": "line",
+    "shift+enter": "line",
+    "alt+enter": "line",
+    "up": "back",
+    "down": "forward",
+    "tab": "complete",
+    "pageup": "page_up",
+    "pagedown": "page_down",
+}
+"""Keys of the field that are no text, by their meaning."""
+_IF_EMPTY = {"question_mark": "help", "ctrl+d": "leave"}
+"""Keys that mean something else while the field is empty."""
 
 
 class TypedLines:
@@ -71,19 +83,13 @@ class TypedLines:
 class PromptArea(TextArea):
     """The text field: Enter sends, Ctrl+J or Alt+Enter breaks the line."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", show=False, id="prompt.send"),
-        Binding(
-            "ctrl+j,shift+enter,alt+enter", "line_break", "New line", show=False, id="prompt.line"
-        ),
-        Binding("up", "back", "Earlier line", show=False, id="prompt.back"),
-        Binding("down", "forward", "Later line", show=False, id="prompt.forward"),
-        Binding("tab", "complete", "Complete", show=False, id="prompt.complete"),
-        Binding("pageup", "page(-1)", "Scroll up", show=False, id="prompt.page_up"),
-        Binding("pagedown", "page(1)", "Scroll down", show=False, id="prompt.page_down"),
-    ]
+    def __init__(self, on_key: Callable[[str], object]) -> None:
+        """Tell `on_key` of keys that mean something else than text, by what they mean, at once.
 
-    def __init__(self) -> None:
+        A binding would be carried out only after its key has bubbled up to the app, so behind the
+        keys that came after it: a pasted line would be sent without its end.
+        """
+        self._tell = on_key
         super().__init__(
             id="input",
             compact=True,
@@ -93,19 +99,23 @@ class PromptArea(TextArea):
         )
         self.cursor_blink = False
 
-    def check_consume_key(self, key: str, character: str | None = None) -> bool:
-        """Leave a question mark in an empty field to the app, where it asks for help."""
-        if key == "question_mark" and not self.text:
-            return False
-        return super().check_consume_key(key, character)
-
     def render_line(self, y: int) -> Strip:
         """Draw nothing at a width of 0, where the field fails to draw its placeholder."""
         return super().render_line(y) if self.content_size.width else Strip.blank(0)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":  # the binding sends; the field itself would break the line
-            event.prevent_default()
+        name = _MEANINGS.get(event.key, "")
+        if event.key in _IF_EMPTY and not self.text:
+            name = _IF_EMPTY[event.key]
+        if not name:
+            return
+        event.prevent_default()
+        event.stop()
+        if name == "back":
+            name = "back" if self.cursor_at_first_line else "cursor_back"
+        elif name == "forward":
+            name = "forward" if self.cursor_at_last_line else "cursor_forward"
+        self._tell(name)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
@@ -116,27 +126,6 @@ class PromptArea(TextArea):
             block_limit=_LONG_PASTE,
         )
         self.insert(text)
-
-    def action_send(self) -> None:
-        self.post_message(PromptKey("send"))
-
-    def action_line_break(self) -> None:
-        self.insert("\n")
-
-    def action_back(self) -> None:
-        self._vertical("back", at_edge=self.cursor_at_first_line)
-
-    def action_forward(self) -> None:
-        self._vertical("forward", at_edge=self.cursor_at_last_line)
-
-    def action_complete(self) -> None:
-        self.post_message(PromptKey("complete"))
-
-    def action_page(self, direction: int) -> None:
-        self.post_message(PageWanted(direction))
-
-    def _vertical(self, name: str, *, at_edge: bool) -> None:
-        self.post_message(PromptKey(name if at_edge else f"cursor_{name}"))
 
     @property
     def before_cursor(self) -> str:
@@ -158,7 +147,7 @@ class PromptBox(Vertical):
         options.can_focus = False
         options.display = False
         yield options
-        yield PromptArea()
+        yield PromptArea(self._key)
 
     @property
     def area(self) -> PromptArea:
@@ -203,11 +192,18 @@ class PromptBox(Vertical):
         if self._suggestions:
             options.highlighted = 0
 
-    @on(PromptKey)
-    def _key(self, event: PromptKey) -> None:
-        event.stop()
-        if not (self._options.display and self._key_in_list(event.name)):
-            self._key_in_text(event.name)
+    def _key(self, name: str) -> None:
+        """Do what a key of the field means, before the next key is looked at."""
+        if name in ("page_up", "page_down"):
+            self.post_message(PageWanted(-1 if name == "page_up" else 1))
+        elif name == "help":
+            self.post_message(HelpWanted())
+        elif name == "leave":
+            self.post_message(LeaveWanted())
+        elif name == "line":
+            self.area.insert("\n")
+        elif not (self._options.display and self._key_in_list(name)):
+            self._key_in_text(name)
 
     def _key_in_list(self, name: str) -> bool:
         """Handle a key while suggestions are shown; False if the key belongs to the text."""
