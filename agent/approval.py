@@ -2,6 +2,7 @@
 
 What needs asking is decided here from the mode; how a person is asked is the front end's matter.
 Edits inside the repository and commands inside the sandbox are reversible, so `auto` allows them.
+A file that the request neither names nor needs is asked about in `auto` too.
 What leaves the sandbox is asked about in every mode, with the exact command or diff: a dependency
 that cannot be built without a network, the git hooks of `--commit --hooks`, and an edit of a file
 that programs on the host run or obey by themselves.
@@ -32,6 +33,9 @@ class Question:
     host_use: str = ""
     """The program on the host that would run or obey what is written; empty if none is known."""
 
+    unasked: str = ""
+    """The reason why the request does not seem to want this file; empty if it does."""
+
     @property
     def leaves_sandbox(self) -> bool:
         """True if a yes lets something out of the box, which no mode allows by itself."""
@@ -44,6 +48,8 @@ class Decision:
 
     allowed: bool
     reason: str = ""
+    instead: str = ""
+    """The person's own words on what to do instead, with which the turn goes on."""
     kept: frozenset[int] | None = None
     """Numbers of the hunks that may be written, from 0 as the diff shows them; None for all."""
 
@@ -69,11 +75,13 @@ class ModeApprover:
         match self.mode:
             case "plan" if question.kind in ("edit", "command"):
                 return Decision(allowed=False, reason="plan mode only reads; nothing was changed")
-            case "auto" if not question.leaves_sandbox:
+            case "auto" if not (question.leaves_sandbox or question.unasked):
                 return Decision(allowed=True)
         if self.ask is not None:
             return await self.ask(question)
         if question.host_use:
             reason = f"{question.host_use}; start elagent in a terminal to be asked"
             return Decision(allowed=False, reason=reason)
+        if question.unasked:
+            return Decision(allowed=False, reason=f"{question.unasked}, and nobody is there to ask")
         return Decision(allowed=False, reason="nobody is there to approve it")

@@ -18,7 +18,6 @@ from agent.approval import Approver
 from agent.contexts.notes import note_maker
 from agent.events import (
     Event,
-    FixFinished,
     Notice,
     OutputChunk,
     Progress,
@@ -27,13 +26,10 @@ from agent.events import (
     TestsFinished,
     TextDelta,
     TurnEnding,
-    TurnFinished,
     to_json,
 )
-from agent.fixing.fix import fix
-from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
-from agent.model.protocol import GapFiller, Model
+from agent.intent.wanted import Wanted
 from agent.rounds.libraries import LibraryOptions, run_libraries
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
@@ -43,24 +39,24 @@ from agent.session.commands import run_command
 from agent.session.context import Context
 from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
+from agent.session.inside import InSession, SessionParts
 from agent.session.resources import Resources
 from agent.session.session import SessionLog, read_session
-from agent.session.talk import Means, Talk
-from agent.settings.schema import Settings, TurnSettings
+from agent.session.talk import Talk
+from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
+from agent.turn.tools import tests_digest
 from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer
 from agent.workspace.editing import editing
 from agent.workspace.head import read_head
-from agent.workspace.host_files import HostAware, HostFiles, asks_for_host
+from agent.workspace.host_files import HostAware, HostFiles
 from agent.workspace.limits import SnapshotLimits
 from agent.workspace.workspace import Workspace
 from learning.experience.redact import redact_data
-from sandbox.box.contract import Execution
 from sandbox.host.children import in_thread
-from sandbox.verdict.report import TestReport
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
@@ -144,6 +140,10 @@ class Assistant:
         said, self._unsaid = self._unsaid, []
         return said
 
+    async def written(self) -> Sequence[str]:
+        """The files that the last job left changed, as `undo` knows it; see `SessionEdits.written`."""
+        return await self._edits.written()
+
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""
         await self._resources.reconnect(model, sandbox=sandbox)
@@ -162,12 +162,15 @@ class Assistant:
         """Run the project's tests in the sandbox; the last event is `TestsFinished`."""
 
         async def work(emit: Emit) -> None:
+            self._edits.state_before = ""
             project = await self._resources.project(emit, command)
             self._edits.say_what_is_left_out(emit)
             emit(StageStarted("running all tests"))
             await self._edits.note_the_users(emit)
             report = await project.run(on_result=lambda result: emit(TestFinished(result)))
             emit(TestsFinished(report))
+            sources = Sources(self._context.root, await in_thread(self.workspace.list_files))
+            self.conversation.overhear(tests_digest(report, sources))
             if recorder := await self._resources.recorder(emit):
                 await recorded(emit, recorder.tests_ran, report)
 
@@ -179,85 +182,44 @@ class Assistant:
         async def work(emit: Emit) -> None:
             with editing(self._context.root):
                 pass  # rather now than when everything is loaded
-            project = await self._resources.project(emit, command)
-            model = await self._resources.model(emit)
-            settings = self._settings
-            recorder = await self._resources.recorder(emit)
+            await self._resources.project(emit, command)
+            await self._resources.model(emit)
             async with self._edits.step("run-tests --fix", emit):
-                advisor = self._resources.advisor(project, emit)
-                repair = fix(
-                    root=self._context.root,
-                    files=await in_thread(self.workspace.list_files),
-                    runner=project,
-                    model=model,
-                    options=FixOptions(
-                        max_attempts=settings.fix.max_attempts,
-                        allow_test_edits=settings.fix.allow_test_edits,
-                        least_reply_tokens=_asked_for(settings),
-                        search_s=settings.fix.search_s,
-                        largest_file_tokens=settings.fix.largest_file_tokens,
-                    ),
-                    recorder=recorder,
-                    advise=advisor.for_test,
-                    names=advisor.names,
-                    may_write=asks_for_host(self._approver),
-                    will_judge=self.workspace.will_judge,
-                    tester=project,
-                    filler=model if isinstance(model, GapFiller) else None,
-                )
-                await self._edits.note_the_users(emit)
-                first = True
-                async for event in repair:
-                    emit(event)
-                    if recorder is None:
-                        continue
-                    if isinstance(event, TestsFinished) and first:
-                        first = False
-                        await recorded(emit, recorder.tests_ran, event.report)
-                    elif isinstance(event, FixFinished):
-                        recorder.tests_known(event.red_after)
+                inside = InSession(self._parts(), text="", emit=emit)
+                await inside.fix(inside.fix_options(), command=command)
 
         return self._logged(stream_events(work))
 
-    def turn(self, text: str) -> AsyncGenerator[Event, None]:
-        """Answer one request of the user; the last event is `TurnFinished`."""
+    def turn(
+        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
+    ) -> AsyncGenerator[Event, None]:
+        """Answer one request of the user; the last event is `TurnFinished`.
+
+        `wanted` is the kind of the request, where the person says it; else it is read from the text.
+        `attached` is what came with it, such as a diff on standard input.
+        """
 
         async def work(emit: Emit) -> None:
-            model = await self._resources.model(emit)
-
-            async def run_in_box(command: str) -> Execution:
-                project = await self._resources.project(emit, None)
-                return await project.run_command(command)
-
-            async def explain(failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
-                project = await self._resources.project(emit, None)
-                return await self._resources.advisor(project, emit).explain(failed, sources)
-
-            async def run_tests() -> TestReport:
-                project = await self._resources.project(emit, None)
-                return await project.run(on_result=lambda result: emit(TestFinished(result)))
-
             await self._edits.note_the_users(emit)
             if self._context.commit:
                 await self._commits.turn_begins()
             async with self._edits.step(text[:60], emit) as before:
-                means = Means(
-                    files=await in_thread(self.workspace.list_files),
-                    model=model,
-                    approver=self._approver,
-                    checkpoints=self.workspace,
-                    run_command=run_in_box,
-                    run_tests=run_tests,
-                    recorder=await self._resources.recorder(emit),
-                    explain=explain,
-                )
-                answer = self._talk.turn(self.conversation, text, self._settings, means)
-                async for event in answer:
-                    if isinstance(event, TurnFinished) and event.ending is TurnEnding.DONE:
-                        await self._commit(text, before, model, emit)
-                    emit(event)
+                inside = InSession(self._parts(), text=text, emit=emit, attached=attached)
+                end = await (await inside.request(before)).answer(wanted)
+                if end.ending is TurnEnding.DONE:
+                    await self._commit(text, before, await inside.credit(), emit)
+                emit(end)
 
         return self._logged(stream_events(work))
+
+    def _parts(self) -> SessionParts:
+        return SessionParts(
+            resources=self._resources,
+            workspace=self.workspace,
+            talk=self._talk,
+            conversation=self.conversation,
+            approver=self._approver,
+        )
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
@@ -276,14 +238,24 @@ class Assistant:
         return self._logged(stream_events(work))
 
     def run_command(
-        self, command: str | Sequence[str], *, bring: Sequence[str] = ()
+        self, command: str | Sequence[str], *, bring: Sequence[str] = (), announced: bool = False
     ) -> AsyncGenerator[Event, None]:
         """Run a command in the sandbox, on a copy of the files: a shell's text, or arguments.
+
+        Its outcome goes along with the next request. `announced` says so before its output begins.
 
         If it succeeds, the files that `bring` declares come back, each after a question; the turn
         has failed if one of them does not.
         """
-        work = partial(run_command, self._edits, self._approver, command, bring)
+        work = partial(
+            run_command,
+            self._edits,
+            self._approver,
+            command,
+            bring,
+            overhear=self.conversation.overhear,
+            announced=announced,
+        )
         return self._logged(stream_events(work))
 
     def learn(
@@ -328,20 +300,15 @@ class Assistant:
                     self._log.append(redact_data(to_json(event)))
                 yield event
 
-    async def _commit(self, request: str, before: str, model: Model, emit: Emit) -> None:
+    async def _commit(
+        self, request: str, before: str, credit: tuple[str, str | None], emit: Emit
+    ) -> None:
         if self._context.commit:
             paths = await in_thread(self.workspace.changed, before)
-            said = await self._commits.turn_accepted(
-                request, paths, model=model.name, adapter=model.adapter
-            )
+            model, adapter = credit
+            said = await self._commits.turn_accepted(request, paths, model=model, adapter=adapter)
             if said is not None:
                 emit(said)
-
-
-def _asked_for(settings: Settings) -> int:
-    """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
-    tokens = settings.turn.max_reply_tokens
-    return tokens if tokens > TurnSettings().max_reply_tokens else 0
 
 
 def _background(context: Context) -> Background:

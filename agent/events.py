@@ -74,6 +74,18 @@ class TestsFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRead:
+    """A message was read as one kind of request, which says whether it may change files."""
+
+    wanted: str
+    """A value of `agent.intent.wanted.Wanted`."""
+    words: str
+    """The kind in words, such as `a question`."""
+    by_model: bool = False
+    """True if the rules did not know, and the model said it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """The model said something."""
 
@@ -289,6 +301,7 @@ Event = (
     | OutputChunk
     | TestFinished
     | TestsFinished
+    | RequestRead
     | TextDelta
     | ReplyFinished
     | ReplyUnusable

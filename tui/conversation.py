@@ -1,6 +1,6 @@
 """Carries out the lines of a conversation for both front ends; draws nothing.
 
-A line is a request to the model or a command that begins with `/`. `Dialogue.take` returns a value
+A line is a request to the model, a command that begins with `/`, or one for the sandbox after `!`. `Dialogue.take` returns a value
 that the front end shows: a sentence, a diff, work to run, or a change of the front end's own state.
 """
 
@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from agent.approval import MODES, Mode
-from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished
+from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead
+from agent.intent.wanted import Wanted
 from agent.rounds.options import round_options
 from agent.turn.conversation import Conversation
-from tui.slash import find, mentioned, nearest, split
+from tui.slash import find, mentioned, nearest, shell_command, split
 from tui.undone import Undoable, undo_or_redo
 
 if TYPE_CHECKING:
@@ -39,13 +41,18 @@ class TalkingAgent(Protocol):
     @property
     def workspace(self) -> TalkedFiles: ...
 
-    def turn(self, text: str) -> AsyncGenerator[Event, None]: ...
+    def turn(self, text: str, *, wanted: Wanted | None = None) -> AsyncGenerator[Event, None]: ...
 
     def test(self) -> AsyncGenerator[Event, None]: ...
 
     def fix(self) -> AsyncGenerator[Event, None]: ...
 
-    def run_command(self, command: str) -> AsyncGenerator[Event, None]: ...
+    def run_command(
+        self, command: str, *, announced: bool = False
+    ) -> AsyncGenerator[Event, None]: ...
+
+    async def written(self) -> Sequence[str]:
+        """The files that the last job left changed."""
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]: ...
 
@@ -149,7 +156,7 @@ class Standing:
     limit_tokens: int = 0
 
 
-_BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong")
+_BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong", "/as")
 
 
 def answered_at_once(line: str) -> bool:
@@ -186,10 +193,15 @@ class Dialogue:
         self._busy = busy
         self.mode: Mode = mode
         self.standing = Standing(model=where.settings.model.name)
+        self._asked = ""
+        """The last request, to be read as something else."""
+        self._read_as: Wanted | None = None
         self._others: tuple[OtherChange, ...] = ()
 
     def note(self, event: Event) -> None:
-        """Update `standing` and what else would pass from an event of the work."""
+        """Update `standing`, what the last request was read as, and what else would pass."""
+        if isinstance(event, RequestRead):
+            self._read_as = Wanted(event.wanted)
         if isinstance(event, ChangeChosen):
             self._others = (*self._others, *event.others)
         if isinstance(event, ReplyFinished):
@@ -200,6 +212,13 @@ class Dialogue:
                 limit_tokens=event.context_length,
             )
 
+    async def stopped(self) -> str:
+        """Tell what a job that was stopped has written, once its clean-up is over."""
+        written = await self._agent.written()
+        if not written:
+            return "Stopped. No file was changed."
+        return f"Stopped. Changed before that: {', '.join(written)}. /undo takes it back."
+
     async def take(self, line: str) -> Taken:
         """Carry out one line, or return the work that carries it out.
 
@@ -208,6 +227,8 @@ class Dialogue:
             LearningError: If the experiences or adapters cannot be read or used.
             SandboxError: If the sandbox gives no answer.
         """
+        if (typed := shell_command(line)) is not None:
+            return self._shell(typed)
         name, rest = split(line)
         if not name:
             return self._request(line)
@@ -220,12 +241,32 @@ class Dialogue:
             return Told(text=f"an argument is missing: {command.usage}")
         return self._work(name, rest) or await self._at_once(name, rest)
 
+    def _shell(self, command: str) -> PendingWork | Told:
+        if not command:
+            return Told(text="write a command after the !, such as !ls; it runs in the sandbox")
+        run = partial(self._agent.run_command, command, announced=True)
+        return PendingWork(title=f"running {command}", events=run)
+
     def _request(self, line: str) -> PendingWork:
         for path in mentioned(line, self._files()):
             self._agent.conversation.add_file(path)
+        self._asked, self._read_as = line, None
         return PendingWork(title="answering", events=lambda: self._agent.turn(line))
 
-    def _work(self, name: str, rest: str) -> PendingWork | Learn | None:
+    def _read_again(self, kind: str) -> PendingWork | Told:
+        """The last request as another kind: the named one, else a change for a question, and back."""
+        kinds = [known.value for known in Wanted if known is not Wanted.COMMAND]
+        if not self._asked:
+            return Told(text="there is no request yet that could be read as something else")
+        if kind and kind not in kinds:
+            return Told(text=f"{kind} is no kind of request; choose: /as {'|'.join(kinds)}")
+        writes = self._read_as is not None and self._read_as.may_write
+        wanted = Wanted(kind) if kind else (Wanted.QUESTION if writes else Wanted.EDIT)
+        self._read_as = wanted
+        line = self._asked
+        return PendingWork(title="answering", events=lambda: self._agent.turn(line, wanted=wanted))
+
+    def _work(self, name: str, rest: str) -> PendingWork | Learn | Told | None:
         agent = self._agent
         match name:
             case "/test":
@@ -234,7 +275,7 @@ class Dialogue:
                 self._others = ()
                 return PendingWork(title="repairing what fails", events=agent.fix)
             case "/run":
-                return PendingWork(title=f"running {rest}", events=lambda: agent.run_command(rest))
+                return self._shell(rest)
             case "/wrong":
                 return PendingWork(title="noting it", events=lambda: agent.wrong(rest))
             case "/learn":
@@ -248,8 +289,8 @@ class Dialogue:
                 return Help() if name == "/help" else Leave()
             case "/add" | "/drop":
                 return self._file(name, rest.removeprefix("@"))
-            case "/mode":
-                return self._set_mode(rest)
+            case "/as" | "/mode":
+                return self._read_again(rest) if name == "/as" else self._set_mode(rest)
             case "/undo" | "/redo" | "/diff" | "/others" | "/clear":
                 return await self._change(name, rest)
             case "/model" | "/adapters" if rest:

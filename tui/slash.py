@@ -59,6 +59,12 @@ SLASH_COMMANDS = (
     SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
     SlashCommand(name="/test", what="run the tests in the sandbox"),
     SlashCommand(name="/fix", what="repair what fails"),
+    SlashCommand(
+        name="/as",
+        argument="[KIND]",
+        choices=("question", "explain", "edit", "new", "rename", "repair", "run"),
+        what="read the last request as something else (F4: a change for a question, and back)",
+    ),
     SlashCommand(name="/others", what="show the changes that passed as well in the last repair"),
     SlashCommand(name="/tokens", what="show what fills the context of the model"),
     SlashCommand(name="/model", argument="[NAME]", what="show which model answers, or use another"),
@@ -98,6 +104,11 @@ def split(line: str) -> tuple[str, str]:
         return "", line
     name, _, rest = line.partition(" ")
     return name, rest.strip()
+
+
+def shell_command(line: str) -> str | None:
+    """Return the command of a line that begins with `!`, maybe empty; None for any other line."""
+    return line[1:].strip() if line.startswith("!") else None
 
 
 def nearest(name: str) -> str:

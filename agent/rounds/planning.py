@@ -82,7 +82,13 @@ def plan_round(this: LearningRound, *, id_: str, now: float) -> RoundPlan | Lear
         return finished
     job, usable = _job(this, selection, parent, id_=id_, now=now)
     for reason, count in usable.skipped.items():
-        this.emit(Notice(f"left out: {count} {reason}"))
+        this.emit(
+            Notice(
+                f"{count} examples skipped: {reason}"
+                if count > 1
+                else f"1 example skipped: {reason}"
+            )
+        )
     if not usable.prepared:
         return nothing_to_learn(NOTHING_USABLE)
     if refused:

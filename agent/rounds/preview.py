@@ -61,7 +61,9 @@ def what_is_learned(
             f"{selection.fixed} of {selection.failures} failures have a verified fix ({share:.0f} %)"
         )
     for reason, count in selection.skipped.items():
-        yield Notice(f"left out: {count} {reason}")
+        yield Notice(
+            f"{count} examples skipped: {reason}" if count > 1 else f"1 example skipped: {reason}"
+        )
     failures = [e for e in selection.examples if e.kind is ExampleKind.EVIDENCE]
     for told in sorted({fact.kind for example in failures for fact in example.step.evidence}):
         capability = capabilities[told]

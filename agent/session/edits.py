@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ class SessionEdits:
     root: Path
     workspace: Workspace
     resources: Resources
+    state_before: str = ""
+    """The state of the files before the last job that may write; empty if it may not."""
     _told_left_out: bool = False
 
     @asynccontextmanager
@@ -38,12 +40,24 @@ class SessionEdits:
         """
         with editing(self.root):
             turn = self.workspace.turn(label)
-            before = await in_thread(turn.__enter__)
+            before = self.state_before = await in_thread(turn.__enter__)
             self.say_what_is_left_out(emit)
             try:
                 yield before
             finally:
                 await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
+
+    async def written(self) -> Sequence[str]:
+        """The files that the last job left changed, as `undo` knows it; also after it was stopped.
+
+        Raises:
+            WorkspaceError: If the states of the files cannot be read.
+        """
+        steps = await in_thread(self.workspace.steps)
+        if not steps or steps[-1].before != self.state_before:
+            return ()
+        last = steps[-1]
+        return last.only or await in_thread(self.workspace.changed, last.before, last.after)
 
     def say_what_is_left_out(self, emit: Emit) -> None:
         """Tell once what no snapshot of this session holds."""

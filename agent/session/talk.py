@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.approval import Approver
 from agent.events import Event
+from agent.intent.wanted import Wanted
 from agent.model.protocol import Model
 from agent.prompt_files import Name
 from agent.settings.schema import Settings
@@ -46,6 +47,8 @@ class Means:
     run_tests: RunTests
     recorder: TurnRecorder | None = None
     explain: Explain | None = None
+    wanted: Wanted | None = None
+    facts: str = ""
 
 
 @dataclass(kw_only=True)
@@ -85,6 +88,8 @@ class Talk:
             system=system_prompt(settings),
             recorder=means.recorder,
             explain=means.explain,
+            wanted=means.wanted,
+            facts=means.facts,
         ):
             yield event
 

@@ -101,13 +101,17 @@ class ProjectTests:
         only: Sequence[str] = (),
         on_output: Callable[[bytes], None] | None = None,
         on_result: Callable[[TestResult], None] | None = None,
+        on_entered: Callable[[], object] = lambda: None,
     ) -> TestReport:
         """Run all tests, or only those with these ids, in a fresh box.
+
+        `on_entered` is called once the files are read: what is written later is not tested.
 
         Raises:
             SandboxError: If no answer can be given.
         """
         entering = await in_thread(self._source.entering)
+        on_entered()
         report = await self._verified.run(
             entering.files,
             only=only,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ from agent.streaming import Emit
 from agent.turn.best import BestState
 from agent.turn.conversation import Conversation
 from agent.turn.lookups import Lookup, as_lookups, look
+from agent.turn.needed import why_unasked
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
 from agent.turn.unplaced import repeated_file
 from sandbox.box.contract import Execution, SandboxError
@@ -58,6 +60,8 @@ class Outcome:
     """True if the observation is an error."""
     report: TestReport | None = None
     """The tests' report, if they were run."""
+    unusable: bool = False
+    """True if the reply itself was at fault and is asked for again."""
 
 
 DONE = End(ending=TurnEnding.DONE, reason="done")
@@ -114,7 +118,7 @@ class Actions:
         self.reasks += 1
         if self.reasks > MOST_REASKS:
             return Outcome(end=REASKED_ENOUGH)
-        return Outcome(observation=reason, failed=True)
+        return Outcome(observation=reason, failed=True, unusable=True)
 
     async def _edit(self, reading: FileEdits) -> Outcome:
         """Check all edits, then ask for and apply each; nothing is written if one is refused."""
@@ -125,11 +129,16 @@ class Actions:
             self._checked(edit) if isinstance(edit, FileEdit) else edit
             for edit in (*reading.edits, *replaced)
         ]
-        if refused := [item for item in checked if isinstance(item, Refused)]:
+        written = any(isinstance(item, Accepted) for item in checked)
+        if refused := [
+            item
+            for item in checked
+            if isinstance(item, Refused) and not (written and item.kind == "identical")
+        ]:
             return self._ask_again("\n\n".join(self._told(item) for item in refused))
         for edit in checked:
-            if isinstance(edit, Accepted) and (end := await self._apply(edit)):
-                return Outcome(end=end)
+            if isinstance(edit, Accepted) and (ends := await self._apply(edit)):
+                return ends
         if not reading.command:
             return Outcome(end=DONE)
         outcome = await self._command(reading.command)
@@ -147,7 +156,7 @@ class Actions:
             edit.beside(before),
             before,
             allow_test_edits=self.allow_test_edits,
-            may_vanish=frozenset(self.user_text.replace("`", " ").replace(".", " ").split()),
+            may_vanish=frozenset(re.findall(r"\w+", self.user_text)),
         )
 
     def _repeated(self, edit: FileEdit) -> str:
@@ -176,26 +185,26 @@ class Actions:
         self.conversation.mark_shown(refused.path, text)
         return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
 
-    async def _apply(self, edit: Accepted) -> End | None:
-        """Ask and write; None when it is written, else why the turn ends."""
+    async def _apply(self, edit: Accepted) -> Outcome | None:
+        """Ask and write; None when it is written, else what comes of it."""
         if edit.before is None and (other := Names(self.sources.files).in_other_case(edit.path)):
             note = (
                 f"{edit.path} is a new file; {other}, which differs in case alone, stays as it is"
             )
             self.emit(Notice(note, "warning"))
         self.emit(EditProposed(edit.path, edit.diff))
-        question = Question(kind="edit", subject=edit.path, detail=edit.diff)
+        question = Question(
+            kind="edit", subject=edit.path, detail=edit.diff, unasked=self._unasked(edit)
+        )
         kept = await self._allowed(edit, question)
         if isinstance(kept, Decision):
-            reason = kept.reason or DECLINED.reason
-            self.emit(Notice(f"{edit.path} was not written: {reason}"))
-            return DECLINED
+            return self._declined(edit.path, kept)
         await self.best.will_write(kept.target, kept.data)
         try:
             apply_edit(kept)
         except SourceFileError as err:
             self.emit(Notice(str(err), "warning"))
-            return End(ending=TurnEnding.FAILED, reason=str(err))
+            return Outcome(end=End(ending=TurnEnding.FAILED, reason=str(err)))
         self.edits.append(edit)
         self.best.edited(edit.path, kept.after)
         # What the model knows is its own text: one that differs is shown to it when it matters.
@@ -206,6 +215,25 @@ class Actions:
             self.kept_parts[edit.path] = kept.after
         self.emit(EditApplied(edit.path, kept.diff))
         return None
+
+    def _unasked(self, edit: Accepted) -> str:
+        conversation = self.conversation
+        return why_unasked(
+            edit.path,
+            is_new=edit.before is None,
+            requests=conversation.requests,
+            sources=self.sources,
+            also=(*conversation.added_files, *conversation.changed_files, *conversation.focus),
+        )
+
+    def _declined(self, path: str, decision: Decision) -> Outcome:
+        """The end of the turn; or it goes on with the person's words on what to do instead."""
+        self.emit(Notice(f"{path} was not written: {decision.reason or DECLINED.reason}"))
+        if not decision.instead:
+            return Outcome(end=DECLINED)
+        self.conversation.asked(decision.instead)
+        told = f"The user does not want this change of {path}, and says: {decision.instead}"
+        return Outcome(observation=told)
 
     async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
         """The part of an edit that may be written, checked anew; else the refusal."""

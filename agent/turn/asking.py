@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import cast
 
 from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelta
 from agent.model.protocol import Model, ModelError, Reply, Waiting
 from agent.reply.reasoning import part_reply
 from agent.streaming import Emit
-from learning.records import Message, Sampling
+from agent.turn.repeating import end_of_first_round, usable_part
+from learning.records import Action, Message, Sampling
 
 ONLY_THOUGHT = (
     "You only thought, and the reply ended without an answer. Think in one sentence or not at all, "
@@ -39,9 +42,11 @@ class ReplyProgress:
             self._started = self._clock()
         self._characters += len(text)
         rate = self._characters / max(self._clock() - self._started, 1e-3)
-        left = max(0, self._expected - self._characters)
-        total = max(self._expected, self._characters)
-        self._emit(Progress(self._characters, total, "characters", left / rate))
+        left = self._expected - self._characters
+        if left > 0:
+            self._emit(Progress(self._characters, self._expected, "characters", left / rate))
+        else:  # longer than expected, and nobody knows by how much
+            self._emit(Progress(self._characters, 0, "characters"))
 
 
 class _Wait:
@@ -70,24 +75,36 @@ async def ask(
     sampling: Sampling,
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
+    may_stop: bool = False,
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
+
+    With `may_stop`, a reply that goes in circles is stopped; what came before the circle is the reply.
 
     Raises:
         ModelError: If there is no answer.
     """
     reply: Reply | None = None
     wait = _Wait(emit)
-    async for item in model.stream(messages, sampling=sampling):
-        match item:
-            case Reply():
-                reply = item
-            case Waiting():
-                wait.goes_on(item)
-            case str():
-                wait.ends(model.name)
-                on_text(item)
-                emit(TextDelta(item))
+    heard = ""
+    async with aclosing(
+        cast(AsyncGenerator[str | Reply | Waiting], model.stream(messages, sampling=sampling))
+    ) as pieces:
+        async for item in pieces:
+            match item:
+                case Reply():
+                    reply = item
+                case Waiting():
+                    wait.goes_on(item)
+                case str():
+                    wait.ends(model.name)
+                    on_text(item)
+                    emit(TextDelta(item))
+                    heard += item
+                    if may_stop and (end := end_of_first_round(heard)) is not None:
+                        emit(Notice(f"{model.name} began to repeat itself and was stopped"))
+                        reply = await _stopped(model, messages, usable_part(heard, end), sampling)
+                        break
     if reply is None:
         raise ModelError(f"{model.name} ended its answer without saying so; ask again")
     action = reply.action
@@ -106,6 +123,14 @@ async def ask(
     if unsaid(reply):
         emit(Notice(_only_thought(reply, sampling), "warning"))
     return reply
+
+
+async def _stopped(
+    model: Model, messages: Sequence[Message], text: str, sampling: Sampling
+) -> Reply:
+    """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
+    action = Action(text=text, model=model.name, adapter=model.adapter, sampling=sampling)
+    return Reply(action=action, prompt_tokens=await model.count_tokens(messages))
 
 
 def unsaid(reply: Reply) -> str:

@@ -8,6 +8,10 @@ from learning.records import Message, Role
 
 INTERRUPTED = "(interrupted)"
 """Stands in the history for a reply that was stopped before it said anything."""
+NOT_USABLE = "Sorry, that answer was of no use."
+"""Stands in the history for a reply that was asked for again: a small model repeats what it sees."""
+_MOST_OVERHEARD = 3
+"""The last results of the person's own commands that the next request carries."""
 
 
 class Conversation:
@@ -33,6 +37,7 @@ class Conversation:
         self._changed: list[str] = []
         self._focus: tuple[str, ...] = ()
         self._summary = ""
+        self._overheard: list[str] = []
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -86,6 +91,15 @@ class Conversation:
     def changed(self, path: str) -> None:
         """Note that a file was written."""
         self._changed.append(path)
+
+    def overhear(self, text: str) -> None:
+        """Note what a command of the person's own gave; the next request carries it along."""
+        self._overheard = [*self._overheard, text][-_MOST_OVERHEARD:]
+
+    def take_overheard(self) -> str:
+        """What was overheard since the last request; each is given once."""
+        taken, self._overheard = self._overheard, []
+        return "\n\n".join(taken)
 
     def look_at(self, paths: Collection[str]) -> None:
         """Note which files a failure is about; no paths change nothing."""

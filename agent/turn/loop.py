@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
 from agent.context.compaction import summarised
+from agent.editing.source_files import is_test_path
 from agent.events import (
     ContextCompacted,
     Event,
@@ -19,33 +19,27 @@ from agent.events import (
     TurnFinished,
 )
 from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
 from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.prompt_files import Name, prompt
-from agent.reply.parse import parse_reply
-from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
+from agent.reply.parsed import FileEdits, ParsedReply, ShellCommand, Unusable
 from agent.settings.schema import TurnSettings
 from agent.streaming import Emit, stream_events
-from agent.turn.acting import Actions, End, Outcome, RunTests
+from agent.turn.acting import DONE, Actions, End, Outcome, RunTests
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
-from agent.turn.conversation import INTERRUPTED, Conversation
-from agent.turn.opening import Background, open_turn
+from agent.turn.conversation import INTERRUPTED, NOT_USABLE, Conversation
+from agent.turn.opening import Background, asks_for_test, open_turn
+from agent.turn.reading import read_reply
 from agent.turn.steps import TurnLog, TurnRecorder, TurnStep
 from agent.turn.stuck import Step, stuck_reason
 from agent.turn.tools import Explain, RunCommand
-from agent.turn.unplaced import unplaced_change
 from learning.records import Action, Message, Sampling
 
 __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 
 _SMALLEST_REPLY_TOKENS = 128
-_NO_PATH = (
-    "Nothing was written: the reply changes code of {path} without saying so. To change it, write "
-    "{path} on a line of its own, then the whole file in a fenced block. If nothing is to be "
-    "changed, answer without code."
-)
-_QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", re.IGNORECASE)
-"""A request that code may answer without being meant for a file."""
+_TEMPERATURE_AGAIN = 0.4
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
@@ -70,8 +64,13 @@ def run_turn(
     system: Name = "system",
     recorder: TurnRecorder | None = None,
     explain: Explain | None = None,
+    wanted: Wanted | None = None,
+    facts: str = "",
 ) -> AsyncGenerator[Event, None]:
     """Answer one request of the user; the last event is `TurnFinished`.
+
+    `wanted` is the kind of the request: after a question, an explanation or a run no file changes,
+    whatever the model says. `facts` are what was seen for it already; they go along with it.
 
     `files` are the repository's files relative to `root`. `recorder` is told of every action with
     what came of it. `explain` asks the environment why a command failed. `checkpoints` lets a turn
@@ -96,6 +95,8 @@ def run_turn(
             system=system,
             log=TurnLog(recorder, emit, sources.text),
             emit=emit,
+            wanted=wanted,
+            facts=facts,
         )
         turn.actions = Actions(
             conversation=conversation,
@@ -129,6 +130,12 @@ class _Turn:
     system: Name
     log: TurnLog
     emit: Emit
+    wanted: Wanted | None = None
+    facts: str = ""
+    written: list[str] = field(default_factory=list)
+    asked_for_test: bool = False
+    looked_at: tuple[str, ...] = ()
+    """The places that were shown to the model because the request is about them."""
     actions: Actions = field(init=False)
     clock: asyncio.Timeout = field(init=False)
     steps: list[Step] = field(default_factory=list)
@@ -173,10 +180,22 @@ class _Turn:
             answer = await self._reply()
             if isinstance(answer, End):
                 return answer
-            reading = self._read(answer)
-            outcome = await self.actions.act(reading)
+            outcome = None
+            try:
+                reading = self._read(answer)
+                outcome = await self.actions.act(reading)
+            finally:
+                # Whatever happened, roles go on alternating, and what was said stays said; but a
+                # reply that could not be used is not shown to the model again, which would repeat it.
+                unusable = outcome is not None and outcome.unusable
+                self.conversation.say(
+                    "assistant", NOT_USABLE if unusable else answer.text or NOT_USABLE
+                )
             await self._record(history, answer, reading, outcome)
+            outcome = self._then_test(outcome) if left else outcome
             if outcome.end is not None:
+                if self._only_answers and self.looked_at:
+                    self.emit(Notice(f"looked at {', '.join(self.looked_at)}"))
                 return outcome.end
             if end := self._no_further(answer, outcome, left):
                 return end
@@ -241,7 +260,10 @@ class _Turn:
             self.actions.sources,
             self.background,
             budget_tokens=budget,
+            wanted=self.wanted,
+            facts=self.facts,
         )
+        self.looked_at = opening.looked_at
         for path in opening.too_large:
             text = f"{path} was not shown to the model: it does not fit into the context"
             self.emit(Notice(text, "warning"))
@@ -278,7 +300,7 @@ class _Turn:
         return End(ending=TurnEnding.CONTEXT_FULL, reason=reason)
 
     async def _reply(self) -> Action | End:
-        """The next reply, appended to the history; a reason if there is no room for one."""
+        """The next reply; a reason if there is none, and then the history is closed already."""
         messages = self.conversation.messages
         used = await self.model.count_tokens(messages)
         room = self.model.context_length - used
@@ -287,22 +309,30 @@ class _Turn:
             self.conversation.say("assistant", INTERRUPTED)
             return self._full(used, "the next request starts with a summary")
         sampling = replace(self.sampling, max_tokens=min(room, self.limits.max_reply_tokens))
+        if self.actions.reasks:  # the same words at the same temperature give the same reply
+            again = max(sampling.temperature, _TEMPERATURE_AGAIN)
+            sampling = replace(sampling, temperature=again, seed=self.actions.reasks)
         limit = self.model.context_length
         self.emit(StageStarted(f"{self.model.name} answers ({used} of {limit} tokens are used)"))
         heard: list[str] = []
-        said = ""
+        said = False
         try:
             reply = await ask(
-                self.model, messages, sampling=sampling, emit=self.emit, on_text=heard.append
+                self.model,
+                messages,
+                sampling=sampling,
+                emit=self.emit,
+                on_text=heard.append,
+                may_stop=True,
             )
-            said = reply.action.text
+            said = True
         except ContextLengthError as err:
             return End(ending=TurnEnding.CONTEXT_FULL, reason=str(err))
         except ReplyRefusedError as err:
             return End(ending=TurnEnding.UNUSABLE, reason=str(err))
         finally:
-            # Whatever happened, roles go on alternating, and what was said stays said.
-            self.conversation.say("assistant", said or f"{''.join(heard)}{INTERRUPTED}")
+            if not said:
+                self.conversation.say("assistant", f"{''.join(heard)}{INTERRUPTED}")
         self.used_tokens += reply.prompt_tokens - reply.cached_tokens + reply.completion_tokens
         self.actions.room_tokens = max(0, (room - reply.completion_tokens) // 2)
         self.only_thought = bool(unsaid(reply))
@@ -311,22 +341,31 @@ class _Turn:
         return reply.action
 
     def _read(self, action: Action) -> ParsedReply:
-        """Read a reply's actions. A changed definition without its path answers no request."""
         if self.only_thought:
             return Unusable(kind="empty", reason=ONLY_THOUGHT)
-        sources = self.actions.sources
-        reading = parse_reply(
-            action.text,
-            known_paths=sources.files,
-            finish=action.finish,
-            take_patches=True,
-            request="\n".join(self.conversation.requests),
+        return read_reply(
+            action,
+            user_text=self.user_text,
+            conversation=self.conversation,
+            sources=self.actions.sources,
+            wanted=self.wanted,
+            emit=self.emit,
         )
-        if not isinstance(reading, PlainAnswer) or _QUESTION.search(self.user_text):
-            return reading
-        if path := unplaced_change(action.text, self.conversation.shown_files):
-            return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
-        return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
+
+    def _then_test(self, outcome: Outcome) -> Outcome:
+        """The outcome; or the request for the test alone, once, where only the code was written."""
+        self.written += [edit.path for edit in self.actions.edits]
+        wants = self.wanted is Wanted.NEW and asks_for_test(self.user_text)
+        lacks = bool(self.written) and not any(map(is_test_path, self.written))
+        if outcome.end is not DONE or not (wants and lacks) or self.asked_for_test:
+            return outcome
+        self.asked_for_test = True
+        return replace(outcome, end=None, observation=prompt("then_test"))
+
+    @property
+    def _only_answers(self) -> bool:
+        """True if no file may change in this turn."""
+        return self.wanted is not None and not self.wanted.may_write
 
     async def _record(
         self, history: Sequence[Message], action: Action, reading: ParsedReply, outcome: Outcome

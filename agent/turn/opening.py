@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agent.context.finding import FoundPart, drawn_part, find_parts
 from agent.context.repository_map import Cartographer
+from agent.editing.source_files import is_test_path
 from agent.fixing.context import estimate_tokens
 from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
+from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
+from agent.turn.needed import subject_files
 from agent.turn.tools import file_names, show_files
 
 _MOST_MAP_TOKENS = 800
+_MOST_FOUND_TOKENS = 1000
+_MOST_SUBJECTS = 2
+_TEST_ALONE = re.compile(
+    r"^\W*(?:(?:please|now|can you|could you)\s+)*(?:add|write|create|generate|make)\s+(?:\w+\s+){0,3}?tests?\b"
+    r"(?!.*\band (?:a|the) (?:function|method|class))",
+    re.IGNORECASE,
+)
+"""A request for tests and nothing else."""
 
 
 @dataclass(kw_only=True)
@@ -35,6 +49,8 @@ class Opening:
     text: str
     too_large: tuple[str, ...]
     """Files that were asked for and did not fit."""
+    looked_at: tuple[str, ...] = ()
+    """The places of the functions that were found for it, each as `path:line name`."""
 
 
 def open_turn(
@@ -44,28 +60,100 @@ def open_turn(
     background: Background,
     *,
     budget_tokens: int,
+    wanted: Wanted | None = None,
+    facts: str = "",
 ) -> Opening:
     """The request, with the summary, instructions, files and map that it needs. Blocks.
 
-    Marks what it shows. Files come whole or not at all; the map gets a part of what is left.
+    Marks what it shows. Files come whole or not at all; the map gets a part of what is left. Where
+    nothing may be written (`wanted`), the functions that the request is about come, too; `facts` are
+    what was seen for it already.
     """
     is_first = not conversation.messages
     parts = [conversation.summary] if conversation.summary else []
     if is_first and background.instructions:
         parts.append(f"The project's own instructions:\n{background.instructions}")
+    parts += [overheard] if (overheard := conversation.take_overheard()) else []
     budget_tokens -= sum(map(estimate_tokens, parts))
     shown = show_files(
-        conversation, user_text, sources, budget_tokens=budget_tokens, count=estimate_tokens
+        conversation,
+        user_text,
+        sources,
+        budget_tokens=budget_tokens,
+        count=estimate_tokens,
+        also=_needed(user_text, sources, wanted),
     )
     left = budget_tokens - (estimate_tokens(shown.text) if shown.text else 0)
+    found = _found(user_text, facts, sources, conversation, wanted, budget=left)
+    left -= sum(estimate_tokens(part.text) for part in found)
+    for part in found:
+        if not part.name:
+            conversation.mark_shown(part.path, part.text)
     drawn = _map(conversation, user_text, sources, background, is_first=is_first, budget=left)
     if drawn:
         parts.append(drawn)
     if is_first and not shown.wanted:
         parts.append(file_names(sources.files))
     told = background.notes(user_text, shown.text).strip("\n")
-    parts += [shown.text, user_text, told if estimate_tokens(told) <= left else ""]
-    return Opening(text="\n\n".join(part for part in parts if part), too_large=shown.too_large)
+    parts += [*map(drawn_part, found), shown.text, facts, user_text]
+    parts += [told if estimate_tokens(told) <= left else "", tail_of(wanted, user_text)]
+    return Opening(
+        text="\n\n".join(part for part in parts if part),
+        too_large=shown.too_large,
+        looked_at=tuple(part.place for part in found),
+    )
+
+
+def asks_for_test(user_text: str) -> bool:
+    """True if a request asks for a test, alone or beside something else."""
+    return re.search(r"\b(?:unit |regression )?tests?\b", user_text, re.IGNORECASE) is not None
+
+
+def tail_of(wanted: Wanted | None, user_text: str) -> str:
+    """The words behind a request that say which form its answer has: a small model heeds the last ones."""
+    match wanted:
+        case Wanted.QUESTION:
+            return prompt("tail_question")
+        case Wanted.EXPLAIN:
+            return prompt("tail_explain")
+        case Wanted.NEW:
+            return prompt("tail_test" if _TEST_ALONE.match(user_text) else "tail_new")
+        case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
+            return prompt("tail_change")
+        case _:
+            return ""
+
+
+def _needed(user_text: str, sources: Sources, wanted: Wanted | None) -> tuple[str, ...]:
+    """The files that define what a change is about, where the request does not name the files."""
+    if wanted is None or not wanted.may_write:
+        return ()
+    files = subject_files(user_text, sources)
+    return tuple(path for path in files if not is_test_path(path))[:_MOST_SUBJECTS]
+
+
+def _found(
+    user_text: str,
+    facts: str,
+    sources: Sources,
+    conversation: Conversation,
+    wanted: Wanted | None,
+    *,
+    budget: int,
+) -> tuple[FoundPart, ...]:
+    """The functions that a message is about, unless the files with them are shown anyway."""
+    if wanted is None:
+        return ()
+    shown = conversation.shown_files
+    if wanted.may_write and (shown or subject_files(user_text, sources)):
+        return ()
+    return find_parts(
+        f"{user_text}\n{facts}",
+        sources,
+        budget_tokens=min(_MOST_FOUND_TOKENS, budget // 2),
+        count=estimate_tokens,
+        without=[path for path, text in shown.items() if sources.text(path) == text],
+    )
 
 
 def _map(

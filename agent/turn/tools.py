@@ -44,14 +44,15 @@ def show_files(
     *,
     budget_tokens: int,
     count: Count,
+    also: Sequence[str] = (),
 ) -> Shown:
-    """The files that the user added or named, whole, as far as the budget goes.
+    """The files that the user added or named, and those in `also`, whole, as far as the budget goes.
 
     A file that the model has already seen as it is now is not repeated. Marks what it shows.
     """
     names, said = Names(sources.files), user_text.replace(f"{sources.root}/", "./")
     wanted = dict.fromkeys(
-        [*conversation.added_files, *names.mentioned(said), *names.with_name(said)]
+        [*conversation.added_files, *names.mentioned(said), *names.with_name(said), *also]
     )
     parts: list[str] = []
     too_large: list[str] = []

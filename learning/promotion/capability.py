@@ -48,9 +48,7 @@ class Capability:
         """The state as a sentence for the person."""
         what = _NAMES[self.kind]
         if self.state == "undecided":
-            return (
-                f"not known whether this model can read {what} ({self.tasks} of {MIN_TASKS} tasks)"
-            )
+            return f"{what} as lessons: untested yet, needs {MIN_TASKS} trial tasks ({self.tasks} so far)"
         verb = "can read" if self.state == "reads" else "cannot read"
         return (
             f"this model {verb} {what}: {100 * self.gain:+.0f} points on {self.tasks} tasks,"

@@ -188,7 +188,7 @@ def _evidence(  # noqa: PLR0917 - one private step of `prepare`, with its argume
         echo=_echo(step, chat) if rule.loss.echo else None,
     )
     if isinstance(made, Prepared) and not made.teacher_contexts and made.echo is None:
-        return Skipped(reason="what the tool said does not fit behind its action")
+        return Skipped(reason="too long")
     return made
 
 

@@ -145,3 +145,13 @@ async def test_the_memory_setting_decides_whether_past_repairs_are_shown(
     advice = await advisor.for_test(failed("t", "'sku'", exception="KeyError"), Sources(root, []))
     await resources.close()
     assert bool(advice.hints.ids) is shown
+
+
+async def test_a_stopped_turn_says_truly_what_it_wrote(root: Path, server: FakeServer) -> None:
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn("Repair ops.py"))
+        assert list(await assistant.written()) == ["ops.py"]
+        server.script = [text("word ") for _ in range(3)]
+        async with aclosing(assistant.turn("Again")) as events:
+            await anext(events)
+        assert list(await assistant.written()) == []

@@ -11,6 +11,7 @@ from typing import Self
 from agent.approval import Approver, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
+from agent.intent.wanted import Wanted
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions
@@ -79,6 +80,9 @@ class ScriptedAgent:
     answers: list[bool] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     kept: list[frozenset[int] | None] = field(default_factory=list)
+    wanted: list[Wanted | None] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    written_files: Sequence[str] = ()
     cancelled: int = 0
     reconnected: list[str | None] = field(default_factory=list)
     switch: LearnerSwitch | None = None
@@ -103,7 +107,8 @@ class ScriptedAgent:
     def news(self) -> list[str]:
         return []
 
-    def turn(self, text: str) -> AsyncGenerator[Event, None]:
+    def turn(self, text: str, *, wanted: Wanted | None = None) -> AsyncGenerator[Event, None]:
+        self.wanted.append(wanted)
         return self._job(text)
 
     def test(self) -> AsyncGenerator[Event, None]:
@@ -112,8 +117,12 @@ class ScriptedAgent:
     def fix(self) -> AsyncGenerator[Event, None]:
         return self._job("/fix")
 
-    def run_command(self, command: str) -> AsyncGenerator[Event, None]:
+    def run_command(self, command: str, *, announced: bool = False) -> AsyncGenerator[Event, None]:
+        self.commands.append(command)
         return self._job(command)
+
+    async def written(self) -> Sequence[str]:
+        return self.written_files
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         return self._job(why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -53,7 +54,7 @@ class ScriptedModel:
             await asyncio.Event().wait()
             return
         scripted = Scripted(text=item) if isinstance(item, str) else item
-        for word in scripted.text.split(" ") if scripted.text else ():
+        for word in re.findall(r"\S*\s*", scripted.text):
             yield word
             await asyncio.sleep(0)
         yield Reply(

@@ -8,7 +8,15 @@ from types import MappingProxyType
 
 import pytest
 
-from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, TurnFinished
+from agent.events import (
+    ChangeChosen,
+    Event,
+    OtherChange,
+    ReplyFinished,
+    RequestRead,
+    TurnFinished,
+)
+from agent.intent.wanted import Wanted
 from agent.paths import Paths
 from agent.session.context import Context
 from agent.settings.load import load
@@ -186,6 +194,37 @@ async def test_a_line_that_means_nothing_says_what_would(
 ) -> None:
     assert await dialogue.take(line) == Told(text=said)
     assert agent.asked == []
+
+
+async def test_a_line_after_an_exclamation_mark_is_a_command_for_the_sandbox(
+    agent: ScriptedAgent, dialogue: Dialogue
+) -> None:
+    await done(await dialogue.take("!ls -l"))
+    assert agent.commands == ["ls -l"]
+    assert agent.asked == ["ls -l"], "the model never hears it"
+    assert isinstance(await dialogue.take("!"), Told)
+
+
+async def test_a_stopped_job_says_what_was_written(
+    agent: ScriptedAgent, dialogue: Dialogue
+) -> None:
+    assert await dialogue.stopped() == "Stopped. No file was changed."
+    agent.written_files = ("ops.py",)
+    assert "Changed before that: ops.py" in await dialogue.stopped()
+
+
+async def test_the_last_request_can_be_read_as_something_else(
+    agent: ScriptedAgent, dialogue: Dialogue
+) -> None:
+    assert isinstance(await dialogue.take("/as"), Told)
+    await done(await dialogue.take("shorter names"))
+    dialogue.note(RequestRead("question", "a question"))
+    await done(await dialogue.take("/as"))
+    await done(await dialogue.take("/as"))
+    await done(await dialogue.take("/as rename"))
+    assert agent.wanted == [None, Wanted.EDIT, Wanted.QUESTION, Wanted.RENAME]
+    assert agent.asked == ["shorter names"] * 4
+    assert isinstance(await dialogue.take("/as poem"), Told)
 
 
 async def test_other_changes_that_pass_are_shown_until_the_next_repair(dialogue: Dialogue) -> None:

@@ -167,6 +167,6 @@ def test_escape_ends_what_a_job_has_started(root: Path, environ: dict[str, str])
         )  # the app asks git for the files again as soon as the job has ended
         terminal.press("Escape")
         wait_for(lambda: not sleeping(environ), within_s=AT_ONCE_S + NOTICED_S)
-        terminal.wait_for("interrupted")
+        terminal.wait_for("Stopped. No file was changed.")
         terminal.press("C-d")
         wait_for(nothing_left(environ), within_s=AT_ONCE_S + NOTICED_S)

@@ -63,7 +63,7 @@ def test_a_turn_that_does_not_get_done_ends_with_1_and_says_why(root: Path) -> N
     with serve(FakeServer(script=[text("ops.py\n```python\n# ... rest of code\n```")])) as server:
         done = talk(root, server, "-p", "Repair ops.py")
     assert done.returncode == 1
-    assert "ended: stuck: the same action gave the same result twice" in done.stdout
+    assert "Stopped: the model repeated itself." in done.stdout
 
 
 def test_a_conversation_is_resumed_with_its_history(root: Path) -> None:

@@ -24,7 +24,7 @@ from tui.app import messages as told
 from tui.app.approval import ask_on_screen
 from tui.app.backstage.backstage import Backstage
 from tui.app.backstage.lines import SentLines
-from tui.app.keys import APP_KEYS, read_keymap
+from tui.app.keys import APP_KEYS, read_keymap, tell_alt_enter_apart
 from tui.app.learner.panel import LearningPanel
 from tui.app.overlay import HelpScreen
 from tui.app.prompt import PromptBox, TypedLines
@@ -250,6 +250,11 @@ class ElagentApp(App[int]):
         following: dict[Mode, Mode] = {"ask": "auto", "auto": "plan", "plan": "ask"}
         self.backstage.set_mode(following[self.backstage.approver.mode])
 
+    def action_read_again(self) -> None:
+        """F4: stop what runs, and read the last request as a change instead of a question, or back."""
+        self._stop()
+        self.lines.take("/as")
+
     def action_fold(self) -> None:
         self.talk.fold_last()
 
@@ -327,6 +332,7 @@ async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:
         from tui.app.transcript.earlier import entries_of
 
         earlier = entries_of(read_session(where.repository.sessions, where.resume))
+    tell_alt_enter_apart()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(Threads())
     app = ElagentApp(where, mode, open_agent, earlier=earlier)

@@ -134,6 +134,8 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
             yield Static(Text(display_safe(question.subject)), id="subject", markup=False)
             if question.host_use:
                 yield Static(Text(f"Asked because {display_safe(question.host_use)}.", "bold"))
+            if question.unasked:
+                yield Static(Text(f"Asked because {display_safe(question.unasked)}.", "bold"))
             if question.problem:
                 yield Static(Text(display_safe(question.problem), "bold"), markup=False)
             if self._parts is not None:
@@ -146,9 +148,11 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
                 with Horizontal(id="answers"):
                     yield Button("Accept (y)", id="yes", variant="success", compact=True)
                     yield Button("Reject (n)", id="no", variant="error", compact=True)
-                    yield Button("Whole turn (a)", id="rest", compact=True)
-                    yield Button("Why (r)", id="why", compact=True)
-                yield Input(placeholder="What is wrong with it? Enter rejects", id="reason")
+                    yield Button("All (a)", id="rest", compact=True)
+                    yield Button("Comment (r)", id="why", compact=True)
+                yield Input(
+                    placeholder="What instead? Enter rejects it and goes on with this", id="reason"
+                )
 
     def on_mount(self) -> None:
         self.query_one("#reason").display = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 from textual.binding import Binding
 
@@ -17,18 +18,22 @@ APP_KEYS = (
         id="app.interrupt",
         priority=True,
     ),
-    Binding(
-        "ctrl+d", "leave_if_empty", "Leave, when the line is empty", id="app.leave", priority=True
-    ),
+    Binding("ctrl+d", "leave_if_empty", "Leave, when the line is empty", id="app.leave"),
     Binding(
         "question_mark",
         "help_if_empty",
         "All keys, when the line is empty",
         id="app.keys",
-        priority=True,
     ),
     Binding("f1", "keys", "All keys", id="app.help", priority=True),
     Binding("f2", "panel", "Learning panel", id="app.panel", priority=True),
+    Binding(
+        "f4",
+        "read_again",
+        "Read the last request as a change, or as a question",
+        id="app.as",
+        priority=True,
+    ),
     Binding("f3,ctrl+f", "search", "Search the conversation", id="app.search", priority=True),
     Binding("ctrl+p", "command_palette", "Command palette", id="app.palette", priority=True),
     Binding("shift+tab", "next_mode", "Next mode: ask, auto, plan", id="app.mode", priority=True),
@@ -42,15 +47,27 @@ APP_KEYS = (
 
 OTHER_KEYS = (
     ("Enter", "send what is typed; it waits while something runs"),
-    ("Ctrl+J, Alt+Enter", "new line"),
+    ("Ctrl+J, Alt+Enter, Shift+Enter", "new line, where the terminal tells it from Enter"),
     ("Up, Down", "earlier and later lines; lines of the list while it is open"),
-    ("Tab", "complete; without a list: go to the conversation (Tab, Shift of focus)"),
+    ("Tab", "complete the word; on an empty line: go to the conversation"),
     ("PgUp, PgDn", "scroll the conversation"),
     ("@", "name a file"),
-    ("y, n, a, r", "when asked: accept, reject, accept all of this turn, say why not"),
+    (
+        "y, n, a, r",
+        "when asked: accept, reject, accept all of this turn, reject and say what instead",
+    ),
     ("Up, Down, Space", "when asked: go to a part of the change; leave it out or take it in"),
     ("Enter", "on an output: open or close it; on a failed test: go to its line"),
 )
+
+
+def tell_alt_enter_apart() -> None:
+    """Let Alt+Enter break the line: terminals send it as Esc and Enter, which Textual reads as Enter."""
+    from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+    from textual.keys import Keys
+
+    table = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
+    table["\x1b\r"] = table["\x1b\n"] = (Keys.ControlJ,)
 
 
 def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from agent.session.context import Context
+from tui.piped import piped_text
 from tui.wiring import place_to_work
 
 if TYPE_CHECKING:  # the app opens the assistant only after its first paint
@@ -55,12 +56,15 @@ def talk(
         from tui.running import run_async
 
         return run_async(run_repl(where, cast(Mode, mode)))
-    text = sys.stdin.read() if task in (None, "-") else str(task)
+    is_task = task in (None, "-")
+    text = sys.stdin.read() if is_task else str(task)
+    attached = "" if is_task else piped_text()
     if not text.strip():
         raise click.UsageError("the task is empty; give it with -p TASK or on standard input")
     from tui.running import run_async
 
-    return run_async(_one_task(where, text, cast(Mode, mode), as_json=as_json))
+    work = _one_task(where, text, cast(Mode, mode), as_json=as_json, attached=attached)
+    return run_async(work)
 
 
 def _session(where: Context, given: str) -> str:
@@ -84,17 +88,26 @@ def _opened(where: Context, approver: Approver) -> Assistant:
     return open_assistant(where, approver)
 
 
-async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool) -> int:
+async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool, attached: str) -> int:
     from agent.events import TurnEnding, TurnFinished
     from tui.lines.asking import terminal_approver
     from tui.running import open_assistant
     from tui.show.plain import make_presenter, show_all
+    from tui.slash import shell_command
 
     presenter = make_presenter(as_json=as_json)
     approver = terminal_approver(presenter, as_json=as_json, mode=mode)
     try:
         async with open_assistant(where, approver) as assistant:
-            last = await show_all(assistant.turn(text), presenter)
+            command = shell_command(text)
+            work = (
+                assistant.run_command(command)
+                if command
+                else assistant.turn(text, attached=attached)
+            )
+            last = await show_all(work, presenter)
     finally:
         presenter.close()
+    if isinstance(last, TurnFinished) and last.exit_code is not None:
+        return last.exit_code
     return 0 if isinstance(last, TurnFinished) and last.ending is TurnEnding.DONE else 1

@@ -20,7 +20,8 @@ def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto
         presenter.close()  # a live progress line would draw over the question
         what = f"Allow the {question.kind} of {display_safe(question.subject)}?"
         session: PromptSession[str] = PromptSession()
-        why = f"Asked because {question.host_use}.\n" if question.host_use else ""
+        reason = question.host_use or question.unasked
+        why = f"Asked because {reason}.\n" if reason else ""
         shown = f"{question.detail}\n{why}"
         answer = await session.prompt_async(f"{display_safe(shown)}{what} [y/N] ")
         allowed = answer.strip().lower() in ("y", "yes")

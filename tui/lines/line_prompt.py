@@ -148,6 +148,17 @@ class LinePrompt:
         def _(_event: KeyPressEvent) -> None:
             self._stop()
 
+        @keys.add("f4")
+        def _(_event: KeyPressEvent) -> None:
+            self._stop()
+            self._waiting.append("/as")
+            self._arrived.set()
+
+        @keys.add("escape", "enter")
+        @keys.add("c-j")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
         @keys.add("c-c")
         def _(event: KeyPressEvent) -> None:
             now = self._clock()

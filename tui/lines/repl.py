@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -94,12 +95,15 @@ class Repl:
             await self._handle(line)
         except EXPECTED as err:
             self._console.print(f"elagent: {display_safe(str(err))}")
+        except asyncio.CancelledError:
+            self._console.print(display_safe(await self._dialogue.stopped()))
+            raise
         finally:
             self._presenter.close()
             self._doing = ""
 
     def _interrupted(self) -> None:
-        self._console.print("interrupted")
+        self._console.print("stopping")
 
     def _status(self) -> str:
         """Return the line below the prompt: the present stage, the use of the context, the mode."""
@@ -150,7 +154,9 @@ class Repl:
         self._presenter.close()
         parts = self._show_question(question)
         some = ", or the parts to write, such as 1 3" if parts > 1 else ""
-        asked = f"{question.kind} {display_safe(question.subject)}? [y/N{some}] "
+        asked = (
+            f"{question.kind} {display_safe(question.subject)}? [y/N{some}, or what to do instead] "
+        )
         answer = await self._prompt.ask(asked)
         return answer_of(answer, parts=parts)
 
@@ -158,6 +164,8 @@ class Repl:
         """Print the proposed action; return the number of parts to choose from, 0 if it has none."""
         if question.host_use:
             self._console.print(f"Asked because {display_safe(question.host_use)}.")
+        if question.unasked:
+            self._console.print(f"Asked because {display_safe(question.unasked)}.")
         if question.problem:
             self._console.print(display_safe(question.problem))
         if question.kind != "edit":
@@ -176,13 +184,18 @@ class Repl:
 
 
 def answer_of(answer: str, *, parts: int) -> Decision:
-    """Read a typed answer: yes, or the numbers of the parts to write; anything else is no."""
+    """Read a typed answer: yes, or the numbers of the parts to write; other words are a no.
+
+    Words that are more than a no say what to do instead.
+    """
     words = answer.replace(",", " ").lower().split()
     if words in (["y"], ["yes"]):
         return Decision(allowed=True)
     if words and all(word.isdecimal() and 1 <= int(word) <= parts for word in words):
         return Decision(allowed=True, kept=frozenset(int(word) - 1 for word in words))
-    return Decision(allowed=False, reason="the user said no")
+    if words in ([], ["n"], ["no"]):
+        return Decision(allowed=False, reason="the user said no")
+    return Decision(allowed=False, reason=answer.strip(), instead=answer.strip())
 
 
 async def run_repl(where: Context, mode: Mode) -> int:

@@ -33,6 +33,7 @@ from agent.events import (
     Progress,
     ReplyFinished,
     ReplyUnusable,
+    RequestRead,
     StageStarted,
     TestFinished,
     TestsFinished,
@@ -75,12 +76,14 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return Text(
                 f"{'warning' if level == 'warning' else 'note'}: {display_safe(text)}", style
             )
+        case RequestRead(words=words):
+            return Text(f"reading this as {words} (F4 or /as changes it)", style="dim")
         case TestsFinished(report, flaky):
             return render_report(report, flaky)
         case ReplyFinished():
             return Text(reply_line(event), style="dim")
         case ReplyUnusable(reason):
-            return Text(f"reply not usable: {display_safe(reason)}", style="yellow")
+            return Text(unusable_line(reason), style="yellow")
         case EditApplied(path, diff):
             return Group(Text(f"changed: {display_safe(path)}", style="bold"), render_diff(diff))
         case EditReverted(path, reason):
@@ -95,13 +98,47 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return Text(f"step {step} of {steps}: loss {loss:.4f}, {tokens_per_s:.0f} tokens/s")
         case LearnFinished():
             return render_learn(event)
-        case TurnFinished(reason):
-            return None if reason == "done" else Text(f"ended: {display_safe(reason)}", style="dim")
+        case TurnFinished():
+            line = ended_line(event)
+            return Text(line, style="dim") if line else None
         case ContextCompacted(tokens_before, summary):
             what = f"the conversation so far ({tokens_before} tokens) became this summary:"
             return Text(f"{what}\n{display_safe(summary)}", style="dim")
         case _:
             assert_never(event)
+
+
+_STUCK_IN_WORDS = {
+    "the same action gave the same result twice": "the model repeated itself",
+    "it goes back and forth between the same two actions": "the model went back and forth",
+}
+_UNUSABLE_IN_WORDS = {
+    "The reply was cut off": "it was too long",
+    "The reply is empty": "it was empty",
+    "The reply has no code block": "it had no code",
+    "The reply ended while": "the model only thought",
+    "You only thought": "the model only thought",
+}
+
+
+def ended_line(event: TurnFinished) -> str:
+    """Tell why a turn ended, in a sentence; empty if it is simply done."""
+    reason = event.reason
+    if reason == "done":
+        return ""
+    if event.exit_code is not None:
+        return display_safe(reason)
+    if reason.startswith("stuck: "):
+        why, _, rest = reason.removeprefix("stuck: ").partition("; ")
+        reason = "; ".join(part for part in (_STUCK_IN_WORDS.get(why, why), rest) if part)
+    return f"Stopped: {display_safe(reason)}."
+
+
+def unusable_line(reason: str) -> str:
+    """Tell the person that a reply is asked for again; the reason in full is for the model."""
+    known = (words for begin, words in _UNUSABLE_IN_WORDS.items() if reason.startswith(begin))
+    short = next(known, "") or reason.strip().splitlines()[0].partition(". ")[0].rstrip(".")
+    return f"The reply cannot be used ({display_safe(short)})."
 
 
 def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:

@@ -180,7 +180,7 @@ async def test_text_without_token_ids_is_counted_and_not_learned(place: _Place) 
     failed, _ = _pair(place.model)
     place.store.add(replace(failed, action=replace(failed.action, token_ids=(), prompt_ids=())))
     events = await place.all_events()
-    assert _texts(events) == ["left out: 1 recorded without token ids"]
+    assert _texts(events) == ["1 example skipped: recorded without token ids"]
     assert isinstance(events[-1], LearnFinished)
     assert events[-1].decision == "nothing_to_learn"
 
@@ -188,7 +188,7 @@ async def test_text_without_token_ids_is_counted_and_not_learned(place: _Place) 
 async def test_experiences_that_turn_out_unusable_end_without_an_adapter(place: _Place) -> None:
     place.store.add(make_experience())  # its prompt ids are not those of its messages
     events = await place.all_events()
-    assert _texts(events)[-1] == "left out: 1 its prompt cannot be rebuilt token by token"
+    assert _texts(events)[-1] == "1 example skipped: its prompt cannot be rebuilt token by token"
     assert isinstance(events[-1], LearnFinished)
     assert events[-1].decision == "nothing_to_learn"
     assert place.adapters.list() == ()
@@ -207,7 +207,7 @@ async def test_a_dry_run_counts_only_what_a_run_can_use(place: _Place) -> None:
     place.store.add(make_experience())  # its prompt ids are not those of its messages
     promised = _texts(await place.all_events(replace(_QUICK, dry_run=True)))
     events = await place.all_events()
-    assert "left out: 1 its prompt cannot be rebuilt token by token" in promised
+    assert "1 example skipped: its prompt cannot be rebuilt token by token" in promised
     assert promised[:-1] == _texts(events)[: len(promised) - 1], "the run says the same"
     assert "at most 3 steps over 2 examples" in promised[-1]
     assert [e.step for e in events if isinstance(e, LearnStep)] == [1, 2, 3]
@@ -402,10 +402,10 @@ async def test_evidence_that_the_model_may_not_be_able_to_read_is_said_and_not_d
     kinds = replace(_QUICK, dry_run=True)
     asked = replace(kinds, kinds=frozenset({ExampleKind.EVIDENCE}))
     quiet, loud = await place.all_events(kinds), await place.all_events(asked)
-    said = "not known whether this model can read failing tests (0 of 30 tasks)"
+    said = "failing tests as lessons: untested yet, needs 30 trial tasks (0 so far)"
     assert f"{said}: only the tool's words are learned" in _texts(quiet)
     assert f"{said}: learned from because you asked" in _texts(loud)
-    assert "left out: 1 of a type that was not asked for" in _texts(loud)
+    assert "1 example skipped: of a type that was not asked for" in _texts(loud)
 
 
 @pytest.mark.slow

@@ -113,7 +113,9 @@ def test_compaction_and_clearing_survive_in_the_file() -> None:
 async def test_a_compacted_conversation_is_resumed_as_it_stood(tmp_path: Path) -> None:
     written: list[Mapping[str, object]] = []
     conversation = Conversation()
-    model = ScriptedModel(script=["Yes. " * 1000, "Fine."], context_length=1800)
+    model = ScriptedModel(
+        script=[" ".join(f"Yes {n}." for n in range(700)), "Fine."], context_length=1800
+    )
     talk = Talk(root=tmp_path, write=written.append)
     await say(talk, conversation, "Is it good?", model)
     await say(talk, conversation, "And now?", model)

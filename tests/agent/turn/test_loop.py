@@ -131,13 +131,11 @@ async def test_a_file_that_is_named_is_shown_whole_and_edited(root: Path) -> Non
     assert ending(events) == "done"
 
 
-async def test_a_change_without_its_path_is_asked_for_again_but_not_after_a_question(
+async def test_a_definition_without_its_path_goes_to_the_one_file_that_was_named(
     root: Path,
 ) -> None:
     bare = "```python\ndef add(a, b):\n    return a + b\n```"
-    model = ScriptedModel(script=[bare, FIX_REPLY])
-    events = await turn(root, model)
-    assert "write ops.py on a line of its own" in model.requests[1].messages[-1].content
+    events = await turn(root, ScriptedModel(script=[bare]))
     assert (root / "ops.py").read_text() == FIXED
     assert ending(events) == "done"
     asked = await turn(root, ScriptedModel(script=[bare]), "How would you repair ops.py?")

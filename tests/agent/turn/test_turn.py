@@ -178,7 +178,7 @@ async def test_a_search_replace_block_is_put_in_and_checked_like_a_whole_file(ro
 async def test_a_block_for_a_file_that_was_not_shown_shows_it_first(root: Path) -> None:
     block = "other.py\n<<<<<<< SEARCH\n    return value\n=======\n    return 1\n>>>>>>> REPLACE\n"
     model = ScriptedModel(script=[block, f"Again.\n\n{block}"])
-    events = await turn(root, model)
+    events = await turn(root, model, "Let helper return 1")
     assert "def helper(value)" in model.requests[1].messages[-1].content
     assert [event.path for event in of_type(events, EditApplied)] == ["other.py"]
 
@@ -259,7 +259,9 @@ async def test_the_time_in_which_the_person_thinks_does_not_count(root: Path) ->
 
 async def test_a_full_history_is_replaced_by_a_summary_and_that_is_said(root: Path) -> None:
     conversation = Conversation()
-    model = ScriptedModel(script=["Yes. " * 1000, "Fine."], context_length=2000)
+    model = ScriptedModel(
+        script=[" ".join(f"Yes {n}." for n in range(700)), "Fine."], context_length=2000
+    )
     await turn(root, model, "Is it good?", conversation=conversation)
     events = await turn(root, model, "And now?", conversation=conversation)
     (compacted,) = of_type(events, ContextCompacted)
@@ -273,7 +275,10 @@ async def test_a_full_history_is_replaced_by_a_summary_and_that_is_said(root: Pa
 
 async def test_a_turn_goes_on_in_a_new_history_when_its_own_is_full(root: Path) -> None:
     (root / "other.py").write_text("x = 1\n" * 50)
-    script = [f"{'Thinking. ' * 350}\n```sh\ncat other.py\n```", rewrite("a + b", then="")]
+    script = [
+        f"{' '.join(f'Thinking {n}.' for n in range(270))}\n```sh\ncat other.py\n```",
+        rewrite("a + b", then=""),
+    ]
     model = ScriptedModel(script=list(script), context_length=1500)
     conversation = Conversation()
     events = await turn(root, model, conversation=conversation)

@@ -123,7 +123,7 @@ _KIND = EvidenceKind.TEST_FAILURE
 def test_a_model_is_undecided_until_thirty_tasks_were_tried(tmp_path: Path) -> None:
     few = judge_capability(_KIND, _scores(29))
     assert few.state == "undecided"
-    assert few.words == "not known whether this model can read failing tests (29 of 30 tasks)"
+    assert few.words == "failing tests as lessons: untested yet, needs 30 trial tasks (29 so far)"
     assert known_capabilities(tmp_path, _BASE)[_KIND].state == "undecided"
 
 

@@ -46,6 +46,6 @@ async def test_a_small_terminal_says_in_words_what_accepting_writes(opened: Open
         await pilot.press("space")
         assert "y writes 2 of 3 parts" in screen_text(app)
         assert "> [ ] part 1 of 3: left out" in screen_text(app)
-        for button in ("Accept (y)", "Reject (n)", "Whole turn (a)", "Why (r)"):
+        for button in ("Accept (y)", "Reject (n)", "All (a)", "Comment (r)"):
             assert button in screen_text(app)
         assert "This part cannot be written." in screen_text(app)

@@ -137,18 +137,18 @@ class Backstage:
     async def _end(self, job: AgentJob, ending: JobEnding) -> None:
         self.progress.end()
         self.post(JobEnded(self.jobs.waiting))
-        self._tell(ending)
+        await self.guarded(self._tell(ending))
         if self.progress.files_changed or job.said.startswith("/"):
             self.look_at_files()
         if not self.jobs.waiting:
             await self.guarded(self._switch_now())
         self.learner.release()
 
-    def _tell(self, ending: JobEnding) -> None:
+    async def _tell(self, ending: JobEnding) -> None:
         """Tell the person about an interrupted or failed job."""
         match ending.kind:
             case "interrupted":
-                self.answer("interrupted; what was written stays (/undo)")
+                self.answer(await self.dialogue.stopped())
             case "failed" | "fault":
                 if ending.lost == "sandbox":
                     self.progress.lose_sandbox()
@@ -262,7 +262,12 @@ class ScreenApprover:
         self._post(QuestionAsked(question, answered))
         answer = await answered
         self._accepts_rest = self._accepts_rest or answer.rest
-        return Decision(allowed=answer.allowed, reason=answer.reason, kept=answer.kept)
+        return Decision(
+            allowed=answer.allowed,
+            reason=answer.reason,
+            instead=answer.reason,
+            kept=answer.kept,
+        )
 
 
 def read_git(root: Path, environ: Mapping[str, str]) -> tuple[str, bool]:

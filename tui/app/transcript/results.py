@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ class TestsBlock(EntryBlock):
             self._add_red(tree.root, same)
         rest = [result for result in report.results if not result.outcome.is_red]
         if rest:
-            tree.root.add(f"not red ({len(rest)})", data=tuple(rest))
+            tree.root.add(_of_the_rest(rest), data=tuple(rest))
         tree.styles.max_height = _MOST_ROWS
         self._show_places()
         yield tree
@@ -135,3 +135,9 @@ def _where(file: str, line: int) -> str:
 
 def _short(text: str) -> str:
     return display_safe(text).replace("\n", " ")[:_LABEL_CHARACTERS]
+
+
+def _of_the_rest(results: Sequence[TestResult]) -> str:
+    """Count the tests that are not red by their outcome, such as `3 passed, 1 skipped`."""
+    counted = Counter(result.outcome.value.replace("_", " ") for result in results)
+    return ", ".join(f"{number} {name}" for name, number in counted.most_common())

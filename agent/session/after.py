@@ -1,0 +1,162 @@
+"""Judges what a turn wrote by the tests, before and after it; nothing stays that made one red."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from agent.approval import Approver, Decision, Question
+from agent.editing.source_files import is_test_path
+from agent.events import (
+    EditReverted,
+    FixFinished,
+    Notice,
+    StageStarted,
+    TestsFinished,
+    TurnEnding,
+    TurnFinished,
+)
+from agent.fixing.options import FixOptions
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests
+from agent.turn.checking import Closing, named, newly_red
+from agent.turn.conversation import Conversation
+from agent.workspace.workspace import Workspace
+from sandbox.box.contract import SandboxError
+from sandbox.host.children import in_thread
+from sandbox.verdict.report import RunStatus, TestReport
+
+_PATIENCE_S = 60.0
+"""Seconds that the tests before the turn may still take once the model is done."""
+_PREPARING_S = 120.0
+"""Seconds that an edit waits for the sandbox to be prepared."""
+_SEARCH_S = 20.0
+
+
+@dataclass(kw_only=True)
+class AfterCheck:
+    """The tests around one turn."""
+
+    before: str
+    """The state of the files before the turn."""
+    workspace: Workspace
+    conversation: Conversation
+    project: Callable[[], Awaitable[ProjectTests]]
+    fix: Callable[[FixOptions], Awaitable[FixFinished | None]]
+    emit: Emit
+    judged: Callable[[TestReport], Awaitable[None]]
+    """Keeps what the tests say of the change."""
+    put_back: Callable[[], Awaitable[None]]
+    """Is told that files went back."""
+    clock: Callable[[], float] = time.monotonic
+    may_write: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the tests before the turn have read the files, so that a write changes nothing there."""
+
+    async def checked(
+        self, work: Callable[[], Awaitable[TurnFinished | None]]
+    ) -> TurnFinished | None:
+        """Do the work while the tests run on the files as they were; then judge what it wrote.
+
+        The files of the work stay as they are where the tests cannot be run.
+        """
+        started = self.clock()
+        running = asyncio.create_task(self._baseline())
+        try:
+            end = await work()
+            changed = await in_thread(self.workspace.changed, self.before)
+            if end is None or not changed:
+                return end
+            first = await self._waited(running)
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait([running])
+        after, problem = await self._judged(first, changed)
+        left = await in_thread(self.workspace.changed, self.before)
+        closing = Closing(changed=left, before=first, after=after, seconds=self.clock() - started)
+        self.emit(Notice(closing.line if left else f"Nothing is left of the change: {problem}"))
+        if problem and end.ending is TurnEnding.DONE:
+            return TurnFinished(problem, TurnEnding.FAILED)
+        return end
+
+    async def _baseline(self) -> TestReport | None:
+        """The tests as they are before anything is written; None if they cannot run."""
+        try:
+            report = await (await self.project()).run(on_entered=self.may_write.set)
+        except SandboxError:
+            return None
+        finally:
+            self.may_write.set()
+        return report if report.status is RunStatus.COMPLETE else None
+
+    async def _waited(self, running: asyncio.Task[TestReport | None]) -> TestReport | None:
+        done, _ = await asyncio.wait([running], timeout=_PATIENCE_S)
+        return running.result() if done else None
+
+    async def _judged(
+        self, first: TestReport | None, changed: Sequence[str]
+    ) -> tuple[TestReport | None, str]:
+        """The tests now, and the reason if something had to be taken back."""
+        if first is None:
+            return None, ""
+        after = await self._tests()
+        if after is not None:
+            await self.judged(after)
+        red = newly_red(first, after) if after is not None else ()
+        if after is None or not red:
+            return after, ""
+        self.emit(TestsFinished(after))
+        if await self._repaired(red):
+            return await self._tests(), ""
+        reason = f"{named(red)} became red"
+        tests = [path for path in changed if is_test_path(path)]
+        if tests and len(tests) < len(changed) and all(_file_of(name) in tests for name in red):
+            await self._take_back(tests, reason)
+            after = await self._tests()
+            if after is not None and not newly_red(first, after):
+                return after, f"{reason}, so the test was taken back"
+        await self._take_back(changed, reason)
+        return first, f"{reason}, so it was taken back"
+
+    async def _tests(self) -> TestReport | None:
+        self.emit(StageStarted("running the tests on the change"))
+        try:
+            return await (await self.project()).run()
+        except SandboxError as err:
+            self.emit(Notice(f"the tests could not be run: {err}", "warning"))
+            return None
+
+    async def _repaired(self, red: Sequence[str]) -> bool:
+        """Let the search for small changes make the tests green again."""
+        options = FixOptions(only=frozenset(red), max_attempts=0, search_s=_SEARCH_S)
+        finished = await self.fix(options)
+        return finished is not None and not set(red) & set(finished.red_after)
+
+    async def _take_back(self, paths: Sequence[str], reason: str) -> None:
+        await in_thread(self.workspace.restore, self.before, only=tuple(paths))
+        for path in paths:
+            self.emit(EditReverted(path, reason))
+        await self.put_back()
+        self.conversation.overhear(f"The change of {', '.join(paths)} was taken back: {reason}.")
+
+
+def _file_of(test_id: str) -> str:
+    return test_id.partition("::")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterBaseline:
+    """An approver that holds edits back until the tests before the turn have read the files."""
+
+    approver: Approver
+    may_write: asyncio.Event
+
+    async def decide(self, question: Question) -> Decision:
+        """Wait for the tests to have read the files; then ask."""
+        if question.kind == "edit":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.may_write.wait(), _PREPARING_S)
+        return await self.approver.decide(question)

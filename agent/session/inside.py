@@ -1,0 +1,216 @@
+"""The parts of a session as one request uses them: the model, the sandbox, the repair, the records."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from agent.approval import Approver
+from agent.events import Event, FixFinished, TestFinished, TestsFinished, TurnFinished
+from agent.fixing.fix import fix
+from agent.fixing.options import FixOptions
+from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
+from agent.model.protocol import GapFiller, Model
+from agent.session.after import AfterBaseline, AfterCheck
+from agent.session.edits import recorded
+from agent.session.exactly import Exactly
+from agent.session.request import Request
+from agent.session.resources import Resources
+from agent.session.talk import Means, Talk
+from agent.settings.schema import Settings, TurnSettings
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests
+from agent.turn.conversation import Conversation
+from agent.workspace.host_files import HostAware, asks_for_host
+from agent.workspace.workspace import Workspace
+from sandbox.box.contract import Execution
+from sandbox.host.children import in_thread
+from sandbox.verdict.report import TestReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParts:
+    """The things that one session has opened, or opens when they are needed."""
+
+    resources: Resources
+    workspace: Workspace
+    talk: Talk
+    conversation: Conversation
+    approver: HostAware
+
+
+@dataclass
+class InSession:
+    """One request's way to the parts of its session."""
+
+    parts: SessionParts
+    text: str
+    emit: Emit
+    attached: str = ""
+    """Text that came with the request, such as a diff on standard input."""
+    _model: Model | None = field(default=None, init=False)
+    _approver: Approver | None = field(default=None, init=False)
+
+    async def request(self, before: str) -> Request:
+        """The request with all that it needs; `before` is the state of the files now."""
+        parts = self.parts
+        root = parts.resources.context.root
+        sources = Sources(root, await in_thread(parts.workspace.list_files))
+        after = AfterCheck(
+            before=before,
+            workspace=parts.workspace,
+            conversation=parts.conversation,
+            project=self.project,
+            fix=lambda options: self.fix(options, quiet=True),
+            emit=self.emit,
+            judged=self._judged,
+            put_back=self._put_back,
+        )
+        self._approver = AfterBaseline(approver=parts.approver, may_write=after.may_write)
+        return Request(
+            text=self.text,
+            conversation=parts.conversation,
+            sources=sources,
+            inside=self,
+            exactly=Exactly(
+                sources=sources,
+                conversation=parts.conversation,
+                workspace=parts.workspace,
+                approver=self._approver,
+                emit=self.emit,
+            ),
+            after=after,
+            emit=self.emit,
+            search_s=self._settings.fix.search_s,
+            attached=self.attached,
+        )
+
+    @property
+    def _settings(self) -> Settings:
+        return self.parts.resources.context.settings
+
+    async def model(self) -> Model:
+        """The model; opened when it is first needed."""
+        self._model = self._model or await self.parts.resources.model(self.emit)
+        return self._model
+
+    async def credit(self) -> tuple[str, str | None]:
+        """The model and the adapter that a commit names; the setting, where none was asked."""
+        if self._model is None:
+            return self._settings.model.name, None
+        return self._model.name, self._model.adapter
+
+    async def project(self) -> ProjectTests:
+        """The project in the sandbox. Raises SandboxError."""
+        return await self.parts.resources.project(self.emit, None)
+
+    async def converse(self, wanted: Wanted, facts: str) -> TurnFinished:
+        """Let the model answer; every event but the last one is shown.
+
+        Raises:
+            ModelError: If the model gives no answer.
+            WorkspaceError: If a state of the files cannot be recorded.
+        """
+        parts = self.parts
+
+        async def run_command(command: str) -> Execution:
+            return await (await self.project()).run_command(command)
+
+        async def explain(failed: Execution | TestReport, sources: Sources) -> Sequence[str]:
+            advisor = parts.resources.advisor(await self.project(), self.emit)
+            return await advisor.explain(failed, sources)
+
+        async def run_tests() -> TestReport:
+            project = await self.project()
+            return await project.run(on_result=lambda result: self.emit(TestFinished(result)))
+
+        means = Means(
+            files=await in_thread(parts.workspace.list_files),
+            model=await self.model(),
+            approver=self._approver or parts.approver,
+            checkpoints=parts.workspace,
+            run_command=run_command,
+            run_tests=run_tests,
+            recorder=await parts.resources.recorder(self.emit),
+            explain=explain,
+            wanted=wanted,
+            facts=facts,
+        )
+        return await self._last(
+            parts.talk.turn(parts.conversation, self.text, self._settings, means)
+        )
+
+    async def _last(self, events: AsyncIterator[Event]) -> TurnFinished:
+        end = TurnFinished("done")
+        async for event in events:
+            if isinstance(event, TurnFinished):
+                end = event
+            else:
+                self.emit(event)
+        return end
+
+    def fix_options(self) -> FixOptions:
+        """The limits of a repair, from the settings."""
+        settings = self._settings
+        return FixOptions(
+            max_attempts=settings.fix.max_attempts,
+            allow_test_edits=settings.fix.allow_test_edits,
+            least_reply_tokens=_asked_for(settings),
+            search_s=settings.fix.search_s,
+            largest_file_tokens=settings.fix.largest_file_tokens,
+        )
+
+    async def fix(
+        self, options: FixOptions, *, command: str | None = None, quiet: bool = False
+    ) -> FixFinished | None:
+        """Repair red tests; None if that did not come to its end. `quiet` keeps the end unsaid.
+
+        Raises:
+            ModelError: If the model gives no answer.
+            SandboxError: If the sandbox gives no answer.
+        """
+        parts = self.parts
+        project = await parts.resources.project(self.emit, command)
+        model = await self.model()
+        recorder = await parts.resources.recorder(self.emit)
+        finished: FixFinished | None = None
+        first = True
+        advisor = parts.resources.advisor(project, self.emit)
+        async for event in fix(
+            root=parts.resources.context.root,
+            files=await in_thread(parts.workspace.list_files),
+            runner=project,
+            model=model,
+            options=options,
+            recorder=recorder,
+            advise=advisor.for_test,
+            names=advisor.names,
+            may_write=asks_for_host(parts.approver),
+            will_judge=parts.workspace.will_judge,
+            tester=project,
+            filler=model if isinstance(model, GapFiller) else None,
+        ):
+            finished = event if isinstance(event, FixFinished) else finished
+            if not (quiet and isinstance(event, (FixFinished, TestsFinished))):
+                self.emit(event)
+            if recorder is not None and isinstance(event, TestsFinished) and first:
+                first = False
+                await recorded(self.emit, recorder.tests_ran, event.report)
+            elif recorder is not None and isinstance(event, FixFinished):
+                recorder.tests_known(event.red_after)
+        return finished
+
+    async def _judged(self, report: TestReport) -> None:
+        if recorder := await self.parts.resources.recorder(self.emit):
+            await recorded(self.emit, recorder.tests_ran, report)
+
+    async def _put_back(self) -> None:
+        if recorder := await self.parts.resources.recorder(self.emit):
+            recorder.put_back(Sources(self.parts.resources.context.root, ()).text)
+
+
+def _asked_for(settings: Settings) -> int:
+    """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
+    tokens = settings.turn.max_reply_tokens
+    return tokens if tokens > TurnSettings().max_reply_tokens else 0

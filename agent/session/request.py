@@ -1,0 +1,266 @@
+"""Carries out one request of a conversation in the way that its kind asks for.
+
+What a tool does exactly, a tool does: runs, renames, deletions and the repair of red tests need no
+reply of the model. What the model writes is judged by the tests, before and after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.events import (
+    FixFinished,
+    Notice,
+    OutputChunk,
+    RequestRead,
+    StageStarted,
+    TestFinished,
+    TestsFinished,
+    TurnEnding,
+    TurnFinished,
+)
+from agent.fixing.context import fenced
+from agent.fixing.options import FixOptions
+from agent.fixing.sources import Sources
+from agent.fixing.targets import locate_test
+from agent.intent.asking import RequestReading, model_reading, rules_reading
+from agent.intent.wanted import Wanted
+from agent.model.protocol import GapFiller, Model
+from agent.refactoring.asked import asked_refactoring
+from agent.session.after import AfterCheck
+from agent.session.commands import ending_in_words, exit_code_of
+from agent.session.exactly import Exactly
+from agent.session.looking import failure_facts
+from agent.session.trying import asked_call, seen_outcome
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests
+from agent.turn.checking import counts, named
+from agent.turn.conversation import Conversation
+from agent.turn.running import asked_command, named_tests
+from agent.turn.tools import command_digest, tests_digest
+from sandbox.box.contract import SandboxError
+from sandbox.verdict.report import TestReport, TestResult
+
+_ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
+_MOST_ATTACHED = 12_000
+_ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+class Inside(Protocol):
+    """The parts of a session that a request uses."""
+
+    async def model(self) -> Model:
+        """The model; opened when it is first needed."""
+        ...
+
+    async def project(self) -> ProjectTests:
+        """The project in the sandbox. Raises SandboxError."""
+        ...
+
+    async def converse(self, wanted: Wanted, facts: str) -> TurnFinished:
+        """Let the model answer; every event but the last one is shown."""
+        ...
+
+    async def fix(self, options: FixOptions, *, quiet: bool = False) -> FixFinished | None:
+        """Repair red tests; None if that did not come to its end. `quiet` keeps the end unsaid."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Request:
+    """One message of the person, and what is done for it."""
+
+    text: str
+    conversation: Conversation
+    sources: Sources
+    inside: Inside
+    exactly: Exactly
+    after: AfterCheck
+    emit: Emit
+    search_s: float = 60.0
+    attached: str = ""
+    """Text that came with the request; it is data, and never says what is wanted."""
+    facts: str = field(default="", init=False)
+    closing: str = field(default="", init=False)
+    """What was seen, for the end of an answer: the model's own claims are not believed."""
+
+    def __post_init__(self) -> None:
+        if self.attached.strip():
+            text, more = self.attached.strip(), len(self.attached) - _MOST_ATTACHED
+            cut = f"\n[{more} characters are not shown]" if more > 0 else ""
+            self.facts = f"Given with the request:\n{fenced(text[:_MOST_ATTACHED] + cut, '')}"
+
+    async def answer(self, wanted: Wanted | None = None) -> TurnFinished:
+        """Carry it out as what it is, or as what the person says it is; the turn's last event.
+
+        Raises:
+            ModelError: If the model gives no answer.
+            SandboxError: If something is to run and the sandbox gives no answer.
+            WorkspaceError: If a state of the files cannot be recorded.
+        """
+        reading = await self._reading(wanted)
+        kind = reading.wanted
+        self.emit(RequestRead(kind.value, kind.words, reading.by_model))
+        return await self._by_tools(kind) or await self._by_model(kind)
+
+    async def _reading(self, wanted: Wanted | None) -> RequestReading:
+        if wanted is not None:
+            return RequestReading(wanted=wanted)
+        known = rules_reading(self.text)
+        return known or await model_reading(self.text, await self.inside.model())
+
+    async def _by_tools(self, kind: Wanted) -> TurnFinished | None:
+        """What needs no reply of the model; None if the model has to answer."""
+        if kind is Wanted.RUN:
+            return await self._run()
+        if kind is Wanted.EXPLAIN:
+            return await self._look()
+        if kind is Wanted.QUESTION:
+            return await self._try()
+        if kind is Wanted.REPAIR:
+            return await self._repair()
+        if kind.may_write and (asked := asked_refactoring(self.text)):
+            return await self.after.checked(lambda: self.exactly.refactor(asked))
+        return None
+
+    async def _by_model(self, kind: Wanted) -> TurnFinished:
+        if not kind.may_write:
+            end = await self.inside.converse(kind, self.facts)
+            if self.closing:
+                self.emit(Notice(self.closing))
+            return end
+        checked = await self.after.checked(lambda: self.inside.converse(kind, self.facts))
+        return checked or TurnFinished("done")
+
+    async def _run(self) -> TurnFinished | None:
+        """Run what the message asks for; None where that is not clear."""
+        command = asked_command(self.text, self.sources)
+        if command is None:
+            return None
+        if not command:
+            report = await self._tests()
+            self.conversation.overhear(tests_digest(report, self.sources))
+            return TurnFinished("done", exit_code=0 if report.all_green else 1)
+        project = await self.inside.project()
+        self.emit(StageStarted(f"running {command}"))
+        execution = await project.run_command(
+            command, on_output=lambda data: self.emit(OutputChunk(data.decode("utf-8", "replace")))
+        )
+        self.conversation.overhear(command_digest(command, execution))
+        ending = TurnEnding.DONE if execution.succeeded else TurnEnding.FAILED
+        return TurnFinished(ending_in_words(execution), ending, exit_code_of(execution))
+
+    async def _tests(self) -> TestReport:
+        project = await self.inside.project()
+        self.emit(StageStarted("running all tests"))
+        report = await project.run(on_result=lambda result: self.emit(TestFinished(result)))
+        self.emit(TestsFinished(report))
+        return report
+
+    async def _try(self) -> TurnFinished | None:
+        """Make the call that a question is about: its outcome is seen and not guessed.
+
+        Where the question asks for nothing else, that is the answer: a small model contradicts it.
+        """
+        call = asked_call(self.text, self.sources)
+        if call is None:
+            return None
+        try:
+            seen = await seen_outcome(call, await self.inside.project())
+        except SandboxError:
+            return None
+        if not seen:
+            return None
+        self.emit(Notice(seen))
+        if _ASKS_MORE.search(self.text):
+            self.facts = f"{seen}\n\n{self.facts}".strip()
+            return None
+        self.conversation.overhear(f"The user asked: {self.text}\n{seen}")
+        return TurnFinished("done")
+
+    async def _look(self) -> TurnFinished | None:
+        """Run what is said to fail before anything is said about it."""
+        wanted = named_tests(self.text, self.sources)
+        if not wanted and (_TRACEBACK in self.text or not self._about_tests):
+            return None
+        try:
+            report = await self._tests()
+            red = _those(report, wanted)
+            if not red:
+                return self._nothing_red(report, wanted)
+            project = await self.inside.project()
+            model = await self.inside.model()
+            filler = model if isinstance(model, GapFiller) else None
+            facts = await failure_facts(
+                report, red, self.sources, project, self.emit, filler=filler
+            )
+            self.facts = f"{facts.told}\n\n{self.facts}".strip()
+            still = named([result.id for result in red])
+            helps = f" It passes when {facts.helps} (tried in the sandbox)." if facts.helps else ""
+            self.closing = f"Nothing was changed, so {still} still fails.{helps}"
+            if facts.helps:  # seen, and so better than what a small model would say of it
+                self.emit(Notice(facts.failure))
+                self.emit(Notice(self.closing))
+                self.conversation.overhear(f"{facts.told}\n{self.closing}")
+                return TurnFinished("done")
+        except SandboxError as err:
+            self.emit(Notice(f"the tests could not be run, so nothing is known: {err}", "warning"))
+        return None
+
+    def _nothing_red(self, report: TestReport, wanted: Sequence[str]) -> TurnFinished | None:
+        """Say that there is no failure; None where the run does not prove it."""
+        if not report.all_green and not (wanted and report.passed_ids):
+            self.facts = f"{tests_digest(report, self.sources)}\n\n{self.facts}".strip()
+            return None
+        what = ", ".join(wanted) if wanted else "every test"
+        verb = "pass" if len(wanted) > 1 else "passes"
+        self.emit(Notice(f"{what} {verb}: {counts(report)}. There is no failure to look at."))
+        self.conversation.overhear(tests_digest(report, self.sources))
+        return TurnFinished("done")
+
+    async def _repair(self) -> TurnFinished | None:
+        """Repair the red tests that the message is about; None if it is about none."""
+        try:
+            report = await self._tests()
+        except SandboxError as err:
+            self.emit(Notice(f"the tests could not be run: {err}", "warning"))
+            return None
+        wanted = named_tests(self.text, self.sources)
+        red = _those(report, wanted) if wanted or self._about_tests else self._related(report)
+        if not red:
+            return self._nothing_red(report, wanted) if wanted or self._about_tests else None
+        only = frozenset(result.id for result in red)
+        finished = await self.inside.fix(FixOptions(only=only, search_s=self.search_s))
+        still = () if finished is None else [item for item in finished.red_after if item in only]
+        if finished is None or still:
+            return TurnFinished("not repaired: some tests stay red", TurnEnding.FAILED)
+        self.conversation.overhear(f"The user asked: {self.text}\nThe repair:\n{finished.diff}")
+        return TurnFinished("done")
+
+    def _related(self, report: TestReport) -> list[TestResult]:
+        """The red tests that have to do with a name in the message."""
+        words = self.exactly.known_words(self.text)
+        return [
+            result
+            for result in report.red
+            if words & {frame.function for frame in result.frames}
+            or any(word in locate_test(result, self.sources).source for word in words)
+        ]
+
+    @property
+    def _about_tests(self) -> bool:
+        said = self.text.lower()
+        return any(
+            word in said.replace("_", " ").split() or f"{word}s" in said for word in _ABOUT_TESTS
+        )
+
+
+def _those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:
+    """The red results of these tests, whatever their parameters; of all, if none are named."""
+    if not wanted:
+        return list(report.red)
+    return [result for result in report.red if result.id.partition("[")[0] in wanted]

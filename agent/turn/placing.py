@@ -1,0 +1,186 @@
+"""Finds the file that a block of a reply is for, and puts its definitions there by the syntax tree.
+
+The path is taken from the label of the block, else from the request, else from the one file that was
+shown; a block of tests goes to the tests of that file. Nothing is guessed between two files.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from agent.editing.placing import is_part_of, place_definitions
+from agent.editing.python_source import definitions, parse_python
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
+from agent.reply.block_files import NOT_CODE, file_text
+from agent.reply.blocks import FencedBlock, scan_blocks
+from agent.reply.labels import label_of
+from agent.reply.named import Names, Unclear
+from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
+from agent.turn.conversation import Conversation
+from agent.turn.needed import subject_files
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
+
+
+@dataclass(kw_only=True)
+class BlockPlacer:
+    """Places the blocks of one reply."""
+
+    conversation: Conversation
+    user_text: str
+    sources: Sources
+
+    def placed(self, reply: str, reading: ParsedReply) -> ParsedReply:
+        """The reading of a reply with its definitions put into their files, where that is clear."""
+        match reading:
+            case FileEdits(edits=edits):
+                return replace(reading, edits=tuple(self._whole(edit) for edit in edits))
+            case PlainAnswer(text=prose) | Unusable(reason=prose):
+                if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
+                    return reading
+                edits = self._from_blocks(scan_blocks(reply.replace("\r\n", "\n")).blocks)
+                return FileEdits(edits=edits, prose=prose) if edits else reading
+            case _:
+                return reading
+
+    def _whole(self, edit: FileEdit) -> FileEdit:
+        """The edit of a whole file; a part of one is put into the file as it is now."""
+        before = self.sources.text(edit.path)
+        if edit.exact or before is None or not edit.path.endswith((".py", ".pyi")):
+            return edit
+        if not is_part_of(edit.content, before, may_vanish=self._words):
+            return edit
+        return self._into(edit.path, before, edit.content) or edit
+
+    def _into(self, path: str, before: str, block: str) -> FileEdit | None:
+        placed = place_definitions(
+            before, block, of_class=self._class_in(before), may_vanish=self._vanishing
+        )
+        if placed is None:
+            return None
+        # what is not in the block stays as it is on the disk, so the model need not have seen it
+        self.conversation.mark_shown(path, before)
+        return FileEdit(path=path, content=placed.text, exact=True)
+
+    def _from_blocks(self, blocks: Sequence[FencedBlock]) -> tuple[FileEdit, ...]:
+        """One edit for each file that blocks without a usable label are for; none if one is unclear."""
+        texts: dict[str, str] = {}
+        for block in blocks:
+            if not block.closed or block.language in NOT_CODE:
+                continue
+            content = self._unlabelled(block)
+            if definitions(content):
+                path = self._path_of(block, content)
+                text = self._text_with(path, texts.get(path, self.sources.text(path)), content)
+                if not path or text is None:
+                    return ()
+                texts[path] = text
+            elif self._strange_label(block):
+                return ()
+        return tuple(FileEdit(path=path, content=text, exact=True) for path, text in texts.items())
+
+    def _text_with(self, path: str, before: str | None, content: str) -> str | None:
+        """The text of a file with a block in it; None where the file is another than was shown."""
+        if before is None or not before.strip():
+            return file_text(content)
+        if is_part_of(content, before, may_vanish=self._words):
+            edit = self._into(path, before, content)
+            return edit.content if edit else None
+        return file_text(content) if self.conversation.shown_text(path) is not None else None
+
+    def _unlabelled(self, block: FencedBlock) -> str:
+        content = textwrap.dedent(block.content)
+        return content if parse_python(content) is not None else ""
+
+    def _path_of(self, block: FencedBlock, content: str) -> str:
+        """The file that a block is for; empty if that is not clear."""
+        label = label_of(block, Names(self.sources.files, self.user_text))[0]
+        if isinstance(label, str) and label in self.sources.files:
+            return label
+        path = self._inferred(content)
+        strange = self._strange_label(block)
+        return path if not strange or path.rpartition("/")[2] == strange.rpartition("/")[2] else ""
+
+    def _strange_label(self, block: FencedBlock) -> str:
+        """A label that names no file of the project, such as one with a placeholder in it."""
+        label = label_of(block, Names(self.sources.files, self.user_text))[0]
+        return label.label if isinstance(label, Unclear) and label.is_label else ""
+
+    def _inferred(self, content: str) -> str:
+        """The file that definitions are for by their names, or the one that the request is about."""
+        given = {name.rpartition(".")[2] for name in definitions(content)}
+        if all(name.startswith(("test_", "Test")) for name in given):
+            return self._tests_file(given)
+        holders = [path for path in self._candidates if given & self._names_in(path)]
+        if len(holders) == 1:
+            return holders[0]
+        return self._candidates[0] if len(self._candidates) == 1 else ""
+
+    @cached_property
+    def _candidates(self) -> tuple[str, ...]:
+        """The files that the request is about, those that are no tests first."""
+        names = Names(self.sources.files)
+        named = dict.fromkeys([*names.mentioned(self.user_text), *names.with_name(self.user_text)])
+        files = list(named) or list(subject_files(self.user_text, self.sources))
+        files = files or [
+            path for path in self.conversation.shown_files if path in self.sources.files
+        ]
+        code = [path for path in files if path.endswith(".py")]
+        return tuple(path for path in code if not is_test_path(path)) or tuple(code)
+
+    def _tests_file(self, given: set[str]) -> str:
+        """The file of tests that the request names, or that belongs to its file, maybe a new one."""
+        names = Names(self.sources.files)
+        named = [p for p in names.mentioned(self.user_text) if is_test_path(p)]
+        if len(named) == 1:
+            return named[0]
+        tests = [
+            path
+            for path in sorted(self.sources.files)
+            if is_test_path(path) and path.endswith(".py")
+        ]
+        holders = [path for path in tests if given & self._names_in(path)]
+        if len(holders) == 1:
+            return holders[0]
+        if len(self._candidates) != 1:
+            return tests[0] if len(tests) == 1 else ""
+        stem = self._candidates[0].rpartition("/")[2].removesuffix(".py")
+        own = [
+            path
+            for path in tests
+            if path.rpartition("/")[2] in (f"test_{stem}.py", f"{stem}_test.py")
+        ]
+        if own:
+            return own[0]
+        folders = {path.rpartition("/")[0] for path in tests}
+        folder = min(folders) if folders else ""
+        return f"{folder}/test_{stem}.py".lstrip("/")
+
+    def _names_in(self, path: str) -> set[str]:
+        return {name.rpartition(".")[2] for name in definitions(self.sources.text(path) or "")}
+
+    def _class_in(self, source: str) -> str:
+        """The one class of a file that the request names; else its only class."""
+        classes = [name for name, node in definitions(source).items() if hasattr(node, "bases")]
+        named = [name for name in classes if name.rpartition(".")[2] in self._words]
+        if named:
+            return named[0] if len(named) == 1 else ""
+        return classes[0] if len(classes) == 1 else ""
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(_WORD.findall(self.user_text))
+
+    @cached_property
+    def _vanishing(self) -> frozenset[str]:
+        """The names that the request asks to remove or rename."""
+        asks = re.search(
+            r"\b(?:remove|delete|drop|rid|rename|replace)\b", self.user_text, re.IGNORECASE
+        )
+        return self._words if asks else frozenset()

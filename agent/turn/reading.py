@@ -1,0 +1,70 @@
+"""Reads a reply as what it asks for, in the light of the request: a question is never a change."""
+
+from __future__ import annotations
+
+import re
+
+from agent.events import Notice
+from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
+from agent.streaming import Emit
+from agent.turn.conversation import NOT_USABLE, Conversation
+from agent.turn.placing import BlockPlacer
+from agent.turn.unplaced import unplaced_change
+from learning.records import Action
+
+_NO_PATH = (
+    "Nothing was written: the reply changes code of {path} without saying so. To change it, write "
+    "{path} on a line of its own, then the whole file in a fenced block. If nothing is to be "
+    "changed, answer without code."
+)
+_QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", re.IGNORECASE)
+"""A request that code may answer without being meant for a file, where nobody said what it is."""
+
+
+def read_reply(
+    action: Action,
+    *,
+    user_text: str,
+    conversation: Conversation,
+    sources: Sources,
+    wanted: Wanted | None,
+    emit: Emit,
+) -> ParsedReply:
+    """The actions of a reply. A changed definition that fits no file answers no request."""
+    reading = parse_reply(
+        action.text,
+        known_paths=sources.files,
+        finish=action.finish,
+        take_patches=True,
+        request="\n".join(conversation.requests),
+    )
+    if action.text.strip() == NOT_USABLE:  # copied from the history
+        return Unusable(kind="empty", reason="Answer the request itself.")
+    if wanted is not None and not wanted.may_write:
+        return _without_changes(reading, action.text, wanted, emit)
+    is_question = wanted is None and _QUESTION.search(user_text) is not None
+    if not is_question:
+        placer = BlockPlacer(conversation=conversation, user_text=user_text, sources=sources)
+        reading = placer.placed(action.text, reading)
+    if not isinstance(reading, PlainAnswer) or _QUESTION.search(user_text):
+        return reading
+    if path := unplaced_change(action.text, conversation.shown_files):
+        return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
+    return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
+
+
+def _without_changes(reading: ParsedReply, text: str, wanted: Wanted, emit: Emit) -> ParsedReply:
+    """A reply to a request that changes no file: its blocks are part of the answer."""
+    match reading:
+        case FileEdits():
+            emit(Notice(f"no file was changed, since this was read as {wanted.words}"))
+            return PlainAnswer(text=text)
+        case ShellCommand(prose=prose) if prose.strip():
+            return PlainAnswer(text=text)
+        case Unusable(kind=kind) if kind not in ("empty", "cut_off"):
+            return PlainAnswer(text=text)
+        case _:
+            return reading

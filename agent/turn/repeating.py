@@ -1,0 +1,56 @@
+"""Notices a reply that goes in circles while it comes, so that it can be stopped and used.
+
+A circle is a run of lines that came just before, or a piece within a line that came three times.
+Code may well repeat a short line; two rounds of a long piece, or three of a short one, it does not.
+"""
+
+from __future__ import annotations
+
+_MOST_LINES = 12
+_LONG = 60
+"""Characters of a run of lines that may not come twice."""
+_SHORT = 12
+"""Characters of a run of lines that may not come three times."""
+_PIECE = (4, 120)
+"""The shortest and the longest piece within a line that is looked for."""
+_ROUNDS = 3
+_LEAST_IN_LINE = 90
+
+
+def end_of_first_round(text: str) -> int | None:
+    """The place behind the first round of what the end of a text repeats; None if it repeats nothing."""
+    return _of_lines(text) if text.endswith("\n") else _within_line(text)
+
+
+def _of_lines(text: str) -> int | None:
+    lines = text.split("\n")[:-1]
+    for count in range(1, min(_MOST_LINES, len(lines) // 2) + 1):
+        last = lines[-count:]
+        size = sum(len(line.strip()) for line in last)
+        rounds = 1
+        while lines[-(rounds + 1) * count : -rounds * count] == last:
+            rounds += 1
+        enough = 2 if size >= _LONG else _ROUNDS
+        if rounds >= enough and size >= _SHORT:
+            kept = len(lines) - (rounds - 1) * count
+            return len("\n".join(lines[:kept])) + 1
+    return None
+
+
+def _within_line(text: str) -> int | None:
+    line = text.rpartition("\n")[2]
+    if len(line) < _LEAST_IN_LINE:
+        return None
+    for size in range(_PIECE[0], min(_PIECE[1], len(line) // _ROUNDS) + 1):
+        piece = line[-size:]
+        rounds = max(_ROUNDS, -(-_LEAST_IN_LINE // size))
+        if len(set(piece)) > 1 and line.endswith(piece * rounds):
+            return len(text) - size * (rounds - 1)
+    return None
+
+
+def usable_part(text: str, end: int) -> str:
+    """The text up to a place, with its last line whole and an open fence closed."""
+    kept = text[:end].rpartition("\n")[0] if not text[:end].endswith("\n") else text[:end]
+    fences = sum(line.lstrip().startswith("```") for line in kept.split("\n"))
+    return f"{kept.rstrip()}\n```\n" if fences % 2 else kept

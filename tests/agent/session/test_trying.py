@@ -1,0 +1,49 @@
+"""The call that a question is about is found in its words, with nothing but literals in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.fixing.sources import Sources
+from agent.session.trying import asked_call
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "stats.py").write_text(
+        "def mean(values):\n    return 1\n\n\ndef find(a, b=0):\n    return a\n"
+    )
+    return Sources(tmp_path, ["shop/stats.py"])
+
+
+@pytest.mark.parametrize(
+    ("question", "call"),
+    [
+        ("what does mean return for an empty list?", "mean([])"),
+        ("what happens if mean is given None?", "mean(None)"),
+        ("what is mean([1, 2])?", "mean([1, 2])"),
+        ("what does `find('x', b=2)` return", "find('x', b=2)"),
+        ('does mean return 0 for ""', 'mean("")'),
+    ],
+)
+def test_a_call_is_found(sources: Sources, question: str, call: str) -> None:
+    found = asked_call(question, sources)
+    assert found is not None
+    assert found.text == call
+    assert found.module == "shop.stats"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what does mean(open('/etc/passwd').read()) return?",
+        "what does median return for an empty list?",
+        "where is mean defined?",
+        "what does mean() do?",
+    ],
+)
+def test_anything_else_is_not_called(sources: Sources, question: str) -> None:
+    assert asked_call(question, sources) is None

@@ -1,0 +1,193 @@
+"""Requests through the facade: what is done without the model, and what the model is shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.assistant import Assistant
+from agent.events import Event, Notice, RequestRead, TurnEnding, TurnFinished
+from agent.intent.wanted import Wanted
+from agent.testing.project import ProjectTests
+from sandbox.box.contract import EngineUnavailableError
+from tests.agent.test_assistant import all_of, opened
+from tests.fakes.openai_server import FakeServer, serve, text
+
+MEAN = "def mean(values):\n    return sum(values) / len(values)\n"
+USE = "from stats import mean\n\n\ndef line(values):\n    return str(mean(values))\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "stats.py").write_text(MEAN)
+    (folder / "report.py").write_text(USE)
+    (folder / "README.md").write_text("# Statistics\n")
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with serve(FakeServer(script=[])) as running:
+        yield running
+
+
+@asynccontextmanager
+async def without_sandbox(root: Path, server: FakeServer) -> AsyncIterator[Assistant]:
+    """An assistant of a machine that has no container engine."""
+
+    async def no_project(*_: object) -> ProjectTests:
+        raise EngineUnavailableError("there is no engine")
+
+    async with opened(root, server) as assistant:
+        assistant._resources.project = no_project  # type: ignore[assignment, method-assign]
+        yield assistant
+
+
+def said(events: list[Event]) -> str:
+    return " ".join(event.text for event in events if isinstance(event, Notice))
+
+
+async def test_a_rename_needs_no_reply_and_one_undo_takes_it_back(
+    root: Path, server: FakeServer
+) -> None:
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn("rename mean to average"))
+        assert "def average" in (root / "stats.py").read_text()
+        assert "average(values)" in (root / "report.py").read_text()
+        assert events[-1] == TurnFinished("done", TurnEnding.DONE)
+        assert server.requests == []
+        undone = assistant.workspace.undo()
+    assert sorted(undone.paths) == ["report.py", "stats.py"]
+    assert (root / "stats.py").read_text() == MEAN
+
+
+async def test_a_name_that_is_not_there_changes_nothing_and_is_said(
+    root: Path, server: FakeServer
+) -> None:
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn("rename median to middle"))
+    assert "median is not defined in this project" in said(events)
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.FAILED
+
+
+async def test_a_question_is_answered_with_the_code_it_is_about_and_changes_nothing(
+    root: Path, server: FakeServer
+) -> None:
+    reply = "It raises.\n\nstats.py\n```python\ndef mean(values):\n    return 0\n```"
+    server.script.append(text(reply))
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn("what does mean return for an empty list?"))
+    read = next(event for event in events if isinstance(event, RequestRead))
+    assert read.words == "a question"
+    asked = str(server.requests[0]["messages"])
+    assert "return sum(values) / len(values)" in asked
+    assert (root / "stats.py").read_text() == MEAN
+    assert "looked at" in said(events)
+
+
+async def test_what_comes_on_standard_input_goes_along_and_says_nothing_of_what_is_wanted(
+    root: Path, server: FakeServer
+) -> None:
+    server.script.append(text("It renames a file."))
+    async with opened(root, server) as assistant:
+        events = await all_of(
+            assistant.turn("explain this diff", attached="fix everything\n--- a/x\n+++ b/y\n")
+        )
+    read = next(event for event in events if isinstance(event, RequestRead))
+    assert read.wanted == Wanted.QUESTION
+    assert "+++ b/y" in str(server.requests[0]["messages"])
+
+
+SPREAD = f"{MEAN}\n\ndef spread(values):\n    return max(values) - mean(values)\n"
+TESTS = (
+    "from stats import mean, spread\n\n\ndef test_mean():\n    assert mean([1, 3]) == 2\n\n\n"
+    "def test_spread():\n    assert spread([1, 5]) == 4\n"
+)
+
+
+@pytest.fixture
+def tested(root: Path) -> Path:
+    (root / "stats.py").write_text(SPREAD)
+    (root / "test_stats.py").write_text(TESTS)
+    return root
+
+
+@pytest.mark.docker
+async def test_a_failure_is_run_before_it_is_explained_and_no_claim_is_believed(
+    tested: Path, server: FakeServer
+) -> None:
+    server.script.append(text("It takes the mean. With this correction the test should pass."))
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("why does test_spread fail?"))
+    asked = str(server.requests[0]["messages"])
+    assert "The tests were run just now." in asked
+    assert "assert 2.0 == 4" in asked
+    assert "Nothing was changed, so test_stats.py::test_spread still fails." in said(events)
+    assert (tested / "stats.py").read_text() == SPREAD
+
+
+@pytest.mark.docker
+async def test_a_test_that_passes_is_not_explained_as_if_it_failed(
+    tested: Path, server: FakeServer
+) -> None:
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("why does test_mean fail?"))
+    assert "test_stats.py::test_mean passes" in said(events)
+    assert server.requests == []
+
+
+@pytest.mark.docker
+async def test_a_change_that_makes_a_test_red_is_taken_back(
+    tested: Path, server: FakeServer
+) -> None:
+    worse = "def mean(values):\n    total = 0\n    for value in values:\n        total += value\n    return str(total)\n"
+    server.script.append(text(f"stats.py\n```python\n{worse}```"))
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("rewrite mean in stats.py with a loop"))
+    assert "became red" in said(events), "\n".join(map(str, events[-14:]))
+    assert (tested / "stats.py").read_text() == SPREAD
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.FAILED
+
+
+@pytest.mark.docker
+async def test_a_turn_that_changed_something_ends_with_one_line_on_what_it_came_to(
+    tested: Path, server: FakeServer
+) -> None:
+    better = "def mean(values):\n    return sum(values) / len(values) if values else 0\n"
+    server.script.append(text(f"stats.py\n```python\n{better}```"))
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("let mean return 0 for an empty list"))
+    assert "Changed stats.py; tests before: 1 failed, 1 passed, now: 1 failed, 1 passed" in said(
+        events
+    )
+    assert "/undo takes it back." in said(events)
+
+
+@pytest.mark.docker
+async def test_running_the_tests_needs_no_reply_and_gives_their_exit_code(
+    tested: Path, server: FakeServer
+) -> None:
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("run the tests"))
+        assert "test_spread" in assistant.conversation.take_overheard()
+    assert events[-1] == TurnFinished("done", TurnEnding.DONE, 1)
+    assert server.requests == []
+
+
+@pytest.mark.docker
+async def test_a_question_about_a_call_is_answered_by_making_it(
+    tested: Path, server: FakeServer
+) -> None:
+    async with opened(tested, server) as assistant:
+        events = await all_of(assistant.turn("what does mean return for an empty list?"))
+    assert server.requests == []
+    assert "mean([]) was run just now: it raises ZeroDivisionError: division by zero." in said(
+        events
+    )

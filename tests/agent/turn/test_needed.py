@@ -1,0 +1,146 @@
+"""Files that a request neither names nor needs are written after a question only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.approval import Decision, ModeApprover, Question
+from agent.events import Event, TurnEnding, TurnFinished
+from agent.fixing.sources import Sources
+from agent.turn.conversation import Conversation
+from agent.turn.loop import run_turn
+from agent.turn.needed import why_unasked
+from agent.turn.opening import Background, open_turn
+from tests.fakes.model import ScriptedModel
+
+FILES = {
+    "README.md": "# Statistics\n",
+    "stats.py": "def mean(values):\n    return sum(values) / len(values)\n",
+    "report.py": "from stats import mean\n\n\ndef line(values):\n    return str(mean(values))\n",
+    "clock.py": "def now():\n    return 0\n",
+    "tests/test_stats.py": "from stats import mean\n",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("request_", "path"),
+    [
+        ("add docstrings to stats.py", "stats.py"),
+        ("update the README", "README.md"),
+        ("let mean return 0 for an empty list", "stats.py"),
+        ("let mean return 0 for an empty list", "report.py"),
+        ("add a function median to stats.py with a test", "tests/test_stats.py"),
+        ("make it faster", "clock.py"),
+        ("create a module geometry", "geometry.py"),
+        ("put median into new.py", "new.py"),
+    ],
+)
+def test_what_a_request_names_or_needs_is_written_without_a_question(
+    root: Path, request_: str, path: str
+) -> None:
+    new = path not in FILES
+    assert why_unasked(path, is_new=new, requests=[request_], sources=Sources(root, FILES)) == ""
+
+
+@pytest.mark.parametrize(
+    ("request_", "path"),
+    [
+        ("ls", "README.md"),
+        ("make it faster", "README.md"),
+        ("add docstrings to stats.py", "clock.py"),
+        ("let mean return 0 for an empty list", "clock.py"),
+        ("let mean return 0 for an empty list", "tests/test_stats.py"),
+        ("let mean return 0 for an empty list", "main.py"),
+    ],
+)
+def test_any_other_file_is_asked_about(root: Path, request_: str, path: str) -> None:
+    new = path not in FILES
+    assert why_unasked(path, is_new=new, requests=[request_], sources=Sources(root, FILES))
+
+
+def test_a_request_that_names_nothing_is_about_what_the_one_before_named(root: Path) -> None:
+    said = ["add docstrings to stats.py", "shorter, please"]
+    sources = Sources(root, FILES)
+    assert why_unasked("stats.py", is_new=False, requests=said, sources=sources) == ""
+    assert why_unasked("clock.py", is_new=False, requests=said, sources=sources)
+
+
+@dataclass
+class Person:
+    """Gives its decisions in order."""
+
+    decisions: list[Decision]
+    questions: list[Question] = field(default_factory=list)
+
+    async def __call__(self, question: Question) -> Decision:
+        self.questions.append(question)
+        return self.decisions.pop(0)
+
+
+async def turn(root: Path, model: ScriptedModel, text: str, approver: ModeApprover) -> list[Event]:
+    return [
+        event
+        async for event in run_turn(
+            Conversation(), text, root=root, files=list(FILES), model=model, approver=approver
+        )
+    ]
+
+
+def block(path: str, text: str) -> str:
+    return f"{path}\n```python\n{text}```"
+
+
+async def test_in_auto_mode_a_file_that_was_not_asked_for_stays_as_it_is(root: Path) -> None:
+    reply = "README.md\n```markdown\nstats.py report.py\n```"
+    model = ScriptedModel(script=[reply, reply])
+    events = await turn(root, model, "List the files in stats.py", ModeApprover("auto"))
+    assert (root / "README.md").read_text() == FILES["README.md"]
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DECLINED
+
+
+async def test_a_person_who_is_asked_may_allow_it(root: Path) -> None:
+    changed = "def now():\n    return 1\n"
+    person = Person([Decision(allowed=True)])
+    model = ScriptedModel(script=[block("clock.py", changed)] * 2)
+    await turn(root, model, "Add docstrings to stats.py", ModeApprover("auto", person))
+    assert "the request does not name clock.py" in person.questions[0].unasked
+    assert (root / "clock.py").read_text() == changed
+
+
+async def test_a_decline_that_says_what_to_do_instead_goes_on(root: Path) -> None:
+    first = "def mean(values):\n    return 0\n"
+    second = "def mean(values):\n    return sum(values) / max(1, len(values))\n"
+    person = Person(
+        [Decision(allowed=False, instead="divide by at least one"), Decision(allowed=True)]
+    )
+    model = ScriptedModel(script=[block("stats.py", first), block("stats.py", second)])
+    await turn(root, model, "Repair mean in stats.py", ModeApprover("ask", person))
+    assert "divide by at least one" in model.requests[1].messages[-1].content
+    assert (root / "stats.py").read_text() == second
+
+
+def opening(conversation: Conversation, root: Path, names: Sequence[str]) -> str:
+    sources = Sources(root, names)
+    return open_turn(conversation, "And now?", sources, Background(), budget_tokens=2000).text
+
+
+def test_what_a_command_of_the_person_gave_goes_along_with_the_next_request_once(
+    root: Path,
+) -> None:
+    conversation = Conversation()
+    conversation.overhear("The command `ls` ended with exit code 0.")
+    assert "The command `ls`" in opening(conversation, root, list(FILES))
+    assert "The command `ls`" not in opening(conversation, root, list(FILES))

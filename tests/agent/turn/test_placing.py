@@ -1,0 +1,154 @@
+"""Replies that are one definition: where they go, and what stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.approval import ModeApprover
+from agent.events import EditApplied, Event, ReplyUnusable
+from agent.intent.wanted import Wanted
+from agent.turn.conversation import Conversation
+from agent.turn.loop import run_turn
+from tests.fakes.model import ScriptedModel
+
+STATS = (
+    '"""Statistics."""\n\nimport math\n\n\ndef mean(values):\n    return sum(values) / len(values)\n'
+    "\n\ndef scale(values, factor):\n    return [value * factor for value in values]\n"
+)
+SHAPES = (
+    "class Rectangle:\n    def __init__(self, width, height):\n        self.width = width\n"
+    "        self.height = height\n\n    def grow(self, by):\n        self.width += by\n"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "stats.py").write_text(STATS)
+    (tmp_path / "shapes.py").write_text(SHAPES)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_stats.py").write_text(
+        "from stats import mean\n\n\ndef test_mean():\n    assert mean([1, 3]) == 2\n"
+    )
+    return tmp_path
+
+
+async def turn(
+    root: Path, text: str, *script: str, wanted: Wanted | None = Wanted.EDIT
+) -> list[Event]:
+    return [
+        event
+        async for event in run_turn(
+            Conversation(),
+            text,
+            root=root,
+            files=["stats.py", "shapes.py", "tests/test_stats.py"],
+            model=ScriptedModel(script=list(script)),
+            approver=ModeApprover("auto"),
+            wanted=wanted,
+        )
+    ]
+
+
+def fenced(code: str, label: str = "") -> str:
+    return f"{label}\n```python\n{code}```".lstrip()
+
+
+async def test_one_function_given_back_alone_drops_no_other(root: Path) -> None:
+    mean = "def mean(values):\n    return sum(values) / len(values) if values else 0\n"
+    await turn(root, "let mean return 0 for an empty list", fenced(mean, "stats.py"))
+    assert (root / "stats.py").read_text() == STATS.replace(
+        "/ len(values)\n", "/ len(values) if values else 0\n"
+    )
+
+
+async def test_a_path_that_is_a_placeholder_is_taken_from_the_request(root: Path) -> None:
+    doc = 'def mean(values):\n    """The mean."""\n    return sum(values) / len(values)\n'
+    events = await turn(root, "@stats.py add docstrings", fenced(doc, "path/to/stats.py"))
+    assert '"""The mean."""' in (root / "stats.py").read_text()
+    assert "def scale" in (root / "stats.py").read_text()
+    assert not any(isinstance(event, ReplyUnusable) for event in events)
+
+
+async def test_a_new_function_comes_behind_the_others_with_its_imports(root: Path) -> None:
+    median = "import statistics\n\ndef median(values):\n    return statistics.median(values)\n"
+    await turn(root, "add a function median to stats.py", fenced(median), wanted=Wanted.NEW)
+    text = (root / "stats.py").read_text()
+    assert text.startswith('"""Statistics."""\n\nimport math\nimport statistics\n')
+    assert text.endswith("\n\n\ndef median(values):\n    return statistics.median(values)\n")
+
+
+async def test_a_test_without_a_label_goes_to_the_tests_of_the_file(root: Path) -> None:
+    both = (
+        fenced("def median(values):\n    return sorted(values)[len(values) // 2]\n")
+        + "\n\n"
+        + fenced(
+            "from stats import median\n\ndef test_median():\n    assert median([3, 1, 2]) == 2\n"
+        )
+    )
+    events = await turn(
+        root, "add a function median to stats.py with a test", both, wanted=Wanted.NEW
+    )
+    written = [event.path for event in events if isinstance(event, EditApplied)]
+    assert written == ["stats.py", "tests/test_stats.py"]
+    tests = (root / "tests" / "test_stats.py").read_text()
+    assert "def test_mean" in tests
+    assert "from stats import median\n" in tests
+
+
+async def test_a_new_method_goes_into_the_class_that_the_request_names(root: Path) -> None:
+    area = "@property\ndef area(self):\n    return self.width * self.height\n"
+    await turn(root, "add a property area to Rectangle", fenced(area), wanted=Wanted.NEW)
+    text = (root / "shapes.py").read_text()
+    assert (
+        text
+        == SHAPES
+        + "\n    @property\n    def area(self):\n        return self.width * self.height\n"
+    )
+
+
+async def test_a_class_with_some_of_its_methods_keeps_the_others(root: Path) -> None:
+    part = "class Rectangle:\n    def grow(self, by):\n        self.width += by\n        self.height += by\n"
+    await turn(root, "let grow change the height of Rectangle, too", fenced(part, "shapes.py"))
+    assert (root / "shapes.py").read_text() == SHAPES + "        self.height += by\n"
+
+
+async def test_a_deletion_that_was_asked_for_is_one(root: Path) -> None:
+    without = STATS[: STATS.index("\n\ndef scale")]
+    await turn(root, "Remove the function `scale()` from stats.py.", fenced(without, "stats.py"))
+    assert (root / "stats.py").read_text() == without
+
+
+async def test_a_file_given_back_unchanged_beside_one_that_changes_does_no_harm(
+    root: Path,
+) -> None:
+    changed = STATS.replace("* factor", "* factor * 2")
+    reply = f"{fenced(changed, 'stats.py')}\n\n{fenced(SHAPES, 'shapes.py')}"
+    events = await turn(root, "let scale in stats.py and shapes.py double", reply)
+    assert [event.path for event in events if isinstance(event, EditApplied)] == ["stats.py"]
+    assert not any(isinstance(event, ReplyUnusable) for event in events)
+
+
+@pytest.mark.parametrize("wanted", [Wanted.QUESTION, Wanted.EXPLAIN, Wanted.RUN])
+async def test_after_a_question_no_file_changes_whatever_the_model_says(
+    root: Path, wanted: Wanted
+) -> None:
+    reply = fenced("def mean(values):\n    return 0\n", "stats.py")
+    events = await turn(root, "what does mean return for an empty list?", reply, wanted=wanted)
+    assert (root / "stats.py").read_text() == STATS
+    assert not any(isinstance(event, EditApplied) for event in events)
+
+
+async def test_a_test_that_was_asked_for_beside_the_code_is_asked_for_again_alone(
+    root: Path,
+) -> None:
+    median = fenced("def median(values):\n    return sorted(values)[len(values) // 2]\n")
+    test = fenced(
+        "from stats import median\n\n\ndef test_median():\n    assert median([3, 1, 2]) == 2\n"
+    )
+    events = await turn(
+        root, "add a function median to stats.py with a test", median, test, wanted=Wanted.NEW
+    )
+    written = [event.path for event in events if isinstance(event, EditApplied)]
+    assert written == ["stats.py", "tests/test_stats.py"]

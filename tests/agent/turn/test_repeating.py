@@ -1,0 +1,83 @@
+"""A reply that goes in circles is noticed within two or three rounds, and ordinary code is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.approval import ModeApprover
+from agent.intent.wanted import Wanted
+from agent.turn.conversation import Conversation
+from agent.turn.loop import run_turn
+from agent.turn.repeating import end_of_first_round, usable_part
+from tests.fakes.model import ScriptedModel
+
+LINE = "    assert median([1, 2, 3]) == 2\n"
+LONG = "    assert median([1, 2, 3, 4, 5, 6, 7, 8, 9]) == pytest.approx(5.0, rel=1e-9)\n"
+
+
+def noticed(text: str) -> int | None:
+    """The place of the first character after which a circle is noticed."""
+    ends = (n for n in range(1, len(text) + 1) if end_of_first_round(text[:n]) is not None)
+    return next(ends, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "piece", "rounds"),
+    [
+        ("def test_median():\n", LINE, 3),
+        ("def test_median():\n", LONG, 2),
+        ("def f():\n", "    x = 1\n    y = x + 1\n", 3),
+        ("The answer is that ", "it is what it is and ", 5),
+    ],
+)
+def test_a_circle_is_noticed_soon(before: str, piece: str, rounds: int) -> None:
+    at = noticed(before + piece * 40)
+    assert at is not None
+    assert at <= len(before) + rounds * len(piece) + 1
+
+
+def test_the_projects_own_code_is_no_circle() -> None:
+    root = Path(__file__).parents[3]
+    files = [
+        *sorted((root / "agent").rglob("*.py"))[:40],
+        *sorted((root / "tests/agent/turn").glob("*.py")),
+    ]
+    found = [path.name for path in files if noticed_by_line(path.read_text())]
+    assert found == []
+
+
+def noticed_by_line(text: str) -> bool:
+    position = 0
+    for line in text.splitlines(keepends=True):
+        position += len(line)
+        if end_of_first_round(text[:position]) is not None:
+            return True
+    return False
+
+
+def test_what_was_complete_before_the_circle_is_kept_with_its_fence_closed() -> None:
+    text = "tests/test_stats.py\n```python\ndef test_median():\n" + LINE * 3
+    end = end_of_first_round(text)
+    assert end is not None
+    assert usable_part(text, end) == (
+        "tests/test_stats.py\n```python\ndef test_median():\n" + LINE + "```\n"
+    )
+
+
+async def test_a_reply_in_circles_is_stopped_and_its_first_round_written(tmp_path: Path) -> None:
+    (tmp_path / "stats.py").write_text("def median(values):\n    return sorted(values)[1]\n")
+    reply = "tests/test_stats.py\n```python\ndef test_median():\n" + LINE * 200
+    model = ScriptedModel(script=[reply])
+    async for _ in run_turn(
+        Conversation(),
+        "write a test for median",
+        root=tmp_path,
+        files=["stats.py"],
+        model=model,
+        approver=ModeApprover("auto"),
+        wanted=Wanted.NEW,
+    ):
+        pass
+    assert (tmp_path / "tests" / "test_stats.py").read_text() == "def test_median():\n" + LINE
