@@ -37,7 +37,9 @@ class ReplyProgress:
         self._started = 0.0
 
     def add(self, text: str) -> None:
-        """A piece of the reply has come."""
+        """A piece of the reply has come; an empty one says nothing of the speed."""
+        if not text:
+            return
         if not self._characters:
             self._started = self._clock()
         self._characters += len(text)
