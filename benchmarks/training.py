@@ -83,6 +83,7 @@ def _alone(arm: str) -> Run:
             **os.environ,
             "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
             "TRL_EXPERIMENTAL_SILENCE": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",  # as the worker of a round
         },
     )
     return Run(**json.loads(ended.stdout.splitlines()[-1]))
