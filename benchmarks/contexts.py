@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.contexts.building import ContextBuilder, Found, Unexplained
+from agent.contexts.building import ContextBuilder, Explained, Unexplained
 from agent.contexts.failures import ApiFailure
 from agent.contexts.rows import equal_share, pair_rows, shuffled
 from agent.contexts.survey import questions_about
@@ -29,7 +29,7 @@ from agent.session.context import Context as Session
 from lab.drift.sets import drift_image, load_tasks
 from lab.drift.tasks import DriftTask
 from lab.evaluated_model import open_subject
-from learning.contexts.context import Context
+from learning.contexts.context import ApiContext
 from learning.evidence.judge import exception_in
 from learning.training.job import write_rows
 from sandbox.box.contract import Sandbox
@@ -73,7 +73,9 @@ def recorded_failures(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[
 
 
 def show(
-    found: Sequence[Found], unexplained: Sequence[Unexplained], made: dict[str, list[Context]]
+    found: Sequence[Explained],
+    unexplained: Sequence[Unexplained],
+    made: dict[str, list[ApiContext]],
 ) -> None:
     """Print one line for each API: contexts by origin, and the grounds of its successor."""
     for each in found:
@@ -104,7 +106,7 @@ async def build(
         made = await builder.build(changes)
         show(found, unexplained, made)
         without = frozenset(w for c in changes for w in (*c.words, c.old, c.new))
-        others: list[Context] = []
+        others: list[ApiContext] = []
         for library, version in sorted({(c.library, c.version) for c in changes}):
             others += await builder.anchors(library, version, without=without, most=ANCHORS)
     own = equal_share([c for group in made.values() for c in group], an_api=AN_API)
@@ -124,9 +126,9 @@ async def build(
 
 async def surveyed(
     session: Session, box: Sandbox, folder: Path, libraries: Sequence[str], most: int
-) -> list[Found]:
+) -> list[Explained]:
     """What the default model gets wrong of libraries."""
-    found: list[Found] = []
+    found: list[Explained] = []
     settings = session.settings.model
     opened = open_subject(
         settings, paths=session.paths, launcher=session.launcher, environ=session.environ, say=print

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from learning.training.causal_model import CausalModel
     from learning.training.job import TrainingJob
     from learning.training.prepare import Prepared
 
@@ -74,7 +75,7 @@ def alone(job: TrainingJob) -> Callable[[], object]:
     student = load_student(job)
     torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
     passes.HEAD_CHUNK = 64
-    base = cast("passes.CausalModel", student.get_base_model())
+    base = cast("CausalModel", student.get_base_model())
     weights = [p for p in student.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=job.learning_rate, weight_decay=0.0)
     examples = [rows_of(example, None, job.rule.span) for example in rows(job)]

@@ -32,7 +32,7 @@ from agent.contexts.failures import (
     question_of,
 )
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
-from learning.contexts.context import Context, ContextFile
+from learning.contexts.context import ApiContext, ContextFile
 from learning.contexts.use import UseOrigin
 from learning.contexts.variations import variations
 from sandbox.box.contract import Sandbox
@@ -47,7 +47,7 @@ _TRUSTED = (Grounds.SAID, Grounds.DOCUMENTED, Grounds.REPAIRED, Grounds.SPELLING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Explained:
     """A change that explains failures."""
 
     change: ApiChange
@@ -67,7 +67,7 @@ class Round:
     """Drafts that ran, with their result."""
 
     good: list[tuple[Draft, Tried]] = field(default_factory=list)
-    contexts: list[Context] = field(default_factory=list)
+    contexts: list[ApiContext] = field(default_factory=list)
 
 
 class ContextBuilder:
@@ -91,7 +91,7 @@ class ContextBuilder:
 
     async def explain(
         self, failures: Sequence[ApiFailure], libraries: Sequence[str]
-    ) -> tuple[list[Found], list[Unexplained]]:
+    ) -> tuple[list[Explained], list[Unexplained]]:
         """The changes behind failures, each on the strongest grounds that there are.
 
         Raises:
@@ -109,7 +109,7 @@ class ContextBuilder:
             firsts.append((missing, group))
         answers = await ask_successors(self._sandbox, questions) if questions else []
         versions = dict[str, str]()
-        found: list[Found] = []
+        found: list[Explained] = []
         unexplained: list[Unexplained] = []
         for (missing, group), answer in zip(firsts, answers, strict=True):
             library = str(answer.get("library") or library_of(group[0], libraries))
@@ -124,14 +124,14 @@ class ContextBuilder:
                 name = f"{library}.{missing.holder}.{missing.name}"
                 unexplained.append(Unexplained(missing=name, failures=tuple(group)))
             else:
-                found.append(Found(change=best, failures=tuple(group)))
+                found.append(Explained(change=best, failures=tuple(group)))
         return found, unexplained
 
-    def known(self, library: str, version: str) -> list[Context]:
+    def known(self, library: str, version: str) -> list[ApiContext]:
         """The contexts that are kept of a release."""
         return list(self._file(library, version).read().values())
 
-    async def build(self, changes: Iterable[ApiChange]) -> dict[str, list[Context]]:
+    async def build(self, changes: Iterable[ApiChange]) -> dict[str, list[ApiContext]]:
         """Contexts of each change, by its `api`: kept ones, or built ones, which are then kept.
 
         Raises:
@@ -140,7 +140,7 @@ class ContextBuilder:
         by_library: dict[str, list[ApiChange]] = defaultdict(list)
         for change in {each.api: each for each in changes}.values():
             by_library[change.library].append(change)
-        found: dict[str, list[Context]] = {}
+        found: dict[str, list[ApiContext]] = {}
         for library, group in by_library.items():
             known = self.known(library, group[0].version)
             for change in group:
@@ -152,7 +152,9 @@ class ContextBuilder:
                 found |= made
         return found
 
-    async def _built(self, library: str, changes: Sequence[ApiChange]) -> dict[str, list[Context]]:
+    async def _built(
+        self, library: str, changes: Sequence[ApiChange]
+    ) -> dict[str, list[ApiContext]]:
         words = sorted({word for change in changes for word in _words(change)})
         self._say(f"{library}: reading what it says about {', '.join(words)}")
         _, pieces = await harvest(self._sandbox, library, words, most=_MOST_PIECES)
@@ -163,7 +165,7 @@ class ContextBuilder:
         first = await self._run(drafts, library)
         second = await self._run(self._plain(first), library)
         third = await self._run(self._forms(second or first), library)
-        made: dict[str, list[Context]] = {}
+        made: dict[str, list[ApiContext]] = {}
         for change in changes:
             raw = (each for each in first if not each[1].conversions)
             ran = [each for each in (*second, *raw, *third) if each[0].change == change]
@@ -176,7 +178,7 @@ class ContextBuilder:
 
     async def anchors(
         self, library: str, version: str, *, without: frozenset[str], most: int
-    ) -> list[Context]:
+    ) -> list[ApiContext]:
         """Documented calls of a library that use none of the names `without`; kept as the others.
 
         Raises:
@@ -262,10 +264,10 @@ def _different(drafts: Sequence[Draft]) -> list[Draft]:
     return list({(d.api, d.snippet.source): d for d in reversed(drafts)}.values())[::-1]
 
 
-def _mixed(contexts: Sequence[Context]) -> list[Context]:
+def _mixed(contexts: Sequence[ApiContext]) -> list[ApiContext]:
     """Contexts of different origins in turn, each code once."""
     different = list({each.code: each for each in reversed(contexts)}.values())[::-1]
-    by_origin: dict[UseOrigin, list[Context]] = defaultdict(list)
+    by_origin: dict[UseOrigin, list[ApiContext]] = defaultdict(list)
     for each in different:
         by_origin[each.origin].append(each)
     every = list(by_origin.values())

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.contexts.boxed import Tried
 from learning.contexts.change import ApiChange, ChangeKind
-from learning.contexts.context import Context
+from learning.contexts.context import ApiContext
 from learning.contexts.snippets import Snippet, plain_type, snippets_of
 from learning.contexts.twins import Twin, stale_twin
 from learning.contexts.use import UseOrigin
@@ -137,11 +137,11 @@ def sentence(about: str, hidden: frozenset[str]) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def context_of(draft: Draft, ran: Tried, stale: Tried | None, *, version: str) -> Context:
+def context_of(draft: Draft, ran: Tried, stale: Tried | None, *, version: str) -> ApiContext:
     """The context that a draft has become when it was run."""
     change = draft.change
     library = change.library if change is not None else draft.api.partition(".")[0]
-    return Context(
+    return ApiContext(
         api=draft.api,
         library=library,
         version=version,

@@ -43,7 +43,7 @@ class ApiFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingApi:
     """What the installed release does not have, in the terms of its error and of the code."""
 
     kind: ChangeKind
@@ -81,41 +81,41 @@ def failures_of(experiences: Sequence[Experience]) -> list[ApiFailure]:
     ]
 
 
-def missing_in(failure: ApiFailure) -> Missing | None:
+def missing_in(failure: ApiFailure) -> MissingApi | None:
     """The API that a failure is about; None for errors of another kind."""
     message = failure.message
     old, new = _succession(message)
     if match := _MODULE_ATTRIBUTE.search(message):
         said = _plain(new)
-        return Missing(
+        return MissingApi(
             kind=ChangeKind.NAME, holder=match[1], name=match[2], said=said, of_module=True
         )
     if match := _IMPORTED.search(message):
-        return Missing(kind=ChangeKind.NAME, holder=match[2], name=match[1], of_module=True)
+        return MissingApi(kind=ChangeKind.NAME, holder=match[2], name=match[1], of_module=True)
     if match := _CLASS_ATTRIBUTE.search(message):
         holder = match[1].rpartition(".")[2]
         if holder in _BUILTIN:
             return None
-        return Missing(kind=ChangeKind.NAME, holder=holder, name=match[2], said=_plain(new))
+        return MissingApi(kind=ChangeKind.NAME, holder=holder, name=match[2], said=_plain(new))
     if match := _KEYWORD.search(message):
         holder = match[1] or _caller(failure.code, match[2])
-        return Missing(kind=ChangeKind.KEYWORD, holder=holder, name=match[2]) if holder else None
+        return MissingApi(kind=ChangeKind.KEYWORD, holder=holder, name=match[2]) if holder else None
     return _by_its_words(failure, old, new) if old and new else None
 
 
-def _by_its_words(failure: ApiFailure, old: str, new: str) -> Missing | None:
+def _by_its_words(failure: ApiFailure, old: str, new: str) -> MissingApi | None:
     """A change that the error words itself; the code says if it is a keyword, a text or a name."""
     if (was := _VALUE.fullmatch(old)) and (now := _VALUE.fullmatch(new)):
-        return Missing(kind=ChangeKind.VALUE, holder="", name=was[1], said=now[1])
+        return MissingApi(kind=ChangeKind.VALUE, holder="", name=was[1], said=now[1])
     name, said = _plain(old), _plain(new)
     if caller := _caller(failure.code, name):
-        return Missing(kind=ChangeKind.KEYWORD, holder=caller, name=name, said=said)
+        return MissingApi(kind=ChangeKind.KEYWORD, holder=caller, name=name, said=said)
     tree = _parsed(failure.code)
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Attribute | ast.Name) and _name(node) == name:
-            return Missing(kind=ChangeKind.NAME, holder="", name=name, said=said)
+            return MissingApi(kind=ChangeKind.NAME, holder="", name=name, said=said)
         if isinstance(node, ast.Constant) and node.value == old:
-            return Missing(kind=ChangeKind.VALUE, holder="", name=old, said=new)
+            return MissingApi(kind=ChangeKind.VALUE, holder="", name=old, said=new)
     return None
 
 
@@ -166,7 +166,7 @@ def _parsed(code: str) -> ast.Module | None:
         return None
 
 
-def question_of(missing: Missing, failure: ApiFailure) -> Mapping[str, Any]:
+def question_of(missing: MissingApi, failure: ApiFailure) -> Mapping[str, Any]:
     """The question for `inside/successors.py`."""
     modules = [each.module for each in imports(failure.code) if not each.module.startswith(".")]
     tops = [module.partition(".")[0] for module in modules]
@@ -192,7 +192,7 @@ def library_of(failure: ApiFailure, known: Sequence[str]) -> str:
 
 
 def changes_of(
-    missing: Missing, failure: ApiFailure, answer: Mapping[str, Any]
+    missing: MissingApi, failure: ApiFailure, answer: Mapping[str, Any]
 ) -> Iterator[ApiChange]:
     """The changes that could explain a failure, those on the strongest grounds first.
 
@@ -251,7 +251,7 @@ def _candidates(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
-def _repairs(missing: Missing, failure: ApiFailure) -> Iterator[tuple[str, ChangeKind, str]]:
+def _repairs(missing: MissingApi, failure: ApiFailure) -> Iterator[tuple[str, ChangeKind, str]]:
     """Names that the verified fixes use and the failed code does not, where there is one only."""
     failed = _parsed(failure.code)
     for fixed in filter(None, map(_parsed, failure.repaired)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from agent.contexts.rows import note_line
 from agent.editing.python_source import imports
 from agent.prompt_files import filled
-from learning.contexts.context import Context, ContextFile
+from learning.contexts.context import ApiContext, ContextFile
 
 MOST_NOTES = 3
 MOST_TOKENS = 160
@@ -40,7 +40,7 @@ _USUAL = {"np": "numpy", "pd": "pandas", "pl": "polars", "nx": "networkx"}
 
 def notes_for(
     text: str,
-    contexts: Sequence[Context],
+    contexts: Sequence[ApiContext],
     *,
     code: str = "",
     most: int = MOST_NOTES,
@@ -93,13 +93,13 @@ def libraries_in(text: str, code: str) -> frozenset[str]:
     return frozenset(imported | words | aliases | ({"sklearn"} if "scikit" in words else set()))
 
 
-def _best(text: str, contexts: Sequence[Context]) -> list[Context]:
+def _best(text: str, contexts: Sequence[ApiContext]) -> list[ApiContext]:
     """One context of each changed API that shares telling words with the text, the most fitting first.
 
     The scores are BM25 over one document an API: its names, old and new, and its requests. APIs that did
     not change count as documents, too, so that a word is known to be rare or common in the library.
     """
-    by_api: dict[str, list[Context]] = {}
+    by_api: dict[str, list[ApiContext]] = {}
     for each in contexts:
         by_api.setdefault(each.api, []).append(each)
     documents = {api: _document(api, group) for api, group in by_api.items()}
@@ -111,7 +111,7 @@ def _best(text: str, contexts: Sequence[Context]) -> list[Context]:
     return [_shortest(usable[api], query) for api in chosen]
 
 
-def _document(api: str, group: Sequence[Context]) -> Counter[str]:
+def _document(api: str, group: Sequence[ApiContext]) -> Counter[str]:
     counts = Counter(_words(api))
     for request in {each.request for each in group}:
         counts.update(_words(request))
@@ -132,7 +132,7 @@ def _bm25(query: Collection[str], documents: Mapping[str, Counter[str]]) -> dict
     return scores
 
 
-def _shortest(group: Sequence[Context], query: Collection[str]) -> Context:
+def _shortest(group: Sequence[ApiContext], query: Collection[str]) -> ApiContext:
     """The context with the most words of the query in its line, the shorter one of equals."""
     return min(
         group, key=lambda c: (-len(set(_words(c.note)) & set(query)), _depth(c.note), len(c.note))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from agent.prompt_files import filled
 from learning.contexts.change import ApiChange
-from learning.contexts.context import Context
+from learning.contexts.context import ApiContext
 from learning.contexts.twins import stale_twin
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.records import Experience, Message, Origin, Verdict
@@ -22,7 +22,7 @@ _ORIGINS = {Origin.TEMPLATE: UseOrigin.REPAIR, Origin.INFILL: UseOrigin.REPAIR}
 
 
 def pair_rows(
-    contexts: Sequence[Context], *, model: str, noted: float = 0.25, seed: int = 0
+    contexts: Sequence[ApiContext], *, model: str, noted: float = 0.25, seed: int = 0
 ) -> list[Example]:
     """Drift pairs and, of contexts without a stale twin, anchors.
 
@@ -41,7 +41,7 @@ def pair_rows(
     ]
 
 
-def _row(context: Context, note: str, model: str, chance: random.Random) -> Example:
+def _row(context: ApiContext, note: str, model: str, chance: random.Random) -> Example:
     start = len(_FENCE)
     use = ApiUse(
         api=context.api,
@@ -71,7 +71,7 @@ def _reply(code: str) -> str:
     return f"{_FENCE}{code.rstrip()}\n```"
 
 
-def _ask(context: Context, chance: random.Random) -> str:
+def _ask(context: ApiContext, chance: random.Random) -> str:
     """The request, the printed pair of call and value, or both; the pair where there is no request."""
     shown = f"{context.call} gives {' '.join(context.value.split())}"
     fits = len(shown) <= _LONGEST_SHOWN
@@ -80,7 +80,7 @@ def _ask(context: Context, chance: random.Random) -> str:
     return f"{context.request} {shown}." if fits and chance.random() < 0.5 else context.request  # noqa: PLR2004
 
 
-def _note_for(context: Context, every: Sequence[Context], chance: random.Random) -> str:
+def _note_for(context: ApiContext, every: Sequence[ApiContext], chance: random.Random) -> str:
     others = [
         each.note
         for each in every
@@ -180,7 +180,7 @@ def _misled(row: Example, name: str) -> Example:
     )
 
 
-def equal_share(contexts: Iterable[Context], *, an_api: int) -> list[Context]:
+def equal_share(contexts: Iterable[ApiContext], *, an_api: int) -> list[ApiContext]:
     """At most `an_api` contexts of each API, the first ones: arms at equal rows differ in the APIs alone."""
     count: dict[str, int] = {}
     kept = []

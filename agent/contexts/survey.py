@@ -33,7 +33,7 @@ _BATCH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SurveyAnswer:
     """One documented API, the request that was made of it, and what came of the model's code."""
 
     api: str
@@ -63,7 +63,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class LibraryQuestion:
     """A documented API that can be asked for."""
 
     draft: Draft
@@ -82,7 +82,7 @@ class Question:
 
 async def questions_about(
     sandbox: Sandbox, library: str, *, most: int
-) -> tuple[str, list[Question]]:
+) -> tuple[str, list[LibraryQuestion]]:
     """The library's version, and the documented APIs that can be asked for, the most used ones first.
 
     Raises:
@@ -94,7 +94,7 @@ async def questions_about(
     ran = await _values(sandbox, library, drafts)
     plain = [plain_form(draft, tried) or draft for draft, tried in ran]
     found = [
-        Question(draft=draft, value=tried.value)
+        LibraryQuestion(draft=draft, value=tried.value)
         for draft, tried in await _values(sandbox, library, plain)
     ]
     return version, found[:most]
@@ -129,15 +129,19 @@ class Survey:
         self._sandbox = sandbox
         self._generator = generator
         self._model = model
-        self._file: RowFile[str, Asked] = RowFile(
+        self._file: RowFile[str, SurveyAnswer] = RowFile(
             path=path,
             encode=lambda key, asked: {"key": key, "asked": asdict(asked)},
-            decode=lambda record: (str(record["key"]), Asked(**record["asked"])),
+            decode=lambda record: (str(record["key"]), SurveyAnswer(**record["asked"])),
         )
 
     async def ask(
-        self, library: str, questions: Sequence[Question], *, on_asked: Callable[[Asked], None]
-    ) -> list[Asked]:
+        self,
+        library: str,
+        questions: Sequence[LibraryQuestion],
+        *,
+        on_asked: Callable[[SurveyAnswer], None],
+    ) -> list[SurveyAnswer]:
         """What came of every question, those that were asked before included.
 
         Raises:
@@ -156,22 +160,22 @@ class Survey:
                 on_asked(asked)
         return [known[self._key(question)] for question in questions]
 
-    def _key(self, question: Question) -> str:
+    def _key(self, question: LibraryQuestion) -> str:
         said = json.dumps([self._model, question.prompt.messages[0].content, question.draft.api])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    async def _code(self, question: Question) -> str:
+    async def _code(self, question: LibraryQuestion) -> str:
         reply = await self._generator.generate(question.prompt, _SAMPLING)
         return sanitised_code(reply.text, question.draft.snippet.function)
 
 
-def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
+def _batches(questions: Sequence[LibraryQuestion]) -> Iterator[Sequence[LibraryQuestion]]:
     for start in range(0, len(questions), _BATCH):
         yield questions[start : start + _BATCH]
 
 
-def _asked(question: Question, code: str, tried: Tried) -> Asked:
-    return Asked(
+def _asked(question: LibraryQuestion, code: str, tried: Tried) -> SurveyAnswer:
+    return SurveyAnswer(
         api=question.draft.api,
         request=question.draft.request,
         code=code,

@@ -45,7 +45,7 @@ _NOT_FOR_SERVERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedServer:
     """A wanted server, and the way to start it."""
 
     model: str
@@ -76,11 +76,11 @@ class ServerState:
     context_length: int
 
 
-def log_of(paths: Paths, wanted: Wanted) -> Path:
+def log_of(paths: Paths, wanted: WantedServer) -> Path:
     return paths.logs / f"serve-{wanted.key}.log"
 
 
-async def find_or_start(paths: Paths, wanted: Wanted, on_progress: OnProgress) -> ServerState:
+async def find_or_start(paths: Paths, wanted: WantedServer, on_progress: OnProgress) -> ServerState:
     """A server that answers, whoever started it. Of two sessions only one starts a server.
 
     Raises:
@@ -264,7 +264,7 @@ def _read_state(path: Path) -> ServerState | None:
 
 
 async def _start(
-    state_file: Path, log: Path, wanted: Wanted, on_progress: OnProgress
+    state_file: Path, log: Path, wanted: WantedServer, on_progress: OnProgress
 ) -> ServerState:
     process, log_start = _spawn(state_file, log, wanted)
     state, ended = None, False
@@ -286,7 +286,10 @@ async def _start(
 
 
 async def _ready(
-    state_file: Path, process: subprocess.Popen[bytes], wanted: Wanted, on_progress: OnProgress
+    state_file: Path,
+    process: subprocess.Popen[bytes],
+    wanted: WantedServer,
+    on_progress: OnProgress,
 ) -> ServerState | None:
     """The state of the server once it answers; None if it ended before, or took too long."""
     started = time.monotonic()
@@ -300,7 +303,9 @@ async def _ready(
     return None
 
 
-def _spawn(state_file: Path, log: Path, wanted: Wanted) -> tuple[subprocess.Popen[bytes], int]:
+def _spawn(
+    state_file: Path, log: Path, wanted: WantedServer
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server in a session of its own; gives also where its part of the log begins."""
     context = ["--context-length", str(wanted.context_length)] if wanted.context_length else []
     command = [

@@ -17,7 +17,7 @@ from agent.errors import (
 )
 from agent.model.http_client import Endpoint
 from agent.model.http_model import HttpModel
-from agent.model.local_server import OnProgress, Wanted, find_or_start, lease, log_of
+from agent.model.local_server import OnProgress, WantedServer, find_or_start, lease, log_of
 from agent.model.openai_api import Address, ServedModel, address, api_root
 from agent.model.values import as_list, as_mapping, as_number, as_text
 from agent.model.waiting import Patience
@@ -72,7 +72,7 @@ async def connect(
         if settings.base_url:
             model = await _remote(stack, model_name, settings, on_progress, on_notice)
         else:
-            wanted = Wanted(
+            wanted = WantedServer(
                 model=_absolute(model_name),
                 engine=settings.engine,
                 context_length=settings.context_length,
@@ -86,7 +86,7 @@ async def connect(
 
 
 async def _own(
-    stack: contextlib.AsyncExitStack, paths: Paths, wanted: Wanted, on_progress: OnProgress
+    stack: contextlib.AsyncExitStack, paths: Paths, wanted: WantedServer, on_progress: OnProgress
 ) -> HttpModel:
     for attempt in range(1, _ATTEMPTS + 1):
         state = await find_or_start(paths, wanted, on_progress)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.contexts.boxed import modules_of
-from agent.contexts.building import ContextBuilder, Found
-from agent.contexts.survey import Asked, Question, Survey, questions_about
+from agent.contexts.building import ContextBuilder, Explained
+from agent.contexts.survey import LibraryQuestion, Survey, SurveyAnswer, questions_about
 from agent.events import Notice, Progress
 from agent.paths import make_private
 from agent.rounds.trial.regression import RemoteModel
@@ -83,7 +83,7 @@ async def run_libraries(resources: Resources, options: LibraryOptions, emit: Emi
 
 async def _planned(
     sandbox: Sandbox, modules: dict[str, list[str]], options: LibraryOptions, emit: Emit
-) -> list[tuple[str, str, list[Question]]]:
+) -> list[tuple[str, str, list[LibraryQuestion]]]:
     """The questions about every library; says first how many there are and how long they take."""
     plans = []
     for library in dict.fromkeys(module for found in modules.values() for module in found):
@@ -114,7 +114,9 @@ class LibrarySurvey:
         self._folder = folder
         self._emit = emit
 
-    async def learn(self, library: str, version: str, questions: Sequence[Question]) -> list[Found]:
+    async def learn(
+        self, library: str, version: str, questions: Sequence[LibraryQuestion]
+    ) -> list[Explained]:
         """Ask the questions and build contexts of what was wrong; the changes that explain it.
 
         Raises:
@@ -126,7 +128,7 @@ class LibrarySurvey:
         survey = Survey(self._sandbox, self._generator, model=self._model, path=path)
         done = 0
 
-        def on_asked(_asked: Asked) -> None:
+        def on_asked(_asked: SurveyAnswer) -> None:
             nonlocal done
             done += 1
             self._emit(Progress(done, len(questions), "questions"))

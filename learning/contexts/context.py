@@ -16,7 +16,7 @@ _LONGEST_LINE = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class ApiContext:
     """A function that ran, returned something and warned of nothing; its stale twin failed."""
 
     api: str
@@ -60,7 +60,7 @@ class ContextFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> dict[str, Context]:
+    def read(self) -> dict[str, ApiContext]:
         """All contexts by id; lines that cannot be read, or of another format, are left out."""
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
@@ -69,7 +69,7 @@ class ContextFile:
         found = (context for line in lines if (context := _context(line)) is not None)
         return {context.id: context for context in found}
 
-    def add(self, contexts: Iterable[Context]) -> None:
+    def add(self, contexts: Iterable[ApiContext]) -> None:
         """Append the contexts that are not there yet.
 
         Raises:
@@ -88,14 +88,14 @@ def context_files(folder: Path) -> list[ContextFile]:
     return [ContextFile(path) for path in sorted(folder.glob("*.jsonl"))]
 
 
-def _context(line: str) -> Context | None:
+def _context(line: str) -> ApiContext | None:
     try:
         return context_from(json.loads(line))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
 
 
-def context_from(record: Mapping[str, Any]) -> Context:
+def context_from(record: Mapping[str, Any]) -> ApiContext:
     """The context of a JSON record.
 
     Raises:
@@ -106,4 +106,4 @@ def context_from(record: Mapping[str, Any]) -> Context:
         raise ValueError("another format of contexts")
     fields["origin"] = UseOrigin(fields["origin"])
     fields["names"] = tuple((int(start), int(end)) for start, end in fields["names"])
-    return Context(**fields)
+    return ApiContext(**fields)

@@ -24,7 +24,7 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
-class _Edit:
+class _TwinEdit:
     start: int
     end: int
     text: str
@@ -36,7 +36,7 @@ def stale_twin(code: str, change: ApiChange) -> Twin | None:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    edits = sorted(_edits(tree, _Places(code), change), key=lambda edit: edit.start)
+    edits = sorted(_edits(tree, _NamePlaces(code), change), key=lambda edit: edit.start)
     if not edits or any(a.end > b.start for a, b in itertools.pairwise(edits)):
         return None
     stale, end = "", 0
@@ -47,7 +47,7 @@ def stale_twin(code: str, change: ApiChange) -> Twin | None:
     return Twin(stale=stale + code[end:], names=names)
 
 
-class _Places:
+class _NamePlaces:
     """Character offsets of what the parser gives as lines and bytes."""
 
     def __init__(self, code: str) -> None:
@@ -71,7 +71,7 @@ class _Places:
         return self.code[self.start(node) : self.end(node)]
 
 
-def _edits(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _edits(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     match change.kind:
         case ChangeKind.NAME:
             yield from _names(tree, places, change)
@@ -85,7 +85,7 @@ def _edits(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Ed
             yield from _methods(tree, places, change)
 
 
-def _names(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _names(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     """Attributes that end in the new name, and the name itself where it is imported."""
     parts = change.new.split(".")
     imported = {
@@ -99,12 +99,12 @@ def _names(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Ed
             end = places.end(node)
             written = places.code[:end]
             if written.endswith(change.new):
-                yield _Edit(end - len(change.new), end, change.old)
+                yield _TwinEdit(end - len(change.new), end, change.old)
         elif change.new in imported and isinstance(node, ast.Name) and node.id == change.new:
-            yield _Edit(places.start(node), places.end(node), change.old)
+            yield _TwinEdit(places.start(node), places.end(node), change.old)
         elif isinstance(node, ast.alias) and change.new in imported and node.asname is None:
             end = places.end(node)
-            yield from [_Edit(places.start(node), end, change.old)] * (node.name == change.new)
+            yield from [_TwinEdit(places.start(node), end, change.old)] * (node.name == change.new)
 
 
 def _tail(node: ast.Attribute, length: int) -> list[str]:
@@ -117,13 +117,13 @@ def _tail(node: ast.Attribute, length: int) -> list[str]:
     return names[::-1]
 
 
-def _keywords(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _keywords(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) == change.holder:
             for keyword in node.keywords:
                 if keyword.arg == change.new:
                     start = places.start(keyword)
-                    yield _Edit(start, start + len(change.new), change.old)
+                    yield _TwinEdit(start, start + len(change.new), change.old)
 
 
 def _called(node: ast.Call) -> str:
@@ -134,7 +134,7 @@ def _called(node: ast.Call) -> str:
             return ""
 
 
-def _values(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _values(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -142,24 +142,24 @@ def _values(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_E
             if isinstance(value, ast.Constant) and value.value == change.new:
                 written = places.text(value)
                 if written[1:-1] == change.new:
-                    yield _Edit(places.start(value) + 1, places.end(value) - 1, change.old)
+                    yield _TwinEdit(places.start(value) + 1, places.end(value) - 1, change.old)
 
 
 def _arguments(node: ast.Call) -> Sequence[ast.expr]:
     return [*node.args, *(keyword.value for keyword in node.keywords)]
 
 
-def _calls(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _calls(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     """Calls of the new method without arguments, as the old call with its own."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr=change.new), args=[], keywords=[]):
                 end = places.end(node)
                 start = places.end(node.func) - len(change.new)
-                yield _Edit(start, end, change.old)
+                yield _TwinEdit(start, end, change.old)
 
 
-def _methods(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_Edit]:
+def _methods(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
     """Calls of the module's function, as calls of the method of their first argument."""
     name = change.new.rpartition(".")[2]
     for node in ast.walk(tree):
@@ -174,10 +174,10 @@ def _methods(tree: ast.Module, places: _Places, change: ApiChange) -> Iterator[_
         if not isinstance(first, ast.Name | ast.Call | ast.Attribute):
             taken = f"({taken})"
         behind = places.start(rest[0]) if rest else _after(node, first, places)
-        yield _Edit(places.start(node.func), behind, f"{taken}.{change.old}(")
+        yield _TwinEdit(places.start(node.func), behind, f"{taken}.{change.old}(")
 
 
-def _after(node: ast.Call, first: ast.expr, places: _Places) -> int:
+def _after(node: ast.Call, first: ast.expr, places: _NamePlaces) -> int:
     if node.keywords:
         return places.start(node.keywords[0])
     return max(places.end(first), places.end(node) - 1)

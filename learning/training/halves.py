@@ -18,7 +18,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from learning.training.passes import CausalModel
+    from learning.training.causal_model import CausalModel
 
 _PLAIN = frozenset({"llama", "qwen2", "qwen3"})
 """Architectures whose layers read embeddings as they are."""

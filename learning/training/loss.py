@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from learning.training.causal_model import CausalModel
 from learning.training.job import ExampleKind
 from learning.training.objective import (
     TokenTarget,
@@ -28,7 +29,7 @@ from learning.training.objective import (
     margin_loss,
     self_weighted_nll,
 )
-from learning.training.passes import CausalModel, Pass, Term, measure
+from learning.training.passes import Pass, Term, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.rules import LossRule, SpanRule

@@ -17,7 +17,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from learning.training.passes import CausalModel
+    from learning.training.causal_model import CausalModel
 
 _ATTENTION = "elagent_packed"
 _CHOSEN = (

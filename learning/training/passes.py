@@ -10,12 +10,13 @@ Axes: t positions, d width, v vocabulary.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
+from learning.training.causal_model import CausalModel
 from learning.training.packing import read
 
 if TYPE_CHECKING:
@@ -23,25 +24,6 @@ if TYPE_CHECKING:
 
 HEAD_CHUNK = 128
 """Positions whose logits exist at one time: 78 MB for a vocabulary of 151,936 in float32."""
-
-
-class CausalModel(Protocol):
-    """The methods of a transformers model that the learner calls; transformers leaves most untyped."""
-
-    device: torch.device
-    config: Any
-
-    def get_decoder(self) -> Callable[..., Any]: ...
-
-    def get_output_embeddings(self) -> torch.nn.Module: ...
-
-    def activation_checkpointing_enable(
-        self, *, activation_checkpointing_kwargs: Mapping[str, object], every_n_layers: int
-    ) -> None: ...
-
-    def train(self) -> object: ...
-
-    def eval(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

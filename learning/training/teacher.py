@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from learning.promotion.manifest import sync
+from learning.training.causal_model import CausalModel
 from learning.training.job import MIX, ExampleKind
 from learning.training.objective import (
     EvidenceReading,
@@ -24,7 +25,7 @@ from learning.training.objective import (
     token_weights,
 )
 from learning.training.packing import packed_attention, packs, read
-from learning.training.passes import CausalModel, SharedPrefix, chunks, logits
+from learning.training.passes import SharedPrefix, chunks, logits
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.rules import UNMASKED, LearningRule

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from learning.training.causal_model import CausalModel
 from learning.training.checkpoint import RoundReport, StepReport, resume, save_checkpoint
 from learning.training.fused import fused
 from learning.training.halves import reader_of
 from learning.training.job import API_KINDS, TrainingJob
 from learning.training.loss import anchor_pass, passes_of, rows_of
 from learning.training.packing import packed_attention, packs
-from learning.training.passes import Agreement, CausalModel, HalvedGradient, Pass, backward, measure
+from learning.training.passes import Agreement, HalvedGradient, Pass, backward, measure
 from learning.training.prepare import Prepared
 from learning.training.replay import Anchored
 from learning.training.schedule import (

@@ -49,8 +49,8 @@ from learning.training.resources import (
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from learning.training.causal_model import CausalModel
     from learning.training.checkpoint import RoundReport, StepReport
-    from learning.training.passes import CausalModel
 
 _PR_SET_PDEATHSIG = 1
 _NOT_CONFIG = (

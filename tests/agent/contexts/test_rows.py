@@ -8,7 +8,7 @@ from typing import Any
 from agent.contexts.notes import notes_for
 from agent.contexts.rows import equal_share, pair_rows, repair_rows, shuffled
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
-from learning.contexts.context import Context
+from learning.contexts.context import ApiContext
 from learning.contexts.use import UseOrigin
 from learning.records import (
     Action,
@@ -25,10 +25,10 @@ from learning.training.job import ExampleKind
 
 def context(
     old: str, new: str, request: str, *, number: int = 0, library: str = "polars"
-) -> Context:
+) -> ApiContext:
     code = f"import {library} as pl\n\ndef compute(values):\n    return pl.Series(values).{new}({number})\n"
     start = code.index(new)
-    return Context(
+    return ApiContext(
         api=f"{library}.Series.{old} -> {new}",
         library=library,
         version="2",

@@ -11,13 +11,14 @@ import torch  # noqa: TID253 - tensors are compared here
 from torch import Tensor  # noqa: TID253
 
 from learning.model.catalog import InstalledModel
+from learning.training.causal_model import CausalModel
 from learning.training.fused import fused
 from learning.training.halves import reader_of
 from learning.training.job import ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
 from learning.training.packing import packed_attention, packs, read
-from learning.training.passes import CausalModel, Pass, backward, measure
+from learning.training.passes import Pass, backward, measure
 from learning.training.prepare import Prepared
 from learning.training.rules import LossRule
 

@@ -13,10 +13,11 @@ from learning.contexts.use import ApiUse, UseOrigin
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Message
+from learning.training.causal_model import CausalModel
 from learning.training.job import Example, ExampleKind, TrainingJob, api_example
 from learning.training.lora import load_student
 from learning.training.loss import rows_of
-from learning.training.passes import CausalModel, measure
+from learning.training.passes import measure
 from learning.training.prepare import Prepared, prepare
 from learning.training.rules import SPAN
 from learning.training.teacher import base_all

@@ -14,11 +14,12 @@ import torch  # noqa: TID253 - tensors are compared here
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Verdict
+from learning.training.causal_model import CausalModel
 from learning.training.checkpoint import RoundReport
 from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.lora import load_student
 from learning.training.loss import passes_of
-from learning.training.passes import CausalModel, HalvedGradient, SharedPrefix
+from learning.training.passes import HalvedGradient, SharedPrefix
 from learning.training.prepare import Echo, Prepared, prepare
 from learning.training.replay import replay
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule, rule_from

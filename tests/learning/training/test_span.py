@@ -17,12 +17,13 @@ from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.records import Message
 from learning.training.api_rows import ApiTokens
+from learning.training.causal_model import CausalModel
 from learning.training.checkpoint import RoundReport
 from learning.training.job import Example, ExampleKind, TrainingJob, api_example
 from learning.training.lora import load_student
 from learning.training.loss import rows_of
 from learning.training.objective import TokenTarget
-from learning.training.passes import CausalModel, measure
+from learning.training.passes import measure
 from learning.training.prepare import Prepared, Skipped, prepare
 from learning.training.rules import SPAN, SPAN_ARMS, LearningRule, SpanRule, rule_from, rule_record
 from learning.training.teacher import base_all
