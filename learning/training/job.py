@@ -155,7 +155,7 @@ class TrainingJob:
     pack_tokens: int = 1024
     """Tokens of the rows that are read together; a longer row is read alone."""
     save_every_s: float = 60.0
-    """Training time after which the state is written: 220 MB for the default model."""
+    """Longest training before the state is written again: 220 MB for the default model."""
     budget_s: float | None = None
     """No further step is begun after this much time in training."""
     threads: int = 0

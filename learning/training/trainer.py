@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 _CLIP_NORM = 0.5
+_TIMES_A_WRITE = 20
+"""Training between two writes of the state, in multiples of the time that a write takes."""
 
 
 def train(
@@ -65,7 +67,8 @@ def train(
     Deterministic: the same model, examples and job give the same weights, and so does a run that
     was killed and resumed at any point (on one CPU, with the same number of threads).
     With `checkpoint_every` n, every n-th layer computes its activations again in the backward pass; 0
-    keeps all activations. The state is written after every `job.save_every_s` of training and at the end.
+    keeps all activations. The state is written after the first step, then as often as costs a twentieth
+    of the time, at least after every `job.save_every_s` of training, and at the end.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -125,7 +128,7 @@ def _steps(
     clock: Callable[[], float],
 ) -> RoundReport:
     """Make the steps that are left; `done` grows with them."""
-    since_s = 0.0
+    since_s = write_s = 0.0
     ended = RoundReport(steps=tuple(done))
     while (used := done[-1].batches if done else 0) < len(this.schedule):
         if _over_budget(done, this.job.budget_s):
@@ -138,9 +141,11 @@ def _steps(
         done.append(step)
         ended = dataclasses.replace(ended, steps=tuple(done))
         since_s += step.seconds
-        if since_s >= this.job.save_every_s or step.batches == len(this.schedule):
+        due_s = min(this.job.save_every_s, _TIMES_A_WRITE * write_s)
+        if since_s >= due_s or step.batches == len(this.schedule):
+            started = clock()
             save_checkpoint(folder, this.weights, this.optimizer, done)
-            since_s = 0.0
+            since_s, write_s = 0.0, clock() - started
         on_step(step)
     if since_s:
         save_checkpoint(folder, this.weights, this.optimizer, done)
