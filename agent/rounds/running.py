@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -85,7 +86,7 @@ async def run_self_play(
             model=model,
             store=await asyncio.to_thread(resources.store),
             advise=resources.advisor(project, emit).for_test,
-            options=options,
+            options=replace(options, search_s=resources.context.settings.fix.search_s),
             on_yield=partial(append_yield, learned),
         )
         async with aclosing(events) as closing:

@@ -29,7 +29,7 @@ from learning.experience.store import ExperienceStore
 from learning.records import Experience, Origin, Verdict
 
 _MINUTE_S = 60
-_REPAIRS = (Origin.FIX, Origin.TEMPLATE, Origin.INFILL)
+_REPAIRS = (Origin.FIX, Origin.TEMPLATE, Origin.INFILL, Origin.SPLICE, Origin.FUNCTION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class SelfPlayOptions:
     """Replies for each failing test."""
     budget_s: float = 1800.0
     """No further event of the repair is waited for after this time."""
+    search_s: float = 60.0
+    """Seconds of small changes for each failing test before the model is asked; 0: never."""
     temperature: float = 0.8
     seed: int = 0
 
@@ -167,6 +169,7 @@ async def self_play(
                 model=model,
                 options=FixOptions(
                     max_attempts=options.tries,
+                    search_s=options.search_s,
                     retry_temperature=options.temperature,
                     seed=options.seed,
                     only=frozenset(failing),
