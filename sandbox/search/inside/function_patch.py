@@ -147,7 +147,7 @@ class Functions:
             self._monitoring.set_events(self._tool, 0)
             self._monitoring.free_tool_id(self._tool)
         for item in gc.get_objects():
-            if isinstance(item, FunctionType):
+            if type(item) is FunctionType:
                 key = self._key(item.__code__)
                 if key[0]:
                     self._known.setdefault(key, []).append(item)
