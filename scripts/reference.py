@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,9 +55,9 @@ def _index() -> str:
     """The README; links into the documentation lose their folder, others lead nowhere here."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = text.replace("](docs/", "](")
-    for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"):
-        text = text.replace(f"[{name}.md]({name}.md)", f"`{name}.md`")
-    return text
+    return re.sub(
+        r"\[([^\]]+)\]\((?:ARCHITECTURE|CONTRIBUTING|CHANGELOG|SECURITY)\.md\)", r"\1", text
+    )
 
 
 def _commands() -> Iterator[str]:
