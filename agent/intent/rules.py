@@ -7,7 +7,7 @@ rule for a change needs a verb of change at the beginning of a clause.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from agent.intent.wanted import Wanted
 
@@ -29,6 +29,13 @@ _POLITE = re.compile(
 _CLAUSE = re.compile(
     r"(?<=[.;?!])\s+|;\s*|,\s*(?:and\s+|then\s+|please\s+)*|\s+and\s+(?:then\s+)?|\n+|\s+-\s+"
 )
+_SENTENCE = re.compile(r"(?<=[.;?!])\s+|;\s*|\n{2,}")
+_INTERROGATES = re.compile(
+    r"^(?:what|what's|whats|where|where's|who|who's|whose|which|how|why|is|are|am|was|were|does|did|has|should|shall"
+    r"|may|might|can|could|would|will|do (?!the\b|it\b|this\b|that\b)|have (?:i|we|you|they)\b"
+    r"|when (?:do|does|did|is|are|was|were|will|should|can|must)\b)"
+)
+"""Questions in grammar, in which no verb after a comma or an `and` is a request of its own."""
 _CHANGES_NOTHING = re.compile(
     r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)"
 )
@@ -124,7 +131,19 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.EXPLAIN if _FAILURE.search(prose) or has_trace else Wanted.QUESTION
     if _GREETS.match(prose.strip()):
         return Wanted.QUESTION
+    if any(_REPAIRS.match(clause) for clause in _requests(prose)):
+        return Wanted.REPAIR
     return _of_clauses(whole, clauses, has_trace=has_trace, asks=prose.rstrip().endswith("?"))
+
+
+def _requests(prose: str) -> Iterator[str]:
+    """The clauses that may ask for something: a question stays in one piece."""
+    for sentence in _SENTENCE.split(prose.strip()):
+        lead = _lead(sentence)
+        if _INTERROGATES.match(lead):
+            yield lead
+        else:
+            yield from (_lead(part) for part in _CLAUSE.split(sentence))
 
 
 def _greeting(said: str) -> Wanted | None:
@@ -134,8 +153,6 @@ def _greeting(said: str) -> Wanted | None:
 def _of_clauses(
     whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool
 ) -> Wanted | None:
-    if any(_REPAIRS.match(clause) for clause in clauses):
-        return Wanted.REPAIR
     if _ASKS_TO_RUN.match(whole):
         return Wanted.RUN
     if _ASKS.match(whole):

@@ -45,6 +45,23 @@ def test_no_question_is_taken_for_a_change(half: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("How do parse and resolve work together?", Wanted.QUESTION),
+        ("What is the difference between load and patch?", Wanted.QUESTION),
+        ("How do I reproduce, debug and fix this?", Wanted.QUESTION),
+        ("The parser is new. Where do lex, patch and parse meet?", Wanted.QUESTION),
+        ("Does it load, resolve and close the file?", Wanted.QUESTION),
+        ("Why does test_mean fail? Please fix it.", Wanted.REPAIR),
+        ("Can you look at the red test and fix it?", Wanted.REPAIR),
+        ("Find the bug and fix it", Wanted.REPAIR),
+    ],
+)
+def test_a_verb_inside_a_question_asks_for_no_repair(text: str, wanted: Wanted) -> None:
+    assert by_rules(text) is wanted
+
+
+@pytest.mark.parametrize(
     ("said", "wanted"),
     [
         ("edit", Wanted.EDIT),
