@@ -116,6 +116,6 @@ def _are_literals(arguments: str) -> bool:
         )
         for value in values:
             ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return arguments == "set()"
     return bool(values)

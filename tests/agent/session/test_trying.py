@@ -43,6 +43,8 @@ def test_a_call_is_found(sources: Sources, question: str, call: str) -> None:
         "what does median return for an empty list?",
         "where is mean defined?",
         "what does mean() do?",
+        "what does mean({[1]: 2}) return?",
+        f"what does mean({'-' * 30000}1) return?",
     ],
 )
 def test_anything_else_is_not_called(sources: Sources, question: str) -> None:
