@@ -25,6 +25,8 @@ class Question:
     kind: Literal["edit", "command", "network build", "host command", "masked copy"]
     subject: str
     """The path of the file, the command line, or the source archive that would be built."""
+    paths: tuple[str, ...] = ()
+    """The files of an edit of several, which `subject` only names for people."""
     detail: str = ""
     """The diff of an edit, or what leaving the sandbox means."""
     problem: str = ""

@@ -63,10 +63,13 @@ def definitions(source: str) -> dict[str, DefinitionNode]:
 def bound_names(source: str) -> frozenset[str]:
     """Every name that the module binds at its top level, imports and assignments included."""
     tree = parse_python(source)
-    if tree is None:
-        return frozenset()
+    return frozenset() if tree is None else names_bound_in(tree.body)
+
+
+def names_bound_in(body: Sequence[ast.stmt]) -> frozenset[str]:
+    """Every name that the statements of a module or a class bind in its own scope."""
     names: set[str] = set()
-    for node in _top_level(tree.body):
+    for node in _top_level(body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.add(node.name)

@@ -29,6 +29,16 @@ _REMOVE = re.compile(
     rf"{_IN.format('file')}\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
+_MEANS_NO_MORE = re.compile(
+    r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
+    r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
+    r"|everywhere|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
+    r"(?:project|code ?base|code|repo|repository)|in (?:all|every) (?:the )?files?"
+    r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?"
+    r"(?:callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
+    re.IGNORECASE,
+)
+"""Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
 _PLAIN = frozenset(
     [
         "it",
@@ -69,16 +79,24 @@ class AskedRefactoring:
 
 
 def asked_refactoring(text: str) -> AskedRefactoring | None:
-    """The refactoring that a request asks for; None if its words are not so clear."""
+    """The refactoring that a request asks for; None if its words are not so clear, or ask for more."""
     said = text.strip()
-    if (match := _MOVE.search(said)) and match["old"].lower() not in _PLAIN:
+    if (match := _MOVE.search(said)) and _is_all(match):
         return AskedRefactoring(
             kind="move", old=match["old"], new=match["new"], file=match["file"] or ""
         )
     for pattern in _RENAMES:
-        if (match := pattern.search(said)) and match["old"].lower() not in _PLAIN:
+        if (match := pattern.search(said)) and _is_all(match):
             file = match.groupdict().get("file") or ""
             return AskedRefactoring(kind="rename", old=match["old"], new=match["new"], file=file)
     if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
         return AskedRefactoring(kind="remove", old=match["old"], file=match["file"] or "")
     return None
+
+
+def _is_all(match: re.Match[str]) -> bool:
+    """True if a request names one thing to be changed, and asks for nothing beside that."""
+    said = match.string
+    around = (said[: match.start()], said[match.end() :])
+    is_plain = match["old"].lower() in _PLAIN
+    return not is_plain and all(_MEANS_NO_MORE.fullmatch(part) for part in around)

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import ast
 import keyword
+import os
 import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from agent.editing.python_source import (
     DefinitionNode,
+    bound_names,
     definitions,
+    imports,
+    names_bound_in,
     parse_python,
     source_lines,
 )
+from agent.editing.source_files import SourceFileError, resolve_inside
 from agent.errors import AgentError
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
@@ -49,6 +54,8 @@ class Refactored:
 
     texts: Mapping[str, str]
     """New texts of files, with Unix line ends; a file that is not there yet is new."""
+    before: Mapping[str, str]
+    """The texts that this was planned on, of the files that change or are removed."""
     removed: tuple[str, ...] = ()
     """Files that are gone, as a renamed module is."""
     left: tuple[str, ...] = ()
@@ -65,44 +72,60 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
     """
     if asked.kind == "remove":
         return _removed(asked, sources)
+    if asked.kind == "move":
+        asked = replace(asked, new=_destination(asked.new, sources))
     if asked.old.endswith(".py"):
-        return _with_rope(asked, sources, path=_existing(asked.old, sources), offset=None)
+        path = _existing(asked.old, sources)
+        _check_new_module(asked, path, sources)
+        return _with_rope(asked, sources, path=path, offset=None)
     path, offset = _place(asked, sources)
+    _check_scope(asked, path, offset, sources)
     return _with_rope(asked, sources, path=path, offset=offset)
 
 
 def _with_rope(
     asked: AskedRefactoring, sources: Sources, *, path: str, offset: int | None
 ) -> Refactored:
-    from rope.base.exceptions import RopeError
     from rope.base.project import Project
 
-    texts = {file: text for file in _python(sources) if (text := sources.text(file)) is not None}
+    files = [*_python(sources), *([asked.new] if asked.kind == "move" else [])]
+    texts = {file: text for file in files if (text := sources.text(file)) is not None}
     with tempfile.TemporaryDirectory(prefix="elagent-refactor-") as folder:
-        for file, text in texts.items():
-            _write(Path(folder) / file, text)
-        if asked.kind == "move" and asked.new not in texts:
-            _write(Path(folder) / asked.new, "")
         try:
+            for file, text in texts.items():
+                _write(Path(folder) / file, text)
+            if asked.kind == "move" and asked.new not in texts:
+                _write(Path(folder) / asked.new, "")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # rope warns of what it calls itself
                 project = Project(folder, ropefolder=None, save_objectdb=False, save_history=False)
                 unique = _is_unique(asked, texts)
                 project.do(_changes(project, asked, path, offset, unique=unique))
                 project.close()
-        except (RopeError, SyntaxError, AttributeError) as err:
-            raise RefactoringError(f"{asked.old} cannot be changed by rope: {err}") from err
-        after = {
-            str(PurePosixPath(file.relative_to(folder))): file.read_text(encoding="utf-8")
-            for file in sorted(Path(folder).rglob("*.py"))
-        }
+            after = {
+                str(PurePosixPath(file.relative_to(folder))): file.read_text(encoding="utf-8")
+                for file in sorted(Path(folder).rglob("*.py"))
+            }
+        except Exception as err:  # rope raises errors of all kinds for code that it cannot follow
+            said = f"{asked.old} cannot be changed by rope: {str(err) or type(err).__name__}"
+            raise RefactoringError(said) from err
     changed = {file: text for file, text in after.items() if texts.get(file) != text}
     if not changed:
         raise RefactoringError(f"nothing uses {asked.old} in a way that could be changed")
     removed = tuple(file for file in texts if file not in after)
-    old = asked.old.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
+    before = {file: texts[file] for file in (*changed, *removed) if file in texts}
+    if asked.kind == "rename":
+        _check_importers(_bare(asked.new), before, changed)
+    old = _bare(asked.old)
     left = _still_there(old, sources, {**texts, **changed}) if asked.kind == "rename" else ()
-    return Refactored(texts=changed, removed=removed, left=left, names=frozenset({old}))
+    return Refactored(
+        texts=changed, before=before, removed=removed, left=left, names=frozenset({old})
+    )
+
+
+def _bare(name: str) -> str:
+    """The name alone, without the folder, the ending or the class that stand with it."""
+    return name.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
 
 
 def _changes(
@@ -114,9 +137,8 @@ def _changes(
     resource = project.get_resource(path)
     if asked.kind == "move":
         return create_move(project, resource, offset).get_changes(project.get_resource(asked.new))
-    new = asked.new.removesuffix(".py").rpartition("/")[2].rpartition(".")[2]
     return Rename(project, resource, offset).get_changes(
-        new, in_hierarchy=True, unsure=lambda _: unique
+        _bare(asked.new), in_hierarchy=True, unsure=lambda _: unique
     )
 
 
@@ -165,9 +187,68 @@ def _place(asked: AskedRefactoring, sources: Sources) -> tuple[str, int]:
 def _check_new_name(asked: AskedRefactoring) -> None:
     if asked.kind != "rename":
         return
-    new = asked.new.rpartition(".")[2]
+    new = _bare(asked.new)
     if not new.isidentifier() or keyword.iskeyword(new):
         raise RefactoringError(f"{asked.new} is no name that Python takes")
+
+
+def _destination(name: str, sources: Sources) -> str:
+    """The path, from the root of the project, of the file that something moves to.
+
+    Raises:
+        RefactoringError: If it leads out of the project, or is there and cannot be read.
+    """
+    try:
+        target = resolve_inside(sources.root, name)
+    except SourceFileError as err:
+        raise RefactoringError(f"nothing can move there: {err}") from err
+    path = target.relative_to(sources.root.resolve()).as_posix()
+    if target.exists() and sources.text(path) is None:
+        raise RefactoringError(f"{path} is there and cannot be read as text")
+    return path
+
+
+def _check_new_module(asked: AskedRefactoring, path: str, sources: Sources) -> None:
+    """Raises RefactoringError if a module cannot have its new name."""
+    if asked.kind != "rename":
+        return
+    _check_new_name(asked)
+    if (sources.root / path).is_symlink():
+        raise RefactoringError(f"{path} is a symbolic link; rename what it leads to")
+    folder, name = PurePosixPath(path).parent, _bare(asked.new)
+    for taken in (folder / f"{name}.py", folder / name / "__init__.py"):
+        if os.path.lexists(sources.root / taken):
+            raise RefactoringError(f"{taken} is there already")
+
+
+def _check_scope(asked: AskedRefactoring, path: str, offset: int, sources: Sources) -> None:
+    """Raises RefactoringError if the scope that binds the old name has the new one, too."""
+    text, new = sources.text(path) or "", _bare(asked.new)
+    tree = parse_python(text)
+    if asked.kind != "rename" or tree is None:
+        return
+    line = text.count("\n", 0, offset) + 1
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, DefinitionNode) and node.lineno < line <= (node.end_lineno or 0)
+    ]
+    scope = max(around, key=lambda node: node.lineno, default=tree)
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        nodes = ast.walk(scope)
+        used = frozenset(getattr(node, "id", getattr(node, "arg", "")) for node in nodes)
+    else:
+        used = names_bound_in(scope.body)
+    if new in used:
+        raise RefactoringError(f"{new} is there already in {path}")
+
+
+def _check_importers(new: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Raises RefactoringError if a file that imports the old name has another thing of the new one."""
+    for path in sorted(before.keys() & after.keys()):
+        imported = [{item.alias for item in imports(text)} for text in (before[path], after[path])]
+        if new in imported[1] - imported[0] and new in bound_names(before[path]):
+            raise RefactoringError(f"{new} is there already in {path}")
 
 
 def _offsets(text: str, name: str, *, variables: bool) -> list[int]:
@@ -205,11 +286,13 @@ def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
     """The file without a definition, its decorators and the blank lines around it."""
     path, _ = _place(asked, sources)
     text = sources.text(path) or ""
-    node = next(
+    fits = (
         node
         for name, node in definitions(text).items()
         if asked.old in (name, name.rpartition(".")[2])
     )
+    if (node := next(fits, None)) is None:
+        raise RefactoringError(f"{asked.old} is no function or class")
     lines = source_lines(text)
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
     last = node.end_lineno or node.lineno
@@ -220,7 +303,7 @@ def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
         raise RefactoringError(f"{path} would not be right without {asked.old}")
     name = asked.old.rpartition(".")[2]
     left = _still_there(name, sources, {path: after})
-    return Refactored(texts={path: after}, left=left, names=frozenset({name}))
+    return Refactored(texts={path: after}, before={path: text}, left=left, names=frozenset({name}))
 
 
 def _still_there(name: str, sources: Sources, texts: Mapping[str, str]) -> tuple[str, ...]:

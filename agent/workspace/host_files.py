@@ -135,9 +135,14 @@ class HostAware:
     async def decide(self, question: Question) -> Decision:
         """Answer like the approver; it also learns what the host would do with an edited file."""
         if question.kind == "edit":
-            use = await asyncio.to_thread(self.files.use_of, question.subject)
+            use = await asyncio.to_thread(self._use, question)
             question = replace(question, host_use=use)
         return await self.approver.decide(question)
+
+    def _use(self, question: Question) -> str:
+        paths = question.paths or (question.subject,)
+        uses = [f"{path}: {use}" for path in paths if (use := self.files.use_of(path))]
+        return "; ".join(uses) if question.paths else "".join(uses).removeprefix(f"{paths[0]}: ")
 
 
 MayWrite = Callable[[str, str], Awaitable[Decision]]

@@ -21,6 +21,11 @@ FILES = {
     "tests/test_stats.py": "from stats import mean\n\n\ndef test_mean():\n    assert mean([2]) == 2\n",
 }
 
+ORDER = (
+    "TOTAL = 1\n\n\nclass Order:\n    rate = 2\n\n    def total_sum(self):\n        return 1\n\n"
+    "    def take(self, part):\n        whole = part\n        return whole\n"
+)
+
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
@@ -57,6 +62,15 @@ def plan(request_: str, sources: Sources) -> Refactored:
         ("delete the unused imports", None),
         ("move everything in helpers.py to utils.py", None),
         ("remove the trailing comma in stats.py", None),
+        ("Can you rename mean to average in the whole project? Thanks!",
+         AskedRefactoring(kind="rename", old="mean", new="average")),
+        ("rename mean to average and update all callers",
+         AskedRefactoring(kind="rename", old="mean", new="average")),
+        ("Don't rename load to read, just add a docstring", None),
+        ("rename a to b and c to d", None),
+        ("rename mean to average and add tests", None),
+        ("should I rename mean to average?", None),
+        ("move spread to measures.py but keep mean", None),
     ],
 )  # fmt: skip
 def test_a_request_is_read_only_where_its_words_are_clear(
@@ -108,11 +122,57 @@ def test_a_definition_is_removed_and_what_still_names_it_is_said(sources: Source
         ("rename median to middle", "median is not defined in this project"),
         ("rename mean to class", "class is no name that Python takes"),
         ("rename numbers.py to stats.py", "numbers.py is no file of this project"),
+        ("rename stats.py to report.py", "report.py is there already"),
+        ("rename stats.py to shop.py", "shop/__init__.py is there already"),
+        ("rename stats.py to class.py", "class.py is no name that Python takes"),
+        ("rename mean to spread", "spread is there already in stats.py"),
+        ("rename mean to line", "line is there already in report.py"),
+        ("rename take to total_sum", "total_sum is there already in shop/order.py"),
+        ("rename Order.take to rate", "rate is there already in shop/order.py"),
+        ("rename whole in shop/order.py to part", "part is there already in shop/order.py"),
+        ("move spread to ../measures.py", "not a relative path inside the repository"),
+        ("move spread to .git/measures.py", "belongs to git"),
+        ("move spread to broken.py", "broken.py is there and cannot be read as text"),
+        ("remove TOTAL", "TOTAL is no function or class"),
     ],
 )
 def test_what_cannot_be_done_is_said(sources: Sources, request_: str, said: str) -> None:
+    (sources.root / "shop" / "order.py").write_text(ORDER)
+    (sources.root / "broken.py").write_bytes(b"x = '\xff'\n")
     with pytest.raises(RefactoringError, match=said):
         plan(request_, sources)
+
+
+@pytest.mark.parametrize("place", ["{outside}/util.py", "../outside/util.py"])
+def test_a_file_outside_of_the_project_is_never_touched(tmp_path: Path, place: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "util.py").write_text("mine = 1\n")
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "stats.py").write_text(FILES["stats.py"])
+    asked = AskedRefactoring(kind="move", old="spread", new=place.format(outside=outside))
+    with pytest.raises(RefactoringError, match="nothing can move there"):
+        plan_refactoring(asked, Sources(root, ["stats.py"]))
+    assert (outside / "util.py").read_text() == "mine = 1\n"
+
+
+def test_a_file_that_git_ignores_keeps_its_text_when_something_moves_there(
+    sources: Sources,
+) -> None:
+    (sources.root / "measures.py").write_text("mine = 1\n")
+    done = plan("move spread to ./measures.py", sources)
+    assert "mine = 1" in done.texts["measures.py"]
+    assert done.before["measures.py"] == "mine = 1\n"
+
+
+def test_whatever_rope_raises_is_said(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("rope.base.project.Project.do", fail)
+    with pytest.raises(RefactoringError, match="cannot be changed by rope: RecursionError"):
+        plan("rename mean to average", sources)
 
 
 def test_a_name_that_means_two_things_is_asked_about(sources: Sources) -> None:

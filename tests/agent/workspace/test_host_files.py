@@ -147,6 +147,16 @@ async def test_a_person_is_asked_in_mode_auto_and_told_why(tmp_path: Path) -> No
     assert ".mcp.json" in asked[0].host_use
 
 
+async def test_each_file_of_an_edit_of_several_is_looked_at(tmp_path: Path) -> None:
+    aware = HostAware(approver=ModeApprover("auto"), files=HostFiles(root=tmp_path, environ={}))
+    paths = ("calc.py", ".mcp.json")
+    answer = await aware.decide(Question(kind="edit", subject="calc.py, .mcp.json", paths=paths))
+    assert not answer.allowed
+    assert answer.reason.startswith(".mcp.json: programs on this machine")
+    plain = Question(kind="edit", subject="calc.py, a.py", paths=("calc.py", "a.py"))
+    assert (await aware.decide(plain)).allowed
+
+
 async def test_the_fix_loop_leaves_a_program_of_the_host_as_it_is(tmp_path: Path) -> None:
     project = Project(tmp_path, flags())
     project.module.chmod(0o755)
