@@ -13,7 +13,7 @@ _RENAMES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b(?:rename|change the name of)\s+{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:to|into|as)\s+"
-        rf"{_NAME.format('new')}{_END}",
+        rf"{_NAME.format('new')}{_IN.format('late')}{_END}",
         rf"\bcall\s+(?:it|this|that)\s+{_NAME.format('new')}\s+instead\s+of\s+{_NAME.format('old')}{_END}",
         rf"^(?:please\s+)?{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:should|must|shall)\s+be\s+"
         rf"(?:called|named|renamed(?:\s+to)?)\s+{_NAME.format('new')}{_END}",
@@ -87,7 +87,8 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
         )
     for pattern in _RENAMES:
         if (match := pattern.search(said)) and _is_all(match):
-            file = match.groupdict().get("file") or ""
+            named = match.groupdict()
+            file = named.get("file") or named.get("late") or ""
             return AskedRefactoring(kind="rename", old=match["old"], new=match["new"], file=file)
     if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
         return AskedRefactoring(kind="remove", old=match["old"], file=match["file"] or "")

@@ -50,6 +50,8 @@ def plan(request_: str, sources: Sources) -> Refactored:
          AskedRefactoring(kind="rename", old="calc", new="calculate_total")),
         ("rename x in ops.py to width",
          AskedRefactoring(kind="rename", old="x", new="width", file="ops.py")),
+        ("rename x to width in ops.py, please",
+         AskedRefactoring(kind="rename", old="x", new="width", file="ops.py")),
         ("mean should be called average", AskedRefactoring(kind="rename", old="mean", new="average")),
         ("call it average instead of mean", AskedRefactoring(kind="rename", old="mean", new="average")),
         ("rename Order.sum to Order.total", AskedRefactoring(kind="rename", old="Order.sum", new="Order.total")),
