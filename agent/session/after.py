@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.approval import Approver, Decision, Question
 from agent.editing.source_files import is_test_path
+from agent.errors import ModelError
 from agent.events import (
     EditReverted,
     FixFinished,
@@ -54,6 +54,8 @@ class AfterCheck:
     clock: Callable[[], float] = time.monotonic
     may_write: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the tests before the turn have read the files, so that a write changes nothing there."""
+    late: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set if an edit did not wait any longer: those tests may have read it, and say nothing then."""
 
     async def checked(
         self, work: Callable[[], Awaitable[TurnFinished | None]]
@@ -63,24 +65,31 @@ class AfterCheck:
         The files of the work stay as they are where the tests cannot be run.
         """
         started = self.clock()
+        self.may_write.clear()
+        self.late.clear()
         running = asyncio.create_task(self._baseline())
         try:
             end = await work()
-            changed = await in_thread(self.workspace.changed, self.before)
-            if end is None or not changed:
+            if end is None or not await self._own():
                 return end
             first = await self._waited(running)
         finally:
             if not running.done():
                 running.cancel()
                 await asyncio.wait([running])
-        after, problem = await self._judged(first, changed)
-        left = await in_thread(self.workspace.changed, self.before)
+        after, problem = await self._judged(first)
+        left = await self._own()
         closing = Closing(changed=left, before=first, after=after, seconds=self.clock() - started)
         self.emit(Notice(closing.line if left else f"Nothing is left of the change: {problem}"))
         if problem and end.ending is TurnEnding.DONE:
             return TurnFinished(problem, TurnEnding.FAILED)
         return end
+
+    async def _own(self) -> list[str]:
+        """The files that differ because of this turn, and that nobody else has changed since."""
+        written = set(await in_thread(self.workspace.written))
+        changed = await in_thread(self.workspace.changed, self.before)
+        return [path for path in changed if path in written]
 
     async def _baseline(self) -> TestReport | None:
         """The tests as they are before anything is written; None if they cannot run."""
@@ -94,11 +103,9 @@ class AfterCheck:
 
     async def _waited(self, running: asyncio.Task[TestReport | None]) -> TestReport | None:
         done, _ = await asyncio.wait([running], timeout=_PATIENCE_S)
-        return running.result() if done else None
+        return running.result() if done and not self.late.is_set() else None
 
-    async def _judged(
-        self, first: TestReport | None, changed: Sequence[str]
-    ) -> tuple[TestReport | None, str]:
+    async def _judged(self, first: TestReport | None) -> tuple[TestReport | None, str]:
         """The tests now, and the reason if something had to be taken back."""
         if first is None:
             return None, ""
@@ -112,13 +119,15 @@ class AfterCheck:
         if await self._repaired(red):
             return await self._tests(), ""
         reason = f"{named(red)} became red"
+        changed = await self._own()
         tests = [path for path in changed if is_test_path(path)]
         if tests and len(tests) < len(changed) and all(_file_of(name) in tests for name in red):
             await self._take_back(tests, reason)
             after = await self._tests()
             if after is not None and not newly_red(first, after):
                 return after, f"{reason}, so the test was taken back"
-        await self._take_back(changed, reason)
+        if not await self._take_back(changed, reason):
+            return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
 
     async def _tests(self) -> TestReport | None:
@@ -132,15 +141,29 @@ class AfterCheck:
     async def _repaired(self, red: Sequence[str]) -> bool:
         """Let the search for small changes make the tests green again."""
         options = FixOptions(only=frozenset(red), max_attempts=0, search_s=_SEARCH_S)
-        finished = await self.fix(options)
+        try:
+            finished = await self.fix(options)
+        except (ModelError, SandboxError) as err:
+            self.emit(Notice(f"no small repair was tried: {err}", "warning"))
+            return False
         return finished is not None and not set(red) & set(finished.red_after)
 
-    async def _take_back(self, paths: Sequence[str], reason: str) -> None:
+    async def _take_back(self, wanted: Sequence[str], reason: str) -> bool:
+        """Restore those of the files that are as the turn left them; False if there are none."""
+        own = await self._own()
+        paths = [path for path in wanted if path in own]
+        others = set(await in_thread(self.workspace.changed, self.before)) - set(own)
+        if others:
+            said = f"{named(sorted(others))}: changed by others meanwhile and left"
+            self.emit(Notice(said, "warning"))
+        if not paths:
+            return False
         await in_thread(self.workspace.restore, self.before, only=tuple(paths))
         for path in paths:
             self.emit(EditReverted(path, reason))
         await self.put_back()
         self.conversation.overhear(f"The change of {', '.join(paths)} was taken back: {reason}.")
+        return True
 
 
 def _file_of(test_id: str) -> str:
@@ -153,10 +176,13 @@ class AfterBaseline:
 
     approver: Approver
     may_write: asyncio.Event
+    late: asyncio.Event
 
     async def decide(self, question: Question) -> Decision:
         """Wait for the tests to have read the files; then ask."""
         if question.kind == "edit":
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self.may_write.wait(), _PREPARING_S)
+            except TimeoutError:
+                self.late.set()
         return await self.approver.decide(question)

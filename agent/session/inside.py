@@ -22,7 +22,7 @@ from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
 from agent.turn.conversation import Conversation
-from agent.workspace.host_files import HostAware, asks_for_host
+from agent.workspace.host_files import HostAware, asks_for_each, asks_for_host
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import Execution
 from sandbox.host.children import in_thread
@@ -67,7 +67,9 @@ class InSession:
             judged=self._judged,
             put_back=self._put_back,
         )
-        self._approver = AfterBaseline(approver=parts.approver, may_write=after.may_write)
+        self._approver = AfterBaseline(
+            approver=parts.approver, may_write=after.may_write, late=after.late
+        )
         return Request(
             text=self.text,
             conversation=parts.conversation,
@@ -186,7 +188,8 @@ class InSession:
             recorder=recorder,
             advise=advisor.for_test,
             names=advisor.names,
-            may_write=asks_for_host(parts.approver),
+            # A job of its own was asked for with its edits; a turn asks as its mode says.
+            may_write=(asks_for_each if self._approver else asks_for_host)(parts.approver),
             will_judge=parts.workspace.will_judge,
             tester=project,
             filler=model if isinstance(model, GapFiller) else None,

@@ -42,7 +42,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.running import asked_command, named_tests
 from agent.turn.tools import command_digest, tests_digest
 from sandbox.box.contract import SandboxError
-from sandbox.verdict.report import TestReport, TestResult
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
@@ -213,11 +213,12 @@ class Request:
 
     def _nothing_red(self, report: TestReport, wanted: Sequence[str]) -> TurnFinished | None:
         """Say that there is no failure; None where the run does not prove it."""
-        if not report.all_green and not (wanted and report.passed_ids):
+        seen = bool(wanted) and _all_passed(report, wanted)
+        if not report.all_green and not seen:
             self.facts = f"{tests_digest(report, self.sources)}\n\n{self.facts}".strip()
             return None
-        what = ", ".join(wanted) if wanted else "every test"
-        verb = "pass" if len(wanted) > 1 else "passes"
+        what = ", ".join(wanted) if seen else "every test that ran" if wanted else "every test"
+        verb = "pass" if seen and len(wanted) > 1 else "passes"
         self.emit(Notice(f"{what} {verb}: {counts(report)}. There is no failure to look at."))
         self.conversation.overhear(tests_digest(report, self.sources))
         return TurnFinished("done")
@@ -263,4 +264,22 @@ def _those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:
     """The red results of these tests, whatever their parameters; of all, if none are named."""
     if not wanted:
         return list(report.red)
-    return [result for result in report.red if result.id.partition("[")[0] in wanted]
+    asked = [f".{_plain(test)}." for test in wanted]
+    return [r for r in report.red if any(f".{_plain(r.id)}." in test for test in asked)]
+
+
+def _all_passed(report: TestReport, wanted: Sequence[str]) -> bool:
+    """True if a whole run saw each of these tests pass; its ids may lack the project's folder."""
+    passed = {_plain(test) for test in report.passed_ids}
+    asked = {_plain(test) for test in wanted}
+    return report.status is RunStatus.COMPLETE and all(
+        test in passed or any(test.endswith(f".{name}") for name in passed - asked)
+        for test in asked
+    )
+
+
+def _plain(test_id: str) -> str:
+    """The dotted name of a test, or of a file that could not be loaded, whatever its runner."""
+    path, _, name = test_id.partition("[")[0].partition("::")
+    dotted = f"{path.removesuffix('.py')}.{name}".replace("::", ".").replace("/", ".").strip(".")
+    return dotted.removeprefix("unittest.loader._FailedTest.")

@@ -47,6 +47,7 @@ class Resources:
         self._store: ExperienceStore | None = None
         self._recorder: Recorder | None = None
         self._opening = threading.Lock()
+        self._opening_project = asyncio.Lock()
         self._unreadable = False
 
     async def close(self) -> None:
@@ -79,21 +80,22 @@ class Resources:
         Raises:
             SandboxError: If there is no engine, no image, or a dependency cannot be had.
         """
-        if self._project is None:
-            emit(StageStarted("preparing the sandbox"))
-            self._project = await self._sandbox_open.enter_async_context(
-                open_project(
-                    self._workspace,
-                    settings=self.context.settings.sandbox,
-                    state_dir=make_private(self.context.paths.sandbox),
-                    session=self._session,
-                    command=command,
-                    focus=self.context.focus,
-                    say=lambda line: emit(Notice(line)),
-                    approver=self._approver,
+        async with self._opening_project:  # the tests before a turn and the turn may both need it
+            if self._project is None:
+                emit(StageStarted("preparing the sandbox"))
+                self._project = await self._sandbox_open.enter_async_context(
+                    open_project(
+                        self._workspace,
+                        settings=self.context.settings.sandbox,
+                        state_dir=make_private(self.context.paths.sandbox),
+                        session=self._session,
+                        command=command,
+                        focus=self.context.focus,
+                        say=lambda line: emit(Notice(line)),
+                        approver=self._approver,
+                    )
                 )
-            )
-        return self._project
+            return self._project
 
     async def model(self, emit: Emit) -> Model:
         """The model, with the adapter in use.

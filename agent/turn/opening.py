@@ -74,7 +74,7 @@ def open_turn(
     if is_first and background.instructions:
         parts.append(f"The project's own instructions:\n{background.instructions}")
     parts += [overheard] if (overheard := conversation.take_overheard()) else []
-    budget_tokens -= sum(map(estimate_tokens, parts))
+    budget_tokens = max(0, budget_tokens - sum(map(estimate_tokens, [*parts, facts])))
     shown = show_files(
         conversation,
         user_text,

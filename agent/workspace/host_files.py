@@ -149,6 +149,18 @@ MayWrite = Callable[[str, str], Awaitable[Decision]]
 """Decides on the edit of a path, given its diff."""
 
 
+def asks_for_each(approver: Approver) -> MayWrite:
+    """Let a job ask about each edit as a whole, as the mode says."""
+
+    async def may_write(path: str, diff: str) -> Decision:
+        decision = await approver.decide(Question(kind="edit", subject=path, detail=diff))
+        if decision.allowed and decision.kept is not None:
+            return Decision(allowed=False, reason="a part of a repair is not judged alone")
+        return decision
+
+    return may_write
+
+
 def asks_for_host(approver: HostAware) -> MayWrite:
     """Let a job that asks about no edit ask about those that the host would act on."""
 

@@ -109,6 +109,24 @@ class Workspace:
             turn = replace(turn.writing(str(path), content), before=before)
             self._write(journal.wrote(turn))
 
+    def written(self) -> tuple[str, ...]:
+        """Files of the open turn that are still as it left them: written by it, or gone.
+
+        Raises:
+            WorkspaceError: If the journal of turns cannot be read.
+        """
+        with self._locked():
+            turn = self._read().turn(self._turn) if self._turn else None
+            return (
+                tuple(path for path in turn.written if self._is_as_left(turn, path)) if turn else ()
+            )
+
+    def _is_as_left(self, turn: OpenTurn, path: str) -> bool:
+        target = self.root / path
+        return not os.path.lexists(target) or (
+            target.is_file() and turn.wrote(path, target.read_bytes())
+        )
+
     def will_judge(self, target: Path, content: bytes) -> Noted:
         """Note an edit before it is written that is reverted unless the tests confirm it.
 

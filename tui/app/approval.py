@@ -225,7 +225,7 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         reason = event.value.strip()
-        self.dismiss(ApprovalAnswer(allowed=False, reason=reason or _NO))
+        self.dismiss(ApprovalAnswer(allowed=False, reason=reason or _NO, instead=reason))
 
     def action_go(self, direction: int) -> None:
         if self._parts is not None:

@@ -139,6 +139,8 @@ class ApprovalAnswer:
 
     allowed: bool
     reason: str = ""
+    instead: str = ""
+    """The person's own words on what to do instead."""
     rest: bool = False
     """True if the same answer holds for all edits of this turn."""
     kept: frozenset[int] | None = None

@@ -265,7 +265,7 @@ class ScreenApprover:
         return Decision(
             allowed=answer.allowed,
             reason=answer.reason,
-            instead=answer.reason,
+            instead=answer.instead,
             kept=answer.kept,
         )
 
