@@ -96,7 +96,7 @@ class LlamaDecoder:
         draft: tuple[int, ...] = ()
         rows: Sequence[NDArray[np.float32]] = [logits]
         while True:
-            step = _verify(rows, draft, job.sampling, chance)
+            step = _verify(rows, draft, job.sampling, chance, self._context.ends)
             self._keep(place, last, draft, step)
             last = step.tokens[-1].id if step.tokens else last
             told = tuple(token for token in step.tokens if not self._context.ends(token.id))
@@ -240,8 +240,11 @@ def _verify(
     draft: Sequence[int],
     sampling: Sampling,
     chance: random.Random,
+    ends: Callable[[int], bool],
 ) -> _BatchOutcome:
-    """The model's own choice at each place, up to the first that is not the drafted one.
+    """The model's own choice at each place, up to the first that is not the drafted one or that ends.
+
+    A draft may copy the end of a message and what follows it in the prompt: nothing is said behind an end.
 
     A draft is read in one batch, whose rounding differs a little from that of single tokens: where the
     two likeliest tokens are almost equal, a greedy reply goes on without a draft. A sampled one draws at
@@ -252,7 +255,8 @@ def _verify(
         if draft and sampling.temperature <= 0 and not certain(row):
             return _BatchOutcome(tokens=tuple(tokens), accepted=len(tokens), alone=True)
         tokens.append(pick(row, sampling, chance))
-        if index >= len(draft) or tokens[-1].id != draft[index]:
+        made = tokens[-1].id
+        if index >= len(draft) or made != draft[index] or ends(made):
             break
     return _BatchOutcome(tokens=tuple(tokens), accepted=len(tokens) - 1, alone=False)
 

@@ -56,6 +56,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_context_default_params": (_Parameters, ()),
     "llama_model_load_from_file": (_P, (ctypes.c_char_p, _Parameters)),
     "llama_init_from_model": (_P, (_P, _Parameters)),
+    "llama_free": (None, (_P,)),
+    "llama_model_free": (None, (_P,)),
     "llama_n_ctx": (ctypes.c_uint32, (_P,)),
     "llama_n_ctx_seq": (ctypes.c_uint32, (_P,)),
     "llama_n_batch": (ctypes.c_uint32, (_P,)),
@@ -77,6 +79,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_decode": (_I, (_P, _LlamaBatch)),
     "llama_get_logits_ith": (ctypes.POINTER(ctypes.c_float), (_P, _I)),
 }
+
+_STATEFUL = ("llama_model_is_recurrent", "llama_model_is_hybrid")
+"""Questions that newer libraries answer: such a model cannot forget a part of what it has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +110,33 @@ class LlamaContext:
         """Load everything.
 
         Raises:
-            CannotDriveError: If the library is not as it is expected to be.
+            CannotDriveError: If the library is not as it is expected to be, or the model keeps a state
+                from which no part can be removed.
             EngineError: If a file cannot be loaded.
         """
         self._library = lib = _open()
         self._silence = _Log(lambda *_: None)  # kept: the library calls it later
         lib.llama_log_set(self._silence, None)
         lib.llama_backend_init()
-        model = lib.llama_model_load_from_file(os.fsencode(gguf), lib.llama_model_default_params())
-        wanted = (cells, batch, batch, sequences)
-        self._context = model and lib.llama_init_from_model(model, _parameters(lib, wanted))
+        self._context: int | None = None
+        self._model = lib.llama_model_load_from_file(
+            os.fsencode(gguf), lib.llama_model_default_params()
+        )
+        try:
+            self._open_context(gguf, (cells, batch, batch, sequences), adapters)
+        except EngineError:
+            self._free()
+            raise
+        lib.llama_set_n_threads(self._context, threads, threads)
+        self._batch = lib.llama_batch_init(batch, 0, 1)
+
+    def _open_context(
+        self, gguf: Path, wanted: tuple[int, int, int, int], adapters: Sequence[Path]
+    ) -> None:
+        lib, model = self._library, self._model
+        if model:
+            _refuse_stateful(lib, model, gguf.name)
+            self._context = lib.llama_init_from_model(model, _parameters(lib, wanted))
         self._adapters = [
             lib.llama_adapter_lora_init(model, os.fsencode(path)) for path in adapters if model
         ]
@@ -125,12 +147,17 @@ class LlamaContext:
                 + ": the file is damaged or of an unknown kind, or memory is short."
             )
         self._check(wanted)
-        lib.llama_set_n_threads(self._context, threads, threads)
         self._memory = lib.llama_get_memory(self._context)
         self._vocabulary = lib.llama_model_get_vocab(model)
         self._size = lib.llama_vocab_n_tokens(self._vocabulary)
-        self._batch = lib.llama_batch_init(batch, 0, 1)
         self.use_adapter(None)
+
+    def _free(self) -> None:
+        """Give the memory back where this model is not driven; its adapters go with it."""
+        if self._context:
+            self._library.llama_free(self._context)
+        if self._model:
+            self._library.llama_model_free(self._model)
 
     def _check(self, wanted: tuple[int, int, int, int]) -> None:
         lib = self._library
@@ -167,8 +194,13 @@ class LlamaContext:
         ]
 
     def forget(self, sequence: int, start: int = 0) -> None:
-        """Free the cells of a sequence from a position on."""
-        self._library.llama_memory_seq_rm(self._memory, sequence, start, -1)
+        """Free the cells of a sequence from a position on.
+
+        Raises:
+            EngineError: If the model cannot forget only a part.
+        """
+        if not self._library.llama_memory_seq_rm(self._memory, sequence, start, -1):
+            raise EngineError(f"llama.cpp cannot forget what was read behind {start} tokens.")
 
     def share(self, source: int, target: int) -> None:
         """Let an empty sequence begin with all that another has read; takes no cells."""
@@ -204,6 +236,16 @@ def _open() -> ctypes.CDLL:
     except (OSError, AttributeError) as err:
         raise CannotDriveError(f"llama.cpp's library does not offer what is needed: {err}") from err
     return library
+
+
+def _refuse_stateful(library: ctypes.CDLL, model: int, name: str) -> None:
+    for question in _STATEFUL:
+        ask = getattr(library, question, None)  # older libraries know no such models
+        if ask is None:
+            continue
+        ask.restype, ask.argtypes = ctypes.c_bool, (_P,)
+        if ask(model):
+            raise CannotDriveError(f"{name} keeps a state from which no part can be removed.")
 
 
 def _parameters(library: ctypes.CDLL, first: tuple[int, int, int, int]) -> _Parameters:
