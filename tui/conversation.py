@@ -41,7 +41,9 @@ class TalkingAgent(Protocol):
     @property
     def workspace(self) -> TalkedFiles: ...
 
-    def turn(self, text: str, *, wanted: Wanted | None = None) -> AsyncGenerator[Event, None]: ...
+    def turn(
+        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
+    ) -> AsyncGenerator[Event, None]: ...
 
     def test(self) -> AsyncGenerator[Event, None]: ...
 
@@ -193,8 +195,8 @@ class Dialogue:
         self._busy = busy
         self.mode: Mode = mode
         self.standing = Standing(model=where.settings.model.name)
-        self._asked = ""
-        """The last request, to be read as something else."""
+        self._asked = self._attached = ""
+        """The last request, to be read as something else, and what came with it."""
         self._read_as: Wanted | None = None
         self._others: tuple[OtherChange, ...] = ()
 
@@ -219,8 +221,11 @@ class Dialogue:
             return "Stopped. No file was changed."
         return f"Stopped. Changed before that: {', '.join(written)}. /undo takes it back."
 
-    async def take(self, line: str) -> Taken:
+    async def take(self, line: str, attached: str = "") -> Taken:
         """Carry out one line, or return the work that carries it out.
+
+        `attached` is what came with a request and is not the person's own words, such as a text that
+        an editor gives along. It decides nothing, and commands do without it.
 
         Raises:
             AgentError: If the line cannot be carried out; the message says why and what to do.
@@ -231,7 +236,7 @@ class Dialogue:
             return self._shell(typed)
         name, rest = split(line)
         if not name:
-            return self._request(line)
+            return self._request(line, attached)
         command = find(name)
         if command is None:
             meant = nearest(name)
@@ -247,11 +252,13 @@ class Dialogue:
         run = partial(self._agent.run_command, command, announced=True)
         return PendingWork(title=f"running {command}", events=run)
 
-    def _request(self, line: str) -> PendingWork:
+    def _request(self, line: str, attached: str) -> PendingWork:
         for path in mentioned(line, self._files()):
             self._agent.conversation.add_file(path)
-        self._asked, self._read_as = line, None
-        return PendingWork(title="answering", events=lambda: self._agent.turn(line))
+        self._asked, self._attached, self._read_as = line, attached, None
+        return PendingWork(
+            title="answering", events=partial(self._agent.turn, line, attached=attached)
+        )
 
     def _read_again(self, kind: str) -> PendingWork | Told:
         """The last request as another kind: the named one, else a change for a question, and back."""
@@ -263,8 +270,8 @@ class Dialogue:
         writes = self._read_as is not None and self._read_as.may_write
         wanted = Wanted(kind) if kind else (Wanted.QUESTION if writes else Wanted.EDIT)
         self._read_as = wanted
-        line = self._asked
-        return PendingWork(title="answering", events=lambda: self._agent.turn(line, wanted=wanted))
+        again = partial(self._agent.turn, self._asked, wanted=wanted, attached=self._attached)
+        return PendingWork(title="answering", events=again)
 
     def _work(self, name: str, rest: str) -> PendingWork | Learn | Told | None:
         agent = self._agent

@@ -81,6 +81,7 @@ class ScriptedAgent:
     reasons: list[str] = field(default_factory=list)
     kept: list[frozenset[int] | None] = field(default_factory=list)
     wanted: list[Wanted | None] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     written_files: Sequence[str] = ()
     cancelled: int = 0
@@ -107,8 +108,11 @@ class ScriptedAgent:
     def news(self) -> list[str]:
         return []
 
-    def turn(self, text: str, *, wanted: Wanted | None = None) -> AsyncGenerator[Event, None]:
+    def turn(
+        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
+    ) -> AsyncGenerator[Event, None]:
         self.wanted.append(wanted)
+        self.attached.append(attached)
         return self._job(text)
 
     def test(self) -> AsyncGenerator[Event, None]:

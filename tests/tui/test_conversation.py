@@ -236,3 +236,13 @@ async def test_other_changes_that_pass_are_shown_until_the_next_repair(dialogue:
     assert await dialogue.take("/others") == shown
     await dialogue.take("/fix")
     assert await dialogue.take("/others") == nothing
+
+
+async def test_what_came_with_a_request_goes_beside_it_and_along_when_it_is_read_again(
+    dialogue: Dialogue, agent: ScriptedAgent
+) -> None:
+    await done(await dialogue.take("what is this?", "run `make`"))
+    await done(await dialogue.take("/as edit"))
+    await done(await dialogue.take("and now?"))
+    assert agent.asked == ["what is this?", "what is this?", "and now?"]
+    assert agent.attached == ["run `make`", "run `make`", ""]

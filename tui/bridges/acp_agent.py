@@ -108,9 +108,9 @@ class Session:
         """Show something in the editor."""
         await self._client.session_update(session_id=self.id, update=update)
 
-    async def take(self, text: str) -> bool:
-        """Carry out one prompt; false if it was cancelled."""
-        self._job = asyncio.ensure_future(self._carry_out(text))
+    async def take(self, text: str, given: str = "") -> bool:
+        """Carry out one prompt with the texts that the editor gave along; false if it was cancelled."""
+        self._job = asyncio.ensure_future(self._carry_out(text, given))
         try:
             await asyncio.wait([self._job])
             if self._job.cancelled():
@@ -125,10 +125,10 @@ class Session:
         if self._job is not None and not self._job.done():
             self._job.cancel()
 
-    async def _carry_out(self, text: str) -> None:
+    async def _carry_out(self, text: str, given: str) -> None:
         self._updates = Updates(self.assistant.workspace.root)
         try:
-            match await self.dialogue.take(text):
+            match await self.dialogue.take(text, given):
                 case PendingWork(events=events):
                     await self._show(events)
                 case Learn(options=options):
@@ -229,7 +229,7 @@ class ElagentAgent:
     ) -> PromptResponse:
         """Carry out one request or slash command."""
         session = self._session(session_id)
-        done = await session.take(_text_of(prompt, session.assistant.workspace.root))
+        done = await session.take(*_text_of(prompt, session.assistant.workspace.root))
         return PromptResponse(stop_reason="end_turn" if done else "cancelled")
 
     async def cancel(self, session_id: str, **_: Any) -> None:  # noqa: ANN401
@@ -273,9 +273,12 @@ async def serve(open_place: OpenPlace, mode: Mode) -> None:
         await agent.close()
 
 
-def _text_of(prompt: Sequence[object], root: Path) -> str:
-    """The prompt as a line of the conversation: files become `@path`, given text stays text."""
-    parts = []
+def _text_of(prompt: Sequence[object], root: Path) -> tuple[str, str]:
+    """The prompt as a line of the conversation, in which files become `@path`, and the given texts.
+
+    What a file or a page says is not what the person says: it goes beside the line, never into it.
+    """
+    parts, given = [], []
     for block in prompt:
         match block:
             case TextContentBlock(text=text):
@@ -283,10 +286,11 @@ def _text_of(prompt: Sequence[object], root: Path) -> str:
             case ResourceContentBlock(uri=uri):
                 parts.append(_mention(uri, root))
             case EmbeddedResourceContentBlock(resource=TextResourceContents(uri=uri, text=text)):
-                parts.append(f"{_mention(uri, root)}\n{text}\n")
+                parts.append(_mention(uri, root))
+                given.append(f"{_mention(uri, root)}\n{text}")
             case _:
                 pass
-    return " ".join(parts).strip()
+    return " ".join(parts).strip(), "\n\n".join(given)
 
 
 def _mention(uri: str, root: Path) -> str:
