@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from agent.editing.python_source import (
     DefinitionNode,
     bound_names,
+    definition_counts,
     definitions,
     parse_python,
     source_lines,
@@ -55,6 +57,9 @@ def place_definitions(
 ) -> PlacedText | None:
     """The file with the definitions of a block put in; None where that cannot be done.
 
+    Nothing of a block is passed over: one that changes a constant, runs something, gives a class
+    other fields or bases, or defines a name twice, as a property with its setter, cannot be put in.
+
     `of_class` is the class that a new method belongs to. Methods that a class of the block leaves out
     stay, unless they are in `may_vanish`.
     """
@@ -68,7 +73,10 @@ def place_definitions(
     work = _Work(before=before, tree=old, source=source, of_class=of_class, may_vanish=may_vanish)
     for node in given:
         work.place(node)
-    work.take_imports(tree, own={node.name for node in given})
+    own = Counter(node.name for node in given)
+    work.take_imports(tree, own=own.keys())
+    if work.unclear or max(own.values()) > 1:
+        return None
     text = work.result()
     return PlacedText(text=text, replaced=tuple(work.replaced), added=tuple(work.added))
 
@@ -84,15 +92,21 @@ class _Work:
     appended: list[tuple[str, ...]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    unclear: bool = False
+    """Something of the block would be passed over, or take the place of more than it replaces."""
 
     def __post_init__(self) -> None:
         self.lines = [line.rstrip("\r\n") for line in source_lines(self.before)]
         self.given_lines = [line.rstrip("\r\n") for line in source_lines(self.source)]
         self.known = definitions(self.before)
+        counts = definition_counts(self.tree)
+        self.repeated = {name for name, count in counts.items() if count > 1}
 
     def place(self, node: DefinitionNode) -> None:
         """Put one definition of the block where it belongs."""
-        old = self.known.get(node.name) or self._method(node)
+        name = node.name if node.name in self.known else self._method(node)
+        old = self.known.get(name)
+        self.unclear |= name in self.repeated
         if old is None:
             self._add(node)
         elif isinstance(node, ast.ClassDef) and isinstance(old, ast.ClassDef):
@@ -100,16 +114,18 @@ class _Work:
         else:
             self._replace(node, old)
 
-    def _method(self, node: DefinitionNode) -> DefinitionNode | None:
-        """The one method with this name, where a block gives a method without its class."""
+    def _method(self, node: DefinitionNode) -> str:
+        """The one method with this name, where a block gives a method without its class; or empty."""
         if isinstance(node, ast.ClassDef):
-            return None
-        fits = {name: item for name, item in self.known.items() if name.endswith(f".{node.name}")}
-        return fits.get(f"{self.of_class}.{node.name}") or (
-            next(iter(fits.values())) if len(fits) == 1 and _takes_self(node) else None
-        )
+            return ""
+        fits = [name for name in self.known if name.endswith(f".{node.name}")]
+        if (own := f"{self.of_class}.{node.name}") in fits:
+            return own
+        return fits[0] if len(fits) == 1 and _takes_self(node) else ""
 
     def _replace(self, node: DefinitionNode, old: DefinitionNode) -> None:
+        if isinstance(old, ast.ClassDef):
+            self.unclear |= not self._covers(node, old)
         keeps = bool(old.decorator_list) and not node.decorator_list
         first = old.lineno if keeps else _first_line(old)
         lines = self._taken(node, indent=old.col_offset)
@@ -120,11 +136,13 @@ class _Work:
         """Put a class into the place of the old one; members that it leaves out stay."""
         mine = {item.name: item for item in node.body if isinstance(item, DefinitionNode)}
         theirs = {item.name: item for item in old.body if isinstance(item, DefinitionNode)}
-        if all(name in mine or name in self.may_vanish for name in theirs) and (
-            _fields(old) <= _fields(node) | frozenset(self.may_vanish)
-        ):
+        if self._covers(node, old) and (_fields(old) <= _fields(node) | frozenset(self.may_vanish)):
             self._replace(node, old)
             return
+        repeated = definition_counts(node) + Counter(
+            name for name, count in definition_counts(old).items() if count > 1 and name in mine
+        )
+        self.unclear |= max(repeated.values(), default=0) > 1 or _says_more(node, old)
         behind = _end(old)
         indent = old.body[0].col_offset
         for name, item in mine.items():
@@ -135,6 +153,14 @@ class _Work:
                 self.splices.append(_Splice(first=behind, last=behind, lines=lines))
                 self.added.append(f"{old.name}.{name}")
         self._take_docstring(node, old)
+
+    def _covers(self, node: DefinitionNode, old: ast.ClassDef) -> bool:
+        """True if a definition has all members of a class, each as often, but for those that may vanish."""
+        mine = definition_counts(node) if isinstance(node, ast.ClassDef) else Counter()
+        return all(
+            mine[name] >= count or name.rpartition(".")[2] in self.may_vanish
+            for name, count in definition_counts(old).items()
+        )
 
     def _take_docstring(self, node: ast.ClassDef, old: ast.ClassDef) -> None:
         if ast.get_docstring(node) is None or ast.get_docstring(old) is not None:
@@ -172,10 +198,12 @@ class _Work:
 
     def take_imports(self, tree: ast.Module, *, own: Collection[str]) -> None:
         """Add the imports and the constants of the block that the file lacks."""
+        there = {ast.dump(node) for node in self.tree.body}
         bound = bound_names(self.before) | set(own)
         lines: list[str] = []
         for node in tree.body:
             segment = "\n".join(self.given_lines[node.lineno - 1 : node.end_lineno])
+            names = bound_names(segment)
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 new = [
                     item
@@ -184,8 +212,12 @@ class _Work:
                 ]
                 if new and getattr(node, "module", "") != "__future__":
                     lines.append(ast.unparse(_with_names(node, new)))
-            elif isinstance(node, ast.Assign) and not bound_names(segment) & bound:
+            elif isinstance(node, DefinitionNode) or _is_text(node) or ast.dump(node) in there:
+                continue
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not names & bound:
                 self.splices.append(self._behind_imports(("", segment)))
+            else:
+                self.unclear = True
         if lines:
             self.splices.insert(0, self._behind_imports(tuple(lines)))
 
@@ -242,6 +274,28 @@ def _takes_self(node: DefinitionNode) -> bool:
     return bool(names & {"property", "staticmethod", "classmethod"}) or any(
         item.arg in ("self", "cls") for item in first
     )
+
+
+def _says_more(node: ast.ClassDef, old: ast.ClassDef) -> bool:
+    """True if a class has bases, decorators or statements, other than methods, that the old one lacks."""
+    heads = [[ast.dump(item) for item in (*each.bases, *each.keywords)] for each in (node, old)]
+    marks = [[ast.dump(item) for item in each.decorator_list] for each in (node, old)]
+    there = {ast.dump(item) for item in old.body}
+    return (
+        heads[0] != heads[1]
+        or (bool(marks[0]) and marks[0] != marks[1])
+        or any(
+            not isinstance(item, (DefinitionNode, ast.Pass))
+            and not _is_text(item)
+            and ast.dump(item) not in there
+            for item in node.body
+        )
+    )
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """True for a docstring, and for an ellipsis that stands for the rest."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _fields(node: ast.ClassDef) -> frozenset[str]:

@@ -9,6 +9,7 @@ import ast
 import builtins
 import io
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,11 @@ def definitions(source: str) -> dict[str, DefinitionNode]:
     """
     tree = parse_python(source)
     return {} if tree is None else dict(_definitions(tree.body, ""))
+
+
+def definition_counts(node: ast.Module | ast.ClassDef) -> Counter[str]:
+    """Number of definitions of each qualified name: a property with a setter has two."""
+    return Counter(name for name, _ in _definitions(node.body, ""))
 
 
 def bound_names(source: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from agent.editing.guards import vanished_definitions
 from agent.editing.placing import is_part_of, place_definitions
 from agent.editing.python_source import definitions, parse_python
 from agent.editing.source_files import is_test_path
@@ -25,6 +26,10 @@ from agent.turn.conversation import Conversation
 from agent.turn.needed import subject_files
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_A_PART = (
+    "Nothing was written: the reply leaves values out of {path}. Write the whole file in a fenced "
+    "block below its path."
+)
 _PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
 
 
@@ -40,7 +45,10 @@ class BlockPlacer:
         """The reading of a reply with its definitions put into their files, where that is clear."""
         match reading:
             case FileEdits(edits=edits):
-                return replace(reading, edits=tuple(self._whole(edit) for edit in edits))
+                placed = tuple(self._whole(edit) for edit in edits)
+                if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
+                    return Unusable(kind="label", reason=_A_PART.format(path=path))
+                return replace(reading, edits=placed)
             case PlainAnswer(text=prose) | Unusable(reason=prose):
                 if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
                     return reading
@@ -58,14 +66,28 @@ class BlockPlacer:
             return edit
         return self._into(edit.path, before, edit.content) or edit
 
+    def _loses_values(self, edit: FileEdit) -> bool:
+        """True for a part of a file that could not be put in, and in which no definition is missing."""
+        before = self.sources.text(edit.path)
+        if edit.exact or before is None or not edit.path.endswith((".py", ".pyi")):
+            return False
+        return is_part_of(
+            edit.content, before, may_vanish=self._words
+        ) and not vanished_definitions(before, edit.content, may_vanish=self._words)
+
     def _into(self, path: str, before: str, block: str) -> FileEdit | None:
+        """A file with a block put in; None where it is not clear, or not as the model has seen it."""
+        shown, on_disk = self.conversation.shown_text(path), self.sources.text(path)
+        if shown is not None and shown != on_disk:
+            return None
         placed = place_definitions(
             before, block, of_class=self._class_in(before), may_vanish=self._vanishing
         )
         if placed is None:
             return None
-        # what is not in the block stays as it is on the disk, so the model need not have seen it
-        self.conversation.mark_shown(path, before)
+        if on_disk is not None:
+            # what is not in the block stays as it is there, so the model need not have seen it
+            self.conversation.mark_shown(path, on_disk)
         return FileEdit(path=path, content=placed.text, exact=True)
 
     def _from_blocks(self, blocks: Sequence[FencedBlock]) -> tuple[FileEdit, ...]:
@@ -91,8 +113,14 @@ class BlockPlacer:
             return file_text(content)
         if is_part_of(content, before, may_vanish=self._words):
             edit = self._into(path, before, content)
-            return edit.content if edit else None
+            # one that cannot be put in is checked as the whole file that it is not, and refused
+            return edit.content if edit else self._as_whole(path, before, content)
         return file_text(content) if self.conversation.shown_text(path) is not None else None
+
+    def _as_whole(self, path: str, before: str, content: str) -> str | None:
+        gone = vanished_definitions(before, content, may_vanish=self._words)
+        stale = self.conversation.shown_text(path) != self.sources.text(path)
+        return file_text(content) if gone or stale else None
 
     def _unlabelled(self, block: FencedBlock) -> str:
         content = textwrap.dedent(block.content)

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent.approval import ModeApprover
+from agent.editing.edits import Refused, check_edit
 from agent.events import EditApplied, Event, ReplyUnusable
+from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
+from agent.reply.parse import parse_reply
+from agent.reply.parsed import FileEdits
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
+from agent.turn.placing import BlockPlacer
 from tests.fakes.model import ScriptedModel
 
 STATS = (
@@ -152,3 +157,65 @@ async def test_a_test_that_was_asked_for_beside_the_code_is_asked_for_again_alon
     )
     written = [event.path for event in events if isinstance(event, EditApplied)]
     assert written == ["stats.py", "tests/test_stats.py"]
+
+
+def test_a_function_that_the_person_edits_meanwhile_is_not_overwritten(root: Path) -> None:
+    conversation = Conversation()
+    conversation.mark_shown("stats.py", STATS)
+    theirs = STATS.replace("sum(values) / len(values)", "0")
+    (root / "stats.py").write_text(theirs)
+    for label in ("stats.py", ""):
+        mean = "def mean(values):\n    return sum(values) / len(values) or 0\n"
+        reply = fenced(mean, label)
+        conversation.mark_shown("stats.py", STATS)
+        placer = BlockPlacer(
+            conversation=conversation,
+            user_text="change mean in stats.py",
+            sources=Sources(root, ["stats.py"]),
+        )
+        read = parse_reply(reply, known_paths=["stats.py"])
+        placed = placer.placed(reply, read)
+        assert isinstance(placed, FileEdits)
+        assert conversation.shown_text("stats.py") == STATS
+        (edit,) = placed.edits
+        checked = check_edit(root, edit, conversation.shown_text("stats.py"))
+        assert isinstance(checked, Refused)
+        assert checked.kind == "stale"
+    assert (root / "stats.py").read_text() == theirs
+
+
+async def test_two_blocks_without_a_label_both_go_into_their_file(root: Path) -> None:
+    reply = (
+        fenced("def mean(values):\n    return 1\n")
+        + "\n\nand\n\n"
+        + fenced("def scale(values, factor):\n    return 2\n")
+    )
+    events = await turn(root, "change mean and scale in @stats.py", reply)
+    text = (root / "stats.py").read_text()
+    assert "return 1\n" in text
+    assert "return 2\n" in text
+    assert not any(isinstance(event, ReplyUnusable) for event in events)
+
+
+@pytest.mark.parametrize("label", ["stats.py", ""])
+async def test_a_changed_constant_beside_a_function_is_never_passed_over(
+    root: Path, label: str
+) -> None:
+    before = STATS.replace("import math\n", "import math\n\nMAX = 10\n")
+    (root / "stats.py").write_text(before)
+    mean = "def mean(values):\n    return min(MAX, sum(values))\n"
+    part = fenced(f"MAX = 30\n\n\n{mean}", label)
+    whole = before.replace("MAX = 10", "MAX = 30").replace(
+        "def mean(values):\n    return sum(values) / len(values)\n", mean
+    )
+    await turn(
+        root, "Set MAX to 30 and use it in mean of stats.py", part, fenced(whole, "stats.py")
+    )
+    assert (root / "stats.py").read_text() == whole
+
+
+async def test_values_of_a_file_without_definitions_are_not_lost(root: Path) -> None:
+    (root / "stats.py").write_text("MAX = 10\nMIN = 1\n")
+    part = fenced("MAX = 30\n\n\ndef most():\n    return MAX\n", "stats.py")
+    await turn(root, "Set MAX to 30 and add most to stats.py", part, "I cannot.")
+    assert (root / "stats.py").read_text() == "MAX = 10\nMIN = 1\n"
