@@ -315,5 +315,5 @@ def _background(context: Context) -> Background:
     """What a turn is told besides the files; notes on libraries where the settings ask for them."""
     if not context.settings.agent.notes:
         return Background(instructions=context.instructions)
-    notes = note_maker(context.paths.contexts)
+    notes = note_maker(context.repository.contexts)
     return Background(instructions=context.instructions, notes=notes)

@@ -41,11 +41,6 @@ class Paths:
         return self.home / "sandbox"
 
     @property
-    def contexts(self) -> Path:
-        """Verified contexts of installed releases, one file each; they stay on this computer."""
-        return self.home / "contexts"
-
-    @property
     def trust_file(self) -> Path:
         """The user's answers on trust in repositories' configuration."""
         return self.home / "trusted.json"
@@ -99,6 +94,11 @@ class RepositoryPaths:
     def trials(self) -> Path:
         """Tasks mined from the commits, and the systems' answers to them."""
         return self.home / "trials"
+
+    @property
+    def contexts(self) -> Path:
+        """Verified contexts of the releases that are installed for it; no other repository's."""
+        return self.home / "contexts"
 
 
 def from_environ(environ: Mapping[str, str]) -> Paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _LIMITS = Limits(
     output_limit_mib=64,
 )
 _PROGRAM_S = 10.0
+_VERSION = re.compile(r"[\w.+!-]{0,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Tried:
     is_none: bool = False
     type: str = ""
     conversions: tuple[str, ...] = ()
+    reached: bool = True
+    """False if the box ended before this program."""
 
     @property
     def failure(self) -> str:
@@ -65,6 +69,8 @@ async def harvest(
 ) -> tuple[str, list[Mapping[str, Any]]]:
     """The library's version, and code that comes with it and has one of the names.
 
+    A version that is no plain one is empty: it becomes part of a file's name.
+
     Raises:
         SandboxError: If the box cannot be used.
     """
@@ -76,7 +82,8 @@ async def harvest(
     found: list[Mapping[str, Any]] = []
     if isinstance(pieces, list):
         found = [each for each in pieces if isinstance(each, dict)]
-    return str(answers[0].get("version", "")), found
+    version = str(answers[0].get("version", ""))
+    return version if _VERSION.fullmatch(version) else "", found
 
 
 async def modules_of(sandbox: Sandbox, names: Sequence[str]) -> dict[str, list[str]]:
@@ -88,7 +95,11 @@ async def modules_of(sandbox: Sandbox, names: Sequence[str]) -> dict[str, list[s
     files = (_file("agent.contexts.inside", "modules.py"),)
     answers = await _asked(sandbox, files, {"names": list(names)})
     found = answers[0] if answers and isinstance(answers[0], dict) else {}
-    return {str(name): [str(m) for m in modules] for name, modules in found.items()}
+    return {
+        str(name): [m for m in modules if isinstance(m, str) and m.isidentifier()]
+        for name, modules in found.items()
+        if isinstance(modules, list)
+    }
 
 
 async def run_programs(
@@ -105,7 +116,7 @@ async def run_programs(
         "programs": [{"source": source, "call": call} for source, call in programs],
     }
     answers = await _asked(sandbox, (_file("agent.contexts.inside", "run_programs.py"),), orders)
-    results = [Tried(ok=False, error="not run")] * len(programs)
+    results = [Tried(ok=False, error="not run", reached=False)] * len(programs)
     for record in answers:
         index = record.get("index") if isinstance(record, dict) else None
         if isinstance(index, int) and 0 <= index < len(results):

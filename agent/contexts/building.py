@@ -7,6 +7,7 @@ paid for once.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class ContextBuilder:
             SandboxError: If the box cannot be used.
         """
         known = [each for each in self.known(library, version) if not each.stale]
-        known = [each for each in known if not without & set(each.code.replace(".", " ").split())]
+        known = [each for each in known if not without & set(re.findall(r"\w+", each.code))]
         if len(known) >= most:
             return known[:most]
         _, pieces = await harvest(self._sandbox, library, [], most=_MOST_PIECES)

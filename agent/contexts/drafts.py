@@ -186,13 +186,19 @@ def is_of_the_holder(draft: Draft, stale: Tried | None) -> bool:
 
 
 def fails_by_the_api(draft: Draft, stale: Tried) -> bool:
-    """True if a stale twin failed with an error that names the old API."""
+    """True if a stale twin failed with an error that names the old API.
+
+    A warning of a deprecation may name it in its text; another error must quote it, or show it as code:
+    names such as `by` and `index` are words of many messages.
+    """
     if stale.ok or draft.change is None or not stale.exception:
         return False
     old = re.split(r"[.(]", draft.change.old)
-    return any(
-        re.search(rf"(?<!\w){re.escape(part)}(?!\w)", stale.error) for part in old if part
-    ) or (draft.change.old in stale.error)
+    before, behind = (r"(?<!\w)", r"(?!\w)")
+    if "Warning" not in stale.exception:
+        before, behind = (r"""(?<=['"`.])""", r"""(?=['"`(=])""")
+    names = [name for part in old if (name := part.strip("'\"`"))]
+    return any(re.search(f"{before}{re.escape(name)}{behind}", stale.error) for name in names)
 
 
 def _same(want: str, ran: Tried) -> bool:

@@ -14,6 +14,7 @@ from learning.contexts.twins import stale_twin
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.records import Experience, Message, Origin, Verdict
 from learning.training.job import Example, ExampleKind, api_example
+from learning.training.selection import is_benchmark
 
 _FENCE = "```python\n"
 _LONGEST_SHOWN = 160
@@ -103,15 +104,22 @@ def repair_rows(
     for fix in experiences:
         failed = by_id.get(fix.fixes)
         usable = fix.verdict is Verdict.PASS and fix.trust.may_train and fix.model == model
-        if failed is None or not usable or not failed.messages:
+        if failed is None or not usable or not _fixes(fix, failed):
             continue
         for change in every:
             if (use := _use_in(fix, failed, change)) is not None:
                 kind = ExampleKind.API_PAIR
                 told, text = failed.messages, fix.action.text
-                rows.append(api_example(kind, use, messages=told, chosen=text, model=model))
+                row = api_example(kind, use, messages=told, chosen=text, model=model)
+                rows.append(replace(row, step=replace(row.step, trust=fix.trust)))
                 break
     return rows
+
+
+def _fixes(fix: Experience, failed: Experience) -> bool:
+    """True if a failed step of the same model and file may be learned from."""
+    same = failed.path == fix.path and failed.model == fix.model
+    return same and bool(failed.messages) and not (is_benchmark(fix) or is_benchmark(failed))
 
 
 def _use_in(fix: Experience, failed: Experience, change: ApiChange) -> ApiUse | None:
@@ -146,15 +154,21 @@ def shuffled(rows: Sequence[Example], *, seed: int = 0) -> list[Example]:
     """The control with answers of other APIs: every new name is that of another change.
 
     Prompts, stale twins and lengths stay about the same. What this control gains is form, not content.
+
+    Raises:
+        ValueError: If the rows are about fewer than two names: each would keep its own.
     """
     pairs = [row for row in rows if row.use is not None and row.use.names]
-    names = sorted({(row.use.api, _written(row)) for row in pairs if row.use is not None})
-    order = names[:]
+    written = {row.use.api: _written(row) for row in reversed(pairs) if row.use is not None}
+    order = sorted(set(written.values()))
+    if pairs and len(order) < 2:  # noqa: PLR2004 - another name is needed
+        raise ValueError(
+            "rows about one name cannot be shuffled: contexts of another API are needed"
+        )
     random.Random(seed).shuffle(order)  # noqa: S311 - reproducible
-    other = dict(zip([api for api, _ in order], [*order[1:], *order[:1]], strict=True))
-    return [
-        _misled(row, other[row.use.api][1]) if row in pairs and row.use else row for row in rows
-    ]
+    following = dict(zip(order, [*order[1:], *order[:1]], strict=True))
+    other = {api: following[name] for api, name in written.items()}
+    return [_misled(row, other[row.use.api]) if row in pairs and row.use else row for row in rows]
 
 
 def _written(row: Example) -> str:

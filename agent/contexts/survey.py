@@ -29,7 +29,7 @@ from sandbox.box.contract import Sandbox
 
 _MOST_PIECES = 3_000
 _SAMPLING = Sampling(max_tokens=160)
-_BATCH = 100
+_BATCH = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,9 @@ class Survey:
         *,
         on_asked: Callable[[SurveyAnswer], None],
     ) -> list[SurveyAnswer]:
-        """What came of every question, those that were asked before included.
+        """What came of the questions, those that were asked before included.
+
+        A question whose code the box did not reach has no answer, and is asked again next time.
 
         Raises:
             ModelError: If the model does not answer.
@@ -154,11 +156,14 @@ class Survey:
             programs = [(c, q.draft.snippet.call) for c, q in zip(codes, batch, strict=True)]
             results = await run_programs(self._sandbox, programs, modules=[library])
             for question, code, tried in zip(batch, codes, results, strict=True):
+                if not tried.reached:
+                    continue
                 asked = _asked(question, code, tried)
                 known[self._key(question)] = asked
                 await asyncio.to_thread(self._file.append, {self._key(question): asked})
                 on_asked(asked)
-        return [known[self._key(question)] for question in questions]
+        keys = [self._key(question) for question in questions]
+        return [known[key] for key in keys if key in known]
 
     def _key(self, question: LibraryQuestion) -> str:
         said = json.dumps([self._model, question.prompt.messages[0].content, question.draft.api])

@@ -1,6 +1,6 @@
 """Learns libraries before anything failed: surveys what a model gets wrong, and builds contexts of it.
 
-The contexts are kept by library and version on this computer; a later survey of the same release by the
+The contexts are kept by library and version in the repository's state folder; a later survey of the same release by the
 same model asks nothing twice.
 """
 
@@ -68,7 +68,7 @@ async def run_libraries(resources: Resources, options: LibraryOptions, emit: Emi
             emit(
                 Notice(f"{name} is not installed for this project: it is left out", level="warning")
             )
-    folder = make_private(resources.context.paths.contexts)
+    folder = make_private(resources.context.repository.contexts)
     plans = await _planned(project.sandbox, modules, options, emit)
     if options.dry_run or not any(questions for _, _, questions in plans):
         return

@@ -160,8 +160,11 @@ def drift(
         sampling=Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens),
         tasks=tasks,
         data_sha256=tasks_digest(every),
+        first_sha256=tasks_digest(load_tasks(folder, "first")) if first_replies else "",
         errors=outdated_errors(folder),
-        notes=notes_before(arm, tasks, folder, contexts or where.paths.contexts),
+        notes=notes_before(
+            arm, tasks, folder, contexts or where.paths.repository(Path.cwd()).contexts
+        ),
         image=image,
         first_replies=first_replies,
     )
@@ -187,6 +190,8 @@ class DriftRun:
     tasks: Sequence[DriftTask]
     data_sha256: str
     """Digest of every task of the set, also those that are left out."""
+    first_sha256: str
+    """Digest of the tasks that the set began with; empty where no replies are taken over."""
     errors: Mapping[str, str]
     notes: Mapping[str, str]
     """Notes that are told before the first attempt, by task."""
@@ -202,7 +207,9 @@ class DriftRun:
             subject, file = await stack.enter_async_context(self._results(meter))
             replies = RememberedReplies(subject.generator, self._replies(subject))
             if self.first_replies is not None:
-                taken = replies.take_over(self.first_replies, self.tasks, file.manifest)
+                taken = replies.take_over(
+                    self.first_replies, self.tasks, file.manifest, sets=[self.first_sha256]
+                )
                 say(f"{taken} first replies are taken from {self.first_replies}")
             environment = await self._environment(stack)
             store = self._store(stack) if self.record or self.arm == "hints" else None

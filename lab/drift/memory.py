@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -115,11 +115,20 @@ class RememberedReplies:
             self._known[key] = reply
         return self._known[key]
 
-    def take_over(self, folder: Path, tasks: Sequence[DriftTask], manifest: ResultManifest) -> int:
+    def take_over(
+        self,
+        folder: Path,
+        tasks: Sequence[DriftTask],
+        manifest: ResultManifest,
+        *,
+        sets: Collection[str] = (),
+    ) -> int:
         """Take the first replies of earlier results over; their number.
 
+        `sets` has the digests of parts of the run's set, whose results fit as well.
+
         Raises:
-            SamplesError: If these are results of another model, prompt or set, or were sampled.
+            SamplesError: If these are results of another model, prompt or set, were sampled, or were told something.
         """
         theirs = read_manifest(folder)
         for name in ("suite", "weights_sha256", "adapter", "prompt_sha256", "sampling"):
@@ -128,6 +137,14 @@ class RememberedReplies:
                     f"{folder} has no first replies for this run: its {name} is"
                     f" {getattr(theirs, name)}, here it is {getattr(manifest, name)}."
                 )
+        if theirs.arm.partition("-x")[0] in ("told", "notes") or "notes" in theirs.versions:
+            raise SamplesError(
+                f"{folder} has no first replies for this run: they were told something before."
+            )
+        if theirs.data_sha256 not in (manifest.data_sha256, *sets):
+            raise SamplesError(
+                f"{folder} has no first replies for this run: its tasks are others, or had other texts."
+            )
         if manifest.sampling.temperature > 0:
             raise SamplesError("Only greedy first replies can be taken over: leave --temperature.")
         samples = read_samples(folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from agent.contexts.notes import notes_for
 from agent.contexts.rows import equal_share, pair_rows, repair_rows, shuffled
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
@@ -125,7 +127,9 @@ def test_a_verified_fix_is_a_row_at_the_prompt_of_the_failed_step() -> None:
     assert (row.experience_ids, row.use.origin) == (("bad", "good"), UseOrigin.RETRY)
     assert row.step.messages == tuple(asked)
     assert repair_rows([fix, failed], [replace(change, old="csum")], model="m") == []
+    assert row.step.trust is Trust.JUDGE
     assert repair_rows([replace(fix, trust=Trust.PLAIN), failed], [change], model="m") == []
+    assert repair_rows([replace(fix, path="b.py"), failed], [change], model="m") == []
 
 
 def test_notes_are_chosen_by_what_the_request_needs() -> None:
@@ -148,3 +152,9 @@ def test_nothing_is_told_of_libraries_that_are_not_in_question_or_of_other_needs
 def test_notes_stay_within_their_budget() -> None:
     told = notes_for("polars: take by index, cumulative sum", [*SUMS, *PLACES], max_tokens=15)
     assert told.count("- not") == 1
+
+
+def test_a_control_needs_names_of_two_apis() -> None:
+    rows = pair_rows(SUMS, model="m")
+    with pytest.raises(ValueError, match="another API"):
+        shuffled(rows)

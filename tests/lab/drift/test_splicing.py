@@ -94,3 +94,21 @@ async def test_results_of_another_model_give_no_first_replies(tmp_path: Path) ->
     other = replace(earlier.manifest, weights_sha256="f")
     with pytest.raises(SamplesError, match="its weights_sha256 is"):
         replies.take_over(earlier.folder, [TASK], other)
+
+
+async def test_replies_that_were_told_something_or_are_about_other_texts_are_refused(
+    tmp_path: Path,
+) -> None:
+    earlier = file_in(tmp_path / "earlier")
+    await run_drift(
+        [TASK], FakeGenerator(answer=goes_on), FakeJudge(verdict=honest, note=ERROR), earlier
+    )
+    replies = RememberedReplies(FakeGenerator(answer=goes_on), tmp_path / "replies.jsonl")
+    other = replace(earlier.manifest, data_sha256="f")
+    with pytest.raises(SamplesError, match="other texts"):
+        replies.take_over(earlier.folder, [TASK], other)
+    first = earlier.manifest.data_sha256
+    assert replies.take_over(earlier.folder, [TASK], other, sets=[first]) == 1
+    told = SampleFile(tmp_path / "told", replace(earlier.manifest, arm="told-x3"))
+    with pytest.raises(SamplesError, match="told something"):
+        replies.take_over(told.folder, [TASK], earlier.manifest)
