@@ -131,7 +131,7 @@ async def test_a_change_that_leaves_red_what_may_have_the_same_fault_is_told_apa
     whole = CORE.replace("a - b", "a + b")
     other = red.replace("test_add", "test_negative")
     searched = await tried(
-        box, tmp_path, tests, red, half, half + "\n", whole, beside=other, enough=1
+        box, tmp_path, tests, red, half, half + "\n", whole, beside=other, enough=2
     )
     assert [searched.results[n].breaks_none for n in range(3)] == [True, True, True]
     assert [searched.results[n].left for n in range(3)] == [1, 1, 0]
