@@ -140,7 +140,8 @@ class PromptBox(Vertical):
         self._history = history
         self._files = files
         self._suggestions: list[Suggestion] = []
-        self._just_set = False
+        self._looked_at = ("", "")
+        """The text, and what of it stood before the cursor, that the suggestions are for."""
 
     def compose(self) -> ComposeResult:
         options = OptionList(id="suggestions")
@@ -163,9 +164,9 @@ class PromptBox(Vertical):
 
     def set_text(self, text: str) -> None:
         """Replace the text, and move the cursor to its end."""
-        self._just_set = True
         self.area.text = text
         self.area.move_cursor(self.area.document.end)
+        self._looked_at = self._now
         self.close()
 
     def close(self) -> bool:
@@ -177,13 +178,24 @@ class PromptBox(Vertical):
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
-        if self._just_set:
-            self._just_set = False
-            return
-        self.suggest()
+        self._keep_up()
+
+    @property
+    def _now(self) -> tuple[str, str]:
+        return self.text, self.area.before_cursor
+
+    def _keep_up(self) -> None:
+        """Let the suggestions be those of the text as it is: a key may come before its change is told.
+
+        A list that was closed stays closed until the text changes.
+        """
+        now, known = self._now, self._looked_at
+        if now[0] != known[0] or (self._options.display and now != known):
+            self.suggest()
 
     def suggest(self) -> None:
         """Show suggestions for the text before the cursor."""
+        self._looked_at = self._now
         self._suggestions = suggest(self.area.before_cursor, self._files())
         options = self._options
         options.clear_options()
@@ -194,6 +206,7 @@ class PromptBox(Vertical):
 
     def _key(self, name: str) -> None:
         """Do what a key of the field means, before the next key is looked at."""
+        self._keep_up()
         if name in ("page_up", "page_down"):
             self.post_message(PageWanted(-1 if name == "page_up" else 1))
         elif name == "help":

@@ -64,3 +64,19 @@ async def test_a_line_that_ends_with_a_question_mark_is_sent_whole(opened: Opens
                 break
             await pilot.pause(0.02)
     assert agent.asked == ["why is it red?", "and now?"]
+
+
+@pytest.mark.parametrize("first", range(1, 6))
+async def test_a_command_is_carried_out_as_typed_whatever_was_suggested_before_its_end(
+    opened: Opens, first: int
+) -> None:
+    agent = ScriptedAgent(script=[(TurnFinished("done"),)])
+    async with opened(agent) as (app, pilot):
+        await burst(app, pilot, "/test"[:first])
+        await burst(app, pilot, "/test"[first:] + "\r")
+        for _ in range(100):
+            if agent.asked:
+                break
+            await pilot.pause(0.02)
+        assert app.prompt.text == ""
+    assert agent.asked == ["/test"]
