@@ -37,14 +37,14 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
-    def wait_for(self, text: str) -> str:
-        """The screen once it shows a text.
+    def wait_for(self, text: str, *, behind: str = "") -> str:
+        """The screen once it shows a text, whole or wrapped, behind the last place of another one.
 
         Raises:
             AssertionError: If that does not happen in time; with what is shown instead.
         """
         deadline = time.monotonic() + PATIENCE_S
-        while text not in (shown := self.screen()):
+        while not _shows(shown := self.screen(), text, behind):
             assert time.monotonic() < deadline, f"no {text!r} on the screen:\n{shown}"
             time.sleep(0.1)
         return shown
@@ -57,6 +57,11 @@ class Terminal:
     def _tmux(self, *args: str) -> str:
         command = ["tmux", "-L", self.socket, "-f", os.devnull, *args]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _shows(screen: str, text: str, behind: str) -> bool:
+    _, found, rest = screen.rpartition(behind) if behind else ("", "all", screen)
+    return bool(found) and (text in rest or text in " ".join(rest.split()))
 
 
 @contextmanager
