@@ -312,7 +312,7 @@ class Assistant:
 
 
 def _background(context: Context) -> Background:
-    """What a turn is told besides the files; notes on libraries where the settings ask for them."""
+    """Collect the words of a turn besides the files; notes on libraries where the settings ask for them."""
     if not context.settings.agent.notes:
         return Background(instructions=context.instructions)
     notes = note_maker(context.repository.contexts)

@@ -127,7 +127,7 @@ async def build(
 async def surveyed(
     session: Session, box: Sandbox, folder: Path, libraries: Sequence[str], most: int
 ) -> list[Explained]:
-    """What the default model gets wrong of libraries."""
+    """Asks the default model about libraries, and keeps what it gets wrong."""
     found: list[Explained] = []
     settings = session.settings.model
     opened = open_subject(

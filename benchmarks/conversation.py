@@ -1,4 +1,4 @@
-"""How many of the ordinary requests of a conversation come out right, through the conversation of the app.
+"""Measures how many ordinary requests come out right, through the conversation that the app uses.
 
 Run: `.venv/bin/python -P benchmarks/conversation.py [--model NAME] [--only NAME]... [--seconds N]`.
 
@@ -109,7 +109,7 @@ def _none() -> TestReport:
 
 
 async def _answered(assistant: Assistant, case: Case) -> tuple[str, str]:
-    """What the person reads, and the reason why there was no answer."""
+    """The text that a person reads, and the reason if there was no answer."""
     said: list[str] = []
     line = case.request
     work = (

@@ -59,7 +59,7 @@ DATES: Files = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class After:
-    """What a request left."""
+    """The state that a request left: files, words and the outcome."""
 
     files: Files
     said: str

@@ -1,4 +1,4 @@
-"""What drafts and branches save: llama.cpp as it is served, against itself without them, in one run.
+"""Measures drafts and branches: llama.cpp as it is served, against itself without them, in one run.
 
 Run: `.venv/bin/python -P benchmarks/decoding.py ROWS.jsonl [--model NAME] [--kinds edit,fill,chat]
 [--tasks N] [--tokens N]`. The two arms take turns on the same prompt, so that other work on the machine
@@ -148,7 +148,7 @@ class Bench:
 
     @staticmethod
     def _arms(number: int, first: str, second: str) -> tuple[str, str]:
-        """Which arm comes first changes from task to task."""
+        """The arm that comes first changes from task to task."""
         return (first, second) if number % 2 == 0 else (second, first)
 
 

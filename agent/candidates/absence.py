@@ -5,19 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agent.advice.succession import succession
 from agent.candidates.imports import undefined_name
 from agent.candidates.names import absent_name
 
 _INVALID_KEYWORD = re.compile(r"'(\w+)' is an invalid keyword argument")
 _NO_MODULE = re.compile(r"No module named '([\w.]+)'")
-_QUOTED = re.compile(r"`+([^`\n]{1,60})`+|(?<!\w)'([^'\n]{1,40})'(?!\w)")
-_INSTEAD = re.compile(
-    r"\b(?:use|instead of|renamed(?: to)?|replaced (?:with|by)|did you mean|in favou?r of)\b(?! of\b)",
-    re.IGNORECASE,
-)
-_GONE = re.compile(
-    r"\b(?:removed|no longer|not supported|deprecated|replaced|renamed|instead)\b", re.IGNORECASE
-)
 _ON_BUILTIN = re.compile(r"'(list|dict|set|tuple|str|int|float|NoneType)' object has no attribute")
 
 
@@ -38,9 +31,9 @@ def absence_in(message: str) -> Absence | None:
     """Find the name that an error's message says is not there; None for other errors."""
     if name := undefined_name(message):
         return Absence(name=name, undefined=True)
-    old, new = _succession(message)
+    old, new = succession(message)
     if name := _named(message):
-        stated = new if old in ("", name) or old.rpartition(".")[2] == name else ""
+        stated = new if name in (old, old.rpartition(".")[2]) else ""
         return Absence(name=name, stated=stated, on_builtin=_ON_BUILTIN.search(message) is not None)
     return Absence(name=old, stated=new) if old and new else None
 
@@ -50,17 +43,3 @@ def _named(message: str) -> str:
         return name
     match = _INVALID_KEYWORD.search(message) or _NO_MODULE.search(message)
     return match[1] if match else ""
-
-
-def _succession(message: str) -> tuple[str, str]:
-    """The old name and the new one, if the error gives both in quotes; else empty texts."""
-    cue = next(
-        (cue for cue in _INSTEAD.finditer(message) if _QUOTED.search(message, cue.end())), None
-    )
-    if cue is None or not _GONE.search(message):
-        return "", ""
-    before = _QUOTED.search(message, 0, cue.start())
-    after = _QUOTED.search(message, cue.end())
-    if before is None or after is None:
-        return "", ""
-    return before[1] or before[2], after[1] or after[2]

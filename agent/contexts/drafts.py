@@ -40,7 +40,7 @@ class Draft:
     origin: UseOrigin
     request: str
     want: str = ""
-    """What the documentation says that the example gives."""
+    """The value that the documentation shows for the example."""
 
     def with_snippet(self, snippet: Snippet, *, origin: UseOrigin | None = None) -> Draft | None:
         """The draft with another form of its function; None if that no longer uses the API."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.advice.succession import succession
 from agent.editing.python_source import imports
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.records import Experience, Verdict
@@ -16,13 +17,6 @@ _MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _CLASS_ATTRIBUTE = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no attribute '(\w+)'")
 _IMPORTED = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 _KEYWORD = re.compile(r"(?:([\w.]+)\(\) )?got an unexpected keyword argument '(\w+)'")
-_QUOTED = re.compile(r"`+([^`\n]{1,60})`+|(?<!\w)'([^'\n]{1,40})'(?!\w)|\"([^\"\n]{1,40})\"")
-_INSTEAD = re.compile(
-    r"(?i)\b(?:(?:please )?use|renamed to|replaced (?:with|by)|did you mean|in favou?r of)\b(?! of\b)"
-)
-_GONE = re.compile(
-    r"(?i)removed|no longer|not supported|deprecat|replaced|renamed|instead|did you mean"
-)
 _VALUE = re.compile(r"\w+=['\"]([\w.+-]+)['\"]")
 _BUILTIN = frozenset({"list", "dict", "set", "tuple", "str", "int", "float", "NoneType", "bool"})
 
@@ -44,13 +38,13 @@ class ApiFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingApi:
-    """What the installed release does not have, in the terms of its error and of the code."""
+    """A piece of an API that the installed release does not have, as its error and the code name it."""
 
     kind: ChangeKind
     holder: str
     name: str
     said: str = ""
-    """What the error says to use instead."""
+    """The successor that the error states; empty if it states none."""
     of_module: bool = False
 
     @property
@@ -84,7 +78,7 @@ def failures_of(experiences: Sequence[Experience]) -> list[ApiFailure]:
 def missing_in(failure: ApiFailure) -> MissingApi | None:
     """The API that a failure is about; None for errors of another kind."""
     message = failure.message
-    old, new = _succession(message)
+    old, new = succession(message, suggested=True)
     if match := _MODULE_ATTRIBUTE.search(message):
         said = _plain(new)
         return MissingApi(
@@ -121,22 +115,6 @@ def _by_its_words(failure: ApiFailure, old: str, new: str) -> MissingApi | None:
 
 def _name(node: ast.Attribute | ast.Name) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id
-
-
-def _succession(message: str) -> tuple[str, str]:
-    """What is gone and what to use instead, where the error says both in quotes."""
-    if not _GONE.search(message):
-        return "", ""
-    for cue in _INSTEAD.finditer(message):
-        after = _QUOTED.search(message, cue.end())
-        before = _QUOTED.search(message, 0, cue.start())
-        if after is not None:
-            return _inside(before) if before is not None else "", _inside(after)
-    return "", ""
-
-
-def _inside(match: re.Match[str]) -> str:
-    return next(part for part in match.groups() if part)
 
 
 def _plain(text: str) -> str:

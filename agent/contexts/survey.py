@@ -101,7 +101,7 @@ async def questions_about(
 
 
 def _popularity(pieces: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], int]:
-    """How many examples of the library use what a piece documents."""
+    """Count, for a documented piece, the examples of the library that use it."""
     used: Counter[str] = Counter()
     for piece in pieces:
         code = " ".join(str(source) for source, _ in piece["code"])
@@ -142,7 +142,7 @@ class Survey:
         *,
         on_asked: Callable[[SurveyAnswer], None],
     ) -> list[SurveyAnswer]:
-        """What came of the questions, those that were asked before included.
+        """Ask the questions; return their answers, those of earlier surveys included.
 
         A question whose code the box did not reach has no answer, and is asked again next time.
 

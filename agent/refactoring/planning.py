@@ -65,7 +65,7 @@ class Refactored:
 
 
 def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
-    """What the files are after a refactoring. Blocks.
+    """Plan a refactoring: the files as they are after it. Blocks.
 
     Raises:
         RefactoringError: If the name is not found, means several things, or the new one is taken.

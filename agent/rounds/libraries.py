@@ -32,7 +32,7 @@ _BUILD_S = 25.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryOptions:
-    """What to survey."""
+    """The libraries to survey, and the limits of the survey."""
 
     libraries: tuple[str, ...] = ()
     """Names of packages or modules."""

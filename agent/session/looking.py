@@ -24,7 +24,7 @@ _FAILURES_TOLD = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureFacts:
-    """What was seen of a failure."""
+    """A failure as the sandbox showed it."""
 
     told: str
     """For the model: the failures, their tests, the likely lines, and what helps."""

@@ -86,7 +86,7 @@ class Request:
     """Text that came with the request; it is data, and never says what is wanted."""
     facts: str = field(default="", init=False)
     closing: str = field(default="", init=False)
-    """What was seen, for the end of an answer: the model's own claims are not believed."""
+    """The outcome that was seen, for the end of an answer: the model's own claims are not believed."""
 
     def __post_init__(self) -> None:
         if self.attached.strip():
@@ -114,7 +114,7 @@ class Request:
         return known or await model_reading(self.text, await self.inside.model())
 
     async def _by_tools(self, kind: Wanted) -> TurnFinished | None:
-        """What needs no reply of the model; None if the model has to answer."""
+        """Do what needs no reply of the model; None if the model has to answer."""
         if kind is Wanted.RUN:
             return await self._run()
         if kind is Wanted.EXPLAIN:

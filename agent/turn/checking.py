@@ -12,7 +12,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What a turn came to."""
+    """The changed files of a turn, and the tests before and after it."""
 
     changed: Sequence[str]
     before: TestReport | None

@@ -97,7 +97,7 @@ class Conversation:
         self._overheard = [*self._overheard, text][-_MOST_OVERHEARD:]
 
     def take_overheard(self) -> str:
-        """What was overheard since the last request; each is given once."""
+        """Hand out the texts that were overheard since the last request; each is given once."""
         taken, self._overheard = self._overheard, []
         return "\n\n".join(taken)
 

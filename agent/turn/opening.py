@@ -37,7 +37,7 @@ class Background:
     cartographer: Cartographer | None = field(default_factory=Cartographer)
     """Makes the map of signatures; None for no map."""
     notes: Callable[[str, str], str] = lambda _request, _code: ""
-    """What is verified about the libraries that a request and the shown code need; see `agent.contexts.notes`."""
+    """Gives verified lines about the libraries that a request and the shown code need (`agent.contexts.notes`)."""
     mapped_for: tuple[str, ...] | None = None
     """The subject of the last map; None before the first."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class ChangeKind(StrEnum):
-    """What of an API has changed, and so how the old form is put back into code."""
+    """The changed part of an API; it decides how the old form is put back into code."""
 
     NAME = "name"
     """An attribute or function: `cumsum` → `cum_sum`, `str.strip` → `str.strip_chars`."""
@@ -24,7 +24,7 @@ class ChangeKind(StrEnum):
 
 
 class Grounds(StrEnum):
-    """Why one name is believed to be the successor of another, the strongest first."""
+    """Grounds for taking one name for the successor of another, the strongest first."""
 
     SAID = "said"
     """The error itself says so."""

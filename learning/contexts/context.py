@@ -32,7 +32,7 @@ class ApiContext:
     """The module: imports and the function."""
     call: str
     value: str
-    """What the call gave, as Python shows it."""
+    """The value of the call, as Python shows it."""
     line: str
     """The expression that uses the API, in one line."""
     stale: str = ""

@@ -11,7 +11,7 @@ _STEP = 1024
 _SHARE = 4
 """The keys and values may take one part in so many of the memory that is available."""
 _BYTES = 2
-"""Of one number in the cache: half precision."""
+"""Bytes of one number in the cache: half precision."""
 
 
 def fitting_window(config: Path, *, model_context: int, available_bytes: int | None) -> int:

@@ -152,7 +152,7 @@ def _parameters(target: Any) -> list[str]:  # noqa: ANN401
 
 
 def _parameter_texts(target: Any) -> dict[str, str]:  # noqa: ANN401
-    """What a documentation in NumPy's style says of each parameter."""
+    """The text on each parameter of a documentation in NumPy's style."""
     texts: dict[str, str] = {}
     name = ""
     for line in (inspect.getdoc(target) or "").splitlines():

@@ -1,4 +1,4 @@
-"""Where small changes do not help, the one function is asked for, placed, and spliced if need be."""
+"""The one function is asked for where small changes do not help, placed, and spliced if need be."""
 
 from __future__ import annotations
 

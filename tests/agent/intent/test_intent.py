@@ -1,4 +1,4 @@
-"""What a message wants: 224 labelled messages, half of them never looked at while the rules grew."""
+"""The kind of a message: 224 labelled ones, half of them not looked at while the rules grew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which functions differ between two sources of a file, and what asks for a new import instead."""
+"""Functions that differ between two sources of a file, and changes that ask for a new import instead."""
 
 from __future__ import annotations
 
