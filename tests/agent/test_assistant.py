@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import pytest
 
-from agent.approval import ModeApprover
+from agent.approval import Approver, ModeApprover
 from agent.assistant import Assistant
 from agent.errors import UndoRefusedError
 from agent.events import Event, Notice, TurnEnding, TurnFinished
@@ -49,7 +49,9 @@ def server() -> Iterator[FakeServer]:
 
 
 @asynccontextmanager
-async def opened(root: Path, server: FakeServer) -> AsyncIterator[Assistant]:
+async def opened(
+    root: Path, server: FakeServer, approver: Approver | None = None
+) -> AsyncIterator[Assistant]:
     context = Context(
         root=root,
         loaded=Loaded(
@@ -59,7 +61,7 @@ async def opened(root: Path, server: FakeServer) -> AsyncIterator[Assistant]:
         environ={},
         launcher=[],
     )
-    async with Assistant(context, ModeApprover("auto")) as assistant:
+    async with Assistant(context, approver or ModeApprover("auto")) as assistant:
         yield assistant
 
 

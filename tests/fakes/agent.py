@@ -79,6 +79,7 @@ class ScriptedAgent:
     asked: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    instead: list[str] = field(default_factory=list)
     kept: list[frozenset[int] | None] = field(default_factory=list)
     wanted: list[Wanted | None] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
@@ -176,6 +177,7 @@ class ScriptedAgent:
                 self.answers.append(decision.allowed)
                 self.reasons.append(decision.reason)
                 self.kept.append(decision.kept)
+                self.instead.append(decision.instead)
                 yield (
                     EditApplied(question.subject, question.detail)
                     if decision.allowed

@@ -38,6 +38,17 @@ async def test_parts_are_left_out_with_the_keyboard(opened: Opens) -> None:
             assert agent.kept[-1] == (None if kept is None else frozenset(kept)), keys
 
 
+async def test_only_words_that_the_person_typed_are_what_to_do_instead(opened: Opens) -> None:
+    agent = asks()
+    async with opened(agent, size=(80, 24)) as (app, pilot):
+        for keys, instead in (("n", ""), ("r d o space x enter", "do x"), ("r enter", "")):
+            await type_line(pilot, "change it")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press(*keys.split())
+            await until(pilot, lambda: not app.backstage.jobs.busy)
+            assert (agent.answers[-1], agent.instead[-1]) == (False, instead), keys
+
+
 async def test_a_small_terminal_says_in_words_what_accepting_writes(opened: Opens) -> None:
     async with opened(asks("This part cannot be written."), size=(60, 15)) as (app, pilot):
         await type_line(pilot, "change it")

@@ -1,0 +1,160 @@
+"""A turn may take back its own edits only, writes as the mode says, and claims what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agent.approval import Decision, ModeApprover, Question
+from agent.events import EditApplied, Event, Notice, TurnEnding, TurnFinished
+from agent.model.protocol import Model, ModelError
+from agent.session import after
+from agent.session.after import AfterBaseline
+from agent.streaming import Emit
+from tests.agent.test_assistant import all_of, opened
+from tests.fakes.openai_server import FakeServer, serve, text
+
+SUM = "def add(a, b):\n    return a + b\n"
+WRONG = SUM.replace("+", "-")
+TEST = "from ops import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "ops.py").write_text(SUM)
+    (folder / "notes.py").write_text("NOTES = 1\n")
+    (folder / "test_ops.py").write_text(TEST)
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with serve(FakeServer(script=[])) as running:
+        yield running
+
+
+@dataclass
+class Asked:
+    """An approver that gives one answer, and remembers the questions."""
+
+    allows: bool
+    questions: list[Question] = field(default_factory=list)
+
+    async def decide(self, question: Question) -> Decision:
+        self.questions.append(question)
+        return Decision(allowed=self.allows, reason="" if self.allows else "the user said no")
+
+
+def said(events: list[Event]) -> str:
+    return " ".join(event.text for event in events if isinstance(event, Notice))
+
+
+def ending(events: list[Event]) -> TurnEnding:
+    assert isinstance(events[-1], TurnFinished)
+    return events[-1].ending
+
+
+@pytest.mark.docker
+async def test_what_others_saved_meanwhile_is_neither_taken_back_nor_claimed(
+    root: Path, server: FakeServer
+) -> None:
+    worse = SUM.replace("a + b", "str(a) + str(b)")
+    server.script.append(text(f"ops.py\n```python\n{worse}```"))
+    events: list[Event] = []
+    async with opened(root, server) as assistant:
+        async for event in assistant.turn("let add in ops.py join texts"):
+            events.append(event)
+            if isinstance(event, EditApplied):
+                (root / "notes.py").write_text("NOTES = 2\n")
+    assert (root / "ops.py").read_text() == SUM
+    assert (root / "notes.py").read_text() == "NOTES = 2\n"
+    assert "notes.py: changed by others meanwhile and left" in said(events)
+    assert "Changed notes.py" not in said(events)
+    assert ending(events) is TurnEnding.FAILED
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("mode", "allows", "repaired", "asked"),
+    [("auto", True, True, 0), ("plan", True, False, 0), ("ask", False, False, 1),
+     ("ask", True, True, 1)],
+)  # fmt: skip
+async def test_a_repair_writes_only_as_the_mode_says(
+    root: Path, server: FakeServer, mode: str, *, allows: bool, repaired: bool, asked: int
+) -> None:
+    (root / "ops.py").write_text(WRONG)
+    person = Asked(allows)
+    approver = ModeApprover(mode, person.decide)  # type: ignore[arg-type]
+    server.script.append(text("I cannot tell."))
+    async with opened(root, server, approver) as assistant:
+        events = await all_of(assistant.turn("fix the failing test"))
+    assert (root / "ops.py").read_text() == (SUM if repaired else WRONG)
+    assert (ending(events) is TurnEnding.DONE) is repaired
+    assert bool(person.questions) is bool(asked)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"test_ops.py": "import unittest\nfrom ops import add\n\n\nclass Test(unittest.TestCase):\n"
+             "    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n\n"
+             "    def test_zero(self):\n        self.assertEqual(add(0, 0), 0)\n"},
+            "why does test_add fail?",
+        ),
+        (
+            {"test_ops.py": TEST.replace("add\n", "add, gone\n", 1),
+             "test_notes.py": "def test_notes():\n    pass\n"},
+            "why does test_add fail?",
+        ),
+    ],
+    ids=["unittest", "the file cannot be imported"],
+)  # fmt: skip
+async def test_a_red_test_is_never_said_to_pass(
+    root: Path, server: FakeServer, files: dict[str, str], message: str
+) -> None:
+    (root / "ops.py").write_text(WRONG)
+    for name, content in files.items():
+        (root / name).write_text(content)
+    server.script.append(text("The sign is wrong."))
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn(message))
+    assert "passes:" not in said(events)
+    assert "There is no failure to look at" not in said(events)
+    assert "still fails" in said(events)
+
+
+@pytest.mark.docker
+async def test_a_rename_that_makes_tests_red_is_taken_back_where_no_model_answers(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "test_ops.py").write_text(
+        "import ops\n\n\ndef test_add():\n    assert getattr(ops, 'add')(2, 3) == 5\n"
+    )
+
+    async def no_model(_emit: Emit) -> Model:
+        raise ModelError("no model answers")
+
+    async with opened(root, server) as assistant:
+        assistant._resources.model = no_model  # type: ignore[assignment, method-assign]
+        events = await all_of(assistant.turn("rename add to plus"))
+    assert (root / "ops.py").read_text() == SUM
+    assert "no small repair was tried: no model answers" in said(events)
+    assert ending(events) is TurnEnding.FAILED
+
+
+async def test_tests_that_began_too_late_say_nothing_of_the_time_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(after, "_PREPARING_S", 0.01)
+    person, late = Asked(allows=True), asyncio.Event()
+    waits = AfterBaseline(approver=person, may_write=asyncio.Event(), late=late)
+    assert (await waits.decide(Question(kind="edit", subject="ops.py"))).allowed
+    assert late.is_set()
