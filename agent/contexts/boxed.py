@@ -86,6 +86,16 @@ async def harvest(
     return version if _VERSION.fullmatch(version) else "", found
 
 
+async def version_of(sandbox: Sandbox, library: str) -> str:
+    """The installed version of a library; empty if it has none that can be part of a file's name.
+
+    Raises:
+        SandboxError: If the box cannot be used.
+    """
+    version, _ = await harvest(sandbox, library, ["\0"], most=1)
+    return version
+
+
 async def modules_of(sandbox: Sandbox, names: Sequence[str]) -> dict[str, list[str]]:
     """Top-level modules of installed packages, by the name that was asked for.
 

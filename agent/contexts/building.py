@@ -15,7 +15,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from agent.contexts.boxed import Tried, ask_successors, harvest, run_programs
+from agent.contexts.boxed import Tried, ask_successors, harvest, run_programs, version_of
 from agent.contexts.drafts import (
     Draft,
     anchors_from,
@@ -36,6 +36,7 @@ from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.context import ApiContext, ContextFile
 from learning.contexts.use import UseOrigin
 from learning.contexts.variations import variations
+from learning.evaluation.rows import RowFile
 from sandbox.box.contract import Sandbox
 
 _MOST_PIECES = 1_500
@@ -117,7 +118,7 @@ class ContextBuilder:
             if library not in libraries:
                 continue
             if library not in versions:
-                versions[library], _ = await harvest(self._sandbox, library, ["\0"], most=1)
+                versions[library] = await version_of(self._sandbox, library)
             whole = {**answer, "library": library, "version": versions[library]}
             changes = [c for failure in group for c in changes_of(missing, failure, whole)]
             best = min(changes, key=lambda c: _TRUSTED.index(c.grounds), default=None)
@@ -143,15 +144,38 @@ class ContextBuilder:
             by_library[change.library].append(change)
         found: dict[str, list[ApiContext]] = {}
         for library, group in by_library.items():
-            known = self.known(library, group[0].version)
+            version = group[0].version
+            known = self.known(library, version)
             for change in group:
                 found[change.api] = [each for each in known if each.api == change.api]
-            missing = [change for change in group if len(found[change.api]) < self._wanted]
+            wanted = self._wanted_before(library, version)
+            tried = wanted.read()
+            missing = [
+                change
+                for change in group
+                if len(found[change.api]) < self._wanted > tried.get(change.api, 0)
+            ]
             if missing:
                 made = await self._built(library, missing)
-                self._file(library, group[0].version).add(c for each in made.values() for c in each)
-                found |= made
+                self._file(library, version).add(c for each in made.values() for c in each)
+                wanted.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                wanted.append({change.api: self._wanted for change in missing})
+                found |= {api: self._with_known(found[api], new) for api, new in made.items()}
         return found
+
+    def _with_known(
+        self, known: Sequence[ApiContext], made: Sequence[ApiContext]
+    ) -> list[ApiContext]:
+        ids = {each.id for each in known}
+        return [*known, *(each for each in made if each.id not in ids)][: self._wanted]
+
+    def _wanted_before(self, library: str, version: str) -> RowFile[str, int]:
+        """How many contexts of an API were wanted when it was built last: some have fewer examples."""
+        return RowFile(
+            path=self._folder / "built" / f"{library}-{version or 'unknown'}.jsonl",
+            encode=lambda api, wanted: {"api": api, "wanted": wanted},
+            decode=lambda record: (str(record["api"]), int(record["wanted"])),
+        )
 
     async def _built(
         self, library: str, changes: Sequence[ApiChange]

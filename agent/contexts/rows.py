@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from agent.prompt_files import filled
 from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
+from learning.contexts.parts import shown_pair
 from learning.contexts.twins import stale_twin
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.records import Experience, Message, Origin, Verdict
@@ -19,16 +21,26 @@ from learning.training.selection import is_benchmark
 _FENCE = "```python\n"
 _LONGEST_SHOWN = 160
 _BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
-_ORIGINS = {Origin.TEMPLATE: UseOrigin.REPAIR, Origin.INFILL: UseOrigin.REPAIR}
+_ORIGINS = {
+    Origin.TEMPLATE: UseOrigin.REPAIR,
+    Origin.INFILL: UseOrigin.REPAIR,
+    Origin.SPLICE: UseOrigin.SPLICE,
+}
 
 
 def pair_rows(
-    contexts: Sequence[ApiContext], *, model: str, noted: float = 0.25, seed: int = 0
+    contexts: Sequence[ApiContext],
+    *,
+    model: str,
+    noted: float = 0.25,
+    seed: int = 0,
+    experiences: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Example]:
     """Drift pairs and, of contexts without a stale twin, anchors.
 
     A share `noted` of the pairs has a note on the API in the prompt, so that reading notes is not unlearned;
-    the note is the line of another context of the same API.
+    the note is the line of another context of the same API. `experiences` has, by API, the ids of the
+    failures that it was built for.
     """
     chance = random.Random(seed)  # noqa: S311 - reproducible
     return [
@@ -37,44 +49,65 @@ def pair_rows(
             _note_for(each, contexts, chance) if chance.random() < noted else "",
             model,
             chance,
+            tuple(experiences.get(each.api, ())),
         )
         for each in contexts
     ]
 
 
-def _row(context: ApiContext, note: str, model: str, chance: random.Random) -> Example:
-    start = len(_FENCE)
+def _row(
+    context: ApiContext, note: str, model: str, chance: random.Random, experiences: tuple[str, ...]
+) -> Example:
+    ask = _ask(context, chance)
+    chosen, moved = _reply(context.code, context.head, ask)
     use = ApiUse(
         api=context.api,
         library=context.library,
         version=context.version,
         origin=context.origin,
-        stale=_reply(context.stale) if context.stale else "",
+        stale=_reply(context.stale, context.head, ask)[0] if context.stale else "",
         error=context.error,
-        names=tuple((a + start, b + start) for a, b in context.names),
+        names=tuple((moved(start), moved(end)) for start, end in context.names),
         noted=bool(note),
+        experiences=experiences,
+        context=context.id,
     )
     kind = ExampleKind.API_PAIR if context.stale else ExampleKind.API_ANCHOR
-    ask = _ask(context, chance)
-    text = filled("library_function", library=context.library, head=context.head, ask=ask) + "\n"
+    text = asked(context, ask)
     if note:
         release = f"{context.library} {context.version}".strip()
         text += filled("library_notes", release=release, notes=note) + "\n"
     return api_example(
         *(kind, use),
         messages=[Message(role="user", content=text)],
-        chosen=_reply(context.code),
+        chosen=chosen,
         model=model,
     )
 
 
-def _reply(code: str) -> str:
-    return f"{_FENCE}{code.rstrip()}\n```"
+def asked(context: ApiContext, ask: str) -> str:
+    """The prompt that asks for the function of a context; `ask` says what it does."""
+    return filled("library_function", library=context.library, head=context.head, ask=ask) + "\n"
+
+
+def _reply(code: str, head: str, ask: str) -> tuple[str, Callable[[int], int]]:
+    """The code as a model replies it, its docstring as it was asked for, and the new places of the old ones.
+
+    Without the docstring a round would first of all teach another form than the model's own.
+    """
+    before, found, behind = code.partition(f"{head}\n")
+    documented = f'    """{ask}"""\n' if found else ""
+    start = len(before) + len(found)
+
+    def moved(place: int) -> int:
+        return place + len(_FENCE) + (len(documented) if place >= start else 0)
+
+    return f"{_FENCE}{before}{found}{documented}{behind.rstrip()}\n```", moved
 
 
 def _ask(context: ApiContext, chance: random.Random) -> str:
     """The request, the printed pair of call and value, or both; the pair where there is no request."""
-    shown = f"{context.call} gives {' '.join(context.value.split())}"
+    shown = shown_pair(context)
     fits = len(shown) <= _LONGEST_SHOWN
     if not context.request:
         return f"For example, {shown[:_LONGEST_SHOWN]}."
@@ -113,6 +146,22 @@ def repair_rows(
                 row = api_example(kind, use, messages=told, chosen=text, model=model)
                 rows.append(replace(row, step=replace(row.step, trust=fix.trust)))
                 break
+    return rows
+
+
+def pass_rows(experiences: Iterable[Experience], *, model: str, most: int) -> list[Example]:
+    """Verified passes of the model at its own prompts, on which nothing should change; the first ones."""
+    rows: list[Example] = []
+    for each in experiences:
+        own = each.verdict is Verdict.PASS and not each.fixes and each.model == model
+        if not own or not each.trust.may_train or not each.messages or is_benchmark(each):
+            continue
+        if len(rows) == most:
+            break
+        use = ApiUse(api="", library="", version="", origin=UseOrigin.OWN, experiences=(each.id,))
+        kind, told = ExampleKind.OWN_PASS, each.messages
+        row = api_example(kind, use, messages=told, chosen=each.action.text, model=model)
+        rows.append(replace(row, step=replace(row.step, trust=each.trust)))
     return rows
 
 

@@ -129,11 +129,7 @@ class Survey:
         self._sandbox = sandbox
         self._generator = generator
         self._model = model
-        self._file: RowFile[str, SurveyAnswer] = RowFile(
-            path=path,
-            encode=lambda key, asked: {"key": key, "asked": asdict(asked)},
-            decode=lambda record: (str(record["key"]), SurveyAnswer(**record["asked"])),
-        )
+        self._file = _answers(path)
 
     async def ask(
         self,
@@ -172,6 +168,26 @@ class Survey:
     async def _code(self, question: LibraryQuestion) -> str:
         reply = await self._generator.generate(question.prompt, _SAMPLING)
         return sanitised_code(reply.text, question.draft.snippet.function)
+
+
+def _answers(path: Path) -> RowFile[str, SurveyAnswer]:
+    return RowFile(
+        path=path,
+        encode=lambda key, asked: {"key": key, "asked": asdict(asked)},
+        decode=lambda record: (str(record["key"]), SurveyAnswer(**record["asked"])),
+    )
+
+
+def asked_file(folder: Path, library: str, version: str) -> Path:
+    """The file of the answers about one release, in the folder of contexts."""
+    return folder / "asked" / f"{library}-{version or 'unknown'}.jsonl"
+
+
+def surveyed_failures(folder: Path) -> list[ApiFailure]:
+    """The failures of all surveys whose answers are in a folder of contexts, of any model."""
+    paths = sorted((folder / "asked").glob("*.jsonl"))
+    answers = (answer for path in paths for answer in _answers(path).read().values())
+    return [failure for answer in answers if (failure := answer.failure) is not None]
 
 
 def _batches(questions: Sequence[LibraryQuestion]) -> Iterator[Sequence[LibraryQuestion]]:

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from agent.rounds.options import LearnOptions
 from agent.rounds.planning import (
     NOTHING_USABLE,
     LearningRound,
+    MakeRows,
     Measure,
     nothing_to_learn,
     plan_round,
@@ -63,6 +65,7 @@ def learn(
     jobs: Path,
     options: LearnOptions = _DEFAULT,
     measure: Measure | None = None,
+    uses: MakeRows | None = None,
     switch: LearnerSwitch | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
     python: str = sys.executable,
@@ -72,7 +75,8 @@ def learn(
     """Run one round; the last event is `LearnFinished`.
 
     `measure` tries the new adapter; it is called after the worker has ended, when its memory is free.
-    Without it the adapter stays in shadow. `switch` pauses the worker from outside.
+    Without it the adapter stays in shadow. `uses` makes the rows about library APIs of a new round.
+    `switch` pauses the worker from outside.
     Closing the iterator or cancelling the task ends the worker at once. Its finished steps are kept,
     and the next call resumes the round.
 
@@ -105,7 +109,7 @@ def learn(
             if not options.dry_run:
                 adapters.sweep()
                 await asyncio.to_thread(watch, store, adapters, model=model.name, emit=emit)
-            folder = await asyncio.to_thread(_chosen, this, id_=new_id(), now=clock())
+            folder = await _chosen(this, uses, id_=new_id(), now=clock())
             if folder is not None:
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
                 await _take_in(this, folder, now=clock())
@@ -113,11 +117,14 @@ def learn(
     return stream_events(work)
 
 
-def _chosen(this: LearningRound, *, id_: str, now: float) -> Path | None:
+async def _chosen(
+    this: LearningRound, uses: MakeRows | None, *, id_: str, now: float
+) -> Path | None:
     """The folder of the job to work on. Slow: every experience is read."""
-    folder = _unfinished_job(this)
+    folder = await asyncio.to_thread(_unfinished_job, this)
     if folder is None:
-        return _new_round(this, id_=id_, now=now)
+        rows = await uses(this.emit) if uses is not None else ()
+        return await asyncio.to_thread(_new_round, replace(this, rows=rows), id_=id_, now=now)
     if not this.options.dry_run:
         this.emit(Notice("an earlier round was interrupted: going on from its last step"))
         return folder

@@ -7,17 +7,23 @@ same model asks nothing twice.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.contexts.boxed import modules_of
 from agent.contexts.building import ContextBuilder, Explained
-from agent.contexts.survey import LibraryQuestion, Survey, SurveyAnswer, questions_about
+from agent.contexts.survey import (
+    LibraryQuestion,
+    Survey,
+    SurveyAnswer,
+    asked_file,
+    questions_about,
+)
 from agent.events import Notice, Progress
 from agent.paths import make_private
 from agent.rounds.trial.regression import RemoteModel
+from agent.rounds.uses import BUILD_S, required_packages
 from agent.session.resources import Resources
 from agent.streaming import Emit
 from learning.evaluation.task import Generator
@@ -26,8 +32,6 @@ from sandbox.box.contract import Sandbox
 MOST_ASKED = 120
 _QUESTION_S = 6.0
 """Rough time of one question on two cores, with a model of 1.5B."""
-_BUILD_S = 25.0
-"""Rough time of the contexts of one API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,7 @@ async def run_libraries(resources: Resources, options: LibraryOptions, emit: Emi
     project = await resources.project(emit, None)
     names = [*options.libraries]
     if options.dependencies:
-        names += [
-            match[0] for line in project.requirements if (match := re.match(r"[\w.-]+", line))
-        ]
+        names += required_packages(project)
     modules = await modules_of(project.sandbox, names)
     for name in names:
         if name not in modules:
@@ -93,7 +95,7 @@ async def _planned(
         emit(
             Notice(
                 f"{library} {version}: {len(questions)} documented APIs can be asked for, about"
-                f" {minutes:.0f} min; then about {_BUILD_S:.0f} s for each that the model gets wrong"
+                f" {minutes:.0f} min; then about {BUILD_S:.0f} s for each that the model gets wrong"
                 if questions
                 else f"{library} {version}: its documentation has no example that runs"
             )
@@ -123,7 +125,7 @@ class LibrarySurvey:
             ModelError: If the model does not answer.
             SandboxError: If the box cannot be used.
         """
-        path = self._folder / "asked" / f"{library}-{version or 'unknown'}.jsonl"
+        path = asked_file(self._folder, library, version)
         await asyncio.to_thread(make_private, path.parent)
         survey = Survey(self._sandbox, self._generator, model=self._model, path=path)
         done = 0

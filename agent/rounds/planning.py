@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.capability import known_capabilities
+from learning.promotion.claims import learned_uses
 from learning.promotion.gate import Trial
 from learning.promotion.lineage import Rebuild, made_from, rebuild
 from learning.promotion.manifest import adapter_prefix
 from learning.records import Experience
-from learning.training.job import API_KINDS, TrainingJob
+from learning.training.job import API_KINDS, Example, ExampleKind, TrainingJob
 from learning.training.prepare import Usable, prepare_all
 from learning.training.resources import available_bytes, pack_tokens
 from learning.training.schedule import about_apis
@@ -30,6 +31,8 @@ NOTHING_USABLE = "nothing to learn: no stored example could be used token by tok
 
 Measure = Callable[[AdapterManifest, Emit], Awaitable[Trial]]
 """Tries a new adapter against what is in use."""
+MakeRows = Callable[[Emit], Awaitable[Sequence[Example]]]
+"""Makes the rows about library APIs of a new round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class LearningRound:
     options: LearnOptions
     emit: Emit
     measure: Measure | None = None
+    rows: Sequence[Example] = ()
+    """Rows about library APIs, beside the experiences that the round selects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,7 @@ def plan_round(this: LearningRound, *, id_: str, now: float) -> RoundPlan | Lear
         leave_out=this.options.leave_out,
         reads=lambda kind: may_read(this.options, capabilities[kind]),
     )
+    selection = _with_rows(selection, this.rows, again)
     for notice in what_is_learned(selection, capabilities, this.options):
         this.emit(notice)
     parent, refused = _parent(this, again)
@@ -109,11 +115,28 @@ def _nothing_to_do(
         reason = "nothing to learn: no failure or verified fix of this model is stored here"
     for done in this.adapters.list():
         same = set(done.selected_ids) == set(selection.experience_ids)
+        same = same and _apis(selection) <= _apis(selection, learned_uses([done]))
         if same and done.base == this.model.identity and done.parent == (parent and parent.name):
             reason = f"nothing new to learn: {done.name} was made from the same experiences"
             if done.decision.get("kind") == "shadow":
                 reason += f"; `elagent adapters try {done.name}` goes on with its trial"
     return nothing_to_learn(reason) if reason else None
+
+
+def _with_rows(selection: Selection, rows: Sequence[Example], again: Rebuild | None) -> Selection:
+    """The selection with rows about APIs, which stand for the same experiences where they have both."""
+    if again is not None:
+        kept = again.experience_ids
+        rows = [row for row in rows if kept.issuperset(row.experience_ids)]
+    steps = {id_ for row in rows if not (row.use and row.use.context) for id_ in row.experience_ids}
+    own = [each for each in selection.examples if steps.isdisjoint(each.experience_ids)]
+    return dataclasses.replace(selection, examples=(*own, *rows))
+
+
+def _apis(selection: Selection, learned: Collection[str] | None = None) -> frozenset[str]:
+    """The changed APIs of a selection; only those with a learned context, if such are given."""
+    uses = (each.use for each in selection.examples if each.kind is ExampleKind.API_PAIR)
+    return frozenset(use.api for use in uses if use and (learned is None or use.context in learned))
 
 
 def _candidates(this: LearningRound, again: Rebuild | None) -> Sequence[Experience]:

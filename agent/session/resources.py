@@ -185,6 +185,7 @@ class Resources:
             StoreError: If the experiences cannot be opened.
         """
         from agent.rounds.trial.opening import Trials
+        from agent.rounds.uses import LibraryUses
 
         return Trials(
             root=self.context.root,
@@ -194,6 +195,7 @@ class Resources:
             environ=self.context.environ,
             store=self.store(),
             project=lambda: self.project(emit, None),
+            uses=LibraryUses(resources=self).tasks,
         )
 
     def _lessons(self) -> tuple[RepairLesson, ...]:

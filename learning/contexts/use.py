@@ -50,6 +50,8 @@ class ApiUse:
     """True if the prompt tells of the API: reading such notes must not be unlearned."""
     experiences: tuple[str, ...] = ()
     """Ids of stored experiences that it was made from; forgetting one of them taints what was learned."""
+    context: str = ""
+    """Id of the verified context that it was made of; empty for a step of a session."""
 
 
 def first_difference(chosen: str, stale: str) -> int:

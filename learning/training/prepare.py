@@ -60,7 +60,7 @@ class Prepared:
     """Vocabulary ids of values that only the notes contain."""
     echo: Echo | None = None
     use_id: str = ""
-    """Id of a row about an API; empty for experiences."""
+    """Id of the context of a row about an API, or of the row without one; empty for experiences."""
     api: ApiTokens | None = None
     """Places of the API in `ids`, of a row that is about one that changed."""
     weight: float = 1.0
@@ -124,7 +124,7 @@ def _about_api(example: Example, chat: Format, max_tokens: int) -> Prepared | Sk
     made = _window(example, prompt, action, range(len(action)), max_tokens)
     if isinstance(made, Skipped):
         return made
-    made = replace(made, use_id=example.step.id)
+    made = replace(made, use_id=(example.use and example.use.context) or example.step.id)
     if example.kind is not ExampleKind.API_PAIR:
         return made
     api = api_tokens(example, chat).moved(made.positions[0], end=len(made.ids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -42,9 +42,9 @@ from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
 from sandbox.warm.judge import CheckTask, JudgeResult
 
-Uses = Callable[[AdapterManifest, Emit], Awaitable[Sequence[Task]]]
-"""Makes tasks from held-out uses of the APIs that an adapter learned, in other words and containers
-than those it was trained on; the oldest first. A task's id is that of its row."""
+Uses = Callable[[Collection[str], Emit], Awaitable[Sequence[Task]]]
+"""Makes tasks from held-out uses of the APIs whose learned contexts have these ids, in other words and
+containers than those; the oldest first. None of the ids is that of a task."""
 _READ_BYTES_PER_S = 9e9
 """Speed at which two cores of a small machine read weights."""
 _MINUTE_S = 60
@@ -251,7 +251,7 @@ class Trials:
             return ()
         systems = [candidate.name] if incumbent is None else [candidate.name, incumbent]
         learned = learned_uses(each for name in systems for each in lineage(self.adapters, name))
-        return [task for task in await self.uses(candidate, emit) if task.id not in learned]
+        return await self.uses(learned, emit)
 
     def within(
         self, budget_s: float | None, switch: LearnerSwitch | None

@@ -1,0 +1,51 @@
+"""The two parts of an API's contexts: those that rounds learn, and those that judge their adapters.
+
+The part follows from the context's digest, so it is the same in every round, whatever is built later.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from learning.contexts.context import ApiContext
+
+AN_API = 12
+"""Contexts of an API that a round learns: public rows of a deprecation project put the threshold at 6 to 20."""
+_ONE_OF = 3
+"""One of so many contexts that can be asked for judges, and is not learned."""
+_LONGEST_VALUE = 160
+
+
+def learned_part(contexts: Iterable[ApiContext], *, an_api: int = AN_API) -> list[ApiContext]:
+    """Contexts to learn: at most `an_api` of each API, the first ones, none of which may judge."""
+    by_api: dict[str, list[ApiContext]] = defaultdict(list)
+    for each in contexts:
+        if each.stale and not judges(each):
+            by_api[each.api].append(each)
+    return [each for group in by_api.values() for each in group[:an_api]]
+
+
+def judging_part(
+    contexts: Iterable[ApiContext], *, apis: Collection[str], learned: Collection[str] = ()
+) -> list[ApiContext]:
+    """Contexts of these APIs that may judge, without those whose ids were learned all the same."""
+    return [
+        each for each in contexts if each.api in apis and judges(each) and each.id not in learned
+    ]
+
+
+def judges(context: ApiContext) -> bool:
+    """True if a context is kept from learning: it can be asked for, and its digest says so."""
+    return bool(context.stale) and can_be_asked(context) and int(context.id, 16) % _ONE_OF == 0
+
+
+def can_be_asked(context: ApiContext) -> bool:
+    """True if a request, arguments and a short value say what the function has to do."""
+    takes_data = not context.head.partition("->")[0].rstrip(" :").endswith("()")
+    return bool(context.request) and takes_data and len(shown_pair(context)) <= _LONGEST_VALUE
+
+
+def shown_pair(context: ApiContext) -> str:
+    """The call and its value, in words."""
+    return f"{context.call} gives {' '.join(context.value.split())}"
