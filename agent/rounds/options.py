@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from agent.settings.schema import LearnSettings
 from learning.records import Origin
-from learning.training.job import ExampleKind, Layers
+from learning.training.job import API_KINDS, ExampleKind, Layers
 from learning.training.selection import ALL_KINDS
 
-__all__ = ["ALL_KINDS", "ExampleKind", "LearnOptions", "Origin", "round_options"]
+__all__ = ["ALL_KINDS", "API_KINDS", "ExampleKind", "LearnOptions", "Origin", "round_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions, copy_project, self_play
 from agent.rounds.trial.settling import settle
-from agent.rounds.uses import LibraryUses
 from agent.rounds.yields import append_yield
 from agent.session.resources import Resources
 from agent.streaming import Emit
@@ -46,7 +45,7 @@ async def run_round(
         jobs=make_private(context.repository.learn),
         options=options,
         measure=resources.trials(emit).within(options.trial_s, switch),
-        uses=partial(LibraryUses(resources=resources).rows, options, model=model.name),
+        uses=partial(resources.uses().rows, options, model=model.name),
         switch=switch,
         environ=context.environ,
     )

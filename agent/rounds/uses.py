@@ -11,9 +11,10 @@ import math
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from agent.contexts.asking import use_task
 from agent.contexts.boxed import modules_of, version_of
@@ -24,13 +25,12 @@ from agent.contexts.survey import surveyed_failures
 from agent.events import Notice, Progress, StageStarted
 from agent.paths import make_private
 from agent.rounds.options import LearnOptions
-from agent.session.resources import Resources
 from agent.streaming import Emit
-from agent.testing.project import ProjectTests
 from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
 from learning.contexts.parts import judging_part, learned_part
 from learning.evaluation.task import Task
+from learning.experience.store import ExperienceStore
 from learning.records import Experience
 from learning.training.job import Example, ExampleKind
 from sandbox.box.contract import Sandbox, SandboxError
@@ -45,11 +45,27 @@ _PASSES = 0.4
 _MINUTE_S = 60
 
 
+class Installed(Protocol):
+    """A project with its libraries installed in a sandbox."""
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+    @property
+    def requirements(self) -> Sequence[str]:
+        """Lines of its own requirements."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryUses:
     """The uses of library APIs that one repository's rounds learn, and that judge their adapters."""
 
-    resources: Resources
+    store: Callable[[], ExperienceStore]
+    project: Callable[[Emit], Awaitable[Installed]]
+    """Opens the project when it is first needed."""
+    folder: Path
+    """Folder of the contexts, one file for each release."""
 
     async def rows(self, options: LearnOptions, emit: Emit, *, model: str) -> Sequence[Example]:
         """Rows about what the installed libraries no longer have; none where nothing failed by that.
@@ -61,12 +77,12 @@ class LibraryUses:
         """
         if ExampleKind.API_PAIR not in options.kinds:
             return ()
-        store = await asyncio.to_thread(self.resources.store)
+        store = await asyncio.to_thread(self.store)
         every = await asyncio.to_thread(store.list)
         experiences = [e for e in every if e.model == model and e.origin not in options.leave_out]
         failures = [
             *failures_of(experiences),
-            *await asyncio.to_thread(surveyed_failures, self._folder),
+            *await asyncio.to_thread(surveyed_failures, self.folder),
         ]
         lacking = {missing.key for each in failures if (missing := missing_in(each)) is not None}
         if not lacking:
@@ -75,8 +91,8 @@ class LibraryUses:
             minutes = max(1, round(len(lacking) * BUILD_S / _MINUTE_S))
             emit(
                 Notice(
-                    f"{len(lacking)} APIs that are not there failed: verified uses of them would be"
-                    f" built first, at most about {minutes} min, and learned as well"
+                    f"verified uses would be built first, and learned as well: {_counted(lacking)}"
+                    f" failed, at most about {minutes} min"
                 )
             )
             return ()
@@ -92,7 +108,7 @@ class LibraryUses:
         Raises:
             SandboxError: If there is no engine, no image, or a dependency cannot be had.
         """
-        project = await self.resources.project(emit, None)
+        project = await self.project(emit)
         libraries = await installed_modules(project)
         contexts = [
             context
@@ -111,7 +127,7 @@ class LibraryUses:
         seed: int,
         emit: Emit,
     ) -> Sequence[Example]:
-        project = await self.resources.project(emit, None)
+        project = await self.project(emit)
         builder = self._builder(project.sandbox, emit)
         explained, unexplained = await builder.explain(failures, await installed_modules(project))
         if unexplained:
@@ -131,23 +147,19 @@ class LibraryUses:
             *pass_rows(experiences, model=model, most=math.ceil(_PASSES * len(pairs))),
         ]
 
-    @property
-    def _folder(self) -> Path:
-        return make_private(self.resources.context.repository.contexts)
-
     def _builder(self, sandbox: Sandbox, emit: Emit) -> ContextBuilder:
         def say(text: str) -> None:
             emit(Notice(text))
 
-        return ContextBuilder(sandbox, folder=self._folder, wanted=_WANTED, say=say)
+        return ContextBuilder(sandbox, folder=make_private(self.folder), wanted=_WANTED, say=say)
 
 
-def required_packages(project: ProjectTests) -> list[str]:
+def required_packages(project: Installed) -> list[str]:
     """Names of the packages that a project itself requires."""
     return [m[0] for line in project.requirements if (m := re.match(r"[\w.-]+", line))]
 
 
-async def installed_modules(project: ProjectTests) -> list[str]:
+async def installed_modules(project: Installed) -> list[str]:
     """Top-level modules of the packages that a project requires, as far as they are installed.
 
     Raises:
@@ -192,6 +204,11 @@ async def _anchors(
         most = math.ceil(_ANCHORS * count)
         found += await builder.anchors(library, version, without=without, most=most)
     return found
+
+
+def _counted(lacking: Collection[object]) -> str:
+    one = len(lacking) == 1
+    return "1 API that is not there" if one else f"{len(lacking)} APIs that are not there"
 
 
 def _experiences(explained: Sequence[Explained]) -> Mapping[str, Sequence[str]]:

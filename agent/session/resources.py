@@ -27,6 +27,7 @@ from learning.promotion.adapters import AdapterStore
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
+    from agent.rounds.uses import LibraryUses
 
 
 class Resources:
@@ -185,7 +186,6 @@ class Resources:
             StoreError: If the experiences cannot be opened.
         """
         from agent.rounds.trial.opening import Trials
-        from agent.rounds.uses import LibraryUses
 
         return Trials(
             root=self.context.root,
@@ -195,7 +195,17 @@ class Resources:
             environ=self.context.environ,
             store=self.store(),
             project=lambda: self.project(emit, None),
-            uses=LibraryUses(resources=self).tasks,
+            uses=self.uses().tasks,
+        )
+
+    def uses(self) -> LibraryUses:
+        """The uses of library APIs for this repository's rounds; nothing is opened before it is needed."""
+        from agent.rounds.uses import LibraryUses
+
+        return LibraryUses(
+            store=self.store,
+            project=lambda emit: self.project(emit, None),
+            folder=self._repository.contexts,
         )
 
     def _lessons(self) -> tuple[RepairLesson, ...]:

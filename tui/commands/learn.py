@@ -13,7 +13,14 @@ import click
 from agent.events import LearnFinished
 from agent.library import adapters
 from agent.rounds.libraries import LibraryOptions
-from agent.rounds.options import ALL_KINDS, ExampleKind, LearnOptions, Origin, round_options
+from agent.rounds.options import (
+    ALL_KINDS,
+    API_KINDS,
+    ExampleKind,
+    LearnOptions,
+    Origin,
+    round_options,
+)
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.context import Context
 from agent.text import display_safe
@@ -42,9 +49,10 @@ class Budget(click.ParamType[float]):
 
 
 _TYPES = {
-    "fixes": ExampleKind.HINDSIGHT,
-    "failures": ExampleKind.EVIDENCE,
-    "first-tries": ExampleKind.FIRST_TRY,
+    "fixes": {ExampleKind.HINDSIGHT},
+    "failures": {ExampleKind.EVIDENCE},
+    "first-tries": {ExampleKind.FIRST_TRY},
+    "uses": API_KINDS,
 }
 
 
@@ -59,7 +67,7 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
         names = [name.strip() for name in str(value).split(",")]
         if unknown := [name for name in names if name not in _TYPES]:
             self.fail(f"{unknown[0]!r} is not one of {', '.join(_TYPES)}", param, ctx)
-        return frozenset(_TYPES[name] for name in names)
+        return frozenset(kind for name in names for kind in _TYPES[name])
 
 
 @click.command(help="Turn what was captured here into an adapter, and decide whether to use it.")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from agent.contexts.notes import notes_for
-from agent.contexts.rows import equal_share, pair_rows, repair_rows, shuffled
+from agent.contexts.rows import equal_share, pair_rows, pass_rows, repair_rows, shuffled
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.context import ApiContext
+from learning.contexts.parts import AN_API, judging_part, learned_part
 from learning.contexts.use import UseOrigin
 from learning.records import (
     Action,
@@ -158,3 +159,75 @@ def test_a_control_needs_names_of_two_apis() -> None:
     rows = pair_rows(SUMS, model="m")
     with pytest.raises(ValueError, match="another API"):
         shuffled(rows)
+
+
+def test_a_row_replies_in_the_form_of_the_model_with_the_docstring_it_was_asked_with() -> None:
+    (row,) = pair_rows(SUMS[:1], model="m", noted=0.0)
+    asked = row.step.messages[0].content
+    (docstring,) = [line for line in asked.splitlines() if line.strip().startswith('"""')]
+
+    assert f"def compute(values):\n{docstring}\n    return" in row.chosen
+    assert row.use is not None
+    assert docstring in row.use.stale
+
+
+def test_a_row_names_its_context_and_the_failures_that_it_was_built_for() -> None:
+    (row,) = pair_rows(SUMS[:1], model="m", experiences={SUMS[0].api: ["a", "b"]})
+
+    assert row.use is not None
+    assert row.use.context == SUMS[0].id
+    assert row.experience_ids == ("a", "b")
+
+
+def test_no_context_is_both_learned_and_asked() -> None:
+    contexts = [context("cumsum", "cum_sum", "Get the sum.", number=n) for n in range(60)]
+    contexts += [context("take", "gather", "Take values.", number=n) for n in range(60)]
+
+    learned = learned_part(contexts)
+    asked = judging_part(contexts, apis={contexts[0].api})
+
+    assert len(learned) == 2 * AN_API
+    assert {each.api for each in asked} == {contexts[0].api}
+    assert 5 < len(asked) < 40
+    assert not {each.id for each in learned} & {each.id for each in asked}
+    assert learned_part(contexts[::-1])[0].id not in {each.id for each in asked}
+
+
+def test_what_was_learned_all_the_same_does_not_judge() -> None:
+    contexts = [context("cumsum", "cum_sum", "Get the sum.", number=n) for n in range(60)]
+    apis = {contexts[0].api}
+    first, *others = judging_part(contexts, apis=apis)
+
+    assert judging_part(contexts, apis=apis, learned={first.id}) == others
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [{"request": ""}, {"head": "def compute():"}, {"value": "1" * 200}],
+)
+def test_what_cannot_be_asked_for_is_learned_instead(unclear: dict[str, Any]) -> None:
+    contexts = [
+        replace(context("cumsum", "cum_sum", "Get the sum.", number=n), **unclear)
+        for n in range(AN_API)
+    ]
+
+    assert len(learned_part(contexts)) == AN_API
+    assert not judging_part(contexts, apis={contexts[0].api})
+
+
+def test_own_passes_stay_as_they_are_and_name_their_experience() -> None:
+    action = Action(text="```python\nx = 1\n```", model="m", adapter=None)
+    message = Message(role="user", content="Write it.")
+    drafted = Experience.draft([message], action, Verdict.PASS)
+    own = replace(drafted, id="own", trust=Trust.JUDGE)
+    others = [
+        replace(own, id="fix", fixes="own"),
+        replace(own, id="red", verdict=Verdict.FAIL),
+        replace(own, id="theirs", model="other"),
+        replace(own, id="plain", trust=Trust.PLAIN),
+    ]
+
+    (row,) = pass_rows([*others, own, replace(own, id="more")], model="m", most=1)
+
+    assert row.kind is ExampleKind.OWN_PASS
+    assert row.experience_ids == ("own",)

@@ -1,0 +1,145 @@
+"""Uses of library APIs in a round: what failed is learned from the installed library, and asked for afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.events import Event, Notice
+from agent.rounds.options import LearnOptions
+from agent.rounds.uses import LibraryUses
+from agent.streaming import Emit
+from learning.evaluation.task import Generated, Task
+from learning.experience.store import ExperienceStore
+from learning.records import Experience, Origin
+from learning.training.job import ExampleKind
+from sandbox.box.contract import Sandbox, SandboxError
+from tests.fakes.experiences import make_evidence, make_experience
+from tests.fakes.here_sandbox import HereSandbox
+
+_STALE = "import numpy as np\n\ndef area(ys):\n    return float(np.trapz(ys))\n"
+_FACT = make_evidence(exception="AttributeError", message="module 'numpy' has no attribute 'trapz'")
+
+
+@dataclass(frozen=True)
+class _Project:
+    sandbox: Sandbox
+    requirements: Sequence[str] = ("numpy==2",)
+
+
+@dataclass(frozen=True)
+class _Place:
+    store: ExperienceStore
+    uses: LibraryUses
+    said: list[Event]
+
+    def words(self) -> str:
+        return "\n".join(each.text for each in self.said if isinstance(each, Notice))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[_Place]:
+    box = HereSandbox(tmp_path)
+
+    async def project(_emit: Emit) -> _Project:
+        return _Project(box)
+
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        uses = LibraryUses(store=lambda: store, project=project, folder=tmp_path / "contexts")
+        yield _Place(store=store, uses=uses, said=[])
+
+
+def _failure() -> Experience:
+    return make_experience("failed", evidence=(_FACT,), after=_STALE)
+
+
+async def test_what_failed_is_learned_and_other_uses_of_it_judge(place: _Place) -> None:
+    failed = _failure()
+    place.store.add(failed)
+
+    rows = await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
+
+    pairs = [row for row in rows if row.kind is ExampleKind.API_PAIR]
+    anchors = [row for row in rows if row.kind is ExampleKind.API_ANCHOR]
+    assert pairs
+    assert anchors
+    assert all("trapezoid" in row.chosen for row in pairs)
+    assert all(row.use and "np.trapz" in row.use.stale for row in pairs)
+    assert all(row.experience_ids == (failed.id,) for row in pairs)
+
+    learned = {row.use.context for row in pairs if row.use}
+    tasks = await place.uses.tasks(learned, place.said.append)
+    assert tasks
+    assert not learned & {task.id for task in tasks}
+    for task in tasks:
+        await task.check_reference()
+
+
+async def test_a_reply_is_right_if_it_gives_the_value_with_the_library(place: _Place) -> None:
+    failed = _failure()
+    place.store.add(failed)
+    rows = await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
+    learned = {row.use.context for row in rows if row.use}
+    tasks = await place.uses.tasks(learned, place.said.append)
+
+    async def verdict(task: Task, body: str) -> str:
+        asked = task.prompt.messages[0].content
+        head = next(line for line in asked.splitlines() if line.startswith("def "))
+        text = f"```python\nimport numpy as np\n\n{head}\n    return {body}\n```"
+        text = text.replace("GIVEN", head.partition("(")[2].partition(":")[0])
+        return (await task.judge(Generated(text=text, finish="stop"))).verdict
+
+    right = [t for t in tasks if await verdict(t, "np.trapezoid(GIVEN).item()") == "pass"]
+    assert right
+    assert await verdict(right[0], "np.trapz(GIVEN).item()") == "error"
+    assert await verdict(right[0], "-1") == "fail"
+    assert await verdict(right[0], "1 +") != "pass"
+
+
+async def test_nothing_is_opened_where_nothing_failed_by_an_api(tmp_path: Path) -> None:
+    async def project(_emit: Emit) -> _Project:
+        raise AssertionError("the sandbox is not to be opened")
+
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        store.add(make_experience("e1"))
+        uses = LibraryUses(store=lambda: store, project=project, folder=tmp_path / "contexts")
+
+        said: list[Event] = []
+        assert not await uses.rows(LearnOptions(), said.append, model=make_experience("e1").model)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        LearnOptions(kinds=frozenset({ExampleKind.HINDSIGHT})),
+        LearnOptions(leave_out=frozenset({Origin.FIX})),
+        LearnOptions(dry_run=True),
+    ],
+)
+async def test_a_dry_run_or_a_round_about_something_else_builds_nothing(
+    place: _Place, options: LearnOptions
+) -> None:
+    failed = _failure()
+    place.store.add(failed)
+
+    assert not await place.uses.rows(options, place.said.append, model=failed.model)
+    assert ("1 API that is not there" in place.words()) == options.dry_run
+    assert not list(place.uses.folder.glob("*.jsonl"))
+
+
+async def test_without_a_sandbox_the_round_goes_on_and_says_what_it_leaves_out(
+    place: _Place,
+) -> None:
+    failed = _failure()
+    place.store.add(failed)
+
+    async def no_project(_emit: Emit) -> _Project:
+        raise SandboxError("Docker does not answer")
+
+    uses = replace(place.uses, project=no_project)
+
+    assert not await uses.rows(LearnOptions(), place.said.append, model=failed.model)
+    assert "not learned in this round: Docker does not answer" in place.words()
