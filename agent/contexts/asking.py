@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 
 from agent.contexts.boxed import run_programs
 from agent.contexts.rows import asked
@@ -10,7 +12,6 @@ from agent.editing.python_source import imports
 from learning.contexts.context import ApiContext
 from learning.contexts.parts import shown_pair
 from learning.evaluation.prompting import Prompt
-from learning.evaluation.rows import DataError
 from learning.evaluation.sanitise import sanitised_code
 from learning.evaluation.task import PASS, Generated, Judged, Task
 from learning.records import Message
@@ -33,19 +34,28 @@ def use_task(context: ApiContext, sandbox: Sandbox) -> Task:
         verdict, message = await _verdict(context, code, sandbox)
         return Judged(raw=code, clean=code, raw_verdict=verdict, verdict=verdict, message=message)
 
-    async def check_reference() -> None:
-        verdict, message = await _verdict(context, context.code, sandbox)
-        if verdict != PASS:
-            raise DataError(
-                f"the kept use {context.id} of {context.api} does not run here: {message}"
-            )
-
     return Task(
         id=context.id,
         prompt=Prompt(messages=(Message(role="user", content=text),)),
         judge=judged,
-        check_reference=check_reference,
     )
+
+
+async def steady(contexts: Sequence[ApiContext], sandbox: Sandbox) -> list[ApiContext]:
+    """The contexts that still give their value, library by library: nothing else can be asked for.
+
+    Raises:
+        SandboxError: If the box cannot be used.
+    """
+    by_library: dict[str, list[ApiContext]] = defaultdict(list)
+    for each in contexts:
+        by_library[each.library].append(each)
+    kept: list[ApiContext] = []
+    for library, group in by_library.items():
+        programs = [(each.code, each.call) for each in group]
+        ran = await run_programs(sandbox, programs, modules=[library])
+        kept += [c for c, tried in zip(group, ran, strict=True) if tried.value == c.value]
+    return kept
 
 
 async def _verdict(context: ApiContext, code: str, sandbox: Sandbox) -> tuple[str, str]:

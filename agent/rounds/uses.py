@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent.contexts.asking import use_task
+from agent.contexts.asking import steady, use_task
 from agent.contexts.boxed import modules_of, version_of
 from agent.contexts.building import ContextBuilder, Explained
 from agent.contexts.failures import ApiFailure, failures_of, missing_in
@@ -103,7 +103,7 @@ class LibraryUses:
             return ()
 
     async def tasks(self, learned: Collection[str], emit: Emit) -> Sequence[Task]:
-        """Held-out uses of the APIs whose contexts have these ids, in the order in which they were built.
+        """Held-out uses of the APIs whose contexts have these ids, in an order that mixes the APIs.
 
         Raises:
             SandboxError: If there is no engine, no image, or a dependency cannot be had.
@@ -116,7 +116,8 @@ class LibraryUses:
             for context in self._builder(project.sandbox, emit).known(library, version)
         ]
         apis = {each.api for each in contexts if each.id in learned}
-        held_out = judging_part(contexts, apis=apis, learned=learned)
+        held_out = await steady(judging_part(contexts, apis=apis, learned=learned), project.sandbox)
+        held_out.sort(key=lambda each: each.id)
         return [use_task(context, project.sandbox) for context in held_out]
 
     async def _built(
