@@ -6,7 +6,7 @@ evidence: an adapter that cannot be judged yet stays in shadow, and the decision
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -55,6 +55,10 @@ class Trial:
     """Tasks of what the candidate claims to do better, which it did not learn from."""
     tried_on: str = REPOSITORY_TASKS
     """These tasks in words."""
+    kept: TaskScores | None = None
+    """Tasks of what the incumbent claims, where the candidate claims something else; None if it does not."""
+    kept_on: str = ""
+    """These tasks in words."""
     regression: TaskScores | None = None
     """The regression suite: tasks from outside the repository; None if it was not run."""
     confirming: TaskScores | None = None
@@ -74,6 +78,7 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
     for gate in (
         *trial.probes,
         _held_out(trial, alpha),
+        *_kept(trial),
         _regression(trial),
         _confirm(trial, alpha),
     ):
@@ -105,6 +110,29 @@ def _held_out(trial: Trial, alpha: float) -> Gate:
         return _measured(name, "passed", figures, scores)
     words = f"not shown to be better than the incumbent: {figures}"
     return _measured(name, "failed", words, scores)
+
+
+def _kept(trial: Trial) -> Iterator[Gate]:
+    """The gate on what the system in use is for, where the candidate is for something else."""
+    if trial.kept is None:
+        return
+    name, scores = f"what is in use: {trial.kept_on}", trial.kept
+    lost, tried = scores.losses - scores.wins, len(scores.tasks)
+    words = (
+        f"{scores.losses} losses and {scores.wins} wins on {tried} {trial.kept_on}, at most"
+        f" {MAX_REGRESSION_LOSSES} more losses than wins are allowed"
+    )
+    if lost > MAX_REGRESSION_LOSSES:
+        words = f"it loses what the incumbent is in use for: {words}"
+        yield _measured(name, "failed", words, scores)
+    elif tried < MIN_CONFIRMING:
+        words = (
+            f"the incumbent is in use for {trial.kept_on}, of which {tried} of {MIN_CONFIRMING} are"
+            " there to be tried"
+        )
+        yield Gate(name=name, outcome="open", words=words)
+    else:
+        yield _measured(name, "passed", words, scores)
 
 
 def _regression(trial: Trial) -> Gate:

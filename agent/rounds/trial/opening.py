@@ -23,7 +23,7 @@ from agent.rounds.trial.bench import Bench, BenchConditions
 from agent.rounds.trial.claimed import ClaimedTasks, library_tasks, repository_tasks
 from agent.rounds.trial.ledger import TrialLedger
 from agent.rounds.trial.program_judge import Judge, open_judge
-from agent.rounds.trial.run import TrialResources, expected_s, run_trial
+from agent.rounds.trial.run import KeptTasks, TrialResources, expected_s, run_trial
 from agent.rounds.trial.systems import TrialError, served_systems
 from agent.settings.schema import Settings
 from agent.streaming import Emit
@@ -80,6 +80,21 @@ class LateJudge:
                 open_judge(self._image_id, lock_dir=self._lock_dir, session=session)
             )
         return await self._judge.judge(task)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What the tasks of one trial are made with."""
+
+    candidate: str
+    incumbent: str | None
+    bench: Bench
+    trees: CommitTrees
+    emit: Emit
+    budget_s: float
+    speed: float
+    """Guessed tokens a second of replies."""
+    switch: LearnerSwitch | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,21 +230,11 @@ class Trials:
         incumbent = self.in_use
         async with self.bench(emit) as (bench, trees):
             claim, speed = claim_of(candidate), _guessed_speed(await self.model())
-            if claim is Claim.LIBRARY:
-                uses = await self._held_out_uses(candidate, incumbent, emit)
-                tasks = library_tasks(bench, uses, tokens_per_s=speed)
-            else:
-                found = await self.find(
-                    trees, emit, budget_s=budget_s * _SEARCH_SHARE, switch=switch
-                )
-                judging = _may_judge(
-                    found,
-                    candidate=candidate.name,
-                    incumbent=incumbent,
-                    adapters=self.adapters,
-                    store=self.store,
-                )
-                tasks = repository_tasks(bench, found.tasks, eligible=judging, tokens_per_s=speed)
+            asking = _Asking(candidate.name, incumbent, bench, trees, emit, budget_s, speed, switch)
+            tasks = await self._tasks(claim, asking)
+            kept = None
+            if incumbent is not None and (other := claim_of(self.adapters.get(incumbent))) != claim:
+                kept = KeptTasks(tasks=await self._tasks(other, asking), words=other.tasks)
             means = TrialResources(
                 bench=bench,
                 ledger=TrialLedger(self.folder),
@@ -240,16 +245,38 @@ class Trials:
                 switch=switch or LearnerSwitch(),
             )
             return await _announced_trial(
-                candidate, incumbent=incumbent, tasks=tasks, claim=claim, means=means
+                candidate, incumbent=incumbent, tasks=tasks, claim=claim, means=means, kept=kept
             )
 
+    async def _tasks(self, claim: Claim, asking: _Asking) -> ClaimedTasks:
+        """The tasks of a claim that neither system was trained on."""
+        if claim is Claim.LIBRARY:
+            uses = await self._held_out_uses(asking.candidate, asking.incumbent, asking.emit)
+            return library_tasks(asking.bench, uses, tokens_per_s=asking.speed)
+        found = await self.find(
+            asking.trees,
+            asking.emit,
+            budget_s=asking.budget_s * _SEARCH_SHARE,
+            switch=asking.switch,
+        )
+        judging = _may_judge(
+            found,
+            candidate=asking.candidate,
+            incumbent=asking.incumbent,
+            adapters=self.adapters,
+            store=self.store,
+        )
+        return repository_tasks(
+            asking.bench, found.tasks, eligible=judging, tokens_per_s=asking.speed
+        )
+
     async def _held_out_uses(
-        self, candidate: AdapterManifest, incumbent: str | None, emit: Emit
+        self, candidate: str, incumbent: str | None, emit: Emit
     ) -> Sequence[Task]:
         """Uses of the learned APIs that neither system was trained on, in a stable order."""
         if self.uses is None:
             return ()
-        systems = [candidate.name] if incumbent is None else [candidate.name, incumbent]
+        systems = [candidate] if incumbent is None else [candidate, incumbent]
         learned = learned_uses(each for name in systems for each in lineage(self.adapters, name))
         return await self.uses(learned, emit)
 
@@ -304,6 +331,7 @@ async def _announced_trial(
     tasks: ClaimedTasks,
     claim: Claim,
     means: TrialResources,
+    kept: KeptTasks | None,
 ) -> Trial:
     """Emit the expected time of a trial on these tasks, then run it."""
     plan = means.ledger.plan(candidate.name, incumbent, tasks.eligible)
@@ -316,4 +344,4 @@ async def _announced_trial(
             + (f": at most about {max(1, round(seconds / _MINUTE_S))} min" if enough else "")
         )
     )
-    return await run_trial(plan, tasks, means, claim)
+    return await run_trial(plan, tasks, means, claim, kept=kept)

@@ -1,7 +1,7 @@
-"""Lets the candidate and the system in use answer the same tasks greedily, in three stages.
+"""Lets the candidate and the system in use answer the same tasks greedily, in stages.
 
-The stages are held-out tasks of what the candidate claims, the regression suite and, for a winner, tasks that no
-decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
+The stages are held-out tasks of what the candidate claims, those of what the incumbent claims where that
+is something else, the regression suite and, for a winner, tasks that no decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
 once, so an interrupted trial can be resumed.
 """
 
@@ -28,6 +28,7 @@ from learning.promotion.claims import Claim
 from learning.promotion.gate import (
     MAX_REGRESSION_LOSSES,
     MIN_CONFIRMING,
+    MIN_HELD_OUT,
     NO_TRIAL,
     Gate,
     Trial,
@@ -58,15 +59,30 @@ class TrialResources:
     clock: Callable[[], float] = time.monotonic
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTasks:
+    """Tasks of what the incumbent claims, which a candidate with another claim must not lose."""
+
+    tasks: ClaimedTasks
+    words: str
+
+
 async def run_trial(
-    plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources, claim: Claim = Claim.REPAIRS
+    plan: TrialPlan,
+    tasks: ClaimedTasks,
+    means: TrialResources,
+    claim: Claim = Claim.REPAIRS,
+    *,
+    kept: KeptTasks | None = None,
 ) -> Trial:
     """The trial of `plan.adapter` for the gates; `tasks` holds the tasks that the plan names.
+
+    `kept` are tasks of what the incumbent claims, where that is something else.
 
     Raises:
         SandboxError, ModelError, EvaluationError, WorkspaceError: If there is no answer.
     """
-    return await _TrialRun(plan, tasks, means, claim).run()
+    return await _TrialRun(plan, tasks, means, claim, kept).run()
 
 
 def expected_s(plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources) -> float:
@@ -88,8 +104,14 @@ class _TimeIsUpError(Exception):
 
 class _TrialRun:
     def __init__(
-        self, plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources, claim: Claim
+        self,
+        plan: TrialPlan,
+        tasks: ClaimedTasks,
+        means: TrialResources,
+        claim: Claim,
+        kept: KeptTasks | None,
     ) -> None:
+        self._kept = kept
         self._plan = plan
         self._claim = claim
         self._tasks = tasks
@@ -106,6 +128,8 @@ class _TrialRun:
         trial = NO_TRIAL
         try:
             trial = await self._held_out()
+            if self._kept is not None and _goes_on(trial):
+                trial = replace(trial, kept=await self._still(self._kept), kept_on=self._kept.words)
             if _goes_on(trial):
                 trial = replace(trial, regression=await self._regression())
             if _goes_on(trial) and len(self._plan.confirming) >= MIN_CONFIRMING:
@@ -131,6 +155,11 @@ class _TrialRun:
             probes=poison_probes(*replies),
             fresh=len(self._plan.confirming),
         )
+
+    async def _still(self, kept: KeptTasks) -> TaskScores:
+        """The stage of what the incumbent claims, on the newest tasks."""
+        ids = kept.tasks.eligible[-MIN_HELD_OUT:]
+        return await self._stage(kept.words, ids, kept.tasks.ask)
 
     async def _confirming(self) -> TaskScores:
         self._means.ledger.look(self._plan)

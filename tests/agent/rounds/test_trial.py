@@ -18,7 +18,7 @@ from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import Bench, BenchConditions
 from agent.rounds.trial.claimed import ClaimedTasks, library_tasks, repository_tasks
 from agent.rounds.trial.ledger import LedgerError, TrialLedger, TrialPlan
-from agent.rounds.trial.run import TrialResources, expected_s, run_trial
+from agent.rounds.trial.run import KeptTasks, TrialResources, expected_s, run_trial
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.task import Generated, Judged, Task
@@ -285,17 +285,46 @@ async def test_the_time_it_takes_is_said_and_shrinks(place: _Place) -> None:
     )
 
 
+def _uses(last: int, repairs: range = range(0)) -> Answer:
+    """Knows the calls up to a number, and some repairs."""
+
+    def answer(asked: str) -> str:
+        if "column " not in asked:
+            return _knows(repairs)(asked)
+        number = int(asked.rpartition("column ")[2].split(".")[0])
+        return f"total{number}(x)" if number <= last else "summed(x)"
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("repairs", "there", "kind", "words"),
+    [
+        (range(39), 40, "promoted", "better"),
+        (range(30), 40, "rejected", "loses what the incumbent is in use for"),
+        (range(40), 5, "shadow", "of which 5 of 10 are there"),
+    ],
+)
+async def test_what_the_incumbent_is_in_use_for_must_not_be_lost(
+    place: _Place, repairs: range, there: int, kind: str, words: str
+) -> None:
+    old = "el-shop-v0000-00000000"
+    place.systems.answers = {old: _uses(10, range(41)), NEW: _uses(60, repairs)}
+    means = place.means()
+    uses = library_tasks(means.bench, [_use(n) for n in range(1, 61)], tokens_per_s=8.0)
+    plan = place.ledger.plan(NEW, old, uses.eligible)
+    repaired = _claimed(means, [_task(number) for number in range(1, there + 1)])
+    kept = KeptTasks(tasks=repaired, words=Claim.REPAIRS.tasks)
+
+    decision = decide(await run_trial(plan, uses, means, Claim.LIBRARY, kept=kept))
+
+    assert decision.kind == kind, decision.reason
+    assert words in decision.reason
+    assert f"what is in use: {Claim.REPAIRS.tasks}" in [gate.name for gate in decision.gates]
+
+
 async def test_knowledge_of_a_library_is_tried_on_its_held_out_uses(place: _Place) -> None:
-    def knows(last: int) -> Answer:
-        def answer(asked: str) -> str:
-            if "def guard" in asked:
-                return _knows(range(0))(asked)
-            number = int(asked.rpartition("column ")[2].split(".")[0])
-            return f"total{number}(x)" if number <= last else "summed(x)"
-
-        return answer
-
-    place.systems.answers = {None: knows(10), NEW: knows(60)}
+    place.systems.answers = {None: _uses(10), NEW: _uses(60)}
     means = place.means()
     uses = library_tasks(means.bench, [_use(n) for n in range(1, 61)], tokens_per_s=8.0)
     plan = place.ledger.plan(NEW, None, uses.eligible)
