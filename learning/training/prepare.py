@@ -135,7 +135,7 @@ def _about_api(example: Example, chat: Format, max_tokens: int) -> Prepared | Sk
 
 def _encoded(example: Example, chat: Format) -> Example:
     """The example with token ids for changes that a search found and for rows about an API."""
-    made = example.use is not None
+    made = example.use is not None or (example.fix is not None and example.fix.was_searched)
     fix = _with_ids(example.fix, chat, made=made) if example.fix is not None else None
     return replace(example, step=_with_ids(example.step, chat, made=made), fix=fix)
 

@@ -132,11 +132,12 @@ def _usable(experience: Experience, model: str, skipped: Counter[str]) -> bool:
     return not reason
 
 
-def _unusable(experience: Experience, model: str) -> str:
+def _unusable(experience: Experience, model: str, *, prompt_only: bool = False) -> str:
     if experience.model != model:
         return "made by another model"
     exact = bool(experience.action.token_ids and experience.action.prompt_ids)
-    if not exact and not (experience.was_searched and experience.messages):
+    put_together = prompt_only or experience.was_searched
+    if not exact and not (put_together and experience.messages):
         return "recorded without token ids"
     if experience.verdict is Verdict.UNKNOWN:
         return "without a verdict"
@@ -152,7 +153,8 @@ def _pair(
 ) -> Example | None:
     """The fix as the right action at the prompt of the step that had failed; None if unusable."""
     failed = by_id.get(fix.fixes)
-    if failed is None or _unusable(failed, model):
+    # Of a step whose fix was put together only the prompt is learned from, not the model's own tokens.
+    if failed is None or _unusable(failed, model, prompt_only=fix.was_searched):
         skipped["a fix whose failing step cannot be used"] += 1
     elif failed.path != fix.path:
         # The prompt of the failing step did not show that file: the fix would teach to guess.
