@@ -32,7 +32,7 @@ from agent.contexts.failures import (
     missing_in,
     question_of,
 )
-from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from learning.contexts.change import ApiChange, ChangeKind, surest
 from learning.contexts.context import ApiContext, ContextFile
 from learning.contexts.use import UseOrigin
 from learning.contexts.variations import variations
@@ -45,9 +45,6 @@ _MOST_ORIGINALS = 24
 _FORMS = 4
 """Other forms that are tried of each example that ran."""
 _BATCH = 250
-_SAME_LETTERS = 0.5
-"""Place of a name with the same letters among the grounds: behind what an error says."""
-_TRUSTED = (Grounds.SAID, Grounds.DOCUMENTED, Grounds.REPAIRED, Grounds.SPELLING, Grounds.MOVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +120,7 @@ class ContextBuilder:
                 versions[library] = await version_of(self._sandbox, library)
             whole = {**answer, "library": library, "version": versions[library]}
             changes = [c for failure in group for c in changes_of(missing, failure, whole)]
-            best = min(changes, key=_doubt, default=None)
+            best = surest(changes)
             if best is None:
                 name = f"{library}.{missing.holder}.{missing.name}"
                 unexplained.append(Unexplained(missing=name, failures=tuple(group)))
@@ -268,13 +265,6 @@ class ContextBuilder:
 
     def _file(self, library: str, version: str) -> ContextFile:
         return ContextFile(self._folder / f"{library}-{version or 'unknown'}.jsonl")
-
-
-def _doubt(change: ApiChange) -> float:
-    """How little a change is to be trusted; only an error that says so is surer than the same letters."""
-    same = re.sub("[._]", "", change.old).lower() == re.sub("[._]", "", change.new).lower()
-    rank = _TRUSTED.index(change.grounds)
-    return min(rank, _SAME_LETTERS) if same else rank
 
 
 def _words(change: ApiChange) -> frozenset[str]:

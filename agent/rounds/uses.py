@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent.contexts.asking import steady, use_task
 from agent.contexts.boxed import modules_of, version_of
 from agent.contexts.building import ContextBuilder, Explained
 from agent.contexts.failures import ApiFailure, failures_of, missing_in
@@ -25,6 +24,8 @@ from agent.contexts.survey import surveyed_failures
 from agent.events import Notice, Progress, StageStarted
 from agent.paths import make_private
 from agent.rounds.options import LearnOptions
+from agent.rounds.trial.program_judge import Judge
+from agent.rounds.trial.use_tasks import usable, use_task
 from agent.streaming import Emit
 from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
@@ -102,7 +103,7 @@ class LibraryUses:
             emit(Notice(f"uses of libraries are not learned in this round: {err}", "warning"))
             return ()
 
-    async def tasks(self, learned: Collection[str], emit: Emit) -> Sequence[Task]:
+    async def tasks(self, learned: Collection[str], judge: Judge, emit: Emit) -> Sequence[Task]:
         """Held-out uses of the APIs whose contexts have these ids, in an order that mixes the APIs.
 
         Raises:
@@ -116,9 +117,9 @@ class LibraryUses:
             for context in self._builder(project.sandbox, emit).known(library, version)
         ]
         apis = {each.api for each in contexts if each.id in learned}
-        held_out = await steady(judging_part(contexts, apis=apis, learned=learned), project.sandbox)
+        held_out = judging_part(contexts, apis=apis, learned=learned)
         held_out.sort(key=lambda each: each.id)
-        return [use_task(context, project.sandbox) for context in held_out]
+        return await usable([use_task(context, judge) for context in held_out])
 
     async def _built(
         self,

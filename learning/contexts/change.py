@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +69,26 @@ class ApiChange:
     def words(self) -> frozenset[str]:
         """Identifiers of which code that uses the successor has at least the last one."""
         return frozenset({self.new.rpartition(".")[2]})
+
+
+def surest(changes: Iterable[ApiChange]) -> ApiChange | None:
+    """The change on the strongest grounds; the first of equal ones, None without any.
+
+    The same letters are surer than all but what an error says: `groupby` is `group_by`, whatever else the
+    documentation says was renamed.
+    """
+    order = list(Grounds)
+
+    def doubt(change: ApiChange) -> tuple[int, int]:
+        said = change.grounds is Grounds.SAID
+        same = _letters(change.old) == _letters(change.new)
+        return (0 if said else 1 if same else 2), order.index(change.grounds)
+
+    return min(changes, key=doubt, default=None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[._]", "", name).lower()
 
 
 def change_record(change: ApiChange) -> dict[str, Any]:

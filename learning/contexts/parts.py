@@ -5,6 +5,7 @@ The part follows from the context's digest, so it is the same in every round, wh
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
@@ -41,9 +42,18 @@ def judges(context: ApiContext) -> bool:
 
 
 def can_be_asked(context: ApiContext) -> bool:
-    """True if a request, arguments and a short value say what the function has to do."""
+    """True if a request, arguments and a short value, plain data, say what the function has to do."""
     takes_data = not context.head.partition("->")[0].rstrip(" :").endswith("()")
-    return bool(context.request) and takes_data and len(shown_pair(context)) <= _LONGEST_VALUE
+    short = len(shown_pair(context)) <= _LONGEST_VALUE
+    return bool(context.request) and takes_data and short and _is_plain(context.value)
+
+
+def _is_plain(value: str) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def shown_pair(context: ApiContext) -> str:

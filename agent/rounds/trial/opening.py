@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from agent.events import Notice
 from agent.mining.finding import find_tasks
@@ -22,9 +19,10 @@ from agent.rounds.process import LearnerSwitch
 from agent.rounds.trial.bench import Bench, BenchConditions
 from agent.rounds.trial.claimed import ClaimedTasks, library_tasks, repository_tasks
 from agent.rounds.trial.ledger import TrialLedger
-from agent.rounds.trial.program_judge import Judge, open_judge
+from agent.rounds.trial.program_judge import Judge, LateJudge
 from agent.rounds.trial.run import KeptTasks, TrialResources, expected_s, run_trial
 from agent.rounds.trial.systems import TrialError, served_systems
+from agent.rounds.trial.use_tasks import USE_LIMITS
 from agent.settings.schema import Settings
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
@@ -40,46 +38,15 @@ from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
 from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
-from sandbox.warm.judge import CheckTask, JudgeResult
 
-Uses = Callable[[Collection[str], Emit], Awaitable[Sequence[Task]]]
-"""Makes tasks from held-out uses of the APIs whose learned contexts have these ids, in other words and
+Uses = Callable[[Collection[str], Judge, Emit], Awaitable[Sequence[Task]]]
+"""Makes tasks, for a judge in the project's image, from held-out uses of the APIs whose learned contexts have these ids, in other words and
 containers than those; the oldest first. None of the ids is that of a task."""
 _READ_BYTES_PER_S = 9e9
 """Speed at which two cores of a small machine read weights."""
 _MINUTE_S = 60
 _SEARCH_SHARE = 1 / 3
 """Largest share of the budget for the search for tasks."""
-
-
-class LateJudge:
-    """A judge whose boxes are started when the first verdict is asked for."""
-
-    def __init__(self, image_id: str, *, lock_dir: Path) -> None:
-        self._image_id = image_id
-        self._lock_dir = lock_dir
-        self._open = AsyncExitStack()
-        self._judge: Judge | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._open.aclose()
-
-    async def judge(self, task: CheckTask) -> JudgeResult:
-        """See `agent.rounds.trial.program_judge.Judge.judge`."""
-        if self._judge is None:
-            session = f"trial-{uuid.uuid4().hex[:8]}"
-            self._judge = await self._open.enter_async_context(
-                open_judge(self._image_id, lock_dir=self._lock_dir, session=session)
-            )
-        return await self._judge.judge(task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +57,7 @@ class _Asking:
     incumbent: str | None
     bench: Bench
     trees: CommitTrees
+    use_judge: Judge
     emit: Emit
     budget_s: float
     speed: float
@@ -228,9 +196,11 @@ class Trials:
                 f" `elagent learn --rebuild {candidate.name}` makes it again without that"
             )
         incumbent = self.in_use
-        async with self.bench(emit) as (bench, trees):
+        async with self.bench(emit) as (bench, trees), self._use_judge() as use_judge:
             claim, speed = claim_of(candidate), _guessed_speed(await self.model())
-            asking = _Asking(candidate.name, incumbent, bench, trees, emit, budget_s, speed, switch)
+            asking = _Asking(
+                candidate.name, incumbent, bench, trees, use_judge, emit, budget_s, speed, switch
+            )
             tasks = await self._tasks(claim, asking)
             kept = None
             if incumbent is not None and (other := claim_of(self.adapters.get(incumbent))) != claim:
@@ -251,7 +221,7 @@ class Trials:
     async def _tasks(self, claim: Claim, asking: _Asking) -> ClaimedTasks:
         """The tasks of a claim that neither system was trained on."""
         if claim is Claim.LIBRARY:
-            uses = await self._held_out_uses(asking.candidate, asking.incumbent, asking.emit)
+            uses = await self._held_out_uses(asking)
             return library_tasks(asking.bench, uses, tokens_per_s=asking.speed)
         found = await self.find(
             asking.trees,
@@ -270,15 +240,21 @@ class Trials:
             asking.bench, found.tasks, eligible=judging, tokens_per_s=asking.speed
         )
 
-    async def _held_out_uses(
-        self, candidate: str, incumbent: str | None, emit: Emit
-    ) -> Sequence[Task]:
+    async def _held_out_uses(self, asking: _Asking) -> Sequence[Task]:
         """Uses of the learned APIs that neither system was trained on, in a stable order."""
         if self.uses is None:
             return ()
-        systems = [candidate] if incumbent is None else [candidate, incumbent]
+        systems = [name for name in (asking.candidate, asking.incumbent) if name is not None]
         learned = learned_uses(each for name in systems for each in lineage(self.adapters, name))
-        return await self.uses(learned, emit)
+        return await self.uses(learned, asking.use_judge, asking.emit)
+
+    @asynccontextmanager
+    async def _use_judge(self) -> AsyncIterator[Judge]:
+        """A judge in the image that has the project's libraries."""
+        image_id = (await self.project()).image_id
+        lock_dir = make_private(self.paths.sandbox)
+        async with LateJudge(image_id, lock_dir=lock_dir, limits=USE_LIMITS) as judge:
+            yield judge
 
     def within(
         self, budget_s: float | None, switch: LearnerSwitch | None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
 
 from agent.errors import AgentError
 from sandbox.box.contract import Limits
@@ -68,6 +70,39 @@ async def open_judge(
         image_id, session=session, lock_dir=lock_dir, boxes=boxes, limits=limits
     ) as warm:
         yield WarmJudge(warm)
+
+
+class LateJudge:
+    """A judge whose boxes are started when the first verdict is asked for."""
+
+    def __init__(self, image_id: str, *, lock_dir: Path, limits: Limits = BOX_LIMITS) -> None:
+        self._image_id = image_id
+        self._limits = limits
+        self._lock_dir = lock_dir
+        self._open = AsyncExitStack()
+        self._judge: Judge | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._open.aclose()
+
+    async def judge(self, task: CheckTask) -> JudgeResult:
+        """See `agent.rounds.trial.program_judge.Judge.judge`."""
+        if self._judge is None:
+            session = f"trial-{uuid.uuid4().hex[:8]}"
+            self._judge = await self._open.enter_async_context(
+                open_judge(
+                    self._image_id, lock_dir=self._lock_dir, session=session, limits=self._limits
+                )
+            )
+        return await self._judge.judge(task)
 
 
 async def judge_all(judge: Judge, tasks: Sequence[CheckTask]) -> list[JudgeResult]:

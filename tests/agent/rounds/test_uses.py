@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,37 @@ from agent.events import Event, Notice
 from agent.rounds.options import LearnOptions
 from agent.rounds.uses import LibraryUses
 from agent.streaming import Emit
+from learning.contexts.context import ContextFile
+from learning.contexts.parts import judges
 from learning.evaluation.task import Generated, Task
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Origin
 from learning.training.job import ExampleKind
 from sandbox.box.contract import Sandbox, SandboxError
+from sandbox.box.status import Status
+from sandbox.warm.judge import CheckTask
 from tests.fakes.experiences import make_evidence, make_experience
 from tests.fakes.here_sandbox import HereSandbox
+from tests.fakes.judge import FakeJudge
 
 _STALE = "import numpy as np\n\ndef area(ys):\n    return float(np.trapz(ys))\n"
 _FACT = make_evidence(exception="AttributeError", message="module 'numpy' has no attribute 'trapz'")
+
+
+def _here(task: CheckTask) -> Status:
+    """Run a program and its check in this process: the library is the one that is installed here."""
+    names: dict[str, Any] = {}
+    try:
+        exec(task.source, names)  # noqa: S102 - the test's own programs
+        exec(task.check, {"candidate": names[task.entry_point]})  # noqa: S102
+    except AssertionError:
+        return Status.FAIL
+    except Exception:  # noqa: BLE001 - whatever a program raises is its verdict
+        return Status.ERROR
+    return Status.PASS
+
+
+JUDGE = FakeJudge(verdict=_here)
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,7 @@ async def test_what_failed_is_learned_and_other_uses_of_it_judge(place: _Place) 
     assert all(row.experience_ids == (failed.id,) for row in pairs)
 
     learned = {row.use.context for row in pairs if row.use}
-    tasks = await place.uses.tasks(learned, place.said.append)
+    tasks = await place.uses.tasks(learned, JUDGE, place.said.append)
     assert tasks
     assert not learned & {task.id for task in tasks}
     assert [task.id for task in tasks] == sorted(task.id for task in tasks)
@@ -83,7 +105,7 @@ async def test_a_reply_is_right_if_it_gives_the_value_with_the_library(place: _P
     place.store.add(failed)
     rows = await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
     learned = {row.use.context for row in rows if row.use}
-    tasks = await place.uses.tasks(learned, place.said.append)
+    tasks = await place.uses.tasks(learned, JUDGE, place.said.append)
 
     async def verdict(task: Task, body: str) -> str:
         asked = task.prompt.messages[0].content
@@ -96,6 +118,8 @@ async def test_a_reply_is_right_if_it_gives_the_value_with_the_library(place: _P
     assert right
     assert await verdict(right[0], "np.trapz(GIVEN).item()") == "error"
     assert await verdict(right[0], "-1") == "fail"
+    without = "```python\ndef area(values):\n    return 4.0\n```"
+    assert not (await right[0].judge(Generated(text=without, finish="stop"))).passed
     assert await verdict(right[0], "1 +") != "pass"
 
 
@@ -150,14 +174,25 @@ async def test_a_use_that_gives_another_value_today_does_not_judge(place: _Place
     place.store.add(failed)
     rows = await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
     learned = {row.use.context for row in rows if row.use}
-    before = await place.uses.tasks(learned, place.said.append)
+    before = await place.uses.tasks(learned, JUDGE, place.said.append)
     (path,) = place.uses.folder.glob("*.jsonl")
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(_other_value(line) for line in lines) + "\n", encoding="utf-8")
 
     assert before
-    assert not await place.uses.tasks(learned, place.said.append)
+    assert not await place.uses.tasks(learned, JUDGE, place.said.append)
 
 
 def _other_value(line: str) -> str:
     return json.dumps({**json.loads(line), "value": "-12345"})
+
+
+async def test_a_value_that_is_no_plain_data_does_not_judge(place: _Place) -> None:
+    failed = _failure()
+    place.store.add(failed)
+    await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
+    (path,) = place.uses.folder.glob("*.jsonl")
+    every = list(ContextFile(path).read().values())
+
+    assert any(judges(each) for each in every)
+    assert not any(judges(replace(each, value="np.float64(4.0)")) for each in every)

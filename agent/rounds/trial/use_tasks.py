@@ -1,0 +1,87 @@
+"""Held-out uses of an API as tasks: the model writes the function of a verified context, and it is judged."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from agent.contexts.rows import asked
+from agent.editing.python_source import imports
+from agent.rounds.trial.program_judge import EvaluationError, Judge, ProgramJudge, program_limits
+from agent.rounds.trial.regression import judged_pair
+from learning.contexts.context import ApiContext
+from learning.contexts.parts import shown_pair
+from learning.evaluation.prompting import Prompt
+from learning.evaluation.sanitise import raw_code, sanitised_code
+from learning.evaluation.task import Generated, Judged, Task
+from learning.records import Message
+from sandbox.box.contract import Limits
+from sandbox.warm.judge import CheckTask
+
+USE_LIMITS = Limits(timeout_s=600.0, memory_mib=2048, cpus=2.0, pids=256, work_mib=64)
+"""Limits of the boxes that judge uses: a library of data frames needs memory."""
+_PROGRAM_MIB = 1536
+_PROGRAM_S = 30.0
+_FUNCTION = re.compile(r"def (\w+)\(")
+_NOT_USED = "assert False, 'the library is not used'"
+
+
+def use_task(context: ApiContext, judge: Judge) -> Task:
+    """The task to write what a context has: right is what gives the same value, with the library.
+
+    The reply need not use the very API of the context.
+    """
+    programs = ProgramJudge(judge, context.id, _check(context, context.code))
+    text = asked(context, f"{context.request} {shown_pair(context)}.")
+
+    async def judged(reply: Generated) -> Judged:
+        raw, clean = raw_code(reply.text), sanitised_code(reply.text, _function(context))
+        results = await programs.verdicts(*(_with_library(context, code) for code in (raw, clean)))
+        return judged_pair(raw, clean, *results)
+
+    return Task(
+        id=context.id,
+        prompt=Prompt(messages=(Message(role="user", content=text),)),
+        judge=judged,
+        check_reference=programs.check_reference,
+    )
+
+
+async def usable(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks whose own solution is right here and today; nothing else can be asked for.
+
+    Raises:
+        SandboxError: If the box cannot be used.
+    """
+    kept = []
+    for task in tasks:
+        try:
+            await task.check_reference()
+        except EvaluationError:
+            continue
+        kept.append(task)
+    return kept
+
+
+def _check(context: ApiContext, code: str) -> CheckTask:
+    call = ast.parse(context.call, mode="eval").body
+    assert isinstance(call, ast.Call)  # noqa: S101 - contexts are calls of their function
+    call.func = ast.Name("candidate")
+    return CheckTask(
+        source=code,
+        entry_point=_function(context),
+        check=f"assert {ast.unparse(call)} == {context.value}\n",
+        limits=program_limits(_PROGRAM_S, memory_mib=_PROGRAM_MIB),
+    )
+
+
+def _with_library(context: ApiContext, code: str) -> str:
+    """The code, which fails if it does without the library."""
+    used = {each.module.partition(".")[0] for each in imports(code)}
+    return code if context.library in used else f"{_NOT_USED}\n{code}"
+
+
+def _function(context: ApiContext) -> str:
+    found = _FUNCTION.search(context.head)
+    return found[1] if found else ""
