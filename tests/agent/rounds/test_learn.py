@@ -12,16 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from agent.contexts.rows import pair_rows
 from agent.events import Event, LearnFinished, LearnStep, Notice, StageStarted
 from agent.rounds.learn import CannotTrainError, LearnError, Measure, learn
 from agent.rounds.options import LearnOptions
+from learning.contexts.context import ApiContext
+from learning.contexts.use import UseOrigin
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.claims import Claim, claim_of, learned_uses
 from learning.promotion.gate import Trial
 from learning.records import Experience, Verdict
-from learning.training.job import ExampleKind
+from learning.training.job import Example, ExampleKind
 from sandbox.box.contract import EngineUnavailableError
 from tests.fakes.experiences import make_experience
 from tests.fakes.tiny_llama import build_tiny_model, spoken
@@ -47,10 +51,18 @@ class _Place:
     model: InstalledModel
 
     def learn(
-        self, options: LearnOptions = _QUICK, *, measure: Measure | None = None
+        self,
+        options: LearnOptions = _QUICK,
+        *,
+        measure: Measure | None = None,
+        rows: Sequence[Example] = (),
     ) -> AsyncIterator[Event]:
+        async def uses(_emit: object) -> Sequence[Example]:
+            return rows
+
         return learn(
             measure=measure,
+            uses=uses,
             store=self.store,
             adapters=self.adapters,
             model=self.model,
@@ -136,6 +148,47 @@ async def test_a_round_ends_with_an_adapter_in_shadow_and_is_not_repeated(place:
     assert isinstance(again, LearnFinished)
     assert again.decision == "nothing_to_learn"
     assert finished.adapter in again.reason
+
+
+def _rows(old: str, new: str) -> Sequence[Example]:
+    code = f"import polars as pl\n\ndef compute(values):\n    return pl.Series(values).{new}()\n"
+    start = code.index(new)
+    context = ApiContext(
+        api=f"polars.Series.{old} -> {new}",
+        library="polars",
+        version="2",
+        origin=UseOrigin.DOCSTRING,
+        request="Sum it up.",
+        head="def compute(values):",
+        code=code,
+        call="compute([1])",
+        value="[1]",
+        line=f"pl.Series(values).{new}()",
+        stale=code.replace(new, old),
+        names=((start, start + len(new)),),
+    )
+    return pair_rows([context], model="tiny", experiences={context.api: ["bad"]})
+
+
+async def test_uses_of_an_api_are_learned_once_and_are_what_the_adapter_claims(
+    place: _Place,
+) -> None:
+    rows = _rows("cumsum", "cum_sum")
+
+    finished = [event async for event in place.learn(rows=rows)][-1]
+    assert isinstance(finished, LearnFinished)
+    (manifest,) = place.adapters.list()
+    assert claim_of(manifest) is Claim.LIBRARY
+    assert learned_uses([manifest]) == {row.use.context for row in rows if row.use}
+    assert manifest.selected_ids == ("bad",), "forgetting the failure taints what it led to"
+
+    again = [event async for event in place.learn(rows=rows)][-1]
+    assert isinstance(again, LearnFinished)
+    assert again.decision == "nothing_to_learn"
+    other = [*rows, *_rows("take", "gather")]
+    more = [event async for event in place.learn(rows=other)][-1]
+    assert isinstance(more, LearnFinished)
+    assert more.decision == "shadow"
 
 
 async def test_a_round_whose_adapter_wins_its_trial_puts_it_to_use(place: _Place) -> None:
