@@ -70,7 +70,8 @@ class _Count:
             case PlacesRanked():  # another search begins
                 self.fill_tokens = 0
             case ChangesTried():
-                self.tokens += event.tokens - self.fill_tokens
+                if event.origin != Origin.FUNCTION.value:  # its reply has told its tokens itself
+                    self.tokens += event.tokens - self.fill_tokens
                 self.fill_tokens = event.tokens
 
     def row(self, *, at: float, model: str, seconds: float) -> YieldRow:
