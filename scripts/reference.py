@@ -6,7 +6,6 @@ their schema; the texts are those that `--help` and a reader of the code see.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import re
@@ -22,6 +21,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from agent.settings import schema  # noqa: E402
+from agent.settings.explain import attribute_docs  # noqa: E402
 from tui.cli import EXIT_CODES, cli  # noqa: E402
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ def _settings() -> Iterator[str]:
         yield f"## `[{section.name}]`\n"
         yield f"{inspect.getdoc(kind)}\n"
         yield "| setting | default | | a project may |\n|---|---|---|---|"
-        notes = _attribute_docs(kind)
+        notes = attribute_docs(kind)
         for setting in dataclasses.fields(kind):
             rule = schema.rule_of(setting)
-            note = " ".join(notes.get(setting.name, "").split()).replace("|", "\\|")
+            note = notes.get(setting.name, "").replace("|", "\\|")
             may = rule.project.value.replace(schema.ProjectMay.NOTHING.value, _NO_PROJECT)
             bounds = _bounds(rule)
             default = "" if setting.default is None else f"`{setting.default}`"
@@ -114,22 +114,6 @@ def _bounds(rule: schema.SettingRule) -> str:
     low = "" if rule.low is None else f"{rule.low:g}"
     high = "" if rule.high is None else f"{rule.high:g}"
     return f"({low}…{high}) " if high else f"(at least {low}) "
-
-
-def _attribute_docs(kind: type) -> dict[str, str]:
-    """The texts below the fields of a class, by field."""
-    (body,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
-    found: dict[str, str] = {}
-    for field, text in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            found[field.target.id] = str(text.value.value)
-    return found
 
 
 if __name__ == "__main__":

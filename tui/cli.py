@@ -49,7 +49,7 @@ COMMANDS = {
     "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),
     "sessions": ("sessions", "Show past sessions."),
     "purge": ("purge", "Show what is kept of each repository, and remove it."),
-    "config": ("config", "Show the settings and where each one comes from."),
+    "config": ("config", "Show, explain and change the settings."),
     "demo": ("demo", "Repair a small broken package in a scratch folder, and learn from it."),
     "doctor": ("doctor", "Check what this machine can do and say how to mend what it cannot."),
     "completion": ("completion", "Print the shell completion script for bash, zsh or fish."),
@@ -71,9 +71,24 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - each module defines its command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command {name!r}{_nearest(name)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"; did you mean `elagent {near[0]}`?" if near else ""
 
 
 def _import(command: str, module: str) -> ModuleType:

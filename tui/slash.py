@@ -90,12 +90,32 @@ SLASH_COMMANDS = (
     SlashCommand(name="/export", argument="[PATH]", what="write the conversation as Markdown"),
     SlashCommand(name="/quit", what="end (Ctrl-D does it, too)"),
 )
+FIRST_STEPS = (
+    ("add a median to stats.py", "say what you want: files change, then the tests run"),
+    ("why does test_x fail?", "ask: no question changes a file"),
+    ("@stats.py", "name a file; Tab completes it"),
+    ("!ls", "run a command in the sandbox"),
+    ("/test  /fix", "run the tests; repair what is red"),
+    ("/diff  /undo", "see what changed; put it back"),
+    ("/as question", "read the last request as something else (F4)"),
+    ("/mode ask", "be asked before each change"),
+    ("Ctrl-C", "stop what runs"),
+    ("/quit", "end (Ctrl-D)"),
+)
+"""The ten things that a newcomer needs: what to type, and what it does."""
 MOST_SUGGESTIONS = 50
 
 
 def find(name: str) -> SlashCommand | None:
     """Return the command of exactly this name."""
     return next((command for command in SLASH_COMMANDS if command.name == name), None)
+
+
+def help_text() -> str:
+    """What a newcomer needs in ten lines, then every command."""
+    first = [f"  {typed:<31} {what}" for typed, what in FIRST_STEPS]
+    every = [f"  {command.usage:<31} {command.what}" for command in SLASH_COMMANDS]
+    return "\n".join([*first, "", "All commands:", *every])
 
 
 def split(line: str) -> tuple[str, str]:

@@ -70,7 +70,7 @@ class _Value:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class Known:
     """Declaration of one dotted key."""
 
     type: object
@@ -111,6 +111,20 @@ def load(
     return _assemble(known, user | project | now)
 
 
+def present_name(key: str) -> str:
+    """The present name of a setting that may be given by an earlier one."""
+    return _RENAMED.get(key, key)
+
+
+def declared(key: str, place: str) -> Known:
+    """The declaration of a setting.
+
+    Raises:
+        ConfigError: If there is none of this name, with the nearest one.
+    """
+    return _look_up(dict(_declared()), key, place)
+
+
 def describe(loaded: Loaded, *, origin: bool = False) -> list[str]:
     """Every setting as `section.key = value`, with its origin if `origin` is true.
 
@@ -120,29 +134,29 @@ def describe(loaded: Loaded, *, origin: bool = False) -> list[str]:
     for key, known in _declared():
         section, name = key.split(".")
         value = getattr(getattr(loaded.settings, section), name)
-        shown = "(set)" if known.rule.secret and value else _shown(value)
-        lines.append(f"{key} = {shown}" + (f"  [{loaded.origins[key]}]" if origin else ""))
+        text = "(set)" if known.rule.secret and value else shown(value)
+        lines.append(f"{key} = {text}" + (f"  [{loaded.origins[key]}]" if origin else ""))
     return lines
 
 
-def _declared() -> Iterator[tuple[str, _Known]]:
+def _declared() -> Iterator[tuple[str, Known]]:
     for section in dataclasses.fields(Settings):
         sample = section.default
         types = typing.get_type_hints(type(sample))
         for setting in dataclasses.fields(typing.cast("ModelSettings", sample)):
             rule = rule_of(setting)
-            known = _Known(type=types[setting.name], rule=rule, default=setting.default)
+            known = Known(type=types[setting.name], rule=rule, default=setting.default)
             yield f"{section.name}.{setting.name}", known
 
 
-def _from_data(known: Mapping[str, _Known], key: str, value: object, place: str) -> object:
+def _from_data(known: Mapping[str, Known], key: str, value: object, place: str) -> object:
     declared = _look_up(known, key, place)
     converted = from_data(declared.type, value, key=key, place=place)
     check_bounds(converted, declared.rule, key=key, place=place)
     return converted
 
 
-def _look_up(known: Mapping[str, _Known], key: str, place: str) -> _Known:
+def _look_up(known: Mapping[str, Known], key: str, place: str) -> Known:
     if key in known:
         return known[key]
     close = difflib.get_close_matches(key, known, n=1)
@@ -160,7 +174,7 @@ def _renamed(given: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
 
 
 def _from_environ(
-    known: Mapping[str, _Known], environ: Mapping[str, str]
+    known: Mapping[str, Known], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, _Value]]:
     # Sorted, so that the alias ELAGENT_MODEL comes before, and gives way to, ELAGENT_MODEL_NAME.
     for name in sorted(environ):
@@ -176,7 +190,7 @@ def _from_environ(
         yield key, _Value(value=value, origin=f"environment {name}")
 
 
-def _key_of(known: Mapping[str, _Known], name: str) -> str | None:
+def _key_of(known: Mapping[str, Known], name: str) -> str | None:
     """The dotted key of `ELAGENT_<SECTION>_<KEY>`; None for other variables."""
     section, _, rest = name.removeprefix(_PREFIX).lower().partition("_")
     sections = {key.split(".")[0] for key in known}
@@ -184,9 +198,7 @@ def _key_of(known: Mapping[str, _Known], name: str) -> str | None:
     return f"{section}.{rest}" if is_ours else None
 
 
-def _from_project(
-    known: Mapping[str, _Known], key: str, given: Given, own: _Value | None
-) -> _Value:
+def _from_project(known: Mapping[str, Known], key: str, given: Given, own: _Value | None) -> _Value:
     value = _from_data(known, key, given.value, given.place)
     declared = known[key]
     allowed = declared.default if own is None else own.value
@@ -220,7 +232,7 @@ def _exceeds(value: object, allowed: object) -> bool:
     return True
 
 
-def _assemble(known: Mapping[str, _Known], values: Mapping[str, _Value]) -> Loaded:
+def _assemble(known: Mapping[str, Known], values: Mapping[str, _Value]) -> Loaded:
     sections: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         section, name = key.split(".")
@@ -236,7 +248,8 @@ def _assemble(known: Mapping[str, _Known], values: Mapping[str, _Value]) -> Load
     )
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a file of settings has it."""
     if value is None:
         return "(not set)"
     return str(value).lower() if isinstance(value, bool) else str(value)

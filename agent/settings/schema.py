@@ -68,12 +68,15 @@ class ModelSettings:
     name: str = _setting("qwen2.5-coder-1.5b", project=ProjectMay.SET_PLAIN_NAME)
     """A name of the catalog, a folder, a GGUF file, a hub id, or a name that the server knows."""
     engine: Literal["auto", "llama", "torch"] = _setting("auto", project=ProjectMay.SET)
+    """Engine of a local model: llama.cpp, torch, or `auto` for the faster one that the model has."""
     base_url: str | None = _setting(None)
     """An OpenAI-compatible server to use instead of our own."""
     api_key: str | None = _setting(None, secret=True)
+    """Key for the server of `base_url`."""
     context_length: int | None = _setting(None, low=512, high=4_194_304)
     """None: as much as the model and the server allow."""
     temperature: float = _setting(0.0, project=ProjectMay.SET, low=0.0, high=2.0)
+    """Randomness of replies; at 0 the likeliest word is always taken."""
     edit_format: Literal["auto", "whole", "search_replace"] = _setting(
         "auto", project=ProjectMay.SET
     )
@@ -98,9 +101,13 @@ class SandboxSettings:
     runtime: str | None = _setting(None)
     """A container runtime that the engine knows, e.g. `runsc`."""
     timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)
+    """Seconds after which a command in the box is ended."""
     memory_mib: int = _setting(2048, project=ProjectMay.LOWER, low=64)
+    """Memory of the box, in MiB."""
     cpus: float = _setting(2.0, project=ProjectMay.LOWER, low=0.1)
+    """Processor cores of the box."""
     pids: int = _setting(256, project=ProjectMay.LOWER, low=8)
+    """Most processes in the box at once."""
     include: str | None = _setting(None, project=ProjectMay.SET)
     """Git-ignored files that tests need and that enter: patterns as in .gitignore, separated by
     spaces."""
@@ -115,7 +122,9 @@ class TurnSettings:
     """Limits of the model for one request."""
 
     max_replies: int = _setting(8, project=ProjectMay.LOWER, low=1, high=1000)
+    """Most replies of the model."""
     max_reply_tokens: int = _setting(1024, project=ProjectMay.LOWER, low=64)
+    """Longest reply, in tokens."""
     max_seconds: float = _setting(3600.0, project=ProjectMay.LOWER, low=1)
     """Wall clock, without the time in which you are asked something."""
     max_tokens: int = _setting(200_000, project=ProjectMay.LOWER, low=1000)
@@ -131,6 +140,7 @@ class SessionSettings:
     capture: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """True if experiences are recorded to learn from."""
     retention_days: int = _setting(30, low=0)
+    """Days after which snapshots and sessions may be removed."""
     here: bool = _setting(False)
     """True if a home, a folder of the system, and a folder without a project are entered without a
     question, as with `--here`."""
@@ -145,11 +155,15 @@ class LearnSettings:
     """The size of one learning round."""
 
     max_examples: int = _setting(8, project=ProjectMay.LOWER, low=1)
+    """Most experiences in a round; uses of library APIs come on top."""
     max_tokens: int = _setting(512, project=ProjectMay.LOWER, low=32)
     """Longest example, prompt and reply together."""
     steps: int = _setting(8, project=ProjectMay.LOWER, low=1)
+    """Most optimiser steps of a round about experiences alone."""
     lr: float = _setting(1e-4, project=ProjectMay.SET, low=1e-8, high=1.0)
+    """Learning rate of the adapter."""
     rank: int = _setting(16, project=ProjectMay.LOWER, low=1, high=512)
+    """Rank of the adapter's matrices: more learns more and takes more memory."""
     layers: Literal["all", "upper"] = _setting("all", project=ProjectMay.SET)
     """Layers that learn: all, or the upper half, which takes less time and memory and learns less."""
     api_rule: Literal[
@@ -157,6 +171,7 @@ class LearnSettings:
     ] = _setting("span", project=ProjectMay.SET)
     """The rule for uses of libraries' APIs; all but the first leave a part of it out, for comparison."""
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
+    """Seed of the random order of a round."""
     trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """True if a new adapter is tried on held-out tasks; untried it stays in shadow."""
     trial_min: float = _setting(60.0, project=ProjectMay.LOWER, low=0.1)
@@ -186,6 +201,7 @@ class FixSettings:
     """A file of more is never written anew as a whole: only small changes and single functions are
     tried."""
     allow_test_edits: bool = _setting(False, project=ProjectMay.SWITCH_OFF)
+    """True if a repair may change test files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,36 @@ def test_unknown_command_is_wrong_usage(repository: Path, home: Path) -> None:
     assert elagent("frobnicate", cwd=repository, home=home).returncode == 2
 
 
+def test_a_mistyped_command_is_told_the_nearest(repository: Path, home: Path) -> None:
+    done = elagent("lern", cwd=repository, home=home)
+    assert done.returncode == 2
+    assert "there is no command 'lern'; did you mean `elagent learn`?" in done.stderr
+
+
+def test_a_setting_is_set_explained_and_removed(repository: Path, home: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(home / "config")}
+
+    def config(*args: str) -> str:
+        done = elagent("config", *args, cwd=repository, home=home, env=env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    config("set", "sandbox.cpus", "1.5")
+    assert "sandbox.cpus = 1.5\n" in config("explain", "sandbox.cpus")
+    config("unset", "sandbox.cpus")
+    assert "sandbox.cpus = 2.0\n" in config("explain", "sandbox.cpus")
+
+
+def test_a_key_is_set_without_standing_in_the_history(repository: Path, home: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(home / "config")}
+    given = ("config", "set", "model.api_key", "-")
+    done = elagent(*given, cwd=repository, home=home, env=env, stdin="very-secret\n")
+    assert done.returncode == 0, done.stderr
+    assert "very-secret" not in done.stdout
+    shown = elagent("config", "show", cwd=repository, home=home, env=env).stdout
+    assert "model.api_key = (set)" in shown
+
+
 def test_wrong_setting_names_the_file_and_line(repository: Path, home: Path) -> None:
     (repository / ".elagent.toml").write_text("[model]\n\nnmae = 'x'\n")
     run = elagent("--trust", "config", "show", cwd=repository, home=home)

@@ -7,7 +7,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from tui.lines.repl import LineCompleter
-from tui.slash import SLASH_COMMANDS, SlashCommand, mentioned
+from tui.slash import SLASH_COMMANDS, SlashCommand, find, help_text, mentioned
 
 FILES = ("notes.md", "release notes.md", "app/[id]/page.tsx", "cafe\u0301.py", "@scope/x.ts")
 
@@ -31,3 +31,13 @@ def test_the_line_loop_completes_every_command(command: SlashCommand) -> None:
     completer = LineCompleter(list)
     offered = completer.get_completions(Document(command.name), CompleteEvent())
     assert command.name in [item.text.strip() for item in offered]
+
+
+def test_help_begins_with_ten_lines_for_a_newcomer_and_names_only_what_there_is() -> None:
+    lines = help_text().splitlines()
+
+    assert lines[10:12] == ["", "All commands:"]
+    typed = [word for line in lines[:10] for word in line[:33].split() if word.startswith("/")]
+    assert typed
+    assert all(find(word) for word in typed)
+    assert all(command.usage in "\n".join(lines[12:]) for command in SLASH_COMMANDS)

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from tui.app.keys import APP_KEYS, OTHER_KEYS, shown
 from tui.app.messages import SearchClosed, SearchWanted
-from tui.slash import SLASH_COMMANDS
+from tui.slash import FIRST_STEPS, SLASH_COMMANDS
 
 
 class HelpScreen(ModalScreen[None]):
@@ -43,7 +43,11 @@ class HelpScreen(ModalScreen[None]):
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
-        table.add_row("Keys", Text("Esc closes this list", style="dim"))
+        table.add_row("To begin", Text("Esc closes this list", style="dim"))
+        for typed, what in FIRST_STEPS:
+            table.add_row(Text(typed), what)
+        table.add_row("", "")
+        table.add_row("Keys", "")
         for binding in APP_KEYS:
             key = self._keymap.get(binding.id or "", binding.key)
             table.add_row(shown(key), binding.description)

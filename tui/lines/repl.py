@@ -22,7 +22,7 @@ from tui.running import open_assistant
 from tui.show.diffs import draw_hunk, parse_diff
 from tui.show.plain import TextPresenter, amount, make_console
 from tui.show.render import render_diff
-from tui.slash import SLASH_COMMANDS, suggest
+from tui.slash import help_text, suggest
 
 
 class LineCompleter(Completer):
@@ -122,8 +122,7 @@ class Repl:
             case Changed(diff=diff):
                 self._console.print(render_diff(diff))
             case Help():
-                for command in SLASH_COMMANDS:
-                    self._console.print(f"  {command.usage:<31} {command.what}")
+                self._console.print(help_text(), markup=False, highlight=False)
             case AnswererChanged(model="", text=text):  # only a new connection uses another adapter
                 await self._assistant.reconnect(sandbox=False)
                 self._console.print(display_safe(text))
