@@ -282,7 +282,7 @@ class ElagentApp(App[int]):
 
     @on(told.RetryWanted)
     def action_retry(self) -> None:
-        """Ctrl+R: start model and sandbox anew, and repeat the last job."""
+        """F5: start model and sandbox anew, and repeat the last job."""
         self.backstage.retry()
 
     def _outside(self, work: Callable[[], object]) -> None:

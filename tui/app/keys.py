@@ -40,7 +40,7 @@ APP_KEYS = (
     Binding("ctrl+o", "fold", "Open or close the last output", id="app.fold", priority=True),
     Binding("ctrl+y", "copy", "Copy the last reply", id="app.copy", priority=True),
     Binding("ctrl+g", "edit", "Write in your editor", id="app.editor", priority=True),
-    Binding("ctrl+r", "retry", "Start anew and try again", id="app.retry", priority=True),
+    Binding("f5", "retry", "Start anew and try again", id="app.retry", priority=True),
     Binding("ctrl+t", "theme", "Dark or light", id="app.theme", priority=True),
     Binding("ctrl+q", "leave", "Leave", id="app.quit", priority=True),
 )
@@ -49,8 +49,10 @@ OTHER_KEYS = (
     ("Enter", "send what is typed; it waits while something runs"),
     ("Ctrl+J, Alt+Enter, Shift+Enter", "new line, where the terminal tells it from Enter"),
     ("Up, Down", "earlier and later lines; lines of the list while it is open"),
+    ("Ctrl+R", "search the lines that were typed before; what is typed narrows them"),
     ("Tab", "complete the word; on an empty line: go to the conversation"),
     ("PgUp, PgDn", "scroll the conversation"),
+    ("End, Ctrl+End", "on an empty line, and always: go to the end of the conversation"),
     ("@", "name a file"),
     (
         "y, n, a, r",

@@ -39,6 +39,19 @@ class PageWanted(Message):
 
 
 @dataclass
+class EndWanted(Message):
+    """Go to the end of the transcript and follow it, without leaving the prompt."""
+
+
+@dataclass
+class HiddenBelow(Message):
+    """Other rows or entries lie below what the transcript shows."""
+
+    words: str
+    """How many; empty if none do."""
+
+
+@dataclass
 class CodeWanted(Message):
     """Open the editor at a line; the file comes from the code under test and is not trusted."""
 

@@ -14,8 +14,8 @@ from textual.widgets import OptionList, TextArea
 from textual.widgets.option_list import Option
 
 from agent.text import display_safe
-from tui.app.messages import HelpWanted, LeaveWanted, LineSent, PageWanted
-from tui.slash import Suggestion, suggest
+from tui.app.messages import EndWanted, HelpWanted, LeaveWanted, LineSent, PageWanted
+from tui.slash import MOST_SUGGESTIONS, Suggestion, suggest
 
 _LONG_PASTE = 100_000
 _MEANINGS = {
@@ -28,9 +28,11 @@ _MEANINGS = {
     "tab": "complete",
     "pageup": "page_up",
     "pagedown": "page_down",
+    "ctrl+end": "end",
+    "ctrl+r": "earlier",
 }
 """Keys of the field that are no text, by their meaning."""
-_IF_EMPTY = {"question_mark": "help", "ctrl+d": "leave"}
+_IF_EMPTY = {"question_mark": "help", "ctrl+d": "leave", "end": "end"}
 """Keys that mean something else while the field is empty."""
 
 
@@ -52,6 +54,12 @@ class TypedLines:
             lines.append(line)
             FileHistory(str(self._path)).store_string(line)
         self._at = len(lines)
+
+    def containing(self, words: str) -> list[str]:
+        """The lines that contain some words in any case, the newest first, each once."""
+        wanted = words.casefold()
+        newest = dict.fromkeys(reversed(self._loaded()))
+        return [line for line in newest if wanted in line.casefold()][:MOST_SUGGESTIONS]
 
     def back(self, now: str) -> str | None:
         """Go to the previous line; None at the oldest. `now` is the unfinished text in the field."""
@@ -140,6 +148,8 @@ class PromptBox(Vertical):
         self._history = history
         self._files = files
         self._suggestions: list[Suggestion] = []
+        self._searching = False
+        """True while the suggestions are lines that were typed before."""
         self._looked_at = ("", "")
         """The text, and what of it stood before the cursor, that the suggestions are for."""
 
@@ -171,6 +181,7 @@ class PromptBox(Vertical):
 
     def close(self) -> bool:
         """Hide the suggestions; True if some were shown."""
+        self._searching = False
         was_open = self._options.display
         self._options.display = False
         return bool(was_open)
@@ -196,7 +207,11 @@ class PromptBox(Vertical):
     def suggest(self) -> None:
         """Show suggestions for the text before the cursor."""
         self._looked_at = self._now
-        self._suggestions = suggest(self.area.before_cursor, self._files())
+        if self._searching:
+            earlier = self._history.containing(self.text)
+            self._suggestions = [Suggestion(text=line, replaces=0) for line in earlier]
+        else:
+            self._suggestions = suggest(self.area.before_cursor, self._files())
         options = self._options
         options.clear_options()
         options.add_options([Option(_line(item)) for item in self._suggestions])
@@ -209,10 +224,15 @@ class PromptBox(Vertical):
         self._keep_up()
         if name in ("page_up", "page_down"):
             self.post_message(PageWanted(-1 if name == "page_up" else 1))
+        elif name == "end":
+            self.post_message(EndWanted())
         elif name == "help":
             self.post_message(HelpWanted())
         elif name == "leave":
             self.post_message(LeaveWanted())
+        elif name == "earlier" and not self._searching:
+            self._searching = True
+            self.suggest()
         elif name == "line":
             self.area.insert("\n")
         elif not (self._options.display and self._key_in_list(name)):
@@ -257,12 +277,17 @@ class PromptBox(Vertical):
 
     def _is_whole(self) -> bool:
         """True if the highlighted suggestion would change nothing."""
+        if self._searching:
+            return False
         chosen = self._suggestions[self._options.highlighted or 0]
         typed = self.area.before_cursor
         return typed.endswith(chosen.text.rstrip()) and len(chosen.text.rstrip()) == chosen.replaces
 
     def _accept(self, index: int) -> None:
         chosen = self._suggestions[index]
+        if self._searching:
+            self.set_text(chosen.text)
+            return
         row, column = self.area.cursor_location
         start = (row, max(0, column - chosen.replaces))
         self.area.replace(chosen.text, start, self.area.cursor_location)
@@ -283,7 +308,7 @@ class PromptBox(Vertical):
 
 
 def _line(item: Suggestion) -> Text:
-    text = Text(display_safe(item.text), no_wrap=True)
+    text = Text(display_safe(item.text.replace("\n", " ")), no_wrap=True)
     if item.what:
         text.append(f"  {item.what}", style="dim")
     return text

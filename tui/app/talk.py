@@ -12,6 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.timer import Timer
+from textual.widgets import Static
 
 from tui.app import messages as told
 from tui.app.backstage.progress import JobProgress
@@ -41,12 +42,15 @@ class TalkColumn(Vertical):
         self._pace = DrawingPace()
         self._ticks: Timer | None = None
         self.transcript = Transcript()
+        self.below = Static("", id="hidden", markup=False)
+        self.below.display = False
         self.activity = ActivityLine()
         self.search = SearchBar()
         self.prompt = prompt
 
     def compose(self) -> ComposeResult:
         yield self.transcript
+        yield self.below
         yield self.activity
         yield self.search
         yield self.prompt
@@ -75,6 +79,16 @@ class TalkColumn(Vertical):
     @on(told.PageWanted)
     def _page(self, event: told.PageWanted) -> None:
         self.transcript.page(event.direction)
+
+    @on(told.EndWanted)
+    async def _to_end(self) -> None:
+        await self.transcript.action_to_end()
+
+    @on(told.HiddenBelow)
+    def _mark_what_is_below(self, event: told.HiddenBelow) -> None:
+        event.stop()
+        self.below.update(f"{event.words}: End goes there")
+        self.below.display = bool(event.words)
 
     @on(told.SearchWanted)
     async def _search(self, event: told.SearchWanted) -> None:

@@ -162,7 +162,7 @@ async def test_a_lost_model_server_is_said_and_can_be_tried_again(opened: Opens)
         await type_line(pilot, "hello")
         await until(pilot, lambda: "error: the server is gone" in screen_text(app))
         assert "> hello" in screen_text(app)
-        await pilot.press("ctrl+r")
+        await pilot.press("f5")
         await until(pilot, lambda: "back" in screen_text(app))
     assert agent.reconnected == [None]
     assert agent.asked == ["hello", "hello"]
@@ -269,6 +269,8 @@ async def test_a_megabyte_of_output_is_kept_small_and_counted(opened: Opens) -> 
 async def test_question_mark_shows_all_keys_only_in_an_empty_line(opened: Opens) -> None:
     async with opened(ScriptedAgent()) as (app, pilot):
         await pilot.press("?")
+        await until(pilot, lambda: "why does test_x fail?" in screen_text(app))
+        await pilot.press("pagedown")
         await until(pilot, lambda: "Ctrl+Y" in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)

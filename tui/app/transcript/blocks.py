@@ -125,7 +125,7 @@ class FailureBlock(EntryBlock, can_focus=True):
         self._failure = entry
 
     def compose(self) -> ComposeResult:
-        way_on = "\nCtrl+R starts it anew and tries again" * self._failure.can_retry
+        way_on = "\nF5 starts it anew and tries again" * self._failure.can_retry
         text = Text.assemble(("error: ", "bold red"), display_safe(self._failure.text))
         text.append(way_on, style="dim")
         yield Drawn(text)

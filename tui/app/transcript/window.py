@@ -14,9 +14,10 @@ from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.app.messages import HiddenBelow
 from tui.app.transcript.block import EntryBlock
 from tui.app.transcript.blocks import block_for, search_text
-from tui.app.transcript.entries import Entry
+from tui.app.transcript.entries import Entry, SaidEntry
 
 WINDOW = 40
 """Number of entries that are mounted at once; scrolling beyond them moves the window."""
@@ -44,6 +45,7 @@ class Transcript(VerticalScroll, can_focus=True):
         self._end = 0
         """Index after the last mounted entry."""
         self._moving = False
+        self._told = ""
         self._above = Static("", id="above", markup=False)
         self._below = Static("", id="below", markup=False)
 
@@ -66,17 +68,23 @@ class Transcript(VerticalScroll, can_focus=True):
         self.entries.append(entry)
         if self._end < len(self.entries) - 1:  # the reader looks at an earlier window
             self._say_what_is_hidden()
+            if isinstance(entry, SaidEntry):
+                await self.action_to_end()
             return
         self._end = len(self.entries)
         await self.mount(self._made(entry), before=self._below)
         if self.is_at_end and self._end - self._first > WINDOW + _STEP:
             await self._drop(self._end - WINDOW)
+        if isinstance(entry, SaidEntry):  # who asks wants to see the answer
+            await self.action_to_end()
+        self.call_after_refresh(self._tell_what_is_below)
 
     async def grow(self, entry: Entry) -> None:
         """Draw the growth of an entry, if it is mounted."""
         block = self._blocks.get(entry.number)
         if block is not None and block.is_mounted:
             await block.grow()
+            self.call_after_refresh(self._tell_what_is_below)
 
     @property
     def is_at_end(self) -> bool:
@@ -86,6 +94,7 @@ class Transcript(VerticalScroll, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         if new_value != old_value:
             self._reach()
+            self._tell_what_is_below()
 
     def page(self, direction: int) -> None:
         """Scroll by a page; move the window if the page lies beyond it."""
@@ -211,6 +220,16 @@ class Transcript(VerticalScroll, can_focus=True):
         block = block_for(entry)
         self._blocks[entry.number] = block
         return block
+
+    def _tell_what_is_below(self) -> None:
+        """Tell the column what is out of sight below, when that has changed."""
+        entries, rows = len(self.entries) - self._end, round(self.max_scroll_y - self.scroll_y)
+        words = f"{entries} entries below" if entries else ""
+        if not entries and not self.is_at_end:
+            words = f"{rows} lines below"
+        if words != self._told:
+            self._told = words
+            self.post_message(HiddenBelow(words))
 
     def _say_what_is_hidden(self) -> None:
         below = len(self.entries) - self._end
