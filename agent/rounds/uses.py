@@ -38,7 +38,7 @@ from sandbox.box.contract import Sandbox, SandboxError
 
 BUILD_S = 25.0
 """Rough time of the contexts of one API."""
-_WANTED = 24
+_WANTED = 48
 """Contexts of an API that are built: those to learn, and those that judge."""
 _ANCHORS = 0.6
 _PASSES = 0.4

@@ -188,9 +188,8 @@ def test_no_context_is_both_learned_and_asked() -> None:
 
     assert len(learned) == 2 * AN_API
     assert {each.api for each in asked} == {contexts[0].api}
-    assert 5 < len(asked) < 40
+    assert len(asked) == 60 - AN_API
     assert not {each.id for each in learned} & {each.id for each in asked}
-    assert learned_part(contexts[::-1])[0].id not in {each.id for each in asked}
 
 
 def test_what_was_learned_all_the_same_does_not_judge() -> None:
@@ -203,7 +202,7 @@ def test_what_was_learned_all_the_same_does_not_judge() -> None:
 
 @pytest.mark.parametrize(
     "unclear",
-    [{"request": ""}, {"head": "def compute():"}, {"value": "1" * 200}],
+    [{"request": ""}, {"head": "def compute():"}, {"value": "1" * 500}],
 )
 def test_what_cannot_be_asked_for_is_learned_instead(unclear: dict[str, Any]) -> None:
     contexts = [

@@ -15,7 +15,7 @@ from agent.rounds.options import LearnOptions
 from agent.rounds.uses import LibraryUses
 from agent.streaming import Emit
 from learning.contexts.context import ContextFile
-from learning.contexts.parts import judges
+from learning.contexts.parts import can_be_asked
 from learning.evaluation.task import Generated, Task
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Origin
@@ -194,5 +194,5 @@ async def test_a_value_that_is_no_plain_data_does_not_judge(place: _Place) -> No
     (path,) = place.uses.folder.glob("*.jsonl")
     every = list(ContextFile(path).read().values())
 
-    assert any(judges(each) for each in every)
-    assert not any(judges(replace(each, value="np.float64(4.0)")) for each in every)
+    assert any(can_be_asked(each) for each in every)
+    assert not any(can_be_asked(replace(each, value="np.float64(4.0)")) for each in every)
