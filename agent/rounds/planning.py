@@ -134,9 +134,13 @@ def _with_rows(selection: Selection, rows: Sequence[Example], again: Rebuild | N
 
 
 def _apis(selection: Selection, learned: Collection[str] | None = None) -> frozenset[str]:
-    """The changed APIs of a selection; only those with a learned context, if such are given."""
-    uses = (each.use for each in selection.examples if each.kind is ExampleKind.API_PAIR)
-    return frozenset(use.api for use in uses if use and (learned is None or use.context in learned))
+    """The changed APIs of a selection; only those of which a row was learned, if ids of rows are given."""
+    return frozenset(
+        each.use.api
+        for each in selection.examples
+        if each.kind is ExampleKind.API_PAIR and each.use is not None
+        if learned is None or (each.use.context or each.step.id) in learned
+    )
 
 
 def _candidates(this: LearningRound, again: Rebuild | None) -> Sequence[Experience]:
