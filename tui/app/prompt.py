@@ -18,6 +18,8 @@ from tui.app.messages import EndWanted, HelpWanted, LeaveWanted, LineSent, PageW
 from tui.slash import MOST_SUGGESTIONS, Suggestion, suggest
 
 _LONG_PASTE = 100_000
+_FOLDED_LINES, _FOLDED_CHARACTERS = 12, 1_500
+"""Sizes from which on a pasted text is shown as one mark, and sent as a whole."""
 _MEANINGS = {
     "enter": "send",
     "ctrl+j": "line",
@@ -98,6 +100,8 @@ class PromptArea(TextArea):
         keys that came after it: a pasted line would be sent without its end.
         """
         self._tell = on_key
+        self._folded: dict[str, str] = {}
+        """Long texts that were pasted, by the marks that stand for them."""
         super().__init__(
             id="input",
             compact=True,
@@ -133,7 +137,32 @@ class PromptArea(TextArea):
             line_limit=_LONG_PASTE,
             block_limit=_LONG_PASTE,
         )
-        self.insert(text)
+        self.insert(self._mark(text))
+
+    def put(self, text: str) -> None:
+        """Replace the text and what was pasted, and move the cursor to the end."""
+        self._folded.clear()
+        self.text = text
+        self.move_cursor(self.document.end)
+
+    def _mark(self, text: str) -> str:
+        """The text, or a mark for a long one: `unfolded` puts it back."""
+        lines = text.count("\n") + 1
+        if lines < _FOLDED_LINES and len(text) < _FOLDED_CHARACTERS:
+            return text
+        number = len(self._folded) + 1
+        size = f"{lines} lines" if lines > 1 else f"{len(text)} characters"
+        mark = f"[pasted {number}: {size}]"
+        self._folded[mark] = text
+        return mark
+
+    @property
+    def unfolded(self) -> str:
+        """The text with what was pasted in place of its marks."""
+        text = self.text
+        for mark, pasted in self._folded.items():
+            text = text.replace(mark, pasted)
+        return text
 
     @property
     def before_cursor(self) -> str:
@@ -170,12 +199,12 @@ class PromptBox(Vertical):
 
     @property
     def text(self) -> str:
-        return self.area.text
+        """The whole text, with what was pasted."""
+        return self.area.unfolded
 
     def set_text(self, text: str) -> None:
         """Replace the text, and move the cursor to its end."""
-        self.area.text = text
-        self.area.move_cursor(self.area.document.end)
+        self.area.put(text)
         self._looked_at = self._now
         self.close()
 
@@ -193,7 +222,7 @@ class PromptBox(Vertical):
 
     @property
     def _now(self) -> tuple[str, str]:
-        return self.text, self.area.before_cursor
+        return self.area.text, self.area.before_cursor
 
     def _keep_up(self) -> None:
         """Let the suggestions be those of the text as it is: a key may come before its change is told.
