@@ -13,6 +13,7 @@ from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
 from learning.contexts.parts import shown_pair
 from learning.contexts.twins import stale_twin
+from learning.contexts.typed import with_result_type
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.records import Experience, Message, Origin, Verdict
 from learning.training.job import Example, ExampleKind, api_example
@@ -56,8 +57,9 @@ def pair_rows(
 
 
 def _row(
-    context: ApiContext, note: str, model: str, chance: random.Random, experiences: tuple[str, ...]
+    built: ApiContext, note: str, model: str, chance: random.Random, experiences: tuple[str, ...]
 ) -> Example:
+    context = with_result_type(built)
     ask = _ask(context, chance)
     chosen, moved = _reply(context.code, context.head, ask)
     use = ApiUse(
@@ -70,7 +72,7 @@ def _row(
         names=tuple((moved(start), moved(end)) for start, end in context.names),
         noted=bool(note),
         experiences=experiences,
-        context=context.id,
+        context=built.id,
     )
     kind = ExampleKind.API_PAIR if context.stale else ExampleKind.API_ANCHOR
     text = asked(context, ask)
@@ -87,7 +89,8 @@ def _row(
 
 def asked(context: ApiContext, ask: str) -> str:
     """The prompt that asks for the function of a context; `ask` says what it does."""
-    return filled("library_function", library=context.library, head=context.head, ask=ask) + "\n"
+    head = with_result_type(context).head
+    return filled("library_function", library=context.library, head=head, ask=ask) + "\n"
 
 
 def _reply(code: str, head: str, ask: str) -> tuple[str, Callable[[int], int]]:

@@ -60,7 +60,7 @@ def test_a_row_asks_for_the_function_and_knows_where_the_name_stands() -> None:
         assert row.use.stale == row.chosen.replace("cum_sum", "cumsum")
         assert row.differs_at == start + len("cum")
         (message,) = row.step.messages
-        assert "def compute(values):" in message.content
+        assert "def compute(values) -> list[int]:" in message.content
         assert "cum_sum" not in message.content, "the request does not give the name away"
 
 
@@ -166,7 +166,7 @@ def test_a_row_replies_in_the_form_of_the_model_with_the_docstring_it_was_asked_
     asked = row.step.messages[0].content
     (docstring,) = [line for line in asked.splitlines() if line.strip().startswith('"""')]
 
-    assert f"def compute(values):\n{docstring}\n    return" in row.chosen
+    assert f"def compute(values) -> list[int]:\n{docstring}\n    return" in row.chosen
     assert row.use is not None
     assert docstring in row.use.stale
 
