@@ -7,7 +7,7 @@ adapter, so that its tasks are never taken for fresh ones again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -49,8 +49,17 @@ class TrialLedger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def plan(self, adapter: str, incumbent: str | None, tasks: Sequence[str]) -> TrialPlan:
+    def plan(
+        self,
+        adapter: str,
+        incumbent: str | None,
+        tasks: Sequence[str],
+        *,
+        there: Collection[str] | None = None,
+    ) -> TrialPlan:
         """The tasks for this trial, kept; those of an unfinished trial stay the same.
+
+        A planned task that is not `there` any more gives its place to a fresh one; None: all are.
 
         `tasks` are the eligible ones, oldest first. Tasks that decisions have used are held-out tasks
         first, fresh ones only fill up; the remaining fresh tasks confirm.
@@ -60,6 +69,12 @@ class TrialLedger:
         """
         records = list(self._records())
         own = next((each for each in records if each.adapter == adapter), None)
+        if own is not None and there is not None:
+            own = replace(
+                own,
+                held_out=tuple(task for task in own.held_out if task in there),
+                confirming=tuple(task for task in own.confirming if task in there),
+            )
         used = frozenset[str]().union(*(each.used for each in records))
         if own is not None and own.incumbent == incumbent:
             if len(own.held_out) >= MIN_HELD_OUT and len(own.confirming) >= MIN_CONFIRMING:
@@ -103,10 +118,12 @@ def _planned(
     own: TrialPlan | None,
 ) -> TrialPlan:
     fresh = [task for task in reversed(tasks) if task not in used]
-    held_out = own.held_out if own and len(own.held_out) >= MIN_HELD_OUT else ()
-    if not held_out:
-        held_out = tuple(task for task in reversed(tasks) if task in used)[:MOST_HELD_OUT]
-        held_out += tuple(fresh[: max(0, MIN_HELD_OUT - len(held_out))])
+    held_out = own.held_out if own else ()
+    if len(held_out) < MIN_HELD_OUT:
+        kept = [task for task in reversed(tasks) if task in used and task not in held_out]
+        held_out += tuple(kept)[: MOST_HELD_OUT - len(held_out)]
+        others = [task for task in fresh if task not in held_out]
+        held_out += tuple(others[: max(0, MIN_HELD_OUT - len(held_out))])
     left = [task for task in fresh if task not in held_out]
     return TrialPlan(
         adapter=adapter,

@@ -310,7 +310,7 @@ async def _announced_trial(
     kept: KeptTasks | None,
 ) -> Trial:
     """Emit the expected time of a trial on these tasks, then run it."""
-    plan = means.ledger.plan(candidate.name, incumbent, tasks.eligible)
+    plan = means.ledger.plan(candidate.name, incumbent, tasks.eligible, there=tasks.known)
     seconds = expected_s(plan, tasks, means)
     enough = len(plan.held_out) >= MIN_HELD_OUT
     means.emit(

@@ -389,3 +389,19 @@ def test_the_general_tasks_are_sixty_functions_that_their_own_solutions_pass() -
 def test_a_plan_knows_what_it_uses_up() -> None:
     few = TrialPlan(adapter=NEW, incumbent=None, held_out=("a",), confirming=("b",))
     assert few.used == frozenset()
+
+
+def test_a_planned_task_that_is_gone_gives_its_place_to_a_fresh_one(tmp_path: Path) -> None:
+    ledger = TrialLedger(tmp_path)
+    first = ledger.plan(NEW, None, _ids(range(50)))
+    there = [each for each in _ids(range(60)) if each != first.held_out[3]]
+
+    again = ledger.plan(NEW, None, there, there=there)
+
+    assert len(again.held_out) == 30
+    assert set(again.held_out) - set(first.held_out) <= set(there)
+    assert [t for t in again.held_out if t in first.held_out] == [
+        t for t in first.held_out if t in there
+    ]
+    assert not set(again.held_out) & set(again.confirming)
+    assert ledger.plan(NEW, None, there, there=there) == again
