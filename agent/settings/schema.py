@@ -124,7 +124,7 @@ class TurnSettings:
     max_replies: int = _setting(8, project=ProjectMay.LOWER, low=1, high=1000)
     """Most replies of the model."""
     max_reply_tokens: int = _setting(1024, project=ProjectMay.LOWER, low=64)
-    """Longest reply, in tokens."""
+    """Longest reply, in tokens; one that reaches it goes on at most twice."""
     max_seconds: float = _setting(3600.0, project=ProjectMay.LOWER, low=1)
     """Wall clock, without the time in which you are asked something."""
     max_tokens: int = _setting(200_000, project=ProjectMay.LOWER, low=1000)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelta
-from agent.model.protocol import Model, ModelError, Reply, Waiting
+from agent.model.protocol import Continuer, Model, ModelError, Reply, Waiting
 from agent.reply.reasoning import part_reply
 from agent.streaming import Emit
 from agent.turn.repeating import end_of_first_round, usable_part
@@ -18,6 +19,10 @@ ONLY_THOUGHT = (
     "You only thought, and the reply ended without an answer. Think in one sentence or not at all, "
     "and give the answer at once."
 )
+
+
+_LEAST_ROOM = 64
+"""Tokens below which a reply does not go on."""
 
 
 class ReplyProgress:
@@ -70,6 +75,56 @@ class _Wait:
         self._reason = ""
 
 
+class _Listener:
+    """Shows what the model says while it comes, and keeps it."""
+
+    def __init__(
+        self,
+        model: Model,
+        messages: Sequence[Message],
+        *,
+        sampling: Sampling,
+        emit: Emit,
+        on_text: Callable[[str], object],
+        may_stop: bool,
+    ) -> None:
+        self._model = model
+        self._messages = messages
+        self._sampling = sampling
+        self._emit = emit
+        self._on_text = on_text
+        self._may_stop = may_stop
+        self._heard = ""
+        self.stopped = False
+        """True once the model went in circles."""
+
+    async def hear(self, stream: AsyncIterator[str | Reply | Waiting]) -> Reply | None:
+        """The reply at the end of a stream; if it went in circles, what was complete of all that was heard."""
+        wait = _Wait(self._emit)
+        async with aclosing(cast(AsyncGenerator[str | Reply | Waiting], stream)) as pieces:
+            async for item in pieces:
+                match item:
+                    case Reply():
+                        return item
+                    case Waiting():
+                        wait.goes_on(item)
+                    case str():
+                        wait.ends(self._model.name)
+                        self._on_text(item)
+                        self._emit(TextDelta(item))
+                        self._heard += item
+                        if self._may_stop and (end := end_of_first_round(self._heard)) is not None:
+                            return await self._stop(usable_part(self._heard, end))
+        return None
+
+    async def _stop(self, text: str) -> Reply:
+        """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
+        model, self.stopped = self._model, True
+        self._emit(Notice(f"{model.name} began to repeat itself and was stopped"))
+        action = Action(text=text, model=model.name, adapter=model.adapter, sampling=self._sampling)
+        return Reply(action=action, prompt_tokens=await model.count_tokens(self._messages))
+
+
 async def ask(
     model: Model,
     messages: Sequence[Message],
@@ -78,37 +133,34 @@ async def ask(
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
     may_stop: bool = False,
+    goes_on: int = 0,
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
 
     With `may_stop`, a reply that goes in circles is stopped; what came before the circle is the reply.
+    A reply that reaches its limit goes on where it stopped, at most `goes_on` times.
 
     Raises:
         ModelError: If there is no answer.
     """
-    reply: Reply | None = None
-    wait = _Wait(emit)
-    heard = ""
-    async with aclosing(
-        cast(AsyncGenerator[str | Reply | Waiting], model.stream(messages, sampling=sampling))
-    ) as pieces:
-        async for item in pieces:
-            match item:
-                case Reply():
-                    reply = item
-                case Waiting():
-                    wait.goes_on(item)
-                case str():
-                    wait.ends(model.name)
-                    on_text(item)
-                    emit(TextDelta(item))
-                    heard += item
-                    if may_stop and (end := end_of_first_round(heard)) is not None:
-                        emit(Notice(f"{model.name} began to repeat itself and was stopped"))
-                        reply = await _stopped(model, messages, usable_part(heard, end), sampling)
-                        break
+    listener = _Listener(
+        model, messages, sampling=sampling, emit=emit, on_text=on_text, may_stop=may_stop
+    )
+    reply = await listener.hear(model.stream(messages, sampling=sampling))
     if reply is None:
         raise ModelError(f"{model.name} ended its answer without saying so; ask again")
+    for _ in range(goes_on):
+        room = model.context_length - reply.prompt_tokens - reply.completion_tokens
+        if reply.action.finish != "length" or unsaid(reply) or room < _LEAST_ROOM:
+            break
+        if not isinstance(model, Continuer) or not model.continues:
+            break
+        further = replace(sampling, max_tokens=min(sampling.max_tokens, room))
+        begun = reply.action.text
+        rest = await listener.hear(model.stream(messages, sampling=further, begun=begun))
+        if rest is None:
+            break
+        reply = rest if listener.stopped else _joined(reply, rest)
     action = reply.action
     emit(
         ReplyFinished(
@@ -127,12 +179,22 @@ async def ask(
     return reply
 
 
-async def _stopped(
-    model: Model, messages: Sequence[Message], text: str, sampling: Sampling
-) -> Reply:
-    """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
-    action = Action(text=text, model=model.name, adapter=model.adapter, sampling=sampling)
-    return Reply(action=action, prompt_tokens=await model.count_tokens(messages))
+def _joined(reply: Reply, rest: Reply) -> Reply:
+    """A reply with what continued it; it has no token ids, since it was read again as text."""
+    action = replace(
+        reply.action,
+        text=reply.action.text + rest.action.text,
+        finish=rest.action.finish,
+        prompt_ids=(),
+        token_ids=(),
+        logprobs=None,
+    )
+    return replace(
+        reply,
+        action=action,
+        completion_tokens=reply.completion_tokens + rest.completion_tokens,
+        duration_s=reply.duration_s + rest.duration_s,
+    )
 
 
 def unsaid(reply: Reply) -> str:

@@ -38,6 +38,8 @@ from learning.records import Action, Message, Sampling
 
 __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 
+_MOST_CONTINUED = 2
+"""Times that a reply which reaches its limit goes on."""
 _SMALLEST_REPLY_TOKENS = 128
 _TEMPERATURE_AGAIN = 0.4
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
@@ -324,6 +326,7 @@ class _Turn:
                 emit=self.emit,
                 on_text=heard.append,
                 may_stop=True,
+                goes_on=_MOST_CONTINUED,
             )
             said = True
         except ContextLengthError as err:
@@ -337,7 +340,9 @@ class _Turn:
         self.actions.room_tokens = max(0, (room - reply.completion_tokens) // 2)
         self.only_thought = bool(unsaid(reply))
         if reply.action.finish == "length" and not self.only_thought:
-            self.emit(Notice(f"the reply was cut off at {sampling.max_tokens} tokens", "warning"))
+            self.emit(
+                Notice(f"the reply was cut off at {reply.completion_tokens} tokens", "warning")
+            )
         return reply.action
 
     def _read(self, action: Action) -> ParsedReply:

@@ -1,0 +1,110 @@
+"""A reply that reaches its limit goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from agent.events import Event, Notice, ReplyFinished, TextDelta
+from agent.model.protocol import Reply
+from agent.turn.asking import ask
+from learning.records import Message, Sampling
+from tests.fakes.model import Scripted, ScriptedModel
+
+_ASKED = [Message(role="user", content="Write it.")]
+_CUT = Scripted(text="```python\nx = 1\ny =", finish="length")
+
+
+@dataclass(kw_only=True)
+class ContinuingModel(ScriptedModel):
+    """Goes on behind what has begun."""
+
+    continues: bool = True
+    begun: list[str] = field(default_factory=list)
+
+    async def stream(
+        self, messages: Sequence[Message], *, sampling: Sampling, begun: str = ""
+    ) -> AsyncIterator[str | Reply]:
+        self.begun.append(begun)
+        async for piece in super().stream(messages, sampling=sampling):
+            yield piece
+
+    async def choose(
+        self,
+        messages: Sequence[Message],
+        begun: str,
+        choices: Sequence[str],
+        *,
+        timeout_s: float = 60,
+    ) -> str:
+        return ""
+
+
+async def _asked(model: ScriptedModel, goes_on: int = 2) -> tuple[Reply, list[Event]]:
+    said: list[Event] = []
+    sampling = Sampling(max_tokens=16)
+    reply = await ask(
+        model, _ASKED, sampling=sampling, emit=said.append, may_stop=True, goes_on=goes_on
+    )
+    return reply, said
+
+
+async def test_a_cut_reply_is_continued_and_is_one_reply() -> None:
+    model = ContinuingModel(script=[_CUT, " 2\n```"])
+
+    reply, said = await _asked(model)
+
+    assert reply.action.text == "```python\nx = 1\ny = 2\n```"
+    assert reply.action.finish == "stop"
+    assert model.begun == ["", _CUT.text]
+    assert not reply.action.token_ids, "it was read again as text"
+    (finished,) = [event for event in said if isinstance(event, ReplyFinished)]
+    assert finished.text == reply.action.text
+    shown = "".join(event.text for event in said if isinstance(event, TextDelta))
+    assert shown == reply.action.text
+
+
+async def test_a_reply_that_never_ends_goes_on_twice_only() -> None:
+    model = ContinuingModel(
+        script=[_CUT, *(Scripted(text=f" {n}", finish="length") for n in range(3))]
+    )
+
+    reply, _ = await _asked(model)
+
+    assert reply.action.finish == "length"
+    assert reply.action.text == f"{_CUT.text} 0 1"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ScriptedModel(script=[_CUT]),
+        ContinuingModel(script=[_CUT], continues=False),
+        ContinuingModel(script=[_CUT], context_length=40),
+        ContinuingModel(script=["It is done."]),
+    ],
+    ids=["no continuer", "its server cannot", "no room", "it has ended"],
+)
+async def test_what_cannot_or_need_not_go_on_stays_as_it_is(model: ScriptedModel) -> None:
+    text = model.script[0].text if isinstance(model.script[0], Scripted) else "It is done."
+
+    reply, _ = await _asked(model)
+
+    assert reply.action.text == text
+    assert not model.script
+
+
+async def test_a_reply_that_goes_in_circles_while_it_goes_on_is_stopped() -> None:
+    line = "assert median([1, 2, 3]) == 2  # the middle one\n"
+    circle = Scripted(text=line * 30, finish="length")
+    model = ContinuingModel(
+        script=[Scripted(text="```python\n", finish="length"), circle, "no more"]
+    )
+
+    reply, said = await _asked(model)
+
+    assert reply.action.text.count(line) < 5
+    assert any("repeat itself" in event.text for event in said if isinstance(event, Notice))
+    assert model.script == ["no more"], "it is not asked to go on with a circle"
