@@ -29,6 +29,7 @@ from agent.reply.search_replace import Patch
 from agent.streaming import Emit
 from agent.turn.best import BestState
 from agent.turn.conversation import Conversation
+from agent.turn.imports import completed
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
@@ -90,6 +91,8 @@ class Actions:
     """The edits as the model meant them; the person may have kept only a part."""
     kept_parts: dict[str, str] = field(default_factory=dict)
     """The texts of the files where the person did so, which the model does not know yet."""
+    completed: set[str] = field(default_factory=set)
+    """The files whose edit got an import that the reply had left out."""
 
     async def act(self, reading: ParsedReply) -> Outcome:
         """Do what a reply asks for.
@@ -99,6 +102,7 @@ class Actions:
         """
         self.edits.clear()
         self.kept_parts.clear()
+        self.completed.clear()
         match reading:
             case PlainAnswer(notes=notes):
                 for note in notes:
@@ -144,20 +148,31 @@ class Actions:
         outcome = await self._command(reading.command)
         return outcome if outcome.end else self._with_kept_parts(outcome)
 
-    def _checked(self, edit: FileEdit) -> Accepted | Refused:
+    def _checked(self, edit: FileEdit, *, complete: bool = True) -> Accepted | Refused:
+        """Check an edit; with `complete`, imports that it needs are added first."""
         before = self.conversation.shown_text(edit.path)
         if before is None and (other := self._repeated(edit)):
             reason = f"{edit.path} would be a new file with the text of {other}; write {other}"
             return Refused(
                 path=edit.path, kind="namesake", reason=f"{reason} above the block to change that"
             )
+        edit = edit.beside(before)
         return check_edit(
             self.sources.root,
-            edit.beside(before),
+            self._with_imports(edit, before) if complete else edit,
             before,
             allow_test_edits=self.allow_test_edits,
             may_vanish=frozenset(re.findall(r"\w+", self.user_text)),
         )
+
+    def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
+        whole = completed(edit, before, self.sources)
+        for statement in whole.added:
+            self.emit(Notice(f"{edit.path}: `{statement}` was added, which the reply left out"))
+            self.completed.add(edit.path)
+        for name in whole.undefined:
+            self.emit(Notice(f"{edit.path} uses {name}, which is defined nowhere", "warning"))
+        return whole.edit
 
     def _repeated(self, edit: FileEdit) -> str:
         shown, request = self.conversation.shown_files, "\n".join(self.conversation.requests)
@@ -244,7 +259,9 @@ class Actions:
             if part == edit.stored_after:
                 return edit
             text = part.replace("\r\n", "\n")
-            checked = self._checked(FileEdit(path=edit.path, content=text, exact=True))
+            checked = self._checked(
+                FileEdit(path=edit.path, content=text, exact=True), complete=False
+            )
             if isinstance(checked, Accepted):
                 return checked
             question = replace(question, problem=f"This part cannot be written: {checked.reason}")

@@ -383,7 +383,8 @@ class _Turn:
             command=reading.command if isinstance(reading, (FileEdits, ShellCommand)) else "",
             observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
         )
-        await self.log.record(step, outcome.report, in_part=bool(self.actions.kept_parts))
+        in_part = bool(self.actions.kept_parts or self.actions.completed)
+        await self.log.record(step, outcome.report, in_part=in_part)
 
 
 def _limit(reason: str) -> End:

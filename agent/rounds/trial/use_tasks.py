@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from agent.contexts.rows import asked
-from agent.editing.python_source import imports
+from agent.editing.python_source import imports, parse_python
 from agent.rounds.trial.program_judge import EvaluationError, Judge, ProgramJudge, program_limits
 from agent.rounds.trial.regression import judged_pair
 from learning.contexts.context import ApiContext
@@ -28,15 +28,19 @@ _NOT_USED = "assert False, 'the library is not used'"
 
 
 def use_task(context: ApiContext, judge: Judge) -> Task:
-    """The task to write what a context has: right is what gives the same value, with the library.
+    """The task to write what a context has.
 
-    The reply need not use the very API of the context.
+    A reply that uses the API is right if it runs on the data of the context and gives a value of the same
+    kind: examples hide options that no request tells. Any other is right if it gives the same value, with
+    the library.
     """
-    programs = ProgramJudge(judge, context.id, _check(context, context.code))
+    exact = ProgramJudge(judge, context.id, _check(context, _same_value(context)))
+    runs = ProgramJudge(judge, context.id, _check(context, _same_kind(context)))
     text = asked(context, f"{context.request} {shown_pair(context)}.")
 
     async def judged(reply: Generated) -> Judged:
         raw, clean = raw_code(reply.text), sanitised_code(reply.text, _function(context))
+        programs = runs if uses(clean, context) else exact
         results = await programs.verdicts(*(_with_library(context, code) for code in (raw, clean)))
         return judged_pair(raw, clean, *results)
 
@@ -44,7 +48,7 @@ def use_task(context: ApiContext, judge: Judge) -> Task:
         id=context.id,
         prompt=Prompt(messages=(Message(role="user", content=text),)),
         judge=judged,
-        check_reference=programs.check_reference,
+        check_reference=exact.check_reference,
     )
 
 
@@ -68,16 +72,47 @@ async def _is_right(task: Task) -> bool:
     return True
 
 
-def _check(context: ApiContext, code: str) -> CheckTask:
+def uses(code: str, context: ApiContext) -> bool:
+    """True if some code has the API of a context: as an attribute, name, keyword or text."""
+    wanted = {context.code[start:end].strip("'\"") for start, end in context.names}
+    tree = parse_python(code)
+    return tree is not None and any(wanted & _names_of(node) for node in ast.walk(tree))
+
+
+def _names_of(node: ast.AST) -> set[str]:
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name):
+            return {name}
+        case ast.keyword(arg=str(name)) | ast.Constant(value=str(name)):
+            return {name}
+        case _:
+            return set()
+
+
+def _check(context: ApiContext, check: str) -> CheckTask:
+    return CheckTask(
+        source=context.code,
+        entry_point=_function(context),
+        check=check,
+        limits=program_limits(_PROGRAM_S, memory_mib=_PROGRAM_MIB),
+    )
+
+
+def _same_value(context: ApiContext) -> str:
+    return f"assert {_call(context)} == {context.value}\n"
+
+
+def _same_kind(context: ApiContext) -> str:
+    kind = type(ast.literal_eval(context.value))
+    kinds = "(int, float)" if kind in (int, float) else kind.__name__
+    return f"assert isinstance({_call(context)}, {kinds})\n"
+
+
+def _call(context: ApiContext) -> str:
     call = ast.parse(context.call, mode="eval").body
     assert isinstance(call, ast.Call)  # noqa: S101 - contexts are calls of their function
     call.func = ast.Name("candidate")
-    return CheckTask(
-        source=code,
-        entry_point=_function(context),
-        check=f"assert {ast.unparse(call)} == {context.value}\n",
-        limits=program_limits(_PROGRAM_S, memory_mib=_PROGRAM_MIB),
-    )
+    return ast.unparse(call)
 
 
 def _with_library(context: ApiContext, code: str) -> str:

@@ -100,7 +100,9 @@ async def test_what_failed_is_learned_and_other_uses_of_it_judge(place: _Place) 
     assert [task.id for task in tasks] == sorted(task.id for task in tasks)
 
 
-async def test_a_reply_is_right_if_it_gives_the_value_with_the_library(place: _Place) -> None:
+async def test_a_reply_is_right_by_the_api_that_runs_or_by_the_value_with_the_library(
+    place: _Place,
+) -> None:
     failed = _failure()
     place.store.add(failed)
     rows = await place.uses.rows(LearnOptions(), place.said.append, model=failed.model)
@@ -117,6 +119,10 @@ async def test_a_reply_is_right_if_it_gives_the_value_with_the_library(place: _P
     right = [t for t in tasks if await verdict(t, "np.trapezoid(GIVEN).item()") == "pass"]
     assert right
     assert await verdict(right[0], "np.trapz(GIVEN).item()") == "error"
+    assert await verdict(right[0], "np.trapezoid(GIVEN, dx=7).item()") == "pass", (
+        "an option is hidden"
+    )
+    assert await verdict(right[0], "np.trapezoid(GIVEN).tolist") != "pass", "another kind of value"
     assert await verdict(right[0], "-1") == "fail"
     without = "```python\ndef area(values):\n    return 4.0\n```"
     assert not (await right[0].judge(Generated(text=without, finish="stop"))).passed

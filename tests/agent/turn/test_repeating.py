@@ -80,4 +80,5 @@ async def test_a_reply_in_circles_is_stopped_and_its_first_round_written(tmp_pat
         wanted=Wanted.NEW,
     ):
         pass
-    assert (tmp_path / "tests" / "test_stats.py").read_text() == "def test_median():\n" + LINE
+    written = (tmp_path / "tests" / "test_stats.py").read_text()
+    assert written == "from stats import median\ndef test_median():\n" + LINE

@@ -1,0 +1,77 @@
+"""Adds imports that an edit forgot, and names what stays undefined. Names are resolved by pyflakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from agent.candidates.imports import import_edits
+from agent.candidates.source import ParsedFile
+from agent.editing.python_source import parse_python
+from agent.fixing.sources import Sources
+from agent.reply.parsed import FileEdit
+
+_MOST_FILES = 300
+"""Files of the project that are read for the imports which they use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """An edit with the imports that it needs."""
+
+    edit: FileEdit
+    added: tuple[str, ...] = ()
+    """The import statements that were added."""
+    undefined: tuple[str, ...] = ()
+    """Names that nothing in the project or the standard library explains."""
+
+
+def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed:
+    """The edit with an import for each name that it newly uses without defining it.
+
+    The way in which the project's other files import a name comes first.
+    """
+    lacking = newly_undefined(before or "", edit.content) if edit.path.endswith(".py") else ()
+    if not lacking:
+        return Completed(edit=edit)
+    project = _parsed(sources, without=edit.path)
+    text, added, undefined = edit.content, list[str](), list[str]()
+    for name in lacking:
+        here = ParsedFile.of(text)
+        ways = import_edits(edit.path, name, {**project, edit.path: here}) if here else iter(())
+        first = next(ways, None)
+        if here is None or first is None:
+            undefined.append(name)
+            continue
+        text = here.edited(first)
+        added.append(first.kind)
+    return Completed(
+        edit=replace(edit, content=text) if added else edit,
+        added=tuple(added),
+        undefined=tuple(undefined),
+    )
+
+
+def newly_undefined(before: str, after: str) -> tuple[str, ...]:
+    """Names that some Python uses without defining them, without those that it had used so before."""
+    known = _undefined(before)
+    return tuple(name for name in _undefined(after) if name not in known)
+
+
+def _undefined(source: str) -> Counter[str]:
+    from pyflakes.checker import Checker
+    from pyflakes.messages import UndefinedName
+
+    tree = parse_python(source)
+    if tree is None:
+        return Counter()
+    found = Checker(tree).messages
+    return Counter(each.message_args[0] for each in found if isinstance(each, UndefinedName))
+
+
+def _parsed(sources: Sources, *, without: str) -> Mapping[str, ParsedFile]:
+    paths = sorted(path for path in sources.files if path.endswith(".py") and path != without)
+    texts = ((path, sources.text(path) or "") for path in paths[:_MOST_FILES])
+    files = ((path, ParsedFile.of(text)) for path, text in texts)
+    return {path: file for path, file in files if file is not None}

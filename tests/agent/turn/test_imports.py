@@ -1,0 +1,77 @@
+"""Imports that an edit forgot are added, and what stays undefined is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.fixing.sources import Sources
+from agent.reply.parsed import FileEdit
+from agent.turn.imports import Completed, completed, newly_undefined
+
+
+def _completed(root: Path, content: str, before: str | None = None, **others: str) -> Completed:
+    for name, text in others.items():
+        (root / f"{name}.py").write_text(text)
+    sources = Sources(root, [f"{name}.py" for name in others])
+    return completed(FileEdit(path="stats.py", content=content), before, sources)
+
+
+def test_a_module_of_the_standard_library_is_imported_below_the_documentation(
+    tmp_path: Path,
+) -> None:
+    made = _completed(tmp_path, '"""Sums."""\n\ndef root(x):\n    return math.sqrt(x)\n')
+
+    assert made.added == ("import math",)
+    assert made.edit.content.startswith('"""Sums."""\nimport math\n')
+    compile(made.edit.content, "stats.py", "exec")
+
+
+def test_the_way_of_the_project_comes_first(tmp_path: Path) -> None:
+    made = _completed(
+        tmp_path,
+        "def now():\n    return dt.datetime.now()\n",
+        shop="import datetime as dt\n\nprint(dt)\n",
+    )
+
+    assert made.added == ("import datetime as dt",)
+
+
+def test_a_name_that_another_file_defines_is_taken_from_there(tmp_path: Path) -> None:
+    made = _completed(
+        tmp_path, "def total():\n    return net(3)\n", pricing="def net(x):\n    return x\n"
+    )
+
+    assert made.added == ("from pricing import net",)
+
+
+def test_what_nothing_explains_is_named_and_the_edit_stays(tmp_path: Path) -> None:
+    content = "def total():\n    return gross(3)\n"
+
+    made = _completed(tmp_path, content)
+
+    assert made == Completed(edit=FileEdit(path="stats.py", content=content), undefined=("gross",))
+
+
+def test_names_that_were_undefined_before_are_left_alone(tmp_path: Path) -> None:
+    before = "print(spam)\n"
+
+    assert _completed(tmp_path, "print(spam)\nprint(1)\n", before).added == ()
+    assert newly_undefined(before, "print(spam, eggs)\n") == ("eggs",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from os import *\nprint(getcwd())\n",
+        "def f():\n    global made\n    made = 1\n\nprint(made)\n",
+        "try:\n    unicode\nexcept NameError:\n    unicode = str\n",
+        "print(__name__, __file__)\n",
+        "def broken(:\n",
+        "x = 1\ndel x\n",
+        "def f() -> 'Later': ...\n\nclass Later: ...\n",
+    ],
+)
+def test_what_python_or_the_file_defines_is_not_undefined(source: str) -> None:
+    assert newly_undefined("", source) == ()
