@@ -111,8 +111,9 @@ def test_an_earlier_name_sets_the_present_one(tmp_path: Path, environ: dict[str,
 
 def test_every_setting_says_what_it_means() -> None:
     for section in dataclasses.fields(Settings):
-        told = attribute_docs(type(section.default))
-        lacking = {each.name for each in dataclasses.fields(type(section.default))} - told.keys()
+        default = getattr(Settings(), section.name)
+        told = attribute_docs(type(default))
+        lacking = {each.name for each in dataclasses.fields(default)} - told.keys()
         assert not lacking, section.name
 
 
