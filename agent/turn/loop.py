@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
-from agent.context.compaction import summarised
 from agent.editing.source_files import is_test_path
 from agent.events import (
-    ContextCompacted,
     Event,
     Notice,
     StageStarted,
@@ -29,7 +27,8 @@ from agent.turn.acting import DONE, Actions, End, Outcome, RunTests
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, NOT_USABLE, Conversation
-from agent.turn.opening import Background, asks_for_test, open_turn
+from agent.turn.history import TurnHistory
+from agent.turn.opening import Background, asks_for_test
 from agent.turn.reading import read_reply
 from agent.turn.steps import TurnLog, TurnRecorder, TurnStep
 from agent.turn.stuck import Step, stuck_reason
@@ -40,7 +39,6 @@ __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 
 _MOST_CONTINUED = 2
 """Times that a reply which reaches its limit goes on."""
-_SMALLEST_REPLY_TOKENS = 128
 _TEMPERATURE_AGAIN = 0.4
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
@@ -93,12 +91,21 @@ def run_turn(
             approver=approver,
             limits=limits,
             sampling=Sampling(temperature=temperature),
-            background=background or Background(),
-            system=system,
+            history=TurnHistory(
+                conversation=conversation,
+                user_text=user_text,
+                model=model,
+                limits=limits,
+                background=background or Background(),
+                system=system,
+                sources=sources,
+                emit=emit,
+                wanted=wanted,
+                facts=facts,
+            ),
             log=TurnLog(recorder, emit, sources.text),
             emit=emit,
             wanted=wanted,
-            facts=facts,
         )
         turn.actions = Actions(
             conversation=conversation,
@@ -128,24 +135,18 @@ class _Turn:
     approver: Approver
     limits: TurnSettings
     sampling: Sampling
-    background: Background
-    system: Name
+    history: TurnHistory
     log: TurnLog
     emit: Emit
     wanted: Wanted | None = None
-    facts: str = ""
     written: list[str] = field(default_factory=list)
     asked_for_test: bool = False
-    looked_at: tuple[str, ...] = ()
-    """The places that were shown to the model because the request is about them."""
     actions: Actions = field(init=False)
     clock: asyncio.Timeout = field(init=False)
     steps: list[Step] = field(default_factory=list)
     used_tokens: int = 0
     only_thought: bool = False
     """True if the last reply held thoughts and no answer."""
-    compacted: bool = False
-    """True if this turn went on in a new history already."""
 
     async def run(self) -> End:
         """The reason why the turn ended, with the best state in place if it went wrong."""
@@ -175,7 +176,7 @@ class _Turn:
 
     async def _run(self) -> End:
         self.conversation.asked(self.user_text)
-        if problem := await self._open():
+        if problem := await self.history.open():
             return problem
         for left in reversed(range(self.limits.max_replies)):
             history = self.conversation.messages
@@ -196,12 +197,12 @@ class _Turn:
             await self._record(history, answer, reading, outcome)
             outcome = self._then_test(outcome) if left else outcome
             if outcome.end is not None:
-                if self._only_answers and self.looked_at:
-                    self.emit(Notice(f"looked at {', '.join(self.looked_at)}"))
+                if self._only_answers and self.history.looked_at:
+                    self.emit(Notice(f"looked at {', '.join(self.history.looked_at)}"))
                 return outcome.end
             if end := self._no_further(answer, outcome, left):
                 return end
-            if problem := await self._go_on(outcome.observation):
+            if problem := await self.history.go_on(outcome.observation):
                 return problem
         raise AssertionError("the last reply ends the turn")
 
@@ -227,95 +228,19 @@ class _Turn:
             return _limit(f"the limit of {self.limits.max_tokens} tokens is reached")
         return None
 
-    async def _go_on(self, observation: str) -> End | None:
-        """Tell the model the outcome of its reply; in a new history, once, if this one is full."""
-        told = Message(role="user", content=observation)
-        used = await self.model.count_tokens([*self.conversation.messages, told])
-        if self.model.context_length - used >= self._wanted or self.compacted:
-            self.conversation.append(told)
-            return None
-        self.compacted = True
-        self._compact(used)
-        return await self._open(after=observation)
-
-    @property
-    def _wanted(self) -> int:
-        """Tokens that a reply should have."""
-        return min(self.limits.max_reply_tokens, self.model.context_length // 4)
-
-    async def _open(self, after: str = "") -> End | None:
-        """Append the request with what it needs to be understood; a reason if there is no room.
-
-        `after` is what came of the last reply, where the turn goes on in a new history.
-        """
-        room, used = await self._room(after)
-        if room < self._wanted and self.conversation.messages:
-            self._compact(used)
-            room, used = await self._room(after)
-        if room < _SMALLEST_REPLY_TOKENS:
-            return self._full(used, "ask for less at once, or use a model with a larger context")
-        budget = room - min(self.limits.max_reply_tokens, room // 2)
-        opening = await asyncio.to_thread(
-            open_turn,
-            self.conversation,
-            self.user_text,
-            self.actions.sources,
-            self.background,
-            budget_tokens=budget,
-            wanted=self.wanted,
-            facts=self.facts,
-        )
-        self.looked_at = opening.looked_at
-        for path in opening.too_large:
-            text = f"{path} was not shown to the model: it does not fit into the context"
-            self.emit(Notice(text, "warning"))
-        for message in self._start():
-            self.conversation.append(message)
-        happened = f"\n\nYou are in the middle of this. What came of your last step:\n{after}"
-        self.conversation.say("user", opening.text + (happened if after else ""))
-        return None
-
-    def _start(self) -> list[Message]:
-        if self.conversation.messages:
-            return []
-        return [Message(role="system", content=prompt(self.system))]
-
-    async def _room(self, after: str) -> tuple[int, int]:
-        """Tokens that are free once the bare request is in the history, and tokens used."""
-        text = f"{self.conversation.summary}\n\n{self.user_text}\n\n{after}"
-        asked = Message(role="user", content=text)
-        messages = [*self.conversation.messages, *self._start(), asked]
-        used = await self.model.count_tokens(messages)
-        return self.model.context_length - used, used
-
-    def _compact(self, used: int) -> None:
-        summary = summarised(
-            self.conversation.messages,
-            requests=self.conversation.requests,
-            changed=self.conversation.changed_files,
-        )
-        self.conversation.compact(summary)
-        self.emit(ContextCompacted(used, summary))
-
-    def _full(self, used: int, remedy: str) -> End:
-        reason = f"context full: {used} of {self.model.context_length} tokens are used; {remedy}"
-        return End(ending=TurnEnding.CONTEXT_FULL, reason=reason)
-
     async def _reply(self) -> Action | End:
         """The next reply; a reason if there is none, and then the history is closed already."""
         messages = self.conversation.messages
-        used = await self.model.count_tokens(messages)
-        room = self.model.context_length - used
-        if room < _SMALLEST_REPLY_TOKENS:
-            # Roles go on alternating, whatever comes next.
-            self.conversation.say("assistant", INTERRUPTED)
-            return self._full(used, "the next request starts with a summary")
+        room = await self.history.reply_room()
+        if isinstance(room, End):
+            return room
         sampling = replace(self.sampling, max_tokens=min(room, self.limits.max_reply_tokens))
         if self.actions.reasks:  # the same words at the same temperature give the same reply
             again = max(sampling.temperature, _TEMPERATURE_AGAIN)
             sampling = replace(sampling, temperature=again, seed=self.actions.reasks)
         limit = self.model.context_length
-        self.emit(StageStarted(f"{self.model.name} answers ({used} of {limit} tokens are used)"))
+        used = f"{limit - room} of {limit} tokens are used"
+        self.emit(StageStarted(f"{self.model.name} answers ({used})"))
         heard: list[str] = []
         said = False
         try:
