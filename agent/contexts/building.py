@@ -95,6 +95,8 @@ class ContextBuilder:
     ) -> tuple[list[Explained], list[Unexplained]]:
         """The changes behind failures, each on the strongest grounds that there are.
 
+        Failures about classes, modules and functions that no library has are in neither list.
+
         Raises:
             SandboxError: If the box cannot be used.
         """
@@ -114,8 +116,8 @@ class ContextBuilder:
         unexplained: list[Unexplained] = []
         for (missing, group), answer in zip(firsts, answers, strict=True):
             library = str(answer.get("library") or library_of(group[0], libraries))
-            if library not in libraries:
-                continue
+            if library not in libraries or not (answer.get("library") or missing.says_itself):
+                continue  # about the project's own code, or nobody knows what
             if library not in versions:
                 versions[library] = await version_of(self._sandbox, library)
             whole = {**answer, "library": library, "version": versions[library]}

@@ -48,6 +48,11 @@ class MissingApi:
     of_module: bool = False
 
     @property
+    def says_itself(self) -> bool:
+        """True if the error words the change, of a call or a text: no library need know its holder."""
+        return not self.holder or (self.kind is ChangeKind.KEYWORD and bool(self.said))
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """The same for all failures by one API."""
         return self.kind.value, self.holder, self.name

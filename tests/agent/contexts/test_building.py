@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent.contexts.building import ContextBuilder
 from agent.contexts.failures import ApiFailure
 from agent.contexts.survey import questions_about
@@ -40,6 +42,28 @@ async def test_every_context_ran_and_its_stale_twin_failed_by_the_old_name(tmp_p
         )
         assert "trapezoid" not in each.head
     assert any(each.value.startswith("4") for each in contexts), "the documented value"
+
+
+@pytest.mark.parametrize(
+    ("message", "used"),
+    [
+        ("'Order' object has no attribute 'total_sum'. Did you mean: 'sum'?", "order.total_sum"),
+        ("module 'shop' has no attribute 'areas'", "shop.areas"),
+        ("discount() got an unexpected keyword argument 'pct'", "discount(pct=1)"),
+    ],
+)
+async def test_a_failure_of_the_project_s_own_code_is_about_no_library(
+    tmp_path: Path, message: str, used: str
+) -> None:
+    own = ApiFailure(
+        exception="AttributeError",
+        message=message,
+        code=f"import numpy as np\n\ndef f(order):\n    return {used}\n",
+        repaired=("import numpy as np\n\ndef f(order):\n    return order.sum\n",),
+    )
+    builder = ContextBuilder(HereSandbox(tmp_path), folder=tmp_path / "kept")
+
+    assert await builder.explain([own], ["numpy"]) == ([], [])
 
 
 async def test_a_release_is_paid_for_once(tmp_path: Path) -> None:
