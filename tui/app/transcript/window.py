@@ -46,6 +46,8 @@ class Transcript(VerticalScroll, can_focus=True):
         """Index after the last mounted entry."""
         self._moving = False
         self._told = ""
+        self._left_end = False
+        """True since the reader scrolled away from the end; else the end is followed, drawn or not yet."""
         self._above = Static("", id="above", markup=False)
         self._below = Static("", id="below", markup=False)
 
@@ -85,6 +87,16 @@ class Transcript(VerticalScroll, can_focus=True):
         if block is not None and block.is_mounted:
             await block.grow()
             self.call_after_refresh(self._tell_what_is_below)
+
+    def anchor(self, anchor: bool = True) -> None:
+        """See `Widget.anchor`."""
+        super().anchor(anchor)
+        self._left_end = not anchor
+
+    def release_anchor(self) -> None:
+        """See `Widget.release_anchor`."""
+        super().release_anchor()
+        self._left_end = True
 
     @property
     def is_at_end(self) -> bool:
@@ -224,9 +236,9 @@ class Transcript(VerticalScroll, can_focus=True):
     def _tell_what_is_below(self) -> None:
         """Tell the column what is out of sight below, when that has changed."""
         entries, rows = len(self.entries) - self._end, round(self.max_scroll_y - self.scroll_y)
-        words = f"{entries} entries below" if entries else ""
-        if not entries and not self.is_at_end:
-            words = f"{rows} lines below"
+        self._left_end = self._left_end and not self.is_at_end
+        words = f"{rows} lines below" if self._left_end else ""
+        words = f"{entries} entries below" if entries else words
         if words != self._told:
             self._told = words
             self.post_message(HiddenBelow(words))
