@@ -41,6 +41,7 @@ def terminal_report(learned: LearningReport) -> Iterator[str]:
         yield f"{learned.forgotten} of them were forgotten since: it is tainted"
     for example in learned.examples:
         yield f"  {example.id[:12]}  {example.verdict.value}  {_about(example)}"
+    yield from _uses(report.get("apis"))
     if losses := _numbers(report, "losses"):
         yield f"loss {losses[0]:.3f} to {losses[-1]:.3f} in {len(losses)} steps"
         yield f"  {_sparkline(losses)}"
@@ -54,6 +55,15 @@ def terminal_report(learned: LearningReport) -> Iterator[str]:
     if unseen := unseen_in_words(report):
         yield unseen
     yield from in_words(learned.decision) if learned.decision else ()
+
+
+def _uses(apis: object) -> Iterator[str]:
+    """The APIs of which uses were learned, with the number of rows of each."""
+    if not isinstance(apis, dict) or not apis:
+        return
+    what = "1 API" if len(apis) == 1 else f"{len(apis)} APIs"
+    yield f"verified uses of {what} that changed:"
+    yield from (f"  {count:>3}  {api}" for api, count in sorted(apis.items()))
 
 
 def html_report(learned: LearningReport) -> str:

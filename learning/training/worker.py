@@ -24,6 +24,8 @@ from learning.model.engine import LocalModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
 from learning.training.chat_format import Format
 from learning.training.job import (
+    Example,
+    ExampleKind,
     JobResult,
     TrainingError,
     TrainingJob,
@@ -87,7 +89,8 @@ def run(
             trained = _train(folder, job, usable.prepared, replay(chat), unseen, heartbeat)
             if trained.done.steps:
                 heartbeat.say(ProgressLine(stage="writing the adapter"))
-                report = {**_report(trained.done, usable), **trained.unseen}
+                learned = {"apis": _apis(read_examples(folder))}
+                report = {**_report(trained.done, usable), **learned, **trained.unseen}
                 adapter = write_adapter(
                     *(folder, job, trained.model),
                     experience_ids=usable.experience_ids,
@@ -239,6 +242,12 @@ def write_adapter(
     temporary.rename(folder / "adapter")
     sync(folder)
     return manifest.name
+
+
+def _apis(examples: Sequence[Example]) -> dict[str, int]:
+    """The number of rows about each API that changed."""
+    pairs = (each.use for each in examples if each.kind is ExampleKind.API_PAIR)
+    return dict(Counter(use.api for use in pairs if use is not None))
 
 
 def _report(done: RoundReport, usable: Usable) -> dict[str, object]:

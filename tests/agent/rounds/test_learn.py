@@ -24,6 +24,7 @@ from learning.model.chat import ChatFormat
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.claims import Claim, claim_of, learned_uses
 from learning.promotion.gate import Trial
+from learning.promotion.report import LearningReport, terminal_report
 from learning.records import Experience, Verdict
 from learning.training.job import Example, ExampleKind
 from sandbox.box.contract import EngineUnavailableError
@@ -181,6 +182,11 @@ async def test_uses_of_an_api_are_learned_once_and_are_what_the_adapter_claims(
     assert claim_of(manifest) is Claim.LIBRARY
     assert learned_uses([manifest]) == {row.use.context for row in rows if row.use}
     assert manifest.selected_ids == ("bad",), "forgetting the failure taints what it led to"
+    told = list(terminal_report(LearningReport(manifest=manifest, examples=())))
+    assert told[2:4] == [
+        "verified uses of 1 API that changed:",
+        "    1  polars.Series.cumsum -> cum_sum",
+    ]
 
     again = [event async for event in place.learn(rows=rows)][-1]
     assert isinstance(again, LearnFinished)
