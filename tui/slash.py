@@ -112,7 +112,7 @@ def find(name: str) -> SlashCommand | None:
 
 
 def help_text() -> str:
-    """What a newcomer needs in ten lines, then every command."""
+    """The first steps of a newcomer in ten lines, then every command."""
     first = [f"  {typed:<31} {what}" for typed, what in FIRST_STEPS]
     every = [f"  {command.usage:<31} {command.what}" for command in SLASH_COMMANDS]
     return "\n".join([*first, "", "All commands:", *every])

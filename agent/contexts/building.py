@@ -171,7 +171,7 @@ class ContextBuilder:
         return [*known, *(each for each in made if each.id not in ids)][: self._wanted]
 
     def _wanted_before(self, library: str, version: str) -> RowFile[str, int]:
-        """How many contexts of an API were wanted when it was built last: some have fewer examples."""
+        """The number of contexts that were wanted of each API at its last build: some have fewer examples."""
         return RowFile(
             path=self._folder / "built" / f"{library}-{version or 'unknown'}.jsonl",
             encode=lambda api, wanted: {"api": api, "wanted": wanted},

@@ -12,8 +12,9 @@ from typing import Any
 from agent.contexts.boxed import Tried
 from learning.contexts.change import ApiChange, ChangeKind
 from learning.contexts.context import ApiContext
-from learning.contexts.snippets import Snippet, plain_type, snippets_of
+from learning.contexts.snippets import Snippet, snippets_of
 from learning.contexts.twins import Twin, stale_twin
+from learning.contexts.typed import typed_head
 from learning.contexts.use import UseOrigin
 from learning.contexts.variations import converted
 
@@ -161,14 +162,9 @@ def context_of(draft: Draft, ran: Tried, stale: Tried | None, *, version: str) -
 
 def typed(draft: Draft, ran: Tried) -> Draft:
     """The draft with the type of its result in its head, where it is plain Python."""
-    try:
-        name = plain_type(ast.literal_eval(ran.value))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        name = ""
     old = draft.snippet
-    if not name or "->" in old.head:
+    if (head := typed_head(old.head, ran.value)) == old.head:
         return draft
-    head = f"{old.head.removesuffix(':')} -> {name}:"
     source = old.source.replace(f"{old.head}\n", f"{head}\n", 1)
     return draft.with_snippet(replace(old, source=source, head=head)) or draft
 

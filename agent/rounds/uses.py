@@ -75,6 +75,7 @@ class LibraryUses:
 
         Raises:
             StoreError: If the experiences cannot be read.
+            DataError: If the answers of a survey cannot be read.
         """
         if ExampleKind.API_PAIR not in options.kinds:
             return ()

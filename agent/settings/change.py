@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent.editing.source_files import SourceFileError, write_atomically
 from agent.errors import ConfigError
 from agent.paths import user_config_file
 from agent.settings.load import declared, present_name
@@ -53,24 +52,22 @@ def _changed(key: str, value: object, environ: Mapping[str, str]) -> Path:
         if not table:
             document.pop(section)
         _write(path, tomlkit.dumps(document))
-    except (OSError, UnicodeDecodeError, ParseError, AttributeError, TypeError) as err:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        ParseError,
+        AttributeError,
+        TypeError,
+        SourceFileError,
+    ) as err:
         raise ConfigError(f"{path} cannot be changed: {err}; edit it by hand") from err
     return path
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the file whole or not at all, for the user alone: it may hold a key."""
+    """Write the file whole or not at all; a new one for the user alone, because it may hold a key."""
     path = path.resolve()  # a link into a folder of dotfiles stays a link
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            Path(temporary).chmod(path.stat().st_mode & 0o777)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    if not path.exists():
+        path.touch(mode=0o600)
+    write_atomically(path, text.encode())

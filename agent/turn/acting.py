@@ -29,7 +29,7 @@ from agent.reply.search_replace import Patch
 from agent.streaming import Emit
 from agent.turn.best import BestState
 from agent.turn.conversation import Conversation
-from agent.turn.imports import completed
+from agent.turn.imports import Completed, completed
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
@@ -91,8 +91,8 @@ class Actions:
     """The edits as the model meant them; the person may have kept only a part."""
     kept_parts: dict[str, str] = field(default_factory=dict)
     """The texts of the files where the person did so, which the model does not know yet."""
-    completed: set[str] = field(default_factory=set)
-    """The files whose edit got an import that the reply had left out."""
+    completed: dict[str, Completed] = field(default_factory=dict)
+    """The edits with the imports that a reply had left out, by path."""
 
     async def act(self, reading: ParsedReply) -> Outcome:
         """Do what a reply asks for.
@@ -166,13 +166,8 @@ class Actions:
         )
 
     def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
-        whole = completed(edit, before, self.sources)
-        for statement in whole.added:
-            self.emit(Notice(f"{edit.path}: `{statement}` was added, which the reply left out"))
-            self.completed.add(edit.path)
-        for name in whole.undefined:
-            self.emit(Notice(f"{edit.path} uses {name}, which is defined nowhere", "warning"))
-        return whole.edit
+        self.completed[edit.path] = completed(edit, before, self.sources)
+        return self.completed[edit.path].edit
 
     def _repeated(self, edit: FileEdit) -> str:
         shown, request = self.conversation.shown_files, "\n".join(self.conversation.requests)
@@ -207,6 +202,9 @@ class Actions:
                 f"{edit.path} is a new file; {other}, which differs in case alone, stays as it is"
             )
             self.emit(Notice(note, "warning"))
+        if whole := self.completed.get(edit.path):
+            for notice in whole.notices():
+                self.emit(notice)
         self.emit(EditProposed(edit.path, edit.diff))
         question = Question(
             kind="edit", subject=edit.path, detail=edit.diff, unasked=self._unasked(edit)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.candidates.imports import import_edits
 from agent.candidates.source import ParsedFile
 from agent.editing.python_source import parse_python
+from agent.events import Notice
 from agent.fixing.sources import Sources
 from agent.reply.parsed import FileEdit
 
@@ -26,6 +27,14 @@ class Completed:
     undefined: tuple[str, ...] = ()
     """Names that nothing in the project or the standard library explains."""
 
+    def notices(self) -> Iterator[Notice]:
+        """Words for the person on what was added, and on what is missing."""
+        path = self.edit.path
+        for statement in self.added:
+            yield Notice(f"{path}: `{statement}` was added, which the reply left out")
+        for name in self.undefined:
+            yield Notice(f"{path} uses {name}, which is defined nowhere", "warning")
+
 
 def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed:
     """The edit with an import for each name that it newly uses without defining it.
@@ -35,7 +44,7 @@ def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed
     lacking = newly_undefined(before or "", edit.content) if edit.path.endswith(".py") else ()
     if not lacking:
         return Completed(edit=edit)
-    project = _parsed(sources, without=edit.path)
+    project = _parsed(sources, without=edit.path, names=lacking)
     text, added, undefined = edit.content, list[str](), list[str]()
     for name in lacking:
         here = ParsedFile.of(text)
@@ -70,8 +79,10 @@ def _undefined(source: str) -> Counter[str]:
     return Counter(each.message_args[0] for each in found if isinstance(each, UndefinedName))
 
 
-def _parsed(sources: Sources, *, without: str) -> Mapping[str, ParsedFile]:
+def _parsed(sources: Sources, *, without: str, names: Collection[str]) -> Mapping[str, ParsedFile]:
+    """The project's other files that have one of the names at all."""
     paths = sorted(path for path in sources.files if path.endswith(".py") and path != without)
     texts = ((path, sources.text(path) or "") for path in paths[:_MOST_FILES])
-    files = ((path, ParsedFile.of(text)) for path, text in texts)
+    near = ((path, text) for path, text in texts if any(name in text for name in names))
+    files = ((path, ParsedFile.of(text)) for path, text in near)
     return {path: file for path, file in files if file is not None}

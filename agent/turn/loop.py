@@ -308,7 +308,8 @@ class _Turn:
             command=reading.command if isinstance(reading, (FileEdits, ShellCommand)) else "",
             observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
         )
-        in_part = bool(self.actions.kept_parts or self.actions.completed)
+        added = any(each.added for each in self.actions.completed.values())
+        in_part = bool(self.actions.kept_parts) or added
         await self.log.record(step, outcome.report, in_part=in_part)
 
 

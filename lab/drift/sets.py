@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from agent.rounds.trial.program_judge import EvaluationError
+from agent.rounds.trial.use_tasks import USE_LIMITS
 from agent.settings.schema import SandboxSettings
 from lab.drift.tasks import SPLITS, DriftTask
 from learning.evaluation.rows import DataError
-from sandbox.box.contract import Limits
 from sandbox.images.base import ensure_base
 from sandbox.images.image import Image
 from sandbox.images.layers import ensure_project_image
@@ -31,7 +31,7 @@ Results of one part stay comparable when another part grows.
 """
 _PLAIN = "-plain"
 MOST_PER_CHANGE = 5
-DRIFT_LIMITS = Limits(timeout_s=600.0, memory_mib=2048, cpus=2.0, pids=256, work_mib=64)
+DRIFT_LIMITS = USE_LIMITS
 _KEYS = ("id", "change", "split", "head", "ask", "check", "reference")
 _OPTIONAL = {"stale", "outdated"}
 

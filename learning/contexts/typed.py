@@ -15,7 +15,7 @@ def with_result_type(context: ApiContext) -> ApiContext:
     Without it a request leaves open whether data or an object of the library is wanted. The digest of the
     result is another one.
     """
-    head = _typed(context.head, context.value)
+    head = typed_head(context.head, context.value)
     start = context.code.find(f"{context.head}\n")
     if head == context.head or start < 0:
         return context
@@ -29,7 +29,8 @@ def with_result_type(context: ApiContext) -> ApiContext:
     )
 
 
-def _typed(head: str, value: str) -> str:
+def typed_head(head: str, value: str) -> str:
+    """The first line of a function with the type of a value that it returned; as it is if that tells none."""
     if "->" in head:
         return head
     try:

@@ -48,7 +48,7 @@ class HiddenBelow(Message):
     """Other rows or entries lie below what the transcript shows."""
 
     words: str
-    """How many; empty if none do."""
+    """Their number in words; empty if there are none."""
 
 
 @dataclass

@@ -40,8 +40,8 @@ from sandbox.host.children import in_thread
 from sandbox.images.base import ensure_base
 
 Uses = Callable[[Collection[str], Judge, Emit], Awaitable[Sequence[Task]]]
-"""Makes tasks, for a judge in the project's image, from held-out uses of the APIs whose learned contexts have these ids, in other words and
-containers than those; the oldest first. None of the ids is that of a task."""
+"""Makes tasks, for a judge in the project's image, from held-out uses of the APIs whose learned contexts have
+these ids. None of the ids is that of a task."""
 _READ_BYTES_PER_S = 9e9
 """Speed at which two cores of a small machine read weights."""
 _MINUTE_S = 60
@@ -51,7 +51,7 @@ _SEARCH_SHARE = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """What the tasks of one trial are made with."""
+    """Means by which the tasks of one trial are made."""
 
     candidate: str
     incumbent: str | None
@@ -311,7 +311,7 @@ async def _announced_trial(
 ) -> Trial:
     """Emit the expected time of a trial on these tasks, then run it."""
     plan = means.ledger.plan(candidate.name, incumbent, tasks.eligible, there=tasks.known)
-    seconds = expected_s(plan, tasks, means)
+    seconds = expected_s(plan, tasks, means, kept)
     enough = len(plan.held_out) >= MIN_HELD_OUT
     means.emit(
         Notice(

@@ -1,7 +1,8 @@
 """Lets the candidate and the system in use answer the same tasks greedily, in stages.
 
 The stages are held-out tasks of what the candidate claims, those of what the incumbent claims where that
-is something else, the regression suite and, for a winner, tasks that no decision has used. A stage that cannot change the decision is skipped. Every answer is stored at
+is something else, the regression suite and, for a winner, tasks that no decision has used. A stage that
+cannot change the decision is skipped. Every answer is stored at
 once, so an interrupted trial can be resumed.
 """
 
@@ -66,6 +67,11 @@ class KeptTasks:
     tasks: ClaimedTasks
     words: str
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """The tasks that are asked, the newest ones."""
+        return self.tasks.eligible[-MIN_HELD_OUT:]
+
 
 async def run_trial(
     plan: TrialPlan,
@@ -85,12 +91,18 @@ async def run_trial(
     return await _TrialRun(plan, tasks, means, claim, kept).run()
 
 
-def expected_s(plan: TrialPlan, tasks: ClaimedTasks, means: TrialResources) -> float:
+def expected_s(
+    plan: TrialPlan,
+    tasks: ClaimedTasks,
+    means: TrialResources,
+    kept: KeptTasks | None = None,
+) -> float:
     """Estimate of the most seconds that the missing answers take."""
     bench, wanted = means.bench, (*plan.held_out, *plan.confirming)
     seconds = 0.0
     for system in (plan.incumbent, plan.adapter):
         seconds += tasks.expected_s(bench, system, wanted)
+        seconds += kept.tasks.expected_s(bench, system, kept.ids) if kept is not None else 0.0
         general = bench.known(REGRESSION, system)
         missing = sum(problem.task_id not in general for problem in means.regression)
         timed = [sample.generation_s for sample in general.values()]
@@ -157,9 +169,8 @@ class _TrialRun:
         )
 
     async def _still(self, kept: KeptTasks) -> TaskScores:
-        """The stage of what the incumbent claims, on the newest tasks."""
-        ids = kept.tasks.eligible[-MIN_HELD_OUT:]
-        return await self._stage(kept.words, ids, kept.tasks.ask)
+        """The stage of what the incumbent claims."""
+        return await self._stage(kept.words, kept.ids, kept.tasks.ask)
 
     async def _confirming(self) -> TaskScores:
         self._means.ledger.look(self._plan)

@@ -73,20 +73,28 @@ async def _is_right(task: Task) -> bool:
 
 
 def uses(code: str, context: ApiContext) -> bool:
-    """True if some code has the API of a context: as an attribute, name, keyword or text."""
-    wanted = {context.code[start:end].strip("'\"") for start, end in context.names}
+    """True if some code has the API of a context in the same role: as a name of the library, a keyword or a text.
+
+    The built-in function `map` is no use of the method of this name.
+    """
+    names = {context.code[start:end].strip("'\"") for start, end in context.names}
+    wanted = {each for each in _roles(context.code) if each[1] in names}
+    return not wanted.isdisjoint(_roles(code))
+
+
+def _roles(code: str) -> set[tuple[str, str]]:
+    """The names in some code, each with its role."""
     tree = parse_python(code)
-    return tree is not None and any(wanted & _names_of(node) for node in ast.walk(tree))
-
-
-def _names_of(node: ast.AST) -> set[str]:
-    match node:
-        case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name):
-            return {name}
-        case ast.keyword(arg=str(name)) | ast.Constant(value=str(name)):
-            return {name}
-        case _:
-            return set()
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(tree) if tree is not None else ():
+        match node:
+            case ast.Attribute(attr=name) | ast.alias(name=name):
+                found.add(("name", name))
+            case ast.keyword(arg=str(name)):
+                found.add(("keyword", name))
+            case ast.Constant(value=str(text)):
+                found.add(("text", text))
+    return found
 
 
 def _check(context: ApiContext, check: str) -> CheckTask:

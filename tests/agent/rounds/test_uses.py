@@ -12,10 +12,12 @@ import pytest
 
 from agent.events import Event, Notice
 from agent.rounds.options import LearnOptions
+from agent.rounds.trial.use_tasks import uses
 from agent.rounds.uses import LibraryUses
 from agent.streaming import Emit
-from learning.contexts.context import ContextFile
+from learning.contexts.context import ApiContext, ContextFile
 from learning.contexts.parts import can_be_asked
+from learning.contexts.use import UseOrigin
 from learning.evaluation.task import Generated, Task
 from learning.experience.store import ExperienceStore
 from learning.records import Experience, Origin
@@ -127,6 +129,35 @@ async def test_a_reply_is_right_by_the_api_that_runs_or_by_the_value_with_the_li
     without = "```python\ndef area(values):\n    return 4.0\n```"
     assert not (await right[0].judge(Generated(text=without, finish="stop"))).passed
     assert await verdict(right[0], "1 +") != "pass"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_use"),
+    [
+        ("df.map(str)", True),
+        ("list(map(str, values))", False),
+        ("df.apply(str, map=1)", False),
+        ("df['map']", False),
+    ],
+)
+def test_the_api_counts_in_its_own_role_only(body: str, is_use: bool) -> None:
+    code = "import pandas as pd\n\ndef f(df):\n    return df.map(str)\n"
+    start = code.index("map")
+    context = ApiContext(
+        api="pandas.DataFrame.applymap -> map",
+        library="pandas",
+        version="3",
+        origin=UseOrigin.DOCSTRING,
+        request="Apply it.",
+        head="def f(df):",
+        code=code,
+        call="f([1])",
+        value="['1']",
+        line="df.map(str)",
+        names=((start, start + 3),),
+    )
+
+    assert uses(f"import pandas as pd\n\ndef f(df):\n    return {body}\n", context) == is_use
 
 
 async def test_nothing_is_opened_where_nothing_failed_by_an_api(tmp_path: Path) -> None:

@@ -75,3 +75,16 @@ def test_names_that_were_undefined_before_are_left_alone(tmp_path: Path) -> None
 )
 def test_what_python_or_the_file_defines_is_not_undefined(source: str) -> None:
     assert newly_undefined("", source) == ()
+
+
+def test_only_files_that_have_the_name_are_parsed(tmp_path: Path) -> None:
+    made = _completed(
+        tmp_path,
+        "def f():\n    return net(3)\n",
+        broken="def (",
+        pricing="def net(x):\n    return x\n",
+    )
+
+    assert [notice.text for notice in made.notices()] == [
+        "stats.py: `from pricing import net` was added, which the reply left out"
+    ]
