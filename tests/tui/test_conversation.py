@@ -21,11 +21,12 @@ from agent.paths import Paths
 from agent.session.context import Context
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
-from tui.conversation import (
+from tui.conversation import Dialogue
+from tui.slash import SLASH_COMMANDS
+from tui.taken import (
     AnswererChanged,
     Changed,
     Cleared,
-    Dialogue,
     FilesPutBack,
     Help,
     Learn,
@@ -34,7 +35,6 @@ from tui.conversation import (
     PendingWork,
     Told,
 )
-from tui.slash import SLASH_COMMANDS
 
 REPLY = ReplyFinished("x", "qwen", "el-1", 100, 0, 20, 8192, 1.0)
 

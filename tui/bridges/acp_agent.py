@@ -52,9 +52,10 @@ from agent.processes import in_thread
 from agent.session.context import Context
 from agent.text import display_safe
 from tui.bridges.acp_updates import OPTIONS, Update, Updates
-from tui.conversation import Changed, Dialogue, Help, Learn, Leave, ModeChanged, PendingWork
+from tui.conversation import Dialogue
 from tui.running import open_assistant
 from tui.slash import SLASH_COMMANDS
+from tui.taken import Changed, Help, Learn, Leave, ModeChanged, PendingWork
 
 _MODES = {
     "ask": "Ask before each change",

@@ -16,13 +16,14 @@ from agent.paths import make_private
 from agent.processes import in_thread
 from agent.session.context import Context
 from agent.text import display_safe
-from tui.conversation import AnswererChanged, Changed, Dialogue, Help, Learn, Leave, PendingWork
+from tui.conversation import Dialogue
 from tui.lines.line_prompt import LinePrompt
 from tui.running import open_assistant
 from tui.show.diffs import draw_hunk, parse_diff
 from tui.show.plain import TextPresenter, amount, make_console
 from tui.show.render import render_diff
 from tui.slash import help_text, suggest
+from tui.taken import AnswererChanged, Changed, Help, Learn, Leave, PendingWork
 
 
 class LineCompleter(Completer):

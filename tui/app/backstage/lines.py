@@ -18,7 +18,7 @@ from tui.app.transcript.entries import ChangeEntry, SaidEntry
 
 if TYPE_CHECKING:
     from tui.app.backstage.backstage import Backstage
-    from tui.conversation import Taken
+    from tui.taken import Taken
 
 
 class SentLines:
@@ -53,7 +53,7 @@ class SentLines:
         self._show(await self._behind.dialogue.take(line), line)
 
     def _show(self, taken: Taken, line: str) -> None:  # noqa: C901, PLR0912 - a closed union
-        from tui import conversation as said
+        from tui import taken as said
 
         behind = self._behind
         match taken:
