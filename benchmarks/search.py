@@ -77,9 +77,7 @@ async def edits_of(task: str, root: Path, most: int, archives: Path) -> dict[str
         ids, known = [item.id for item in family], [item.id for item in red]
         searched = await tests.try_changes((), red=ids, known_red=known, budget_s=60.0, trace=True)
     places = rank(searched, family, sources.text, is_test=is_test_path)
-    files = [path for path in sources.files if not is_test_path(path)]
-    messages = [item.message for item in family]
-    candidates = template_candidates(places, files, sources.text, messages=messages, most=most)
+    candidates = template_candidates(places, sources.text, most=most)
     contents = [(item.path, item.after.encode("utf-8", "surrogatepass")) for item in candidates]
     trials = [(path, base64.b64encode(content).decode()) for path, content in contents]
     root_and_task = {"root": str(root), "task": task}

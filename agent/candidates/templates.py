@@ -27,27 +27,54 @@ _REMOVAL = 4
 """Costs so much more: whoever takes something out can make a test pass by chance."""
 
 
-def template_candidates(
+def named_candidates(
     places: Sequence[FaultPlace],
     files: Collection[str],
     text: Text,
     *,
-    messages: Sequence[str] = (),
+    messages: Sequence[str],
     facts: Sequence[str] = (),
-    most: int = 400,
 ) -> tuple[CandidateChange, ...]:
-    """Edits of the statements at some places, in the order of the places; at most `most`.
+    """Edits that the red tests' own messages ask for, in the files of the places.
 
-    `files` are the project's own, `messages` those of the red tests: a name that one of them says
-    is missing is imported, one that a library lacks is replaced by those that `facts` name. Only
-    changes that still parse are kept, each once.
+    `files` are the project's own. A name that a message says is missing is imported, as the other
+    files do it; one that a library lacks is replaced by those that `facts` name.
     """
     sources = _parsed(places, text)
+    paths = list(sources)
     if any(map(undefined_name, messages)):
         others = sorted(path for path in files if path.endswith(".py") and path not in sources)
         sources |= _read(others[:_MOST_FILES], text)
+    edits = (
+        candidate
+        for message in dict.fromkeys(messages)
+        for path in paths
+        for candidate in _named(path, sources, message, facts)
+    )
+    return _distinct(edits, sources)
+
+
+def template_candidates(
+    places: Sequence[FaultPlace], text: Text, *, most: int = 400
+) -> tuple[CandidateChange, ...]:
+    """Edits of the statements at some places, in the order of the places; at most `most`."""
+    sources = _parsed(places, text)
+    vocabulary = Vocabulary.of(sources.values())
+    edits = (
+        _candidate(place.path, sources[place.path], edit, cost)
+        for place in places
+        if place.path in sources
+        for cost, edit in _edits(place, sources[place.path], vocabulary)
+    )
+    return _distinct(edits, sources, most)
+
+
+def _distinct(
+    candidates: Iterable[CandidateChange], sources: Mapping[str, ParsedFile], most: int = 400
+) -> tuple[CandidateChange, ...]:
+    """Keep the first `most` that change something and still parse, each once."""
     found: dict[tuple[str, str], CandidateChange] = {}
-    for candidate in _all(places, sources, messages, facts):
+    for candidate in candidates:
         unchanged = candidate.after == sources[candidate.path].text
         if not unchanged and parse_python(candidate.after) is not None:
             found.setdefault((candidate.path, candidate.after), candidate)
@@ -63,25 +90,6 @@ def _parsed(places: Sequence[FaultPlace], text: Text) -> dict[str, ParsedFile]:
 def _read(paths: Iterable[str], text: Text) -> dict[str, ParsedFile]:
     parsed = {path: ParsedFile.of(text(path) or "") for path in paths}
     return {path: source for path, source in parsed.items() if source is not None}
-
-
-def _all(
-    places: Sequence[FaultPlace],
-    sources: Mapping[str, ParsedFile],
-    messages: Sequence[str],
-    facts: Sequence[str],
-) -> Iterator[CandidateChange]:
-    """The edits that the messages name, then those of one place after the other."""
-    paths = [path for path in dict.fromkeys(place.path for place in places) if path in sources]
-    for message in dict.fromkeys(messages):
-        for path in paths:
-            yield from _named(path, sources, message, facts)
-    vocabulary = Vocabulary.of(sources.values())
-    for place in places:
-        if place.path in sources:
-            source = sources[place.path]
-            for cost, edit in _edits(place, source, vocabulary):
-                yield _candidate(place.path, source, edit, cost)
 
 
 def _named(

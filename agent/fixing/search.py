@@ -22,7 +22,7 @@ from agent.candidates.infill import (
     filled_gap,
     line_gaps,
 )
-from agent.candidates.templates import template_candidates
+from agent.candidates.templates import named_candidates, template_candidates
 from agent.editing.source_files import is_test_path
 from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
 from agent.fixing.function_anew import FunctionAnew
@@ -165,7 +165,9 @@ class Search:
         if searched.unsearchable:
             self._emit(Notice(f"no small changes are tried: {searched.unsearchable}"))
             return ()
-        await self._templates(places)
+        await self._named(places)
+        if not self._tried.solved:
+            await self._templates(places)
         if not self._tried.solved and self._options.infill and self._filler is not None:
             try:
                 await self._infill(self._filler, places)
@@ -195,17 +197,22 @@ class Search:
             self._emit(PlacesRanked(shown, self._red[0].id))
         return places
 
-    async def _templates(self, places: Sequence[FaultPlace]) -> None:
-        """Try edits of the syntax tree."""
-        files = [path for path in self._sources.files if not is_test_path(path)]
+    async def _named(self, places: Sequence[FaultPlace]) -> None:
+        """Try what the failures themselves ask for: an import, a name that a library has."""
         candidates = await asyncio.to_thread(
-            template_candidates,
+            named_candidates,
             places,
-            files,
+            [path for path in self._sources.files if not is_test_path(path)],
             self._sources.text,
             messages=[result.message for result in self._red],
             facts=self._facts,
-            most=_MOST_TEMPLATES,
+        )
+        await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
+
+    async def _templates(self, places: Sequence[FaultPlace]) -> None:
+        """Try edits of the syntax tree."""
+        candidates = await asyncio.to_thread(
+            template_candidates, places, self._sources.text, most=_MOST_TEMPLATES
         )
         if candidates:
             self._emit(StageStarted(f"trying {len(candidates)} small changes"))

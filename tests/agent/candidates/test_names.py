@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.candidates.names import absent_name, names_in
-from agent.candidates.templates import template_candidates
+from agent.candidates.templates import named_candidates
 from agent.localisation.places import FaultPlace
 
 FACT = (
@@ -63,7 +63,7 @@ def test_the_named_one_stands_in_its_place_first(
     source: str, message: str, fact: str, first: str
 ) -> None:
     place = FaultPlace(path="a.py", line=1, end_line=1, score=1.0)
-    found = template_candidates(
+    found = named_candidates(
         [place], ["a.py"], {"a.py": source}.get, messages=[message], facts=[fact]
     )
     assert first in found[0].after
@@ -74,7 +74,7 @@ def test_a_keyword_may_also_be_left_out() -> None:
     source = "def f():\n    return Field(1, missing=0, many=True)\n"
     message = "TypeError: Field() got an unexpected keyword argument 'missing'"
     place = FaultPlace(path="a.py", line=2, end_line=2, score=1.0)
-    found = template_candidates(
+    found = named_candidates(
         [place], ["a.py"], {"a.py": source}.get, messages=[message], facts=[CALL]
     )
     texts = [item.after.splitlines()[1].strip() for item in found]

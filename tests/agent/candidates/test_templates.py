@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from agent.candidates.candidate import CandidateChange
-from agent.candidates.templates import template_candidates
+from agent.candidates.templates import named_candidates, template_candidates
 from agent.localisation.places import FaultPlace
 from learning.records import Origin
 
@@ -20,7 +20,8 @@ OWN = sorted((ROOT / "agent").rglob("*.py"))
 def changed(source: str, line: int, *messages: str, **others: str) -> tuple[CandidateChange, ...]:
     files = {"a.py": source, **{f"{name}.py": text for name, text in others.items()}}
     place = FaultPlace(path="a.py", line=line, end_line=line, score=1.0)
-    return template_candidates([place], list(files), files.get, messages=messages)
+    named = named_candidates([place], list(files), files.get, messages=messages)
+    return (*named, *template_candidates([place], files.get))
 
 
 @pytest.mark.parametrize(

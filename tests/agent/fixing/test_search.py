@@ -12,13 +12,14 @@ from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
-from agent.fixing.search import ChangeTester
+from agent.fixing.search import ChangeTester, Search
 from agent.fixing.sources import Sources
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
 from tests.agent.fixing.test_fix import IDS, ListRecorder, Project, finished, flags, of_type, reply
 from tests.fakes.model import ScriptedModel
+from tests.fakes.sandbox import failed
 
 START = flags(one=True, two=True)
 GOOD = flags(one=True, two=True, three=True)
@@ -217,3 +218,27 @@ def test_a_change_is_tried_in_the_encoding_that_its_file_declares(tmp_path: Path
         b"# -*- coding: latin-1 -*-\r\n# gr\xfcn\r\nx = 1\r\n"
     )
     assert sources.encoded("old.py", text + "# \u20ac\n") is None
+
+
+async def test_what_the_failure_itself_names_is_tried_alone_before_all_other_changes(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "number.py").write_text("def down(x):\n    return math.floor(x)\n")
+    (tmp_path / "test_number.py").write_text("def test_down():\n    assert down(1.5) == 1\n")
+    red = failed(
+        "test_number.py::test_down",
+        "NameError: name 'math' is not defined",
+        frames=[("test_number.py", 2, "test_down"), ("number.py", 2, "down")],
+    )
+    tester = TextTester(wanted="import math", traced=False)
+    search = Search(
+        red=[red],
+        known_red=[red.id],
+        sources=Sources(tmp_path, ["number.py", "test_number.py"]),
+        tester=tester,
+        filler=None,
+        emit=lambda _event: None,
+    )
+    (change,) = await search.passing()
+    assert change.after.startswith("import math\n")
+    assert tester.tried == [change.after.encode()]
