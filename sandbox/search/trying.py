@@ -44,10 +44,11 @@ async def try_changes(
 ) -> Searched:
     """Try changes in the given order until `enough` of them pass or `budget_s` seconds are over.
 
-    `red` are the ids of the tests to repair, `known_red` those of all that are red, `beside` those of
-    them that may have the same fault: a change that leaves one of these red passes, too, but others are
-    looked for some seconds more. With `trace` the lines that tests run are noted first. Each change runs as a forked process of its own, as many at once as `limits` has
-    processors; a change that takes much longer than the unchanged project is ended.
+    Where fewer pass, it ends some seconds after the first. `red` are the ids of the tests to repair,
+    `known_red` those of all that are red, `beside` those of them that may have the same fault: a change
+    that leaves one of these red passes, too, but alone it ends nothing. With `trace` the lines that
+    tests run are noted first. Each change runs as a forked process of its own, as many at once as
+    `limits` has processors; a change that takes much longer than the unchanged project is ended.
 
     Raises:
         SandboxError: If no answer can be given.

@@ -108,7 +108,8 @@ class _Trials:
     def run(self, workers: int, enough: int, ends_at: float) -> None:
         """Try one after the other until `enough` pass or the time is over.
 
-        Those that leave red what may be the same fault are enough only after some more seconds.
+        Some seconds after the first pass, one that leaves nothing red is enough, or as many as
+        `enough` that leave red what may be the same fault.
         """
         while (self._waiting or self._at_work) and time.monotonic() < ends_at:
             while self._waiting and len(self._at_work) < workers:
@@ -125,7 +126,8 @@ class _Trials:
         if self._passed_whole >= enough:
             return True
         waited = time.monotonic() - self._first_pass if self._first_pass else 0.0
-        return self._passed >= enough and waited > _PATIENCE_S
+        passed = self._passed_whole > 0 or self._passed >= enough
+        return passed and waited > _PATIENCE_S
 
     def _hear(self) -> None:
         """Take what the children say; end those that say nothing for too long."""
