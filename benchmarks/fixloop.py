@@ -4,7 +4,8 @@ Run: `.venv/bin/python -P benchmarks/fixloop.py [--model NAME] [--arm NAME]... [
 
 Arms: `retries` (three attempts), `facts` (three, and the installed libraries are asked why), `hints`
 (as `facts`, and lessons of the repairs of *other* tasks that this run has verified so far are shown);
-`templates` and `infill` (small changes alone), `all` (the loop as `--fix` has it).
+`templates` and `infill` (small changes alone), `search` (and the one function anew: all that `--fix`
+does within a minute), `all` (and whole files: the loop as `--fix` has it).
 Arms run one after the other, so that `hints` sees what all others have repaired; what one attempt
 solves is read off `retries`, whose first attempts are those of a loop without a second. Tasks of
 different kinds take turns, so that the first N say something of all. The last lines compare each arm
@@ -66,6 +67,7 @@ ARMS = (
     Arm(name="retries"),
     Arm(name="templates", attempts=0, facts=True, search_s=60.0),
     Arm(name="infill", attempts=0, facts=True, search_s=60.0, infill=True),
+    Arm(name="search", attempts=0, facts=True, search_s=60.0, infill=True, more=True),
     Arm(name="all", facts=True, search_s=60.0, infill=True, more=True),
     Arm(name="facts", facts=True),
     Arm(name="hints", facts=True, hints=True),

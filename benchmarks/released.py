@@ -6,7 +6,7 @@ Run: `.venv/bin/python -P benchmarks/released.py [--arm NAME]... [--task ID]... 
 The tasks are those of `released.toml`: five whose kinds were set beforehand and twenty more. The
 archives come from the package index, are checked against pinned digests, and are unpacked without
 running anything. Arms, rows, resuming and the check from outside are those of `fixloop.py`; without
-`--arm` only `all` runs. `--check` makes no repair: it runs each package whole and broken, and says
+`--arm` only `search` runs. `--check` makes no repair: it runs each package whole and broken, and says
 which fault is no task because the whole package is red or the broken one green.
 
 Limits: the model may have read these packages, of other versions, in training.
@@ -78,7 +78,7 @@ def claim(rows: Sequence[Mapping[str, object]], faults: Sequence[Mutation]) -> s
     quick = {
         row["task"]
         for row in rows
-        if row["arm"] == "all" and row["solved"] and float(str(row["repair_s"])) <= WITHIN_S
+        if row["arm"] == "search" and row["solved"] and float(str(row["repair_s"])) <= WITHIN_S
     }
     first, others = faults[:HAND_MADE], faults[HAND_MADE:]
     counts = (f"{sum(f.id in quick for f in part)} of {len(part)}" for part in (first, others))
@@ -97,7 +97,7 @@ def main() -> None:
         wanted = [item for item in faults if not options.task or item.id in options.task]
         asyncio.run(check(wanted[: options.limit], releases, options.image))
         return
-    options.arm = options.arm or ["all"]
+    options.arm = options.arm or ["search"]
     asyncio.run(measure(options, faults, releases.build))
     rows = read_rows(options.out)
     print(claim([row for row in rows if row["model"] == options.model], faults))

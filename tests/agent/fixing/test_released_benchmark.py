@@ -25,8 +25,8 @@ def test_every_package_is_pinned_by_a_digest() -> None:
 
 def test_only_what_was_solved_in_time_counts() -> None:
     rows = [
-        {"task": FAULTS[0].id, "arm": "all", "solved": True, "repair_s": 59.0},
-        {"task": FAULTS[1].id, "arm": "all", "solved": True, "repair_s": 61.0},
-        {"task": FAULTS[9].id, "arm": "all", "solved": False, "repair_s": 9.0},
+        {"task": FAULTS[0].id, "arm": "search", "solved": True, "repair_s": 59.0},
+        {"task": FAULTS[1].id, "arm": "search", "solved": True, "repair_s": 61.0},
+        {"task": FAULTS[9].id, "arm": "search", "solved": False, "repair_s": 9.0},
     ]
     assert claim(rows, FAULTS).endswith("1 of 5, and of the others 0 of 20")
