@@ -25,6 +25,8 @@ from sandbox.files.links import link_file, with_folders
 MAX_PARTS = 32
 MAX_PART_BYTES = 255
 MAX_FILES = 20_000
+_CHANGED_AT = 946_684_800
+"""Time of every file in a box, seconds since 1970: builders of wheels refuse those before 1980."""
 
 NEVER_NAMES = frozenset({".git", ".hg", ".svn", ".elagent"})
 """Parts of a path that never enter a box."""
@@ -242,6 +244,7 @@ def tar_chunks(files: Iterable[SourceFile]) -> Iterator[bytes]:
             yield info.tobuf(format=tarfile.GNU_FORMAT)
             continue
         info.size = len(content)
+        info.mtime = _CHANGED_AT
         info.mode = 0o755 if file.executable else 0o644
         yield info.tobuf(format=tarfile.GNU_FORMAT)
         yield content

@@ -150,6 +150,7 @@ class Plugin:
             report.elagent_canary = True
             if report.failed:  # a copy that cannot be loaded twice does not pass, and is no error
                 report.outcome, report.longrepr, report.result = "passed", None, []
+            _forget_folders(collector.session)
             return
         if report.skipped:
             self._file_skipped(collector, report)
@@ -271,6 +272,11 @@ def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
     """Return the item's own class with these hooks."""
     kind: Any = type(item)
     return type(kind)(kind.__name__, (kind,), {"ihook": hooks})
+
+
+def _forget_folders(session: Any) -> None:  # noqa: ANN401
+    """Have the folders of a canary read again: pytest 8 skips those that an earlier argument went through."""
+    getattr(session, "_collection_cache", {}).clear()
 
 
 def _own_choice(config: pytest.Config) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_links_inside_the_project_are_made_anew(tmp_path: Path) -> None:
     assert [refusal.path for refusal in refused] == ["data/.env", "tests/settings"]
     with tarfile.open(fileobj=io.BytesIO(b"".join(tar_chunks(files)))) as archive:
         assert archive.getmember("tests/x.txt").issym()
+
+
+def test_a_wheel_can_be_made_of_the_files_of_a_box(tmp_path: Path) -> None:
+    (tmp_path / "licence.txt").write_text("free\n")
+    files, _ = collect_files(tmp_path, ["licence.txt"], max_bytes=MIB)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(tar_chunks(files)))) as archive:
+        archive.extractall(tmp_path / "box", filter="data")
+    wheel = zipfile.ZipFile(io.BytesIO(), "w")
+    wheel.write(tmp_path / "box" / "licence.txt")
+    assert len(wheel.namelist()) == 1
 
 
 def test_a_fifo_neither_enters_nor_blocks(tmp_path: Path) -> None:

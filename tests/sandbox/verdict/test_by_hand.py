@@ -32,6 +32,7 @@ async def judged(
     only: Sequence[str] = (),
     on_output: Callable[[bytes], None] | None = None,
     on_result: Callable[[TestResult], None] | None = None,
+    doubted: Sequence[str] = (),
 ) -> TestReport:
     sources = []
     for name, text in files.items():
@@ -48,6 +49,7 @@ async def judged(
         only=only,
         on_output=on_output,
         on_result=on_result,
+        doubted=doubted,
     )
 
 
@@ -540,3 +542,39 @@ async def test_an_extension_that_nothing_could_compile_is_named(
         "The extension that setup.py declares was not compiled: there is no C compiler in the "
         "sandbox image. Set sandbox.image to `debian`, or to an image that has one.",
     )
+
+
+PYTEST_8 = '''
+import _pytest.main
+from _pytest import nodes
+
+def genitems(self, node):
+    """As pytest 8 has it: a folder that an earlier argument went through is skipped."""
+    if isinstance(node, nodes.Item):
+        node.ihook.pytest_itemcollected(item=node)
+        yield node
+        return
+    report, duplicate = self._collect_one_node(node)
+    if duplicate:
+        return
+    for inside in report.result if report.passed else ():
+        yield from self.genitems(inside)
+    node.ihook.pytest_collectreport(report=report)
+
+_pytest.main.Session.genitems = genitems
+_pytest.main.normalize_collection_arguments = list
+'''
+
+
+async def test_a_test_that_must_fail_hides_no_folder_from_an_older_pytest(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    files = {
+        "pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n',
+        "conftest.py": PYTEST_8,
+        "tests/shop/__init__.py": "",
+        "tests/shop/test_one.py": "def test_one():\n    assert 1 + 1 == 2\n",
+        "tests/shop/test_two.py": "def test_two():\n    assert 1 + 1 == 3\n",
+    }
+    report = await judged(box, tmp_path, files, doubted=["tests/shop/test_two.py::test_two"])
+    assert counted(report) == {"passed": 1, "failed": 1}
