@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit, unified_diff
@@ -43,6 +43,8 @@ class SmallChanges:
         self._tester = tester
         self._filler = filler
         self._options = options
+        self._in_vain = 0
+        """Searches since the last that found something: each halves the time of the next."""
 
     async def found(self, red: Sequence[TestResult], state: State) -> list[FoundChange]:
         """Search for changes that turn red tests of one family green, the best first.
@@ -64,9 +66,10 @@ class SmallChanges:
             emit=self._parts.emit,
             author=FunctionAnew(self._parts, facts),
             facts=facts,
-            options=self._options,
+            options=replace(self._options, budget_s=self._options.budget_s / 2**self._in_vain),
         )
         passing = await search.passing()
+        self._in_vain = 0 if passing else self._in_vain + 1
         if passing:
             best, *others = passing
             self._parts.emit(

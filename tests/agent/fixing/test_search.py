@@ -12,7 +12,7 @@ from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
-from agent.fixing.search import ChangeTester, Search
+from agent.fixing.search import ChangeTester, Search, SearchOptions
 from agent.fixing.sources import Sources
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
@@ -36,6 +36,7 @@ class TextTester:
     whole: str = ""
     """In a change without this, all tests beside the red one stay red."""
     tried: list[bytes] = field(default_factory=list)
+    budgets: list[float] = field(default_factory=list)
 
     async def try_changes(
         self,
@@ -49,6 +50,7 @@ class TextTester:
         enough: int = 3,
     ) -> Searched:
         self.tried += [trial.content for trial in trials]
+        self.budgets += [budget_s] if trials else []
         passes = {n: self.wanted.encode() in trial.content for n, trial in enumerate(trials)}
         return Searched(
             red=1,
@@ -198,6 +200,16 @@ async def test_where_no_lines_are_known_it_says_so_and_takes_the_traceback(
     said = [event.text for event in of_type(events, Notice)]
     (unknown,) = [text for text in said if "not known which lines" in text]
     assert words in unknown
+
+
+async def test_searches_in_vain_leave_less_time_for_the_next_ones(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags())
+    tester = TextTester(wanted="\0", traced=False)
+    project.more_frames = [("flags.py", 1, "flag")]
+    script = [reply(flags())] * 9
+    await repaired(project, ScriptedModel(script=script), tester, filler=OneFill("x = 1"))
+    assert max(tester.budgets) <= SearchOptions().budget_s
+    assert min(tester.budgets) <= SearchOptions().budget_s / 4
 
 
 async def test_other_changes_that_pass_are_told_with_their_diffs(tmp_path: Path) -> None:
