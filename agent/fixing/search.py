@@ -116,6 +116,7 @@ class Search:
         emit: Emit,
         author: FunctionAnew | None = None,
         facts: Sequence[str] = (),
+        traced: Searched | None = None,
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -124,8 +125,10 @@ class Search:
         `beside` are the ids of red tests that may have the same fault: the search goes on while it
         has found no change that turns them green as well, and prefers one that leaves fewer.
         `author` writes one function anew where small changes do not help. `facts` are sentences of
-        the environment about their failure.
+        the environment about their failure. `traced` has the lines that the tests run, if a search
+        before this one has noted them; else this one does.
         """
+        self.traced = traced
         self._facts = facts
         self._red = red
         self._known_red = known_red
@@ -158,12 +161,13 @@ class Search:
             SandboxError: If the sandbox gives no answer.
         """
         self._emit(StageStarted("looking for the place of the fault"))
-        searched = await self._tester.try_changes(
-            (), red=self._ids, known_red=self._known_red, budget_s=_TRACE_S, trace=True
-        )
-        places = self._ranked(searched)
-        if searched.unsearchable:
-            self._emit(Notice(f"no small changes are tried: {searched.unsearchable}"))
+        if self.traced is None:
+            self.traced = await self._tester.try_changes(
+                (), red=self._ids, known_red=self._known_red, budget_s=_TRACE_S, trace=True
+            )
+        places = self._ranked(self.traced)
+        if self.traced.unsearchable:
+            self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))
             return ()
         await self._named(places)
         if not self._tried.solved:

@@ -15,6 +15,7 @@ from agent.fixing.verify import State
 from agent.model.protocol import GapFiller
 from agent.reply.parsed import FileEdit
 from learning.records import Action, Origin
+from sandbox.search.values import Searched
 from sandbox.verdict.report import TestResult
 
 _MOST_JUDGED = 3
@@ -45,6 +46,8 @@ class SmallChanges:
         self._options = options
         self._in_vain = 0
         """Searches since the last that found something: each halves the time of the next."""
+        self._traced: tuple[State, Searched] | None = None
+        """The lines that the tests run in a state of the project."""
 
     async def found(self, red: Sequence[TestResult], state: State) -> list[FoundChange]:
         """Search for changes that turn red tests of one family green, the best first.
@@ -66,9 +69,11 @@ class SmallChanges:
             emit=self._parts.emit,
             author=FunctionAnew(self._parts, facts),
             facts=facts,
+            traced=self._traced_in(state),
             options=replace(self._options, budget_s=self._options.budget_s / 2**self._in_vain),
         )
         passing = await search.passing()
+        self._traced = (state, search.traced) if search.traced is not None else None
         self._in_vain = 0 if passing else self._in_vain + 1
         if passing:
             best, *others = passing
@@ -83,6 +88,13 @@ class SmallChanges:
             )
         made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
         return [change for change in made if change is not None]
+
+    def _traced_in(self, state: State) -> Searched | None:
+        """Return the lines that an earlier search noted, if it saw all red tests of this very state."""
+        if self._traced is None or self._traced[0] is not state:
+            return None
+        searched = self._traced[1]
+        return searched if searched.lines and searched.red >= len(state.red) else None
 
     def _other(self, candidate: CandidateChange) -> OtherChange:
         before = self._parts.sources.text(candidate.path)

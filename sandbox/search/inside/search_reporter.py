@@ -31,7 +31,7 @@ _TRIALS = {
 _LEAST_S = 0.5
 _TIMES_USUAL = 4.0
 _LINES_A_RECORD = 2000
-_PATIENCE_S = 5.0
+_PATIENCE_S = 3.0
 
 
 def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], ModuleType]) -> int:

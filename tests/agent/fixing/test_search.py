@@ -37,6 +37,8 @@ class TextTester:
     """In a change without this, all tests beside the red one stay red."""
     tried: list[bytes] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
+    traces: int = 0
+    reds: int = 1
 
     async def try_changes(
         self,
@@ -51,9 +53,10 @@ class TextTester:
     ) -> Searched:
         self.tried += [trial.content for trial in trials]
         self.budgets += [budget_s] if trials else []
+        self.traces += trace
         passes = {n: self.wanted.encode() in trial.content for n, trial in enumerate(trials)}
         return Searched(
-            red=1,
+            red=self.reds,
             green=2,
             lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
             results={
@@ -200,6 +203,12 @@ async def test_where_no_lines_are_known_it_says_so_and_takes_the_traceback(
     said = [event.text for event in of_type(events, Notice)]
     (unknown,) = [text for text in said if "not known which lines" in text]
     assert words in unknown
+
+
+async def test_the_lines_of_one_state_are_noted_once_for_all_its_red_tests(tmp_path: Path) -> None:
+    project, tester = Project(tmp_path, flags()), TextTester(wanted="\0", reds=3)
+    await repaired(project, ScriptedModel(script=[reply(flags())] * 3), tester)
+    assert tester.traces == 1
 
 
 async def test_searches_in_vain_leave_less_time_for_the_next_ones(tmp_path: Path) -> None:
