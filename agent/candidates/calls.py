@@ -1,4 +1,4 @@
-"""Edits of calls, sequences and subscripts: exchanged or dropped items, a missing `await`."""
+"""Edits of calls, sequences and subscripts: exchanged or dropped items, a missing call or `await`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from agent.candidates.source import Edit, ParsedFile
-from agent.candidates.values import names_in_scope
+from agent.candidates.values import Vocabulary, names_in_scope
 
 _MOST_ADDED = 4
+_MOST_CALLED = 6
+_METHODS = ("strip", "lower", "upper", "copy")
+_FUNCTIONS = ("str", "int", "list", "len", "sorted", "abs", "round", "set")
+_WHOLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.JoinedStr, ast.List, ast.Dict)
+"""Expressions whose method can be called without parentheses around them."""
 
 
 def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
@@ -19,6 +24,7 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield from _exchanged(source, node.args)
             yield from _rotated(source, node.args)
             yield from _without(source, node, node.args)
+            yield from _left_out(source, node)
             if _in_coroutine(source, node):
                 yield from _awaited(source, node)
         case ast.Tuple(elts=items, ctx=ast.Load()) | ast.List(elts=items, ctx=ast.Load()):
@@ -33,6 +39,41 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield from _sliced(source, node, value, part)
         case ast.Await(value=value):
             yield source.replace(node, source.code(value), "await left out")
+        case _:
+            return
+
+
+def missing_calls(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Calls around the value that a statement, a loop or a comprehension gives on.
+
+    Tried are what the project itself calls so, most frequent first, and what is usual.
+    """
+    match node:
+        case ast.Return(value=ast.expr() as value) | ast.Assign(value=value):
+            pass
+        case ast.AugAssign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+            pass
+        case ast.For(iter=value) | ast.ListComp(elt=value) | ast.GeneratorExp(elt=value):
+            pass
+        case _:
+            return
+    if isinstance(value, ast.Constant | ast.Tuple | ast.Await | ast.Yield | ast.Lambda):
+        return
+    code = source.code(value)
+    base = code if isinstance(value, _WHOLE) else f"({code})"
+    for name in dict.fromkeys([*vocabulary.methods[:_MOST_CALLED], *_METHODS]):
+        yield source.replace(value, f"{base}.{name}()", f".{name}() put in")
+    for name in dict.fromkeys([*vocabulary.functions[:_MOST_CALLED], *_FUNCTIONS]):
+        yield source.replace(value, f"{name}({code})", f"{name}() put in")
+
+
+def _left_out(source: ParsedFile, node: ast.Call) -> Iterator[Edit]:
+    """Only what a call was made of."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr=name), args=[], keywords=[]):
+            yield source.replace(node, source.code(value), f".{name}() left out")
+        case ast.Call(func=ast.Name(id=name), args=[value], keywords=[]):
+            yield source.replace(node, source.code(value), f"{name}() left out")
         case _:
             return
 

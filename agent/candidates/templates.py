@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from agent.candidates.calls import call_edits
+from agent.candidates.calls import call_edits, missing_calls
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.names import absent_name, name_edits, names_in
@@ -116,6 +116,7 @@ def _edits(
             (2, statement_edits(source, statement)),
             (1, (edit for node in nodes for edit in call_edits(source, node))),
             (2, (edit for node in nodes for edit in value_edits(source, node, vocabulary))),
+            (2, (edit for node in nodes for edit in missing_calls(source, node, vocabulary))),
             (3, (edit for node in nodes for edit in offset_edits(source, node))),
         ):
             yield from ((cost, edit) for edit in edits)

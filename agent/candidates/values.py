@@ -47,18 +47,24 @@ _RELATIVES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The project's own constants, most frequent first."""
+    """The project's own constants and short calls, most frequent first."""
 
     numbers: Sequence[str] = ()
     texts: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    """Methods that are called without arguments."""
+    functions: Sequence[str] = ()
+    """Functions that are called with one argument."""
 
     @classmethod
     def of(cls, sources: Iterable[ParsedFile]) -> Vocabulary:
-        """Gather the constants of some files."""
+        """Gather the constants and the short calls of some files."""
         numbers: Counter[str] = Counter()
         texts: Counter[str] = Counter()
+        methods: Counter[str] = Counter()
+        functions: Counter[str] = Counter()
         for source in sources:
             for node in ast.walk(source.tree):
                 match node:
@@ -68,12 +74,14 @@ class Vocabulary:
                         numbers[repr(number)] += 1
                     case ast.Constant(value=str() as text) if len(text) <= _LONGEST_CONSTANT:
                         texts[repr(text)] += 1
+                    case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]):
+                        methods[name] += 1
+                    case ast.Call(func=ast.Name(id=name), args=[ast.expr()], keywords=[]):
+                        functions[name] += 1
                     case _:
                         continue
-        return cls(
-            numbers=[text for text, _ in numbers.most_common()],
-            texts=[text for text, _ in texts.most_common()],
-        )
+        counters = (numbers, texts, methods, functions)
+        return cls(*([word for word, _ in counter.most_common()] for counter in counters))
 
 
 def value_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:

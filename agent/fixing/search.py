@@ -35,7 +35,7 @@ from agent.streaming import Emit
 from sandbox.search.values import ChangeTrial, Searched
 from sandbox.verdict.report import TestResult
 
-_MOST_TEMPLATES = 400
+_MOST_TEMPLATES = 600
 _TEMPLATES_S = 20.0
 _TRACE_S = 40.0
 _MOST_SHOWN = 3
