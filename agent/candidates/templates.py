@@ -16,7 +16,7 @@ from agent.candidates.names import absent_name, name_edits, names_in
 from agent.candidates.operators import operator_edits
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.statements import statement_edits
-from agent.candidates.values import Vocabulary, offset_edits, value_edits
+from agent.candidates.values import Vocabulary, offset_edits, part_edits, value_edits
 from agent.editing.python_source import parse_python
 from agent.localisation.places import FaultPlace
 from learning.records import Origin
@@ -118,6 +118,7 @@ def _edits(
             (2, (edit for node in nodes for edit in value_edits(source, node, vocabulary))),
             (2, (edit for node in nodes for edit in missing_calls(source, node, vocabulary))),
             (3, (edit for node in nodes for edit in offset_edits(source, node))),
+            (3, (edit for node in nodes for edit in part_edits(source, node))),
         ):
             yield from ((cost, edit) for edit in edits)
 

@@ -199,6 +199,18 @@ def _other_attributes(
             yield source.replace(node, f"{base}.{other}", f".{name} to .{other}")
 
 
+def part_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """A part of a sequence that is handed on whole: all but one of its ends, or one item."""
+    places = ast.Call | ast.For | ast.comprehension | ast.Return | ast.Assign
+    parent = source.parents.get(node)
+    if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(parent, places):
+        return
+    if _is_called(source, node) or not isinstance(node.ctx, ast.Load):
+        return
+    for part in ("[:-1]", "[1:]", "[0]", "[-1]"):
+        yield source.replace(node, source.code(node) + part, f"{part} put in")
+
+
 def offset_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """One more and one less than a number that is counted, measured or compared."""
     numbers = ast.Name | ast.Attribute | ast.Call | ast.Subscript

@@ -42,6 +42,7 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(a, b):\n    return a - b\n", 2, "def f(a, b):\n    return abs(a - b)\n"),
         ("def f(a):\n    return [x for x in a]\n", 2, "def f(a):\n    return [str(x) for x in a]\n"),
         ("def f(a):\n    return a.lower()\n", 2, "def f(a):\n    return a\n"),
+        ("def f(a):\n    return ', '.join(a)\n", 2, "def f(a):\n    return ', '.join(a[:-1])\n"),
         ("def f(a):\n    return abs(a)\n", 2, "def f(a):\n    return a\n"),
         ("def f(a, b):\n    return g(b, a)\n", 2, "def f(a, b):\n    return g(a, b)\n"),
         ("def f(a, b, c):\n    g(b, c, a)\n", 2, "def f(a, b, c):\n    g(a, b, c)\n"),
