@@ -23,6 +23,8 @@ from learning.records import Origin
 
 Text = Callable[[str], str | None]
 _MOST_FILES = 300
+_IN_TURN = 5
+_RARE = 3
 _REMOVAL = 4
 """Costs so much more: whoever takes something out can make a test pass by chance."""
 
@@ -57,14 +59,21 @@ def named_candidates(
 def template_candidates(
     places: Sequence[FaultPlace], text: Text, *, most: int = 400
 ) -> tuple[CandidateChange, ...]:
-    """Edits of the statements at some places, in the order of the places; at most `most`."""
+    """Edits of the statements at some places, in the order of the places; at most `most`.
+
+    A few places take turns: their usual edits come before the rarer ones of any of them.
+    """
     sources = _parsed(places, text)
     vocabulary = Vocabulary.of(sources.values())
+    known = [place for place in places if place.path in sources]
+    groups = (known[first : first + _IN_TURN] for first in range(0, len(known), _IN_TURN))
     edits = (
         _candidate(place.path, sources[place.path], edit, cost)
-        for place in places
-        if place.path in sources
+        for group in groups
+        for rare in (False, True)
+        for place in group
         for cost, edit in _edits(place, sources[place.path], vocabulary)
+        if (cost >= _RARE) == rare
     )
     return _distinct(edits, sources, most)
 
