@@ -1,14 +1,18 @@
-"""Edits of whole statements: a missing `return`, one too many, another way out of a loop."""
+"""Edits of whole statements: a missing one, one too many, another way out of a loop."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
 _MOST_RETURNED = 4
+_MOST_COUNTED = 3
+_MOST_COPIED = 8
+_LONGEST_COPY = 80
 
 
 def statement_edits(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
@@ -53,3 +57,51 @@ def _returned(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
         yield Edit(
             start=end, end=end, text=f"\n{indent}return {name}", kind=f"return {name} put in"
         )
+
+
+def missing_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    """One more statement before another, and behind it where it is the last of its block.
+
+    Tried are a step of a counter, a way out of a loop, and the function's own short statements once more
+    (what is missing is often there already: GenProg, Le Goues et al. 2012).
+    """
+    scope = source.scope(statement)
+    if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    start, end = source.span(statement)
+    space = "\n" + " " * statement.col_offset
+    for text in dict.fromkeys([*_steps(source, statement), *_copies(source, scope)]):
+        if text == source.code(statement):
+            continue
+        kind = f"{text[:24]} put in"
+        yield Edit(start=start, end=start, text=f"{text}{space}", kind=kind)
+        if _is_last(source, statement):
+            yield Edit(start=end, end=end, text=f"{space}{text}", kind=kind)
+
+
+def _steps(source: ParsedFile, statement: ast.stmt) -> Iterator[str]:
+    for name in names_in_scope(source, statement)[:_MOST_COUNTED]:
+        yield from (f"{name} += 1", f"{name} -= 1")
+    above = source.parents.get(statement)
+    while above is not None and not isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(above, ast.For | ast.While):
+            yield from ("continue", "break")
+            return
+        above = source.parents.get(above)
+
+
+def _copies(source: ParsedFile, scope: ast.AST) -> list[str]:
+    found = (
+        source.code(node)
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign | ast.AugAssign)
+        or (isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant))
+    )
+    short = (text for text in found if len(text) <= _LONGEST_COPY and "\n" not in text)
+    return list(itertools.islice(short, _MOST_COPIED))
+
+
+def _is_last(source: ParsedFile, statement: ast.stmt) -> bool:
+    above = source.parents.get(statement)
+    blocks = (getattr(above, name, None) for name in ("body", "orelse", "finalbody"))
+    return any(isinstance(block, list) and block and block[-1] is statement for block in blocks)

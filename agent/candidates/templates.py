@@ -15,7 +15,7 @@ from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.names import absent_name, name_edits, names_in
 from agent.candidates.operators import operator_edits
 from agent.candidates.source import Edit, ParsedFile
-from agent.candidates.statements import statement_edits
+from agent.candidates.statements import missing_statements, statement_edits
 from agent.candidates.values import Vocabulary, offset_edits, part_edits, value_edits
 from agent.editing.python_source import parse_python
 from agent.localisation.places import FaultPlace
@@ -128,6 +128,7 @@ def _edits(
             (2, (edit for node in nodes for edit in missing_calls(source, node, vocabulary))),
             (3, (edit for node in nodes for edit in offset_edits(source, node))),
             (3, (edit for node in nodes for edit in part_edits(source, node))),
+            (3, missing_statements(source, statement)),
         ):
             yield from ((cost, edit) for edit in edits)
 
