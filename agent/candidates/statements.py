@@ -10,7 +10,7 @@ from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
 _MOST_RETURNED = 4
-_MOST_COUNTED = 3
+_MOST_COUNTED = 5
 _MOST_COPIED = 8
 _LONGEST_COPY = 80
 

@@ -93,6 +93,8 @@ def value_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> It
             yield from _other_numbers(source, node, number, vocabulary)
         case ast.Constant(value=str() as text) if not _is_documentation(source, node):
             yield from _other_texts(source, node, text, vocabulary)
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if items:
+            yield from _one_more(source, items, vocabulary)
         case ast.Name(ctx=ast.Load(), id=name):
             yield from _other_names(source, node, name)
         case ast.Attribute(value=value, attr=name, ctx=ast.Load()):
@@ -129,6 +131,25 @@ def _other_texts(
         if other != repr(text):
             new = _quoted(ast.literal_eval(other), quote)
             yield source.replace(node, new, f"{text[:20]!r} to {other[:22]}")
+
+
+def _one_more(
+    source: ParsedFile, items: Sequence[ast.expr], vocabulary: Vocabulary
+) -> Iterator[Edit]:
+    """Another constant behind constants of the same type."""
+    there = [item.value for item in items if isinstance(item, ast.Constant)]
+    if len(there) < len(items):
+        return
+    last = there[-1]
+    alike: Sequence[str] = ()
+    if isinstance(last, str):
+        alike = [word for word in vocabulary.texts if _alike(ast.literal_eval(word), last)]
+    elif isinstance(last, int | float) and not isinstance(last, bool):
+        alike = vocabulary.numbers
+    end = source.span(items[-1])[1]
+    others = [word for word in alike if ast.literal_eval(word) not in there]
+    for word in others[:_MOST_CONSTANTS]:
+        yield Edit(start=end, end=end, text=f", {word}", kind=f"{word[:20]} put in")
 
 
 def _quoted(text: str, quote: str) -> str:

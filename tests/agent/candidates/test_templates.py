@@ -47,6 +47,7 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(n):\n    if n:\n        n = 2\n", 3, "def f(n):\n    if n:\n        n = 2\n        n += 1\n"),
         ("def f(xs):\n    for x in xs:\n        g(x)\n", 3, "def f(xs):\n    for x in xs:\n        g(x)\n        break\n"),
         ("def f(a):\n    b = g(a)\n    if b:\n        return b\n", 3, "def f(a):\n    b = g(a)\n    b = g(a)\n    if b:\n        return b\n"),
+        ("def f(a):\n    b = 'no'\n    return a in ('yes',)\n", 3, "def f(a):\n    b = 'no'\n    return a in ('yes', 'no',)\n"),
         ("def f(a):\n    return abs(a)\n", 2, "def f(a):\n    return a\n"),
         ("def f(a, b):\n    return g(b, a)\n", 2, "def f(a, b):\n    return g(a, b)\n"),
         ("def f(a, b, c):\n    g(b, c, a)\n", 2, "def f(a, b, c):\n    g(a, b, c)\n"),
