@@ -19,6 +19,8 @@ from sandbox.search.values import Searched
 from sandbox.verdict.report import TestResult
 
 _MOST_JUDGED = 3
+_LEAST_S = 2.0
+"""A search with less time is not worth its box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class SmallChanges:
             SandboxError: If the sandbox gives no answer.
             ModelError: If the model's server does not answer.
         """
-        if not self._options.budget_s:
+        budget_s = self._options.budget_s / 2**self._in_vain
+        if budget_s < _LEAST_S:
             return []
         facts = await self._facts(red[0])
         search = Search(
@@ -70,7 +73,7 @@ class SmallChanges:
             author=FunctionAnew(self._parts, facts),
             facts=facts,
             traced=self._traced_in(state),
-            options=replace(self._options, budget_s=self._options.budget_s / 2**self._in_vain),
+            options=replace(self._options, budget_s=budget_s),
         )
         passing = await search.passing()
         self._traced = (state, search.traced) if search.traced is not None else None

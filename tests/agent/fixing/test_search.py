@@ -215,8 +215,8 @@ async def test_searches_in_vain_leave_less_time_for_the_next_ones(tmp_path: Path
     project = Project(tmp_path, flags())
     tester = TextTester(wanted="\0", traced=False)
     project.more_frames = [("flags.py", 1, "flag")]
-    script = [reply(flags())] * 9
-    await repaired(project, ScriptedModel(script=script), tester, filler=OneFill("x = 1"))
+    model = ScriptedModel(script=[reply(flags())] * 9)
+    await repaired(project, model, tester, filler=OneFill("x = 1"))
     assert max(tester.budgets) <= SearchOptions().budget_s
     assert min(tester.budgets) <= SearchOptions().budget_s / 4
 
