@@ -176,8 +176,10 @@ class Assistant:
 
         return self._logged(stream_events(work))
 
-    def fix(self, *, command: str | None = None) -> AsyncGenerator[Event, None]:
-        """Run the tests and repair what fails; the last event is `FixFinished`."""
+    def fix(
+        self, *, command: str | None = None, only: frozenset[str] = frozenset()
+    ) -> AsyncGenerator[Event, None]:
+        """Run the tests and repair what fails, or `only` these; the last event is `FixFinished`."""
 
         async def work(emit: Emit) -> None:
             with editing(self._context.root):
@@ -186,7 +188,7 @@ class Assistant:
             await self._resources.model(emit)
             async with self._edits.step("run-tests --fix", emit):
                 inside = InSession(self._parts(), text="", emit=emit)
-                await inside.fix(inside.fix_options(), command=command)
+                await inside.fix(inside.fix_options(only), command=command)
 
         return self._logged(stream_events(work))
 

@@ -68,6 +68,18 @@ def test_nothing_of_the_clone_is_imported(installed: Path, empty: Path) -> None:
     assert str(ROOT) not in line
 
 
+def test_the_manual_page_and_the_plugin_of_pytest_come_along(installed: Path, empty: Path) -> None:
+    environment = installed.parents[1]
+    page = environment / "share" / "man" / "man1" / "elagent.1"
+    assert page.read_text().startswith(".TH ELAGENT 1")
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    told = subprocess.run(
+        [str(environment / "bin" / "python"), "-m", "pytest", "--help"],
+        cwd=empty, env=inherited, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "--elagent-fix" in told.stdout
+
+
 @pytest.mark.docker
 @pytest.mark.model
 @pytest.mark.slow

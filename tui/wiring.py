@@ -114,6 +114,19 @@ def contexts(
     return tuple(replace(one, focus=focus) for focus in focuses)
 
 
+def named_tests(root: Path, names: Sequence[str]) -> frozenset[str]:
+    """The ids of tests, relative to the repository, that FILE or FILE::TEST mean from here.
+
+    Raises:
+        ConfigError: If a file does not exist or lies in another repository.
+    """
+    try:
+        focuses = find_focuses(root, Path.cwd(), names)
+    except PathError as err:
+        raise ConfigError(str(err)) from err
+    return frozenset(target for focus in focuses for target in focus.targets)
+
+
 def root_for(path: Path, cwd: Path) -> Path:
     """Return the repository around a path, or else the project around that path, below `cwd`."""
     folder = (path if path.is_dir() else path.parent).resolve()

@@ -63,6 +63,7 @@ OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
+NOTHING_WANTED = "no test that was asked for is red"
 NO_TARGET = "the failure points at no file of the project"
 
 
@@ -181,7 +182,7 @@ class _Repair:
                 why_red = reason
                 self._emit(Notice(f"{result.id} stays red: {reason}"))
         if self._state.red:
-            return why_red
+            return why_red or NOTHING_WANTED
         return OVERRULED if self._state.report.overruled else ALL_GREEN
 
     async def _repair_family(self, family: str) -> str:

@@ -152,8 +152,8 @@ class InSession:
                 self.emit(event)
         return end
 
-    def fix_options(self) -> FixOptions:
-        """The limits of a repair, from the settings."""
+    def fix_options(self, only: frozenset[str]) -> FixOptions:
+        """The limits of a repair, from the settings, of all that is red or `only` of these tests."""
         settings = self._settings
         return FixOptions(
             max_attempts=settings.fix.max_attempts,
@@ -161,6 +161,7 @@ class InSession:
             least_reply_tokens=_asked_for(settings),
             search_s=settings.fix.search_s,
             largest_file_tokens=settings.fix.largest_file_tokens,
+            only=only,
         )
 
     async def fix(

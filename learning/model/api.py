@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
@@ -40,6 +41,7 @@ class Api:
         self._served = served
         self._thread = thread
         self._finish = finish
+        self._since = int(time.time())
         self._one_adapter_at_a_time = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -98,6 +100,7 @@ class Api:
             engine=served.kind,
             context=served.engine.context_length,
             can=served.engine.capabilities,
+            created=self._since,
         )
         return JSONResponse(body)
 

@@ -231,9 +231,18 @@ def error_body(message: str, *, kind: str, code: str | None = None, **more: int)
 
 
 def models_body(
-    base: str, adapters: Sequence[str], *, engine: str, context: int, can: Capabilities
+    base: str,
+    adapters: Sequence[str],
+    *,
+    engine: str,
+    context: int,
+    can: Capabilities,
+    created: int,
 ) -> dict[str, Any]:
-    """The list of models: the base, and each adapter as a model with it as parent."""
+    """The list of models: the base, and each adapter as a model with it as parent.
+
+    `created` is the time since which they are served, in seconds since 1970.
+    """
     ours = {
         "engine": engine,
         "token_ids": can.token_ids,
@@ -244,6 +253,7 @@ def models_body(
         {
             "id": name,
             "object": "model",
+            "created": created,
             "owned_by": "elagent",
             "max_model_len": context,
             "parent": None if name == base else base,

@@ -81,3 +81,23 @@ def test_a_path_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "there is no nope" in done.stderr
+
+
+def test_a_patch_is_of_a_repair_only(tmp_path: Path) -> None:
+    earlier = tmp_path / "kept.patch"
+    earlier.write_text("of an earlier run")
+    plain = run_tests(tmp_path, tmp_path / "home", "--patch", str(earlier))
+    assert plain.returncode == 2
+    assert "--only and --patch go with --fix" in plain.stderr
+    assert earlier.exists()
+    root = repository(tmp_path / "p", {"tests/test_a.py": "def test_a():\n    assert 1\n"})
+    unmade = run_tests(root, tmp_path / "home", "--fix", "--patch", str(earlier), "--base-url", "x")
+    assert unmade.returncode != 0
+    assert not earlier.exists()
+
+
+def test_a_test_to_repair_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    root = repository(tmp_path / "p", {"tests/test_a.py": "def test_a():\n    assert 1\n"})
+    done = run_tests(root, tmp_path / "home", "--fix", "--only", "tests/nope.py::test_a")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no tests/nope.py::test_a" in done.stderr

@@ -135,3 +135,23 @@ def test_an_empty_repository_is_said_to_have_no_tests(tmp_path: Path) -> None:
     done = run(tmp_path, tmp_path / ".." / f"{tmp_path.name}-home", "run-tests", "--here")
     assert done.returncode == 1
     assert "No tests were found" in done.stdout
+
+
+def test_a_patch_carries_the_repair_of_one_test_to_another_copy(tmp_path: Path) -> None:
+    home, root, other = (tmp_path / name for name in ("home", "warehouse", "other"))
+    shutil.copytree(WAREHOUSE, root)
+    shutil.copytree(WAREHOUSE, other)
+    patch = tmp_path / "kept.patch"
+    test = "tests/test_inventory.py::test_average_quantity_of_empty_inventory_is_zero"
+    with serve(FakeServer(script=[text(INVENTORY)])) as server:
+        fixed = run(
+            root, home, "run-tests", "--fix", "--only", test, "--patch", str(patch),
+            "--json", "--model", "fake", "--base-url", server.url, ELAGENT_FIX_SEARCH_S="0",
+        )  # fmt: skip
+    assert (fixed.returncode, fixed.stderr) == (1, ""), "two other tests stay red"
+    (finished,) = events(fixed.stdout, "fix_finished")
+    assert (finished["passed_before"], finished["passed_after"]) == (25, 26)
+    subprocess.run(["/usr/bin/env", "git", "apply", str(patch)], cwd=other, check=True)
+    changed = Path("warehouse", "inventory.py")
+    assert (other / changed).read_bytes() == (root / changed).read_bytes()
+    assert (other / changed).read_bytes() != (WAREHOUSE / changed).read_bytes()

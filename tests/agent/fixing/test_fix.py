@@ -21,7 +21,7 @@ from agent.events import (
     ReplyUnusable,
     TestsFinished,
 )
-from agent.fixing.fix import fix
+from agent.fixing.fix import NOTHING_WANTED, fix
 from agent.fixing.options import FixOptions
 from agent.fixing.verify import State, solved_tests
 from agent.model.protocol import ReplyRefusedError, ServerUnreachableError
@@ -99,6 +99,7 @@ async def repaired(
     runner: FakeTestRunner | None = None,
     recorder: ListRecorder | None = None,
     max_attempts: int = 3,
+    only: frozenset[str] = frozenset(),
     seen: list[Event] | None = None,
 ) -> list[Event]:
     """All events; `seen` gets them even when an exception ends the repair."""
@@ -108,7 +109,7 @@ async def repaired(
         files=project.files,
         runner=runner or project.runner(),
         model=model,
-        options=FixOptions(max_attempts=max_attempts),
+        options=FixOptions(max_attempts=max_attempts, only=only),
         recorder=recorder,
     ):
         events.append(event)
@@ -126,6 +127,13 @@ def names_in(folder: Path) -> list[str]:
 def finished(events: Sequence[Event]) -> FixFinished:
     assert isinstance(events[-1], FixFinished)
     return events[-1]
+
+
+async def test_only_the_tests_that_were_asked_for_are_repaired(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(two=True))
+    model = ScriptedModel(script=[reply(flags(two=True, three=True))])
+    end = finished(await repaired(project, model, only=frozenset([IDS["three"]])))
+    assert (end.red_after, end.reason) == ((IDS["one"],), NOTHING_WANTED)
 
 
 async def test_a_red_test_is_repaired_and_the_diff_is_told(tmp_path: Path) -> None:
