@@ -85,7 +85,7 @@ def test_a_path_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_patch_is_of_a_repair_only(tmp_path: Path) -> None:
     earlier = tmp_path / "kept.patch"
-    earlier.write_text("of an earlier run")
+    earlier.write_text("--- a/of_an_earlier_run.py\n")
     plain = run_tests(tmp_path, tmp_path / "home", "--patch", str(earlier))
     assert plain.returncode == 2
     assert "--only and --patch go with --fix" in plain.stderr
@@ -94,6 +94,15 @@ def test_a_patch_is_of_a_repair_only(tmp_path: Path) -> None:
     unmade = run_tests(root, tmp_path / "home", "--fix", "--patch", str(earlier), "--base-url", "x")
     assert unmade.returncode != 0
     assert not earlier.exists()
+
+
+def test_a_file_that_is_no_patch_is_not_replaced_by_one(tmp_path: Path) -> None:
+    root = repository(tmp_path / "p", {"tests/test_a.py": "def test_a():\n    assert 1\n"})
+    own = root / "tests" / "test_a.py"
+    done = run_tests(root, tmp_path / "home", "--fix", "--patch", str(own))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "exists and is no patch: name another file" in done.stderr
+    assert own.read_text().startswith("def test_a")
 
 
 def test_a_test_to_repair_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

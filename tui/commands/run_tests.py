@@ -135,10 +135,13 @@ def run_tests(
 
 
 def _absent(patch: Path | None) -> Path | None:
-    """Remove an earlier patch, so that what stands there later is of this run."""
+    """Remove an earlier patch, so that what stands there later is of this run; any other file stays."""
     if patch is None:
         return None
     try:
+        if patch.exists() and not patch.read_bytes().startswith((b"--- ", b"diff ")):
+            if patch.stat().st_size:
+                raise ConfigError(f"--patch {patch} exists and is no patch: name another file")
         patch.unlink(missing_ok=True)
     except OSError as err:
         raise ConfigError(f"--patch {patch} cannot be written: {err.strerror}") from err
