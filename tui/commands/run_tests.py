@@ -139,9 +139,9 @@ def _absent(patch: Path | None) -> Path | None:
     if patch is None:
         return None
     try:
-        if patch.exists() and not patch.read_bytes().startswith((b"--- ", b"diff ")):
-            if patch.stat().st_size:
-                raise ConfigError(f"--patch {patch} exists and is no patch: name another file")
+        there = patch.read_bytes() if patch.exists() else b""
+        if there and not there.startswith((b"--- ", b"diff ")):
+            raise ConfigError(f"--patch {patch} exists and is no patch: name another file")
         patch.unlink(missing_ok=True)
     except OSError as err:
         raise ConfigError(f"--patch {patch} cannot be written: {err.strerror}") from err
