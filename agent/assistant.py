@@ -235,7 +235,7 @@ class Assistant:
                 emit(Notice("nothing was done yet that could be wrong", "warning"))
             else:
                 emit(event)
-                emit(Notice(f"noted: the last action was wrong ({event.id})"))
+                emit(Notice(f"the last action is noted as wrong ({event.id})"))
 
         return self._logged(stream_events(work))
 

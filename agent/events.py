@@ -111,6 +111,10 @@ class ReplyUnusable:
     """A reply could not be used; `reason` is what was told to the model, if it is re-asked."""
 
     reason: str
+    attempt: int = 0
+    """The number of the reply that is asked for now; 0 if that is not known, or none is."""
+    attempts: int = 0
+    """Replies that are asked for at most."""
 
 
 @dataclass(frozen=True, slots=True)

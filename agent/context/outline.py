@@ -125,16 +125,29 @@ class Outline:
 
 def has_outline(path: str) -> bool:
     """True if the file's ending belongs to a language with a grammar."""
-    return PurePosixPath(path).suffix in GRAMMARS
+    return grammar_of(path) is not None
+
+
+def grammar_of(path: str) -> Grammar | None:
+    """The grammar of a file's language by the ending of its path; None where there is none."""
+    return GRAMMARS.get(PurePosixPath(path).suffix)
+
+
+def syntax_tree(path: str, data: bytes) -> Node | None:
+    """The root of a file's syntax tree; None for a language without a grammar, or above `MAX_BYTES`."""
+    grammar = grammar_of(path)
+    if grammar is None or len(data) > MAX_BYTES:
+        return None
+    return _parser(grammar.package, grammar.function).parse(data).root_node
 
 
 def outline(path: str, text: str) -> Outline | None:
     """The outline of a file; None for a language without a grammar, or a file of `MAX_BYTES`."""
-    grammar = GRAMMARS.get(PurePosixPath(path).suffix)
+    grammar = grammar_of(path)
     data = text.encode("utf-8", "replace")
-    if grammar is None or len(data) > MAX_BYTES:
+    root = syntax_tree(path, data)
+    if grammar is None or root is None:
         return None
-    root = _parser(grammar.package, grammar.function).parse(data).root_node
     words: dict[str, int] = {}
     for word in _WORD.findall(text):
         words[word] = words.get(word, 0) + 1
@@ -143,12 +156,8 @@ def outline(path: str, text: str) -> Outline | None:
 
 def broken_line(path: str, text: str) -> int:
     """The first line that does not parse, from 1; 0 if all lines parse or the language is unknown."""
-    grammar = GRAMMARS.get(PurePosixPath(path).suffix)
-    data = text.encode("utf-8", "replace")
-    if grammar is None or len(data) > MAX_BYTES:
-        return 0
-    node = _parser(grammar.package, grammar.function).parse(data).root_node
-    if not node.has_error:
+    node = syntax_tree(path, text.encode("utf-8", "replace"))
+    if node is None or not node.has_error:
         return 0
     while inner := next((child for child in node.children if child.has_error), None):
         node = inner

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from agent.editing.placed import PlacedText
 from agent.editing.python_source import (
     DefinitionNode,
     bound_names,
@@ -22,15 +23,6 @@ from agent.editing.python_source import (
 )
 
 _MAIN = "__name__"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedText:
-    """A file with definitions put in."""
-
-    text: str
-    replaced: tuple[str, ...]
-    added: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

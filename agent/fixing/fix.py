@@ -251,7 +251,9 @@ class _Repair:
                 await self._use(plan, asked, edit, course)
                 return REASKED_ENOUGH if course.unusable > _MOST_REASKS else ""
             self._emit(
-                Notice(f"the same correction came again, at temperature {plan.temperature:g}")
+                Notice(
+                    f"the model gave the same correction again (temperature {plan.temperature:g})"
+                )
             )
         return STUCK
 

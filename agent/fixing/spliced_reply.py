@@ -46,7 +46,7 @@ async def splice_reply(
 
     made = await spliced(asked.action.text, failed, voice=voice, judge=judged, limits=_LIMITS)
     for words in made.done:
-        parts.emit(Notice(f"spliced into the reply for {plan.path}: {words}"))
+        parts.emit(Notice(f"the reply for {plan.path} was continued: {words}"))
 
 
 def _failed(parts: Parts, judgement: Judgement) -> Failed | None:

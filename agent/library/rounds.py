@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from learning.promotion.manifest import AdapterManifest
 
 _VERSION = re.compile(r"-v0*(\d+)-")
-_KINDS = {"shadow": "kept in shadow"}
+_KINDS = {"shadow": "saved, not in use"}
 _MARKS = {"passed": "passed", "failed": "NOT PASSED", "open": "still open"}
 REPOSITORY = "tasks of this repository"
 GENERAL = "general tasks"

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
 from agent.editing.source_files import is_test_path
@@ -20,8 +21,10 @@ from agent.events import (
     TurnFinished,
 )
 from agent.fixing.options import FixOptions
+from agent.fixing.sources import Sources
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
+from agent.testing.reaching import reached_tests
 from agent.turn.checking import Closing, named, newly_red
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Workspace
@@ -34,6 +37,8 @@ _PATIENCE_S = 60.0
 _PREPARING_S = 120.0
 """Seconds that an edit waits for the sandbox to be prepared."""
 _SEARCH_S = 20.0
+_SHORT_RUN_S = 5.0
+"""Seconds up to which all tests run again after a change, and not only those that reach it."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +47,7 @@ class AfterCheck:
 
     before: str
     """The state of the files before the turn."""
+    root: Path
     workspace: Workspace
     conversation: Conversation
     project: Callable[[], Awaitable[ProjectTests]]
@@ -77,9 +83,15 @@ class AfterCheck:
             if not running.done():
                 running.cancel()
                 await asyncio.wait([running])
-        after, problem = await self._judged(first)
+        after, problem, in_part = await self._judged(first)
         left = await self._own()
-        closing = Closing(changed=left, before=first, after=after, seconds=self.clock() - started)
+        closing = Closing(
+            changed=left,
+            before=first,
+            after=after,
+            seconds=self.clock() - started,
+            in_part=in_part,
+        )
         self.emit(Notice(closing.line if left else f"Nothing is left of the change: {problem}"))
         if problem and end.ending is TurnEnding.DONE:
             return TurnFinished(problem, TurnEnding.FAILED)
@@ -105,17 +117,27 @@ class AfterCheck:
         done, _ = await asyncio.wait([running], timeout=_PATIENCE_S)
         return running.result() if done and not self.late.is_set() else None
 
-    async def _judged(self, first: TestReport | None) -> tuple[TestReport | None, str]:
-        """The tests now, and the reason if something had to be taken back."""
+    async def _judged(self, first: TestReport | None) -> tuple[TestReport | None, str, bool]:
+        """The tests now, the reason if something had to be taken back, and if only some ran."""
         if first is None:
-            return None, ""
-        after = await self._tests()
-        if after is not None:
+            return None, "", False
+        reached = await self._reached(first)
+        in_part = reached is not None
+        after = await self._tests(reached or (), whole=len(first.results))
+        if in_part and after is not None and not _says_something(after):
+            in_part, after = False, await self._tests()
+        if after is not None and not in_part:  # a part of the tests is no verdict on an edit
             await self.judged(after)
         red = newly_red(first, after) if after is not None else ()
         if after is None or not red:
-            return after, ""
+            return after, "", in_part
         self.emit(TestsFinished(after))
+        return (*await self._mended(first, after, red), False)
+
+    async def _mended(
+        self, first: TestReport, after: TestReport, red: Sequence[str]
+    ) -> tuple[TestReport | None, str]:
+        """Repair what became red, or take it back; the tests then, and the reason."""
         if await self._repaired(red):
             return await self._tests(), ""
         reason = f"{named(red)} became red"
@@ -123,19 +145,31 @@ class AfterCheck:
         tests = [path for path in changed if is_test_path(path)]
         if tests and len(tests) < len(changed) and all(_file_of(name) in tests for name in red):
             await self._take_back(tests, reason)
-            after = await self._tests()
-            if after is not None and not newly_red(first, after):
-                return after, f"{reason}, so the test was taken back"
+            now = await self._tests()
+            if now is not None and not newly_red(first, now):
+                return now, f"{reason}, so the test was taken back"
         if not await self._take_back(changed, reason):
             return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
 
-    async def _tests(self) -> TestReport | None:
-        self.emit(StageStarted("running the tests on the change"))
+    async def _reached(self, first: TestReport) -> tuple[str, ...] | None:
+        """The tests that the change can reach, where all of them take long; None for all."""
+        if first.duration_s <= _SHORT_RUN_S:
+            return None
+        changed = await in_thread(self.workspace.changed, self.before)
+        files = await in_thread(self.workspace.list_files)
+        gone = [path for path in changed if not (self.root / path).is_file()]
+        if gone:
+            return None
+        return await in_thread(reached_tests, changed, first, Sources(self.root, files))
+
+    async def _tests(self, only: Sequence[str] = (), *, whole: int = 0) -> TestReport | None:
+        what = f"those of the {whole} tests that reach the change" if only else "all tests"
+        self.emit(StageStarted(f"Running {what}"))
         try:
-            return await (await self.project()).run()
+            return await (await self.project()).run(only=only)
         except SandboxError as err:
-            self.emit(Notice(f"the tests could not be run: {err}", "warning"))
+            self.emit(Notice(f"The tests could not be run: {err}", "warning"))
             return None
 
     async def _repaired(self, red: Sequence[str]) -> bool:
@@ -164,6 +198,11 @@ class AfterCheck:
         await self.put_back()
         self.conversation.overhear(f"The change of {', '.join(paths)} was taken back: {reason}.")
         return True
+
+
+def _says_something(report: TestReport) -> bool:
+    """True if a run came to its end and a test ran in it."""
+    return report.status is RunStatus.COMPLETE and bool(report.results)
 
 
 def _file_of(test_id: str) -> str:

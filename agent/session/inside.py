@@ -59,6 +59,7 @@ class InSession:
         sources = Sources(root, await in_thread(parts.workspace.list_files))
         after = AfterCheck(
             before=before,
+            root=root,
             workspace=parts.workspace,
             conversation=parts.conversation,
             project=self.project,

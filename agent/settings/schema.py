@@ -173,7 +173,7 @@ class LearnSettings:
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
     """Seed of the random order of a round."""
     trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
-    """True if a new adapter is tried on held-out tasks; untried it stays in shadow."""
+    """True if a new adapter is tried on held-out tasks; untried it is saved and not used."""
     trial_min: float = _setting(60.0, project=ProjectMay.LOWER, low=0.1)
     """Longest time of a trial at once; a longer trial is resumed by `elagent adapters try`."""
     keep_adapters: int = _setting(10, low=1)

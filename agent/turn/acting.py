@@ -118,8 +118,9 @@ class Actions:
                 return await self._edit(reading)
 
     def _ask_again(self, reason: str) -> Outcome:
-        self.emit(ReplyUnusable(reason))
         self.reasks += 1
+        more = self.reasks <= MOST_REASKS
+        self.emit(ReplyUnusable(reason, self.reasks + 1 if more else 0, MOST_REASKS + 1))
         if self.reasks > MOST_REASKS:
             return Outcome(end=REASKED_ENOUGH)
         return Outcome(observation=reason, failed=True, unusable=True)
@@ -296,7 +297,7 @@ class Actions:
         decision = await self.decide(Question(kind="command", subject=command))
         if decision.allowed:
             return None
-        self.emit(Notice(f"not run: {command} ({decision.reason or DECLINED.reason})"))
+        self.emit(Notice(f"{command} was not run: {decision.reason or DECLINED.reason}"))
         return Outcome(end=DECLINED)
 
     async def _tests(self, command: str, before: str) -> Outcome:

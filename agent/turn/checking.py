@@ -19,6 +19,8 @@ class Closing:
     """The tests before the turn; None if they did not run."""
     after: TestReport | None
     seconds: float
+    in_part: bool = False
+    """True if only the tests that reach the change ran after it."""
 
     @property
     def line(self) -> str:
@@ -32,6 +34,12 @@ class Closing:
             return "the tests were not run"
         if self.before is None:
             return f"tests now: {counts(self.after)}"
+        if self.in_part:
+            ran, known = len(self.after.results), len(self.before.results)
+            passed = self.after.all_green and self.after.counts["passed"] == ran
+            said = "all pass" if passed else counts(self.after)
+            before = f"tests before: {counts(self.before)}; "
+            return f"{before}{ran} of {known} tests reach the change: {said}; /test runs all"
         return f"tests before: {counts(self.before)}, now: {counts(self.after)}"
 
 

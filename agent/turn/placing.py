@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from agent.editing.guards import vanished_definitions
-from agent.editing.placing import is_part_of, place_definitions
-from agent.editing.python_source import definitions, parse_python
+from agent.editing.parts_of_files import (
+    classes_in,
+    is_language_of,
+    is_part_of,
+    names_in,
+    parses,
+    place_definitions,
+    takes_parts,
+    vanished,
+)
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.reply.block_files import NOT_CODE, file_text
@@ -60,28 +67,29 @@ class BlockPlacer:
     def _whole(self, edit: FileEdit) -> FileEdit:
         """The edit of a whole file; a part of one is put into the file as it is now."""
         before = self.sources.text(edit.path)
-        if edit.exact or before is None or not edit.path.endswith((".py", ".pyi")):
+        if edit.exact or before is None or not takes_parts(edit.path):
             return edit
-        if not is_part_of(edit.content, before, may_vanish=self._words):
+        if not is_part_of(edit.path, edit.content, before, may_vanish=self._words):
             return edit
         return self._into(edit.path, before, edit.content) or edit
 
     def _loses_values(self, edit: FileEdit) -> bool:
         """True for a part of a file that could not be put in, and in which no definition is missing."""
         before = self.sources.text(edit.path)
-        if edit.exact or before is None or not edit.path.endswith((".py", ".pyi")):
+        if edit.exact or before is None or not takes_parts(edit.path):
             return False
-        return is_part_of(
-            edit.content, before, may_vanish=self._words
-        ) and not vanished_definitions(before, edit.content, may_vanish=self._words)
+        return is_part_of(edit.path, edit.content, before, may_vanish=self._words) and not vanished(
+            edit.path, before, edit.content, may_vanish=self._words
+        )
 
     def _into(self, path: str, before: str, block: str) -> FileEdit | None:
         """A file with a block put in; None where it is not clear, or not as the model has seen it."""
         shown, on_disk = self.conversation.shown_text(path), self.sources.text(path)
         if shown is not None and shown != on_disk:
             return None
+        of_class = self._class_in(path, before)
         placed = place_definitions(
-            before, block, of_class=self._class_in(before), may_vanish=self._vanishing
+            path, before, block, of_class=of_class, may_vanish=self._vanishing
         )
         if placed is None:
             return None
@@ -96,9 +104,10 @@ class BlockPlacer:
         for block in blocks:
             if not block.closed or block.language in NOT_CODE:
                 continue
-            content = self._unlabelled(block)
-            if definitions(content):
-                path = self._path_of(block, content)
+            content = textwrap.dedent(block.content)
+            kind = self._kind_of(block, content)
+            if kind and names_in(kind, content):
+                path = self._path_of(block, content, kind)
                 text = self._text_with(path, texts.get(path, self.sources.text(path)), content)
                 if not path or text is None:
                     return ()
@@ -111,27 +120,30 @@ class BlockPlacer:
         """The text of a file with a block in it; None where the file is another than was shown."""
         if before is None or not before.strip():
             return file_text(content)
-        if is_part_of(content, before, may_vanish=self._words):
+        if is_part_of(path, content, before, may_vanish=self._words):
             edit = self._into(path, before, content)
             # one that cannot be put in is checked as the whole file that it is not, and refused
             return edit.content if edit else self._as_whole(path, before, content)
         return file_text(content) if self.conversation.shown_text(path) is not None else None
 
     def _as_whole(self, path: str, before: str, content: str) -> str | None:
-        gone = vanished_definitions(before, content, may_vanish=self._words)
+        gone = vanished(path, before, content, may_vanish=self._words)
         stale = self.conversation.shown_text(path) != self.sources.text(path)
         return file_text(content) if gone or stale else None
 
-    def _unlabelled(self, block: FencedBlock) -> str:
-        content = textwrap.dedent(block.content)
-        return content if parse_python(content) is not None else ""
+    def _kind_of(self, block: FencedBlock, content: str) -> str:
+        """A path of the language that a block is in: any for Python, else one that is in question."""
+        if is_language_of("a.py", block.language) and parses("a.py", content):
+            return "a.py"
+        fits = (path for path in self._candidates if is_language_of(path, block.language))
+        return next((path for path in fits if parses(path, content)), "")
 
-    def _path_of(self, block: FencedBlock, content: str) -> str:
+    def _path_of(self, block: FencedBlock, content: str, kind: str) -> str:
         """The file that a block is for; empty if that is not clear."""
         label = label_of(block, Names(self.sources.files, self.user_text))[0]
         if isinstance(label, str) and label in self.sources.files:
             return label
-        path = self._inferred(content)
+        path = self._inferred(content, kind)
         strange = self._strange_label(block)
         return path if not strange or path.rpartition("/")[2] == strange.rpartition("/")[2] else ""
 
@@ -140,62 +152,69 @@ class BlockPlacer:
         label = label_of(block, Names(self.sources.files, self.user_text))[0]
         return label.label if isinstance(label, Unclear) and label.is_label else ""
 
-    def _inferred(self, content: str) -> str:
+    def _inferred(self, content: str, kind: str) -> str:
         """The file that definitions are for by their names, or the one that the request is about."""
-        given = {name.rpartition(".")[2] for name in definitions(content)}
+        given = names_in(kind, content)
+        candidates = self._candidates_like(kind)
         if all(name.startswith(("test_", "Test")) for name in given):
-            return self._tests_file(given)
-        holders = [path for path in self._candidates if given & self._names_in(path)]
+            return self._tests_file(given, kind)
+        holders = [path for path in candidates if given & self._names_in(path)]
         if len(holders) == 1:
             return holders[0]
-        return self._candidates[0] if len(self._candidates) == 1 else ""
+        return candidates[0] if len(candidates) == 1 else ""
 
     @cached_property
     def _candidates(self) -> tuple[str, ...]:
-        """The files that the request is about, those that are no tests first."""
+        """The files that the request is about."""
         names = Names(self.sources.files)
         named = dict.fromkeys([*names.mentioned(self.user_text), *names.with_name(self.user_text)])
         files = list(named) or list(subject_files(self.user_text, self.sources))
         files = files or [
             path for path in self.conversation.shown_files if path in self.sources.files
         ]
-        code = [path for path in files if path.endswith(".py")]
+        return tuple(path for path in files if takes_parts(path))
+
+    def _candidates_like(self, kind: str) -> tuple[str, ...]:
+        """Those of the candidates that are in one language; no tests, where there is other code."""
+        tag = kind.rpartition(".")[2]
+        code = [path for path in self._candidates if is_language_of(path, tag)]
         return tuple(path for path in code if not is_test_path(path)) or tuple(code)
 
-    def _tests_file(self, given: set[str]) -> str:
-        """The file of tests that the request names, or that belongs to its file, maybe a new one."""
-        names = Names(self.sources.files)
+    def _tests_file(self, given: Collection[str], kind: str) -> str:
+        """The file of tests that the request names, or that belongs to its file.
+
+        It may be a new one in Python alone, where a test needs nothing around it.
+        """
+        names, tag = Names(self.sources.files), kind.rpartition(".")[2]
         named = [p for p in names.mentioned(self.user_text) if is_test_path(p)]
         if len(named) == 1:
             return named[0]
         tests = [
             path
             for path in sorted(self.sources.files)
-            if is_test_path(path) and path.endswith(".py")
+            if is_test_path(path) and is_language_of(path, tag)
         ]
-        holders = [path for path in tests if given & self._names_in(path)]
+        holders = [path for path in tests if self._names_in(path) & set(given)]
         if len(holders) == 1:
             return holders[0]
-        if len(self._candidates) != 1:
+        candidates = self._candidates_like(kind)
+        if len(candidates) != 1:
             return tests[0] if len(tests) == 1 else ""
-        stem = self._candidates[0].rpartition("/")[2].removesuffix(".py")
-        own = [
-            path
-            for path in tests
-            if path.rpartition("/")[2] in (f"test_{stem}.py", f"{stem}_test.py")
-        ]
-        if own:
-            return own[0]
+        stem, _, ending = candidates[0].rpartition("/")[2].rpartition(".")
+        usual = (f"test_{stem}.{ending}", f"{stem}_test.{ending}")
+        own = [path for path in tests if path.rpartition("/")[2] in usual]
+        if own or ending != "py":
+            return own[0] if own else ""
         folders = {path.rpartition("/")[0] for path in tests}
         folder = min(folders) if folders else ""
         return f"{folder}/test_{stem}.py".lstrip("/")
 
-    def _names_in(self, path: str) -> set[str]:
-        return {name.rpartition(".")[2] for name in definitions(self.sources.text(path) or "")}
+    def _names_in(self, path: str) -> frozenset[str]:
+        return names_in(path, self.sources.text(path) or "")
 
-    def _class_in(self, source: str) -> str:
+    def _class_in(self, path: str, source: str) -> str:
         """The one class of a file that the request names; else its only class."""
-        classes = [name for name, node in definitions(source).items() if hasattr(node, "bases")]
+        classes = classes_in(path, source)
         named = [name for name in classes if name.rpartition(".")[2] in self._words]
         if named:
             return named[0] if len(named) == 1 else ""

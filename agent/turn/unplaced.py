@@ -6,7 +6,7 @@ import difflib
 import textwrap
 from collections.abc import Mapping
 
-from agent.editing.python_source import definitions
+from agent.editing.parts_of_files import names_in
 from agent.reply.blocks import scan_blocks
 from agent.reply.named import Names
 
@@ -22,9 +22,9 @@ def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
     them changes nothing.
     """
     for block in scan_blocks(reply).blocks:
-        names = _names(textwrap.dedent(block.content))
+        content = textwrap.dedent(block.content)
         for path, text in shown.items():
-            if names & _names(text) and not _quotes(block.content, text):
+            if names_in(path, content) & names_in(path, text) and not _quotes(block.content, text):
                 return path
     return ""
 
@@ -40,7 +40,7 @@ def repeated_file(path: str, content: str, shown: Mapping[str, str], request: st
         is_part = other.endswith(f"/{path}") or path in (f"a/{other}", f"b/{other}")
         if not is_part or (names.asks_for(path) and names.asks_for(other)):
             continue
-        if _names(content) & _names(text) or _resemble(content, text):
+        if names_in(other, content) & names_in(other, text) or _resemble(content, text):
             return other
     return ""
 
@@ -49,10 +49,6 @@ def _resemble(new: str, old: str) -> bool:
     is_short = len(new) < _SHORT and len(old) < _SHORT
     pair = (new, old) if is_short else (new.splitlines(), old.splitlines())
     return bool(old.strip()) and difflib.SequenceMatcher(None, *pair).ratio() >= _ALIKE
-
-
-def _names(source: str) -> set[str]:
-    return {qualified.rpartition(".")[2] for qualified in definitions(source)}
 
 
 def _quotes(block: str, text: str) -> bool:

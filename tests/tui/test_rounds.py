@@ -41,7 +41,7 @@ def test_a_verdict_is_one_sentence_with_its_figures() -> None:
         "v7 rejected: 9 wins, 0 losses on your repository, regression suite 56/60"
     )
     assert judged(Trial(held_out=scores(1, 0, 4))).words == (
-        "v7 kept in shadow: not enough held-out evidence (5 of 30)"
+        "v7 saved, not in use: not enough held-out evidence (5 of 30)"
     )
 
 

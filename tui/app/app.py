@@ -204,7 +204,9 @@ class ElagentApp(App[int]):
         """Ctrl+C: stop; twice leaves."""
         now = time.monotonic()
         again, self._pressed_at = now - self._pressed_at < _AGAIN_S, now
-        if again:
+        if again and self.prompt.text:  # typed since: it is emptied before anybody leaves
+            self.prompt.set_text("")
+        elif again:
             self.action_leave()
         elif self._stop():
             return

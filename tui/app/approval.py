@@ -22,6 +22,8 @@ from agent.text import display_safe
 from tui.app.messages import ApprovalAnswer, QuestionAsked
 from tui.show.diffs import DiffHunk, draw_diff, draw_hunk, parse_diff
 
+_WIDE = 76
+"""Columns from which a button says more than one word."""
 _TITLES = {
     "edit": "Write this change?",
     "command": "Run this command in the sandbox?",
@@ -112,7 +114,7 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
         Binding("y", "answer(True)", "Accept", id="approval.accept"),
         Binding("n,escape", "answer(False)", "Reject", id="approval.reject"),
         Binding("a", "accept_rest", "Accept all of this turn", id="approval.rest"),
-        Binding("r", "say_why", "Reject and say why", id="approval.why"),
+        Binding("r", "say_why", "Reject with a comment", id="approval.why"),
         Binding("space", "toggle_part", "Leave a part out or take it in", id="approval.part"),
         Binding("up,k", "go(-1)", "Up", show=False),
         Binding("down,j", "go(1)", "Down", show=False),
@@ -125,6 +127,12 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
         self._question = question
         hunks = _hunks(question)
         self._parts = HunkList(hunks) if len(hunks) > 1 else None
+
+    @property
+    def _comment_label(self) -> str:
+        """The label in full, where all buttons fit into one row with it."""
+        wide = self.app.size.width >= _WIDE
+        return "Reject with a comment (r)" if wide else "Comment (r)"
 
     def compose(self) -> ComposeResult:
         question = self._question
@@ -149,7 +157,7 @@ class ApprovalScreen(ModalScreen[ApprovalAnswer]):
                     yield Button("Accept (y)", id="yes", variant="success", compact=True)
                     yield Button("Reject (n)", id="no", variant="error", compact=True)
                     yield Button("All (a)", id="rest", compact=True)
-                    yield Button("Comment (r)", id="why", compact=True)
+                    yield Button(self._comment_label, id="why", compact=True)
                 yield Input(
                     placeholder="What instead? Enter rejects it and goes on with this", id="reason"
                 )

@@ -197,7 +197,7 @@ def _thought(event: Event) -> str:
         case ChangeChosen(path, line, kind):
             return f"tries {path}:{line} {kind}"
         case ReplyUnusable():
-            return "The reply was not usable; asking again."
+            return "The reply could not be used; asking again."
         case _:
             return ""
 

@@ -15,6 +15,7 @@ from agent.text import display_safe
 from tui.commands.learn import Budget, write_page
 from tui.running import open_assistant, run_async
 from tui.show.plain import make_console, make_presenter, show_all
+from tui.show.words import KEPT_IN_WORDS
 from tui.wiring import context, place
 
 
@@ -44,8 +45,13 @@ def list_adapters(*, as_json: bool) -> None:
     for row in found.rows:
         made = datetime.fromtimestamp(row.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
         count = str(len(row.experiences))
-        table.add_row(row.name, made, row.parent or row.model, count, row.state)
+        table.add_row(row.name, made, row.parent or row.model, count, _state(row))
     make_console().print(table)
+
+
+def _state(row: AdapterRow) -> str:
+    """The state in words for people; `--json` keeps the one that scripts read."""
+    return row.state.replace("in shadow", KEPT_IN_WORDS)
 
 
 def _record(row: AdapterRow) -> dict[str, object]:

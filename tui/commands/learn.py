@@ -87,7 +87,7 @@ class Types(click.ParamType[frozenset[ExampleKind]]):
     metavar="TIME",
     help="Stop training after e.g. 30m; the trial has as long. [trial: 60m]",
 )
-@click.option("--no-trial", is_flag=True, help="Keep the adapter in shadow, untried.")
+@click.option("--no-trial", is_flag=True, help="Save the adapter without trying or using it.")
 @click.option(
     "--rounds",
     type=click.IntRange(min=1, max=20),

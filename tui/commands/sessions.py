@@ -8,8 +8,10 @@ from datetime import datetime
 
 import click
 
+from agent.events import ReplyUnusable
 from agent.session.session import SessionError, list_sessions, read_session
 from agent.text import display_safe
+from tui.show.words import closing_line, unusable_line
 from tui.wiring import place
 
 _SUBJECT_CHARACTERS = 60
@@ -95,12 +97,12 @@ def _line(record: Mapping[str, object]) -> str:  # noqa: C901, PLR0911 - one lin
         case {"event": "notice", "text": str(text)}:
             return f"note: {text}"
         case {"event": "reply_unusable", "reason": str(reason)}:
-            return f"reply not usable: {reason}"
+            return unusable_line(ReplyUnusable(reason))
         case {"event": "tests_finished", "counts": dict(counts)}:
             return "tests: " + ", ".join(f"{number} {name}" for name, number in counts.items())
         case {"event": "context_compacted", "summary": str(text)}:
             return f"the conversation was replaced by a summary:\n{text}"
         case {"event": "turn_finished" | "fix_finished", "reason": str(reason)}:
-            return f"ended: {reason}"
+            return closing_line(reason)
         case _:
             return ""

@@ -43,6 +43,7 @@ from agent.events import (
 from agent.reports import RunStatus, Status, TestReport, TestResult, what_to_set
 from agent.testing.failures import by_cause
 from agent.text import display_safe
+from tui.show.words import ended_line, fixed_line, kept_in_words, unusable_line
 
 _STATUS_SENTENCES = {
     RunStatus.COMPLETE: "",
@@ -82,8 +83,8 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             return render_report(report, flaky)
         case ReplyFinished():
             return Text(reply_line(event), style="dim")
-        case ReplyUnusable(reason):
-            return Text(unusable_line(reason), style="yellow")
+        case ReplyUnusable():
+            return Text(unusable_line(event), style="yellow")
         case EditApplied(path, diff):
             return Group(Text(f"changed: {display_safe(path)}", style="bold"), render_diff(diff))
         case EditReverted(path, reason):
@@ -108,39 +109,6 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
             assert_never(event)
 
 
-_STUCK_IN_WORDS = {
-    "the same action gave the same result twice": "the model repeated itself",
-    "it goes back and forth between the same two actions": "the model went back and forth",
-}
-_UNUSABLE_IN_WORDS = {
-    "The reply was cut off": "it was too long",
-    "The reply is empty": "it was empty",
-    "The reply has no code block": "it had no code",
-    "The reply ended while": "the model only thought",
-    "You only thought": "the model only thought",
-}
-
-
-def ended_line(event: TurnFinished) -> str:
-    """Tell why a turn ended, in a sentence; empty if it is simply done."""
-    reason = event.reason
-    if reason == "done":
-        return ""
-    if event.exit_code is not None:
-        return display_safe(reason)
-    if reason.startswith("stuck: "):
-        why, _, rest = reason.removeprefix("stuck: ").partition("; ")
-        reason = "; ".join(part for part in (_STUCK_IN_WORDS.get(why, why), rest) if part)
-    return f"Stopped: {display_safe(reason)}."
-
-
-def unusable_line(reason: str) -> str:
-    """Tell the person that a reply is asked for again; the reason in full is for the model."""
-    known = (words for begin, words in _UNUSABLE_IN_WORDS.items() if reason.startswith(begin))
-    short = next(known, "") or reason.strip().splitlines()[0].partition(". ")[0].rstrip(".")
-    return f"The reply cannot be used ({display_safe(short)})."
-
-
 def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
     """Tell the progress of the search for a small change, in one line."""
     match event:
@@ -151,7 +119,7 @@ def searched_line(event: PlacesRanked | ChangesTried | ChangeChosen) -> str:
             return f"{tried} small changes tried ({display_safe(origin)}{cost}), {passing} pass"
         case ChangeChosen(path, line, kind, origin, others):
             count = f"{len(others) + 1} changes pass" if others else "a change passes"
-            said = f"{count}; kept to be judged: {path}:{line} {kind} ({origin})"
+            said = f"{count}; this one is judged next: {path}:{line} {kind} ({origin})"
             more = [f"also passes: {o.path}:{o.line} {o.kind} ({o.origin})" for o in others]
             return "\n".join(map(display_safe, [said, *more]))
         case _:
@@ -313,7 +281,7 @@ def render_fix(event: FixFinished) -> RenderableType:
     lines.extend(Text(f"still red: {display_safe(test_id)}", "red") for test_id in shown)
     if rest := red_after - len(shown):
         lines.append(Text(f"still red: {rest} more", "red"))
-    lines.append(Text(f"ended: {display_safe(event.reason)}", style="dim"))
+    lines.append(Text(fixed_line(event), style="dim"))
     return Group(*lines)
 
 
@@ -322,7 +290,8 @@ def render_learn(event: LearnFinished) -> RenderableType:
     words = {"promoted": "promoted: ", "rejected": "rejected: "}
     head = f"{display_safe(event.adapter)}: " if event.adapter else ""
     text = Text.assemble(
-        (f"{head}{words.get(event.decision, '')}", "bold"), display_safe(event.reason)
+        (f"{head}{words.get(event.decision, '')}", "bold"),
+        display_safe(kept_in_words(event.reason)),
     )
     for gate in event.gates:
         text.append(f"\n  {display_safe(gate)}")

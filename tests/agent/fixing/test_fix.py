@@ -263,7 +263,7 @@ async def test_a_correction_that_comes_again_costs_no_attempt(tmp_path: Path) ->
     model = ScriptedModel(script=[reply(wrong), f"Sorry!\n\n{reply(reworded)}", good])
     events = await repaired(project, model, max_attempts=2)
     assert [event.text for event in events if isinstance(event, Notice)] == [
-        "the same correction came again, at temperature 1"
+        "the model gave the same correction again (temperature 1)"
     ]
     assert sum(isinstance(event, EditApplied) for event in events) == 2, "it was judged once"
     assert finished(events).reason == "all green"

@@ -360,3 +360,13 @@ async def test_shift_tab_changes_the_mode_and_plan_allows_nothing(opened: Opens)
         assert "mode plan" in screen_text(app)
         await type_line(pilot, "change it")
         await until(pilot, lambda: not app.backstage.jobs.busy and agent.answers == [False])
+
+
+async def test_ctrl_c_after_ctrl_c_never_leaves_with_a_line_that_was_typed_since(
+    opened: Opens,
+) -> None:
+    agent = ScriptedAgent(script=[(TurnFinished("done"),)])
+    async with opened(agent) as (app, pilot):
+        await pilot.press("a", "ctrl+c", "b", "ctrl+c")
+        assert app.prompt.text == ""
+        assert app.is_running

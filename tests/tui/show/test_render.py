@@ -27,10 +27,12 @@ from agent.events import (
     Progress,
     RankedPlace,
     ReplyFinished,
+    ReplyUnusable,
     StageStarted,
     TestFinished,
     TestsFinished,
     TextDelta,
+    TurnFinished,
     to_json,
 )
 from agent.text import format_bytes, format_seconds
@@ -148,14 +150,14 @@ def test_the_search_says_where_it_looks_what_passes_and_what_else_would() -> Non
         "looks at pricing.py:12 (0.87), pricing.py:9 (0.29)",
         "58 small changes tried (template), 2 pass",
         "60 small changes tried (infill, 71 tokens), 1 pass",
-        "2 changes pass; kept to be judged: pricing.py:12 > to >= (template)",
+        "2 changes pass; this one is judged next: pricing.py:12 > to >= (template)",
         "also passes: pricing.py:12 n to n + 1 (template)",
     ]
 
 
 def test_a_decision_is_shown_in_words() -> None:
     text = shown(LearnFinished("el-x-v0001-0", "shadow", "kept in shadow: not enough evidence", 4))
-    assert "el-x-v0001-0: kept in shadow: not enough evidence" in text
+    assert "el-x-v0001-0: saved, not in use: not enough evidence" in text
 
 
 @settings(max_examples=40)
@@ -266,3 +268,69 @@ def test_a_run_in_which_nothing_passed_says_so() -> None:
     assert last.startswith("nothing passed: 2 skipped")
     mixed = shown(TestsFinished(report(TestOutcome.PASSED, TestOutcome.NEEDS_NETWORK)))
     assert "not all could run: 1 needs network, 1 passed" in mixed
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("done", None),
+        ("declined", "Stopped: the change or the command was declined."),
+        (
+            "stuck: the same action gave the same result twice",
+            "Stopped: the model repeated itself.",
+        ),
+        (
+            "no usable reply after two re-asks; the files are back",
+            "Stopped: none of the model's three replies could be used; the files are back.",
+        ),
+        ("stuck: the same error came 3 times", "Stopped: the same error came 3 times."),
+    ],
+)
+def test_the_end_of_a_turn_is_a_sentence_and_scripts_read_the_reason(
+    reason: str, said: str | None
+) -> None:
+    event = TurnFinished(reason)
+    assert shown(event).strip() == (said or "")
+    assert to_json(event)["reason"] == reason
+
+
+def test_a_command_that_fails_is_said_to_end_with_its_exit_code() -> None:
+    assert "The command ended with exit code 2." in shown(TurnFinished("exit code 2", exit_code=2))
+    said = shown(TurnFinished("ended: timeout", exit_code=124))
+    assert "The command was stopped at its time limit." in said
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            ReplyUnusable("The reply was cut off. Keep it to the file alone.", 2, 3),
+            "The reply was too long; asking again (try 2 of 3).",
+        ),
+        (ReplyUnusable("The reply is empty."), "The reply was empty."),
+        (
+            ReplyUnusable("Nothing was written: a.py is new. Write it."),
+            "The reply cannot be used: Nothing was written: a.py is new.",
+        ),
+    ],
+)
+def test_a_reply_that_is_asked_for_again_is_said_in_words_for_people(
+    event: ReplyUnusable, said: str
+) -> None:
+    assert shown(event).strip() == said
+
+
+def test_the_end_of_a_repair_never_claims_more_than_its_counts() -> None:
+    whole = FixFinished(
+        passed_before=2,
+        passed_after=3,
+        red_before=("a",),
+        red_after=(),
+        diff="",
+        reason="all green",
+    )
+    assert "Done: no test is red." in shown(whole)
+    part = replace(whole, red_after=("b",))
+    assert "Done: the tests that this was about pass." in shown(part)
+    assert "still red: b" in shown(part)
+    assert "Stopped: no attempt repaired it." in shown(replace(part, reason="attempts used up"))

@@ -79,6 +79,7 @@ class SentLines:
                 behind.look_at_files()
             case said.Cleared(text=text):
                 behind.post(ConversationCleared())
+                behind.status.show(replace(behind.status.fields, used=0, tokens_per_s=0.0))
                 behind.answer(text)
             case said.Told(text=text):
                 behind.answer(text)

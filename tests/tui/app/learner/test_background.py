@@ -110,7 +110,7 @@ async def test_a_round_by_hand_is_shown_live_with_its_verdict(opened: Opens) -> 
         await type_line(pilot, "/learn")
         await until(pilot, lambda: "Verdicts" in screen_text(app))
         shown = screen_text(app)
-    assert "el-x-v0002-ab: kept in shadow: not enough evidence" in shown
+    assert "el-x-v0002-ab: saved, not in use: not enough evidence" in shown
     assert app.backstage.learning.losses == [2.0, 1.0, 2.0 / 3]
     assert agent.learner_ended
 
