@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agent.approval import Approver
+from agent.approval import Approver, Mode
 from agent.contexts.notes import note_maker
 from agent.events import (
     Event,
@@ -113,6 +113,7 @@ class Assistant:
                 "root": str(self._context.root),
                 "branch": head.branch if head else "",
                 "commit": head.commit if head else "",
+                "mode": self._context.mode,
             }
         )
         await in_thread(
@@ -143,6 +144,14 @@ class Assistant:
     async def written(self) -> Sequence[str]:
         """The files that the last job left changed, as `undo` knows it; see `SessionEdits.written`."""
         return await self._edits.written()
+
+    def note_mode(self, mode: Mode) -> None:
+        """Write down the approval mode, in which the session goes on when it is resumed.
+
+        Raises:
+            SessionError: If the session file cannot be written.
+        """
+        self._log.append({"event": "mode_set", "mode": mode})
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""

@@ -114,7 +114,6 @@ def _import(command: str, module: str) -> ModuleType:
 @click.option(
     "--mode",
     type=click.Choice(["ask", "auto", "plan"]),
-    default="auto",
     help="ask before each change, allow what can be undone (default), or only read.",
 )
 @click.option("--model", "model_name", metavar="NAME", help="Model name, folder or GGUF file.")
@@ -144,7 +143,7 @@ def cli(
     *,
     task: str | None,
     as_json: bool,
-    mode: str,
+    mode: str | None,
     model_name: str | None,
     base_url: str | None,
     memory: str | None,
@@ -168,7 +167,18 @@ def cli(
     if verbose:
         raise click.UsageError("--verbose belongs to --version")
     if ctx.invoked_subcommand is not None:
-        own = (task is not None, as_json, model_name, base_url, memory, repl, resume, commit, hooks)
+        own = (
+            task is not None,
+            as_json,
+            mode,
+            model_name,
+            base_url,
+            memory,
+            repl,
+            resume,
+            commit,
+            hooks,
+        )
         if any(own):
             message = "options before a command belong to the conversation; put them after it"
             raise click.UsageError(message)

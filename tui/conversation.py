@@ -59,6 +59,8 @@ class TalkingAgent(Protocol):
 
     def test(self) -> AsyncGenerator[Event, None]: ...
 
+    def note_mode(self, mode: Mode) -> None: ...
+
     def fix(self) -> AsyncGenerator[Event, None]: ...
 
     def run_command(
@@ -122,12 +124,22 @@ class Dialogue:
         self._files = files
         self._start = start
         self._busy = busy
-        self.mode: Mode = mode
+        self._mode: Mode = mode
         self.standing = Standing(model=where.settings.model.name)
         self._asked = self._attached = ""
         """The last request, to be read as something else, and what came with it."""
         self._read_as: Wanted | None = None
         self._others: tuple[OtherChange, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        """The approval mode."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self._mode = mode
+        self._agent.note_mode(mode)
 
     def note(self, event: Event) -> None:
         """Update `standing`, what the last request was read as, and what else would pass."""

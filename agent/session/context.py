@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from agent.approval import Mode
 from agent.library.place import Library
 from agent.paths import Paths, RepositoryPaths
 from agent.settings.load import Loaded
@@ -28,6 +29,8 @@ class Context:
     """The project's own words for agents (AGENTS.md); empty while it is not trusted."""
     resume: str | None = None
     """The session to go on with."""
+    mode: Mode = "auto"
+    """The approval mode in which the session begins."""
     commit: bool = False
     """True if each accepted turn becomes a commit."""
     hooks: bool = False

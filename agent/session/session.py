@@ -15,13 +15,14 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from agent.approval import Mode
 from agent.errors import SessionError
 from agent.paths import make_private
 
@@ -171,6 +172,21 @@ class _Flusher:
             # A disk that refuses says so to whoever writes next.
             with contextlib.suppress(OSError):
                 os.fsync(self._descriptor)
+
+
+def last_mode(records: Iterable[Mapping[str, object]]) -> Mode | None:
+    """The approval mode in which a session ended; None where none was written down."""
+    mode: Mode | None = None
+    for record in records:
+        match record:
+            case {
+                "event": "session_started" | "mode_set",
+                "mode": "ask" | "auto" | "plan" as mode,
+            }:
+                continue
+            case _:
+                continue
+    return mode
 
 
 def list_sessions(folder: Path) -> list[SessionFile]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from agent.approval import Approver, Question
+from agent.approval import Approver, Mode, Question
 from agent.errors import UndoRefusedError
 from agent.events import EditApplied, Event, Notice, TurnFinished
 from agent.intent.wanted import Wanted
@@ -84,6 +84,7 @@ class ScriptedAgent:
     wanted: list[Wanted | None] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    modes: list[Mode] = field(default_factory=list)
     written_files: Sequence[str] = ()
     cancelled: int = 0
     reconnected: list[str | None] = field(default_factory=list)
@@ -118,6 +119,9 @@ class ScriptedAgent:
 
     def test(self) -> AsyncGenerator[Event, None]:
         return self._job("/test")
+
+    def note_mode(self, mode: Mode) -> None:
+        self.modes.append(mode)
 
     def fix(self) -> AsyncGenerator[Event, None]:
         return self._job("/fix")

@@ -143,6 +143,7 @@ async def test_modes_models_and_the_screen_are_values(
 ) -> None:
     assert await dialogue.take("/mode plan") == ModeChanged(mode="plan", text="mode plan")
     assert dialogue.mode == "plan"
+    assert agent.modes == ["plan"]
     assert await dialogue.take("/mode fast") == Told(text="mode plan; choose: /mode ask|auto|plan")
     dialogue.note(REPLY)
     assert (dialogue.standing.used_tokens, dialogue.standing.limit_tokens) == (120, 8192)

@@ -80,6 +80,16 @@ def test_a_conversation_is_resumed_with_its_history(root: Path) -> None:
     assert "there is no session 'nope'" in missing.stderr
 
 
+def test_a_resumed_conversation_goes_on_in_its_mode(root: Path) -> None:
+    before = (root / "ops.py").read_text()
+    with serve(FakeServer(script=[text(EDIT)])) as server:
+        talk(root, server, "--mode", "plan", "-p", "Repair ops.py")
+        talk(root, server, "--resume", "-p", "Repair ops.py now")
+        assert (root / "ops.py").read_text() == before
+        talk(root, server, "--resume", "--mode", "auto", "-p", "Repair ops.py now")
+    assert (root / "ops.py").read_text() != before
+
+
 def test_instructions_of_a_repository_are_read_only_when_it_is_trusted(root: Path) -> None:
     (root / "AGENTS.md").write_text("Answer in rhymes.\n")
     with serve(FakeServer(script=[text("Yes.")])) as server:

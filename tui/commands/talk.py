@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -16,10 +16,9 @@ from tui.piped import piped_text
 from tui.wiring import place_to_work
 
 if TYPE_CHECKING:  # the app opens the assistant only after its first paint
-    from agent.approval import Approver
+    from agent.approval import Approver, Mode
     from agent.assistant import Assistant
 
-Mode = Literal["ask", "auto", "plan"]
 _LAST = "last"
 
 
@@ -27,7 +26,7 @@ def talk(
     *,
     task: str | None,
     as_json: bool,
-    mode: str,
+    mode: str | None,
     model_name: str | None,
     base_url: str | None,
     repl: bool = False,
@@ -43,7 +42,8 @@ def talk(
     given = {"model.name": model_name, "model.base_url": base_url, "agent.memory": memory}
     where = place_to_work(None, given, here=here, may_ask=not as_json)
     session = _session(where, resume) if resume else None
-    where = replace(where, resume=session, commit=commit, hooks=hooks)
+    begin = cast("Mode", mode) if mode else _last_mode(where, session)
+    where = replace(where, resume=session, mode=begin, commit=commit, hooks=hooks)
     if task is None and sys.stdin.isatty():
         if as_json:
             raise click.UsageError("--json needs a task: add -p TASK")
@@ -51,11 +51,11 @@ def talk(
             from tui.app.app import run_app
 
             opened = partial(_opened, where)
-            return asyncio.run(run_app(where, cast(Mode, mode), opened))
+            return asyncio.run(run_app(where, begin, opened))
         from tui.lines.repl import run_repl
         from tui.running import run_async
 
-        return run_async(run_repl(where, cast(Mode, mode)))
+        return run_async(run_repl(where, begin))
     is_task = task in (None, "-")
     text = sys.stdin.read() if is_task else str(task)
     attached = "" if is_task else piped_text()
@@ -63,7 +63,7 @@ def talk(
         raise click.UsageError("the task is empty; give it with -p TASK or on standard input")
     from tui.running import run_async
 
-    work = _one_task(where, text, cast(Mode, mode), as_json=as_json, attached=attached)
+    work = _one_task(where, text, begin, as_json=as_json, attached=attached)
     return run_async(work)
 
 
@@ -75,6 +75,14 @@ def _session(where: Context, given: str) -> str:
     if found is None:
         raise SessionError("there is no conversation to resume in this repository")
     return found
+
+
+def _last_mode(where: Context, session: str | None) -> Mode:
+    """Return the mode in which a session to resume ended, else the usual one."""
+    from agent.session.session import last_mode, read_session
+
+    records = read_session(where.repository.sessions, session) if session else ()
+    return last_mode(records) or "auto"
 
 
 def _has_screen() -> bool:
