@@ -20,7 +20,10 @@ from agent.events import (
     TurnFinished,
 )
 from agent.fixing.options import FixOptions
+from agent.prompt_files import filled
+from agent.session.linted import Linting
 from agent.streaming import Emit
+from agent.testing.diagnostics import for_the_model
 from agent.testing.project import ProjectTests
 from agent.turn.checking import Closing, named, newly_red
 from agent.turn.conversation import Conversation
@@ -51,18 +54,25 @@ class AfterCheck:
     """Keeps what the tests say of the change."""
     put_back: Callable[[], Awaitable[None]]
     """Is told that files went back."""
+    linting: Linting | None = None
+    """The look of the project's linters at what was written; None for no look."""
     clock: Callable[[], float] = time.monotonic
     may_write: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the tests before the turn have read the files, so that a write changes nothing there."""
+    _has_sandbox: bool = field(default=False, init=False)
     late: asyncio.Event = field(default_factory=asyncio.Event)
     """Set if an edit did not wait any longer: those tests may have read it, and say nothing then."""
 
     async def checked(
-        self, work: Callable[[], Awaitable[TurnFinished | None]]
+        self,
+        work: Callable[[], Awaitable[TurnFinished | None]],
+        *,
+        again: Callable[[str], Awaitable[TurnFinished]] | None = None,
     ) -> TurnFinished | None:
         """Do the work while the tests run on the files as they were; then judge what it wrote.
 
-        The files of the work stay as they are where the tests cannot be run.
+        The files of the work stay as they are where the tests cannot be run. `again` is told of
+        problems that the work brought in, once; what it makes worse is taken back.
         """
         started = self.clock()
         self.may_write.clear()
@@ -78,6 +88,8 @@ class AfterCheck:
                 running.cancel()
                 await asyncio.wait([running])
         after, problem = await self._judged(first)
+        if not problem and self.linting is not None and self._has_sandbox:
+            after = await self._linted(self.linting, after, again)
         left = await self._own()
         closing = Closing(changed=left, before=first, after=after, seconds=self.clock() - started)
         self.emit(Notice(closing.line if left else f"Nothing is left of the change: {problem}"))
@@ -94,7 +106,9 @@ class AfterCheck:
     async def _baseline(self) -> TestReport | None:
         """The tests as they are before anything is written; None if they cannot run."""
         try:
-            report = await (await self.project()).run(on_entered=self.may_write.set)
+            project = await self.project()
+            self._has_sandbox = True
+            report = await project.run(on_entered=self.may_write.set)
         except SandboxError:
             return None
         finally:
@@ -130,6 +144,39 @@ class AfterCheck:
             return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
 
+    async def _linted(
+        self,
+        linting: Linting,
+        after: TestReport | None,
+        again: Callable[[str], Awaitable[TurnFinished]] | None,
+    ) -> TestReport | None:
+        """Let the linters look; where the turn brought problems in, let them be mended once.
+
+        Gives the tests of the state that stays.
+        """
+        problems = await linting.introduced(self.before, await self._own())
+        if not problems or again is None:
+            return after
+        between = await in_thread(self.workspace.snapshot, "before the problems are mended")
+        try:
+            await again(filled("then_lint", problems=for_the_model(problems)))
+        except ModelError as err:
+            self.emit(Notice(f"the problems stay: {err}", "warning"))
+        mended = await in_thread(self.workspace.changed, between)
+        mended = [path for path in await self._own() if path in mended]
+        if not mended:
+            return after
+        now = await self._tests() if after is not None else None
+        red = newly_red(after, now) if now is not None else ()
+        left = await linting.introduced(self.before, await self._own()) if not red else problems
+        if not red and left is not None and len(left) < len(problems):
+            if now is not None:
+                await self.judged(now)
+            return now
+        reason = f"{named(red)} became red" if red else "no fewer problems were left"
+        await self._take_back(mended, reason, state=between)
+        return after
+
     async def _tests(self) -> TestReport | None:
         self.emit(StageStarted("running the tests on the change"))
         try:
@@ -148,8 +195,13 @@ class AfterCheck:
             return False
         return finished is not None and not set(red) & set(finished.red_after)
 
-    async def _take_back(self, wanted: Sequence[str], reason: str) -> bool:
-        """Restore those of the files that are as the turn left them; False if there are none."""
+    async def _take_back(
+        self, wanted: Sequence[str], reason: str, *, state: str | None = None
+    ) -> bool:
+        """Restore those of the files that are as the turn left them; False if there are none.
+
+        They go back to `state`; to the state before the turn, if none is given.
+        """
         own = await self._own()
         paths = [path for path in wanted if path in own]
         others = set(await in_thread(self.workspace.changed, self.before)) - set(own)
@@ -158,7 +210,7 @@ class AfterCheck:
             self.emit(Notice(said, "warning"))
         if not paths:
             return False
-        await in_thread(self.workspace.restore, self.before, only=tuple(paths))
+        await in_thread(self.workspace.restore, state or self.before, only=tuple(paths))
         for path in paths:
             self.emit(EditReverted(path, reason))
         await self.put_back()

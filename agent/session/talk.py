@@ -62,16 +62,23 @@ class Talk:
     _logged: Conversation | None = None
 
     async def turn(
-        self, conversation: Conversation, text: str, settings: Settings, means: Means
+        self,
+        conversation: Conversation,
+        text: str,
+        settings: Settings,
+        means: Means,
+        *,
+        goes_on: bool = False,
     ) -> AsyncIterator[Event]:
-        """Answer one request; see `run_turn`.
+        """Answer one request; see `run_turn`. `goes_on` is true for one that the person did not write.
 
         Raises:
             ModelError: If the model gives no answer.
             WorkspaceError: If a state of the files cannot be recorded.
         """
         self._attach(conversation)
-        self.write({"event": "turn_started", "text": redact(text)})
+        began = "turn_continued" if goes_on else "turn_started"
+        self.write({"event": began, "text": redact(text)})
         async for event in run_turn(
             conversation,
             text,

@@ -205,6 +205,17 @@ class FixSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintSettings:
+    """The look of linters and type checkers at what a turn wrote."""
+
+    after_edits: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """True if the project's linters look, in the sandbox, at the files that a turn changed."""
+    command: str | None = _setting(None, project=ProjectMay.SET)
+    """A shell's text to run instead of those that the project configures (ruff, mypy, tsc, clippy);
+    `{files}` stands for the changed files. It runs in the sandbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     """Help for the model beside the task itself."""
 
@@ -228,4 +239,5 @@ class Settings:
     session: SessionSettings = SessionSettings()
     learn: LearnSettings = LearnSettings()
     fix: FixSettings = FixSettings()
+    lint: LintSettings = LintSettings()
     agent: AgentSettings = AgentSettings()

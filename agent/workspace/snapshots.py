@@ -281,6 +281,14 @@ class Snapshots:
         """The contents of files by their ids, in order."""
         return self._git.blobs(blobs)
 
+    def held(self, state: str, now: str, paths: Collection[bytes]) -> dict[bytes, bytes | None]:
+        """Those of the files that differ between two states, with their old content, None for none."""
+        changes = [c for path, c in self.changes(state, now).items() if path in paths]
+        known = [change for change in changes if change.old.mode]
+        contents = self.contents([change.old.blob for change in known])
+        had = dict(zip((change.path for change in known), contents, strict=True))
+        return {change.path: had.get(change.path) for change in changes}
+
     def forget(self, keep: set[str], *, older_than: float) -> int:
         """Drop snapshots from before the time `older_than` that are not in `keep`; counts them."""
         listing = self._git.run("for-each-ref", "--format=%(objectname) %(creatordate:unix)")

@@ -165,6 +165,16 @@ class Workspace:
             end = self._taken("for a diff", also=old) if new is None else new
             return _names(self._snapshots.changes(old, self._snapshots.require(end)))
 
+    def held(self, state: str, paths: Collection[str]) -> dict[str, bytes | None]:
+        """Those of the files that differ from a recorded state, with what it holds of them.
+
+        None stands for a file that the state does not have.
+        """
+        with self._locked():
+            now = self._taken("for a look back", also=self._snapshots.require(state))
+            held = self._snapshots.held(state, now, set(map(os.fsencode, paths)))
+            return {os.fsdecode(path): content for path, content in held.items()}
+
     def restore(self, state: str, *, only: Collection[str] | None = None) -> Restored:
         """Bring the files that a recorded state holds, or `only` some of them, to that state.
 
