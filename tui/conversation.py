@@ -17,7 +17,7 @@ from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, Reques
 from agent.intent.wanted import Wanted
 from agent.rounds.options import round_options
 from agent.turn.conversation import Conversation
-from tui.slash import find, mentioned, nearest, shell_command, split
+from tui.slash import find, mentioned, nearest, shell_command, split, written
 from tui.taken import (
     AnswererChanged,
     Changed,
@@ -166,9 +166,11 @@ class Dialogue:
         name, rest = split(line)
         if not name:
             return self._request(line, attached)
+        if own := self._where.commands.find(name):
+            return self._request(own.request(rest), attached)
         command = find(name)
         if command is None:
-            meant = nearest(name)
+            meant = nearest(name, written(self._where.commands))
             advice = f"did you mean {meant}?" if meant else "/help shows them"
             return Told(text=f"{name} is no command; {advice}")
         if command.needs_argument and not rest:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.reply.named import Names
+from agent.settings.commands import WrittenCommands
+from agent.text import display_safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +113,25 @@ def find(name: str) -> SlashCommand | None:
     return next((command for command in SLASH_COMMANDS if command.name == name), None)
 
 
-def help_text() -> str:
-    """The first steps of a newcomer in ten lines, then every command."""
+def written(own: WrittenCommands) -> tuple[SlashCommand, ...]:
+    """The commands that people wrote, as they are listed and completed."""
+    return tuple(
+        SlashCommand(
+            name=command.name,
+            argument="[ARGUMENTS]" if command.takes_arguments else "",
+            what=display_safe(command.description),
+        )
+        for command in own.commands
+    )
+
+
+def help_text(own: WrittenCommands) -> str:
+    """The first steps of a newcomer in ten lines, then every command, those of people last."""
     first = [f"  {typed:<31} {what}" for typed, what in FIRST_STEPS]
-    every = [f"  {command.usage:<31} {command.what}" for command in SLASH_COMMANDS]
-    return "\n".join([*first, "", "All commands:", *every])
+    known = (*SLASH_COMMANDS, *written(own))
+    every = [f"  {command.usage:<31} {command.what}" for command in known]
+    refused = [display_safe(said) for said in own.refused]
+    return "\n".join([*first, "", "All commands:", *every, *refused])
 
 
 def split(line: str) -> tuple[str, str]:
@@ -131,11 +147,11 @@ def shell_command(line: str) -> str | None:
     return line[1:].strip() if line.startswith("!") else None
 
 
-def nearest(name: str) -> str:
+def nearest(name: str, more: Sequence[SlashCommand] = ()) -> str:
     """Return the command with the most similar name; empty if none is similar."""
     from difflib import get_close_matches
 
-    names = [command.name for command in SLASH_COMMANDS]
+    names = [command.name for command in (*SLASH_COMMANDS, *more)]
     begun = [known for known in names if len(name) > 1 and known.startswith(name)]
     return next(iter([*begun, *get_close_matches(name, names, n=1)]), "")
 
@@ -145,24 +161,28 @@ def mentioned(text: str, files: Sequence[str]) -> list[str]:
     return list(Names(files).mentioned(text, mark="@"))
 
 
-def suggest(before_cursor: str, files: Sequence[str]) -> list[Suggestion]:
+def suggest(
+    before_cursor: str, files: Sequence[str], more: Sequence[SlashCommand] = ()
+) -> list[Suggestion]:
     """Complete the text before the cursor: commands, their arguments, and files.
 
     Files are offered after `@` anywhere, and after a command that takes a file. `files` are
-    relative to the root.
+    relative to the root; `more` are the commands beside elagent's own.
     """
     found: list[Suggestion] = []
-    for suggestion in _all(before_cursor, files):
+    for suggestion in _all(before_cursor, files, more):
         found.append(suggestion)
         if len(found) == MOST_SUGGESTIONS:
             break
     return found
 
 
-def _all(before_cursor: str, files: Sequence[str]) -> Iterator[Suggestion]:
+def _all(
+    before_cursor: str, files: Sequence[str], more: Sequence[SlashCommand]
+) -> Iterator[Suggestion]:
     name, blank, rest = before_cursor.partition(" ")
     if name.startswith("/") and not blank and "\n" not in name:
-        yield from _names(name)
+        yield from _names(name, (*SLASH_COMMANDS, *more))
         return
     command = find(name) if blank else None
     word = before_cursor.replace("\n", " ").rsplit(" ", 1)[-1]
@@ -176,8 +196,8 @@ def _all(before_cursor: str, files: Sequence[str]) -> Iterator[Suggestion]:
         yield from _files(word[1:], files)
 
 
-def _names(begun: str) -> Iterator[Suggestion]:
-    for command in SLASH_COMMANDS:
+def _names(begun: str, known: Sequence[SlashCommand]) -> Iterator[Suggestion]:
+    for command in known:
         if command.name.startswith(begun):
             tail = " " if command.argument else ""
             yield Suggestion(text=command.name + tail, replaces=len(begun), what=command.what)

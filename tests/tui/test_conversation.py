@@ -19,6 +19,7 @@ from agent.events import (
 from agent.intent.wanted import Wanted
 from agent.paths import Paths
 from agent.session.context import Context
+from agent.settings.commands import NO_COMMANDS, WrittenCommand, WrittenCommands
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
 from tui.conversation import Dialogue
@@ -55,6 +56,7 @@ def talk(
     *,
     busy: bool = False,
     settings: Mapping[str, object] = MappingProxyType({}),
+    commands: WrittenCommands = NO_COMMANDS,
 ) -> Dialogue:
     async def start() -> str:
         return "start"
@@ -64,6 +66,7 @@ def talk(
         root=root,
         loaded=load(root, {"HOME": str(root)}, given),
         paths=Paths(root / "home"),
+        commands=commands,
     )
     return Dialogue(
         where,
@@ -246,3 +249,14 @@ async def test_what_came_with_a_request_goes_beside_it_and_along_when_it_is_read
     await done(await dialogue.take("and now?"))
     assert agent.asked == ["what is this?", "what is this?", "and now?"]
     assert agent.attached == ["run `make`", "run `make`", ""]
+
+
+async def test_a_command_that_a_person_wrote_is_sent_as_a_request(
+    agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    review = WrittenCommand(name="/review", text="Review $ARGUMENTS well.", description="")
+    own = talk(agent, tmp_path, commands=WrittenCommands(commands=(review,)))
+    await done(await own.take("/review @src/one.py"))
+    assert agent.asked == ["Review @src/one.py well."]
+    assert agent.conversation.added_files == ("src/one.py",)
+    assert await own.take("/reviw") == Told(text="/reviw is no command; did you mean /review?")

@@ -33,7 +33,7 @@ from tui.app.talk import TalkColumn
 from tui.app.transcript.entries import AnswerEntry, Entry, ReplyEntry, source_of
 from tui.app.transcript.window import Transcript
 from tui.leaving import Threads, at_once
-from tui.slash import SLASH_COMMANDS
+from tui.slash import SLASH_COMMANDS, written
 
 if TYPE_CHECKING:
     from agent.approval import Mode
@@ -72,7 +72,11 @@ class ElagentApp(App[int]):
         self.backstage = Backstage(where, mode, open_agent, self._post)
         self.lines = SentLines(self.backstage)
         self.talk = TalkColumn(
-            PromptBox(TypedLines(_history_file(where)), lambda: self.backstage.files),
+            PromptBox(
+                TypedLines(_history_file(where)),
+                lambda: self.backstage.files,
+                written(where.commands),
+            ),
             earlier=earlier,
             progress=self.backstage.progress,
         )
@@ -98,7 +102,8 @@ class ElagentApp(App[int]):
             f"elagent in {self._where.root}. Ask for a change, or press ? for the keys and"
             " /help for the commands."
         )
-        await self.transcript.add(AnswerEntry(greeting))
+        for said in (greeting, *self._where.commands.refused):
+            await self.transcript.add(AnswerEntry(said))
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -233,7 +238,7 @@ class ElagentApp(App[int]):
     @on(told.HelpWanted)
     def action_keys(self) -> None:
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self._keymap_of_user))
+            self.push_screen(HelpScreen(self._keymap_of_user, written(self._where.commands)))
 
     def action_help_if_empty(self) -> None:
         self.action_keys()
