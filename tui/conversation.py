@@ -31,10 +31,12 @@ from tui.taken import (
     Taken,
     Told,
 )
-from tui.undone import Undoable, undo_or_redo
+from tui.undone import Undoable, rewound, turns_in_words, undo_or_redo
 
 if TYPE_CHECKING:
     from agent.session.context import Context
+    from agent.session.rewinding import PastTurn
+    from agent.workspace.workspace import Restored
 
 _BUSY = "something is running; stop it first (Esc)"
 
@@ -64,6 +66,12 @@ class TalkingAgent(Protocol):
     def run_command(
         self, command: str, *, announced: bool = False
     ) -> AsyncGenerator[Event, None]: ...
+
+    def past_turns(self) -> Sequence[PastTurn]:
+        """The turns of the session that can be taken back; blocks."""
+
+    def rewind(self, number: int) -> Restored | None:
+        """Go back to before a turn; None if no file changed since. Blocks."""
 
     async def written(self) -> Sequence[str]:
         """The files that the last job left changed."""
@@ -231,7 +239,7 @@ class Dialogue:
                 return self._read_again(rest) if name == "/as" else self._set_mode(rest)
             case "/undo" | "/redo" | "/diff" | "/others" | "/clear":
                 return await self._change(name, rest)
-            case "/model" | "/adapters" if rest:
+            case "/model" | "/adapters" | "/rewind" if rest:
                 return await self._switch(name, rest)
             case _:
                 return await self._report(name, rest)
@@ -278,6 +286,8 @@ class Dialogue:
             return AnswererChanged(text=text)
         if self._busy():
             return Told(text=_BUSY)
+        if name == "/rewind":
+            return await asyncio.to_thread(rewound, self._agent.rewind, rest)
         await self._agent.reconnect(rest, sandbox=False)
         self.standing = Standing(model=rest)
         return AnswererChanged(text=f"{rest} answers from the next reply on", model=rest)
@@ -290,6 +300,7 @@ class Dialogue:
         looks: dict[str, Callable[[], str]] = {
             "/adapters": lambda: reports.adapters(library),
             "/experiences": lambda: reports.experiences(library),
+            "/rewind": lambda: turns_in_words(self._agent.past_turns),
             "/why": lambda: reports.why(library),
             "/model": lambda: reports.model(
                 standing.model, standing.adapter, base_url=where.settings.model.base_url

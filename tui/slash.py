@@ -58,6 +58,11 @@ SLASH_COMMANDS = (
     SlashCommand(
         name="/redo", argument="[force]", choices=("force",), what="take back the last undo"
     ),
+    SlashCommand(
+        name="/rewind",
+        argument="[N]",
+        what="list the turns; put files and conversation back to before turn N",
+    ),
     SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
     SlashCommand(name="/test", what="run the tests in the sandbox"),
     SlashCommand(name="/fix", what="repair what fails"),

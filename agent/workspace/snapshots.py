@@ -285,9 +285,8 @@ class Snapshots:
         """Those of the files that differ between two states, with their old content, None for none."""
         changes = [c for path, c in self.changes(state, now).items() if path in paths]
         known = [change for change in changes if change.old.mode]
-        contents = self.contents([change.old.blob for change in known])
-        had = dict(zip((change.path for change in known), contents, strict=True))
-        return {change.path: had.get(change.path) for change in changes}
+        had = zip(known, self.contents([change.old.blob for change in known]), strict=True)
+        return dict.fromkeys(c.path for c in changes) | {c.path: text for c, text in had}
 
     def forget(self, keep: set[str], *, older_than: float) -> int:
         """Drop snapshots from before the time `older_than` that are not in `keep`; counts them."""

@@ -19,6 +19,7 @@ from agent.events import (
 from agent.intent.wanted import Wanted
 from agent.paths import Paths
 from agent.session.context import Context
+from agent.session.rewinding import PastTurn
 from agent.settings.commands import NO_COMMANDS, WrittenCommand, WrittenCommands
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
@@ -260,3 +261,24 @@ async def test_a_command_that_a_person_wrote_is_sent_as_a_request(
     assert agent.asked == ["Review @src/one.py well."]
     assert agent.conversation.added_files == ("src/one.py",)
     assert await own.take("/reviw") == Told(text="/reviw is no command; did you mean /review?")
+
+
+async def test_turns_are_listed_and_one_of_them_is_gone_back_to(
+    agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    dialogue = talk(agent, tmp_path)
+    nothing = await dialogue.take("/rewind")
+    assert isinstance(nothing, Told)
+    assert "nothing was done" in nothing.text
+    agent.turns = [PastTurn(number=1, text="a turn", before="s", last=None, files=["a.py"])]
+    listed = await dialogue.take("/rewind")
+    assert isinstance(listed, Told)
+    assert "  1  a turn  (a.py)" in listed.text
+    assert await dialogue.take("/rewind x") == Told(text="'x' is no turn; /rewind lists them")
+    done = await dialogue.take("/rewind 1")
+    assert isinstance(done, FilesPutBack)
+    assert "src/one.py" in done.text
+    assert "goes on from before turn 1" in done.text
+    busy = await talk(agent, tmp_path, busy=True).take("/rewind 1")
+    assert busy == Told(text="something is running; stop it first (Esc)")
+    assert agent.rewound == [1]
