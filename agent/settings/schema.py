@@ -144,6 +144,9 @@ class SessionSettings:
     here: bool = _setting(False)
     """True if a home, a folder of the system, and a folder without a project are entered without a
     question, as with `--here`."""
+    bell: float = _setting(20.0, low=0.0)
+    """Seconds after which the end of a turn, a repair or a command rings the terminal's bell, with a
+    desktop notification where the terminal understands one. 0: never. Nothing rings in a pipe."""
     snapshot_files: int = _setting(50_000, low=100)
     """Most files in a snapshot; beyond that whole folders are left out."""
     snapshot_mib: int = _setting(1024, low=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -18,6 +20,7 @@ from agent.session.context import Context
 from agent.text import display_safe
 from tui.conversation import Dialogue
 from tui.lines.line_prompt import LinePrompt
+from tui.ringing import Bell, ringing
 from tui.running import open_assistant
 from tui.show.diffs import draw_hunk, parse_diff
 from tui.show.plain import TextPresenter, amount, make_console
@@ -95,6 +98,8 @@ class Repl:
 
     async def _handled(self, line: str) -> None:
         """Carry out a line; print a failure as a sentence."""
+        bell = Bell(after_s=self._where.settings.session.bell)
+        bell.begin()
         try:
             await self._handle(line)
         except EXPECTED as err:
@@ -105,6 +110,8 @@ class Repl:
         finally:
             self._presenter.close()
             self._doing = ""
+        if bell.is_due and sys.stdout.isatty():
+            self._prompt.ring(ringing(f"elagent: {line}: done", os.environ))
 
     def _interrupted(self) -> None:
         self._console.print("stopping")
