@@ -13,9 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from agent.approval import MODES, Mode
-from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead
+from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead, TestsFinished
+from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.rounds.options import round_options
+from agent.session.given import changes_text, failing_text, folder_files
+from agent.session.marked import DIFF, marked_words
 from agent.turn.conversation import Conversation
 from tui.slash import find, mentioned, nearest, shell_command, split, written
 from tui.taken import (
@@ -136,11 +139,14 @@ class Dialogue:
         """The last request, to be read as something else, and what came with it."""
         self._read_as: Wanted | None = None
         self._others: tuple[OtherChange, ...] = ()
+        self._last_run: TestsFinished | None = None
 
     def note(self, event: Event) -> None:
         """Update `standing`, what the last request was read as, and what else would pass."""
         if isinstance(event, RequestRead):
             self._read_as = Wanted(event.wanted)
+        if isinstance(event, TestsFinished):
+            self._last_run = event
         if isinstance(event, ChangeChosen):
             self._others = (*self._others, *event.others)
         if isinstance(event, ReplyFinished):
@@ -173,9 +179,9 @@ class Dialogue:
             return self._shell(typed)
         name, rest = split(line)
         if not name:
-            return self._request(line, attached)
+            return await self._request(line, attached)
         if own := self._where.commands.find(name):
-            return self._request(own.request(rest), attached)
+            return await self._request(own.request(rest), attached)
         command = find(name)
         if command is None:
             meant = nearest(name, written(self._where.commands))
@@ -191,13 +197,29 @@ class Dialogue:
         run = partial(self._agent.run_command, command, announced=True)
         return PendingWork(title=f"running {command}", events=run)
 
-    def _request(self, line: str, attached: str) -> PendingWork:
-        for path in mentioned(line, self._files()):
+    async def _request(self, line: str, attached: str) -> PendingWork:
+        files = self._files()
+        inside = folder_files(line, files)
+        for path in (*mentioned(line, files), *inside.paths):
             self._agent.conversation.add_file(path)
+        given = await asyncio.to_thread(self._given, line, files)
+        more = f"{inside.left_out} more files of the named folders are not shown."
+        parts = [attached, *given, more if inside.left_out else ""]
+        attached = "\n\n".join(filter(None, parts))
         self._asked, self._attached, self._read_as = line, attached, None
         return PendingWork(
             title="answering", events=partial(self._agent.turn, line, attached=attached)
         )
+
+    def _given(self, line: str, files: Sequence[str]) -> list[str]:
+        """The texts that words after `@` give along; blocks."""
+        given = []
+        for word in marked_words(line, files):
+            if word == DIFF:
+                given.append(changes_text(self._where.root, self._where.environ))
+            else:
+                given.append(failing_text(self._last_run, Sources(self._where.root, files)))
+        return given
 
     def _read_again(self, kind: str) -> PendingWork | Told:
         """The last request as another kind: the named one, else a change for a question, and back."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.reply.named import Names
+from agent.session.marked import GIVEN_WORDS
 from agent.settings.commands import WrittenCommands
 from agent.text import display_safe
 
@@ -100,7 +101,7 @@ SLASH_COMMANDS = (
 FIRST_STEPS = (
     ("add a median to stats.py", "say what you want: files change, then the tests run"),
     ("why does test_x fail?", "ask: no question changes a file"),
-    ("@stats.py", "name a file; Tab completes it"),
+    ("@stats.py @src/ @diff @failing", "give files, changes, red tests along; Tab completes"),
     ("!ls", "run a command in the sandbox"),
     ("/test  /fix", "run the tests; repair what is red"),
     ("/diff  /undo", "see what changed; put it back"),
@@ -198,6 +199,7 @@ def _all(
     elif command is not None and command.takes_file:
         yield from _files(rest.removeprefix("@"), files)
     elif word.startswith("@"):
+        yield from _given(word[1:], files)
         yield from _files(word[1:], files)
 
 
@@ -206,6 +208,16 @@ def _names(begun: str, known: Sequence[SlashCommand]) -> Iterator[Suggestion]:
         if command.name.startswith(begun):
             tail = " " if command.argument else ""
             yield Suggestion(text=command.name + tail, replaces=len(begun), what=command.what)
+
+
+def _given(start: str, files: Sequence[str]) -> Iterator[Suggestion]:
+    """Yield the words that give something else along, and the folders one level below `start`."""
+    for word, what in GIVEN_WORDS.items():
+        if word.startswith(start):
+            yield Suggestion(text=word, replaces=len(start), what=what)
+    rests = (path[len(start) :].partition("/") for path in files if path.startswith(start))
+    for folder in sorted({f"{start}{first}/" for first, slash, _ in rests if slash and first}):
+        yield Suggestion(text=folder, replaces=len(start), what="its files")
 
 
 def _files(start: str, files: Sequence[str]) -> Iterator[Suggestion]:

@@ -8,12 +8,14 @@ from types import MappingProxyType
 
 import pytest
 
+from agent.errors import WorkspaceError
 from agent.events import (
     ChangeChosen,
     Event,
     OtherChange,
     ReplyFinished,
     RequestRead,
+    TestsFinished,
     TurnFinished,
 )
 from agent.intent.wanted import Wanted
@@ -23,6 +25,7 @@ from agent.session.rewinding import PastTurn
 from agent.settings.commands import NO_COMMANDS, WrittenCommand, WrittenCommands
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
+from tests.fakes.sandbox import failed, report
 from tui.conversation import Dialogue
 from tui.slash import SLASH_COMMANDS
 from tui.taken import (
@@ -282,3 +285,17 @@ async def test_turns_are_listed_and_one_of_them_is_gone_back_to(
     busy = await talk(agent, tmp_path, busy=True).take("/rewind 1")
     assert busy == Told(text="something is running; stop it first (Esc)")
     assert agent.rewound == [1]
+
+
+async def test_words_after_the_sign_give_a_folder_and_the_red_tests_along(
+    agent: ScriptedAgent, dialogue: Dialogue
+) -> None:
+    await done(await dialogue.take("why is @failing red? see @src/"))
+    assert agent.conversation.added_files == ("src/one.py", "src/two.py")
+    assert agent.attached == ["No tests have run in this conversation."]
+    dialogue.note(TestsFinished(report(failed("tests/test_a.py::test_a", "assert 1 == 2"))))
+    await done(await dialogue.take("why is @failing red?"))
+    assert "test_a" in agent.attached[-1]
+    with pytest.raises(WorkspaceError, match="@diff needs a git repository"):
+        await dialogue.take("explain @diff")
+    assert len(agent.asked) == 2

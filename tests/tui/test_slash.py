@@ -10,6 +10,7 @@ from agent.settings.commands import NO_COMMANDS, WrittenCommand, WrittenCommands
 from tui.lines.repl import LineCompleter
 from tui.slash import SLASH_COMMANDS, SlashCommand, find, help_text, mentioned, written
 
+PLACES = ("src/a.py", "src/deep/b.py", "docs/c.md")
 FILES = ("notes.md", "release notes.md", "app/[id]/page.tsx", "cafe\u0301.py", "@scope/x.ts")
 
 
@@ -54,3 +55,17 @@ def test_commands_that_people_wrote_are_listed_and_completed() -> None:
     completer = LineCompleter(list, written(own))
     offered = completer.get_completions(Document("/rev"), CompleteEvent())
     assert [item.text for item in offered] == ["/review "]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("explain @di", ["diff"]),
+        ("explain @fai", ["failing"]),
+        ("see @sr", ["src/", "src/a.py", "src/deep/b.py"]),
+        ("see @src/", ["src/deep/", "src/a.py", "src/deep/b.py"]),
+    ],
+)
+def test_words_and_folders_are_completed_after_the_sign(typed: str, first: list[str]) -> None:
+    offered = LineCompleter(lambda: list(PLACES)).get_completions(Document(typed), CompleteEvent())
+    assert [item.text for item in offered] == first
