@@ -65,7 +65,10 @@ def _ruff(root: Path, project: Mapping[str, object]) -> list[Linter]:
         return []
     command = "ruff check --no-fix --no-cache --force-exclude --output-format concise -- {files}"
     if any("format" in each for each in (*files, table or {})):
-        command += "; ruff format --check --no-cache --force-exclude -- {files}"
+        look = "ruff format --check --no-cache --force-exclude"
+        # Older releases know no output format here and end with 2.
+        command += f"; {look} --output-format concise -- {{files}} 2>/dev/null"
+        command += f"; [ $? -ne 2 ] || {look} -- {{files}}"
     return [Linter(name="ruff", program="ruff", suffixes=_PYTHON, command=command)]
 
 

@@ -18,7 +18,7 @@ _MOST_LINES = 5
 _MOST_SESSIONS = 50
 
 
-@click.group(help="Show past sessions of this repository.")
+@click.group(help="Show, search and export past sessions of this repository.")
 def sessions() -> None:
     pass
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from agent.testing.diagnostics import Diagnostic, in_short, introduced, ran, read_diagnostics
+from sandbox.project.linters import find_linters
 
 UNUSED = "F401 [*] `os` imported but unused"
 
@@ -57,3 +63,25 @@ def test_the_new_problems_come_first_and_the_rest_is_counted() -> None:
 
 def test_the_tools_that_ran_are_those_that_were_announced() -> None:
     assert ran("@elagent runs ruff\na.py:1: bad\n@elagent runs mypy\n") == ["ruff", "mypy"]
+
+
+def test_the_words_of_the_real_ruff_and_mypy_are_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff.format]\n[tool.mypy]\nstrict = true\n")
+    (tmp_path / "a.py").write_text("import os\n\n\ndef add(a: int) -> str:\n    return  a\n")
+    before = (tmp_path / "a.py").read_bytes()
+    script = "\n".join(linter.script(["a.py"]) for linter in find_linters(tmp_path))
+    path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec 2>&1\n{script}"],
+        cwd=tmp_path,
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran(done.stdout) == ["ruff", "mypy"]
+    found = [str(item) for item in read_diagnostics(done.stdout, folder="", only={"a.py"})]
+    assert any(item.startswith("a.py:1: F401") for item in found), done.stdout
+    assert any(item.startswith("a.py:5: error: Incompatible return") for item in found), done.stdout
+    assert any(item.startswith("a.py:5: unformatted") for item in found), done.stdout
+    assert (tmp_path / "a.py").read_bytes() == before
