@@ -38,6 +38,9 @@ _PREPARING_S = 120.0
 """Seconds that an edit waits for the sandbox to be prepared."""
 _SEARCH_S = 20.0
 
+GoOn = Callable[[str, str], Awaitable[TurnFinished]]
+"""Lets the model go on with a request of ours, and with what was seen, which is no order."""
+
 
 @dataclass(kw_only=True)
 class AfterCheck:
@@ -67,7 +70,7 @@ class AfterCheck:
         self,
         work: Callable[[], Awaitable[TurnFinished | None]],
         *,
-        again: Callable[[str], Awaitable[TurnFinished]] | None = None,
+        again: GoOn | None = None,
     ) -> TurnFinished | None:
         """Do the work while the tests run on the files as they were; then judge what it wrote.
 
@@ -148,7 +151,7 @@ class AfterCheck:
         self,
         linting: Linting,
         after: TestReport | None,
-        again: Callable[[str], Awaitable[TurnFinished]] | None,
+        again: GoOn | None,
     ) -> TestReport | None:
         """Let the linters look; where the turn brought problems in, let them be mended once.
 
@@ -159,7 +162,8 @@ class AfterCheck:
             return after
         between = await in_thread(self.workspace.snapshot, "before the problems are mended")
         try:
-            await again(filled("then_lint", problems=for_the_model(problems)))
+            files = ", ".join(dict.fromkeys(problem.path for problem in problems))
+            await again(filled("then_lint", files=files), for_the_model(problems))
         except ModelError as err:
             self.emit(Notice(f"the problems stay: {err}", "warning"))
         mended = await in_thread(self.workspace.changed, between)

@@ -127,9 +127,12 @@ class InSession:
         """
         return await self._answered(self.text, wanted, facts)
 
-    async def go_on(self, text: str) -> TurnFinished:
-        """Let the model mend its own change, as this text says; raises as `converse`."""
-        return await self._answered(text, Wanted.EDIT, "", goes_on=True)
+    async def go_on(self, text: str, facts: str) -> TurnFinished:
+        """Let the model mend its own change, as this text says; raises as `converse`.
+
+        `facts` come from the sandbox: they are shown, and are never read as the person's words.
+        """
+        return await self._answered(text, Wanted.EDIT, facts, goes_on=True)
 
     async def _answered(
         self, text: str, wanted: Wanted, facts: str, *, goes_on: bool = False

@@ -65,8 +65,8 @@ class Inside(Protocol):
         """Let the model answer; every event but the last one is shown."""
         ...
 
-    async def go_on(self, text: str) -> TurnFinished:
-        """Let the model mend its own change, as this text says."""
+    async def go_on(self, text: str, facts: str) -> TurnFinished:
+        """Let the model mend its own change, as this text says; `facts` are no order."""
         ...
 
     async def fix(self, options: FixOptions, *, quiet: bool = False) -> FixFinished | None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from agent.fixing.context import fenced
+from sandbox.box.streams import display_safe
 from sandbox.project.linters import STARTS
 
 _PLACED = re.compile(
@@ -92,4 +94,5 @@ def in_short(names: Sequence[str], found: Sequence[Diagnostic], new: Sequence[Di
 
 def for_the_model(new: Sequence[Diagnostic]) -> str:
     """The new problems, a line each, at most ten."""
-    return "\n".join(str(item) for item in new[:_MOST_TOLD])
+    lines = display_safe("\n".join(str(item) for item in new[:_MOST_TOLD]))
+    return f"Linters say of your change:\n{fenced(lines, 'text')}"
