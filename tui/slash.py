@@ -101,7 +101,7 @@ SLASH_COMMANDS = (
 FIRST_STEPS = (
     ("add a median to stats.py", "say what you want: files change, then the tests run"),
     ("why does test_x fail?", "ask: no question changes a file"),
-    ("@stats.py @src/ @diff @failing", "give files, changes, red tests along; Tab completes"),
+    ("@stats.py @diff @failing", "give a file, the changes, the red tests along; Tab completes"),
     ("!ls", "run a command in the sandbox"),
     ("/test  /fix", "run the tests; repair what is red"),
     ("/diff  /undo", "see what changed; put it back"),
