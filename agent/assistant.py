@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
@@ -41,6 +41,7 @@ from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
 from agent.session.inside import InSession, SessionParts
 from agent.session.resources import Resources
+from agent.session.rewinding import PastTurn, past_turns, steps_to_take_back
 from agent.session.session import SessionLog, read_session
 from agent.session.talk import Talk
 from agent.settings.schema import Settings
@@ -54,7 +55,7 @@ from agent.workspace.editing import editing
 from agent.workspace.head import read_head
 from agent.workspace.host_files import HostAware, HostFiles
 from agent.workspace.limits import SnapshotLimits
-from agent.workspace.workspace import Workspace
+from agent.workspace.workspace import Restored, Workspace
 from learning.experience.redact import redact_data
 from sandbox.host.children import in_thread
 
@@ -87,7 +88,10 @@ class Assistant:
         self._log = SessionLog.resume(sessions, resume) if resume else SessionLog.create(sessions)
         self._resources = Resources(context, approver, self.workspace, session=self._log.id)
         self._edits = SessionEdits(
-            root=context.root, workspace=self.workspace, resources=self._resources
+            root=context.root,
+            workspace=self.workspace,
+            resources=self._resources,
+            write=self._step_began,
         )
         self._talk = Talk(
             root=context.root,
@@ -152,6 +156,23 @@ class Assistant:
             SessionError: If the session file cannot be written.
         """
         self._log.append({"event": "mode_set", "mode": mode})
+
+    def past_turns(self) -> Sequence[PastTurn]:
+        """The turns of this session, which `rewind` can take back, oldest first; blocks."""
+        return past_turns(read_session(self._repository.sessions, self._log.id))
+
+    def rewind(self, number: int) -> Restored | None:
+        """Go back to before this turn: files and conversation; None if no file changed since. Blocks.
+
+        Raises:
+            UndoRefusedError: If the files cannot go back without guessing; nothing is changed then.
+        """
+        turns = self.past_turns()
+        steps = steps_to_take_back(turns, number, self.workspace.steps())
+        restored = self.workspace.take_back(steps) if steps else None
+        read = partial(read_session, self._repository.sessions, self._log.id)
+        self._talk.rewind(self.conversation, read, number)
+        return restored
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
         """Let go of the model and the sandbox; see `Resources.reconnect`."""
@@ -222,6 +243,11 @@ class Assistant:
                 emit(end)
 
         return self._logged(stream_events(work))
+
+    def _step_began(self, record: Mapping[str, object]) -> None:
+        """Write down where a step begins, behind a conversation that was cleared before it."""
+        self._talk.attach(self.conversation)
+        self._log.append(record)
 
     def _parts(self) -> SessionParts:
         return SessionParts(

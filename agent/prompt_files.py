@@ -24,6 +24,7 @@ Name = Literal[
     "tail_new",
     "tail_test",
     "then_test",
+    "then_lint",
     "system_search_replace",
 ]
 

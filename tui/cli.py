@@ -47,7 +47,7 @@ COMMANDS = {
     "acp": ("acp", "Hold the conversation in an editor that speaks ACP, such as Zed."),
     "mcp": ("mcp", "Serve tests and repairs of a repository to another agent (MCP)."),
     "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),
-    "sessions": ("sessions", "Show past sessions."),
+    "sessions": ("sessions", "Show, search and export past sessions."),
     "purge": ("purge", "Show what is kept of each repository, and remove it."),
     "config": ("config", "Show, explain and change the settings."),
     "demo": ("demo", "Repair a small broken package in a scratch folder, and learn from it."),
@@ -133,7 +133,9 @@ def _import(command: str, module: str) -> ModuleType:
 )
 @click.option("--commit", is_flag=True, help="Make a commit of each accepted turn.")
 @click.option("--hooks", is_flag=True, help="With --commit: let hooks run, after one question.")
-@click.option("--trust", is_flag=True, help="Read this repository's own settings and AGENTS.md.")
+@click.option(
+    "--trust", is_flag=True, help="Read this repository's own settings, commands, AGENTS.md."
+)
 @click.option("--here", is_flag=True, help="Work here, even if this is a home or no project.")
 @click.option("--version", "show_version", is_flag=True, help="Show the version and end.")
 @click.option("--verbose", is_flag=True, help="With --version: all that a bug report should tell.")

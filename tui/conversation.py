@@ -13,11 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from agent.approval import MODES, Mode
-from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead
+from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead, TestsFinished
+from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.rounds.options import round_options
+from agent.session.given import changes_text, failing_text, folder_files
+from agent.session.marked import DIFF, marked_words
 from agent.turn.conversation import Conversation
-from tui.slash import find, mentioned, nearest, shell_command, split
+from tui.slash import find, mentioned, nearest, shell_command, split, written
 from tui.taken import (
     AnswererChanged,
     Changed,
@@ -31,10 +34,12 @@ from tui.taken import (
     Taken,
     Told,
 )
-from tui.undone import Undoable, undo_or_redo
+from tui.undone import Undoable, rewound, turns_in_words, undo_or_redo
 
 if TYPE_CHECKING:
     from agent.session.context import Context
+    from agent.session.rewinding import PastTurn
+    from agent.workspace.workspace import Restored
 
 _BUSY = "something is running; stop it first (Esc)"
 
@@ -66,6 +71,12 @@ class TalkingAgent(Protocol):
     def run_command(
         self, command: str, *, announced: bool = False
     ) -> AsyncGenerator[Event, None]: ...
+
+    def past_turns(self) -> Sequence[PastTurn]:
+        """The turns of the session that can be taken back; blocks."""
+
+    def rewind(self, number: int) -> Restored | None:
+        """Go back to before a turn; None if no file changed since. Blocks."""
 
     async def written(self) -> Sequence[str]:
         """The files that the last job left changed."""
@@ -130,6 +141,7 @@ class Dialogue:
         """The last request, to be read as something else, and what came with it."""
         self._read_as: Wanted | None = None
         self._others: tuple[OtherChange, ...] = ()
+        self._last_run: TestsFinished | None = None
 
     @property
     def mode(self) -> Mode:
@@ -145,6 +157,8 @@ class Dialogue:
         """Update `standing`, what the last request was read as, and what else would pass."""
         if isinstance(event, RequestRead):
             self._read_as = Wanted(event.wanted)
+        if isinstance(event, TestsFinished):
+            self._last_run = event
         if isinstance(event, ChangeChosen):
             self._others = (*self._others, *event.others)
         if isinstance(event, ReplyFinished):
@@ -177,10 +191,12 @@ class Dialogue:
             return self._shell(typed)
         name, rest = split(line)
         if not name:
-            return self._request(line, attached)
+            return await self._request(line, attached)
+        if own := self._where.commands.find(name):
+            return await self._request(own.request(rest), attached)
         command = find(name)
         if command is None:
-            meant = nearest(name)
+            meant = nearest(name, written(self._where.commands))
             advice = f"did you mean {meant}?" if meant else "/help shows them"
             return Told(text=f"{name} is no command; {advice}")
         if command.needs_argument and not rest:
@@ -193,13 +209,29 @@ class Dialogue:
         run = partial(self._agent.run_command, command, announced=True)
         return PendingWork(title=f"running {command}", events=run)
 
-    def _request(self, line: str, attached: str) -> PendingWork:
-        for path in mentioned(line, self._files()):
+    async def _request(self, line: str, attached: str) -> PendingWork:
+        files = self._files()
+        inside = folder_files(line, files)
+        for path in (*mentioned(line, files), *inside.paths):
             self._agent.conversation.add_file(path)
+        given = await asyncio.to_thread(self._given, line, files)
+        more = f"{inside.left_out} more files of the named folders are not shown."
+        parts = [attached, *given, more if inside.left_out else ""]
+        attached = "\n\n".join(filter(None, parts))
         self._asked, self._attached, self._read_as = line, attached, None
         return PendingWork(
             title="answering", events=partial(self._agent.turn, line, attached=attached)
         )
+
+    def _given(self, line: str, files: Sequence[str]) -> list[str]:
+        """The texts that words after `@` give along; blocks."""
+        given = []
+        for word in marked_words(line, files):
+            if word == DIFF:
+                given.append(changes_text(self._where.root, self._where.environ))
+            else:
+                given.append(failing_text(self._last_run, Sources(self._where.root, files)))
+        return given
 
     def _read_again(self, kind: str) -> PendingWork | Told:
         """The last request as another kind: the named one, else a change for a question, and back."""
@@ -241,7 +273,7 @@ class Dialogue:
                 return self._read_again(rest) if name == "/as" else self._set_mode(rest)
             case "/undo" | "/redo" | "/diff" | "/others" | "/clear":
                 return await self._change(name, rest)
-            case "/model" | "/adapters" if rest:
+            case "/model" | "/adapters" | "/rewind" if rest:
                 return await self._switch(name, rest)
             case _:
                 return await self._report(name, rest)
@@ -288,6 +320,8 @@ class Dialogue:
             return AnswererChanged(text=text)
         if self._busy():
             return Told(text=_BUSY)
+        if name == "/rewind":
+            return await asyncio.to_thread(rewound, self._agent.rewind, rest)
         await self._agent.reconnect(rest, sandbox=False)
         self.standing = Standing(model=rest)
         return AnswererChanged(text=f"{rest} answers from the next reply on", model=rest)
@@ -300,6 +334,7 @@ class Dialogue:
         looks: dict[str, Callable[[], str]] = {
             "/adapters": lambda: reports.adapters(library),
             "/experiences": lambda: reports.experiences(library),
+            "/rewind": lambda: turns_in_words(self._agent.past_turns),
             "/why": lambda: reports.why(library),
             "/model": lambda: reports.model(
                 standing.model, standing.adapter, base_url=where.settings.model.base_url

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.reply.named import Names
+from agent.session.marked import GIVEN_WORDS
+from agent.settings.commands import WrittenCommands
+from agent.text import display_safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,11 @@ SLASH_COMMANDS = (
     SlashCommand(
         name="/redo", argument="[force]", choices=("force",), what="take back the last undo"
     ),
+    SlashCommand(
+        name="/rewind",
+        argument="[N]",
+        what="list the turns; put files and conversation back to before turn N",
+    ),
     SlashCommand(name="/run", argument="CMD", what="run a shell command in the sandbox"),
     SlashCommand(name="/test", what="run the tests in the sandbox"),
     SlashCommand(name="/fix", what="repair what fails"),
@@ -93,7 +101,7 @@ SLASH_COMMANDS = (
 FIRST_STEPS = (
     ("add a median to stats.py", "say what you want: files change, then the tests run"),
     ("why does test_x fail?", "ask: no question changes a file"),
-    ("@stats.py", "name a file; Tab completes it"),
+    ("@stats.py @diff @failing", "give a file, the changes, the red tests along; Tab completes"),
     ("!ls", "run a command in the sandbox"),
     ("/test  /fix", "run the tests; repair what is red"),
     ("/diff  /undo", "see what changed; put it back"),
@@ -111,11 +119,25 @@ def find(name: str) -> SlashCommand | None:
     return next((command for command in SLASH_COMMANDS if command.name == name), None)
 
 
-def help_text() -> str:
-    """The first steps of a newcomer in ten lines, then every command."""
+def written(own: WrittenCommands) -> tuple[SlashCommand, ...]:
+    """The commands that people wrote, as they are listed and completed."""
+    return tuple(
+        SlashCommand(
+            name=command.name,
+            argument="[ARGUMENTS]" if command.takes_arguments else "",
+            what=display_safe(command.description),
+        )
+        for command in own.commands
+    )
+
+
+def help_text(own: WrittenCommands) -> str:
+    """The first steps of a newcomer in ten lines, then every command, those of people last."""
     first = [f"  {typed:<31} {what}" for typed, what in FIRST_STEPS]
-    every = [f"  {command.usage:<31} {command.what}" for command in SLASH_COMMANDS]
-    return "\n".join([*first, "", "All commands:", *every])
+    known = (*SLASH_COMMANDS, *written(own))
+    every = [f"  {command.usage:<31} {command.what}" for command in known]
+    refused = [display_safe(said) for said in own.refused]
+    return "\n".join([*first, "", "All commands:", *every, *refused])
 
 
 def split(line: str) -> tuple[str, str]:
@@ -131,11 +153,11 @@ def shell_command(line: str) -> str | None:
     return line[1:].strip() if line.startswith("!") else None
 
 
-def nearest(name: str) -> str:
+def nearest(name: str, more: Sequence[SlashCommand] = ()) -> str:
     """Return the command with the most similar name; empty if none is similar."""
     from difflib import get_close_matches
 
-    names = [command.name for command in SLASH_COMMANDS]
+    names = [command.name for command in (*SLASH_COMMANDS, *more)]
     begun = [known for known in names if len(name) > 1 and known.startswith(name)]
     return next(iter([*begun, *get_close_matches(name, names, n=1)]), "")
 
@@ -145,24 +167,28 @@ def mentioned(text: str, files: Sequence[str]) -> list[str]:
     return list(Names(files).mentioned(text, mark="@"))
 
 
-def suggest(before_cursor: str, files: Sequence[str]) -> list[Suggestion]:
+def suggest(
+    before_cursor: str, files: Sequence[str], more: Sequence[SlashCommand] = ()
+) -> list[Suggestion]:
     """Complete the text before the cursor: commands, their arguments, and files.
 
     Files are offered after `@` anywhere, and after a command that takes a file. `files` are
-    relative to the root.
+    relative to the root; `more` are the commands beside elagent's own.
     """
     found: list[Suggestion] = []
-    for suggestion in _all(before_cursor, files):
+    for suggestion in _all(before_cursor, files, more):
         found.append(suggestion)
         if len(found) == MOST_SUGGESTIONS:
             break
     return found
 
 
-def _all(before_cursor: str, files: Sequence[str]) -> Iterator[Suggestion]:
+def _all(
+    before_cursor: str, files: Sequence[str], more: Sequence[SlashCommand]
+) -> Iterator[Suggestion]:
     name, blank, rest = before_cursor.partition(" ")
     if name.startswith("/") and not blank and "\n" not in name:
-        yield from _names(name)
+        yield from _names(name, (*SLASH_COMMANDS, *more))
         return
     command = find(name) if blank else None
     word = before_cursor.replace("\n", " ").rsplit(" ", 1)[-1]
@@ -173,14 +199,25 @@ def _all(before_cursor: str, files: Sequence[str]) -> Iterator[Suggestion]:
     elif command is not None and command.takes_file:
         yield from _files(rest.removeprefix("@"), files)
     elif word.startswith("@"):
+        yield from _given(word[1:], files)
         yield from _files(word[1:], files)
 
 
-def _names(begun: str) -> Iterator[Suggestion]:
-    for command in SLASH_COMMANDS:
+def _names(begun: str, known: Sequence[SlashCommand]) -> Iterator[Suggestion]:
+    for command in known:
         if command.name.startswith(begun):
             tail = " " if command.argument else ""
             yield Suggestion(text=command.name + tail, replaces=len(begun), what=command.what)
+
+
+def _given(start: str, files: Sequence[str]) -> Iterator[Suggestion]:
+    """Yield the words that give something else along, and the folders one level below `start`."""
+    for word, what in GIVEN_WORDS.items():
+        if word.startswith(start):
+            yield Suggestion(text=word, replaces=len(start), what=what)
+    rests = (path[len(start) :].partition("/") for path in files if path.startswith(start))
+    for folder in sorted({f"{start}{first}/" for first, slash, _ in rests if slash and first}):
+        yield Suggestion(text=folder, replaces=len(start), what="its files")
 
 
 def _files(start: str, files: Sequence[str]) -> Iterator[Suggestion]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from agent.text import display_safe
+from tui.taken import FilesPutBack, Told
 
 if TYPE_CHECKING:
+    from agent.session.rewinding import PastTurn
     from agent.workspace.workspace import Restored
 
 _NAMES_SHOWN = 10
@@ -37,6 +39,32 @@ def undo_or_redo(workspace: Undoable, name: str, argument: str) -> str:
         return in_one_line(name[1:], work(force=argument == _FORCE))
     except UndoRefusedError as err:
         return err.told(f"{name} {_FORCE}")
+
+
+def turns_in_words(past_turns: Callable[[], Sequence[PastTurn]]) -> str:
+    """List the turns of a session for `/rewind`."""
+    from agent.session.rewinding import listed
+
+    turns = past_turns()
+    if not turns:
+        return "nothing was done in this session yet that could be taken back"
+    return f"{display_safe(listed(turns))}\n/rewind N goes back to before turn N"
+
+
+def rewound(rewind: Callable[[int], Restored | None], argument: str) -> FilesPutBack | Told:
+    """Carry out `/rewind N`; return sentences about the result.
+
+    Raises:
+        WorkspaceError: If the files cannot go back without guessing; nothing is changed then.
+    """
+    if not argument.isdecimal():
+        return Told(text=f"{display_safe(argument)!r} is no turn; /rewind lists them")
+    done = rewind(int(argument))
+    again = f"the conversation goes on from before turn {int(argument)}"
+    if done is None:
+        return FilesPutBack(text=f"no file had changed since; {again}")
+    redo = "/redo brings the files back, turn by turn, and not the conversation"
+    return FilesPutBack(text=f"{in_one_line('rewind', done)}\n{again}; {redo}")
 
 
 def in_one_line(what: str, done: Restored) -> str:

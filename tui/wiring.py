@@ -13,14 +13,17 @@ import click
 from agent.context.instructions import read_instructions
 from agent.errors import ConfigError, PlaceError
 from agent.library.place import Library
-from agent.paths import Paths, RepositoryPaths, from_environ
+from agent.paths import Paths, RepositoryPaths, from_environ, user_config_file
 from agent.session.context import Context
 from agent.session.place import trouble_with
+from agent.settings.commands import PROJECT_FOLDER, WrittenCommands, read_commands
+from agent.settings.files import project_root
 from agent.settings.load import load
 from agent.settings.schema import Settings
 from agent.settings.trust import TrustFile, configuration_of, digest_of
 from agent.text import display_safe
 from sandbox.project.focus import WHOLE, Focus, PathError, find_focuses, project_folder
+from tui.slash import SLASH_COMMANDS
 
 _SHOWN_LINES = 20
 
@@ -68,6 +71,7 @@ def context(
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     loaded = load(where.root, os.environ, given, trusted=trusted)
     instructions = read_instructions(where.root, cwd) if trusted else ""
+    commands = _written_commands(where.root, trusted=trusted)
     if trusted and digest_of(configuration_of(cwd)) != digest_of(words):
         raise ConfigError(
             "the configuration that this repository brings changed while it was read; "
@@ -83,8 +87,16 @@ def context(
         environ=os.environ,
         launcher=command(),
         instructions=instructions,
+        commands=commands,
         focus=focus,
     )
+
+
+def _written_commands(root: Path, *, trusted: bool) -> WrittenCommands:
+    """Read the commands that the person wrote, and those of a trusted project behind them."""
+    own = user_config_file(os.environ).with_name("commands")
+    folders = (own, project_root(root) / PROJECT_FOLDER) if trusted else (own,)
+    return read_commands(folders, [command.name for command in SLASH_COMMANDS])
 
 
 def contexts(

@@ -22,7 +22,10 @@ from agent.events import (
 )
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
+from agent.prompt_files import filled
+from agent.session.linted import Linting
 from agent.streaming import Emit
+from agent.testing.diagnostics import for_the_model
 from agent.testing.project import ProjectTests
 from agent.testing.reaching import reached_tests
 from agent.turn.checking import Closing, named, newly_red
@@ -39,6 +42,9 @@ _PREPARING_S = 120.0
 _SEARCH_S = 20.0
 _SHORT_RUN_S = 5.0
 """Seconds up to which all tests run again after a change, and not only those that reach it."""
+
+GoOn = Callable[[str, str], Awaitable[TurnFinished]]
+"""Lets the model go on with a request of ours, and with what was seen, which is no order."""
 
 
 @dataclass(kw_only=True)
@@ -57,18 +63,25 @@ class AfterCheck:
     """Keeps what the tests say of the change."""
     put_back: Callable[[], Awaitable[None]]
     """Is told that files went back."""
+    linting: Linting | None = None
+    """The look of the project's linters at what was written; None for no look."""
     clock: Callable[[], float] = time.monotonic
     may_write: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the tests before the turn have read the files, so that a write changes nothing there."""
+    _has_sandbox: bool = field(default=False, init=False)
     late: asyncio.Event = field(default_factory=asyncio.Event)
     """Set if an edit did not wait any longer: those tests may have read it, and say nothing then."""
 
     async def checked(
-        self, work: Callable[[], Awaitable[TurnFinished | None]]
+        self,
+        work: Callable[[], Awaitable[TurnFinished | None]],
+        *,
+        again: GoOn | None = None,
     ) -> TurnFinished | None:
         """Do the work while the tests run on the files as they were; then judge what it wrote.
 
-        The files of the work stay as they are where the tests cannot be run.
+        The files of the work stay as they are where the tests cannot be run. `again` is told of
+        problems that the work brought in, once; what it makes worse is taken back.
         """
         started = self.clock()
         self.may_write.clear()
@@ -84,6 +97,8 @@ class AfterCheck:
                 running.cancel()
                 await asyncio.wait([running])
         after, problem, in_part = await self._judged(first)
+        if not problem and self.linting is not None and self._has_sandbox:
+            after = await self._linted(self.linting, after, again, in_part=in_part)
         left = await self._own()
         closing = Closing(
             changed=left,
@@ -106,7 +121,9 @@ class AfterCheck:
     async def _baseline(self) -> TestReport | None:
         """The tests as they are before anything is written; None if they cannot run."""
         try:
-            report = await (await self.project()).run(on_entered=self.may_write.set)
+            project = await self.project()
+            self._has_sandbox = True
+            report = await project.run(on_entered=self.may_write.set)
         except SandboxError:
             return None
         finally:
@@ -163,6 +180,43 @@ class AfterCheck:
             return None
         return await in_thread(reached_tests, changed, first, Sources(self.root, files))
 
+    async def _linted(
+        self,
+        linting: Linting,
+        after: TestReport | None,
+        again: GoOn | None,
+        *,
+        in_part: bool,
+    ) -> TestReport | None:
+        """Let the linters look; where the turn brought problems in, let them be mended once.
+
+        Gives the tests of the state that stays.
+        """
+        problems = await linting.introduced(self.before, await self._own())
+        if not problems or again is None:
+            return after
+        between = await in_thread(self.workspace.snapshot, "before the problems are mended")
+        try:
+            files = ", ".join(dict.fromkeys(problem.path for problem in problems))
+            await again(filled("then_lint", files=files), for_the_model(problems))
+        except ModelError as err:
+            self.emit(Notice(f"the problems stay: {err}", "warning"))
+        mended = await in_thread(self.workspace.changed, between)
+        mended = [path for path in await self._own() if path in mended]
+        if not mended:
+            return after
+        ran = [result.id for result in after.results] if after is not None and in_part else []
+        now = await self._tests(ran, whole=len(ran)) if after is not None else None
+        red = newly_red(after, now) if now is not None else ()
+        left = await linting.introduced(self.before, await self._own()) if not red else problems
+        if not red and left is not None and len(left) < len(problems):
+            if now is not None and not in_part:
+                await self.judged(now)
+            return now
+        reason = f"{named(red)} became red" if red else "no fewer problems were left"
+        await self._take_back(mended, reason, state=between)
+        return after
+
     async def _tests(self, only: Sequence[str] = (), *, whole: int = 0) -> TestReport | None:
         what = f"those of the {whole} tests that reach the change" if only else "all tests"
         self.emit(StageStarted(f"Running {what}"))
@@ -182,8 +236,13 @@ class AfterCheck:
             return False
         return finished is not None and not set(red) & set(finished.red_after)
 
-    async def _take_back(self, wanted: Sequence[str], reason: str) -> bool:
-        """Restore those of the files that are as the turn left them; False if there are none."""
+    async def _take_back(
+        self, wanted: Sequence[str], reason: str, *, state: str | None = None
+    ) -> bool:
+        """Restore those of the files that are as the turn left them; False if there are none.
+
+        They go back to `state`; to the state before the turn, if none is given.
+        """
         own = await self._own()
         paths = [path for path in wanted if path in own]
         others = set(await in_thread(self.workspace.changed, self.before)) - set(own)
@@ -192,7 +251,7 @@ class AfterCheck:
             self.emit(Notice(said, "warning"))
         if not paths:
             return False
-        await in_thread(self.workspace.restore, self.before, only=tuple(paths))
+        await in_thread(self.workspace.restore, state or self.before, only=tuple(paths))
         for path in paths:
             self.emit(EditReverted(path, reason))
         await self.put_back()

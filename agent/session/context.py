@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.approval import Mode
 from agent.library.place import Library
 from agent.paths import Paths, RepositoryPaths
+from agent.settings.commands import NO_COMMANDS, WrittenCommands
 from agent.settings.load import Loaded
 from agent.settings.schema import Settings
 from sandbox.project.focus import WHOLE, Focus
@@ -27,6 +28,8 @@ class Context:
     """Command line that starts elagent in a subprocess."""
     instructions: str = ""
     """The project's own words for agents (AGENTS.md); empty while it is not trusted."""
+    commands: WrittenCommands = NO_COMMANDS
+    """The commands that the person, or a trusted project, wrote."""
     resume: str | None = None
     """The session to go on with."""
     mode: Mode = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import TypeVar
 from agent.events import Event, Notice
 from agent.fixing.sources import Sources
 from agent.session.resources import Resources
+from agent.session.rewinding import turn_record
 from agent.streaming import Emit
 from agent.workspace.editing import editing
 from agent.workspace.workspace import Workspace
+from learning.experience.redact import redact
 from learning.experience.store import StoreError
 from sandbox.host.children import in_thread
 
@@ -28,6 +30,8 @@ class SessionEdits:
     root: Path
     workspace: Workspace
     resources: Resources
+    write: Callable[[Mapping[str, object]], None] = lambda _: None
+    """Appends a record to the session file."""
     state_before: str = ""
     """The state of the files before the last job that may write; empty if it may not."""
     _told_left_out: bool = False
@@ -40,7 +44,9 @@ class SessionEdits:
         """
         with editing(self.root):
             turn = self.workspace.turn(label)
+            steps = await in_thread(self.workspace.steps)
             before = self.state_before = await in_thread(turn.__enter__)
+            self.write(turn_record(redact(label), before, steps[-1] if steps else None))
             self.say_what_is_left_out(emit)
             try:
                 yield before

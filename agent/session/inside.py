@@ -15,6 +15,7 @@ from agent.model.protocol import GapFiller, Model
 from agent.session.after import AfterBaseline, AfterCheck
 from agent.session.edits import recorded
 from agent.session.exactly import Exactly
+from agent.session.linted import Linting
 from agent.session.request import Request
 from agent.session.resources import Resources
 from agent.session.talk import Means, Talk
@@ -67,6 +68,7 @@ class InSession:
             emit=self.emit,
             judged=self._judged,
             put_back=self._put_back,
+            linting=self._linting() if self._settings.lint.after_edits else None,
         )
         self._approver = AfterBaseline(
             approver=parts.approver, may_write=after.may_write, late=after.late
@@ -87,6 +89,15 @@ class InSession:
             emit=self.emit,
             search_s=self._settings.fix.search_s,
             attached=self.attached,
+        )
+
+    def _linting(self) -> Linting:
+        return Linting(
+            root=self.parts.resources.context.root,
+            command=self._settings.lint.command,
+            workspace=self.parts.workspace,
+            project=self.project,
+            emit=self.emit,
         )
 
     @property
@@ -115,6 +126,18 @@ class InSession:
             ModelError: If the model gives no answer.
             WorkspaceError: If a state of the files cannot be recorded.
         """
+        return await self._answered(self.text, wanted, facts)
+
+    async def go_on(self, text: str, facts: str) -> TurnFinished:
+        """Let the model mend its own change, as this text says; raises as `converse`.
+
+        `facts` come from the sandbox: they are shown, and are never read as the person's words.
+        """
+        return await self._answered(text, Wanted.EDIT, facts, goes_on=True)
+
+    async def _answered(
+        self, text: str, wanted: Wanted, facts: str, *, goes_on: bool = False
+    ) -> TurnFinished:
         parts = self.parts
 
         async def run_command(command: str) -> Execution:
@@ -141,7 +164,7 @@ class InSession:
             facts=facts,
         )
         return await self._last(
-            parts.talk.turn(parts.conversation, self.text, self._settings, means)
+            parts.talk.turn(parts.conversation, text, self._settings, means, goes_on=goes_on)
         )
 
     async def _last(self, events: AsyncIterator[Event]) -> TurnFinished:

@@ -65,6 +65,10 @@ class Inside(Protocol):
         """Let the model answer; every event but the last one is shown."""
         ...
 
+    async def go_on(self, text: str, facts: str) -> TurnFinished:
+        """Let the model mend its own change, as this text says; `facts` are no order."""
+        ...
+
     async def fix(self, options: FixOptions, *, quiet: bool = False) -> FixFinished | None:
         """Repair red tests; None if that did not come to its end. `quiet` keeps the end unsaid."""
         ...
@@ -133,7 +137,9 @@ class Request:
             if self.closing:
                 self.emit(Notice(self.closing))
             return end
-        checked = await self.after.checked(lambda: self.inside.converse(kind, self.facts))
+        checked = await self.after.checked(
+            lambda: self.inside.converse(kind, self.facts), again=self.inside.go_on
+        )
         return checked or TurnFinished("done")
 
     async def _run(self) -> TurnFinished | None:

@@ -12,6 +12,7 @@ from agent.events import Event
 from agent.intent.wanted import Wanted
 from agent.model.protocol import Model
 from agent.prompt_files import Name
+from agent.session.rewinding import rewound_record
 from agent.settings.schema import Settings
 from agent.turn.acting import RunTests
 from agent.turn.best import Checkpoints
@@ -62,16 +63,23 @@ class Talk:
     _logged: Conversation | None = None
 
     async def turn(
-        self, conversation: Conversation, text: str, settings: Settings, means: Means
+        self,
+        conversation: Conversation,
+        text: str,
+        settings: Settings,
+        means: Means,
+        *,
+        goes_on: bool = False,
     ) -> AsyncIterator[Event]:
-        """Answer one request; see `run_turn`.
+        """Answer one request; see `run_turn`. `goes_on` is true for one that the person did not write.
 
         Raises:
             ModelError: If the model gives no answer.
             WorkspaceError: If a state of the files cannot be recorded.
         """
-        self._attach(conversation)
-        self.write({"event": "turn_started", "text": redact(text)})
+        self.attach(conversation)
+        began = "turn_continued" if goes_on else "turn_started"
+        self.write({"event": began, "text": redact(text)})
         async for event in run_turn(
             conversation,
             text,
@@ -93,14 +101,29 @@ class Talk:
         ):
             yield event
 
+    def rewind(
+        self,
+        conversation: Conversation,
+        records: Callable[[], Iterable[Mapping[str, object]]],
+        number: int,
+    ) -> int:
+        """Take the conversation back to before a turn, also in the session file; counts the messages.
+
+        `records` reads that file.
+        """
+        self.attach(conversation)
+        self.write(rewound_record(number))
+        self.background.mapped_for = None
+        return self.resume(conversation, records())
+
     def resume(self, conversation: Conversation, records: Iterable[Mapping[str, object]]) -> int:
         """Go on with what a session file holds; counts the messages."""
-        self._attach(conversation)
+        self.attach(conversation)
         history = history_of(records)
         conversation.restore(history.messages, requests=history.requests, summary=history.summary)
         return len(history.messages)
 
-    def _attach(self, conversation: Conversation) -> None:
+    def attach(self, conversation: Conversation) -> None:
         """Write down what is said in this conversation; another one began anew."""
         if conversation is self._logged:
             return
@@ -123,8 +146,18 @@ def history_of(records: Iterable[Mapping[str, object]]) -> History:
     messages: list[Message] = []
     requests: list[str] = []
     summary = ""
+    before: list[History] = []
     for record in records:
         match record:
+            case {"event": "step_began"}:
+                before.append(
+                    History(messages=tuple(messages), requests=tuple(requests), summary=summary)
+                )
+            case {"event": "rewound", "to": int(number)} if 1 <= number <= len(before):
+                then = before[number - 1]
+                del before[number - 1 :]
+                messages, requests = list(then.messages), list(then.requests)
+                summary = then.summary
             case {
                 "event": "message",
                 "role": "system" | "user" | "assistant" as role,

@@ -144,6 +144,9 @@ class SessionSettings:
     here: bool = _setting(False)
     """True if a home, a folder of the system, and a folder without a project are entered without a
     question, as with `--here`."""
+    bell: float = _setting(20.0, low=0.0)
+    """Seconds after which the end of a turn, a repair or a command rings the terminal's bell, with a
+    desktop notification where the terminal understands one. 0: never. Nothing rings in a pipe."""
     snapshot_files: int = _setting(50_000, low=100)
     """Most files in a snapshot; beyond that whole folders are left out."""
     snapshot_mib: int = _setting(1024, low=1)
@@ -205,6 +208,17 @@ class FixSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintSettings:
+    """The look of linters and type checkers at what a turn wrote."""
+
+    after_edits: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """True if the project's linters look, in the sandbox, at the files that a turn changed."""
+    command: str | None = _setting(None, project=ProjectMay.SET)
+    """A shell's text to run instead of those that the project configures (ruff, mypy, tsc, clippy);
+    `{files}` stands for the changed files. It runs in the sandbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     """Help for the model beside the task itself."""
 
@@ -228,4 +242,5 @@ class Settings:
     session: SessionSettings = SessionSettings()
     learn: LearnSettings = LearnSettings()
     fix: FixSettings = FixSettings()
+    lint: LintSettings = LintSettings()
     agent: AgentSettings = AgentSettings()

@@ -1,6 +1,7 @@
 """Stores the user's trust in the configuration of repositories.
 
-The configuration is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml` and `AGENTS.md`. An answer
+The configuration is `.elagent.toml`, `[tool.elagent]` in `pyproject.toml`, `AGENTS.md` and the commands
+in `.elagent/commands`. An answer
 holds for the bytes that were shown, so every later change is asked about again. Without trust none
 of these files has any effect.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 from agent.paths import make_private
+from agent.settings.commands import PROJECT_FOLDER, command_files
 from agent.settings.files import PROJECT_FILE, own_settings, project_root
 
 _INSTRUCTIONS = "AGENTS.md"
@@ -29,10 +31,16 @@ def configuration_of(cwd: Path) -> Mapping[str, str]:
     root = project_root(cwd)
     found = [name for name in (PROJECT_FILE, _INSTRUCTIONS) if (root / name).is_file()]
     found += _instructions_below(root, cwd.resolve())
+    commands = command_files(root / PROJECT_FOLDER)
+    found += [path.relative_to(root).as_posix() for path in commands if _is_own_file(path)]
     words = {name: _text(root / name) for name in found}
     if own := own_settings(root / "pyproject.toml"):
         words["pyproject.toml"] = own
     return words
+
+
+def _is_own_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _instructions_below(root: Path, here: Path) -> Iterator[str]:

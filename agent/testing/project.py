@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.advice.environment import Environment
 from agent.testing.entering import Source, with_gaps
 from agent.testing.verified import VerifiedTests
-from sandbox.box.contract import Execution, Limits, Sandbox, TransferError
+from sandbox.box.contract import Execution, Limits, Sandbox, SourceFile, TransferError
 from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.search.trying import try_changes
@@ -62,6 +62,11 @@ class ProjectTests:
     def sandbox(self) -> Sandbox:
         """The boxes in which the tests run, with the project's dependencies installed."""
         return self._sandbox
+
+    @property
+    def folder(self) -> str:
+        """The project's top folder, relative to the repository; empty if it is the repository's own."""
+        return self._project.folder
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -153,10 +158,12 @@ class ProjectTests:
         *,
         on_output: Callable[[bytes], None] | None = None,
         collect: Sequence[str] = (),
+        instead: Sequence[SourceFile] = (),
     ) -> Execution:
         """Run a command in a fresh box as the tests would run: a shell's text, or its arguments.
 
-        Files named in `collect` come back with the execution, as bytes.
+        Files named in `collect` come back with the execution, as bytes; those of `instead` take the
+        place of files of the project.
 
         Raises:
             SandboxError: If no answer can be given, or a masked copy is to come back.
@@ -166,5 +173,7 @@ class ProjectTests:
             raise TransferError(
                 f"{masked} cannot come back: placeholders stand for its secrets in the sandbox"
             )
-        job = command_job(self._project, entering.files, command, limits=self._limits)
+        taken = {file.path for file in instead}
+        files = [*(file for file in entering.files if file.path not in taken), *instead]
+        job = command_job(self._project, files, command, limits=self._limits)
         return await self._sandbox.run(replace(job, collect=collect), on_output=on_output)

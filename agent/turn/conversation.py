@@ -124,6 +124,7 @@ class Conversation:
         self._requests = list(requests)
         self._summary = summary
         self._shown.clear()
+        self._changed, self._overheard, self._focus = [], [], ()
         if self._messages and self._messages[-1].role == "user":
             self.say("assistant", INTERRUPTED)
 

@@ -54,6 +54,13 @@ class OpenTurn:
             contents[path] = [*contents.get(path, ()), digest(content)]
         return replace(self, written=written, contents=contents)
 
+    def left(self, root: Path, path: str) -> bool:
+        """True if a file below `root` is gone, or is as this turn wrote it."""
+        target = root / path
+        return not os.path.lexists(target) or (
+            target.is_file() and self.wrote(path, target.read_bytes())
+        )
+
     def wrote(self, path: str, content: bytes) -> bool:
         """True if this is, byte for byte, something that was written there."""
         return digest(content) in (self.contents or {}).get(path, ())

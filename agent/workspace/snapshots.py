@@ -281,6 +281,13 @@ class Snapshots:
         """The contents of files by their ids, in order."""
         return self._git.blobs(blobs)
 
+    def held(self, state: str, now: str, paths: Collection[bytes]) -> dict[bytes, bytes | None]:
+        """Those of the files that differ between two states, with their old content, None for none."""
+        changes = [c for path, c in self.changes(state, now).items() if path in paths]
+        known = [change for change in changes if change.old.mode]
+        had = zip(known, self.contents([change.old.blob for change in known]), strict=True)
+        return dict.fromkeys(c.path for c in changes) | {c.path: text for c, text in had}
+
     def forget(self, keep: set[str], *, older_than: float) -> int:
         """Drop snapshots from before the time `older_than` that are not in `keep`; counts them."""
         listing = self._git.run("for-each-ref", "--format=%(objectname) %(creatordate:unix)")

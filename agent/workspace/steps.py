@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from agent.errors import UndoRefusedError
-from agent.workspace.journal import OpenTurn, UndoStep
+from agent.workspace.editing import editing
+from agent.workspace.journal import Journal, OpenTurn, UndoStep
 from agent.workspace.snapshots import ABSENT, Change, Snapshots
 
 _NAMES_SHOWN = 3
@@ -80,6 +81,40 @@ def _own_part(
     return UndoStep(before=turn.before, after=after, label=turn.label, only=decoded(own))
 
 
+def undone(snapshots: Snapshots, journal: Journal, *, force: bool) -> tuple[Journal, Restored]:
+    """Take back the last step of a journal; see `Workspace.undo`."""
+    if not journal.cursor:
+        raise UndoRefusedError("there is nothing to undo")
+    index = journal.cursor - 1
+    step = journal.steps[index]
+    if step.cut_off and not force:
+        raise UndoRefusedError(
+            f"the turn {step.label!r} was cut off, so its changes cannot be told apart "
+            "from later ones",
+            forced="takes back everything since it began",
+        )
+    with editing(snapshots.root):
+        restored, edited = move(snapshots, step, step.after, step.before, force=force)
+    if edited or step.cut_off:
+        # Redo shall bring back also what was edited after the turn.
+        step = replace(edited or step, cut_off=False)
+        journal = journal.amended(index, replace(step, after=restored.safety))
+    return journal.moved(index), restored
+
+
+def redone(snapshots: Snapshots, journal: Journal, *, force: bool) -> tuple[Journal, Restored]:
+    """Bring back the step of a journal that was undone last; see `Workspace.redo`."""
+    if journal.cursor >= len(journal.steps):
+        raise UndoRefusedError("there is nothing to redo")
+    step = journal.steps[journal.cursor]
+    with editing(snapshots.root):
+        restored, edited = move(snapshots, step, step.before, step.after, force=force)
+    if edited:
+        edited = replace(edited, before=restored.safety)
+        journal = journal.amended(journal.cursor, edited)
+    return journal.moved(journal.cursor + 1), restored
+
+
 def move(
     snapshots: Snapshots, step: UndoStep, source: str, target: str, *, force: bool
 ) -> tuple[Restored, UndoStep | None]:
@@ -102,7 +137,7 @@ def move(
     moved_on = {p for p in wanted if p not in turn or wanted[p].old != turn[p].old}
     if moved_on and not force:
         raise UndoRefusedError(
-            f"{_few(moved_on)} changed since {step.label!r}, so nothing was touched",
+            f"{few(moved_on)} changed since {step.label!r}, so nothing was touched",
             forced="overwrites these later changes (redo or undo brings them back)",
         )
     paths = snapshots.apply(wanted)
@@ -132,7 +167,8 @@ def _moved(old: Mapping[bytes, str], new: Mapping[bytes, str]) -> set[bytes]:
     }
 
 
-def _few(paths: Collection[bytes]) -> str:
+def few(paths: Collection[bytes]) -> str:
+    """The first few names, and how many more there are."""
     names = decoded(paths)
     rest = len(names) - _NAMES_SHOWN
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

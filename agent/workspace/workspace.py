@@ -21,8 +21,9 @@ from agent.paths import make_private
 from agent.workspace.editing import editing
 from agent.workspace.journal import Journal, OpenTurn, UndoStep, read_journal, write_journal
 from agent.workspace.limits import DEFAULT_LIMITS, SnapshotLimits
+from agent.workspace.rewinding import taken_back
 from agent.workspace.snapshots import Change, Ignored, Snapshots
-from agent.workspace.steps import Restored, decoded, move, step_of
+from agent.workspace.steps import Restored, decoded, redone, step_of, undone
 from agent.workspace.unjudged import Noted, Unjudged
 
 __all__ = ["Restored", "UndoRefusedError", "Workspace", "WorkspaceError"]
@@ -118,14 +119,8 @@ class Workspace:
         with self._locked():
             turn = self._read().turn(self._turn) if self._turn else None
             return (
-                tuple(path for path in turn.written if self._is_as_left(turn, path)) if turn else ()
+                tuple(path for path in turn.written if turn.left(self.root, path)) if turn else ()
             )
-
-    def _is_as_left(self, turn: OpenTurn, path: str) -> bool:
-        target = self.root / path
-        return not os.path.lexists(target) or (
-            target.is_file() and turn.wrote(path, target.read_bytes())
-        )
 
     def will_judge(self, target: Path, content: bytes) -> Noted:
         """Note an edit before it is written that is reverted unless the tests confirm it.
@@ -154,16 +149,27 @@ class Workspace:
     def diff(self, old: str, new: str | None = None) -> str:
         """A unified diff between two snapshots, or from one to now."""
         with self._locked():
-            self._snapshots.require(old)
-            end = self._taken("for a diff", also=old) if new is None else new
-            return self._snapshots.diff(old, self._snapshots.require(end))
+            return self._snapshots.diff(old, self._end_of(old, new))
 
     def changed(self, old: str, new: str | None = None) -> list[str]:
         """The paths that differ between two snapshots, or from one to now."""
         with self._locked():
-            self._snapshots.require(old)
-            end = self._taken("for a diff", also=old) if new is None else new
-            return _names(self._snapshots.changes(old, self._snapshots.require(end)))
+            return _names(self._snapshots.changes(old, self._end_of(old, new)))
+
+    def _end_of(self, old: str, new: str | None) -> str:
+        self._snapshots.require(old)
+        end = self._taken("for a diff", also=old) if new is None else new
+        return self._snapshots.require(end)
+
+    def held(self, state: str, paths: Collection[str]) -> dict[str, bytes | None]:
+        """Those of the files that differ from a recorded state, with what it holds of them.
+
+        None stands for a file that the state does not have.
+        """
+        with self._locked():
+            now = self._taken("for a look back", also=self._snapshots.require(state))
+            held = self._snapshots.held(state, now, set(map(os.fsencode, paths)))
+            return {os.fsdecode(path): content for path, content in held.items()}
 
     def restore(self, state: str, *, only: Collection[str] | None = None) -> Restored:
         """Bring the files that a recorded state holds, or `only` some of them, to that state.
@@ -230,44 +236,36 @@ class Workspace:
             UndoRefusedError: If there is nothing to undo, or a file of the turn has changed since.
         """
         with self._locked():
-            journal = self._settled()
-            if journal.open:
-                raise UndoRefusedError(
-                    f"the turn {journal.open[-1].label!r} is still running in this folder; "
-                    "stop it first"
-                )
-            if not journal.cursor:
-                raise UndoRefusedError("there is nothing to undo")
-            index = journal.cursor - 1
-            step = journal.steps[index]
-            if step.cut_off and not force:
-                raise UndoRefusedError(
-                    f"the turn {step.label!r} was cut off, so its changes cannot be told apart "
-                    "from later ones",
-                    forced="takes back everything since it began",
-                )
-            with editing(self.root):
-                restored, edited = move(self._snapshots, step, step.after, step.before, force=force)
-            if edited or step.cut_off:
-                # Redo shall bring back also what was edited after the turn.
-                step = replace(edited or step, cut_off=False)
-                journal = journal.amended(index, replace(step, after=restored.safety))
-            self._write(journal.moved(index))
+            journal, restored = undone(self._snapshots, self._idle(), force=force)
+            self._write(journal)
             return restored
+
+    def take_back(self, steps: Sequence[UndoStep]) -> Restored:
+        """Take back the last of `steps()`, as they were told, at once; `redo` brings each back.
+
+        Raises:
+            UndoRefusedError: If they are not the last ones any more, or a file of them changed since.
+        """
+        with self._locked():
+            journal, restored = taken_back(self._snapshots, self._idle(), steps)
+            self._write(journal)
+            return restored
+
+    def _idle(self) -> Journal:
+        """The journal; an UndoRefusedError while a turn runs."""
+        journal = self._settled()
+        if journal.open:
+            raise UndoRefusedError(
+                f"the turn {journal.open[-1].label!r} is still running in this folder; "
+                "stop it first"
+            )
+        return journal
 
     def redo(self, *, force: bool = False) -> Restored:
         """Bring back the turn that was undone last; refuses like `undo`."""
         with self._locked():
-            journal = self._settled()
-            if journal.cursor >= len(journal.steps):
-                raise UndoRefusedError("there is nothing to redo")
-            step = journal.steps[journal.cursor]
-            with editing(self.root):
-                restored, edited = move(self._snapshots, step, step.before, step.after, force=force)
-            if edited:
-                edited = replace(edited, before=restored.safety)
-                journal = journal.amended(journal.cursor, edited)
-            self._write(journal.moved(journal.cursor + 1))
+            journal, restored = redone(self._snapshots, self._settled(), force=force)
+            self._write(journal)
             return restored
 
     def steps(self) -> tuple[UndoStep, ...]:

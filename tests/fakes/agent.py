@@ -15,6 +15,7 @@ from agent.intent.wanted import Wanted
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.self_play import SelfPlayOptions
+from agent.session.rewinding import PastTurn
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Restored
 
@@ -86,6 +87,8 @@ class ScriptedAgent:
     commands: list[str] = field(default_factory=list)
     modes: list[Mode] = field(default_factory=list)
     written_files: Sequence[str] = ()
+    turns: Sequence[PastTurn] = ()
+    rewound: list[int] = field(default_factory=list)
     cancelled: int = 0
     reconnected: list[str | None] = field(default_factory=list)
     switch: LearnerSwitch | None = None
@@ -132,6 +135,13 @@ class ScriptedAgent:
 
     async def written(self) -> Sequence[str]:
         return self.written_files
+
+    def past_turns(self) -> Sequence[PastTurn]:
+        return self.turns
+
+    def rewind(self, number: int) -> Restored | None:
+        self.rewound.append(number)
+        return Restored(label="a turn", paths=("src/one.py",), safety="s")
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         return self._job(why)

@@ -8,19 +8,24 @@ from types import MappingProxyType
 
 import pytest
 
+from agent.errors import WorkspaceError
 from agent.events import (
     ChangeChosen,
     Event,
     OtherChange,
     ReplyFinished,
     RequestRead,
+    TestsFinished,
     TurnFinished,
 )
 from agent.intent.wanted import Wanted
 from agent.paths import Paths
 from agent.session.context import Context
+from agent.session.rewinding import PastTurn
+from agent.settings.commands import NO_COMMANDS, WrittenCommand, WrittenCommands
 from agent.settings.load import load
 from tests.fakes.agent import ScriptedAgent
+from tests.fakes.sandbox import failed, report
 from tui.conversation import Dialogue
 from tui.slash import SLASH_COMMANDS
 from tui.taken import (
@@ -55,6 +60,7 @@ def talk(
     *,
     busy: bool = False,
     settings: Mapping[str, object] = MappingProxyType({}),
+    commands: WrittenCommands = NO_COMMANDS,
 ) -> Dialogue:
     async def start() -> str:
         return "start"
@@ -64,6 +70,7 @@ def talk(
         root=root,
         loaded=load(root, {"HOME": str(root)}, given),
         paths=Paths(root / "home"),
+        commands=commands,
     )
     return Dialogue(
         where,
@@ -247,3 +254,49 @@ async def test_what_came_with_a_request_goes_beside_it_and_along_when_it_is_read
     await done(await dialogue.take("and now?"))
     assert agent.asked == ["what is this?", "what is this?", "and now?"]
     assert agent.attached == ["run `make`", "run `make`", ""]
+
+
+async def test_a_command_that_a_person_wrote_is_sent_as_a_request(
+    agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    review = WrittenCommand(name="/review", text="Review $ARGUMENTS well.", description="")
+    own = talk(agent, tmp_path, commands=WrittenCommands(commands=(review,)))
+    await done(await own.take("/review @src/one.py"))
+    assert agent.asked == ["Review @src/one.py well."]
+    assert agent.conversation.added_files == ("src/one.py",)
+    assert await own.take("/reviw") == Told(text="/reviw is no command; did you mean /review?")
+
+
+async def test_turns_are_listed_and_one_of_them_is_gone_back_to(
+    agent: ScriptedAgent, tmp_path: Path
+) -> None:
+    dialogue = talk(agent, tmp_path)
+    nothing = await dialogue.take("/rewind")
+    assert isinstance(nothing, Told)
+    assert "nothing was done" in nothing.text
+    agent.turns = [PastTurn(number=1, text="a turn", before="s", last=None, files=["a.py"])]
+    listed = await dialogue.take("/rewind")
+    assert isinstance(listed, Told)
+    assert "  1  a turn  (a.py)" in listed.text
+    assert await dialogue.take("/rewind x") == Told(text="'x' is no turn; /rewind lists them")
+    done = await dialogue.take("/rewind 1")
+    assert isinstance(done, FilesPutBack)
+    assert "src/one.py" in done.text
+    assert "goes on from before turn 1" in done.text
+    busy = await talk(agent, tmp_path, busy=True).take("/rewind 1")
+    assert busy == Told(text="something is running; stop it first (Esc)")
+    assert agent.rewound == [1]
+
+
+async def test_words_after_the_sign_give_a_folder_and_the_red_tests_along(
+    agent: ScriptedAgent, dialogue: Dialogue
+) -> None:
+    await done(await dialogue.take("why is @failing red? see @src/"))
+    assert agent.conversation.added_files == ("src/one.py", "src/two.py")
+    assert agent.attached == ["No tests have run in this conversation."]
+    dialogue.note(TestsFinished(report(failed("tests/test_a.py::test_a", "assert 1 == 2"))))
+    await done(await dialogue.take("why is @failing red?"))
+    assert "test_a" in agent.attached[-1]
+    with pytest.raises(WorkspaceError, match="@diff needs a git repository"):
+        await dialogue.take("explain @diff")
+    assert len(agent.asked) == 2

@@ -144,6 +144,17 @@ def test_what_a_session_did_is_listed_shown_exported_and_undone(root: Path) -> N
     assert {"message", "turn_started", "edit_applied", "turn_finished"} <= {
         json.loads(line)["event"] for line in exported.splitlines()
     }
+    readable = elagent(root, "sessions", "export", session, "--format", "markdown").stdout
+    assert "## Request 1\n\n> Repair ops.py\n" in readable
+    assert "Changed ops.py:\n\n```diff\n" in readable
+    assert "Signatures of the repository" not in readable, "only what was said and done"
+    assert readable.index("Repair ops.py") < readable.index("Changed ops.py")
+    found = elagent(root, "sessions", "search", "REPAIR", "ops.py").stdout
+    assert found.startswith(f"{session}  20")
+    assert "> Repair ops.py" in found
+    assert elagent(root, "sessions", "search", "no such words").stdout == (
+        "no session says 'no such words'\n"
+    )
     changed = elagent(root, "diff").stdout
     assert "-    return a - b\n+    return a + b\n" in changed
     assert elagent(root, "undo").returncode == 0

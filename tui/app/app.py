@@ -7,9 +7,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -24,16 +23,18 @@ from tui.app import messages as told
 from tui.app.approval import ask_on_screen
 from tui.app.backstage.backstage import Backstage
 from tui.app.backstage.lines import SentLines
-from tui.app.keys import APP_KEYS, read_keymap, tell_alt_enter_apart
+from tui.app.keys import APP_KEYS, own_keymap, tell_alt_enter_apart
 from tui.app.learner.panel import LearningPanel
 from tui.app.overlay import HelpScreen
 from tui.app.prompt import PromptBox, TypedLines
 from tui.app.status import StatusLine
+from tui.app.surroundings import history_file, light_terminal
 from tui.app.talk import TalkColumn
 from tui.app.transcript.entries import AnswerEntry, Entry, ReplyEntry, source_of
 from tui.app.transcript.window import Transcript
 from tui.leaving import Threads, at_once
-from tui.slash import SLASH_COMMANDS
+from tui.ringing import ringing
+from tui.slash import SLASH_COMMANDS, written
 
 if TYPE_CHECKING:
     from agent.approval import Mode
@@ -67,12 +68,17 @@ class ElagentApp(App[int]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._where = where
         self._pressed_at = 0.0
+        self._tells_focus = False
         self._settling: Timer | None = None
         self._keymap_of_user: dict[str, str] = {}
         self.backstage = Backstage(where, mode, open_agent, self._post)
         self.lines = SentLines(self.backstage)
         self.talk = TalkColumn(
-            PromptBox(TypedLines(_history_file(where)), lambda: self.backstage.files),
+            PromptBox(
+                TypedLines(history_file(where)),
+                lambda: self.backstage.files,
+                written(where.commands),
+            ),
             earlier=earlier,
             progress=self.backstage.progress,
         )
@@ -90,7 +96,7 @@ class ElagentApp(App[int]):
         yield self.status
 
     async def on_mount(self) -> None:
-        self.theme = "textual-light" if _light_terminal() else "textual-dark"
+        self.theme = "textual-light" if light_terminal() else "textual-dark"
         self._read_keys()
         self.panel.display = False
         self.prompt.area.focus()
@@ -98,7 +104,8 @@ class ElagentApp(App[int]):
             f"elagent in {self._where.root}. Ask for a change, or press ? for the keys and"
             " /help for the commands."
         )
-        await self.transcript.add(AnswerEntry(greeting))
+        for said in (greeting, *self._where.commands.refused):
+            await self.transcript.add(AnswerEntry(said))
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -106,11 +113,8 @@ class ElagentApp(App[int]):
         self.call_after_refresh(self.backstage.begin)
 
     def _read_keys(self) -> None:
-        from agent.paths import user_config_file
-
-        path = user_config_file(os.environ).with_name("keys.toml")
         try:
-            self._keymap_of_user = read_keymap(path, [binding.id or "" for binding in APP_KEYS])
+            self._keymap_of_user = own_keymap(os.environ)
         except ValueError as err:
             self.notify(str(err), severity="warning", markup=False)
         self.set_keymap(self._keymap_of_user)
@@ -190,6 +194,15 @@ class ElagentApp(App[int]):
         if self.screen_stack:  # the app may be closing
             self.screen.refresh(layout=True)
 
+    @on(told.LongJobEnded)
+    def _ring(self, event: told.LongJobEnded) -> None:
+        looks_here = self._tells_focus and self.app_focus
+        if self._driver is not None and not (looks_here or self.is_headless):
+            self._driver.write(ringing(event.text, os.environ))
+
+    def on_app_blur(self) -> None:
+        self._tells_focus = True
+
     def on_app_focus(self) -> None:
         self.backstage.look_at_files()
 
@@ -235,7 +248,7 @@ class ElagentApp(App[int]):
     @on(told.HelpWanted)
     def action_keys(self) -> None:
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self._keymap_of_user))
+            self.push_screen(HelpScreen(self._keymap_of_user, written(self._where.commands)))
 
     def action_help_if_empty(self) -> None:
         self.action_keys()
@@ -308,18 +321,6 @@ class ElagentApp(App[int]):
                 yield SystemCommand(command.name, command.what, say)
         yield SystemCommand("Learning panel", "Show or hide it (F2)", self.action_panel)
         yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
-
-
-def _light_terminal(environ: Mapping[str, str] = os.environ) -> bool:
-    """True if the terminal says that its background is light (`COLORFGBG`)."""
-    background = environ.get("COLORFGBG", "").rpartition(";")[2]
-    return background in ("7", "15")
-
-
-def _history_file(where: Context) -> Path:
-    from agent.paths import make_private
-
-    return make_private(where.repository.home) / "history"
 
 
 async def run_app(where: Context, mode: Mode, open_agent: OpenAgent) -> int:

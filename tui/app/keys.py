@@ -72,6 +72,14 @@ def tell_alt_enter_apart() -> None:
     table["\x1b\r"] = table["\x1b\n"] = (Keys.ControlJ,)
 
 
+def own_keymap(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read the keys of `keys.toml` beside the person's settings; raises as `read_keymap`."""
+    from agent.paths import user_config_file
+
+    path = user_config_file(environ).with_name("keys.toml")
+    return read_keymap(path, [binding.id or "" for binding in APP_KEYS])
+
+
 def read_keymap(path: Path, known: Iterable[str]) -> dict[str, str]:
     """Read the user's own keys: `[keys]` in a TOML file, `"app.search" = "ctrl+s"`; may be missing.
 

@@ -140,6 +140,13 @@ class JobEnded(Message):
 
 
 @dataclass
+class LongJobEnded(Message):
+    """A job that took long has ended, so that the person may look elsewhere."""
+
+    text: str
+
+
+@dataclass
 class QueueChanged(Message):
     """Says how many jobs wait for the running one."""
 

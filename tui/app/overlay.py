@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from tui.app.keys import APP_KEYS, OTHER_KEYS, shown
 from tui.app.messages import SearchClosed, SearchWanted
-from tui.slash import FIRST_STEPS, SLASH_COMMANDS
+from tui.slash import FIRST_STEPS, SLASH_COMMANDS, SlashCommand
 
 
 class HelpScreen(ModalScreen[None]):
@@ -25,9 +25,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1,enter", "close", "Close"),
     ]
 
-    def __init__(self, keymap: Mapping[str, str]) -> None:
+    def __init__(self, keymap: Mapping[str, str], more: Sequence[SlashCommand] = ()) -> None:
         super().__init__()
         self._keymap = keymap
+        self._more = more
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
@@ -55,8 +56,8 @@ class HelpScreen(ModalScreen[None]):
             table.add_row(name, what)
         table.add_row("", "")
         table.add_row("Commands", "")
-        for command in SLASH_COMMANDS:
-            table.add_row(Text(command.usage), command.what)
+        for command in (*SLASH_COMMANDS, *self._more):
+            table.add_row(Text(command.usage), Text(command.what))
         return table
 
 

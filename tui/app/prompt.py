@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from agent.text import display_safe
 from tui.app.messages import EndWanted, HelpWanted, LeaveWanted, LineSent, PageWanted
-from tui.slash import MOST_SUGGESTIONS, Suggestion, suggest
+from tui.slash import MOST_SUGGESTIONS, SlashCommand, Suggestion, suggest
 
 _LONG_PASTE = 100_000
 _FOLDED_LINES, _FOLDED_CHARACTERS = 12, 1_500
@@ -172,10 +172,16 @@ class PromptArea(TextArea):
 class PromptBox(Vertical):
     """The field with the list of suggestions above it."""
 
-    def __init__(self, history: TypedLines, files: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        history: TypedLines,
+        files: Callable[[], Sequence[str]],
+        commands: Sequence[SlashCommand] = (),
+    ) -> None:
         super().__init__(id="prompt")
         self._history = history
         self._files = files
+        self._commands = commands
         self._suggestions: list[Suggestion] = []
         self._searching = False
         """True while the suggestions are lines that were typed before."""
@@ -240,7 +246,7 @@ class PromptBox(Vertical):
             earlier = self._history.containing(self.text)
             self._suggestions = [Suggestion(text=line, replaces=0) for line in earlier]
         else:
-            self._suggestions = suggest(self.area.before_cursor, self._files())
+            self._suggestions = suggest(self.area.before_cursor, self._files(), self._commands)
         options = self._options
         options.clear_options()
         options.add_options([Option(_line(item)) for item in self._suggestions])

@@ -54,7 +54,7 @@ from agent.text import display_safe
 from tui.bridges.acp_updates import OPTIONS, Update, Updates
 from tui.conversation import Dialogue
 from tui.running import open_assistant
-from tui.slash import SLASH_COMMANDS
+from tui.slash import SLASH_COMMANDS, written
 from tui.taken import Changed, Help, Learn, Leave, ModeChanged, PendingWork
 
 _MODES = {
@@ -253,7 +253,7 @@ class ElagentAgent:
         except EXPECTED as err:
             raise RequestError.invalid_params({"reason": str(err)}) from err
         self._sessions[session.id] = session
-        commands = [_command(each.name, each.what, each.argument) for each in SLASH_COMMANDS
+        commands = [_command(each.name, each.what, each.argument) for each in (*SLASH_COMMANDS, *written(where.commands))
                     if each.name not in _NOT_HERE]  # fmt: skip
         await session.send(
             AvailableCommandsUpdate(

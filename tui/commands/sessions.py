@@ -1,23 +1,24 @@
-"""`elagent sessions`: lists, prints and exports past sessions of the repository."""
+"""`elagent sessions`: lists, searches, prints and exports past sessions of the repository."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from itertools import islice
 
 import click
 
-from agent.events import ReplyUnusable
 from agent.session.session import SessionError, list_sessions, read_session
 from agent.text import display_safe
-from tui.show.words import closing_line, unusable_line
+from tui.show.retold import found_lines, line_of, markdown_of, moment
 from tui.wiring import place
 
 _SUBJECT_CHARACTERS = 60
+_MOST_LINES = 5
+_MOST_SESSIONS = 50
 
 
-@click.group(help="Show past sessions of this repository.")
+@click.group(help="Show, search and export past sessions of this repository.")
 def sessions() -> None:
     pass
 
@@ -28,21 +29,47 @@ def list_() -> None:
     folder = place().repository.sessions
     found = list_sessions(folder)
     for each in found:
-        when = datetime.fromtimestamp(each.changed_at).astimezone().strftime("%Y-%m-%d %H:%M")
         try:
             subject = _subject(read_session(folder, each.id))
         except SessionError:
             subject = "(damaged: `elagent sessions show` says where)"
-        click.echo(f"{each.id}  {when}  {display_safe(subject)}".rstrip())
+        click.echo(f"{each.id}  {moment(each.changed_at)}  {display_safe(subject)}".rstrip())
     if not found:
         click.echo("no sessions yet")
+
+
+@sessions.command("search")
+@click.argument("words", metavar="WORDS...", nargs=-1, required=True)
+def search(*, words: tuple[str, ...]) -> None:
+    """Find lines that hold all WORDS: session, time and line, the newest session first.
+
+    Requests, replies, notes and endings are looked at; at most five lines of a session are shown.
+    """
+    folder = place().repository.sessions
+    asked = [word for given in words for word in given.split()]
+    seen = 0
+    for each in list_sessions(folder):
+        try:
+            records = read_session(folder, each.id)
+        except SessionError as err:
+            click.echo(f"elagent: passed over: {display_safe(str(err))}", err=True)
+            continue
+        found = list(islice(found_lines(records, asked), _MOST_LINES))
+        for hit in found:
+            click.echo(f"{each.id}  {moment(hit.at)}  {display_safe(hit.line)}")
+        seen += bool(found)
+        if seen == _MOST_SESSIONS:
+            click.echo(f"the newest {_MOST_SESSIONS} sessions with these words; give more of them")
+            return
+    if not seen:
+        click.echo(f"no session says {display_safe(' '.join(asked))!r}")
 
 
 @sessions.command("show")
 @click.argument("id_", metavar="ID")
 def show(*, id_: str) -> None:
     """Print requests, replies and changes, oldest first."""
-    lines = [_line(record) for record in read_session(place().repository.sessions, id_)]
+    lines = [line_of(record) for record in read_session(place().repository.sessions, id_)]
     for line in filter(None, lines):
         click.echo(display_safe(line))
     if not any(lines):
@@ -55,13 +82,14 @@ def show(*, id_: str) -> None:
     "--format", "kind", type=click.Choice(["jsonl", "markdown"]), default="jsonl", show_default=True
 )
 def export(*, id_: str, kind: str) -> None:
-    """Print all events of a session as JSON lines, or its conversation as Markdown."""
-    for record in read_session(place().repository.sessions, id_):
-        if kind == "jsonl":
-            click.echo(json.dumps(record))
-        elif record.get("event") == "message" and record.get("role") != "system":
-            said = display_safe(str(record.get("content")))
-            click.echo(f"## {record.get('role')}\n\n{said}\n")
+    """Print all events of a session as JSON lines; or as Markdown, to be read by people.
+
+    Markdown has requests, replies, diffs, tests and endings, without the files that the model was shown.
+    """
+    records = read_session(place().repository.sessions, id_)
+    parts = map(json.dumps, records) if kind == "jsonl" else markdown_of(id_, records)
+    for part in parts:
+        click.echo(part)
 
 
 def _subject(records: Iterable[Mapping[str, object]]) -> str:
@@ -80,29 +108,3 @@ def _subject(records: Iterable[Mapping[str, object]]) -> str:
             case _:
                 continue
     return run
-
-
-def _line(record: Mapping[str, object]) -> str:  # noqa: C901, PLR0911 - one line for each kind
-    match record:
-        case {"event": "turn_started", "text": str(text)}:
-            return f"\n> {text}"
-        case {"event": "message", "role": "assistant", "content": str(text)}:
-            return text
-        case {"event": "edit_applied", "path": str(path)}:
-            return f"changed: {path}"
-        case {"event": "edit_reverted", "path": str(path), "reason": str(reason)}:
-            return f"put back: {path} ({reason})"
-        case {"event": "stage_started", "text": str(text)}:
-            return f"-- {text}"
-        case {"event": "notice", "text": str(text)}:
-            return f"note: {text}"
-        case {"event": "reply_unusable", "reason": str(reason)}:
-            return unusable_line(ReplyUnusable(reason))
-        case {"event": "tests_finished", "counts": dict(counts)}:
-            return "tests: " + ", ".join(f"{number} {name}" for name, number in counts.items())
-        case {"event": "context_compacted", "summary": str(text)}:
-            return f"the conversation was replaced by a summary:\n{text}"
-        case {"event": "turn_finished" | "fix_finished", "reason": str(reason)}:
-            return closing_line(reason)
-        case _:
-            return ""

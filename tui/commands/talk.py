@@ -13,6 +13,7 @@ import click
 
 from agent.session.context import Context
 from tui.piped import piped_text
+from tui.ringing import Bell, ringing
 from tui.wiring import place_to_work
 
 if TYPE_CHECKING:  # the app opens the assistant only after its first paint
@@ -103,6 +104,8 @@ async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool, att
     from tui.show.plain import make_presenter, show_all
     from tui.slash import shell_command
 
+    bell = Bell(after_s=where.settings.session.bell)
+    bell.begin()
     presenter = make_presenter(as_json=as_json)
     approver = terminal_approver(presenter, as_json=as_json, mode=mode)
     try:
@@ -116,6 +119,8 @@ async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool, att
             last = await show_all(work, presenter)
     finally:
         presenter.close()
+    if bell.is_due and not as_json and sys.stdout.isatty():
+        click.echo(ringing("elagent: the task has ended", os.environ), nl=False)
     if isinstance(last, TurnFinished) and last.exit_code is not None:
         return last.exit_code
     return 0 if isinstance(last, TurnFinished) and last.ending is TurnEnding.DONE else 1

@@ -93,6 +93,12 @@ class LinePrompt:
             self._question = None
             self._session.app.invalidate()
 
+    def ring(self, signal: str) -> None:
+        """Send a signal, such as BEL, to the terminal as it is."""
+        output = self._session.app.output
+        output.write_raw(signal)
+        output.flush()
+
     async def _read(self, worker: asyncio.Task[None]) -> None:
         while not worker.done():
             try:

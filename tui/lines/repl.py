@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -18,24 +20,28 @@ from agent.session.context import Context
 from agent.text import display_safe
 from tui.conversation import Dialogue
 from tui.lines.line_prompt import LinePrompt
+from tui.ringing import Bell, ringing
 from tui.running import open_assistant
 from tui.show.diffs import draw_hunk, parse_diff
 from tui.show.plain import TextPresenter, amount, make_console
 from tui.show.render import render_diff
-from tui.slash import help_text, suggest
+from tui.slash import SlashCommand, help_text, suggest, written
 from tui.taken import AnswererChanged, Changed, Help, Learn, Leave, PendingWork
 
 
 class LineCompleter(Completer):
     """Offers commands after `/`, and the repository's files after `@`, `/add` and `/drop`."""
 
-    def __init__(self, files: Callable[[], list[str]]) -> None:
+    def __init__(
+        self, files: Callable[[], list[str]], commands: Sequence[SlashCommand] = ()
+    ) -> None:
         self._files = files
+        self._commands = commands
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        for item in suggest(document.text_before_cursor, self._files()):
+        for item in suggest(document.text_before_cursor, self._files(), self._commands):
             yield Completion(item.text, -item.replaces, display_meta=item.what)
 
 
@@ -50,7 +56,7 @@ class Repl:
         self._prompt = LinePrompt(
             status=self._status,
             history=FileHistory(str(history)),
-            completer=LineCompleter(lambda: self._file_names),
+            completer=LineCompleter(lambda: self._file_names, written(where.commands)),
         )
         self._where = where
         self._assistant = open_assistant(where, self)
@@ -78,7 +84,7 @@ class Repl:
             f" mode {self._dialogue.mode}. /help shows the commands, Ctrl-D ends."
         )
         async with self._assistant:
-            for said in self._assistant.news():
+            for said in (*self._where.commands.refused, *self._assistant.news()):
                 self._console.print(display_safe(said))
             if self._where.resume:
                 count = len(self._assistant.conversation.messages)
@@ -92,6 +98,8 @@ class Repl:
 
     async def _handled(self, line: str) -> None:
         """Carry out a line; print a failure as a sentence."""
+        bell = Bell(after_s=self._where.settings.session.bell)
+        bell.begin()
         try:
             await self._handle(line)
         except EXPECTED as err:
@@ -102,6 +110,8 @@ class Repl:
         finally:
             self._presenter.close()
             self._doing = ""
+        if bell.is_due and sys.stdout.isatty():
+            self._prompt.ring(ringing(f"elagent: {line}: done", os.environ))
 
     def _interrupted(self) -> None:
         self._console.print("stopping")
@@ -123,7 +133,7 @@ class Repl:
             case Changed(diff=diff):
                 self._console.print(render_diff(diff))
             case Help():
-                self._console.print(help_text(), markup=False, highlight=False)
+                self._console.print(help_text(self._where.commands), markup=False, highlight=False)
             case AnswererChanged(model="", text=text):  # only a new connection uses another adapter
                 await self._assistant.reconnect(sandbox=False)
                 self._console.print(display_safe(text))

@@ -20,9 +20,10 @@ from tui.app.backstage.jobs import AgentJob, JobEnding, Jobs
 from tui.app.backstage.progress import JobProgress, StatusKeeper
 from tui.app.learner.rounds import Learner
 from tui.app.learner.state import LearningState
-from tui.app.messages import EntryMade, JobBegan, JobEnded, QuestionAsked
+from tui.app.messages import EntryMade, JobBegan, JobEnded, LongJobEnded, QuestionAsked
 from tui.app.status import StatusFields
 from tui.app.transcript.entries import AnswerEntry, FailureEntry, SaidEntry
+from tui.ringing import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,7 @@ class Backstage:
             asides=self._asides,
             post=post,
         )
+        self._bell = Bell(after_s=where.settings.session.bell)
         self._open_agent = open_agent
         self._agent: Agent | None = None
         self._dialogue: Dialogue | None = None
@@ -128,6 +130,7 @@ class Backstage:
 
     def _begin(self, job: AgentJob) -> None:
         self.progress.begin()
+        self._bell.begin()
         self.approver.begin()
         self.learner.hold()
         if job.said:
@@ -137,6 +140,8 @@ class Backstage:
     async def _end(self, job: AgentJob, ending: JobEnding) -> None:
         self.progress.end()
         self.post(JobEnded(self.jobs.waiting))
+        if self._bell.is_due and ending.kind != "interrupted":
+            self.post(LongJobEnded(f"elagent: {job.title}: {ending.kind}"))
         await self.guarded(self._tell(ending))
         if self.progress.files_changed or job.said.startswith("/"):
             self.look_at_files()

@@ -1,0 +1,103 @@
+"""Runs a project's linters in the sandbox, on the files as they are and as they were."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agent.testing.diagnostics import Diagnostic, introduced, ran, read_diagnostics
+from agent.testing.entering import MAX_PROJECT_BYTES
+from agent.testing.project import ProjectTests
+from sandbox.box.contract import SandboxError, SourceFile
+from sandbox.files.transfer import collect_files
+from sandbox.host.children import in_thread
+from sandbox.project.linters import Linter, find_linters
+
+_NOT_FOUND = (126, 127)
+"""Exit codes of a shell for a command that cannot be run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linted:
+    """What the tools say of some files."""
+
+    names: Sequence[str] = ()
+    """The tools that ran; none if the image has none of them."""
+    found: Sequence[Diagnostic] = ()
+    new: Sequence[Diagnostic] = ()
+    """Those of `found` that the files did not have before."""
+
+
+def linters_for(root: Path, command: str | None) -> tuple[Linter, ...]:
+    """The person's own command, else the tools that the project configures; blocks."""
+    if command:
+        return (Linter(name="lint.command", command=command),)
+    return find_linters(root)
+
+
+async def lint(
+    project: ProjectTests,
+    linters: Sequence[Linter],
+    paths: Sequence[str],
+    old: Mapping[str, bytes | None],
+) -> Linted:
+    """Look at the files `paths`; `old` has what they held before, None where they did not exist.
+
+    Both runs are on copies, in boxes of their own; the second is only made where something is found.
+
+    Raises:
+        SandboxError: If the sandbox gives no answer.
+    """
+    inside = _inside(project.folder, paths)
+    script = "\n".join(filter(None, (linter.script(inside) for linter in linters)))
+    if not script:
+        return Linted()
+    now, names = await _look(project, script, paths)
+    if not now:
+        return Linted(names=names)
+    held = {path: content for path, content in old.items() if content is not None}
+    earlier = [path for path in paths if path in held]
+    before: list[Diagnostic] = []
+    if earlier:
+        files = await in_thread(_as_sources, {path: held[path] for path in earlier})
+        was = "\n".join(
+            filter(None, (each.script(_inside(project.folder, earlier)) for each in linters))
+        )
+        before, _ = await _look(project, was, paths, instead=files) if was else ([], [])
+    return Linted(names=names, found=now, new=introduced(before, now))
+
+
+async def _look(
+    project: ProjectTests, script: str, paths: Sequence[str], instead: Sequence[SourceFile] = ()
+) -> tuple[list[Diagnostic], list[str]]:
+    execution = await project.run_command(f"exec 2>&1\n{script}", instead=instead)
+    if execution.exit_code is None:
+        raise SandboxError(f"the linter ended by {execution.ending.value.replace('_', ' ')}")
+    output = execution.stdout.text
+    found = read_diagnostics(output, folder=project.folder, only=set(paths))
+    names = ran(output)
+    if not found and names == ["lint.command"] and execution.exit_code in _NOT_FOUND:
+        raise SandboxError("lint.command cannot be run: the image has no such program")
+    return found, names
+
+
+def _inside(folder: str, paths: Sequence[str]) -> list[str]:
+    """The paths below the project's folder, relative to it."""
+    if not folder:
+        return list(paths)
+    own = [path for path in paths if PurePosixPath(path).is_relative_to(folder)]
+    return [posixpath.relpath(path, folder) for path in own]
+
+
+def _as_sources(contents: Mapping[str, bytes]) -> list[SourceFile]:
+    """Files with these contents, held to the same rules as every file that enters."""
+    with tempfile.TemporaryDirectory(prefix="elagent-lint-") as folder:
+        for path, content in contents.items():
+            target = Path(folder, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        files, _ = collect_files(Path(folder), list(contents), max_bytes=MAX_PROJECT_BYTES)
+    return files
