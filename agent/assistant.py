@@ -44,6 +44,7 @@ from agent.session.resources import Resources
 from agent.session.rewinding import PastTurn, past_turns, steps_to_take_back
 from agent.session.session import SessionLog, read_session
 from agent.session.talk import Talk
+from agent.session.wrong import note_wrong
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
 from agent.turn.conversation import Conversation
@@ -260,19 +261,7 @@ class Assistant:
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
-
-        async def work(emit: Emit) -> None:
-            recorder = await self._resources.recorder(emit)
-            if recorder is None:
-                if not self._settings.session.capture:
-                    emit(Notice("nothing is recorded: session.capture is off", "warning"))
-            elif (event := await asyncio.to_thread(recorder.wrong, why)) is None:
-                emit(Notice("nothing was done yet that could be wrong", "warning"))
-            else:
-                emit(event)
-                emit(Notice(f"the last action is noted as wrong ({event.id})"))
-
-        return self._logged(stream_events(work))
+        return self._logged(stream_events(partial(note_wrong, self._resources, why)))
 
     def run_command(
         self, command: str | Sequence[str], *, bring: Sequence[str] = (), announced: bool = False

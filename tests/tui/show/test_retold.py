@@ -36,4 +36,4 @@ def test_markdown_tells_a_session_in_order_and_no_block_swallows_the_next() -> N
     assert "````diff\n-a\n+```\n````" in text
     assert "WHOLE FILE" not in text
     assert "\x1b" not in text
-    assert text.rstrip().endswith("*ended: done*")
+    assert text.rstrip().endswith("*Done.*")
