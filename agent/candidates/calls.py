@@ -24,7 +24,6 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield from _exchanged(source, node.args)
             yield from _rotated(source, node.args)
             yield from _without(source, node, node.args)
-            yield from _left_out(source, node)
             if _in_coroutine(source, node):
                 yield from _awaited(source, node)
         case ast.Tuple(elts=items, ctx=ast.Load()) | ast.List(elts=items, ctx=ast.Load()):
@@ -67,7 +66,7 @@ def missing_calls(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> 
         yield source.replace(value, f"{name}({code})", f"{name}() put in")
 
 
-def _left_out(source: ParsedFile, node: ast.Call) -> Iterator[Edit]:
+def calls_left_out(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """Only what a call was made of."""
     match node:
         case ast.Call(func=ast.Attribute(value=value, attr=name), args=[], keywords=[]):

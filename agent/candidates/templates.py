@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from agent.candidates.calls import call_edits, missing_calls
+from agent.candidates.calls import call_edits, calls_left_out, missing_calls
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.names import absent_name, name_edits, names_in
@@ -23,8 +23,7 @@ from learning.records import Origin
 
 Text = Callable[[str], str | None]
 _MOST_FILES = 300
-_IN_TURN = 5
-_RARE = 3
+_RARE = 4
 _REMOVAL = 4
 """Costs so much more: whoever takes something out can make a test pass by chance."""
 
@@ -57,23 +56,21 @@ def named_candidates(
 
 
 def template_candidates(
-    places: Sequence[FaultPlace], text: Text, *, most: int = 400
+    places: Sequence[FaultPlace], text: Text, *, rare: bool = False, most: int = 400
 ) -> tuple[CandidateChange, ...]:
     """Edits of the statements at some places, in the order of the places; at most `most`.
 
-    A few places take turns: their usual edits come before the rarer ones of any of them.
+    The `rare` ones put something in or leave a call out: more of them pass weak tests by chance, so they are
+    for where nothing else helped.
     """
     sources = _parsed(places, text)
     vocabulary = Vocabulary.of(sources.values())
-    known = [place for place in places if place.path in sources]
-    groups = (known[first : first + _IN_TURN] for first in range(0, len(known), _IN_TURN))
+    kinds = _rare_edits if rare else _edits
     edits = (
         _candidate(place.path, sources[place.path], edit, cost)
-        for group in groups
-        for rare in (False, True)
-        for place in group
-        for cost, edit in _edits(place, sources[place.path], vocabulary)
-        if (cost >= _RARE) == rare
+        for place in places
+        if place.path in sources
+        for cost, edit in kinds(place, sources[place.path], vocabulary)
     )
     return _distinct(edits, sources, most)
 
@@ -125,12 +122,24 @@ def _edits(
             (2, statement_edits(source, statement)),
             (1, (edit for node in nodes for edit in call_edits(source, node))),
             (2, (edit for node in nodes for edit in value_edits(source, node, vocabulary))),
-            (2, (edit for node in nodes for edit in missing_calls(source, node, vocabulary))),
             (3, (edit for node in nodes for edit in offset_edits(source, node))),
-            (3, (edit for node in nodes for edit in part_edits(source, node))),
-            (3, missing_statements(source, statement)),
         ):
             yield from ((cost, edit) for edit in edits)
+
+
+def _rare_edits(
+    place: FaultPlace, source: ParsedFile, vocabulary: Vocabulary
+) -> Iterator[tuple[int, Edit]]:
+    """The same for kinds that seldom are the fault, and often make a test pass."""
+    for statement in source.statements(place.line, place.line):
+        nodes = list(source.own_nodes(statement))
+        for edits in (
+            (edit for node in nodes for edit in missing_calls(source, node, vocabulary)),
+            (edit for node in nodes for edit in calls_left_out(source, node)),
+            missing_statements(source, statement),
+            (edit for node in nodes for edit in part_edits(source, node)),
+        ):
+            yield from ((_RARE, edit) for edit in edits)
 
 
 def _candidate(path: str, source: ParsedFile, edit: Edit, cost: int = 0) -> CandidateChange:

@@ -41,11 +41,12 @@ from agent.fixing.judging import Judgement
 from agent.fixing.options import FixOptions
 from agent.fixing.planning import next_plan
 from agent.fixing.recording import RepairLog, StepRecorder
-from agent.fixing.search import ChangeTester, SearchOptions
+from agent.fixing.search import SearchOptions
 from agent.fixing.small_changes import SmallChanges
 from agent.fixing.sources import Sources
 from agent.fixing.spliced_reply import splice_reply
 from agent.fixing.targets import choose_targets
+from agent.fixing.tester import ChangeTester
 from agent.fixing.verify import State, TestRunner, first_state, shown
 from agent.localisation.places import vagueness
 from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError

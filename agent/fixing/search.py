@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.choosing import best_first, special_case
@@ -28,6 +27,7 @@ from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
 from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.sources import Sources
 from agent.fixing.targets import choose_targets, locate_test, missing_name
+from agent.fixing.tester import ChangeTester
 from agent.localisation.places import FaultPlace, rank
 from agent.model.protocol import FillRequest, GapFiller, ModelError
 from agent.prompt_files import filled
@@ -37,6 +37,7 @@ from sandbox.verdict.report import TestResult
 
 _MOST_TEMPLATES = 600
 _TEMPLATES_S = 20.0
+_RARE_S = 8.0
 _TRACE_S = 40.0
 _MOST_SHOWN = 3
 _LONGEST_TEST = 1500
@@ -47,30 +48,6 @@ _FUNCTION_S = 20.0
 _DEFINITION_TOKENS = 160
 
 
-class ChangeTester(Protocol):
-    """Tries changes of the project's files in the sandbox, many in one box."""
-
-    async def try_changes(
-        self,
-        trials: Sequence[ChangeTrial],
-        *,
-        red: Sequence[str],
-        known_red: Sequence[str],
-        budget_s: float,
-        beside: Sequence[str] = (),
-        trace: bool = False,
-        enough: int = 3,
-    ) -> Searched:
-        """Run the tests named by `red` on each change, and all others where these pass.
-
-        `beside` names other red tests that may have the same fault; `TrialResult.left` counts them.
-
-        Raises:
-            SandboxError: If no answer can be given.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
     """Limits of the search for one red test."""
@@ -79,7 +56,7 @@ class SearchOptions:
     """Seconds for places, edits and fills together; 0 switches the search off."""
     infill: bool = True
     function: bool = True
-    """True if, after that, the one function at the likeliest place is asked for anew."""
+    """True if, after that, rarer edits are tried, and the function at the likeliest place is asked for anew."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,9 +127,9 @@ class Search:
 
     @property
     def _for_fills_s(self) -> float:
-        """Seconds left before a function is asked for anew."""
-        kept = min(_FUNCTION_S, self._options.budget_s / 3) if self._author is not None else 0.0
-        return self._left_s - kept
+        """Seconds left before rarer edits are tried and a function is asked for anew."""
+        kept = _RARE_S + (_FUNCTION_S if self._author is not None else 0.0)
+        return self._left_s - min(kept, self._options.budget_s / 2)
 
     async def passing(self) -> tuple[CandidateChange, ...]:
         """Return the changes that pass, the best first; empty if none was found in time.
@@ -169,21 +146,9 @@ class Search:
         if self.traced.unsearchable:
             self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))
             return ()
-        await self._named(places)
-        if not self._tried.solved:
-            await self._templates(places)
-        if not self._tried.solved and self._options.infill and self._filler is not None:
-            try:
-                await self._infill(self._filler, places)
-            except ModelError as err:
-                self._emit(Notice(f"no lines are filled in: {err}"))
-        if not self._tried.solved and self._author is not None:
-            try:
-                await self._author.repaired(
-                    places, self._red[0], self._try_one, lambda: self._left_s
-                )
-            except ModelError as err:
-                self._emit(Notice(f"no function is written anew: {err}"))
+        for stage in (self._named, self._usual, self._infill, self._rare, self._written_anew):
+            if not self._tried.solved:
+                await stage(places)
         return self._chosen()
 
     @property
@@ -213,17 +178,45 @@ class Search:
         )
         await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
 
-    async def _templates(self, places: Sequence[FaultPlace]) -> None:
+    async def _usual(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
+        await self._templates(places, rare=False, budget_s=_TEMPLATES_S)
+
+    async def _rare(self, places: Sequence[FaultPlace]) -> None:
+        """Try edits that make weak tests pass by chance, and are therefore no first choice."""
+        if self._author is not None:
+            await self._templates(places, rare=True, budget_s=_RARE_S)
+
+    async def _templates(
+        self, places: Sequence[FaultPlace], *, rare: bool, budget_s: float
+    ) -> None:
         candidates = await asyncio.to_thread(
-            template_candidates, places, self._sources.text, most=_MOST_TEMPLATES
+            template_candidates, places, self._sources.text, rare=rare, most=_MOST_TEMPLATES
         )
         if candidates:
             self._emit(StageStarted(f"trying {len(candidates)} small changes"))
-        await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
+        await self._try(candidates, budget_s=min(budget_s, self._left_s))
 
-    async def _infill(self, filler: GapFiller, places: Sequence[FaultPlace]) -> None:
-        """Try lines of the model, those of one round while it makes those of the next."""
+    async def _infill(self, places: Sequence[FaultPlace]) -> None:
+        """Try lines of the model."""
+        if not self._options.infill or self._filler is None:
+            return
+        try:
+            await self._fill(self._filler, places)
+        except ModelError as err:
+            self._emit(Notice(f"no lines are filled in: {err}"))
+
+    async def _written_anew(self, places: Sequence[FaultPlace]) -> None:
+        """Try the one function at the likeliest place as the model writes it anew."""
+        if self._author is None:
+            return
+        try:
+            await self._author.repaired(places, self._red[0], self._try_one, lambda: self._left_s)
+        except ModelError as err:
+            self._emit(Notice(f"no function is written anew: {err}"))
+
+    async def _fill(self, filler: GapFiller, places: Sequence[FaultPlace]) -> None:
+        """Try the lines of one round while the model makes those of the next."""
         judging: asyncio.Task[None] | None = None
         try:
             async for candidates in self._filled(filler, places):

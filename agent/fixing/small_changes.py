@@ -10,7 +10,8 @@ from agent.editing.edits import Accepted, check_edit, unified_diff
 from agent.events import ChangeChosen, Notice, OtherChange
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.function_anew import FunctionAnew
-from agent.fixing.search import ChangeTester, Search, SearchOptions
+from agent.fixing.search import Search, SearchOptions
+from agent.fixing.tester import ChangeTester
 from agent.fixing.verify import State
 from agent.model.protocol import GapFiller
 from agent.reply.parsed import FileEdit

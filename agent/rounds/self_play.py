@@ -21,7 +21,7 @@ from agent.events import ChangesTried, Event, Notice, PlacesRanked, ReplyFinishe
 from agent.fixing.attempts import Advise
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
-from agent.fixing.search import ChangeTester
+from agent.fixing.tester import ChangeTester
 from agent.fixing.verify import TestRunner
 from agent.model.protocol import GapFiller, Model
 from agent.rounds.yields import YieldRow

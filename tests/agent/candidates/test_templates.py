@@ -21,7 +21,8 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
     files = {"a.py": source, **{f"{name}.py": text for name, text in others.items()}}
     place = FaultPlace(path="a.py", line=line, end_line=line, score=1.0)
     named = named_candidates([place], list(files), files.get, messages=messages)
-    return (*named, *template_candidates([place], files.get))
+    usual, rare = (template_candidates([place], files.get, rare=kind) for kind in (False, True))
+    return (*named, *usual, *rare)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from agent.approval import Decision
 from agent.events import ChangeChosen, EditReverted, Event, Notice, PlacesRanked, RankedPlace
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
-from agent.fixing.search import ChangeTester, Search, SearchOptions
+from agent.fixing.search import Search, SearchOptions
 from agent.fixing.sources import Sources
+from agent.fixing.tester import ChangeTester
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
