@@ -47,8 +47,10 @@ class LlamaEngine:
             EngineError: If the file cannot be loaded.
         """
         self._gguf, self._hf = gguf, hf
-        self._context_length = min(model_context, context_length or _window(hf, model_context))
-        self._threads = threads or _usable_cores()
+        self._context_length = min(
+            model_context, context_length or _window(gguf, hf, model_context)
+        )
+        self._threads = threads or usable_cores()
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
         self._shown_id = self._chat.encode_text("a")[0]
@@ -249,13 +251,16 @@ def _shifted(ended: Callable[[int], bool], start: int, index: int) -> bool:
     return ended(start + index)
 
 
-def _window(hf: Path, model_context: int) -> int:
+def _window(gguf: Path, hf: Path, model_context: int) -> int:
     return fitting_window(
-        hf / "config.json", model_context=model_context, available_bytes=available_bytes()
+        hf / "config.json",
+        model_context=model_context,
+        available_bytes=available_bytes(),
+        weights_bytes=gguf.stat().st_size,
     )
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may run on: more threads than that wait for each other."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))

@@ -223,6 +223,16 @@ class LlamaContext:
         return bool(self._library.llama_vocab_is_eog(self._vocabulary, token))
 
 
+def offloads_layers() -> bool:
+    """True if this build of llama.cpp computes on a GPU, and one is there."""
+    try:
+        library = _open()
+    except (ImportError, CannotDriveError):
+        return False
+    library.llama_supports_gpu_offload.restype = ctypes.c_bool
+    return bool(library.llama_supports_gpu_offload())
+
+
 def _open() -> ctypes.CDLL:
     """The library with its functions declared."""
     wait_briefly()
