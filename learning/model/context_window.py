@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from learning.model.gpu_layers import Footprint
+
 USUAL = 8192
 """Tokens where nothing is known of the model's size or of the memory; never fewer on purpose."""
 _STEP = 1024
@@ -34,6 +36,19 @@ def fitting_tokens(bytes_per_token: int, *, model_context: int, free_bytes: int)
     """Tokens whose keys and values take their share of the free memory, but never fewer than usual."""
     fits = free_bytes // _SHARE // bytes_per_token // _STEP * _STEP
     return min(model_context, max(fits, USUAL))
+
+
+def footprint(config: Path, *, gguf: Path, context_length: int) -> Footprint | None:
+    """Memory of a model's layers with that context; None if `config` does not say."""
+    size = _bytes_per_token(config)
+    if size is None:
+        return None
+    model = json.loads(config.read_text(encoding="utf-8"))
+    return Footprint(
+        layers=int(model.get("text_config", model)["num_hidden_layers"]),
+        weights_bytes=gguf.stat().st_size,
+        cache_bytes=size * context_length,
+    )
 
 
 def _bytes_per_token(config: Path) -> int | None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from learning.model.chat import ChatFormat
-from learning.model.context_window import fitting_window
+from learning.model.context_window import fitting_window, footprint
 from learning.model.engine import (
     Capabilities,
     EngineError,
@@ -230,6 +230,9 @@ class LlamaEngine:
             context_length=self._context_length,
             threads=self._threads,
             adapters=adapters,
+            footprint=footprint(
+                self._hf / "config.json", gguf=self._gguf, context_length=self._context_length
+            ),
         )
 
     def _check(self, prompt_ids: Sequence[int], adapter: str | None) -> LlamaProcess:
