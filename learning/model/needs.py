@@ -23,7 +23,8 @@ _TRAINING_BYTES = 3 * GIB
 """Interpreter, torch, logits of one pack and their gradients: they hardly grow with the model."""
 _GROWING = 8
 """Adapters with gradients and moments, and activations, take a byte for so many weights."""
-_FOUR_BITS_FROM = 7_000_000_000
+FOUR_BITS_FROM = 7_000_000_000
+"""Models with as many weights are trained in four bits, on CUDA."""
 _FOUR_BIT_BYTES = 0.53
 """Bytes of a weight in NF4 with its scales."""
 _UNPACKED_BYTES = 4
@@ -100,7 +101,7 @@ def training(entry: ModelEntry, host: Host) -> Training:
     if entry.architecture not in ADAPTABLE:
         what = "a mixture of experts" if entry.is_mixture else f"architecture {entry.architecture}"
         return Training(fits=False, on_gpu=False, need_bytes=0, obstacle=f"{what} is served only")
-    if entry.parameters >= _FOUR_BITS_FROM:
+    if entry.parameters >= FOUR_BITS_FROM:
         need = four_bit_bytes(entry)
         fits = need <= usable(host.gpu_bytes)
         unpacked = Training(fits=fits, on_gpu=True, need_bytes=need, four_bits=True)

@@ -56,6 +56,14 @@ def test_the_model_with_a_research_licence_says_so() -> None:
     assert "no commercial use" in entry.summary
 
 
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_page_of_models_has_every_one(entry: ModelEntry) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |")]
+    gigabytes = f"{entry.gguf_bytes / 1e9:.1f} GB"
+    assert {entry.licence, gigabytes, f"{entry.context_length:,}"} <= set(row.split(" | "))
+
+
 def test_a_damaged_manifest_is_no_model(tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
