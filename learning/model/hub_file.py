@@ -75,7 +75,7 @@ class Hub:
         """
         from huggingface_hub import get_hf_file_metadata, get_token
 
-        with _explained(wanted, self.endpoint):
+        with explained(wanted, self.endpoint):
             found = get_hf_file_metadata(
                 self._url(wanted, wanted.commit or "main"),
                 token=get_token() or False,
@@ -101,7 +101,7 @@ class Hub:
         for other in target.parent.glob(f".{target.name}.*"):  # of another commit
             if other != unfinished:
                 other.unlink()
-        with _explained(wanted, self.endpoint), unfinished.open("ab") as file:
+        with explained(wanted, self.endpoint), unfinished.open("ab") as file:
             if file.tell() > offered.size_bytes:
                 file.truncate(0)
             self._read(wanted, offered, file, on_bytes)
@@ -195,7 +195,7 @@ def _bar(on_bytes: Callable[[int], None]) -> Any:  # noqa: ANN401 - a class that
 
 
 @contextmanager
-def _explained(wanted: Wanted, endpoint: str) -> Iterator[None]:
+def explained(wanted: Wanted, endpoint: str) -> Iterator[None]:
     """Turn what the hub, the network or the disk refuses into one sentence."""
     import httpx2
     from huggingface_hub import errors

@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -74,7 +74,8 @@ class _Quiet(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # the other end was killed
+                self.wfile.write(body)
 
 
 def _refusal(hub: FakeHub, asked: re.Match[str], token: str | None) -> tuple[int, str]:
@@ -93,7 +94,9 @@ def _front(hub: FakeHub) -> type[_Quiet]:
     class Front(_Quiet):
         def do_HEAD(self) -> None:
             match = _PATH.match(self.path)
-            assert match
+            if match is None:
+                self.answer(404, {"X-Error-Code": "RepoNotFound"})
+                return
             hub.asked.append(f"{self.command} {match['repo']}/{match['name']}")
             status, code = _refusal(hub, match, self.headers.get("Authorization"))
             if status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from learning.model.catalog import InstalledModel, installed
 from learning.model.convert import ConvertError, Progress
 from learning.model.entries import HubFile, ModelEntry, Shape
 from learning.model.fetch import pull
+from learning.model.hub_file import Wanted, explained
 from learning.model.resolve import resolve
 from learning.model.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
 from learning.training.resources import parameter_count
@@ -307,3 +310,25 @@ def test_too_little_space_is_said_before_anything_is_fetched(hub: FakeHub, model
         pull_fake(hub, models, free=1000)
     assert visible(models) == set()
     assert hub.ranges == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            httpx2.RemoteProtocolError("the peer closed"),
+            r"cannot be reached for the model of a/b, or",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            r"disk became full while fetching the model of a/b",
+        ),
+        (OSError(errno.EACCES, "Permission denied"), r"could not be written \(Permission denied\)"),
+    ],
+)
+def test_a_fault_on_the_way_is_one_sentence(fault: Exception, said: str) -> None:
+    with (
+        pytest.raises(FetchError, match=said),
+        explained(Wanted(repository="a/b", name="the model"), "https://hub"),
+    ):
+        raise fault
