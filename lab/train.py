@@ -26,6 +26,7 @@ from lab.article.feedback import (
     write_feedback,
 )
 from learning.model.catalog import InstalledModel
+from learning.model.weights import ensure_weights
 from learning.promotion.manifest import read_manifest
 from learning.training.job import Example, TrainingJob, job_record, read_result, write_job
 from learning.training.rules import LearningRule
@@ -89,7 +90,7 @@ def arm_job(
     return TrainingJob(
         id=arm,
         model=model.name,
-        model_folder=str(model.hf),
+        model_folder=str(ensure_weights(model, on_progress=lambda *_: None)),
         base=model.identity,
         adapter_prefix=prefix,
         created_at=0.0,

@@ -14,7 +14,8 @@ from agent.library.machine import this_machine
 from agent.paths import from_environ
 from agent.settings.schema import ModelSettings
 from agent.text import format_bytes
-from learning.model.catalog import find, fit, installed
+from learning.model.catalog import find, installed
+from learning.model.needs import serving, training
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import check_engine
 from sandbox.images.base import list_images
@@ -118,10 +119,10 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
     yield Check(ready, f"model {name} {hint}", needed=False)
     if entry := find(name):
         machine = this_machine()
-        can = fit(entry, ram_bytes=machine.ram, gpu_bytes=machine.gpu, bf16=machine.bf16)
+        serve, train = serving(entry, machine.host).fits, training(entry, machine.host).fits
         memory = format_bytes(machine.ram)
-        yield Check(can.serve, f"{memory} of memory {_verb(can.serve)} serve {name}")
-        yield Check(can.train, f"{memory} of memory {_verb(can.train)} train {name}", needed=False)
+        yield Check(serve, f"{memory} of memory {_verb(serve)} serve {name}")
+        yield Check(train, f"{memory} of memory {_verb(train)} train {name}", needed=False)
 
 
 def _verb(can: bool) -> str:

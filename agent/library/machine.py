@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from learning.model.llama_library import offloads_layers
+from learning.model.needs import Host
 from learning.model.processor import computes_bf16
 from learning.training.resources import available_bytes
 
@@ -20,16 +22,26 @@ class Machine:
     ram: int
     gpu: int
     bf16: bool
+    offloads: bool = False
+    """Whether llama.cpp puts layers on the GPU; asked only where there is one."""
 
     @property
     def numbers(self) -> str:
         """The kind of numbers that weights are held in where they are not quantised."""
         return "bf16" if self.bf16 else "float32"
 
+    @property
+    def host(self) -> Host:
+        """The same, as the arithmetic of models wants it."""
+        return Host(ram_bytes=self.ram, gpu_bytes=self.gpu, bf16=self.bf16, offloads=self.offloads)
+
 
 def this_machine() -> Machine:
     """Look at this machine."""
-    return Machine(ram=memory_bytes(), gpu=gpu_memory_bytes(), bf16=computes_bf16())
+    gpu = gpu_memory_bytes()
+    return Machine(
+        ram=memory_bytes(), gpu=gpu, bf16=computes_bf16(), offloads=gpu > 0 and offloads_layers()
+    )
 
 
 def memory_bytes() -> int:

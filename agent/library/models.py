@@ -1,24 +1,55 @@
-"""The models of the catalog and of the person: what each needs, and what this machine can do."""
+"""The models of the catalog and of the person: needs of each, and uses of it on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.library.machine import Machine
 from agent.text import format_bytes
-from learning.model.catalog import CATALOG, ModelEntry, find, fit, installed, usable
+from learning.model.catalog import CATALOG, InstalledModel, find, installed
+from learning.model.entries import ModelEntry
 from learning.model.fetch import pull as fetch_model
+from learning.model.needs import Host, serving, tokens_per_s, training, usable
 from learning.model.resolve import disk_usage, remove as remove_model, resolve
 
-__all__ = ["fetch_model", "model_rows", "place_of", "remove_model", "serve", "usable"]
+if TYPE_CHECKING:
+    from learning.model.speed import DecodeSpeed
+
+__all__ = [
+    "fetch_model",
+    "measured_speed",
+    "model_rows",
+    "place_of",
+    "remove_model",
+    "serve",
+    "usable",
+]
 
 
-def model_rows(models: Path, machine: Machine) -> list[dict[str, object]]:
+def measured_speed(models: Path) -> DecodeSpeed:
+    """Measure for ten seconds how fast this machine decodes; loads an installed model.
+
+    Raises:
+        ModelError: If none is installed that could be measured, or it does not load.
+    """
+    from learning.model.speed import decode_speed, measurable
+
+    return decode_speed(measurable(installed(models)))
+
+
+def model_rows(
+    models: Path, machine: Machine, speed: DecodeSpeed | None = None
+) -> list[dict[str, object]]:
     """Describe each model of the catalog and each that is installed, as JSON data."""
     here = {model.name: model for model in installed(models)}
     names = [*(entry.name for entry in CATALOG), *(n for n in here if find(n) is None)]
     sizes = {name: disk_usage(name, models) if name in here else 0 for name in names}
-    return [model_row(name, find(name), size=sizes[name], machine=machine) for name in names]
+    return [
+        model_row(name, find(name), size=sizes[name], machine=machine)
+        | _speed_row(find(name), here.get(name), speed)
+        for name in names
+    ]
 
 
 def place_of(name: str, models: Path) -> Path:
@@ -45,38 +76,59 @@ def model_row(
     }
     if entry is None:
         return row | {"serves": "-", "trains": "-", "serving": "-", "training": "-"}
-    can = fit(entry, ram_bytes=machine.ram, gpu_bytes=machine.gpu, bf16=machine.bf16)
+    host = machine.host
+    served, trained = serving(entry, host), training(entry, host)
     return row | {
-        "serves": _word(can.serve),
-        "trains": _word(can.train),
-        "serve_bytes": entry.serve_bytes(gpu=False, bf16=machine.bf16),
-        "serve_q4_bytes": entry.serve_q4_bytes,
-        "train_bytes": entry.train_bytes(bf16=machine.bf16),
-        "serving": _serving(entry, machine, can=can.serve),
-        "training": _training(entry, machine, can=can.train),
+        "summary": entry.summary,
+        "download_bytes": entry.gguf_bytes,
+        "fills_gaps": entry.fills_gaps,
+        "thinking_switch": entry.thinking_switch,
+        "serves": _word(served.fits),
+        "trains": _word(trained.fits),
+        "serve_bytes": served.need_bytes,
+        "serve_context": served.context,
+        "train_bytes": trained.need_bytes,
+        "serving": _serving(entry, host),
+        "training": _training(entry, machine),
     }
 
 
-def _serving(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
-    """Name the engine that serves it here and its needs; where none does, what is missing."""
-    in_ram = entry.serve_bytes(gpu=False, bf16=machine.bf16)
-    if can and in_ram <= usable(machine.ram):
-        return f"yes: {format_bytes(in_ram)} {'Q4' if entry.parts else machine.numbers}"
-    if can:
-        return f"yes: {format_bytes(entry.serve_bytes(gpu=True))} GPU"
-    fits = entry.serve_q4_bytes <= usable(machine.ram)
-    return (
-        f"{'own Q4' if fits else 'no'}: {format_bytes(entry.serve_q4_bytes)}{'' if fits else ' Q4'}"
-    )
+def _speed_row(
+    entry: ModelEntry | None, here: InstalledModel | None, speed: DecodeSpeed | None
+) -> dict[str, object]:
+    """The speed to expect, where one was measured and the size of the file is known."""
+    if speed is None:
+        return {}
+    size = entry.bytes_per_token if entry else _file_bytes(here)
+    if not size:
+        return {"tokens_per_s": None}
+    expected = tokens_per_s(size, measured=speed.tokens_per_s, measured_bytes=speed.bytes_per_token)
+    return {"tokens_per_s": float(f"{expected:.2g}")}
 
 
-def _training(entry: ModelEntry, machine: Machine, *, can: bool) -> str:
-    in_ram = entry.train_bytes(bf16=machine.bf16)
-    if can and in_ram <= usable(machine.ram):
-        return f"yes: {format_bytes(in_ram)} {machine.numbers}"
-    if can:
-        return f"yes: {format_bytes(entry.train_bytes(bf16=True))} GPU"
-    return f"no: {format_bytes(in_ram)} {machine.numbers}"
+def _file_bytes(model: InstalledModel | None) -> int:
+    return model.gguf.stat().st_size if model and model.gguf and model.gguf.is_file() else 0
+
+
+def _serving(entry: ModelEntry, host: Host) -> str:
+    """Name the memory that it needs here, and where; the context is what the engine would choose."""
+    found = serving(entry, host)
+    where = " GPU" if found.on_gpu else ""
+    return f"{_word(found.fits)}: {format_bytes(found.need_bytes)}{where}, {_kibi(found.context)}"
+
+
+def _training(entry: ModelEntry, machine: Machine) -> str:
+    found = training(entry, machine.host)
+    memory = format_bytes(found.need_bytes)
+    if found.obstacle:
+        return f"no: {found.obstacle}" + (f" ({memory})" if found.need_bytes else "")
+    if found.four_bits:
+        return f"yes: {memory} GPU, 4 bits" if found.fits else f"needs a CUDA GPU with {memory}"
+    return f"{_word(found.fits)}: {memory} {'GPU' if found.on_gpu else machine.numbers}"
+
+
+def _kibi(tokens: int) -> str:
+    return f"{tokens // 1024}k context" if tokens >= 1024 else f"{tokens} tokens"  # noqa: PLR2004
 
 
 def _word(yes: bool) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.errors import AgentError
 from agent.locks import try_lock
 from learning.model.catalog import InstalledModel
+from learning.model.weights import training_folder
 from learning.training.job import JobError, read_examples, read_job
 
 
@@ -42,7 +43,7 @@ def stale(folder: Path, *, model: InstalledModel, forgotten: frozenset[str]) -> 
         job, examples = read_job(folder), read_examples(folder)
     except JobError as err:
         return str(err)
-    if job.base != model.identity or job.model_folder != str(model.hf):
+    if job.base != model.identity or job.model_folder != str(training_folder(model)):
         return "it was for another model"
     if job.parent_folder and not Path(job.parent_folder).is_dir():
         return "the adapter it started from is gone"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agent.errors import AgentError
-from agent.events import Event, LearnFinished, Notice, StageStarted
+from agent.events import Event, LearnFinished, Notice, Progress, StageStarted
 from agent.rounds.jobs import LearnError, only_one_round, stale
 from agent.rounds.options import LearnOptions
 from agent.rounds.planning import (
@@ -32,6 +32,8 @@ from agent.streaming import Emit, stream_events
 from learning.errors import LearningError
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
+from learning.model.convert import ConvertError
+from learning.model.weights import ensure_weights
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.gate import NO_TRIAL, Trial
 from learning.promotion.lineage import made_from
@@ -111,10 +113,29 @@ def learn(
                 await asyncio.to_thread(watch, store, adapters, model=model.name, emit=emit)
             folder = await _chosen(this, uses, id_=new_id(), now=clock())
             if folder is not None:
+                await asyncio.to_thread(_unpacked, model, emit)
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
                 await _take_in(this, folder, now=clock())
 
     return stream_events(work)
+
+
+def _unpacked(model: InstalledModel, emit: Emit) -> None:
+    """Make the weights that training reads, where the model was only served until now."""
+    stage = ""
+
+    def on_progress(text: str, done: int, total: int) -> None:
+        nonlocal stage
+        if text != stage:
+            stage = text
+            emit(StageStarted(text))
+        if total:
+            emit(Progress(done, total, "parts"))
+
+    try:
+        ensure_weights(model, on_progress=on_progress)
+    except ConvertError as err:
+        raise CannotTrainError(str(err)) from err
 
 
 async def _chosen(

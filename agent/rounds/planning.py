@@ -14,6 +14,7 @@ from agent.streaming import Emit
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
+from learning.model.weights import training_folder
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.capability import known_capabilities
 from learning.promotion.claims import learned_uses
@@ -187,7 +188,7 @@ def _job(
     job = TrainingJob(
         id=id_,
         model=this.model.name,
-        model_folder=str(this.hf_folder),
+        model_folder=str(training_folder(this.model)),
         base=this.model.identity,
         adapter_prefix=adapter_prefix(this.repository, this.adapters.next_version()),
         created_at=now,

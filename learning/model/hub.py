@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from learning.model.convert import Progress
-from learning.model.wheels import FetchError, NoNetworkError, NoSpaceError
+from learning.model.hub_file import Wanted, explained
+from learning.model.wheels import NoNetworkError
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 _WANTED = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "merges.txt", "vocab.*")
@@ -30,21 +31,15 @@ def download(hub_id: str, out: Path, *, on_progress: Progress) -> None:
     Raises:
         FetchError: If the hub cannot be reached, has no such model, or does not give it out.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     on_progress(f"downloading {hub_id} from the hub", 0, 0)
-    try:
-        snapshot_download(hub_id, local_dir=out, allow_patterns=list(_WANTED))
-    except LocalEntryNotFoundError as err:
-        raise NoNetworkError(
-            f"The model hub cannot be reached to fetch {hub_id}; check the network, or give a "
-            "local model folder or .gguf file instead."
-        ) from err
-    except HfHubHTTPError as err:
-        raise FetchError(
-            f"The model hub does not give out {hub_id}: it does not exist there, or needs a login "
-            "(set HF_TOKEN)."
-        ) from err
-    except OSError as err:
-        raise NoSpaceError(f"{hub_id} could not be written to {out.parent}: {err}.") from err
+    with explained(Wanted(repository=hub_id, name="the model"), constants.ENDPOINT):
+        try:
+            snapshot_download(hub_id, local_dir=out, allow_patterns=list(_WANTED))
+        except LocalEntryNotFoundError as err:
+            raise NoNetworkError(
+                f"The model hub cannot be reached to fetch {hub_id}; check the network, or give a "
+                "local model folder or .gguf file instead."
+            ) from err

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learning.model.engine import Token
+from learning.model.gpu_layers import Footprint
 from learning.model.llama_binding import BRANCHES, GenerationRequest, Piece, TokenCandidate
 from learning.model.llama_library import LlamaContext, Read
 from learning.model.prompt_lookup import LONGEST_DRAFT, PromptLookup
@@ -58,9 +59,15 @@ class LlamaDecoder:
     """A loaded GGUF file with a fixed list of adapters."""
 
     def __init__(
-        self, gguf: Path, *, context_length: int, threads: int, adapters: Sequence[Path]
+        self,
+        gguf: Path,
+        *,
+        context_length: int,
+        threads: int,
+        adapters: Sequence[Path],
+        footprint: Footprint | None = None,
     ) -> None:
-        """Load everything.
+        """Load everything, on a GPU what fits there.
 
         Raises:
             CannotDriveError: If llama.cpp's library cannot be driven directly.
@@ -74,6 +81,7 @@ class LlamaDecoder:
             batch=_BATCH,
             threads=threads,
             adapters=adapters,
+            footprint=footprint,
         )
         self._kept = [_Kept(sequence) for sequence in range(_KEPT)]
         self._adapter: int | None = None

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from learning.model.chat import ChatFormat
-from learning.model.context_window import fitting_window
+from learning.model.context_window import fitting_window, footprint
 from learning.model.engine import (
     Capabilities,
     EngineError,
@@ -47,8 +47,10 @@ class LlamaEngine:
             EngineError: If the file cannot be loaded.
         """
         self._gguf, self._hf = gguf, hf
-        self._context_length = min(model_context, context_length or _window(hf, model_context))
-        self._threads = threads or _usable_cores()
+        self._context_length = min(
+            model_context, context_length or _window(gguf, hf, model_context)
+        )
+        self._threads = threads or usable_cores()
         self._adapters: dict[str, Path] = {}
         self._chat = ChatFormat.load(hf)
         self._shown_id = self._chat.encode_text("a")[0]
@@ -228,6 +230,9 @@ class LlamaEngine:
             context_length=self._context_length,
             threads=self._threads,
             adapters=adapters,
+            footprint=footprint(
+                self._hf / "config.json", gguf=self._gguf, context_length=self._context_length
+            ),
         )
 
     def _check(self, prompt_ids: Sequence[int], adapter: str | None) -> LlamaProcess:
@@ -249,13 +254,16 @@ def _shifted(ended: Callable[[int], bool], start: int, index: int) -> bool:
     return ended(start + index)
 
 
-def _window(hf: Path, model_context: int) -> int:
+def _window(gguf: Path, hf: Path, model_context: int) -> int:
     return fitting_window(
-        hf / "config.json", model_context=model_context, available_bytes=available_bytes()
+        hf / "config.json",
+        model_context=model_context,
+        available_bytes=available_bytes(),
+        weights_bytes=gguf.stat().st_size,
     )
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may run on: more threads than that wait for each other."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))

@@ -10,11 +10,13 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learning.model.engine import EngineError
+from learning.model.gpu_layers import ALL, Footprint, gpu_free_bytes, layers_to_try
 from learning.model.llama_binding import wait_briefly
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ _LONGEST_PARAMETERS = 1024
 """Bytes; more than either structure has."""
 _FLAGS = bytes((0, 1, 1, 1, 1, 0))
 """`embeddings` to `kv_unified` as they are by default: the only such bytes in a context's parameters."""
+
+
+_GPU_LAYERS = 4
+"""Place of `n_gpu_layers` among the numbers of a model's parameters, behind two pointers."""
 
 
 class CannotDriveError(EngineError):
@@ -106,8 +112,9 @@ class LlamaContext:
         batch: int,
         threads: int,
         adapters: Sequence[Path],
+        footprint: Footprint | None = None,
     ) -> None:
-        """Load everything.
+        """Load everything, with as many layers on a GPU as `footprint` lets fit.
 
         Raises:
             CannotDriveError: If the library is not as it is expected to be, or the model keeps a state
@@ -119,16 +126,33 @@ class LlamaContext:
         lib.llama_log_set(self._silence, None)
         lib.llama_backend_init()
         self._context: int | None = None
-        self._model = lib.llama_model_load_from_file(
-            os.fsencode(gguf), lib.llama_model_default_params()
+        self._model: int | None = None
+        *better, last = layers_to_try(gpu_free_bytes(lib), footprint)
+        wanted = (cells, batch, batch, sequences)
+        for layers in better:
+            with suppress(EngineError):
+                self._load(gguf, layers, wanted, adapters)
+                break
+        else:
+            self._load(gguf, last, wanted, adapters)
+        lib.llama_set_n_threads(self._context, threads, threads)
+        self._batch = lib.llama_batch_init(batch, 0, 1)
+
+    def _load(
+        self,
+        gguf: Path,
+        layers: int,
+        wanted: tuple[int, int, int, int],
+        adapters: Sequence[Path],
+    ) -> None:
+        self._model = self._library.llama_model_load_from_file(
+            os.fsencode(gguf), _model_parameters(self._library, layers)
         )
         try:
-            self._open_context(gguf, (cells, batch, batch, sequences), adapters)
+            self._open_context(gguf, wanted, adapters)
         except EngineError:
             self._free()
             raise
-        lib.llama_set_n_threads(self._context, threads, threads)
-        self._batch = lib.llama_batch_init(batch, 0, 1)
 
     def _open_context(
         self, gguf: Path, wanted: tuple[int, int, int, int], adapters: Sequence[Path]
@@ -158,6 +182,7 @@ class LlamaContext:
             self._library.llama_free(self._context)
         if self._model:
             self._library.llama_model_free(self._model)
+        self._context = self._model = None
 
     def _check(self, wanted: tuple[int, int, int, int]) -> None:
         lib = self._library
@@ -223,6 +248,16 @@ class LlamaContext:
         return bool(self._library.llama_vocab_is_eog(self._vocabulary, token))
 
 
+def offloads_layers() -> bool:
+    """True if this build of llama.cpp computes on a GPU, and one is there."""
+    try:
+        library = _open()
+    except (ImportError, CannotDriveError):
+        return False
+    library.llama_supports_gpu_offload.restype = ctypes.c_bool
+    return bool(library.llama_supports_gpu_offload())
+
+
 def _open() -> ctypes.CDLL:
     """The library with its functions declared."""
     wait_briefly()
@@ -246,6 +281,17 @@ def _refuse_stateful(library: ctypes.CDLL, model: int, name: str) -> None:
         ask.restype, ask.argtypes = ctypes.c_bool, (_P,)
         if ask(model):
             raise CannotDriveError(f"{name} keeps a state from which no part can be removed.")
+
+
+def _model_parameters(library: ctypes.CDLL, layers: int) -> _Parameters:
+    """A model's parameters: as the library fills them, but for the number of layers on a GPU."""
+    parameters: _Parameters = library.llama_model_default_params()
+    if layers != ALL:
+        numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_int32))
+        if numbers[_GPU_LAYERS] != ALL:
+            raise CannotDriveError("llama.cpp's parameters differ from what is known.")
+        numbers[_GPU_LAYERS] = layers
+    return parameters
 
 
 def _parameters(library: ctypes.CDLL, first: tuple[int, int, int, int]) -> _Parameters:

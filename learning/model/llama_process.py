@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from learning.model.engine import EngineError, Token
+from learning.model.gpu_layers import Footprint
 from learning.model.llama_binding import (
     GenerationRequest,
     LlamaBinding,
@@ -40,6 +41,7 @@ class _Load:
     context_length: int
     threads: int
     adapters: Sequence[Path]
+    footprint: Footprint | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,13 @@ class LlamaProcess:
     """A loaded GGUF file with a fixed list of adapters, in a child process."""
 
     def __init__(
-        self, gguf: Path, *, context_length: int, threads: int, adapters: Sequence[Path]
+        self,
+        gguf: Path,
+        *,
+        context_length: int,
+        threads: int,
+        adapters: Sequence[Path],
+        footprint: Footprint | None = None,
     ) -> None:
         """Start the process and load everything; other threads go on meanwhile.
 
@@ -94,7 +102,13 @@ class LlamaProcess:
         self._connection: Connection[Any, Any] = Connection(ours.detach())
         try:
             self._send(
-                _Load(gguf=gguf, context_length=context_length, threads=threads, adapters=adapters)
+                _Load(
+                    gguf=gguf,
+                    context_length=context_length,
+                    threads=threads,
+                    adapters=adapters,
+                    footprint=footprint,
+                )
             )
             self.branching = bool(self._receive())
             """False for a release of llama.cpp that makes one continuation at a time."""
@@ -230,19 +244,21 @@ def serve_binding(connection: Connection[Any, Any]) -> None:
 
 def _open(load: _Load) -> LlamaDecoder | LlamaBinding:
     """llama.cpp's batches where its library is as we know it, else the server in the binding."""
-
-    def opened(kind: type[LlamaDecoder | LlamaBinding]) -> LlamaDecoder | LlamaBinding:
-        return kind(
+    try:
+        return LlamaDecoder(
+            load.gguf,
+            context_length=load.context_length,
+            threads=load.threads,
+            adapters=load.adapters,
+            footprint=load.footprint,
+        )
+    except CannotDriveError:  # the server fits a model to a GPU by itself
+        return LlamaBinding(
             load.gguf,
             context_length=load.context_length,
             threads=load.threads,
             adapters=load.adapters,
         )
-
-    try:
-        return opened(LlamaDecoder)
-    except CannotDriveError:
-        return opened(LlamaBinding)
 
 
 class _Heard:

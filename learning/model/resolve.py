@@ -1,6 +1,6 @@
 """Finds the model on this disk that a name, a hub id, a folder or a .gguf file stands for.
 
-Fetches nothing. A foreign .gguf file is converted into the models folder the first time.
+Fetches nothing. The first time, the tokenizer of a foreign .gguf file is read into the models folder.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from learning.model import catalog, hub
 from learning.model.catalog import InstalledModel, ModelNotFoundError, sha256_file
-from learning.model.convert import Progress, convert
+from learning.model.convert import Progress, convert_for_serving
 from learning.model.fetch import unknown_model
 from learning.model.identity import describe
+from learning.model.weights import count_weights
 from learning.model.wheels import size_of
 
 
@@ -107,7 +108,7 @@ def _from_folder(path: Path, models_dir: Path) -> InstalledModel:
 
 
 def _from_gguf(path: Path, models_dir: Path, on_progress: Progress) -> InstalledModel:
-    """A GGUF file of the user: served where it lies, converted beside our own models."""
+    """A GGUF file of the user: served where it lies, its tokenizer read beside our own models."""
     on_progress("checking", 0, 0)
     digest = sha256_file(path)
     for model in catalog.installed(models_dir):
@@ -117,7 +118,8 @@ def _from_gguf(path: Path, models_dir: Path, on_progress: Progress) -> Installed
     folder = models_dir / f"{hub.folder_name(path.stem)}-{digest[:8]}"
     if not (folder / "hf").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        convert(path, folder / "hf", on_progress=on_progress)
+        convert_for_serving(path, folder / "hf", on_progress=on_progress)
+        count_weights(path, folder / "hf")
     model = describe(name=folder.name, gguf=path, gguf_sha256=digest, hf=folder / "hf")
     catalog.write_manifest(folder, model, licence="", hub_id="")
     return model

@@ -25,6 +25,7 @@ from learning.model.engine import Engine, EngineError, LocalModelError
 from learning.model.engine_thread import EngineThread
 from learning.model.replies import LoadedModel
 from learning.model.resolve import resolve
+from learning.model.weights import is_packed, training_folder
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -95,17 +96,26 @@ def serve(
 def pick_engine(model: InstalledModel, wanted: str) -> str:
     """The requested engine, `llama` or `torch`; for `auto`, torch on a GPU and for models without GGUF.
 
+    A model whose weights were never unpacked is llama.cpp's alone.
+
     Raises:
         EngineError: If the model cannot be served by the engine that was asked for.
     """
     if wanted == "llama" and model.gguf is None:
         raise EngineError(f"{model.name} has no GGUF file; serve it with `--engine torch`.")
+    packed = is_packed(model)
+    if wanted == "torch" and packed:
+        raise EngineError(
+            f"{model.name} has its GGUF file only, which torch does not serve: use `--engine llama`."
+        )
     if wanted in ("llama", "torch"):
         return wanted
     if wanted != "auto":
         raise EngineError(f"There is no engine {wanted!r}; use auto, llama or torch.")
     has_llama = model.gguf is not None and importlib.util.find_spec("xllamacpp") is not None
-    return "torch" if not has_llama or _has_gpu() else "llama"
+    if packed and not has_llama:
+        raise EngineError(f"{model.name} needs llama.cpp here: install the package xllamacpp.")
+    return "llama" if packed or (has_llama and not _has_gpu()) else "torch"
 
 
 def open_engine(model: InstalledModel, kind: str, *, context_length: int | None) -> Engine:
@@ -126,7 +136,9 @@ def open_engine(model: InstalledModel, kind: str, *, context_length: int | None)
     from learning.model.torch_engine import TorchEngine
 
     return TorchEngine(
-        _folder(model), model_context=model.context_length, context_length=context_length
+        training_folder(model) if model.gguf else _folder(model),
+        model_context=model.context_length,
+        context_length=context_length,
     )
 
 

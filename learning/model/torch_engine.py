@@ -33,11 +33,16 @@ _PROBE = (1, 2, 3, 4)
 """Any tokens: an adapter with an effect changes how likely they are."""
 
 
-def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel, torch.dtype]:
+def load_base(
+    hf_folder: Path, *, device: str = "auto", four_bits: bool = False
+) -> tuple[PreTrainedModel, torch.dtype]:
     """The model in evaluation mode: bf16 where the device computes in it, float32 elsewhere.
 
+    `four_bits`, on CUDA only: linear layers but the head in NF4 (QLoRA, arXiv 2305.14314), as the
+    package bitsandbytes does it.
+
     Raises:
-        EngineError: If the folder is not a usable model or memory is short.
+        EngineError: If the folder is not a usable model, bitsandbytes is missing, or memory is short.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -53,13 +58,32 @@ def load_base(hf_folder: Path, *, device: str = "auto") -> tuple[PreTrainedModel
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
+            **(_in_four_bits(dtype) if four_bits else {}),
         )
-        model.to(chosen)
+        if not four_bits:  # what is quantised was loaded to its place
+            model.to(chosen)
+    except ImportError as err:
+        raise EngineError(
+            f"Training {hf_folder} in four bits needs bitsandbytes: install elagent with the extra"
+            " `cuda`."
+        ) from err
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as err:
         reason = (str(err).strip() or type(err).__name__).splitlines()[0]
         raise EngineError(f"torch cannot load {hf_folder}: {reason}") from err
     model.eval()
     return model, dtype
+
+
+def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": 0}}
 
 
 def _check_header(weights: Path) -> None:

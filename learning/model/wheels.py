@@ -15,8 +15,9 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from learning.model.catalog import WheelPart, sha256_file
+from learning.model.catalog import sha256_file
 from learning.model.engine import LocalModelError
+from learning.model.entries import WheelPart
 
 _ATTEMPTS = 3
 _POLL_S = 0.2

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from learning.model.needs import FOUR_BITS_FROM
 from learning.model.torch_engine import load_base
 from learning.training.job import TrainingJob
+from learning.training.resources import parameter_count
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -30,13 +32,21 @@ def load_student(job: TrainingJob) -> PeftModel:
         torch.set_num_threads(job.threads)
     torch.use_deterministic_algorithms(mode=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a tenth of a step, for nothing
-    base, _ = load_base(Path(job.model_folder))
+    folder = Path(job.model_folder)
+    base, _ = load_base(
+        folder, four_bits=in_four_bits(parameter_count(folder), cuda=torch.cuda.is_available())
+    )
     base.requires_grad_(requires_grad=False)
     torch.manual_seed(job.seed)
     with warnings.catch_warnings():
         # peft 0.21 asks transformers 5 for an attribute that it will have renamed in version 6.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         return _with_lora(base, job)
+
+
+def in_four_bits(weights: int, *, cuda: bool) -> bool:
+    """True for a model that is trained on weights in four bits: a large one, on a GPU that can."""
+    return cuda and weights >= FOUR_BITS_FROM
 
 
 def _with_lora(base: PreTrainedModel, job: TrainingJob) -> PeftModel:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from learning.model.processor import computes_bf16
+from learning.model.weights import counted_weights
 from learning.training.job import TrainingError
 
 _OVERHEAD_BYTES = 1_800 * 2**20
@@ -39,13 +40,17 @@ class NotEnoughMemoryError(TrainingError):
 def parameter_count(model_folder: Path) -> int:
     """Number of weights, from the headers of the safetensors files alone.
 
+    A folder whose weights are not unpacked yet has the number noted.
+
     Raises:
-        TrainingError: If there is no such file, or its header cannot be read.
+        TrainingError: If there is neither, or a header cannot be read.
     """
     try:
         counts = [_elements(path) for path in sorted(model_folder.glob("*.safetensors"))]
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise TrainingError(f"the weights in {model_folder} cannot be read ({err})") from err
+    if not counts and (noted := counted_weights(model_folder)):
+        return noted
     if not counts:
         raise TrainingError(f"{model_folder} has no safetensors weights: it cannot be trained")
     return sum(counts)

@@ -10,14 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from learning.model.catalog import (
-    InstalledModel,
-    ModelEntry,
-    WheelPart,
-    sha256_file,
-    write_manifest,
-)
+from learning.model.catalog import InstalledModel, sha256_file, write_manifest
 from learning.model.convert import Progress
+from learning.model.entries import ModelEntry, Shape, WheelPart
 from learning.model.identity import describe
 
 SIZES = (70_000, 70_000, 30_000)
@@ -66,6 +61,8 @@ def build_index(folder: Path) -> FakeIndex:
         licence="Apache-2.0",
         parameters=1000,
         context_length=64,
+        architecture="llama",
+        shape=Shape(layers=1, key_value_heads=1, head_width=8, width=8, vocabulary=16),
         parts=tuple(parts),
         gguf_sha256=hashlib.sha256(content).hexdigest(),
     )

@@ -10,7 +10,14 @@ from rich.table import Table
 
 from agent.events import Progress, StageStarted
 from agent.library.machine import Machine, this_machine
-from agent.library.models import fetch_model, model_rows, place_of, remove_model, usable
+from agent.library.models import (
+    fetch_model,
+    measured_speed,
+    model_rows,
+    place_of,
+    remove_model,
+    usable,
+)
 from agent.paths import Paths, from_environ
 from agent.text import format_bytes
 from tui.show.plain import TextPresenter, make_console
@@ -27,39 +34,60 @@ def _paths() -> Paths:
 
 @models.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def list_models(*, as_json: bool) -> None:
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Decode for ten seconds with an installed model, and estimate the speed of the others.",
+)
+def list_models(*, as_json: bool, measure: bool) -> None:
     """List the catalog and the installed models, and what this machine can do with each."""
     machine = this_machine()
-    rows = model_rows(_paths().models, machine)
+    folder = _paths().models
+    speed = measured_speed(folder) if measure else None
+    rows = model_rows(folder, machine, speed)
     if as_json:
         for row in rows:
             click.echo(json.dumps({"v": 1, **row}))
         return
+    console = make_console()
+    console.print(_table(rows, measured=measure))
+    console.print(_footer(machine))
+    if speed is not None:
+        console.print(
+            f"Speed: {speed.model} made {speed.tokens_per_s:.1f} tokens/s in ten seconds; the others are"
+            " estimated from the bytes that each reads for a token. Reading a prompt is not in it; a machine"
+            " that is busy with something else measures too low."
+        )
+
+
+def _table(rows: list[dict[str, object]], *, measured: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "licence", "context", "installed", "serves here", "trains here"):
+    speed = ("tokens/s",) if measured else ()
+    for column in ("name", "licence", "context", "installed", "serves here", "trains here", *speed):
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
-        table.add_row(
+        cells = [
             str(row["name"]),
             str(row["licence"]),
             str(row["context_length"] or "-"),
             format_bytes(int(str(row["size_bytes"]))) if row["size_bytes"] else "-",
             str(row["serving"]),
             str(row["training"]),
-        )
-    console = make_console()
-    console.print(table)
-    console.print(_footer(machine))
+        ]
+        if measured:
+            cells.append(f"about {row['tokens_per_s']}" if row["tokens_per_s"] else "-")
+        table.add_row(*cells)
+    return table
 
 
 def _footer(machine: Machine) -> str:
     gpu = f"{format_bytes(machine.gpu)} on the GPU" if machine.gpu else "no GPU"
     return (
         f"This machine: {format_bytes(machine.ram)} of memory, {gpu}; a model may take"
-        f" {format_bytes(usable(machine.ram))}. The sizes are the memory that is needed, weights as"
-        f" Q4 or, as its processor computes, in {machine.numbers}."
-        " Of the larger models `pull` fetches the whole weights; a Q4 GGUF file of your own needs"
-        " about a third of bf16. Any local folder, GGUF file or hub id works as a name, too."
+        f" {format_bytes(usable(machine.ram))}. Serving: the quantised file with that context."
+        " Training: LoRA on weights in bf16, or float32 where the processor does not compute in it; from"
+        " 7 B on in 4 bits on a CUDA GPU. Qwen-Research allows no commercial use."
+        " Any local folder, GGUF file or hub id works as a name, too."
     )
 
 

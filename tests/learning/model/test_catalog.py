@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from learning.model.catalog import CATALOG, GIB, Fit, find, fit, installed, read_manifest
+from learning.model.catalog import CATALOG, find, installed, read_manifest
+from learning.model.entries import ModelEntry
 
 PACKAGED = [entry for entry in CATALOG if entry.parts]
 
@@ -29,27 +30,38 @@ def test_a_model_is_found_by_name_and_by_hub_id() -> None:
     assert find("gpt-4") is None
 
 
-@pytest.mark.parametrize(
-    ("name", "ram_gib", "gpu_gib", "expected"),
-    [
-        ("qwen2.5-coder-1.5b", 8, 0, Fit(serve=True, train=False)),
-        ("qwen2.5-coder-1.5b", 16, 0, Fit(serve=True, train=True)),
-        ("smollm2-135m", 8, 0, Fit(serve=True, train=True)),
-        ("smollm2-135m", 1, 0, Fit(serve=False, train=False)),
-        ("qwen2.5-coder-7b", 16, 0, Fit(serve=False, train=False)),
-        ("qwen2.5-coder-7b", 16, 24, Fit(serve=True, train=True)),
-    ],
-)
-def test_what_a_machine_can_do(name: str, ram_gib: int, gpu_gib: int, expected: Fit) -> None:
-    entry = find(name)
-    assert entry
-    assert fit(entry, ram_bytes=ram_gib * GIB, gpu_bytes=gpu_gib * GIB) == expected
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_every_model_is_one_checked_file_from_somewhere(entry: ModelEntry) -> None:
+    assert bool(entry.parts) != bool(entry.file)
+    if entry.file:
+        assert entry.file.name.lower().endswith("q4_k_m.gguf")
+        assert bool(entry.file.commit) == bool(entry.file.sha256)
+        assert len(bytes.fromhex(entry.file.sha256)) in (0, 32)
+    bits = 8 * entry.gguf_bytes / entry.parameters
+    assert 4.5 < bits < 6, "the size belongs to another model"
 
 
-def test_a_processor_with_bf16_trains_the_default_model_in_8_gb() -> None:
-    entry = find("qwen2.5-coder-1.5b")
+def test_there_are_models_for_every_machine() -> None:
+    small = [entry for entry in CATALOG if entry.file and entry.parameters < 4.1e9]
+    assert len(small) >= 6
+    assert {"qwen2.5-coder-7b", "qwen2.5-coder-14b", "qwen2.5-coder-32b", "qwen3-coder-30b-a3b"} < {
+        entry.name for entry in CATALOG
+    }
+
+
+def test_the_model_with_a_research_licence_says_so() -> None:
+    entry = find("qwen2.5-coder-3b")
     assert entry
-    assert fit(entry, ram_bytes=8 * GIB, bf16=True) == Fit(serve=True, train=True)
+    assert entry.licence == "Qwen-Research"
+    assert "no commercial use" in entry.summary
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_page_of_models_has_every_one(entry: ModelEntry) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{entry.name}` |")]
+    gigabytes = f"{entry.gguf_bytes / 1e9:.1f} GB"
+    assert {entry.licence, gigabytes, f"{entry.context_length:,}"} <= set(row.split(" | "))
 
 
 def test_a_damaged_manifest_is_no_model(tmp_path: Path) -> None:

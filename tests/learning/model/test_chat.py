@@ -120,6 +120,14 @@ def test_a_template_cannot_leave_its_sandbox(template: str, tmp_path: Path) -> N
         chat.encode(said(("user", "x")))
 
 
+def test_a_model_that_would_think_is_told_not_to(tmp_path: Path) -> None:
+    template = (
+        "{{ messages[0].content }}{% if enable_thinking is defined and enable_thinking is false %}"
+        "<think></think>{% endif %}"
+    )
+    assert load_with(tmp_path, template).render(said(("user", "hi"))) == "hi<think></think>"
+
+
 def test_a_broken_template_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ChatFormatError, match="cannot be read"):
         load_with(tmp_path, "{% for %}")

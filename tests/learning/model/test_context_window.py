@@ -35,6 +35,19 @@ def test_the_keys_and_values_take_a_quarter_of_the_free_memory_at_most(
     assert available is None or tokens == 8192 or tokens * 28_672 <= available / 4
 
 
+def test_the_weights_take_their_part_of_the_memory_first(config: Path) -> None:
+    window = fitting_window(
+        config, model_context=32_768, available_bytes=3 * GIB, weights_bytes=GIB
+    )
+    assert window == fitting_window(config, model_context=32_768, available_bytes=2 * GIB)
+
+
+def test_a_model_with_pictures_names_its_size_in_the_part_for_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"text_config": QWEN, "vision_config": {}}))
+    assert fitting_window(path, model_context=32_768, available_bytes=2 * GIB) == 18_432
+
+
 def test_never_more_than_the_model_reads(config: Path) -> None:
     assert fitting_window(config, model_context=2048, available_bytes=20 * GIB) == 2048
 

@@ -127,6 +127,29 @@ def test_a_context_that_came_out_otherwise_is_freed_with_its_model(
     assert library.freed == ["context", "model"]
 
 
+def test_a_model_that_does_not_load_on_the_gpu_is_loaded_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+
+    class GpuLibrary(ToldLibrary):
+        def llama_model_default_params(self) -> llama_library._Parameters:
+            parameters = llama_library._Parameters()
+            ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_int32))[4] = -1
+            return parameters
+
+        def llama_model_load_from_file(
+            self, _path: bytes, parameters: llama_library._Parameters
+        ) -> int | None:
+            numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_int32))
+            tried.append(numbers[4])
+            return None if numbers[4] else 7
+
+    monkeypatch.setattr(llama_library, "gpu_free_bytes", lambda _: 8 * 2**30)
+    _opened(monkeypatch, GpuLibrary())
+    assert tried == [-1, 0]
+
+
 def test_a_part_that_cannot_be_forgotten_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     library = ToldLibrary()
     context = _opened(monkeypatch, library)

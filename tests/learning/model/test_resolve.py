@@ -75,7 +75,7 @@ def test_a_model_folder_is_identified_by_its_weights(tmp_path: Path, models: Pat
 
 @pytest.mark.slow
 @pytest.mark.model
-def test_a_foreign_gguf_file_is_converted_once_listed_and_followed_when_it_moves(
+def test_a_foreign_gguf_file_is_read_once_listed_and_followed_when_it_moves(
     tiny_model: InstalledModel, tmp_path: Path, models: Path
 ) -> None:
     assert tiny_model.gguf
@@ -86,7 +86,7 @@ def test_a_foreign_gguf_file_is_converted_once_listed_and_followed_when_it_moves
     assert resolve(first.name, models) == first
     moved = copy.rename(tmp_path / "moved.gguf")
     assert resolve(str(moved), models).gguf == moved
-    assert remove(installed(models)[0].name, models) > 100_000_000
+    assert 1_000_000 < remove(installed(models)[0].name, models) < 20_000_000
     assert moved.is_file()
 
 
