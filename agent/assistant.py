@@ -36,6 +36,7 @@ from agent.rounds.process import LearnerSwitch
 from agent.rounds.running import run_round, run_self_play, run_trial
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.commands import run_command
+from agent.session.commented import taken_out
 from agent.session.context import Context
 from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
@@ -50,6 +51,7 @@ from agent.streaming import Emit, stream_events
 from agent.turn.conversation import Conversation
 from agent.turn.opening import Background
 from agent.turn.tools import tests_digest
+from agent.watching.comments import Comment
 from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer
 from agent.workspace.editing import editing
@@ -224,12 +226,18 @@ class Assistant:
         return self._logged(stream_events(work))
 
     def turn(
-        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
+        self,
+        text: str,
+        *,
+        wanted: Wanted | None = None,
+        attached: str = "",
+        comment: Comment | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Answer one request of the user; the last event is `TurnFinished`.
 
         `wanted` is the kind of the request, where the person says it; else it is read from the text.
-        `attached` is what came with it, such as a diff on standard input.
+        `attached` is what came with it, such as a diff on standard input. `comment` is the place where
+        the request was written: once files were changed for it, it is taken out there.
         """
 
         async def work(emit: Emit) -> None:
@@ -240,6 +248,8 @@ class Assistant:
                 inside = InSession(self._parts(), text=text, emit=emit, attached=attached)
                 end = await (await inside.request(before)).answer(wanted)
                 if end.ending is TurnEnding.DONE:
+                    if comment is not None:
+                        await taken_out(self._edits, comment, emit)
                     await self._commit(text, before, await inside.credit(), emit)
                 emit(end)
 
