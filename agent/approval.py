@@ -4,7 +4,7 @@ What needs asking is decided here from the mode; how a person is asked is the fr
 Edits inside the repository and commands inside the sandbox are reversible, so `auto` allows them.
 A file that the request neither names nor needs is asked about in `auto` too.
 What leaves the sandbox is asked about in every mode, with the exact command or diff: a dependency
-that cannot be built without a network, the git hooks of `--commit --hooks`, and an edit of a file
+that cannot be built without a network, the git hooks of `--commit --hooks`, a tool of an MCP server, and an edit of a file
 that programs on the host run or obey by themselves.
 """
 
@@ -22,9 +22,9 @@ MODES: tuple[Mode, ...] = ("ask", "auto", "plan")
 class Question:
     """An action that the model wants to take, shown exactly."""
 
-    kind: Literal["edit", "command", "network build", "host command", "masked copy"]
+    kind: Literal["edit", "command", "network build", "host command", "masked copy", "outside tool"]
     subject: str
-    """The path of the file, the command line, or the source archive that would be built."""
+    """The path of the file, the command line, the source archive that would be built, or the tool."""
     paths: tuple[str, ...] = ()
     """The files of an edit of several, which `subject` only names for people."""
     detail: str = ""

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from agent.approval import Approver, Mode
-from agent.contexts.notes import note_maker
 from agent.events import (
     Event,
     Notice,
@@ -30,12 +29,14 @@ from agent.events import (
 )
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
+from agent.outside.calling import use_outside
 from agent.rounds.libraries import LibraryOptions, run_libraries
 from agent.rounds.options import LearnOptions
 from agent.rounds.process import LearnerSwitch
 from agent.rounds.running import run_round, run_self_play, run_trial
 from agent.rounds.self_play import SelfPlayOptions
 from agent.session.commands import run_command
+from agent.session.commented import taken_out
 from agent.session.context import Context
 from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
@@ -43,13 +44,13 @@ from agent.session.inside import InSession, SessionParts
 from agent.session.resources import Resources
 from agent.session.rewinding import PastTurn, past_turns, steps_to_take_back
 from agent.session.session import SessionLog, read_session
-from agent.session.talk import Talk
+from agent.session.talk import Talk, background_of
 from agent.session.wrong import note_wrong
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
 from agent.turn.conversation import Conversation
-from agent.turn.opening import Background
 from agent.turn.tools import tests_digest
+from agent.watching.comments import Comment
 from agent.workspace.commits import Commits
 from agent.workspace.committing import Committer
 from agent.workspace.editing import editing
@@ -97,7 +98,7 @@ class Assistant:
         self._talk = Talk(
             root=context.root,
             write=self._log.append,
-            background=_background(context),
+            background=background_of(context),
         )
         self._commits = Commits(
             committer=Committer(context.root, context.environ),
@@ -224,12 +225,17 @@ class Assistant:
         return self._logged(stream_events(work))
 
     def turn(
-        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
+        self,
+        text: str,
+        *,
+        wanted: Wanted | None = None,
+        attached: str = "",
+        comment: Comment | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Answer one request of the user; the last event is `TurnFinished`.
 
-        `wanted` is the kind of the request, where the person says it; else it is read from the text.
-        `attached` is what came with it, such as a diff on standard input.
+        `wanted` is its kind, where the person says it; `attached` is what came with it, such as a diff.
+        A `comment` that holds the request is taken out once files were changed for it.
         """
 
         async def work(emit: Emit) -> None:
@@ -240,6 +246,7 @@ class Assistant:
                 inside = InSession(self._parts(), text=text, emit=emit, attached=attached)
                 end = await (await inside.request(before)).answer(wanted)
                 if end.ending is TurnEnding.DONE:
+                    await taken_out(self._edits, comment, emit)
                     await self._commit(text, before, await inside.credit(), emit)
                 emit(end)
 
@@ -261,15 +268,16 @@ class Assistant:
 
     def wrong(self, why: str) -> AsyncGenerator[Event, None]:
         """Note that the model's last action was wrong, and why; what it did stays as it is."""
-        return self._logged(stream_events(partial(note_wrong, self._resources, why)))
+        return self._logged(
+            stream_events(partial(note_wrong, self._resources, self.conversation, why))
+        )
 
     def run_command(
         self, command: str | Sequence[str], *, bring: Sequence[str] = (), announced: bool = False
     ) -> AsyncGenerator[Event, None]:
-        """Run a command in the sandbox, on a copy of the files: a shell's text, or arguments.
+        """Run a shell's text, or arguments, in the sandbox, on a copy of the files.
 
         Its outcome goes along with the next request. `announced` says so before its output begins.
-
         If it succeeds, the files that `bring` declares come back, each after a question; the turn
         has failed if one of them does not.
         """
@@ -283,6 +291,11 @@ class Assistant:
             announced=announced,
         )
         return self._logged(stream_events(work))
+
+    def use_outside(self, said: str) -> AsyncGenerator[Event, None]:
+        """List the tools of the person's MCP servers, or call one; see `agent.outside.calling`."""
+        job = partial(use_outside, self._resources.context, said, self._approver, self.conversation)
+        return self._logged(stream_events(job))
 
     def learn(
         self, options: LearnOptions, *, switch: LearnerSwitch | None = None
@@ -335,11 +348,3 @@ class Assistant:
             said = await self._commits.turn_accepted(request, paths, model=model, adapter=adapter)
             if said is not None:
                 emit(said)
-
-
-def _background(context: Context) -> Background:
-    """Collect the words of a turn besides the files; notes on libraries where the settings ask for them."""
-    if not context.settings.agent.notes:
-        return Background(instructions=context.instructions)
-    notes = note_maker(context.repository.contexts)
-    return Background(instructions=context.instructions, notes=notes)

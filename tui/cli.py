@@ -44,6 +44,7 @@ COMMANDS = {
     "models": ("models", "Show, fetch or remove models."),
     "eval": ("lab.cli", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
+    "watch": ("watch", "Do what comments such as `# elagent: ...` in saved files ask for."),
     "acp": ("acp", "Hold the conversation in an editor that speaks ACP, such as Zed."),
     "mcp": ("mcp", "Serve tests and repairs of a repository to another agent (MCP)."),
     "sandbox": ("sandbox", "Build, show or clean up sandbox images; run something in one."),

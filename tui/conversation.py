@@ -81,6 +81,8 @@ class TalkingAgent(Protocol):
     async def written(self) -> Sequence[str]:
         """The files that the last job left changed."""
 
+    def use_outside(self, said: str) -> AsyncGenerator[Event, None]: ...
+
     def wrong(self, why: str) -> AsyncGenerator[Event, None]: ...
 
     async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
@@ -100,7 +102,7 @@ class Standing:
     limit_tokens: int = 0
 
 
-_BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong", "/as")
+_BECOMES_A_JOB = ("/test", "/fix", "/run", "/wrong", "/as", "/mcp")
 
 
 def answered_at_once(line: str) -> bool:
@@ -256,8 +258,11 @@ class Dialogue:
                 return PendingWork(title="repairing what fails", events=agent.fix)
             case "/run":
                 return self._shell(rest)
-            case "/wrong":
-                return PendingWork(title="noting it", events=lambda: agent.wrong(rest))
+            case "/wrong" | "/mcp":
+                is_wrong = name == "/wrong"
+                title = "noting it" if is_wrong else "using MCP servers"
+                work = agent.wrong if is_wrong else agent.use_outside
+                return PendingWork(title=title, events=partial(work, rest))
             case "/learn":
                 return Learn(options=round_options(self._where.settings.learn))
             case _:

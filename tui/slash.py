@@ -85,6 +85,11 @@ SLASH_COMMANDS = (
     ),
     SlashCommand(name="/experiences", what="show what was captured here"),
     SlashCommand(
+        name="/mcp",
+        argument="[SERVER TOOL JSON]",
+        what="list the tools of your MCP servers, or call one",
+    ),
+    SlashCommand(
         name="/wrong", argument="WHY", what="note that the last action was wrong, to learn from it"
     ),
     SlashCommand(name="/why", what="explain the last learning round"),

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.approval import Approver
+from agent.contexts.notes import note_maker
 from agent.events import Event
 from agent.intent.wanted import Wanted
 from agent.model.protocol import Model
 from agent.prompt_files import Name
+from agent.session.context import Context
 from agent.session.rewinding import rewound_record
 from agent.settings.schema import Settings
 from agent.turn.acting import RunTests
@@ -188,3 +190,11 @@ def system_prompt(settings: Settings) -> Name:
 def _billions(name: str) -> float:
     """The parameters that a model's name tells, in billions; 0 if it does not."""
     return max((float(size) for size in _SIZE.findall(name.replace("-", " "))), default=0.0)
+
+
+def background_of(context: Context) -> Background:
+    """Collect the words of a turn besides the files; notes on libraries where the settings ask for them."""
+    if not context.settings.agent.notes:
+        return Background(instructions=context.instructions)
+    notes = note_maker(context.repository.contexts)
+    return Background(instructions=context.instructions, notes=notes)

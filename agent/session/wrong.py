@@ -7,10 +7,16 @@ import asyncio
 from agent.events import Notice
 from agent.session.resources import Resources
 from agent.streaming import Emit
+from agent.turn.conversation import Conversation
 
 
-async def note_wrong(resources: Resources, why: str, emit: Emit) -> None:
+async def note_wrong(
+    resources: Resources, conversation: Conversation, why: str, emit: Emit
+) -> None:
     """Keep what is wrong with the last action; say so where there is none, or nothing is recorded."""
+    if conversation.holds_outside:
+        emit(Notice("nothing is recorded while an MCP server's output is in here", "warning"))
+        return
     recorder = await resources.recorder(emit)
     if recorder is None:
         if not resources.context.settings.session.capture:

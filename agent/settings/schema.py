@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeVar
 
+from agent.settings.servers import OutsideServers
+
 _T = TypeVar("_T")
 
 
@@ -233,6 +235,15 @@ class AgentSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpSettings:
+    """Programs on the host that offer tools by the Model Context Protocol."""
+
+    servers: OutsideServers = _setting(OutsideServers())  # noqa: RUF009 - frozen
+    """Servers for `/mcp`, each as a table [mcp.servers.NAME] with `command`, and `allow`, `env` and
+    `timeout_s`; they run outside of the sandbox, so no project's file can name one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings, read once and passed down."""
 
@@ -244,3 +255,4 @@ class Settings:
     fix: FixSettings = FixSettings()
     lint: LintSettings = LintSettings()
     agent: AgentSettings = AgentSettings()
+    mcp: McpSettings = McpSettings()

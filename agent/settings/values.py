@@ -8,6 +8,7 @@ import typing
 
 from agent.errors import ConfigError
 from agent.settings.schema import SettingRule
+from agent.settings.servers import OutsideServers, read_servers
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -25,6 +26,8 @@ def from_data(declared: object, value: object, *, key: str, place: str) -> objec
             raise ConfigError(f"{place}: {key} must be one of {', '.join(choices)}, not {value!r}")
         return value
     wanted = _required(declared)
+    if wanted is OutsideServers:
+        return read_servers(value, key=key, place=place)
     if wanted is float and type(value) is int:
         return float(value)
     # bool is a subclass of int, and `true` is no number.

@@ -10,6 +10,8 @@ INTERRUPTED = "(interrupted)"
 """Stands in the history for a reply that was stopped before it said anything."""
 NOT_USABLE = "Sorry, that answer was of no use."
 """Stands in the history for a reply that was asked for again: a small model repeats what it sees."""
+OUTSIDE = "Output of the tool"
+"""The words before what a tool of an MCP server gave, which is never learned from."""
 _MOST_OVERHEARD = 3
 """The last results of the person's own commands that the next request carries."""
 
@@ -96,6 +98,12 @@ class Conversation:
         """Note what a command of the person's own gave; the next request carries it along."""
         self._overheard = [*self._overheard, text][-_MOST_OVERHEARD:]
 
+    @property
+    def holds_outside(self) -> bool:
+        """True if the output of an MCP server's tool is in it, or in what it summarises."""
+        texts = [*self._overheard, self._summary, *(said.content for said in self._messages)]
+        return any(OUTSIDE in text for text in texts)
+
     def take_overheard(self) -> str:
         """Hand out the texts that were overheard since the last request; each is given once."""
         taken, self._overheard = self._overheard, []
@@ -108,6 +116,8 @@ class Conversation:
 
     def compact(self, summary: str) -> None:
         """Begin a new history; its first message will carry the summary, and files anew."""
+        if self.holds_outside:
+            summary += f"\n({OUTSIDE} of an MCP server was read before.)"
         self._messages.clear()
         self._shown.clear()
         self._summary = summary

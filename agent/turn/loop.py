@@ -40,6 +40,10 @@ __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 _MOST_CONTINUED = 2
 """Times that a reply which reaches its limit goes on."""
 _TEMPERATURE_AGAIN = 0.4
+_NOT_KEPT = (
+    "nothing of this is kept to learn from: the conversation holds output of an MCP server's tool;"
+    " /clear begins one without"
+)
 _WORTH_GOING_BACK = (TurnEnding.STUCK, TurnEnding.LIMIT, TurnEnding.UNUSABLE)
 
 
@@ -84,6 +88,10 @@ def run_turn(
 
     async def work(emit: Emit) -> None:
         sources = Sources(root, files)
+        kept = recorder
+        if recorder is not None and conversation.holds_outside:
+            kept = None
+            emit(Notice(_NOT_KEPT))
         turn = _Turn(
             conversation=conversation,
             user_text=user_text,
@@ -103,7 +111,7 @@ def run_turn(
                 wanted=wanted,
                 facts=facts,
             ),
-            log=TurnLog(recorder, emit, sources.text),
+            log=TurnLog(kept, emit, sources.text),
             emit=emit,
             wanted=wanted,
         )

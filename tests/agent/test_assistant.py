@@ -21,6 +21,7 @@ from agent.session.context import Context
 from agent.session.resources import Resources
 from agent.settings.load import Loaded
 from agent.settings.schema import AgentSettings, ModelSettings, Settings
+from agent.watching.comments import comments_in
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
 from tests.agent.advice.test_advice import LESSON
@@ -157,3 +158,22 @@ async def test_a_stopped_turn_says_truly_what_it_wrote(root: Path, server: FakeS
         async with aclosing(assistant.turn("Again")) as events:
             await anext(events)
         assert list(await assistant.written()) == []
+
+
+async def test_a_comment_that_asked_for_a_change_is_taken_out_and_undone_with_it(
+    root: Path, server: FakeServer
+) -> None:
+    asking = f"# elagent: let it add!\n{SUBTRACTS}"
+    (root / "ops.py").write_text(asking)
+    server.script[:] = [
+        text("ops.py\n```python\n# elagent: let it add!\n" + EDIT.partition("python\n")[2])
+    ]
+    async with opened(root, server) as assistant:
+        (comment,) = comments_in("ops.py", asking)
+        work = assistant.turn(comment.request, wanted=comment.wanted, comment=comment)
+        events = await all_of(work)
+        assert isinstance(events[-1], TurnFinished)
+        assert (root / "ops.py").read_text() == "def add(a, b):\n    return a + b\n"
+        assert "ops.py" in await assistant.written()
+        assistant.workspace.undo()
+    assert (root / "ops.py").read_text() == asking

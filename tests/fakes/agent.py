@@ -133,6 +133,9 @@ class ScriptedAgent:
         self.commands.append(command)
         return self._job(command)
 
+    def use_outside(self, said: str) -> AsyncGenerator[Event, None]:
+        return self._job(f"/mcp {said}")
+
     async def written(self) -> Sequence[str]:
         return self.written_files
 

@@ -106,6 +106,8 @@ async def test_every_command_of_the_list_is_carried_out(
         ("/fix", "/fix"),
         ("/run make all", "make all"),
         ("/wrong it was a typo", "it was a typo"),
+        ("/mcp", "/mcp "),
+        ('/mcp s add {"a": 1}', '/mcp s add {"a": 1}'),
     ],
 )
 async def test_what_takes_a_while_is_work_that_nobody_has_begun(

@@ -29,6 +29,7 @@ _TITLES = {
     "command": "Run this command in the sandbox?",
     "network build": "Build this with a network?",
     "masked copy": "Copy this into the sandbox, with placeholders for its secrets?",
+    "outside tool": "Call this tool, outside of the sandbox?",
 }
 _NO = "the user said no"
 

@@ -242,3 +242,36 @@ def test_the_description_shows_origins_and_hides_the_key(place: Place) -> None:
     assert "model.base_url = (not set)" in describe(loaded)
     assert "sk-secret" not in repr(loaded) + "".join(lines)
     assert len(lines) == len(loaded.origins)
+
+
+def test_a_person_names_mcp_servers(place: Place) -> None:
+    place.user_file.write_text(
+        '[mcp.servers.files]\ncommand = ["uvx", "a-server"]\nallow = ["read"]\ntimeout_s = 5\n'
+    )
+    (server,) = place.load()[0].mcp.servers.servers
+    assert (server.name, server.command, server.allow) == ("files", ("uvx", "a-server"), ("read",))
+    assert server.timeout_s == 5.0
+    assert "mcp.servers = files" in describe(load(place.cwd, place.environ))
+
+
+def test_a_trusted_project_names_no_mcp_server(place: Place) -> None:
+    place.project_file.write_text('[mcp.servers.evil]\ncommand = ["sh"]\n')
+    with pytest.raises(ConfigError, match=r"mcp\.servers can only be set by the user"):
+        place.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[mcp.servers.x]\n", "command is missing"),
+        ('[mcp.servers.x]\ncommand = "sh"\n', "must be a list of texts"),
+        ('[mcp.servers.x]\ncommand = ["./sh"]\n', "a name on the PATH or an absolute path"),
+        ('[mcp.servers.x]\ncommand = ["sh"]\nurl = "a"\n', "there is no 'url'"),
+        ('[mcp.servers.x]\ncommand = ["sh"]\ntimeout_s = 0\n', "timeout_s must be above 0"),
+        ("[mcp]\nservers = 3\n", "must be tables"),
+    ],
+)
+def test_a_server_that_is_not_as_it_must_be_is_refused(place: Place, text: str, words: str) -> None:
+    place.user_file.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        place.load()

@@ -12,9 +12,9 @@ from hypothesis import given, strategies as st
 from agent.approval import Decision, Question
 from agent.editing.edits import unified_diff
 from agent.editing.hunks import keep_hunks
-from agent.events import EditApplied, Event
+from agent.events import EditApplied, Event, Notice
 from agent.session.capture import Recorder
-from agent.turn.conversation import Conversation
+from agent.turn.conversation import OUTSIDE, Conversation
 from agent.turn.loop import run_turn
 from learning.experience.store import ExperienceStore
 from learning.records import Origin, Verdict
@@ -70,12 +70,13 @@ async def turn(
     *replies: str,
     recorder: Recorder | None = None,
     model: ScriptedModel | None = None,
+    conversation: Conversation | None = None,
 ) -> Sequence[Event]:
     async def run_tests() -> TestReport:
         return report(TestOutcome.PASSED)
 
     events = run_turn(
-        Conversation(),
+        conversation or Conversation(),
         "Repair ops.py",
         root=root,
         files=["ops.py"],
@@ -140,3 +141,14 @@ def test_all_hunks_make_the_new_text_and_none_leave_the_old(before: str, after: 
         left_out = [other for other in range(len(hunks)) if other != number]
         kept = keep_hunks(before, after, left_out)
         assert sum(len(f.hunks) for f in parse_diff(unified_diff("f", before, kept))) <= len(hunks)
+
+
+async def test_nothing_is_kept_of_a_turn_that_saw_an_outside_tools_output(
+    root: Path, store: ExperienceStore
+) -> None:
+    conversation = Conversation()
+    conversation.overhear(f"{OUTSIDE} add of s")
+    recorder = Recorder(store, repository="r", session="s")
+    events = await turn(root, Chooses([None]), recorder=recorder, conversation=conversation)
+    assert list(store.export()) == []
+    assert any(isinstance(event, Notice) and "kept to learn" in event.text for event in events)
