@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent.editing.splicing import Splice
-from agent.editing.units import Part, Source, text_of
+from agent.editing.splicing import TextSplice
+from agent.editing.units import ParsedSource, SourcePart, text_of
 
 _IMPORTS = frozenset(
     {"import_statement", "import_declaration", "use_declaration", "preproc_include",
@@ -23,10 +23,10 @@ _BOUND = re.compile(r"(\w+)(?=\s*[,;}]|\s+from\b|\s*=\s*require)")
 _NAMED = re.compile(r"import\s*(?:type\s*)?\{(?P<names>[^}]*)\}\s*from\s*(?P<source>\S+?);?\s*$")
 
 
-def beside(given: Source, old: Source) -> tuple[Splice, ...] | None:
+def beside(given: ParsedSource, old: ParsedSource) -> tuple[TextSplice, ...] | None:
     """The splices for all that is no definition; None if one would be passed over or lose something."""
     known = {part.text for part in old.others} | _specs(old.others)
-    splices: list[Splice] = []
+    splices: list[TextSplice] = []
     for part in given.others:
         if part.text in known or (_is_list(part) and _specs([part]) <= known):
             continue
@@ -37,7 +37,7 @@ def beside(given: Source, old: Source) -> tuple[Splice, ...] | None:
     return tuple(splices)
 
 
-def _import(part: Part, old: Source) -> Splice | None:
+def _import(part: SourcePart, old: ParsedSource) -> TextSplice | None:
     imports = [other for other in old.others if _is_import(other)]
     if _is_list(part):
         known = _specs(old.others)
@@ -47,7 +47,7 @@ def _import(part: Part, old: Source) -> Splice | None:
     bound = {name for other in imports for name in _BOUND.findall(text_of(other.node))}
     mine = set(_BOUND.findall(text)) if part.node.type not in ("preproc_include", "call") else set()
     if mine and mine <= bound:
-        return Splice(start=0, end=0, text=b"")
+        return TextSplice(start=0, end=0, text=b"")
     if mine & bound:
         named = _NAMED.match(text)
         if named is None or " as " in named["names"]:
@@ -58,7 +58,7 @@ def _import(part: Part, old: Source) -> Splice | None:
     return _behind(imports, old, text)
 
 
-def _constant(part: Part, old: Source) -> Splice | None:
+def _constant(part: SourcePart, old: ParsedSource) -> TextSplice | None:
     """A new constant behind the imports, or a longer list of exports in the place of the old one."""
     if exports := _EXPORTS.fullmatch(part.text):
         return _exports(part, set(exports["names"].split(",")), old)
@@ -69,7 +69,7 @@ def _constant(part: Part, old: Source) -> Splice | None:
     return _behind([other for other in old.others if _is_import(other)], old, "\n" + text)
 
 
-def _exports(part: Part, names: set[str], old: Source) -> Splice | None:
+def _exports(part: SourcePart, names: set[str], old: ParsedSource) -> TextSplice | None:
     there = [(other, _EXPORTS.fullmatch(other.text)) for other in old.others]
     lists = [(other, found) for other, found in there if found is not None]
     if len(lists) != 1:
@@ -79,38 +79,38 @@ def _exports(part: Part, names: set[str], old: Source) -> Splice | None:
         return None
     node = other.node
     text = text_of(part.node).encode()
-    return Splice(start=node.start_byte, end=node.end_byte, text=text)
+    return TextSplice(start=node.start_byte, end=node.end_byte, text=text)
 
 
-def _behind(imports: Sequence[Part], old: Source, text: str) -> Splice | None:
+def _behind(imports: Sequence[SourcePart], old: ParsedSource, text: str) -> TextSplice | None:
     """Lines behind the last import, else behind the package, else at the top."""
     first = [other for other in old.others if other.node.type in _FIRST]
     for parts, gap in ((imports, ""), (first, "\n")):
         if parts:
             node = parts[-1].node
             at = node.end_byte - (text_of(node).endswith("\n"))
-            return Splice(start=at, end=at, text=f"\n{gap}{text}".encode())
+            return TextSplice(start=at, end=at, text=f"\n{gap}{text}".encode())
     if old.data.startswith(b"#!"):
         return None
-    return Splice(start=0, end=0, text=f"{text.lstrip()}\n\n".encode())
+    return TextSplice(start=0, end=0, text=f"{text.lstrip()}\n\n".encode())
 
 
-def _is_import(part: Part) -> bool:
+def _is_import(part: SourcePart) -> bool:
     node = part.node
     is_call = node.type in ("call", "lexical_declaration", "variable_declaration")
     return node.type in _IMPORTS or (is_call and _REQUIRES.search(text_of(node)) is not None)
 
 
-def _is_list(part: Part) -> bool:
+def _is_list(part: SourcePart) -> bool:
     """True for an import of Go, which may hold several."""
     return part.node.type == "import_declaration" and bool(_spec_nodes(part))
 
 
-def _specs(parts: Sequence[Part]) -> set[str]:
+def _specs(parts: Sequence[SourcePart]) -> set[str]:
     return {spec for part in parts if _is_list(part) for spec in _spec_nodes(part)}
 
 
-def _spec_nodes(part: Part) -> list[str]:
+def _spec_nodes(part: SourcePart) -> list[str]:
     found = []
     for child in part.node.named_children:
         inner = child.named_children if child.type == "import_spec_list" else [child]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from agent.editing.beside import beside
 from agent.editing.placed import PlacedText
-from agent.editing.splicing import Splice, behind, moved, spliced
-from agent.editing.units import Source, Unit, fields_of, others, text_of
+from agent.editing.splicing import TextSplice, behind, moved, spliced
+from agent.editing.units import ParsedSource, Unit, fields_of, others, text_of
 
 _MEMBER_FRAMES = {
     "tree_sitter_javascript": "class Block_ {{\n{}\n}}",
@@ -33,7 +33,7 @@ _SELF = ("(self", "(&self", "(&mutself", "(mutself", "->Self")
 
 def is_part_of(path: str, block: str, before: str, *, may_vanish: Collection[str] = ()) -> bool:
     """True if a block gives some definitions of a file, or new ones, but not the whole file."""
-    given, old = read_block(path, block), Source.of(path, before)
+    given, old = read_block(path, block), ParsedSource.of(path, before)
     if given is None or old is None or not given.units:
         return False
     mine = {unit.plain for _, unit in given.every()}
@@ -55,7 +55,7 @@ def place_definitions(
     gives one of several definitions of a name without saying which, cannot be put in. A method that
     is given without its class goes to the one of its name, else into `of_class`.
     """
-    given, old = read_block(path, block), Source.of(path, before)
+    given, old = read_block(path, block), ParsedSource.of(path, before)
     if given is None or old is None or not given.units or given.faults:
         return None
     work = _Graft(given=given, old=old, of_class=of_class, may_vanish=frozenset(may_vanish))
@@ -68,28 +68,28 @@ def place_definitions(
     return PlacedText(text=text, replaced=tuple(work.replaced), added=tuple(work.added))
 
 
-def read_block(path: str, block: str) -> Source | None:
+def read_block(path: str, block: str) -> ParsedSource | None:
     """The parts of a block; methods without a class are read as if they stood in one."""
     text = textwrap.dedent(block).strip("\n") + "\n"
-    given = Source.of(path, text)
+    given = ParsedSource.of(path, text)
     if given is None or not given.faults:
         return given
     frame = _MEMBER_FRAMES.get(given.grammar.package)
-    framed = Source.of(path, frame.format(text)) if frame else None
+    framed = ParsedSource.of(path, frame.format(text)) if frame else None
     if framed is None or framed.faults or len(framed.units) != 1:
         return given
-    return Source(
+    return ParsedSource(
         data=framed.data, grammar=framed.grammar, root=framed.root, parts=framed.units[0].parts
     )
 
 
 @dataclass(kw_only=True)
 class _Graft:
-    given: Source
-    old: Source
+    given: ParsedSource
+    old: ParsedSource
     of_class: str
     may_vanish: frozenset[str]
-    splices: list[Splice] = field(default_factory=list)
+    splices: list[TextSplice] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     unclear: bool = False
@@ -159,13 +159,13 @@ class _Graft:
         keeps_above = (old.has_marks and not unit.has_marks) or old.start == 0
         if unit.start < unit.outer and not (keeps_above and old.start < old.outer):
             text = moved(self.given, unit, first=unit.start, end=unit.outer, to=indent)
-            self.splices.append(Splice(start=old.start, end=old.outer, text=text))
+            self.splices.append(TextSplice(start=old.start, end=old.outer, text=text))
         text = moved(self.given, unit, first=unit.outer, end=unit.end, to=indent)
         if old.annotations and not unit.annotations:
             kept = self.old.data[old.annotations[0].start_byte : old.annotations[-1].end_byte]
             text = kept + b"\n" + indent + text
         start = old.inner if old.wrapper and not unit.wrapper else old.outer
-        self.splices.append(Splice(start=start, end=old.end, text=text))
+        self.splices.append(TextSplice(start=start, end=old.end, text=text))
         self.replaced.append(unit.name)
 
     def _merge(self, unit: Unit, old: Unit) -> None:
@@ -260,15 +260,15 @@ class _Graft:
             return
         indent = _indent(self.old.data, last.outer)
         text = moved(self.given, unit, first=unit.start, end=unit.end, to=indent)
-        self.splices.append(Splice(start=at, end=at, text=b"\n" * (lines + 1) + indent + text))
+        self.splices.append(TextSplice(start=at, end=at, text=b"\n" * (lines + 1) + indent + text))
         self.added.append(unit.name)
 
 
 def _is_sound(
-    path: str, text: str, *, given: Source, old: Source, may_vanish: Collection[str]
+    path: str, text: str, *, given: ParsedSource, old: ParsedSource, may_vanish: Collection[str]
 ) -> bool:
     """True if a result has all definitions of both, and parses as well as the file did."""
-    new = Source.of(path, text)
+    new = ParsedSource.of(path, text)
     if new is None or new.faults > old.faults:
         return False
     now = Counter(unit.name for _, unit in new.every())

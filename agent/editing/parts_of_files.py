@@ -11,7 +11,7 @@ from agent.editing import grafting, placing
 from agent.editing.guards import vanished_definitions, vanished_names
 from agent.editing.placed import PlacedText
 from agent.editing.python_source import definitions, parse_python
-from agent.editing.units import Source
+from agent.editing.units import ParsedSource
 
 _PYTHON = (".py", ".pyi")
 _TAGS = MappingProxyType(
@@ -65,7 +65,7 @@ def names_in(path: str, text: str) -> frozenset[str]:
         return frozenset(name.rpartition(".")[2] for name in definitions(text))
     source = grafting.read_block(path, text)
     if source is None or source.faults:
-        source = Source.of(path, text)
+        source = ParsedSource.of(path, text)
     return frozenset(unit.plain for _, unit in source.every()) if source else frozenset()
 
 
@@ -74,7 +74,7 @@ def classes_in(path: str, text: str) -> tuple[str, ...]:
     if path.endswith(_PYTHON):
         found = definitions(text).items()
         return tuple(name for name, node in found if isinstance(node, ast.ClassDef))
-    source = Source.of(path, text)
+    source = ParsedSource.of(path, text)
     types = [unit for _, unit in source.every() if unit.is_holder] if source else []
     return tuple(dict.fromkeys(unit.name.removeprefix("impl") for unit in types))
 

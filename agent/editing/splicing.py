@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.editing.units import Source, Unit
+from agent.editing.units import ParsedSource, Unit
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Splice:
+class TextSplice:
     """Bytes in the place of others."""
 
     start: int
@@ -21,7 +21,7 @@ class Splice:
     text: bytes
 
 
-def spliced(data: bytes, splices: Sequence[Splice]) -> str:
+def spliced(data: bytes, splices: Sequence[TextSplice]) -> str:
     """The text with all splices put in; those at one place in their order."""
     order = sorted(enumerate(splices), key=lambda pair: (pair[1].start, pair[1].end, pair[0]))
     out, at = bytearray(), 0
@@ -40,7 +40,7 @@ def behind(data: bytes, at: int) -> int | None:
     return len(data) if end < 0 else end
 
 
-def moved(source: Source, unit: Unit, *, first: int, end: int, to: bytes) -> bytes:
+def moved(source: ParsedSource, unit: Unit, *, first: int, end: int, to: bytes) -> bytes:
     """A part of a definition, from byte `first` to `end`, at another indent.
 
     Lines within a text literal stay. White space at the end is a line end with the new indent.

@@ -46,7 +46,7 @@ class Unit:
     inner: int
     """The first byte of the definition itself."""
     end: int
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SourcePart, ...] = ()
     """The members of a class and the like."""
     is_holder: bool = False
     has_marks: bool = False
@@ -71,7 +71,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class SourcePart:
     """One child of a file or class: a unit, or anything else, such as an import or a field."""
 
     node: Node
@@ -97,16 +97,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ParsedSource:
     """A file, or a block of a reply, as its parts."""
 
     data: bytes
     grammar: Grammar
     root: Node
-    parts: tuple[Part, ...] = field(default=())
+    parts: tuple[SourcePart, ...] = field(default=())
 
     @classmethod
-    def of(cls, path: str, text: str) -> Source | None:
+    def of(cls, path: str, text: str) -> ParsedSource | None:
         """The parts of a text; None for Python, for a language without a grammar, or a large text."""
         data, grammar = text.encode("utf-8", "replace"), grammar_of(path)
         root = syntax_tree(path, data)
@@ -121,7 +121,7 @@ class Source:
         return tuple(part.unit for part in self.parts if part.unit is not None)
 
     @property
-    def others(self) -> tuple[Part, ...]:
+    def others(self) -> tuple[SourcePart, ...]:
         """What is neither a definition nor a comment."""
         return others(self.parts)
 
@@ -135,7 +135,7 @@ class Source:
         return _faults(self.root)
 
 
-def others(parts: Sequence[Part]) -> tuple[Part, ...]:
+def others(parts: Sequence[SourcePart]) -> tuple[SourcePart, ...]:
     """The parts that are neither a definition, a comment nor an attribute."""
     return tuple(p for p in parts if p.unit is None and not p.is_comment and not p.is_mark)
 
@@ -159,10 +159,11 @@ def _every(
         yield from _every(unit.members, (*holders, unit))
 
 
-def _parts(children: Sequence[Node], grammar: Grammar, data: bytes) -> tuple[Part, ...]:
+def _parts(children: Sequence[Node], grammar: Grammar, data: bytes) -> tuple[SourcePart, ...]:
     flat = list(_flat(children))
     return tuple(
-        Part(node=node, unit=_unit(node, flat[:at], grammar, data)) for at, node in enumerate(flat)
+        SourcePart(node=node, unit=_unit(node, flat[:at], grammar, data))
+        for at, node in enumerate(flat)
     )
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from learning.model.convert import Progress
-from learning.model.hub_file import Wanted, explained
+from learning.model.hub_file import HubRequest, explained
 from learning.model.wheels import NoNetworkError
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
@@ -35,7 +35,7 @@ def download(hub_id: str, out: Path, *, on_progress: Progress) -> None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     on_progress(f"downloading {hub_id} from the hub", 0, 0)
-    with explained(Wanted(repository=hub_id, name="the model"), constants.ENDPOINT):
+    with explained(HubRequest(repository=hub_id, name="the model"), constants.ENDPOINT):
         try:
             snapshot_download(hub_id, local_dir=out, allow_patterns=list(_WANTED))
         except LocalEntryNotFoundError as err:

@@ -33,7 +33,7 @@ class MissingFileError(FetchError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class HubRequest:
     """A file of a repository; without a commit, the newest one of its main branch."""
 
     repository: str
@@ -67,7 +67,7 @@ class Hub:
         endpoint = environ.get("HF_ENDPOINT", "").rstrip("/")
         return cls(endpoint=endpoint) if endpoint else cls()
 
-    def offer(self, wanted: Wanted) -> Offered:
+    def offer(self, wanted: HubRequest) -> Offered:
         """Ask for the metadata of a file.
 
         Raises:
@@ -84,7 +84,7 @@ class Hub:
         return _checked(wanted, found)
 
     def fetch(
-        self, wanted: Wanted, offered: Offered, target: Path, *, on_bytes: Callable[[int], None]
+        self, wanted: HubRequest, offered: Offered, target: Path, *, on_bytes: Callable[[int], None]
     ) -> None:
         """Bring the offered file to `target`, which appears only when it is whole and right.
 
@@ -114,7 +114,7 @@ class Hub:
         unfinished.replace(target)
 
     def _read(
-        self, wanted: Wanted, offered: Offered, file: BinaryIO, on_bytes: Callable[[int], None]
+        self, wanted: HubRequest, offered: Offered, file: BinaryIO, on_bytes: Callable[[int], None]
     ) -> None:
         from huggingface_hub import get_token
         from huggingface_hub.file_download import http_get
@@ -136,13 +136,13 @@ class Hub:
             tqdm_class=_bar(on_bytes),
         )
 
-    def _url(self, wanted: Wanted, revision: str) -> str:
+    def _url(self, wanted: HubRequest, revision: str) -> str:
         from huggingface_hub import hf_hub_url
 
         return hf_hub_url(wanted.repository, wanted.name, revision=revision, endpoint=self.endpoint)
 
 
-def _checked(wanted: Wanted, found: HfFileMetadata) -> Offered:
+def _checked(wanted: HubRequest, found: HfFileMetadata) -> Offered:
     digest, commit, size = found.etag or "", found.commit_hash or "", found.size
     known = _SHA256.match(digest) or _GIT_BLOB.match(digest)
     if not known or not _COMMIT.match(commit) or size is None:
@@ -195,7 +195,7 @@ def _bar(on_bytes: Callable[[int], None]) -> Any:  # noqa: ANN401 - a class that
 
 
 @contextmanager
-def explained(wanted: Wanted, endpoint: str) -> Iterator[None]:
+def explained(wanted: HubRequest, endpoint: str) -> Iterator[None]:
     """Turn what the hub, the network or the disk refuses into one sentence."""
     import httpx2
     from huggingface_hub import errors
@@ -231,7 +231,7 @@ def explained(wanted: Wanted, endpoint: str) -> Iterator[None]:
         raise _of_system(wanted, err) from err
 
 
-def _of_system(wanted: Wanted, err: OSError) -> FetchError:
+def _of_system(wanted: HubRequest, err: OSError) -> FetchError:
     if err.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpaceError(
             f"The disk became full while fetching {wanted}; free some space and pull again."

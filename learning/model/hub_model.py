@@ -12,7 +12,7 @@ from pathlib import Path
 
 from learning.model.convert import Progress
 from learning.model.entries import HubFile, ModelEntry
-from learning.model.hub_file import Hub, MissingFileError, Offered, Wanted
+from learning.model.hub_file import Hub, HubRequest, MissingFileError, Offered
 from learning.model.weights import count_weights
 from learning.model.wheels import FetchError, NoSpaceError, size_of
 
@@ -41,7 +41,7 @@ def fetch_from_hub(
         FetchError: If the hub, the network, the disk or the content is at fault.
     """
     hub = Hub.of(environ)
-    wanted = Wanted(
+    wanted = HubRequest(
         repository=file.repository, name=file.name, commit=file.commit, sha256=file.sha256
     )
     on_progress(f"asking {hub.endpoint} for {file.name}", 0, 0)
@@ -75,7 +75,7 @@ def _fetch_small(hub: Hub, repository: str, hf: Path) -> str:
     hf.mkdir(exist_ok=True)
     commit = ""
     for name in (*_NEEDED, *_POSSIBLE):
-        wanted = Wanted(repository=repository, name=name, commit=commit)
+        wanted = HubRequest(repository=repository, name=name, commit=commit)
         try:
             offered = hub.offer(wanted)
         except MissingFileError:

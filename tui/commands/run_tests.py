@@ -24,7 +24,7 @@ _WORST_FIRST = (_RED, _ENVIRONMENT)
 
 
 @dataclass(kw_only=True)
-class _Repair:
+class _RequestedRepair:
     """The repair that is asked for, and what it kept so far."""
 
     only: frozenset[str]
@@ -117,7 +117,7 @@ def run_tests(
         may_ask=not as_json,
     )
     wanted = frozenset[str]() if not only else named_tests(projects[0].root, only)
-    repairing = _Repair(only=wanted, patch=_absent(patch)) if repair else None
+    repairing = _RequestedRepair(only=wanted, patch=_absent(patch)) if repair else None
     presenter = make_presenter(as_json=as_json, stream=False)
     try:
         approver = terminal_approver(presenter, as_json=as_json)
@@ -152,7 +152,7 @@ async def _run(
     where: Context,
     presenter: Presenter,
     approver: Approver,
-    repairing: _Repair | None,
+    repairing: _RequestedRepair | None,
     *,
     command: str | None,
 ) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from agent.context.outline import broken_line
 from agent.editing.grafting import is_part_of, place_definitions
-from agent.editing.units import Source
+from agent.editing.units import ParsedSource
 
 JAVASCRIPT = """\
 #!/usr/bin/env node
@@ -250,7 +250,7 @@ CHANGES = [
 @pytest.mark.parametrize("path", SOURCES)
 def test_every_definition_given_back_alone_leaves_every_byte_as_it_was(path: str) -> None:
     text = SOURCES[path]
-    source = Source.of(path, text)
+    source = ParsedSource.of(path, text)
     assert source is not None
     every = list(source.every())
     assert len(every) >= 3
@@ -399,7 +399,7 @@ def test_whatever_lines_a_block_has_no_definition_is_lost_and_no_fault_is_new(
     placed = place_definitions(path, text, "".join(block))
     if placed is None:
         return
-    old, new = Source.of(path, text), Source.of(path, placed.text)
+    old, new = ParsedSource.of(path, text), ParsedSource.of(path, placed.text)
     assert old is not None
     assert new is not None
     assert new.faults == 0

@@ -18,7 +18,7 @@ from learning.model.catalog import InstalledModel, installed
 from learning.model.convert import ConvertError, Progress
 from learning.model.entries import HubFile, ModelEntry, Shape
 from learning.model.fetch import pull
-from learning.model.hub_file import Wanted, explained
+from learning.model.hub_file import HubRequest, explained
 from learning.model.resolve import resolve
 from learning.model.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
 from learning.training.resources import parameter_count
@@ -329,6 +329,6 @@ def test_too_little_space_is_said_before_anything_is_fetched(hub: FakeHub, model
 def test_a_fault_on_the_way_is_one_sentence(fault: Exception, said: str) -> None:
     with (
         pytest.raises(FetchError, match=said),
-        explained(Wanted(repository="a/b", name="the model"), "https://hub"),
+        explained(HubRequest(repository="a/b", name="the model"), "https://hub"),
     ):
         raise fault
