@@ -22,8 +22,8 @@ from typing import Any
 
 from agent.paths import from_environ
 from learning.model.chat import ChatFormat
-from learning.model.llama_binding import BRANCHES, GenerationRequest, Piece
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama.binding import BRANCHES, GenerationRequest, Piece
+from learning.model.llama.process import LlamaProcess
 from learning.model.resolve import resolve
 from learning.records import Message, Sampling
 
@@ -33,7 +33,7 @@ GREEDY = Sampling(temperature=0.0)
 FILES = (
     "learning/model/engine_thread.py",
     "learning/model/access.py",
-    "learning/model/hub.py",
+    "learning/model/sources/hub.py",
     "learning/model/http_protocol.py",
     "agent/model/values.py",
     "agent/model/process_work.py",

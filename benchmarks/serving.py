@@ -256,7 +256,7 @@ def measure(
     chat = ChatFormat.load(model.hf)
     size, tokens = options.prompt, options.tokens
     speeds: dict[str, list[Speed]] = {"bare": [], "serve": [], "serve+adapter": [], "torch": []}
-    # Both sides shall wait for threads in the same way: see `learning.model.llama_binding`.
+    # Both sides shall wait for threads in the same way: see `learning.model.llama.binding`.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     binding = bare_binding(model.gguf)
     with serving(options.model, "llama", folder) as client:

@@ -10,7 +10,7 @@ import pytest
 
 from agent.paths import from_environ
 from learning.model.catalog import InstalledModel
-from learning.model.fetch import pull
+from learning.model.sources.fetch import pull
 from sandbox.images.base import ensure_base
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from learning.model.llama_library import offloads_layers
+from learning.model.llama.library import offloads_layers
 from learning.model.needs import Host
 from learning.model.processor import computes_bf16
 from learning.training.resources import available_bytes

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from agent.library.machine import Machine
 from agent.text import format_bytes
 from learning.model.catalog import CATALOG, InstalledModel, find, installed
-from learning.model.entries import ModelEntry
-from learning.model.fetch import pull as fetch_model
 from learning.model.needs import Host, serving, tokens_per_s, training, usable
 from learning.model.resolve import disk_usage, remove as remove_model, resolve
+from learning.model.sources.entries import ModelEntry
+from learning.model.sources.fetch import pull as fetch_model
 
 if TYPE_CHECKING:
     from learning.model.speed import DecodeSpeed

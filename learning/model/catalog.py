@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learning.model.engine import LocalModelError
-from learning.model.entries import ModelEntry
-from learning.model.hub_models import HUB_MODELS
-from learning.model.index_models import INDEX_MODELS
+from learning.model.sources.entries import ModelEntry
+from learning.model.sources.hub_models import HUB_MODELS
+from learning.model.sources.index_models import INDEX_MODELS
 
 MANIFEST = "manifest.json"
 CATALOG: tuple[ModelEntry, ...] = (*INDEX_MODELS, *HUB_MODELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from learning.model.gpu_layers import Footprint
+from learning.model.llama.gpu_layers import Footprint
 
 USUAL = 8192
 """Tokens where nothing is known of the model's size or of the memory; never fewer on purpose."""

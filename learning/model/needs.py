@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from learning.model.context_window import fitting_tokens
-from learning.model.entries import ModelEntry
 from learning.model.lora_export import ADAPTABLE
+from learning.model.sources.entries import ModelEntry
 
 GIB = 1024**3
 _USABLE = 0.85

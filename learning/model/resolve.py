@@ -9,13 +9,14 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from learning.model import catalog, hub
+from learning.model import catalog
 from learning.model.catalog import InstalledModel, ModelNotFoundError, sha256_file
 from learning.model.convert import Progress, convert_for_serving
-from learning.model.fetch import unknown_model
 from learning.model.identity import describe
+from learning.model.sources import hub
+from learning.model.sources.fetch import unknown_model
+from learning.model.sources.wheels import size_of
 from learning.model.weights import count_weights
-from learning.model.wheels import size_of
 
 
 def resolve(

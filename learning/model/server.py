@@ -125,7 +125,7 @@ def open_engine(model: InstalledModel, kind: str, *, context_length: int | None)
         EngineError: If that fails.
     """
     if kind == "llama" and model.gguf is not None:
-        from learning.model.llama_engine import LlamaEngine
+        from learning.model.llama.engine import LlamaEngine
 
         return LlamaEngine(
             model.gguf,

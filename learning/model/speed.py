@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from learning.model.catalog import InstalledModel, ModelNotFoundError
 from learning.model.chat import ChatFormat
-from learning.model.llama_binding import GenerationRequest
-from learning.model.llama_engine import usable_cores
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama.binding import GenerationRequest
+from learning.model.llama.engine import usable_cores
+from learning.model.llama.process import LlamaProcess
 from learning.records import Sampling
 
 _CONTEXT = 1024

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from learning.model.catalog import InstalledModel, sha256_file, write_manifest
 from learning.model.convert import Progress
-from learning.model.entries import ModelEntry, Shape, WheelPart
 from learning.model.identity import describe
+from learning.model.sources.entries import ModelEntry, Shape, WheelPart
 
 SIZES = (70_000, 70_000, 30_000)
 

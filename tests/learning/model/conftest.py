@@ -12,7 +12,7 @@ import pytest
 
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.model.llama_engine import LlamaEngine
+from learning.model.llama.engine import LlamaEngine
 from learning.model.torch_engine import TorchEngine, load_base
 
 ADAPTER = "el-some.repo-v0001-0123abcd"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from learning.model.catalog import CATALOG, find, installed, read_manifest
-from learning.model.entries import ModelEntry
+from learning.model.sources.entries import ModelEntry
 
 PACKAGED = [entry for entry in CATALOG if entry.parts]
 

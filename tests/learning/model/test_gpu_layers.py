@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from learning.model.gpu_layers import ALL, Footprint, gpu_free_bytes, layers_to_try
+from learning.model.llama.gpu_layers import ALL, Footprint, gpu_free_bytes, layers_to_try
 
 GIB = 2**30
 SIZE = Footprint(layers=64, weights_bytes=18 * GIB, cache_bytes=2 * GIB)

@@ -16,11 +16,11 @@ import pytest
 
 from learning.model.catalog import InstalledModel, installed
 from learning.model.convert import ConvertError, Progress
-from learning.model.entries import HubFile, ModelEntry, Shape
-from learning.model.fetch import pull
-from learning.model.hub_file import HubRequest, explained
 from learning.model.resolve import resolve
-from learning.model.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
+from learning.model.sources.entries import HubFile, ModelEntry, Shape
+from learning.model.sources.fetch import pull
+from learning.model.sources.hub_file import HubRequest, explained
+from learning.model.sources.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
 from learning.training.resources import parameter_count
 from tests.fakes.hub import COMMIT, TOKEN, FakeHub, served
 

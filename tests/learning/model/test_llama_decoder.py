@@ -11,13 +11,13 @@ from contextlib import closing
 
 import pytest
 
-from learning.model import llama_library
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
-from learning.model.llama_binding import GenerationRequest, LlamaBinding
-from learning.model.llama_decoder import LlamaDecoder
-from learning.model.llama_library import CannotDriveError
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama import library as llama_library
+from learning.model.llama.binding import GenerationRequest, LlamaBinding
+from learning.model.llama.decoder import LlamaDecoder
+from learning.model.llama.library import CannotDriveError
+from learning.model.llama.process import LlamaProcess
 from learning.records import Message, Sampling
 
 pytestmark = pytest.mark.model

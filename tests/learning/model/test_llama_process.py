@@ -10,8 +10,8 @@ import pytest
 
 from learning.model.catalog import InstalledModel
 from learning.model.engine import EngineError
-from learning.model.llama_binding import GenerationRequest
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama.binding import GenerationRequest
+from learning.model.llama.process import LlamaProcess
 from learning.records import Sampling
 
 pytestmark = pytest.mark.model

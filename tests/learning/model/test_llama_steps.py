@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from learning.model import llama_decoder, llama_library
 from learning.model.engine import EngineError
-from learning.model.llama_binding import GenerationRequest
-from learning.model.llama_decoder import LlamaDecoder
-from learning.model.llama_library import CannotDriveError, LlamaContext, Read
+from learning.model.llama import decoder as llama_decoder, library as llama_library
+from learning.model.llama.binding import GenerationRequest
+from learning.model.llama.decoder import LlamaDecoder
+from learning.model.llama.library import CannotDriveError, LlamaContext, Read
 from learning.records import Sampling
 
 END = 31

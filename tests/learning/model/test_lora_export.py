@@ -11,8 +11,8 @@ import pytest
 
 from learning.model.chat import ChatFormat
 from learning.model.engine import EngineError
-from learning.model.llama_binding import GenerationRequest, TokenCandidate
-from learning.model.llama_engine import LlamaEngine
+from learning.model.llama.binding import GenerationRequest, TokenCandidate
+from learning.model.llama.engine import LlamaEngine
 from learning.model.lora_export import export_gguf
 from learning.model.replies import LoadedModel
 from learning.model.torch_engine import TorchEngine

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from learning.model.catalog import find
-from learning.model.entries import ModelEntry
 from learning.model.needs import GIB, Host, serving, tokens_per_s, training
+from learning.model.sources.entries import ModelEntry
 
 GB = 10**9
 

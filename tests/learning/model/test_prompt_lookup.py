@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from learning.model.prompt_lookup import LONGEST_DRAFT, PromptLookup
+from learning.model.llama.prompt_lookup import LONGEST_DRAFT, PromptLookup
 
 
 def copied(lookup: PromptLookup, source: list[int], limit: int = 1000) -> tuple[int, int]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learning.model.engine import Token
-from learning.model.gpu_layers import Footprint
-from learning.model.llama_binding import BRANCHES, GenerationRequest, Piece, TokenCandidate
-from learning.model.llama_library import LlamaContext, Read
-from learning.model.prompt_lookup import LONGEST_DRAFT, PromptLookup
+from learning.model.llama.binding import BRANCHES, GenerationRequest, Piece, TokenCandidate
+from learning.model.llama.gpu_layers import Footprint
+from learning.model.llama.library import LlamaContext, Read
+from learning.model.llama.prompt_lookup import LONGEST_DRAFT, PromptLookup
 from learning.model.token_choice import certain, likeliest, pick
 from learning.records import Sampling
 

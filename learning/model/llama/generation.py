@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import replace
 
 from learning.model.engine import Token, Usage
-from learning.model.llama_binding import GenerationRequest, Piece, TokenCandidate
-from learning.model.llama_process import LlamaProcess
+from learning.model.llama.binding import GenerationRequest, Piece, TokenCandidate
+from learning.model.llama.process import LlamaProcess
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _RUN_TOKENS = 256

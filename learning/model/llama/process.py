@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from learning.model.engine import EngineError, Token
-from learning.model.gpu_layers import Footprint
-from learning.model.llama_binding import (
+from learning.model.llama.binding import (
     GenerationRequest,
     LlamaBinding,
     Piece,
     TokenCandidate,
 )
-from learning.model.llama_decoder import LlamaDecoder
-from learning.model.llama_library import CannotDriveError
+from learning.model.llama.decoder import LlamaDecoder
+from learning.model.llama.gpu_layers import Footprint
+from learning.model.llama.library import CannotDriveError
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+_ROOT = Path(__file__).resolve().parents[3]
 _START = f"from {__name__} import main; main()"
 _LOOK_EVERY_S = 0.1
 _END_S = 5.0

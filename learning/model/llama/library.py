@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learning.model.engine import EngineError
-from learning.model.gpu_layers import ALL, Footprint, gpu_free_bytes, layers_to_try
-from learning.model.llama_binding import wait_briefly
+from learning.model.llama.binding import wait_briefly
+from learning.model.llama.gpu_layers import ALL, Footprint, gpu_free_bytes, layers_to_try
 
 if TYPE_CHECKING:
     import numpy as np

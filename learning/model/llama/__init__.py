@@ -1,0 +1,1 @@
+"""llama.cpp: its library, its process, and the engine that serves by it."""

@@ -1,0 +1,1 @@
+"""Where models come from: the package index, the hub, and what they offer."""
