@@ -1,4 +1,4 @@
-"""The proxy of docker/haproxy.cfg lets through what the sandbox asks the engine, and no more."""
+"""The proxy of container/haproxy.cfg lets through what the sandbox asks the engine, and no more."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def allowed(request: str) -> bool:
     """Follow the rules of the configuration, as far as it uses them."""
     method, _, path = request.partition(" ")
     named: dict[str, bool] = {}
-    for line in (ROOT / "docker" / "haproxy.cfg").read_text().splitlines():
+    for line in (ROOT / "container" / "haproxy.cfg").read_text().splitlines():
         match line.split():
             case ["acl", name, kind, value]:
                 named[name] = method == value if kind == "method" else bool(re.search(value, path))
