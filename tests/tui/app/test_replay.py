@@ -91,6 +91,15 @@ def sent(terminal: Terminal, line: str) -> None:
     terminal.press("Enter")
 
 
+def sent_until(terminal: Terminal, line: str, shown: str) -> None:
+    """Send a line that is refused while a job ends, until the screen shows a text."""
+    deadline = time.monotonic() + PATIENCE_S
+    while shown not in terminal.screen():
+        assert time.monotonic() < deadline, f"no {shown!r} on the screen:\n{terminal.screen()}"
+        sent(terminal, line)
+        time.sleep(1.0)
+
+
 def until_asked(server: FakeServer, count: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while len(server.requests) < count:
@@ -297,5 +306,4 @@ def test_a_new_conversation_counts_no_tokens(place: Place) -> None:
     with serve(FakeServer(script=[text("A mean.")])) as server, place.opened(server) as terminal:
         sent(terminal, "what is a mean?")
         terminal.wait_for("of 4096 tokens", behind="A mean.")
-        sent(terminal, "/clear")
-        terminal.wait_for("no tokens yet")
+        sent_until(terminal, "/clear", "no tokens yet")
