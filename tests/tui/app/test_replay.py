@@ -185,6 +185,7 @@ def test_keys_of_random_bursts_keep_their_order(place: Place, count: int) -> Non
         assert server.requests == []
 
 
+@pytest.mark.slow
 def test_a_mistyped_command_is_told_the_nearest_and_never_sent(place: Place) -> None:
     with serve(FakeServer()) as server, place.opened(server) as terminal:
         for typed, nearest in (("/tset", "/test"), ("/exprences", "/experiences")):
@@ -193,6 +194,7 @@ def test_a_mistyped_command_is_told_the_nearest_and_never_sent(place: Place) -> 
         assert server.requests == []
 
 
+@pytest.mark.slow
 def test_a_file_in_a_folder_is_completed_and_help_fits_a_newcomer(place: Place) -> None:
     with serve(FakeServer()) as server, place.opened(server) as terminal:
         terminal.type("what is in @shapes/mo")
@@ -273,6 +275,7 @@ def test_a_reply_that_goes_in_circles_is_stopped_and_what_came_before_is_used(
     assert 0 < tests.count(line) < 5
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_truly_that_nothing_was_written(place: Place) -> None:
     before = place.files()
     slow = Scripted(pieces=["I ", *["think "] * 400], delay_s=0.2)
@@ -302,6 +305,7 @@ def test_what_lies_below_is_marked_and_a_new_question_comes_into_sight(place: Pl
         terminal.wait_for("The second answer.")
 
 
+@pytest.mark.slow
 def test_a_new_conversation_counts_no_tokens(place: Place) -> None:
     with serve(FakeServer(script=[text("A mean.")])) as server, place.opened(server) as terminal:
         sent(terminal, "what is a mean?")
