@@ -181,7 +181,7 @@ def _trl(examples: Sequence[Prepared], job: TrainingJob) -> Callable[[], object]
         SDFTTrainer,
     )
 
-    from learning.model.torch_engine import load_base
+    from learning.model.torch_loading import load_base
 
     def prompt_of(ids: Sequence[int], example: Prepared) -> list[int]:
         return list(ids[: len(ids) - len(example.positions)])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.gsm8k import final_number
-from learning.model.torch_engine import load_base
+from learning.model.torch_loading import load_base
 from learning.records import Experience, Verdict
 from learning.training.job import TrainingJob
 

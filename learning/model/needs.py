@@ -39,9 +39,9 @@ class Host:
     gpu_bytes: int = 0
     """Memory of the largest single GPU."""
     bf16: bool = False
-    """Whether its CPU computes in bf16, see `learning.model.processor`."""
+    """True if its CPU computes in bf16, see `learning.model.processor`."""
     offloads: bool = False
-    """Whether its llama.cpp puts layers on a GPU."""
+    """True if its llama.cpp puts layers on a GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

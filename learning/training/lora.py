@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from learning.model.needs import FOUR_BITS_FROM
-from learning.model.torch_engine import load_base
+from learning.model.torch_loading import load_base
 from learning.training.job import TrainingJob
 from learning.training.resources import parameter_count
 

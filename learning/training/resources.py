@@ -26,8 +26,8 @@ _BF16_GAIN = 2
 _START_S = 20.0
 _PACKS = (1024, 896, 768, 512)
 _KEPT_SHARE = 0.45
-"""Share of the free memory that the activations of a pack may take by their own sizes: measured, a round
-takes 2.2 times as much, with the logits and what the allocator holds back."""
+"""Share of the free memory that the activations of a pack may take by their own sizes: one measured round
+took 2.3 times as much, with the logits and what the allocator holds back."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Option of `mallopt`, from glibc's malloc.h."""
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
@@ -57,7 +57,7 @@ def parameter_count(model_folder: Path) -> int:
 
 
 def needed_bytes(model_folder: Path) -> int:
-    """Peak memory of a round, with weights in the dtype that `load_base` of the torch engine chooses."""
+    """Peak memory of a round, with weights in the dtype that `torch_loading.load_base` chooses."""
     return _number_bytes() * parameter_count(model_folder) + _OVERHEAD_BYTES
 
 

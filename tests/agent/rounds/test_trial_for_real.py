@@ -32,7 +32,7 @@ def _noise(model: InstalledModel, folder: Path) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from learning.model.torch_engine import load_base
+    from learning.model.torch_loading import load_base
 
     assert model.hf
     base, _ = load_base(model.hf)

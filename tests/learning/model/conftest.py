@@ -13,7 +13,8 @@ import pytest
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.model.llama.engine import LlamaEngine
-from learning.model.torch_engine import TorchEngine, load_base
+from learning.model.torch_engine import TorchEngine
+from learning.model.torch_loading import load_base
 
 ADAPTER = "el-some.repo-v0001-0123abcd"
 
@@ -56,7 +57,7 @@ def adapter(hf: Path, tiny_model: InstalledModel, tmp_path_factory: pytest.TempP
 def torch_engine(hf: Path, adapter: Path) -> Iterator[TorchEngine]:
     """In float32 on every machine, so that its numbers can be compared closely."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("learning.model.torch_engine.computes_bf16", lambda: False)
+        patch.setattr("learning.model.torch_loading.computes_bf16", lambda: False)
         engine = TorchEngine(hf, model_context=8192, context_length=512, device="cpu")
     engine.prepare_adapter(ADAPTER, adapter)()
     yield engine

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from learning.model.processor import computes_bf16
-from learning.model.torch_engine import load_base
+from learning.model.torch_loading import load_base
 from tests.fakes.tiny_llama import build_tiny_model
 
 
@@ -35,7 +35,7 @@ def test_the_torch_engine_computes_in_what_the_processor_has(
 ) -> None:
     import torch
 
-    monkeypatch.setattr("learning.model.torch_engine.computes_bf16", lambda: known)
+    monkeypatch.setattr("learning.model.torch_loading.computes_bf16", lambda: known)
     hf = build_tiny_model(tmp_path).hf
     assert hf
     _, dtype = load_base(hf, device="cpu")

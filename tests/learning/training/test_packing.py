@@ -27,7 +27,7 @@ _ROWS = [tuple(range(40, 40 + length)) for length in (23, 7, 31, 12)]
 
 @pytest.fixture
 def job(random_model: InstalledModel, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
-    monkeypatch.setattr("learning.model.torch_engine.computes_bf16", lambda: False)
+    monkeypatch.setattr("learning.model.torch_loading.computes_bf16", lambda: False)
     return TrainingJob(
         id="j",
         model=random_model.name,
@@ -122,7 +122,7 @@ def test_half_precision_stays_close(job: TrainingJob, monkeypatch: pytest.Monkey
     exact = _moved(job)
     expected = sum(backward(_base(exact), [row]) for row in _passes())
     exactly = _gradients(exact)
-    monkeypatch.setattr("learning.model.torch_engine.computes_bf16", lambda: True)
+    monkeypatch.setattr("learning.model.torch_loading.computes_bf16", lambda: True)
     model = _moved(replace(job))
     with fused(model), packed_attention(_base(model)):  # type: ignore[arg-type]
         assert backward(_base(model), _passes()) == pytest.approx(expected, rel=0.02)

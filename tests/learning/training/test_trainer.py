@@ -217,7 +217,7 @@ def test_chunks_of_the_head_do_not_change_the_gradient(
     chat: ChatFormat,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("learning.model.torch_engine.computes_bf16", lambda: False)
+    monkeypatch.setattr("learning.model.torch_loading.computes_bf16", lambda: False)
     action = chat.encode_text("a reply that is longer than one chunk of the head " * 3)
     example = _hindsight(*action)
     job = _job(random_model, steps=1)
