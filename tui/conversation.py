@@ -7,10 +7,10 @@ that the front end shows: a sentence, a diff, work to run, or a change of the fr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agent.approval import MODES, Mode
 from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead, TestsFinished
@@ -34,62 +34,13 @@ from tui.taken import (
     Taken,
     Told,
 )
-from tui.undone import Undoable, rewound, turns_in_words, undo_or_redo
+from tui.talking import TalkingAgent
+from tui.undone import rewound, turns_in_words, undo_or_redo
 
 if TYPE_CHECKING:
     from agent.session.context import Context
-    from agent.session.rewinding import PastTurn
-    from agent.workspace.workspace import Restored
 
 _BUSY = "something is running; stop it first (Esc)"
-
-
-class TalkedFiles(Undoable, Protocol):
-    """The part of the workspace that a conversation uses."""
-
-    def diff(self, old: str, new: str | None = None) -> str: ...
-
-
-class TalkingAgent(Protocol):
-    """The part of the assistant that a conversation uses."""
-
-    conversation: Conversation
-
-    @property
-    def workspace(self) -> TalkedFiles: ...
-
-    def turn(
-        self, text: str, *, wanted: Wanted | None = None, attached: str = ""
-    ) -> AsyncGenerator[Event, None]: ...
-
-    def test(self) -> AsyncGenerator[Event, None]: ...
-
-    def note_mode(self, mode: Mode) -> None: ...
-
-    def fix(self) -> AsyncGenerator[Event, None]: ...
-
-    def run_command(
-        self, command: str, *, announced: bool = False
-    ) -> AsyncGenerator[Event, None]: ...
-
-    def past_turns(self) -> Sequence[PastTurn]:
-        """The turns of the session that can be taken back; blocks."""
-
-    def rewind(self, number: int) -> Restored | None:
-        """Go back to before a turn; None if no file changed since. Blocks."""
-
-    async def written(self) -> Sequence[str]:
-        """The files that the last job left changed."""
-
-    def use_outside(self, said: str) -> AsyncGenerator[Event, None]: ...
-
-    def wrong(self, why: str) -> AsyncGenerator[Event, None]: ...
-
-    async def reconnect(self, model: str | None = None, *, sandbox: bool = True) -> None:
-        """Close the model and the sandbox; the next job opens them anew.
-
-        `model` names another model for the rest of the session.
-        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the app finds around it: the colours of the terminal, and the lines that were typed before."""
+"""Reads the surroundings of the app: the colours of the terminal, and the lines that were typed before."""
 
 from __future__ import annotations
 

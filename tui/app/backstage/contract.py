@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from tui.conversation import TalkedFiles, TalkingAgent
+from tui.talking import TalkedFiles, TalkingAgent
 
 if TYPE_CHECKING:
     from agent.approval import Approver
