@@ -1,4 +1,4 @@
-"""What a block gives beside its definitions: imports, new constants, lists of exports."""
+"""Reads the parts of a block beside its definitions: imports, new constants, lists of exports."""
 
 from __future__ import annotations
 

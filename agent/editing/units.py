@@ -122,7 +122,7 @@ class ParsedSource:
 
     @property
     def others(self) -> tuple[SourcePart, ...]:
-        """What is neither a definition nor a comment."""
+        """Statements that are neither a definition nor a comment."""
         return others(self.parts)
 
     def every(self) -> Iterator[tuple[tuple[Unit, ...], Unit]]:

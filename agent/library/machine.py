@@ -23,7 +23,7 @@ class Machine:
     gpu: int
     bf16: bool
     offloads: bool = False
-    """Whether llama.cpp puts layers on the GPU; asked only where there is one."""
+    """True if llama.cpp puts layers on the GPU; asked only where there is one."""
 
     @property
     def numbers(self) -> str:

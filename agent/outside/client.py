@@ -38,7 +38,7 @@ class OutsideTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideOutput:
-    """What a tool gave, at most 8,000 characters of it, with no control characters."""
+    """The answer of a tool: at most 8,000 characters, none of them a control character."""
 
     text: str
     failed: bool

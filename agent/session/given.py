@@ -1,4 +1,4 @@
-"""What a request gives along by a word after `@`: a folder's files, the changes, the red tests.
+"""Makes texts of the words after `@` in a request: a folder's files, the changes, the red tests.
 
 Texts are bounded, secrets are taken out of them, and they decide nothing: see `agent.session.request`.
 """
@@ -59,7 +59,7 @@ def _folders_of(files: Collection[str]) -> frozenset[str]:
 
 
 def changes_text(root: Path, environ: Mapping[str, str]) -> str:
-    """What differs from the last commit, and the names of untracked files. Blocks.
+    """The diff from the last commit, and the names of untracked files. Blocks.
 
     Raises:
         WorkspaceError: If this is no git repository with a commit.

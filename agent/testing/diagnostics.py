@@ -37,7 +37,7 @@ class Diagnostic:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """What stays the same where only lines moved."""
+        """Key that is equal for one problem before and after lines moved."""
         return self.path, _LINE_NUMBER.sub("line", self.text)
 
 

@@ -22,7 +22,7 @@ _NOT_FOUND = (126, 127)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linted:
-    """What the tools say of some files."""
+    """The problems that linters report in some files."""
 
     names: Sequence[str] = ()
     """The tools that ran; none if the image has none of them."""

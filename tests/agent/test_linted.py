@@ -1,4 +1,4 @@
-"""What a turn's change brings in for the linters is shown, and mended once where that helps."""
+"""New problems that a turn's change brings in are shown, and mended once where that helps."""
 
 from __future__ import annotations
 
