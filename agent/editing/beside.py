@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agent.editing.splicing import TextSplice
-from agent.editing.units import ParsedSource, SourcePart, text_of
+from agent.editing.units import ParsedSource, SourcePart, others, text_of
 
 _IMPORTS = frozenset(
     {"import_statement", "import_declaration", "use_declaration", "preproc_include",
@@ -25,7 +25,7 @@ _NAMED = re.compile(r"import\s*(?:type\s*)?\{(?P<names>[^}]*)\}\s*from\s*(?P<sou
 
 def beside(given: ParsedSource, old: ParsedSource) -> tuple[TextSplice, ...] | None:
     """The splices for all that is no definition; None if one would be passed over or lose something."""
-    known = {part.text for part in old.others} | _specs(old.others)
+    known = {part.text for part in _around(given, old)} | _specs(old.others)
     splices: list[TextSplice] = []
     for part in given.others:
         if part.text in known or (_is_list(part) and _specs([part]) <= known):
@@ -35,6 +35,14 @@ def beside(given: ParsedSource, old: ParsedSource) -> tuple[TextSplice, ...] | N
             return None
         splices += [splice] if splice.text else []
     return tuple(splices)
+
+
+def _around(given: ParsedSource, old: ParsedSource) -> tuple[SourcePart, ...]:
+    """What stands beside the definitions of a block: in the file, and in what holds all of them."""
+    mine = {unit.name for unit in given.units}
+    holders = (unit for _, unit in old.every() if unit.is_holder)
+    inner = [unit for unit in holders if mine <= {member.name for member in unit.members}]
+    return (*old.others, *(part for unit in inner for part in others(unit.parts)))
 
 
 def _import(part: SourcePart, old: ParsedSource) -> TextSplice | None:

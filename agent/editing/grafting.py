@@ -149,17 +149,17 @@ class _Graft:
     def _replace(self, unit: Unit, old: Unit) -> None:
         """Put a definition into the place of the old one.
 
-        An `export` around it stays, and so do the attributes above it where the new one has none.
+        An `export` around it stays, and so do the comments and the attributes above it where the
+        new one has none.
         """
         template = old.wrapper == "template_declaration" and unit.wrapper != old.wrapper
         fields = frozenset() if _is_function(old) else fields_of(old.node) - fields_of(unit.node)
         loses = not unit.is_holder and fields - self.may_vanish
         self.unclear |= bool(loses) or template or not _alike(unit, old) or old.node.has_error
         indent = _indent(self.old.data, old.outer)
-        keeps_above = (old.has_marks and not unit.has_marks) or old.start == 0
-        if unit.start < unit.outer and not (keeps_above and old.start < old.outer):
+        if (above := self._above(unit, old)) is not None:
             text = moved(self.given, unit, first=unit.start, end=unit.outer, to=indent)
-            self.splices.append(TextSplice(start=old.start, end=old.outer, text=text))
+            self.splices.append(TextSplice(start=above, end=old.outer, text=text))
         text = moved(self.given, unit, first=unit.outer, end=unit.end, to=indent)
         if old.annotations and not unit.annotations:
             kept = self.old.data[old.annotations[0].start_byte : old.annotations[-1].end_byte]
@@ -167,6 +167,20 @@ class _Graft:
         start = old.inner if old.wrapper and not unit.wrapper else old.outer
         self.splices.append(TextSplice(start=start, end=old.end, text=text))
         self.replaced.append(unit.name)
+
+    def _above(self, unit: Unit, old: Unit) -> int | None:
+        """Where that begins which the comments and attributes of the new one replace, if they do."""
+        if not unit.above or not old.above:
+            return old.outer if unit.above else None
+        if old.start == 0 or (old.marks and not unit.marks):
+            return None
+        if unit.comments or not old.comments:
+            return old.start
+        if not old.marks:
+            return old.outer
+        first = old.marks[0].start_byte
+        self.unclear |= old.comments[-1].start_byte > first
+        return first
 
     def _merge(self, unit: Unit, old: Unit) -> None:
         """Put a class into the old one, member by member; those that it leaves out stay."""
@@ -209,7 +223,7 @@ class _Graft:
 
     def _add(self, unit: Unit) -> None:
         holders = [old for _, old in self.old.every() if old.is_holder]
-        if unit.has_marks and b"test]" in self.given.data[unit.start : unit.outer]:
+        if unit.marks and b"test]" in self.given.data[unit.start : unit.outer]:
             holders = [old for old in holders if old.name == "tests"] or holders
             if holders and holders[0].name == "tests":
                 self._into(holders[0], unit)

@@ -39,8 +39,8 @@ class Unit:
     head: str
     """All before the body without white space, comments and modifiers: it tells overloads apart."""
     node: Node
-    start: int
-    """The first byte of what stands above and belongs to it."""
+    above: tuple[Node, ...] = ()
+    """The comments and attributes that stand directly above and belong to it."""
     outer: int
     """The first byte of the definition with an `export` or `template` around it."""
     inner: int
@@ -49,10 +49,23 @@ class Unit:
     parts: tuple[SourcePart, ...] = ()
     """The members of a class and the like."""
     is_holder: bool = False
-    has_marks: bool = False
-    """True if an attribute or decorator stands above it."""
     wrapper: str = ""
     """The type of the node around it; empty if there is none."""
+
+    @property
+    def start(self) -> int:
+        """The first byte of what stands above and belongs to it."""
+        return self.above[0].start_byte if self.above else self.outer
+
+    @property
+    def marks(self) -> tuple[Node, ...]:
+        """The attributes or decorators above it."""
+        return tuple(node for node in self.above if node.type in _MARKS)
+
+    @property
+    def comments(self) -> tuple[Node, ...]:
+        """The comments above it."""
+        return tuple(node for node in self.above if node.type in _COMMENTS)
 
     @property
     def plain(self) -> str:
@@ -193,20 +206,18 @@ def _unit(outer: Node, above: Sequence[Node], grammar: Grammar, data: bytes) -> 
     name = _name(named, grammar)
     if not name:
         return None
-    leading = _leading(outer, above)
     end = re.compile(rb"[ \t]*;?").match(data, outer.end_byte)
     closes = inner.type.endswith("_specifier") and end is not None
     return Unit(
         name=name,
         head=_head(inner, body),
         node=inner,
-        start=leading[0].start_byte if leading else outer.start_byte,
+        above=tuple(_leading(outer, above)),
         outer=outer.start_byte,
         inner=inner.start_byte,
         end=end.end() if closes and end is not None else outer.end_byte,
         parts=_parts(_inside(inner, body), grammar, data) if is_holder and body else (),
         is_holder=is_holder,
-        has_marks=any(node.type in _MARKS for node in leading),
         wrapper=outer.type if outer != inner else "",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -382,6 +384,17 @@ def test_python_and_what_has_no_grammar_is_left_to_others(path: str) -> None:
     assert place_definitions(path, "def f(): pass\n", "def f(): return 1\n") is None
 
 
+@pytest.mark.parametrize("path", SOURCES)
+def test_any_lines_of_a_file_given_back_leave_every_byte_as_it_was_or_are_not_taken(
+    path: str,
+) -> None:
+    text = SOURCES[path]
+    lines = text.splitlines(keepends=True)
+    for first, last in itertools.combinations(range(len(lines) + 1), 2):
+        placed = place_definitions(path, text, "".join(lines[first:last]))
+        assert placed is None or placed.text == text, "".join(lines[first:last])
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_whatever_lines_a_block_has_no_definition_is_lost_and_no_fault_is_new(
@@ -404,5 +417,3 @@ def test_whatever_lines_a_block_has_no_definition_is_lost_and_no_fault_is_new(
     assert new is not None
     assert new.faults == 0
     assert [unit.name for _, unit in old.every()] == [unit.name for _, unit in new.every()]
-    if "".join(block) in text:
-        assert placed.text == text

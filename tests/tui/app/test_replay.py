@@ -219,7 +219,7 @@ def test_a_declined_edit_with_a_reason_goes_on_with_the_reason(place: Place) -> 
             terminal.press("r")
             terminal.wait_for("What instead?")
             sent(terminal, "divide by one then")
-            terminal.wait_for("(len(values) or 1)")
+            terminal.wait_for("Accept (y)", behind="+    return sum(values) / (len(values) or 1)")
             terminal.press("y")
             terminal.wait_for("/undo takes it back.")
         assert "divide by one then" in said(server)[1]
