@@ -43,7 +43,7 @@ from agent.fixing.judging import Judgement, judge
 from agent.fixing.sources import Sources
 from agent.fixing.targets import locate_test, project_facts
 from agent.fixing.verify import State, TestRunner
-from agent.model.protocol import Model
+from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.reply.parse import parse_reply
 from agent.reply.parsed import FileEdits, Unusable
 from agent.streaming import Emit
@@ -56,6 +56,8 @@ from sandbox.verdict.report import TestResult
 
 _REPLY_MARGIN_TOKENS = 160
 
+Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
+"""Changes the messages of a prompt."""
 
 Advise = Callable[[TestResult, Sources], Awaitable[Advice]]
 """Facts and hints about a red test."""
@@ -176,18 +178,29 @@ def _prompt(parts: Parts, plan: Plan, source: str, *, optional_tokens: int) -> F
 
 
 async def ask_for_file(
-    parts: Parts, plan: Plan, prompt: FixPrompt, *, before: str | None, max_tokens: int
-) -> Asked:
-    """Ask the model once; `before` is the text of the file in the prompt."""
-    sampling = Sampling(temperature=plan.temperature, seed=plan.seed, max_tokens=max_tokens)
+    parts: Parts, plan: Plan, before: str | None, *, reword: Reword = lambda messages: messages
+) -> Asked | str:
+    """Ask the model once for the file anew; a sentence if the prompt cannot be sent or answered.
+
+    `before` is the text of the file now, None if there is none.
+
+    Raises:
+        ModelError: If there is no answer.
+    """
+    fitting = await fitting_prompt(parts, plan, before or "")
+    if isinstance(fitting, str):
+        return fitting
+    messages, room = reword(fitting[0].messages), fitting[1]
+    sampling = Sampling(temperature=plan.temperature, seed=plan.seed, max_tokens=room)
     parts.emit(StageStarted(f"{parts.model.name} rewrites {plan.path}"))
     watch = ReplyProgress(parts.emit, expected_characters=len(before or ""))
-    reply = await ask(
-        parts.model, prompt.messages, sampling=sampling, emit=parts.emit, on_text=watch.add
-    )
-    return Asked(
-        messages=prompt.messages, action=reply.action, before=before, only_thought=unsaid(reply)
-    )
+    try:
+        reply = await ask(
+            parts.model, messages, sampling=sampling, emit=parts.emit, on_text=watch.add
+        )
+    except (ContextLengthError, ReplyRefusedError) as err:
+        return str(err)
+    return Asked(messages=messages, action=reply.action, before=before, only_thought=unsaid(reply))
 
 
 def read_edit(parts: Parts, asked: Asked, path: str) -> Accepted | str:

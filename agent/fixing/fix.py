@@ -28,7 +28,6 @@ from agent.fixing.attempts import (
     Plan,
     WillJudge,
     ask_for_file,
-    fitting_prompt,
     read_edit,
     refusal_of,
     reply_problem,
@@ -49,7 +48,7 @@ from agent.fixing.targets import choose_targets
 from agent.fixing.tester import ChangeTester
 from agent.fixing.verify import State, TestRunner, first_state, shown
 from agent.localisation.places import vagueness
-from agent.model.protocol import ContextLengthError, GapFiller, Model, ModelError, ReplyRefusedError
+from agent.model.protocol import GapFiller, Model, ModelError
 from agent.streaming import Emit, stream_events
 from agent.workspace.host_files import MayWrite
 from learning.records import Origin, Verdict
@@ -242,7 +241,10 @@ class _Repair:
             plan = await next_plan(
                 self._parts, self._options, result, targets, attempt=attempt, course=course
             )
-            asked = await self._asked(plan)
+            before = self._parts.sources.text(plan.path)
+            if before is None and plan.path in self._parts.sources.files:
+                return f"{plan.path} cannot be read as text"
+            asked = await ask_for_file(self._parts, plan, before)
             if isinstance(asked, str):
                 return asked
             edit = read_edit(self._parts, asked, plan.path)
@@ -257,19 +259,6 @@ class _Repair:
                 )
             )
         return STUCK
-
-    async def _asked(self, plan: Plan) -> Asked | str:
-        before = self._parts.sources.text(plan.path)
-        if before is None and plan.path in self._parts.sources.files:
-            return f"{plan.path} cannot be read as text"
-        fitting = await fitting_prompt(self._parts, plan, before or "")
-        if isinstance(fitting, str):
-            return fitting
-        prompt, room = fitting
-        try:
-            return await ask_for_file(self._parts, plan, prompt, before=before, max_tokens=room)
-        except (ContextLengthError, ReplyRefusedError) as err:
-            return str(err)
 
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:
         """Do what the reply asks for, and note what came of it."""

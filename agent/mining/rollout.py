@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.events import Event, ReplyFinished, TestsFinished
@@ -10,12 +10,11 @@ from agent.fixing.attempts import (
     Asked,
     Parts,
     Plan,
+    Reword,
     ask_for_file,
-    fitting_prompt,
     read_edit,
     try_edit,
 )
-from agent.fixing.context import FixPrompt
 from agent.fixing.judging import Judgement, evidence_after
 from agent.fixing.sources import Sources
 from agent.fixing.verify import State
@@ -24,15 +23,12 @@ from agent.mining.trees import CommitTree
 from agent.model.protocol import Model
 from agent.prompt_files import prompt
 from learning.evaluation.samples import Sample
-from learning.records import Evidence, Message, Verdict
+from learning.records import Evidence, Verdict
 from sandbox.box.status import Status
 from sandbox.box.streams import display_safe
 
 _NOTE_CHARACTERS = 300
 _MOST_REPLY_TOKENS = 2048
-
-Reword = Callable[[tuple[Message, ...]], tuple[Message, ...]]
-"""Changes a prompt before it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +37,7 @@ class RepositoryRollout:
 
     sample: Sample
     asked: Asked | None = None
-    """None if the prompt did not fit the context."""
+    """None if the prompt could not be sent or answered."""
     after: str = ""
     """The file in the reply; empty without one."""
     evidence: tuple[Evidence, ...] = ()
@@ -88,17 +84,9 @@ async def roll_out(
             temperature=temperature,
             seed=seed,
         )
-        fitting = await fitting_prompt(parts, plan, task.broken)
-        if isinstance(fitting, str):
-            return RepositoryRollout(sample=_sample(task, Status.ERROR, fitting, spent))
-        asked_with, room = fitting
-        asked = await ask_for_file(
-            parts,
-            plan,
-            FixPrompt(messages=reword(asked_with.messages)),
-            before=task.broken,
-            max_tokens=room,
-        )
+        asked = await ask_for_file(parts, plan, task.broken, reword=reword)
+        if isinstance(asked, str):
+            return RepositoryRollout(sample=_sample(task, Status.ERROR, asked, spent))
         edit = read_edit(parts, asked, task.path)
         if isinstance(edit, str):
             sample = _sample(task, Status.ERROR, edit, spent, reply=asked.action.text)

@@ -18,6 +18,7 @@ from agent.model.serving import AdapterFolder, connect
 from agent.paths import make_private
 from agent.session.capture import Recorder
 from agent.session.context import Context
+from agent.stages import PREPARING_SANDBOX, SANDBOX_READY
 from agent.streaming import Emit
 from agent.testing.opening import open_project
 from agent.testing.project import ProjectTests
@@ -83,7 +84,7 @@ class Resources:
         """
         async with self._opening_project:  # the tests before a turn and the turn may both need it
             if self._project is None:
-                emit(StageStarted("preparing the sandbox"))
+                emit(StageStarted(PREPARING_SANDBOX))
                 self._project = await self._sandbox_open.enter_async_context(
                     open_project(
                         self._workspace,
@@ -96,6 +97,7 @@ class Resources:
                         approver=self._approver,
                     )
                 )
+                emit(StageStarted(SANDBOX_READY))
             return self._project
 
     async def model(self, emit: Emit) -> Model:

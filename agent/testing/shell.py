@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.approval import Approver
 from agent.paths import Paths, make_private
 from agent.settings.schema import SandboxSettings
+from agent.stages import PREPARING_SANDBOX
 from agent.testing.entering import project_files
 from agent.testing.opening import limits_of, prepare
 from agent.workspace.workspace import Workspace
@@ -46,7 +47,7 @@ async def open_shell(
     repository = paths.repository(root)
     workspace = Workspace(root, repository.shadow_git, environ=environ, excluded=(paths.home,))
     state_dir = make_private(paths.sandbox)
-    say("preparing the sandbox")
+    say(PREPARING_SANDBOX)
     _, image = await prepare(
         workspace, settings=settings, state_dir=state_dir, say=say, approver=approver
     )

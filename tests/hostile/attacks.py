@@ -147,6 +147,20 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        name="the code of the tests is swapped as soon as it is there",
+        files=_source(
+            "import gc, sys, types\n"
+            "def nothing(): pass\n"
+            "def watch(frame, event, value):\n"
+            "    if event == 'return' and frame.f_globals.get('__name__', '').endswith('test_calc'):\n"
+            "        sys.setprofile(None)\n"
+            "        for item in gc.get_objects():\n"
+            "            if isinstance(item, types.FunctionType) and item.__name__.startswith('test_'):\n"
+            "                item.__code__ = nothing.__code__\n"
+            "sys.setprofile(watch)"
+        ),
+    ),
+    Attack(
         name="an object that equals everything",
         files={
             "calc.py": "class Any:\n    def __eq__(self, other): return True\n"

@@ -124,6 +124,7 @@ async def test_no_attack_fools_a_hardened_run(box: DockerSandbox) -> None:
         "test functions do not run",
         "the code of the tests is swapped",
         "the code of the tests is swapped at import",
+        "the code of the tests is swapped as soon as it is there",
         "calls are never seen to raise",
         "an object that equals everything",
         "an object that equals everything, after a while",

@@ -104,7 +104,7 @@ class TextPresenter:
         self._mid_line = not text.endswith("\n")
 
     def _print(self, event: Event) -> None:
-        renderable = render(event)
+        renderable = render(event, changeable=self._whole_lines)  # a prompt stands below
         if renderable is not None:
             self._stage.end()
             self._end_line()

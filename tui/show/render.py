@@ -63,8 +63,13 @@ _STILL_RED_SHOWN = 20
 _MARKDOWN_CHARACTERS = 200_000
 
 
-def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR0912 - a closed union
-    """Draw an event; None for an event that only a live display shows."""
+def render(  # noqa: C901, PLR0911, PLR0912 - a closed union
+    event: Event, *, changeable: bool = False
+) -> RenderableType | None:
+    """Draw an event; None for an event that only a live display shows.
+
+    `changeable` is true where the person can still say that a request is to be read otherwise.
+    """
     match event:
         case TextDelta() | OutputChunk() | Progress() | TestFinished() | ExperienceRecorded():
             return None
@@ -78,7 +83,8 @@ def render(event: Event) -> RenderableType | None:  # noqa: C901, PLR0911, PLR09
                 f"{'warning' if level == 'warning' else 'note'}: {display_safe(text)}", style
             )
         case RequestRead(words=words):
-            return Text(f"reading this as {words} (F4 or /as changes it)", style="dim")
+            way = " (F4 or /as changes it)" if changeable else ""
+            return Text(f"reading this as {words}{way}", style="dim")
         case TestsFinished(report, flaky):
             return render_report(report, flaky)
         case ReplyFinished():

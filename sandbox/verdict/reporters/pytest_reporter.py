@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import suppress
 from os.path import realpath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,11 +109,22 @@ class Plugin:
         if hasattr(config.option, "numprocesses"):  # xdist: stay in one process
             config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
         self._listed_only = bool(config.getoption("collectonly", False))
-        # beside the project's own choice of what to collect, which arguments would replace; first,
-        # so that whatever code does to the tests when it is imported finds these there as well
+        # beside the project's own choice of what to collect, which arguments would replace
         args = config.args if self.asked else _own_choice(config)
         hidden = (os.path.join(self._reporter.root, path) for path in self._canary_files.values())
         config.args = [*hidden, *args]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Import the first canary before anything of the project, whatever order pytest reads files in.
+
+        pytest 9 drops the argument of a file whose folder is another argument.
+        """
+        for path in list(self._canary_files)[:1]:
+            with suppress(
+                Exception, pytest.skip.Exception
+            ):  # where it cannot be, it will be missed
+                _ = pytest.Module.from_parent(session, path=Path(path)).obj
 
     def _canary(self, node: Any) -> str:  # noqa: ANN401
         """Return the id of a canary or of its file; empty for everything else."""

@@ -33,6 +33,8 @@ _LOADER = re.compile(r"unittest\.loader\.(?:_FailedTest|ModuleSkipped)\.")
 def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], ModuleType]) -> int:
     """Run the tests below the current directory, or those named: 0 green, 1 red, 5 none found."""
     only: list[str] = orders["only"]
+    # first, so that whatever code does to the tests when it is imported finds these there as well
+    canaries = _canaries(orders["canary_files"])
     top = os.getcwd()
     folders = loose_folders(top)
     sys.path[0:0] = folders
@@ -55,7 +57,6 @@ def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], Modul
     del tests
     if orders["collect_only"]:
         return 0
-    canaries = _canaries(orders["canary_files"])
     # a copy of its own: a test may close or replace standard output
     stream = open(os.dup(1), "w", buffering=1, errors="backslashreplace")  # noqa: PTH123, SIM115
 

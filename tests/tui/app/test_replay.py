@@ -222,6 +222,7 @@ def test_a_declined_edit_with_a_reason_goes_on_with_the_reason(place: Place) -> 
             terminal.wait_for("Accept (y)", behind="+    return sum(values) / (len(values) or 1)")
             terminal.press("y")
             terminal.wait_for("/undo takes it back.")
+            terminal.wait_for("sandbox not there")
         assert "divide by one then" in said(server)[1]
     assert (place.root / "stats.py").read_text() == STATS.replace(
         "len(values)\n", "(len(values) or 1)\n"

@@ -17,6 +17,7 @@ from agent.events import (
     TestsFinished,
     TextDelta,
 )
+from agent.stages import PREPARING_SANDBOX, SANDBOX_READY
 from tui.app.messages import EntryMade, JobAdvanced, JobStaged, LearningChanged, StatusChanged
 from tui.app.transcript.entries import Entry, EventFold
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tui.app.learner.state import LearningState
     from tui.app.messages import Post
     from tui.app.status import StatusFields
+
+_SANDBOX_STATES = {PREPARING_SANDBOX: "preparing", SANDBOX_READY: "ready"}
 
 
 class StatusKeeper:
@@ -84,7 +87,8 @@ class JobProgress:
         for entry in self._fold.end():
             self._grown[entry.number] = entry
         self._take_ended()
-        self._sandbox(None)
+        if self._status.fields.sandbox == "preparing":
+            self._sandbox("not there")
 
     @property
     def has_grown(self) -> bool:
@@ -109,7 +113,7 @@ class JobProgress:
             case StageStarted(text):
                 self._passed = self._red = 0
                 self._post(JobStaged(text))
-                self._sandbox("preparing" if text == "preparing the sandbox" else None)
+                self._note_sandbox(text)
             case Progress():
                 self._post(JobAdvanced(_words(event)))
             case TestFinished() | TestsFinished():
@@ -130,13 +134,12 @@ class JobProgress:
             self._post(JobAdvanced(f"{self._passed} passed, {self._red} red"))
         self._sandbox("ready")
 
-    def _sandbox(self, state: str | None) -> None:
-        """Note the state of the sandbox; any stage after its preparation means that it is ready."""
-        fields = self._status.fields
-        if state is None and fields.sandbox == "preparing":
-            state = "ready"
-        if state is not None:
-            self._status.show(replace(fields, sandbox=state))
+    def _note_sandbox(self, stage: str) -> None:
+        if stage in _SANDBOX_STATES:
+            self._sandbox(_SANDBOX_STATES[stage])
+
+    def _sandbox(self, state: str) -> None:
+        self._status.show(replace(self._status.fields, sandbox=state))
 
 
 def _words(event: Progress) -> str:

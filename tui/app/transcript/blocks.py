@@ -149,7 +149,7 @@ def block_for(entry: Entry) -> EntryBlock:  # noqa: C901, PLR0911 - a closed uni
         case TestsEntry(event):
             return TestsBlock(entry, event)
         case EventEntry(event):
-            return TextBlock(entry, render(event), classes="line")
+            return TextBlock(entry, render(event, changeable=True), classes="line")
         case AnswerEntry(text):
             return TextBlock(entry, Text(display_safe(text)), classes="answer")
         case FailureEntry():
