@@ -7,6 +7,7 @@ keeps a small model from copying it; infilling by whole lines suffers least from
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from agent.model.protocol import Fill
 from learning.records import Origin
 
 Text = Callable[[str], str | None]
-_BEFORE = 60
-_WINDOW_STEP = 30
-"""The text before a gap begins at a multiple of so many lines: gaps of one place share what is read first."""
-_AFTER = 30
+_BEFORE = 40
+_WINDOW_STEP = 20
+"""In a long function the text before a gap begins at a multiple of so many lines: gaps share what is read first."""
+_AFTER = 12
 _MOST_PLACES = 12
 _INSERTED_AT = 4
 _LONGEST_PLACE = 6
@@ -43,40 +44,77 @@ class Gap:
 
 
 def line_gaps(places: Sequence[FaultPlace], text: Text, comment: str) -> Iterator[Gap]:
-    """The gaps of the likeliest places: each line once, and a new line before the first ones."""
-    hidden: dict[tuple[str, int], Gap] = {}
+    """The gaps of the likeliest places: each line once, and a new line before the first ones.
+
+    A gap is shown within its function alone: what a model reads costs more time than what it fills in.
+    """
+    hidden: dict[tuple[str, int], tuple[FaultPlace, Gap]] = {}
+    files: dict[str, _Source] = {}
     for place in places:
-        lines = source_lines(text(place.path) or "")
-        last = min(place.end_line, place.line + _LONGEST_PLACE - 1, len(lines))
+        source = files.setdefault(place.path, _Source.of(text(place.path) or ""))
+        last = min(place.end_line, place.line + _LONGEST_PLACE - 1, len(source.lines))
         for number in range(place.line, last + 1):
-            gap = _gap(place.path, lines, number, comment, inserted=False)
+            gap = source.gap(place, number, comment)
             if gap.hidden.strip():
-                hidden.setdefault((place.path, number), gap)
+                hidden.setdefault((place.path, number), (place, gap))
         if len(hidden) >= _MOST_PLACES:
             break
-    for count, ((path, number), gap) in enumerate(list(hidden.items())[:_MOST_PLACES]):
+    for count, (place, gap) in enumerate(list(hidden.values())[:_MOST_PLACES]):
         yield gap
         if count < _INSERTED_AT:
-            lines = source_lines(text(path) or "")
-            yield _gap(path, lines, number, comment, inserted=True)
+            yield files[gap.path].gap(place, gap.line, comment, inserted=True)
 
 
-def _gap(path: str, lines: Sequence[str], number: int, comment: str, *, inserted: bool) -> Gap:
-    line = lines[number - 1].rstrip("\n")
-    body = line.lstrip()
-    indent = line[: len(line) - len(body)]
-    start = max(0, number - 1 - _BEFORE) // _WINDOW_STEP * _WINDOW_STEP
-    before = "".join(lines[start : number - 1])
-    after = "".join(lines[number - 1 if inserted else number :][:_AFTER])
-    return Gap(
-        path=path,
-        line=number,
-        inserted=inserted,
-        indent=indent,
-        hidden="" if inserted else body,
-        prefix=f"{comment}{before}{indent}",
-        suffix=f"\n{after}",
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A file as its lines and its functions."""
+
+    lines: Sequence[str]
+    functions: Sequence[tuple[int, int, int]]
+    """First and last line of each function outside of others, and the line of its class or 0."""
+
+    @classmethod
+    def of(cls, text: str) -> _Source:
+        tree = parse_python(text)
+        found = _functions(tree.body, 0) if tree is not None else ()
+        return cls(lines=source_lines(text), functions=tuple(found))
+
+    def gap(self, place: FaultPlace, number: int, comment: str, *, inserted: bool = False) -> Gap:
+        line = self.lines[number - 1].rstrip("\n")
+        body = line.lstrip()
+        indent = line[: len(line) - len(body)]
+        first, last, owner = self._around(place.line)
+        before = "".join(self.lines[first - 1 : number - 1])
+        header = self.lines[owner - 1] if 0 < owner < first else ""
+        after = "".join(self.lines[number - 1 if inserted else number : last][:_AFTER])
+        return Gap(
+            path=place.path,
+            line=number,
+            inserted=inserted,
+            indent=indent,
+            hidden="" if inserted else body,
+            prefix=f"{comment}{header}{before}{indent}",
+            suffix=f"\n{after}",
+        )
+
+    def _around(self, number: int) -> tuple[int, int, int]:
+        """First and last line to show around a place, and the line of the class around it or 0."""
+        window = max(0, number - 1 - _BEFORE) // _WINDOW_STEP * _WINDOW_STEP + 1
+        found = next((f for f in self.functions if f[0] <= number <= f[1]), None)
+        if found is None:
+            return window, len(self.lines), 0
+        return max(found[0], window), found[1], found[2]
+
+
+def _functions(body: Sequence[ast.stmt], owner: int) -> Iterator[tuple[int, int, int]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            yield first, node.end_lineno or node.lineno, owner
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, node.lineno)
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _functions(node.body, owner)
 
 
 def as_comment(words: str) -> str:

@@ -77,6 +77,17 @@ class ParsedFile:
         new = edit.text.encode("utf-8", "surrogatepass")
         return (data[: edit.start] + new + data[edit.end :]).decode("utf-8", "surrogatepass")
 
+    def parses_with(self, edit: Edit) -> bool:
+        """True if the file is Python after an edit. Only the outermost statement around it is read anew."""
+        for node in self.tree.body:
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            start, end = self.line_start(first), self.line_start((node.end_lineno or first) + 1)
+            if start <= edit.start and edit.end <= end:
+                text = self.between(start, edit.start) + edit.text + self.between(edit.end, end)
+                if parse_python(text) is not None:
+                    return True
+        return parse_python(self.edited(edit)) is not None
+
     def statements(self, first: int, last: int) -> Iterator[ast.stmt]:
         """The statements that begin between two lines."""
         for node in ast.walk(self.tree):

@@ -17,7 +17,6 @@ from agent.candidates.operators import operator_edits
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.statements import missing_statements, statement_edits
 from agent.candidates.values import Vocabulary, offset_edits, part_edits, value_edits
-from agent.editing.python_source import parse_python
 from agent.localisation.places import FaultPlace
 from learning.records import Origin
 
@@ -47,10 +46,10 @@ def named_candidates(
         others = sorted(path for path in files if path.endswith(".py") and path not in sources)
         sources |= _read(others[:_MOST_FILES], text)
     edits = (
-        candidate
+        (path, 0, edit)
         for message in dict.fromkeys(messages)
         for path in paths
-        for candidate in _named(path, sources, message, facts)
+        for edit in _named(path, sources, message, facts)
     )
     return _distinct(edits, sources)
 
@@ -67,7 +66,7 @@ def template_candidates(
     vocabulary = Vocabulary.of(sources.values())
     kinds = _rare_edits if rare else _edits
     edits = (
-        _candidate(place.path, sources[place.path], edit, cost)
+        (place.path, cost, edit)
         for place in places
         if place.path in sources
         for cost, edit in kinds(place, sources[place.path], vocabulary)
@@ -76,14 +75,16 @@ def template_candidates(
 
 
 def _distinct(
-    candidates: Iterable[CandidateChange], sources: Mapping[str, ParsedFile], most: int = 400
+    edits: Iterable[tuple[str, int, Edit]], sources: Mapping[str, ParsedFile], most: int = 400
 ) -> tuple[CandidateChange, ...]:
     """Keep the first `most` that change something and still parse, each once."""
     found: dict[tuple[str, str], CandidateChange] = {}
-    for candidate in candidates:
-        unchanged = candidate.after == sources[candidate.path].text
-        if not unchanged and parse_python(candidate.after) is not None:
-            found.setdefault((candidate.path, candidate.after), candidate)
+    for path, cost, edit in edits:
+        source = sources[path]
+        candidate = _candidate(path, source, edit, cost)
+        key = (path, candidate.after)
+        if key not in found and candidate.after != source.text and source.parses_with(edit):
+            found[key] = candidate
         if len(found) >= most:
             break
     return tuple(found.values())
@@ -100,15 +101,12 @@ def _read(paths: Iterable[str], text: Text) -> dict[str, ParsedFile]:
 
 def _named(
     path: str, sources: Mapping[str, ParsedFile], message: str, facts: Sequence[str]
-) -> Iterator[CandidateChange]:
+) -> Iterator[Edit]:
     """Edits of one file that a message asks for: another name, or a missing import."""
-    source = sources[path]
     if absent := absent_name(message):
-        for edit in name_edits(source, absent, names_in(facts)):
-            yield _candidate(path, source, edit)
+        yield from name_edits(sources[path], absent, names_in(facts))
     if undefined := undefined_name(message):
-        for edit in import_edits(path, undefined, sources):
-            yield _candidate(path, source, edit)
+        yield from import_edits(path, undefined, sources)
 
 
 def _edits(
@@ -142,7 +140,7 @@ def _rare_edits(
             yield from ((_RARE, edit) for edit in edits)
 
 
-def _candidate(path: str, source: ParsedFile, edit: Edit, cost: int = 0) -> CandidateChange:
+def _candidate(path: str, source: ParsedFile, edit: Edit, cost: int) -> CandidateChange:
     old = source.between(edit.start, edit.end)
     removes = len(edit.text) < len(old) and (edit.text in old or edit.text == "pass")
     return CandidateChange(

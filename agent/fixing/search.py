@@ -8,44 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.choosing import best_first, special_case
-from agent.candidates.infill import (
-    Gap,
-    as_comment,
-    definition_gap,
-    filled_definition,
-    filled_gap,
-    line_gaps,
-)
 from agent.candidates.templates import named_candidates, template_candidates
 from agent.editing.source_files import is_test_path
 from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
+from agent.fixing.filling import Filling
 from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.sources import Sources
-from agent.fixing.targets import choose_targets, locate_test, missing_name
+from agent.fixing.targets import locate_test
 from agent.fixing.tester import ChangeTester
 from agent.localisation.places import FaultPlace, rank
-from agent.model.protocol import FillRequest, GapFiller, ModelError
-from agent.prompt_files import filled
+from agent.model.protocol import GapFiller, ModelError
 from agent.streaming import Emit
-from sandbox.search.values import ChangeTrial, Searched
+from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.report import TestResult
 
 _MOST_TEMPLATES = 600
-_TEMPLATES_S = 20.0
+_TEMPLATES_S = 15.0
 _RARE_S = 8.0
 _TRACE_S = 40.0
 _MOST_SHOWN = 3
-_LONGEST_TEST = 1500
-_MORE_FILLS = 5
-_DEFINITIONS = 4
-_LEAST_FILL_S = 10.0
-_FUNCTION_S = 20.0
-_DEFINITION_TOKENS = 160
+_FUNCTION_S = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +93,7 @@ class Search:
         before this one has noted them; else this one does.
         """
         self.traced = traced
+        self._usual_run: UsualRun | None = None
         self._facts = facts
         self._red = red
         self._known_red = known_red
@@ -204,7 +192,8 @@ class Search:
         try:
             await self._fill(self._filler, places)
         except ModelError as err:
-            self._emit(Notice(f"no lines are filled in: {err}"))
+            if self._left_s > 0:  # else the time was over before the line was whole
+                self._emit(Notice(f"no lines are filled in: {err}"))
 
     async def _written_anew(self, places: Sequence[FaultPlace]) -> None:
         """Try the one function at the likeliest place as the model writes it anew."""
@@ -217,12 +206,22 @@ class Search:
 
     async def _fill(self, filler: GapFiller, places: Sequence[FaultPlace]) -> None:
         """Try the lines of one round while the model makes those of the next."""
+        self._emit(StageStarted("the model fills in lines"))
+        filling = Filling(
+            filler=filler,
+            sources=self._sources,
+            result=self._red[0],
+            test=self._test,
+            goes_on=lambda: not self._tried.solved and self._for_fills_s > 0,
+            left_s=lambda: self._left_s,
+        )
         judging: asyncio.Task[None] | None = None
         try:
-            async for candidates in self._filled(filler, places):
+            async for candidates in filling.rounds(places):
                 if judging is not None:
                     await judging
-                if self._tried.solved or self._for_fills_s <= 0:
+                self._tried.fill_tokens = filling.tokens
+                if self._tried.solved or self._left_s <= 0:
                     return
                 judging = asyncio.create_task(self._try(candidates, budget_s=self._left_s))
             if judging is not None:
@@ -231,57 +230,6 @@ class Search:
             if judging is not None and not judging.done():
                 judging.cancel()
                 await asyncio.wait([judging])
-
-    async def _filled(
-        self, filler: GapFiller, places: Sequence[FaultPlace]
-    ) -> AsyncIterator[list[CandidateChange]]:
-        """Rounds of fills: missing functions, the likeliest fill of each line, then more of them."""
-        comment = self._comment()
-        self._emit(StageStarted("the model fills in lines"))
-        for name, path in self._missing_functions():
-            gap = definition_gap(path, name, self._sources.text, comment)
-            request = FillRequest(
-                prefix=gap.prefix,
-                suffix=gap.suffix,
-                fills=_DEFINITIONS,
-                max_tokens=_DEFINITION_TOKENS,
-                stop="\n\n\n",
-            )
-            fills = await filler.fill(request, timeout_s=max(self._left_s, _LEAST_FILL_S))
-            self._tried.fill_tokens += sum(fill.tokens for fill in fills)
-            made = (filled_definition(gap, name, fill, self._sources.text) for fill in fills)
-            yield [candidate for candidate in made if candidate is not None]
-        gaps = list(line_gaps(places, self._sources.text, comment))
-        for first in range(0, len(gaps), 2):
-            pairs = [await self._fills(filler, gap, 1, 0) for gap in gaps[first : first + 2]]
-            yield [candidate for pair in pairs for candidate in pair]
-        for gap in gaps:
-            yield await self._fills(filler, gap, _MORE_FILLS, 1)
-
-    async def _fills(
-        self, filler: GapFiller, gap: Gap, count: int, skip: int
-    ) -> list[CandidateChange]:
-        if self._tried.solved or self._for_fills_s <= 0:
-            return []
-        request = FillRequest(
-            prefix=gap.prefix, suffix=gap.suffix, fills=count, skip=skip, stop="\n\n"
-        )
-        fills = await filler.fill(request, timeout_s=self._left_s)
-        self._tried.fill_tokens += sum(fill.tokens for fill in fills)
-        return [c for fill in fills for c in filled_gap(gap, fill, self._sources.text)]
-
-    def _comment(self) -> str:
-        message = next(iter(self._red[0].message.strip().splitlines()), "")
-        words = filled("infill", test=self._test[:_LONGEST_TEST], message=message)
-        return as_comment(words)
-
-    def _missing_functions(self) -> list[tuple[str, str]]:
-        """Names that the tests want and no module has, each with the module that should."""
-        name = missing_name(self._red[0].message)
-        if not name:
-            return []
-        targets = choose_targets(self._red[0], self._sources)
-        return [(name, path) for path in targets[:1] if path.endswith(".py")]
 
     async def _try(self, candidates: Sequence[CandidateChange], *, budget_s: float) -> None:
         fresh = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
@@ -296,7 +244,9 @@ class Search:
             known_red=self._known_red,
             beside=self._beside,
             budget_s=budget_s,
+            usual=self._usual_run,
         )
+        self._usual_run = searched.usual or self._usual_run
         self._tried.count += len(searched.results)
         self._tried.message = searched.results[0].message if 0 in searched.results else ""
         for index, result in sorted(searched.results.items()):

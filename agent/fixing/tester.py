@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sandbox.search.values import ChangeTrial, Searched
+from sandbox.search.values import ChangeTrial, Searched, UsualRun
 
 
 class ChangeTester(Protocol):
@@ -21,10 +21,12 @@ class ChangeTester(Protocol):
         beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
+        usual: UsualRun | None = None,
     ) -> Searched:
         """Run the tests named by `red` on each change, and all others where these pass.
 
         `beside` names other red tests that may have the same fault; `TrialResult.left` counts them.
+        `usual` is what another box said of the same tests and files; it saves a run of them.
 
         Raises:
             SandboxError: If no answer can be given.

@@ -76,9 +76,13 @@ class FillRequest:
     """Fills, each of which begins with another of the likeliest tokens."""
     skip: int = 0
     """So many of the likeliest first tokens are left out."""
-    max_tokens: int = 64
+    max_tokens: int = 40
     stop: str = "\n"
     """A fill ends before this text."""
+    least: float = 0.005
+    """Least probability of a first token, among those that are not avoided."""
+    avoid: str = ""
+    """No fill begins with a token that begins with this text; empty for any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

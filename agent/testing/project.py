@@ -13,7 +13,7 @@ from sandbox.box.contract import Execution, Limits, Sandbox, SourceFile, Transfe
 from sandbox.host.children import in_thread
 from sandbox.project.detection import Project
 from sandbox.search.trying import try_changes
-from sandbox.search.values import ChangeTrial, Searched
+from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.jobs import command_job
 from sandbox.verdict.lacking import told_apart
 from sandbox.verdict.report import TestReport, TestResult
@@ -135,6 +135,7 @@ class ProjectTests:
         beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
+        usual: UsualRun | None = None,
     ) -> Searched:
         """See `agent.fixing.search.ChangeTester.try_changes`."""
         entering = await in_thread(self._source.entering)
@@ -150,6 +151,7 @@ class ProjectTests:
             beside=beside,
             trace=trace,
             enough=enough,
+            usual=usual,
         )
 
     async def run_command(

@@ -17,7 +17,8 @@ from learning.model.engine import Engine, EngineError, Token
 from learning.model.replies import LoadedModel
 
 _MARKS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
-_LEAST_PROBABILITY = 0.005
+LEAST_PROBABILITY = 0.005
+_MOST_AVOIDED = 4
 
 
 @runtime_checkable
@@ -73,6 +74,10 @@ class InfillRequest:
     max_tokens: int = 64
     stop: str = "\n"
     """Text that ends a fill and is no part of it."""
+    least: float = LEAST_PROBABILITY
+    """Least probability of a first token, among those that are not avoided."""
+    avoid: str = ""
+    """First tokens that begin with this text are passed over; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +119,9 @@ def fill(
         )
     adapter, chat = served.adapter_of(wanted.model), served.chat
     ids = _prompt(chat, wanted)
-    found = engine.likeliest(ids, count=wanted.skip + wanted.fills, adapter=adapter)
-    firsts = [
-        first
-        for first in found[wanted.skip :]
-        if first.logprob >= math.log(_LEAST_PROBABILITY) and first.id not in chat.control_ids
-    ]
+    most = wanted.skip + wanted.fills + (_MOST_AVOIDED if wanted.avoid else 0)
+    found = engine.likeliest(ids, count=most, adapter=adapter)
+    firsts = _wanted_firsts(chat, wanted, found)
     growing = [_Growing(chat, wanted, first) for first in firsts]
     tokens = engine.branches(
         ids,
@@ -138,6 +140,22 @@ def _prompt(chat: ChatFormat, wanted: InfillRequest) -> list[int]:
     prefix, suffix, middle = (_mark_id(chat, mark) or 0 for mark in _MARKS)
     before, after = chat.encode_text(wanted.prefix), chat.encode_text(wanted.suffix)
     return [prefix, *before, suffix, *after, middle]
+
+
+def _wanted_firsts(chat: ChatFormat, wanted: InfillRequest, found: Sequence[Token]) -> list[Token]:
+    """The first tokens of the fills, likeliest first; those that were used before are left out."""
+
+    def is_avoided(token: Token) -> bool:
+        return bool(wanted.avoid) and chat.decode([token.id]).lstrip().startswith(wanted.avoid)
+
+    avoided = [token for token in found if is_avoided(token)]
+    kept = [token for token in found if token not in avoided]
+    others = 1.0 - sum(math.exp(token.logprob) for token in avoided)
+    return [
+        token
+        for token in kept[wanted.skip : wanted.skip + wanted.fills]
+        if math.exp(token.logprob) >= wanted.least * others and token.id not in chat.control_ids
+    ]
 
 
 def _mark_id(chat: ChatFormat, mark: str) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from learning.model.choosing import ChoiceRequest
 from learning.model.engine import Capabilities, LocalModelError, Token, Usage
-from learning.model.infill import InfillRequest
+from learning.model.infill import LEAST_PROBABILITY, InfillRequest
 from learning.records import Message, Role, Sampling
 
 _REFUSED = ("tools", "functions", "stop", "logit_bias", "response_format")
@@ -120,6 +120,8 @@ def infill_request(body: dict[str, Any]) -> InfillRequest:
         skip=_count(body, "skip", 0, most=_MOST_FILLS),
         max_tokens=_count(body, "max_tokens", 64, most=_MOST_FILL_TOKENS),
         stop=stop,
+        least=min(max(_number(body, "least", LEAST_PROBABILITY), 0.0), 1.0),
+        avoid=_text(body, "avoid", ""),
     )
 
 

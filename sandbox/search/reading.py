@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.search.values import LineCounts, Searched, TrialResult
+from sandbox.search.values import LineCounts, Searched, TrialResult, UsualRun
 
 _MOST_LINES = 200_000
 _TEXT = 500
+_LONGEST_S = 86400.0
+_MOST_MODULES = 5000
 _MAX_LINE_BYTES = 1024 * 1024
 _MARK = b"el1 "
 _DIGEST = "sha256"
@@ -40,6 +42,7 @@ class TrialReader:
             green=_count(self._usual.get("green")),
             lines=self._lines,
             results=self._results,
+            usual=_usual_run(self._usual) if not self._lines else None,
         )
 
     def _record(self, record: dict[str, Any]) -> None:
@@ -74,6 +77,18 @@ class TrialReader:
         self._results[record["index"]] = result
         if self._on_trial is not None:
             self._on_trial(record["index"], result)
+
+
+def _usual_run(record: dict[str, Any]) -> UsualRun | None:
+    seconds = [record.get(name) for name in ("red_s", "all_s")]
+    modules = record.get("modules")
+    names = modules if isinstance(modules, list) else []
+    match seconds:
+        case [float(red_s), float(all_s)] if 0 <= red_s < _LONGEST_S and 0 <= all_s < _LONGEST_S:
+            kept = (n for n in names if isinstance(n, str) and len(n) <= _TEXT)
+            return UsualRun(red_s=red_s, all_s=all_s, modules=tuple(kept)[:_MOST_MODULES])
+        case _:
+            return None
 
 
 def _count(value: object) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 
 from sandbox.box.contract import Limits, Sandbox, SourceFile
 from sandbox.project.detection import Project
 from sandbox.search.reading import OnTrial, TrialReader
-from sandbox.search.values import ChangeTrial, Searched
+from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.jobs import launched_job
 
 _OWN = (
@@ -40,6 +40,7 @@ async def try_changes(
     beside: Sequence[str] = (),
     trace: bool = False,
     enough: int = 3,
+    usual: UsualRun | None = None,
     on_trial: OnTrial | None = None,
 ) -> Searched:
     """Try changes in the given order until `enough` of them pass or `budget_s` seconds are over.
@@ -47,7 +48,8 @@ async def try_changes(
     Where fewer pass, it ends some seconds after the first. `red` are the ids of the tests to repair,
     `known_red` those of all that are red, `beside` those of them that may have the same fault: a change
     that leaves one of these red passes, too, but alone it ends nothing. With `trace` the lines that
-    tests run are noted first. Each change runs as a forked process of its own, as many at once as
+    tests run are noted first. `usual` is what another box said of the same tests and files: then they are
+    not run unchanged before the first change. Each change runs as a forked process of its own, as many at once as
     `limits` has processors; a change that takes much longer than the unchanged project is ended.
 
     Raises:
@@ -65,6 +67,7 @@ async def try_changes(
         "known_red": list(known_red),
         "beside": list(beside),
         "trace": trace,
+        "usual": None if usual is None or trace else asdict(usual),
         "green_s": min(_GREEN_S, budget_s / 2) if trace else budget_s,
         "budget_s": budget_s,
         "workers": max(1, int(limits.cpus)),

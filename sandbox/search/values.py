@@ -39,6 +39,15 @@ class LineCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsualRun:
+    """Durations of the unchanged project's tests, and the libraries that they import."""
+
+    red_s: float
+    all_s: float
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
     """All that one box said."""
 
@@ -51,5 +60,7 @@ class Searched:
     """Counts by (path, line); only lines that a red test ran."""
     results: Mapping[int, TrialResult] = field(default_factory=lambda: MappingProxyType({}))
     """Results by the number of the trial; those that were not reached are missing."""
+    usual: UsualRun | None = None
+    """The run of the unchanged project, for other boxes; None if tracing made it slower."""
     unsearchable: str = ""
     """The reason why there is no answer at all; empty if there is one."""

@@ -65,7 +65,12 @@ def _first(
     forking: Any,  # noqa: ANN401
     ends_at: float,
 ) -> dict[str, Any] | None:
-    """Run the unchanged project: how long its tests take, what they import, which lines they run."""
+    """Run the unchanged project: how long its tests take, what they import, which lines they run.
+
+    Another box may have said so already.
+    """
+    if orders["usual"]:
+        return _told(reporter, orders["usual"])
     child = forking.Child.forked(lambda: runner.first(trace=orders["trace"]))
     answer = _await(child, forking, ends_at)
     if answer is None:
@@ -77,12 +82,16 @@ def _first(
     lines = answer.pop("lines", [])
     for start in range(0, len(lines), _LINES_A_RECORD):
         reporter.emit("lines", lines=lines[start : start + _LINES_A_RECORD])
-    modules = answer.pop("modules", [])
-    reporter.emit("usual", **answer)
-    for name in modules:
+    return _told(reporter, answer)
+
+
+def _told(reporter: Reporter, usual: dict[str, Any]) -> dict[str, Any]:
+    """Report the usual run, and import the libraries that it needs."""
+    reporter.emit("usual", **usual)
+    for name in usual.get("modules", []):
         with suppress(BaseException):
             importlib.import_module(name)
-    return answer
+    return usual
 
 
 class _Trials:

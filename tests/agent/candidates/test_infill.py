@@ -91,4 +91,17 @@ def test_gaps_of_one_place_begin_with_the_same_text_so_that_it_is_read_once() ->
     gaps = [gap for gap in line_gaps([place], text, "# why\n\n") if not gap.inserted]
     shared = os.path.commonprefix([gap.prefix for gap in gaps])  # noqa: RUF071 - text is meant
     assert len(gaps) == 6
-    assert shared.count("\n") >= 60
+    assert shared.count("\n") >= 40
+
+
+def test_a_line_is_shown_within_its_function_and_below_the_head_of_its_class() -> None:
+    source = (
+        "import math\n\n\ndef other():\n    return 1\n\n\nclass Basket:\n    size = 0\n\n"
+        "    def first(self):\n        return 1\n\n    @property\n    def total(self):\n"
+        "        found = 0\n        return found\n\n    def last(self):\n        return 2\n"
+    )
+    place = FaultPlace(path="a.py", line=16, end_line=16, score=1.0)
+    gap = next(line_gaps([place], lambda _path: source, "# why\n\n"))
+    head = "class Basket:\n    @property\n    def total(self):\n        "
+    assert gap.prefix == f"# why\n\n{head}"
+    assert gap.suffix == "\n        return found\n"

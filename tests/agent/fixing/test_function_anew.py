@@ -18,7 +18,7 @@ from agent.fixing.options import FixOptions
 from agent.localisation.places import FaultPlace
 from agent.model.protocol import Reply
 from learning.records import Message, Origin, Sampling
-from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
+from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult, UsualRun
 from sandbox.verdict.report import TestResult
 from tests.agent.fixing.test_fix import (
     IDS,
@@ -131,6 +131,7 @@ class LineTester:
         beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
+        usual: UsualRun | None = None,
     ) -> Searched:
         texts = [trial.content.decode() for trial in trials]
         self.tried += texts

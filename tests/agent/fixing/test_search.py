@@ -17,7 +17,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.tester import ChangeTester
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
-from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult
+from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult, UsualRun
 from tests.agent.fixing.test_fix import IDS, ListRecorder, Project, finished, flags, of_type, reply
 from tests.fakes.model import ScriptedModel
 from tests.fakes.sandbox import failed
@@ -39,6 +39,7 @@ class TextTester:
     tried: list[bytes] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
     traces: int = 0
+    usual_runs: list[UsualRun | None] = field(default_factory=list)
     reds: int = 1
 
     async def try_changes(
@@ -51,15 +52,18 @@ class TextTester:
         beside: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
+        usual: UsualRun | None = None,
     ) -> Searched:
         self.tried += [trial.content for trial in trials]
         self.budgets += [budget_s] if trials else []
         self.traces += trace
+        self.usual_runs += [usual] if trials else []
         passes = {n: self.wanted.encode() in trial.content for n, trial in enumerate(trials)}
         return Searched(
             red=self.reds,
             green=2,
             lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
+            usual=usual or UsualRun(red_s=0.1, all_s=1.0 + len(self.budgets)),
             results={
                 n: TrialResult(
                     solves_red=good,
@@ -147,6 +151,10 @@ async def test_where_no_edit_of_the_syntax_helps_the_model_fills_in_the_line(
     assert project.module.read_text() == GOOD.replace("three = True", "three = True  # by hand")
     assert finished(events).reason == "all green"
     assert [kept.origin for kept in recorder.kept] == [Origin.INFILL]
+    first, *others = tester.usual_runs
+    assert first is None
+    assert others
+    assert {usual and usual.all_s for usual in others} == {2.0}  # the unchanged tests ran once more
 
 
 async def test_the_search_goes_on_for_a_change_that_turns_all_tests_of_the_file_green(

@@ -99,6 +99,13 @@ def test_first_tokens_that_were_used_before_are_skipped() -> None:
     assert texts(FillingFake(FIRSTS, AFTER), fills=2, skip=1) == ["pass"]
 
 
+def test_first_tokens_that_are_avoided_leave_their_place_to_the_next_ones() -> None:
+    firsts = [("return", 0.996), ("pass", 0.002), ("never", 0.00001)]
+    assert texts(FillingFake(firsts, AFTER)) == ["returna"]
+    assert texts(FillingFake(firsts, AFTER), fills=2, avoid="ret") == ["pass"]
+    assert texts(FillingFake(firsts, AFTER), fills=2, avoid="p") == ["returna"]
+
+
 def test_the_prompt_is_prefix_suffix_middle() -> None:
     engine = FillingFake(FIRSTS, AFTER)
     texts(engine)

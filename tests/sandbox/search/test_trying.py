@@ -12,7 +12,7 @@ from sandbox.box.contract import Limits, SourceFile
 from sandbox.box.docker_box import DockerSandbox
 from sandbox.project.detection import detect
 from sandbox.search.trying import try_changes
-from sandbox.search.values import ChangeTrial, LineCounts, Searched
+from sandbox.search.values import ChangeTrial, LineCounts, Searched, UsualRun
 
 pytestmark = pytest.mark.docker
 
@@ -66,6 +66,8 @@ async def tried(
     enough: int = 9,
     beside: str = "",
     more: Mapping[str, str] = MappingProxyType({}),
+    trace: bool = True,
+    usual: UsualRun | None = None,
 ) -> Searched:
     (root / "tests").mkdir(parents=True, exist_ok=True)
     (root / "core.py").write_text(core)
@@ -87,7 +89,8 @@ async def tried(
         beside=list(filter(None, [beside])),
         limits=Limits(timeout_s=60),
         budget_s=budget_s,
-        trace=True,
+        trace=trace,
+        usual=usual,
         enough=enough,
     )
 
@@ -118,6 +121,21 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
     assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
     assert ("core.py", 8) not in searched.lines
+
+
+@pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
+async def test_a_box_that_is_told_the_usual_run_begins_with_the_changes(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str
+) -> None:
+    changes = CORE.replace("a - b", "a * b"), CORE.replace("a - b", "a + b")
+    first = await tried(box, tmp_path, tests, red, *changes, trace=False)
+    assert first.usual is not None
+    assert 0 < first.usual.red_s < 20
+    told = UsualRun(red_s=17.5, all_s=18.5, modules=("json", "no.such.module"))
+    second = await tried(box, tmp_path, tests, red, *changes, trace=False, usual=told)
+    assert second.usual == told
+    for searched in (first, second):
+        assert [searched.results[n].breaks_none for n in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
