@@ -28,7 +28,8 @@ from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.report import TestResult
 
 _MOST_TEMPLATES = 600
-_TEMPLATES_S = 15.0
+_TEMPLATES_S = 20.0
+"""With the start of the box and, in the first one, a run of the unchanged tests."""
 _RARE_S = 8.0
 _TRACE_S = 40.0
 _MOST_SHOWN = 3
