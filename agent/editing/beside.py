@@ -38,7 +38,7 @@ def beside(given: ParsedSource, old: ParsedSource) -> tuple[TextSplice, ...] | N
 
 
 def _around(given: ParsedSource, old: ParsedSource) -> tuple[SourcePart, ...]:
-    """What stands beside the definitions of a block: in the file, and in what holds all of them."""
+    """The parts beside the definitions of a block: of the file, and of a class or module that has all of them."""
     mine = {unit.name for unit in given.units}
     holders = (unit for _, unit in old.every() if unit.is_holder)
     inner = [unit for unit in holders if mine <= {member.name for member in unit.members}]

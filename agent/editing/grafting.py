@@ -169,7 +169,7 @@ class _Graft:
         self.replaced.append(unit.name)
 
     def _above(self, unit: Unit, old: Unit) -> int | None:
-        """Where that begins which the comments and attributes of the new one replace, if they do."""
+        """First byte that the comments and attributes of the new one replace; None if the old ones stay."""
         if not unit.above or not old.above:
             return old.outer if unit.above else None
         if old.start == 0 or (old.marks and not unit.marks):
