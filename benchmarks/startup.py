@@ -31,7 +31,8 @@ def seconds(argv: list[str], cwd: Path) -> float:
 
 def seconds_to_first_token(model: str, cwd: Path) -> float:
     """From starting `elagent -p` to the first event that carries text of the model."""
-    argv = [*ELAGENT, "--model", model, "--json", "-p", "Say hello in one short sentence."]
+    words = "Say hello in one short sentence."
+    argv = [*ELAGENT, "--model", model, "--json", "--here", "-p", words]
     started = time.perf_counter()
     with subprocess.Popen(argv, cwd=cwd, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
