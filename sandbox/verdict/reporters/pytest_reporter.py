@@ -121,9 +121,8 @@ class Plugin:
         pytest 9 drops the argument of a file whose folder is another argument.
         """
         for path in list(self._canary_files)[:1]:
-            with suppress(
-                Exception, pytest.skip.Exception
-            ):  # where it cannot be, it will be missed
+            # where it cannot be imported, it will be missed
+            with suppress(Exception, pytest.skip.Exception):
                 _ = pytest.Module.from_parent(session, path=Path(path)).obj
 
     def _canary(self, node: Any) -> str:  # noqa: ANN401

@@ -417,3 +417,5 @@ def test_whatever_lines_a_block_has_no_definition_is_lost_and_no_fault_is_new(
     assert new is not None
     assert new.faults == 0
     assert [unit.name for _, unit in old.every()] == [unit.name for _, unit in new.every()]
+    if "".join(block) in text:
+        assert placed.text == text

@@ -28,6 +28,7 @@ from agent.events import (
     RankedPlace,
     ReplyFinished,
     ReplyUnusable,
+    RequestRead,
     StageStarted,
     TestFinished,
     TestsFinished,
@@ -334,3 +335,15 @@ def test_the_end_of_a_repair_never_claims_more_than_its_counts() -> None:
     assert "Done: the tests that this was about pass." in shown(part)
     assert "still red: b" in shown(part)
     assert "Stopped: no attempt repaired it." in shown(replace(part, reason="attempts used up"))
+
+
+@pytest.mark.parametrize(("prompt_below", "told"), [(True, True), (False, False)])
+def test_the_way_to_read_a_request_otherwise_is_told_where_one_can_answer(
+    prompt_below: bool, told: bool
+) -> None:
+    stream = io.StringIO()
+    presenter = TextPresenter(Console(file=stream, no_color=True), live=not prompt_below)
+    presenter.show(RequestRead("edit", "a change"))
+    presenter.close()
+    assert "reading this as a change" in stream.getvalue()
+    assert ("/as" in stream.getvalue()) is told
