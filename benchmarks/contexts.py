@@ -4,9 +4,9 @@
     python -P -m benchmarks.contexts OUT --survey polars --survey pandas --most 100 docs/runs/drift-base
 
 With `--survey` the default model is asked, too, for what a library documents: no drift task is read for it.
-OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`,
-`other-apis.jsonl`, `shuffled.jsonl`, in the form of a training job's examples. Only tasks of the
-experience half are read. A run that was interrupted goes on with what is kept.
+OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`, `passes.jsonl`,
+`other-apis.jsonl`, `shuffled.jsonl`, in the form of a training job's examples; `benchmarks/api_arms.py`
+trains on them. Only tasks of the experience half are read. A run that was interrupted goes on with what is kept.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from agent.contexts.building import ContextBuilder, Explained, Unexplained
@@ -27,18 +30,20 @@ from agent.paths import make_private
 from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
 from lab.drift.sets import drift_image, load_tasks
-from lab.drift.tasks import DriftTask
+from lab.drift.tasks import DriftTask, drift_prompt
 from lab.evaluated_model import open_subject
 from learning.contexts.context import ApiContext
+from learning.contexts.use import ApiUse, UseOrigin
 from learning.evidence.judge import exception_in
-from learning.training.job import write_rows
+from learning.training.job import Example, ExampleKind, api_example, write_rows
 from sandbox.box.contract import Sandbox
 from sandbox.box.docker_box import DockerSandbox
 from tui.wiring import context as session_at
 
 MODEL = "qwen2.5-coder-1.5b"
 AN_API = 12
-ANCHORS = 40
+ANCHORS = 140
+"""Documented calls of a release: one half are anchors, the other half teaches the control."""
 TASKS = Path("lab/data/drift")
 
 
@@ -70,6 +75,51 @@ def recorded_failures(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[
             )
         )
     return failures
+
+
+def own_passes(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[Example]:
+    """The model's own first replies of the experience half that passed, at their own prompts."""
+    own = {task.id: task for task in tasks if task.split == "experience"}
+    replies: dict[str, str] = {}
+    for run in runs:
+        for line in (run / "samples.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if (
+                row["task_id"] in own
+                and row["sanitised_verdict"] == "pass"
+                and row["attempts"] == 1
+            ):
+                replies.setdefault(row["task_id"], row["reply"])
+    use = ApiUse(api="", library="", version="", origin=UseOrigin.OWN)
+    return [
+        api_example(
+            *(ExampleKind.OWN_PASS, use),
+            messages=drift_prompt(own[task]).messages,
+            chosen=reply,
+            model=MODEL,
+        )
+        for task, reply in replies.items()
+    ]
+
+
+def mixed(contexts: Sequence[ApiContext]) -> list[ApiContext]:
+    """The contexts of all libraries in turn."""
+    libraries = {
+        each.library: [c for c in contexts if c.library == each.library] for each in contexts
+    }
+    return [each for turn in zip_longest(*libraries.values()) for each in turn if each is not None]
+
+
+def as_lesson(row: Example) -> Example:
+    """A documented call that did not change, to be learned as uses of changed APIs are.
+
+    It has no stale twin to be preferred to; the places of its name are those behind the docstring.
+    """
+    assert row.use is not None  # noqa: S101 - rows of contexts have one
+    name, body = row.use.api.rpartition(".")[2], row.chosen.rfind('"""')
+    found = re.compile(rf"\b{re.escape(name)}\b").finditer(row.chosen, max(0, body))
+    places = tuple(each.span() for each in found)
+    return replace(row, kind=ExampleKind.API_PAIR, use=replace(row.use, names=places))
 
 
 def show(
@@ -111,14 +161,15 @@ async def build(
             others += await builder.anchors(library, version, without=without, most=ANCHORS)
     own = equal_share([c for group in made.values() for c in group], an_api=AN_API)
     pairs = pair_rows(own, model=MODEL)
-    anchors, control = others[::2], others[1::2]
+    anchors, control = mixed(others[::2]), mixed(others[1::2])
     rows = out / "rows"
     rows.mkdir(parents=True, exist_ok=True)
     for name, examples in (
         ("own", pairs),
         ("shuffled", shuffled(pairs)),
         ("anchors", pair_rows(anchors, model=MODEL, noted=0.0)),
-        ("other-apis", pair_rows(control[: len(pairs)], model=MODEL, noted=0.0)),
+        ("other-apis", [as_lesson(row) for row in pair_rows(control, model=MODEL, noted=0.0)]),
+        ("passes", own_passes(runs, tasks)),
     ):
         write_rows(rows / f"{name}.jsonl", examples)
         print(f"{name}: {len(examples)} rows")
