@@ -28,7 +28,6 @@ from learning.training.rules import SPAN_ARMS
 from learning.training.schedule import about_apis
 from tui.wiring import context as session_at
 
-MODEL = "qwen2.5-coder-1.5b"
 ARMS = ("own", "other-apis", "shuffled")
 ANCHORS = 0.6
 PASSES = 0.4
@@ -56,12 +55,12 @@ def rows_of(folder: Path, arm: str, *, an_api: int) -> list[Example]:
     return [*lessons, *anchors, *passes]
 
 
-async def train(folder: Path, out: Path, arm: str, *, rule: str, an_api: int) -> None:
-    """Train the arm, and print what it took."""
-    model = resolve(MODEL, session_at(Path.cwd()).paths.models)
+async def train(folder: Path, out: Path, arm: str, *, name: str, rule: str, an_api: int) -> None:
+    """Train the arm on the model of that name, and print what it took."""
+    model = resolve(name, session_at(Path.cwd()).paths.models)
     if model.hf is None:
         raise SystemExit(
-            f"{MODEL} is not on this machine: fetch it with `elagent models pull {MODEL}`"
+            f"{name} has no weights here: fetch them with `elagent models pull {name}`"
         )
     rows = rows_of(folder, arm, an_api=an_api)
     job = arm_job(arm, model, LIMITS, prefix=f"arm-{arm}", seed=0)
@@ -88,10 +87,18 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--arm", choices=ARMS, required=True)
+    parser.add_argument("--model", default="qwen2.5-coder-1.5b", metavar="NAME")
     parser.add_argument("--rule", choices=SPAN_ARMS, default="span")
     parser.add_argument("--an-api", type=int, default=12, metavar="N")
     given = parser.parse_args()
-    asyncio.run(train(given.rows, given.out, given.arm, rule=given.rule, an_api=given.an_api))
+    asyncio.run(
+        train(
+            *(given.rows, given.out, given.arm),
+            name=given.model,
+            rule=given.rule,
+            an_api=given.an_api,
+        )
+    )
 
 
 if __name__ == "__main__":
