@@ -6,9 +6,11 @@ edit is put back, so the files are in the best state at every moment that nobody
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 from agent.advice.existing import AskNames
 from agent.editing.edits import Accepted, unified_diff
@@ -139,6 +141,7 @@ class _Repair:
         self._options = options
         self._log = log
         self._originals: dict[str, str | None] = {}
+        self._rewritten_until = 0.0
         self._state: State
 
     async def run(self) -> None:
@@ -190,10 +193,13 @@ class _Repair:
         if await self._repaired_by_search(family):
             return ALL_GREEN
         course: Course | None = None
+        self._rewritten_until = monotonic() + self._options.rewrite_s
         for attempt in range(1, self._options.max_attempts + 1):
             result = self._red_of(family)
             if result is None:
                 return ALL_GREEN
+            if monotonic() >= self._rewritten_until:
+                return self._out_of_time()
             course = course or Course.of(result)
             if reason := await self._attempt(result, attempt, course):
                 return reason
@@ -244,7 +250,7 @@ class _Repair:
             before = self._parts.sources.text(plan.path)
             if before is None and plan.path in self._parts.sources.files:
                 return f"{plan.path} cannot be read as text"
-            asked = await ask_for_file(self._parts, plan, before)
+            asked = await self._file_in_time(plan, before)
             if isinstance(asked, str):
                 return asked
             edit = read_edit(self._parts, asked, plan.path)
@@ -259,6 +265,20 @@ class _Repair:
                 )
             )
         return STUCK
+
+    async def _file_in_time(self, plan: Plan, before: str | None) -> Asked | str:
+        """The model's reply, or why there is none; a reply that takes too long is given up."""
+        try:
+            async with asyncio.timeout(self._rewritten_until - monotonic()):
+                return await ask_for_file(self._parts, plan, before)
+        except TimeoutError:
+            return self._out_of_time()
+
+    def _out_of_time(self) -> str:
+        return (
+            f"whole files did not help within {self._options.rewrite_s:g} s; a larger fix.rewrite_s"
+            " gives them more time"
+        )
 
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:
         """Do what the reply asks for, and note what came of it."""

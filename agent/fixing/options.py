@@ -22,6 +22,9 @@ class FixOptions:
     """A reply gets so many where there is room: who thinks first needs more than the file has."""
     search_s: float = 60.0
     """Seconds in which small changes are tried before the model is asked for a whole file."""
+    rewrite_s: float = 60.0
+    """Seconds in which the model writes whole files for a failing test; a reply that is not finished then is
+    given up."""
     largest_file_tokens: int = 4096
     """Estimated tokens of the largest file that the model is asked to write anew as a whole."""
     infill: bool = True

@@ -184,6 +184,7 @@ class InSession:
             allow_test_edits=settings.fix.allow_test_edits,
             least_reply_tokens=_asked_for(settings),
             search_s=settings.fix.search_s,
+            rewrite_s=settings.fix.rewrite_s,
             largest_file_tokens=settings.fix.largest_file_tokens,
             only=only,
         )
