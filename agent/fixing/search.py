@@ -73,7 +73,7 @@ class Search:
         self,
         *,
         red: Sequence[TestResult],
-        known_red: Sequence[str],
+        known_red: Sequence[TestResult],
         beside: Sequence[str] = (),
         sources: Sources,
         tester: ChangeTester,
@@ -85,7 +85,7 @@ class Search:
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`red` are the tests to repair, of one family; `known_red` the ids of all that are red.
+        """`red` are the tests to repair, of one family; `known_red` all that are red.
 
         `beside` are the ids of red tests that may have the same fault: the search goes on while it
         has found no change that turns them green as well, and prefers one that leaves fewer.
@@ -97,7 +97,8 @@ class Search:
         self._usual_run: UsualRun | None = None
         self._facts = facts
         self._red = red
-        self._known_red = known_red
+        self._known_red = [result.id for result in known_red]
+        self._endless = [result.id for result in known_red if result.was_ended]
         self._beside = beside
         self._sources = sources
         self._tester = tester
@@ -129,7 +130,12 @@ class Search:
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
             self.traced = await self._tester.try_changes(
-                (), red=self._ids, known_red=self._known_red, budget_s=_TRACE_S, trace=True
+                (),
+                red=self._ids,
+                known_red=self._known_red,
+                endless=self._endless,
+                budget_s=_TRACE_S,
+                trace=True,
             )
         places = self._ranked(self.traced)
         if self.traced.unsearchable:
@@ -244,6 +250,7 @@ class Search:
             red=self._ids,
             known_red=self._known_red,
             beside=self._beside,
+            endless=self._endless,
             budget_s=budget_s,
             usual=self._usual_run,
         )

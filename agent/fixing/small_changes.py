@@ -65,7 +65,7 @@ class SmallChanges:
         facts = await self._facts(red[0])
         search = Search(
             red=red,
-            known_red=[result.id for result in state.red],
+            known_red=state.red,
             beside=_beside(red, state),
             sources=self._parts.sources,
             tester=self._tester,

@@ -19,6 +19,7 @@ class ChangeTester(Protocol):
         known_red: Sequence[str],
         budget_s: float,
         beside: Sequence[str] = (),
+        endless: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
         usual: UsualRun | None = None,
@@ -26,6 +27,7 @@ class ChangeTester(Protocol):
         """Run the tests named by `red` on each change, and all others where these pass.
 
         `beside` names other red tests that may have the same fault; `TrialResult.left` counts them.
+        `endless` names those of the red tests that do not end by themselves.
         `usual` is what another box said of the same tests and files; it saves a run of them.
 
         Raises:

@@ -91,9 +91,10 @@ async def passing_again(runner: TestRunner, ids: Sequence[str]) -> tuple[str, ..
 
 
 async def first_state(runner: TestRunner, report: TestReport) -> State:
-    """The state that a complete run shows, its red tests run once more."""
+    """The state that a complete run shows, its red tests run once more but for those that had to be ended."""
     red = report.red
-    flaky = await passing_alone(runner, [item.id for item in red]) if red else frozenset[str]()
+    again = [item.id for item in red if not item.was_ended]
+    flaky = await passing_alone(runner, again) if again else frozenset[str]()
     return State(
         report=report,
         green=report.passed_ids | flaky,

@@ -71,7 +71,7 @@ async def failure_facts(
     places = _Places(emit)
     passing = await Search(
         red=red[:1],
-        known_red=[result.id for result in report.red],
+        known_red=report.red,
         sources=sources,
         tester=project,
         filler=filler,

@@ -104,6 +104,8 @@ class SandboxSettings:
     """A container runtime that the engine knows, e.g. `runsc`."""
     timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)
     """Seconds after which a command in the box is ended."""
+    test_s: float = _setting(30.0, project=ProjectMay.LOWER, low=1)
+    """Seconds after which a single test is ended and fails, so that the others still run."""
     memory_mib: int = _setting(2048, project=ProjectMay.LOWER, low=64)
     """Memory of the box, in MiB."""
     cpus: float = _setting(2.0, project=ProjectMay.LOWER, low=0.1)

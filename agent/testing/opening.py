@@ -194,6 +194,7 @@ def limits_of(settings: SandboxSettings) -> Limits:
     """The limits of one run, by the user's settings."""
     return Limits(
         timeout_s=settings.timeout_s,
+        test_s=settings.test_s,
         memory_mib=settings.memory_mib,
         cpus=settings.cpus,
         pids=settings.pids,

@@ -94,6 +94,9 @@ class Limits:
     """Limits of one run. They hold whatever the code does: the container ends with them."""
 
     timeout_s: float = 120.0
+    test_s: float = 30.0
+    """A test that takes longer is ended and fails, so that the others still run. Our test runner holds to it, as
+    far as the code under test lets it; the box does not."""
     memory_mib: int = 2048
     cpus: float = 2.0
     pids: int = 256

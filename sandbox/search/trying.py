@@ -20,7 +20,7 @@ from sandbox.verdict.jobs import launched_job
 
 _OWN = (
     *("search_reporter.py", "forking.py", "beginnings.py", "function_patch.py"),
-    *("line_trace.py", "pytest_trial.py", "unittest_trial.py"),
+    *("line_trace.py", "pytest_trial.py", "unittest_trial.py", "alarm.py"),
 )
 _MOST_RED = 12
 """Red tests that every change is tried on first; more say nothing new of a change."""
@@ -38,6 +38,7 @@ async def try_changes(
     limits: Limits,
     budget_s: float,
     beside: Sequence[str] = (),
+    endless: Sequence[str] = (),
     trace: bool = False,
     enough: int = 3,
     usual: UsualRun | None = None,
@@ -47,7 +48,8 @@ async def try_changes(
 
     Where fewer pass, it ends some seconds after the first. `red` are the ids of the tests to repair,
     `known_red` those of all that are red, `beside` those of them that may have the same fault: a change
-    that leaves one of these red passes, too, but alone it ends nothing. With `trace` the lines that
+    that leaves one of these red passes, too, but alone it ends nothing. `endless` are those of the red
+    tests that had to be ended: each gets a second of the unchanged project, and less of a change. With `trace` the lines that
     tests run are noted first. `usual` is what another box said of the same tests and files: then they are
     not run unchanged before the first change. Each change runs as a forked process of its own, as many at once as
     `limits` has processors; a change that takes much longer than the unchanged project is ended.
@@ -66,6 +68,8 @@ async def try_changes(
         "red": list(red)[:_MOST_RED],
         "known_red": list(known_red),
         "beside": list(beside),
+        "endless": list(endless),
+        "test_s": 0.0,
         "trace": trace,
         "usual": None if usual is None or trace else asdict(usual),
         "green_s": min(_GREEN_S, budget_s / 2) if trace else budget_s,

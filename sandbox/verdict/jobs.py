@@ -16,6 +16,7 @@ from sandbox.verdict.canaries import Canaries
 _HARNESS = (
     *("launch.py", "reporting.py", "unittest_reporter.py"),
     *("pytest_reporter.py", "pytest_phases.py", "image_plugins.py"),
+    "time_limit.py",
 )
 
 
@@ -108,6 +109,7 @@ def orders_for(
         "collect_only": False,
         "canaries": sorted(canaries.ids),
         "canary_files": list(canaries.paths),
+        "test_s": limits.test_s,
         "dump_after_s": max(limits.timeout_s - 1.5, limits.timeout_s * 0.7),
     }
 

@@ -97,6 +97,11 @@ class TestResult:
     """The runner's own long report of the failure, capped."""
     duration_s: float = 0.0
 
+    @property
+    def was_ended(self) -> bool:
+        """True if the test took longer than `Limits.test_s`."""
+        return self.exception == "TestTimeout"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestReport:

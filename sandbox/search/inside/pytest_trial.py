@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _KNOWN_BY_NOW = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Plugins are in memory from earlier runs in this process; a project may make errors of warnings."""
+_ENDLESS_S = 1.0
+"""Time of a test that is known not to end, in the unchanged project."""
 
 
 class PytestTrials:
@@ -25,6 +27,8 @@ class PytestTrials:
         """`load` gives one of our own modules by its name."""
         self._root = root
         self._tracing = load("line_trace")
+        self._alarm = load("alarm")
+        self._endless = set(orders["endless"])
         self._red: list[str] = orders["red"]
         self._known_red: set[str] = set(orders["known_red"])
         self._beside: set[str] = set(orders["beside"])
@@ -37,11 +41,11 @@ class PytestTrials:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = _PytestWatch(lines, spectrum)
+        red = _PytestWatch(lines, spectrum, alarm=self._test_alarm(_ENDLESS_S))
         red_s = self._timed(red, self._ids(self._red), ())
-        whole = _PytestWatch(
-            lines, spectrum, ends_at=time.monotonic() + self._green_s, skip=self._red
-        )
+        ends_at = time.monotonic() + self._green_s
+        alarm = self._test_alarm(_ENDLESS_S)
+        whole = _PytestWatch(lines, spectrum, ends_at=ends_at, skip=self._red, alarm=alarm)
         all_s = self._timed(whole, self._whole, ())
         return {
             "red_s": red_s,
@@ -59,23 +63,34 @@ class PytestTrials:
         `start` says where the change comes in; this process may become many there.
         """
         started = time.monotonic()
-        red = _PytestWatch(start=start)
+
+        def late() -> None:
+            start.answer({"late": True})
+
+        red = _PytestWatch(start=start, alarm=self._test_alarm(limits["endless"], late))
 
         def begun() -> None:
             nonlocal started
             started = time.monotonic()
             red.ends_at = started + limits["red"]
+            if not self._endless:
+                self._alarm.set_alarm(limits["red"], late)
 
         start.begun = begun
         start.prepare()
         red.on_failure = lambda: start.answer({"red": False, "message": red.message})
         self._run(red, self._ids(self._red), ("--exitfirst",))
+        self._alarm.stop_alarm()
         if red.elsewhere:
             return {"elsewhere": True}
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
-            whole = _PytestWatch(ends_at=time.monotonic() + limits["all"], known=self._known_red)
+            whole = _PytestWatch(
+                ends_at=time.monotonic() + limits["all"],
+                known=self._known_red,
+                alarm=self._test_alarm(limits["endless"]),
+            )
             self._run(whole, self._whole, ())
             answer["all"] = bool(whole.passed) and not whole.failed
             answer["cut_short"] = whole.cut_short
@@ -83,13 +98,17 @@ class PytestTrials:
         answer["seconds"] = time.monotonic() - started
         return answer
 
+    def _test_alarm(self, seconds: float, ring: Callable[[], None] = lambda: None) -> Any:  # noqa: ANN401
+        return self._alarm.TestAlarm(self._endless, seconds, ring)
+
     def _ids(self, red: list[str]) -> list[str]:
         return [os.path.join(self._root, test_id) for test_id in red]
 
     def _timed(self, watch: _PytestWatch, places: list[str], options: tuple[str, ...]) -> float:
         started = time.monotonic()
         self._run(watch, places, options)
-        return time.monotonic() - started
+        took_s: float = time.monotonic() - started - watch.alarm.took_s
+        return took_s
 
     def _run(self, watch: _PytestWatch, places: list[str], options: tuple[str, ...]) -> None:
         arguments = ["--rootdir=" + self._root, "-q", "-p", "no:cacheprovider", *options]
@@ -106,6 +125,7 @@ class _PytestWatch:
         lines: Any = None,  # noqa: ANN401
         spectrum: Any = None,  # noqa: ANN401
         *,
+        alarm: Any,  # noqa: ANN401
         ends_at: float = 0.0,
         known: set[str] | None = None,
         skip: list[str] | None = None,
@@ -125,6 +145,7 @@ class _PytestWatch:
         self.failed = 0
         self.message = ""
         self.cut_short = False
+        self.alarm = alarm
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:  # noqa: ANN401
@@ -145,11 +166,13 @@ class _PytestWatch:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, None]:  # noqa: ANN401
         self._is_red = False
+        self.alarm.begin(item.nodeid)
         if self._lines is not None:
             self._lines.start()
         yield
         if self._lines is not None:
             self._spectrum.add(self._lines.stop(), red=self._is_red)
+        self.alarm.end(item.nodeid)
         late = self.ends_at and time.monotonic() > self.ends_at
         new_red = self._known is not None and self.failed
         if late or new_red:

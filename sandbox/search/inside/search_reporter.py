@@ -30,6 +30,8 @@ _TRIALS = {
 """Our module and its class for each runner of tests."""
 _LEAST_S = 0.5
 _TIMES_USUAL = 4.0
+_ENDLESS_S = 0.5
+_MOST_ENDLESS_S = 5.0
 _LINES_A_RECORD = 2000
 _PATIENCE_S = 3.0
 
@@ -49,6 +51,8 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
     if usual is None:
         return 1
     limits = {stage: _LEAST_S + _TIMES_USUAL * usual[stage + "_s"] for stage in ("red", "all")}
+    limits["endless"] = _ENDLESS_S
+    limits["all"] += min(_MOST_ENDLESS_S, _ENDLESS_S * len(orders["endless"]))
     places = load("beginnings").Beginnings(reporter.root, runner, limits, forking, load)
     try:
         trials = _Trials(reporter, orders["trials"], places, forking)

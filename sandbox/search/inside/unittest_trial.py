@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ENDLESS_S = 1.0
+"""Time of a test that is known not to end, in the unchanged project."""
+
 
 class UnittestTrials:
     """The tests of one project."""
@@ -22,6 +25,8 @@ class UnittestTrials:
         self._root = root
         self._orders = orders
         self._tracing = load("line_trace")
+        self._alarm = load("alarm")
+        self._endless = set(orders["endless"])
         self._reporter = load("unittest_reporter")
 
     def first(self, *, trace: bool) -> dict[str, Any]:
@@ -29,15 +34,16 @@ class UnittestTrials:
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
         started = time.monotonic()
-        red = _UnittestWatch(lines, spectrum)
+        red = _UnittestWatch(lines, spectrum, alarm=self._test_alarm(_ENDLESS_S))
         self._run(red, self._wanted(red, self._orders["red"]))
         red_ended = time.monotonic()
-        whole = _UnittestWatch(lines, spectrum, ends_at=red_ended + self._orders["green_s"])
+        ends_at, alarm = red_ended + self._orders["green_s"], self._test_alarm(_ENDLESS_S)
+        whole = _UnittestWatch(lines, spectrum, ends_at=ends_at, alarm=alarm)
         whole.skip = set(self._orders["red"])
         self._run(whole, self._wanted(whole))
         return {
-            "red_s": red_ended - started,
-            "all_s": time.monotonic() - red_ended,
+            "red_s": red_ended - started - red.alarm.took_s,
+            "all_s": time.monotonic() - red_ended - whole.alarm.took_s,
             "cut_short": whole.cut_short,
             "red": spectrum.red,
             "green": spectrum.green,
@@ -51,12 +57,18 @@ class UnittestTrials:
         `start` says where the change comes in; this process may become many there.
         """
         started = time.monotonic()
-        red = _UnittestWatch()
+
+        def late() -> None:
+            start.answer({"late": True})
+
+        red = _UnittestWatch(alarm=self._test_alarm(limits["endless"], late))
 
         def begun() -> None:
             nonlocal started
             started = time.monotonic()
             red.ends_at = started + limits["red"]
+            if not self._endless:
+                self._alarm.set_alarm(limits["red"], late)
 
         start.begun = begun
         start.prepare()
@@ -64,10 +76,12 @@ class UnittestTrials:
         if not start.collected():
             return {"elsewhere": True}
         self._run(red, tests, failfast=True)
+        self._alarm.stop_alarm()
         solved = bool(red.passed) and not red.failed and not red.cut_short
         answer: dict[str, Any] = {"red": solved, "message": red.message}
         if solved:
-            whole = _UnittestWatch(ends_at=time.monotonic() + limits["all"])
+            ends_at, alarm = time.monotonic() + limits["all"], self._test_alarm(limits["endless"])
+            whole = _UnittestWatch(ends_at=ends_at, alarm=alarm)
             whole.known = set(self._orders["known_red"])
             self._run(whole, self._wanted(whole))
             answer["all"] = bool(whole.passed) and not whole.failed
@@ -75,6 +89,9 @@ class UnittestTrials:
             answer["left"] = len(set(self._orders["beside"]) - whole.passed_ids)
         answer["seconds"] = time.monotonic() - started
         return answer
+
+    def _test_alarm(self, seconds: float, ring: Callable[[], None] = lambda: None) -> Any:  # noqa: ANN401
+        return self._alarm.TestAlarm(self._endless, seconds, ring)
 
     def _wanted(self, watch: _UnittestWatch, only: list[str] | None = None) -> list[Any]:
         tests = self._tests()
@@ -106,7 +123,14 @@ class UnittestTrials:
 class _UnittestWatch:
     """Hears how each test ended, and notes its lines."""
 
-    def __init__(self, lines: Any = None, spectrum: Any = None, *, ends_at: float = 0.0) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        lines: Any = None,  # noqa: ANN401
+        spectrum: Any = None,  # noqa: ANN401
+        *,
+        alarm: Any,  # noqa: ANN401
+        ends_at: float = 0.0,
+    ) -> None:
         self.lines = lines
         self.spectrum = spectrum
         self.ends_at = ends_at
@@ -117,6 +141,7 @@ class _UnittestWatch:
         self.failed = 0
         self.message = ""
         self.cut_short = False
+        self.alarm = alarm
 
 
 class _Result(unittest.TextTestResult):
@@ -130,12 +155,14 @@ class _Result(unittest.TextTestResult):
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
         self._is_red = False
+        self._watch.alarm.begin(test.id())
         if self._watch.lines is not None:
             self._watch.lines.start()
 
     def stopTest(self, test: unittest.TestCase) -> None:
         if self._watch.lines is not None:
             self._watch.spectrum.add(self._watch.lines.stop(), red=self._is_red)
+        self._watch.alarm.end(test.id())
         super().stopTest(test)
         late = bool(self._watch.ends_at) and time.monotonic() > self._watch.ends_at
         if late or (self._watch.known and self._watch.failed):

@@ -237,7 +237,9 @@ class Plugin:
         session.testscollected -= len(self._canaries)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        items = (item for item in session.items if not self._canary(item))
+        items = [item for item in session.items if not self._canary(item)]
+        if self._reporter.limit is not None and _has_own_limits(session.config, items):
+            self._reporter.limit.lift()
         ids = [self._reporter.named(item.nodeid) for item in items]
         self._reporter.collected(ids)
         for name in self._only:
@@ -289,6 +291,12 @@ def _unlogged(item: pytest.Item, hooks: _Unlogged) -> Any:  # noqa: ANN401
 def _forget_folders(session: Any) -> None:  # noqa: ANN401
     """Have the folders of a canary read again: pytest 8 skips those that an earlier argument went through."""
     getattr(session, "_collection_cache", {}).clear()
+
+
+def _has_own_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
+    """Tell whether the project ends its tests itself, by pytest-timeout."""
+    set_for_all = getattr(config.option, "timeout", None) or "timeout" in config.inicfg
+    return bool(set_for_all) or any(item.get_closest_marker("timeout") for item in items)
 
 
 def _own_choice(config: pytest.Config) -> list[str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from sandbox.verdict.reporters.time_limit import TimeLimit
+
 MESSAGE_LIMIT = 2000
 FRAME_LIMIT = 40
 ID_LIMIT = 1500
@@ -41,6 +43,8 @@ class Reporter:
         self._count = count
         self._pid = getpid()
         self.root = realpath(root)
+        self.limit: TimeLimit | None = None
+        """What ends a test that takes too long; None where nothing does."""
 
     def emit(self, kind: str, **fields: object) -> None:
         """Write a record at once, so that it survives whatever happens next."""
@@ -58,9 +62,13 @@ class Reporter:
     def start(self, test_id: str) -> None:
         """Say that a test starts."""
         self.emit("start", id=self.named(test_id))
+        if self.limit is not None:
+            self.limit.begin()
 
     def result(self, test_id: str, **fields: object) -> None:
         """Report the outcome of a test, or of a file or a class as a whole."""
+        if self.limit is not None:
+            self.limit.end()
         self.emit("result", id=self.named(test_id), **fields)
 
     def end(self, exit_code: int) -> None:

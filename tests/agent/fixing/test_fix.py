@@ -100,6 +100,7 @@ async def repaired(
     recorder: ListRecorder | None = None,
     max_attempts: int = 3,
     only: frozenset[str] = frozenset(),
+    rewrite_s: float = 60.0,
     seen: list[Event] | None = None,
 ) -> list[Event]:
     """All events; `seen` gets them even when an exception ends the repair."""
@@ -109,7 +110,7 @@ async def repaired(
         files=project.files,
         runner=runner or project.runner(),
         model=model,
-        options=FixOptions(max_attempts=max_attempts, only=only),
+        options=FixOptions(max_attempts=max_attempts, only=only, rewrite_s=rewrite_s),
         recorder=recorder,
     ):
         events.append(event)
@@ -328,6 +329,14 @@ async def test_a_flaky_test_is_labelled_and_not_repaired(tmp_path: Path) -> None
     assert of_type(events, TestsFinished)[0].flaky == (IDS["two"],)
     end = finished(events)
     assert (end.reason, end.red_before, end.passed_before) == ("all green", (), 2)
+
+
+async def test_a_test_that_had_to_be_ended_is_red_without_another_run(tmp_path: Path) -> None:
+    project = Project(tmp_path, flags(one=True))
+    endless = failed(IDS["two"], exception="TestTimeout")
+    runner = FakeTestRunner(judge=script(report(passed(IDS["one"]), endless)))
+    end = finished(await repaired(project, ScriptedModel(script=[]), runner=runner, rewrite_s=0))
+    assert (end.red_before, runner.calls) == ((IDS["two"],), [()])
 
 
 async def test_a_regression_that_passes_alone_is_flaky_and_not_held_against_the_edit(
@@ -629,6 +638,21 @@ async def test_a_raised_limit_leaves_room_to_think(tmp_path: Path) -> None:
     ):
         pass
     assert model.requests[0].sampling.max_tokens == 4000
+
+
+async def test_whole_files_end_with_their_time_and_leave_the_file_as_it_was(tmp_path: Path) -> None:
+    project, model = Project(tmp_path, flags(one=True, two=True)), ScriptedModel(script=[None])
+    end = finished(await repaired(project, model, rewrite_s=0.05))
+    assert (end.red_after, end.diff) == ((IDS["three"],), "")
+    assert "a larger fix.rewrite_s gives them more time" in end.reason
+    assert len(model.requests) == 1
+
+
+async def test_no_whole_file_is_asked_for_where_it_has_no_time(tmp_path: Path) -> None:
+    project, model = Project(tmp_path, flags()), ScriptedModel(script=[])
+    events = await repaired(project, model, rewrite_s=0)
+    assert not of_type(events, AttemptStarted)
+    assert len(finished(events).red_after) == 3
 
 
 async def test_a_refusal_leaves_the_other_tests_to_be_repaired(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ class LineTester:
         known_red: Sequence[str],
         budget_s: float,
         beside: Sequence[str] = (),
+        endless: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
         usual: UsualRun | None = None,

@@ -50,6 +50,7 @@ class TextTester:
         known_red: Sequence[str],
         budget_s: float,
         beside: Sequence[str] = (),
+        endless: Sequence[str] = (),
         trace: bool = False,
         enough: int = 3,
         usual: UsualRun | None = None,
@@ -263,7 +264,7 @@ async def test_what_the_failure_itself_names_is_tried_alone_before_all_other_cha
     tester = TextTester(wanted="import math", traced=False)
     search = Search(
         red=[red],
-        known_red=[red.id],
+        known_red=[red],
         sources=Sources(tmp_path, ["number.py", "test_number.py"]),
         tester=tester,
         filler=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -68,6 +68,7 @@ async def tried(
     more: Mapping[str, str] = MappingProxyType({}),
     trace: bool = True,
     usual: UsualRun | None = None,
+    endless: Sequence[str] = (),
 ) -> Searched:
     (root / "tests").mkdir(parents=True, exist_ok=True)
     (root / "core.py").write_text(core)
@@ -87,6 +88,7 @@ async def tried(
         red=[red],
         known_red=[red, *filter(None, [beside])],
         beside=list(filter(None, [beside])),
+        endless=endless,
         limits=Limits(timeout_s=60),
         budget_s=budget_s,
         trace=trace,
@@ -153,6 +155,28 @@ async def test_a_change_that_leaves_red_what_may_have_the_same_fault_is_told_apa
     )
     assert [searched.results[n].breaks_none for n in range(3)] == [True, True, True]
     assert [searched.results[n].left for n in range(3)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
+async def test_a_fault_that_lets_tests_run_for_ever_is_found_like_any_other(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str
+) -> None:
+    core = CORE.replace("    return a - b", "    while a:\n        b += 1\n    return b")
+    right = core.replace("        b += 1", "        a, b = a - 1, b + 1")
+    also = right.replace("while a:", "while a > 0:")
+    tests = tests.replace("add(-1, 3), 3", "add(4, 4), 8").replace(
+        "add(-1, 3) == 3", "add(4, 4) == 8"
+    )
+    other = red.replace("test_add", "test_negative")
+    changes = core + "\n", right, also
+    searched = await tried(
+        box, tmp_path, tests, red, *changes, core=core, beside=other, endless=[red, other]
+    )
+    assert not searched.unsearchable
+    assert searched.lines["core.py", 5].red == 2
+    assert searched.results[0].late
+    assert [searched.results[n].breaks_none for n in range(3)] == [False, True, True]
+    assert [searched.results[n].left for n in (1, 2)] == [0, 0]
 
 
 async def test_a_project_that_makes_errors_of_warnings_is_searched(
