@@ -134,7 +134,8 @@ def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     except ImportError:
         reporter.emit("setup", ok=False, note=_tail(traceback.format_exc()), fatal=True)
         sys.exit(3)
-    reporter.limit = _load("time_limit").TimeLimit(config["test_s"]) if config["test_s"] else None
+    if config["test_s"]:
+        reporter.limit = _load("time_limit").TimeLimit(config["test_s"], _out_of_the_way)
     # only now: a project may have a pytest.py or a json.py of its own
     sys.path[0:1] = paths
     sys.modules["__main__"].__dict__.pop("__file__", None)
