@@ -15,6 +15,7 @@ Name = Literal[
     "function_system",
     "function_user",
     "infill",
+    "passing",
     "library_function",
     "library_notes",
     "intent",

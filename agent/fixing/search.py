@@ -108,7 +108,8 @@ class Search:
         self._options = options
         self._clock = clock
         self._ends_at = clock() + options.budget_s
-        self._test = locate_test(red[0], sources).source
+        self.test = locate_test(red[0], sources).source
+        """The source of the first red test."""
         self._tried = _Tried()
 
     @property
@@ -120,6 +121,10 @@ class Search:
         """Seconds left before rarer edits are tried and a function is asked for anew."""
         kept = _RARE_S + (_FUNCTION_S if self._author is not None else 0.0)
         return self._left_s - min(kept, self._options.budget_s / 2)
+
+    def left_red(self, candidate: CandidateChange) -> int:
+        """Number of tests beside the red ones that a change which passes leaves red."""
+        return self._tried.left[candidate]
 
     async def passing(self) -> tuple[CandidateChange, ...]:
         """Return the changes that pass, the best first; empty if none was found in time.
@@ -218,7 +223,7 @@ class Search:
             filler=filler,
             sources=self._sources,
             result=self._red[0],
-            test=self._test,
+            test=self.test,
             goes_on=lambda: not self._tried.solved and self._for_fills_s > 0,
             left_s=lambda: self._left_s,
         )
@@ -295,7 +300,7 @@ class Search:
         kept: list[CandidateChange] = []
         for candidate in self._tried.passing:
             before = self._sources.text(candidate.path) or ""
-            value = special_case(candidate, before, self._test)
+            value = special_case(candidate, before, self.test)
             if value:
                 said = f"refused, because it only treats the test's {value} apart"
                 self._emit(Notice(f"{candidate.path}:{candidate.line} is {said}"))

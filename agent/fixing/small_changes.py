@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit, unified_diff
-from agent.events import ChangeChosen, Notice, OtherChange
+from agent.events import ChangeChosen, Notice, OtherChange, StageStarted
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.function_anew import FunctionAnew
+from agent.fixing.preferring import likeliest
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.tester import ChangeTester
 from agent.fixing.verify import State
@@ -76,7 +77,7 @@ class SmallChanges:
             traced=self._traced_in(state),
             options=replace(self._options, budget_s=budget_s),
         )
-        passing = await search.passing()
+        passing = await self._in_order(await search.passing(), search)
         self._traced = (state, search.traced) if search.traced is not None else None
         self._in_vain = 0 if passing else self._in_vain + 1
         if passing:
@@ -92,6 +93,17 @@ class SmallChanges:
             )
         made = [await self._change(candidate, red[0]) for candidate in passing[:_MOST_JUDGED]]
         return [change for change in made if change is not None]
+
+    async def _in_order(
+        self, passing: Sequence[CandidateChange], search: Search
+    ) -> Sequence[CandidateChange]:
+        """Put the change first that the model finds likeliest of those that leave as few tests red."""
+        equal = [c for c in passing if search.left_red(c) == search.left_red(passing[0])]
+        if len(equal) == 1 or not equal:
+            return passing
+        self._parts.emit(StageStarted(f"{self._parts.model.name} compares {len(equal)} changes"))
+        first = await likeliest(equal, self._parts.model, test=search.test)
+        return passing if first is None else [first, *(c for c in passing if c is not first)]
 
     def _traced_in(self, state: State) -> Searched | None:
         """Return the lines that an earlier search noted, if it saw all red tests of this very state."""
