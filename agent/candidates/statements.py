@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
@@ -13,6 +13,8 @@ _MOST_RETURNED = 4
 _MOST_COUNTED = 5
 _MOST_COPIED = 8
 _LONGEST_COPY = 80
+_MOST_NAMES = 6
+_MOST_VARIED = 40
 
 
 def statement_edits(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
@@ -66,11 +68,28 @@ def missing_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit
     (what is missing is often there already: GenProg, Le Goues et al. 2012).
     """
     scope = source.scope(statement)
-    if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
-        return
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        copies = (source.code(node) for node in _short_statements(source, scope))
+        yield from _put_in(source, statement, [*_steps(source, statement), *copies])
+
+
+def copied_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    """One of the function's own short statements once more, with another variable in one place of it."""
+    scope = source.scope(statement)
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        names = names_in_scope(source, statement)[:_MOST_NAMES]
+        texts = (
+            varied
+            for node in _short_statements(source, scope)
+            for varied in _with_other_names(source, node, names)
+        )
+        yield from _put_in(source, statement, itertools.islice(texts, _MOST_VARIED))
+
+
+def _put_in(source: ParsedFile, statement: ast.stmt, texts: Iterable[str]) -> Iterator[Edit]:
     start, end = source.span(statement)
     space = "\n" + " " * statement.col_offset
-    for text in dict.fromkeys([*_steps(source, statement), *_copies(source, scope)]):
+    for text in dict.fromkeys(texts):
         if text == source.code(statement):
             continue
         kind = f"{text[:24]} put in"
@@ -90,15 +109,33 @@ def _steps(source: ParsedFile, statement: ast.stmt) -> Iterator[str]:
         above = source.parents.get(above)
 
 
-def _copies(source: ParsedFile, scope: ast.AST) -> list[str]:
+def _short_statements(source: ParsedFile, scope: ast.AST) -> list[ast.stmt]:
     found = (
-        source.code(node)
+        node
         for node in ast.walk(scope)
         if isinstance(node, ast.Assign | ast.AugAssign)
         or (isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant))
     )
-    short = (text for text in found if len(text) <= _LONGEST_COPY and "\n" not in text)
+    short = (
+        node
+        for node in found
+        if len(source.code(node)) <= _LONGEST_COPY and "\n" not in source.code(node)
+    )
     return list(itertools.islice(short, _MOST_COPIED))
+
+
+def _with_other_names(
+    source: ParsedFile, statement: ast.stmt, names: Sequence[str]
+) -> Iterator[str]:
+    """The statement with one of its variables replaced by another one."""
+    start = source.span(statement)[0]
+    code = source.code(statement).encode("utf-8", "surrogatepass")
+    own = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id in names]
+    for node in own:
+        first, last = (place - start for place in source.span(node))
+        for name in names:
+            if name != node.id:
+                yield (code[:first] + name.encode() + code[last:]).decode("utf-8", "surrogatepass")
 
 
 def _is_last(source: ParsedFile, statement: ast.stmt) -> bool:

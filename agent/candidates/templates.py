@@ -15,8 +15,14 @@ from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.names import absent_name, name_edits, names_in
 from agent.candidates.operators import operator_edits
 from agent.candidates.source import Edit, ParsedFile
-from agent.candidates.statements import missing_statements, statement_edits
-from agent.candidates.values import Vocabulary, offset_edits, part_edits, value_edits
+from agent.candidates.statements import copied_statements, missing_statements, statement_edits
+from agent.candidates.values import (
+    Vocabulary,
+    distance_edits,
+    offset_edits,
+    part_edits,
+    value_edits,
+)
 from agent.localisation.places import FaultPlace
 from learning.records import Origin
 
@@ -136,6 +142,8 @@ def _rare_edits(
             (edit for node in nodes for edit in calls_left_out(source, node)),
             missing_statements(source, statement),
             (edit for node in nodes for edit in part_edits(source, node)),
+            (edit for node in nodes for edit in distance_edits(source, node)),
+            copied_statements(source, statement),
         ):
             yield from ((_RARE, edit) for edit in edits)
 

@@ -11,6 +11,7 @@ from agent.candidates.source import Edit, ParsedFile
 
 _MOST_CONSTANTS = 10
 _MOST_NAMES = 8
+_MOST_OTHERS = 4
 _LONGEST_CONSTANT = 60
 _USUAL_NUMBERS = (2, 3, 4, 5, 7, 8, 10, 12, 16, 24, 30, 32, 60, 64, 100, 365, 1000, 1024)
 _MARKS = ",;: \t\n-_/.|&="
@@ -237,7 +238,9 @@ def offset_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     numbers = ast.Name | ast.Attribute | ast.Call | ast.Subscript
     places = ast.Call | ast.Compare | ast.Slice | ast.Subscript | ast.Return | ast.Assign
     parent = source.parents.get(node)
-    if not isinstance(node, numbers) or not isinstance(parent, places):
+    above = source.parents.get(parent) if isinstance(parent, ast.Tuple) else None
+    indexed = isinstance(above, ast.Subscript) and above.slice is parent
+    if not isinstance(node, numbers) or not (isinstance(parent, places) or indexed):
         return
     if _is_called(source, node) or isinstance(getattr(node, "ctx", None), ast.Store):
         return
@@ -246,3 +249,16 @@ def offset_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     text = source.code(node)
     for offset in (" + 1", " - 1"):
         yield source.replace(node, text + offset, f"{text[:20]} to {text[:20]}{offset}")
+
+
+def distance_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """A variable that is handed on, less or more than another one."""
+    parent = source.parents.get(node)
+    if not isinstance(node, ast.Name) or not isinstance(parent, ast.Call | ast.Return | ast.Assign):
+        return
+    if _is_called(source, node) or not isinstance(node.ctx, ast.Load):
+        return
+    others = [name for name in names_in_scope(source, node) if name != node.id]
+    for name in others[:_MOST_OTHERS]:
+        for sign in ("-", "+"):
+            yield source.replace(node, f"{node.id} {sign} {name}", f"{sign} {name} put in")

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from agent.candidates.candidate import CandidateChange
 from agent.fixing.preferring import _different_parts, likeliest
-from agent.model.protocol import ReplyTimeoutError, Reply
+from agent.model.protocol import Reply, ReplyTimeoutError
 from learning.records import Message, Origin, Sampling
 from tests.fakes.model import ScriptedModel
 
