@@ -27,6 +27,7 @@ from agent.rounds.options import LearnOptions
 from agent.rounds.preview import batches
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
+from learning.model.weights import ensure_weights
 from learning.records import (
     Action,
     Evidence,
@@ -141,7 +142,7 @@ def learn(model: InstalledModel, folder: Path, arm: Arm, *, learning_rate: float
     job = TrainingJob(
         id=folder.name,
         model=model.name,
-        model_folder=str(model.hf),
+        model_folder=str(ensure_weights(model, on_progress=lambda *_: None)),
         base=model.identity,
         adapter_prefix="el-paraphrases-v0001",
         created_at=0.0,
@@ -270,11 +271,12 @@ def main() -> int:
     from learning.model.resolve import resolve
 
     model = resolve(args.model, from_environ(os.environ).models)
-    chat = ChatFormat.load(Path(str(model.hf)))
+    weights = ensure_weights(model, on_progress=lambda *_: None)
+    chat = ChatFormat.load(weights)
 
     def load() -> torch.nn.Module:
         found: torch.nn.Module = AutoModelForCausalLM.from_pretrained(
-            str(model.hf), dtype=torch.float32
+            str(weights), dtype=torch.float32
         )
         return found
 

@@ -50,6 +50,7 @@ def measure(arm: str, work: Work) -> Run:
     """Do the work in this process."""
     from agent.paths import from_environ
     from learning.model.resolve import resolve
+    from learning.model.weights import ensure_weights
     from learning.training.job import TrainingJob
     from learning.training.resources import peak_rss_mib, return_memory_at_once
     from learning.training.rules import LearningRule, LossRule, TargetRule
@@ -62,7 +63,7 @@ def measure(arm: str, work: Work) -> Run:
     job = TrainingJob(
         id="benchmark",
         model=model.name,
-        model_folder=str(model.hf),
+        model_folder=str(ensure_weights(model, on_progress=lambda *_: None)),
         base=model.identity,
         adapter_prefix="el-benchmark-v0001",
         created_at=0.0,

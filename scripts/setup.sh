@@ -47,8 +47,8 @@ install_packages() {
   .venv/bin/pip install -q -c constraints.txt 'pip>=25.1'
   say "2/3 torch (about 200 MB for the CPU build; about a minute on a fast line)"
   install_torch
-  say "3/3 elagent and what it needs (about two minutes)"
-  .venv/bin/pip install -q -c constraints.txt --editable . --group dev
+  say "3/3 elagent, what it needs and what learning needs (about two minutes)"
+  .venv/bin/pip install -q -c constraints.txt --editable '.[learn]' --group dev
   echo "$stamp" > .venv/elagent-setup
 }
 

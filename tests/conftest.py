@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from agent.paths import from_environ
 from learning.model.catalog import InstalledModel
 from learning.model.sources.fetch import pull
+from learning.model.weights import ensure_weights
 from sandbox.images.base import ensure_base
 
 
@@ -19,6 +21,12 @@ def tiny_model() -> InstalledModel:
     """SmolLM2-135M, fetched once into the user's own model folder and verified there."""
     models = from_environ(os.environ).models
     return pull("smollm2-135m", models, on_progress=lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def unpacked_model(tiny_model: InstalledModel) -> InstalledModel:
+    """The same with the weights that torch reads, unpacked once beside it."""
+    return replace(tiny_model, hf=ensure_weights(tiny_model, on_progress=lambda *_: None))
 
 
 @pytest.fixture(scope="session")

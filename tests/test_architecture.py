@@ -17,7 +17,7 @@ def modules_after(statement: str) -> set[str]:
     run = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    return set(run.stdout.split())
+    return set(run.stdout.splitlines()[-1].split())
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
@@ -28,9 +28,21 @@ def test_help_loads_nothing_heavy() -> None:
     assert modules_after("from tui.cli import run; run(['--help'])").isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("module", ["agent.assistant", "tui.commands.run_tests", "tui.lines.repl"])
-def test_the_front_end_never_loads_torch(module: str) -> None:
-    loaded = modules_after(f"import {module}")
+def test_the_version_of_torch_is_told_without_loading_it() -> None:
+    loaded = modules_after("from tui.cli import run; run(['--version', '--verbose'])")
+    assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})
+
+
+BASE = (
+    *("agent.assistant", "tui.commands.run_tests", "tui.commands.learn", "tui.lines.repl"),
+    *("agent.library.models", "agent.library.doctor", "learning.model.server", "lab.cli"),
+    *("learning.model.lora_export", "learning.model.llama.engine", "learning.training.worker"),
+)
+"""What the base install runs: the extra `learn` is not there."""
+
+
+def test_what_the_base_install_runs_never_loads_torch() -> None:
+    loaded = modules_after(f"import {', '.join(BASE)}")
     assert loaded.isdisjoint({"torch", "transformers", "peft", "xllamacpp"})
 
 

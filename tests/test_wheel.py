@@ -18,8 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `elagent` script of an environment that holds the wheel; what it needs is this one's."""
     place = tmp_path_factory.mktemp("installed")
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place), cwd=ROOT)
-    (wheel,) = place.glob("*.whl")
+    wheel = _wheel(place)
     venv.create(place / "env", with_pip=False)
     python = place / "env" / "bin" / "python"
     _run(
@@ -31,6 +30,26 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Our own packages come first: they are in the environment's folder, not in one that it names.
     Path(site.strip(), "needs.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return place / "env" / "bin" / "elagent"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `elagent` script of an environment into which pip installed the wheel, without extras."""
+    place = tmp_path_factory.mktemp("bare")
+    wheel = _wheel(place)
+    venv.create(place / "env", with_pip=False)
+    _run(
+        *(sys.executable, "-m", "pip", "--python", str(place / "env" / "bin" / "python")),
+        *("install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)),
+        cwd=place,
+    )
+    return place / "env" / "bin" / "elagent"
+
+
+def _wheel(folder: Path) -> Path:
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def _run(*words: str, cwd: Path | None = None) -> str:
@@ -98,3 +117,36 @@ def test_drift_tasks_are_in_the_wheel(installed: Path, empty: Path) -> None:
     )  # fmt: skip
     assert "does not exist" not in told.stderr
     assert told.returncode == 3
+
+
+@pytest.mark.slow
+def test_the_base_install_has_no_torch_and_says_how_to_get_it(bare: Path, empty: Path) -> None:
+    python = str(bare.with_name("python"))
+    asked = (
+        "from importlib.util import find_spec as f; print(f('torch'), f('transformers'), f('peft'))"
+    )
+    assert _run(python, "-c", asked, cwd=empty) == "None None None\n"
+    told = _elagent(bare, "--version", "--verbose", cwd=empty)
+    assert dict(line.split(maxsplit=1) for line in told.stdout.splitlines())["torch"] == (
+        "not installed"
+    )
+    for words in (("--help",), ("models", "ls"), ("eval", "--help")):
+        done = _elagent(bare, *words, cwd=empty)
+        assert (done.returncode, done.stderr) == (0, ""), words
+    doctor = _elagent(bare, "doctor", cwd=empty)
+    assert "note Learning needs torch, transformers and peft, which are not" in doctor.stdout
+    assert "Traceback" not in doctor.stderr
+    learn = _elagent(bare, "learn", cwd=empty)
+    assert learn.returncode == 3
+    assert learn.stderr.startswith("elagent: Learning needs torch, transformers and peft")
+    assert 'pip install "elagent[learn]"' in learn.stderr
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_the_base_install_runs_tests_in_the_sandbox(bare: Path, empty: Path) -> None:
+    (empty / "test_sums.py").write_text("def test_sum():\n    assert 1 + 1 == 2\n")
+    (empty / "pyproject.toml").write_text('[project]\nname = "sums"\nversion = "1"\n')
+    done = _elagent(bare, "run-tests", cwd=empty)
+    assert done.returncode == 0, done.stderr
+    assert "ok: 1 passed" in done.stdout

@@ -9,7 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import check_engine
 
-_PACKAGES = ("xllamacpp", "torch", "transformers", "peft", "docker", "textual", "prompt-toolkit")
+_PACKAGES = (
+    *("xllamacpp", "gguf", "tokenizers", "torch", "transformers", "peft"),
+    *("docker", "textual", "prompt-toolkit"),
+)
 
 
 def about() -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from agent.library.machine import this_machine
 from agent.paths import from_environ
 from agent.settings.schema import ModelSettings
 from agent.text import format_bytes
+from learning.extra import PACKAGES, problem
 from learning.model.catalog import find, installed
 from learning.model.needs import serving, training
 from sandbox.box.contract import SandboxError
@@ -42,6 +44,7 @@ def checks(settings: ModelSettings) -> Iterator[Check]:
     yield _packages()
     yield from _sandbox()
     yield from _model(settings)
+    yield _learning()
     home = from_environ(os.environ).home
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
@@ -123,6 +126,14 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
         memory = format_bytes(machine.ram)
         yield Check(serve, f"{memory} of memory {_verb(serve)} serve {name}")
         yield Check(train, f"{memory} of memory {_verb(train)} train {name}", needed=False)
+
+
+def _learning() -> Check:
+    """Looked at without loading torch."""
+    if said := problem("Learning"):
+        return Check(False, said, needed=False)
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return Check(True, f"packages for learning: {versions}", needed=False)
 
 
 def _verb(can: bool) -> str:

@@ -83,6 +83,7 @@ def learn(
     and the next call resumes the round.
 
     Raises:
+        NotInstalledError: If weights are to be unpacked without the packages for it.
         CannotTrainError: If the model cannot be trained on this machine.
         LearnError: If another round is running, or the worker failed.
         StoreError: If the experiences cannot be read.

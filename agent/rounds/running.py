@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from agent.events import Notice
 from agent.model.protocol import GapFiller
 from agent.paths import make_private
 from agent.rounds.jobs import only_one_round
@@ -22,6 +23,7 @@ from agent.rounds.yields import append_yield
 from agent.session.resources import Resources
 from agent.streaming import Emit
 from agent.workspace.workspace import Workspace
+from learning.extra import need, problem
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterStore
 from sandbox.host.children import in_thread
@@ -33,7 +35,14 @@ async def run_round(
     """Learn from what was captured; the last event is `LearnFinished`.
 
     This may run beside another job; `switch` pauses its worker meanwhile.
+
+    Raises:
+        NotInstalledError: If the packages that training needs are not installed; a dry run only says so.
     """
+    if not options.dry_run:
+        need("Learning")
+    elif lacks := problem("Learning"):
+        emit(Notice(lacks))
     context = resources.context
     name = context.settings.model.name
     model = await asyncio.to_thread(resolve, name, context.paths.models)

@@ -38,6 +38,7 @@ from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all, keys_of
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile
+from learning.extra import need
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
@@ -68,6 +69,7 @@ from tui.wiring import context
 )
 @JSON
 def baselines(*, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
+    need("The comparison of baselines")
     settings = read_settings(config, BaselineSettings)
     try:
         arms = settings.checked_arms()

@@ -38,6 +38,7 @@ from lab.suites import drawn
 from learning.evaluation.local import LocalModel
 from learning.evaluation.samples import ResultManifest
 from learning.evaluation.statistics import Bootstrap
+from learning.extra import need
 from learning.model.catalog import sha256_file
 from learning.model.resolve import resolve
 from learning.records import Sampling
@@ -73,6 +74,7 @@ def mmlu(
     out: Path | None,
     as_json: bool,
 ) -> int:
+    need("Scoring all choices at once")
     where = context(None, {"model.name": model, "model.engine": "torch"})
     questions = drawn(load_questions(data), limit, seed)
     installed = resolve(where.settings.model.name, where.paths.models)

@@ -24,6 +24,7 @@ from lab.commands.progress import progress
 from lab.commands.report import show, show_comparison
 from lab.report import compare, task_means
 from learning.evaluation.samples import Sample, SampleFile
+from learning.extra import need
 from learning.promotion.capability import Capability, known_capabilities
 from tui.commands.learn import Budget
 from tui.running import open_assistant, run_async
@@ -61,6 +62,8 @@ def repo(
 ) -> int:
     if learns and (adapter or part != "held-out"):
         raise click.UsageError("--learn makes the adapter itself and measures the held-out part")
+    if learns:
+        need("Learning")
     where = context(path, {"model.name": model, "model.engine": engine})
     presenter = TextPresenter(make_console(stderr=True))
     stages = RepositoryStages(where, presenter, limit=limit, budget_s=budget or _BUDGET_S)

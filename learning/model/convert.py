@@ -1,9 +1,10 @@
-"""GGUF file to model folder, once, in a process of its own: all of it, or what serving needs.
+"""GGUF file to model folder, once: what serving needs of it, or the weights that training reads.
 
-Serving needs configuration, tokenizer and chat template; training needs the bf16 weights too, three to
-four times the size of the file, so they are made when they are first needed (`weights`). They are the
-dequantised weights of the very file that is served: training and serving see the same model. Each
-function starts `python -P -m learning.model.convert MODE GGUF OUT`; only that process imports torch.
+Serving needs configuration, tokenizer and chat template, which are read without torch; training needs the
+bf16 weights too, three to four times the size of the file, so they are made when they are first needed
+(`weights`). They are the dequantised weights of the very file that is served: training and serving see the
+same model. What only transformers reads is written by `python -P -m learning.model.convert MODE GGUF OUT`;
+only that process imports torch.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from learning.extra import need
 from learning.model.engine import LocalModelError
+from learning.model.gguf_file import GgufError, read_header
+from learning.model.serving_folder import OtherTokenizerError, write_serving_folder
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the stage, the amount done, and the total."""
@@ -38,44 +43,52 @@ class ConvertError(LocalModelError):
     """The GGUF file could not be turned into a model folder."""
 
 
-def convert(gguf: Path, out: Path, *, on_progress: Progress) -> None:
-    """Write the whole model folder of `gguf` to `out`; it is there completely or not at all.
-
-    Raises:
-        ConvertError: If the file is not a supported model, or memory or space ran out.
-    """
-    _write("all", gguf, out, on_progress)
-
-
 def convert_for_serving(gguf: Path, out: Path, *, on_progress: Progress) -> None:
     """Write the folder without the weights: seconds, and a few megabytes.
 
+    The folder is there completely or not at all. Tokenizers that are not of byte-level BPE are left to
+    transformers, which the extra `learn` brings.
+
     Raises:
-        ConvertError: As `convert`.
+        ConvertError: If the file is not a supported model, or space ran out.
+        NotInstalledError: If its tokenizer needs transformers, which is not installed.
     """
-    _write("serving", gguf, out, on_progress)
+    with _placed(gguf, out) as partial:
+        on_progress("converting: reading the file", 0, 0)
+        try:
+            write_serving_folder(read_header(gguf), partial)
+        except OtherTokenizerError as err:
+            need(f"{gguf.name} cannot be converted here: {err}, which")
+            _run("serving", gguf, partial, on_progress)
+        except GgufError as err:
+            raise _unusable(gguf, str(err)) from err
 
 
 def convert_weights(gguf: Path, out: Path, *, like: Path, on_progress: Progress) -> None:
     """Write the folder with the weights of `gguf` and the tokenizer and template of the folder `like`.
 
+    The folder is there completely or not at all.
+
     Raises:
-        ConvertError: As `convert`.
+        ConvertError: If the file is not a supported model, or memory or space ran out.
+        NotInstalledError: If the extra `learn` is not installed.
     """
-    _write("weights", gguf, out, on_progress, like=like)
-
-
-def _write(
-    mode: str, gguf: Path, out: Path, on_progress: Progress, *, like: Path | None = None
-) -> None:
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    on_progress("converting: reading the file", 0, 0)
-    try:
-        _run(mode, gguf, partial, on_progress)
-        for file in like.iterdir() if like else ():
+    need("Unpacking weights for training")
+    with _placed(gguf, out) as partial:
+        on_progress("converting: reading the file", 0, 0)
+        _run("weights", gguf, partial, on_progress)
+        for file in like.iterdir():
             if file.is_file() and file.name != "config.json":
                 shutil.copyfile(file, partial / file.name)
+
+
+@contextmanager
+def _placed(gguf: Path, out: Path) -> Iterator[Path]:
+    """A folder to write, which takes its place as `out` at the end; an error leaves nothing of it."""
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        yield partial
         _sync(partial)
         partial.replace(out)
     except OSError as err:
@@ -84,6 +97,13 @@ def _write(
         ) from err
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _unusable(gguf: Path, reason: str) -> ConvertError:
+    return ConvertError(
+        f"{gguf.name} could not be converted: it is damaged, of a kind that is not supported, "
+        f"or the disk is full ({reason})."
+    )
 
 
 def _run(mode: str, gguf: Path, partial: Path, on_progress: Progress) -> None:
@@ -112,10 +132,7 @@ def _run(mode: str, gguf: Path, partial: Path, on_progress: Progress) -> None:
                 f"{gguf.name} could not be converted: the process was killed, most likely because "
                 "memory ran out; close other programs and try again."
             )
-        raise ConvertError(
-            f"{gguf.name} could not be converted: it is damaged, of a kind that is not supported, "
-            f"or the disk is full ({reason})."
-        )
+        raise _unusable(gguf, reason)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
@@ -152,10 +169,9 @@ def _convert_here(mode: str, gguf: Path, out: Path) -> None:
         if hasattr(config, "quantization_config"):
             del config.quantization_config
         config.save_pretrained(out)
+        _read_tokenizer(gguf, out)
     else:
         _unpack(gguf, out)
-    if mode != "weights":
-        _read_tokenizer(gguf, out)
     written = json.loads((out / "config.json").read_text(encoding="utf-8"))
     written.pop("_model_name_or_path", None)
     (out / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")

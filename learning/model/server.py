@@ -17,15 +17,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learning.extra import missing, need
 from learning.model.access import AccessCheck, IdleWatch
 from learning.model.api import Api
-from learning.model.catalog import InstalledModel
+from learning.model.catalog import InstalledModel, find
 from learning.model.chat import ChatFormat
+from learning.model.convert import Progress
 from learning.model.engine import Engine, EngineError, LocalModelError
 from learning.model.engine_thread import EngineThread
 from learning.model.replies import LoadedModel
 from learning.model.resolve import resolve
-from learning.model.weights import is_packed, training_folder
+from learning.model.weights import ensure_weights, is_packed
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -96,33 +98,46 @@ def serve(
 def pick_engine(model: InstalledModel, wanted: str) -> str:
     """The requested engine, `llama` or `torch`; for `auto`, torch on a GPU and for models without GGUF.
 
-    A model whose weights were never unpacked is llama.cpp's alone.
+    Of models whose weights were never unpacked, only those of the package index are left to torch by `auto`:
+    the others can be many times the size of their file.
 
     Raises:
         EngineError: If the model cannot be served by the engine that was asked for.
+        NotInstalledError: If it needs torch, which is not installed.
     """
+    if wanted == "auto":
+        return _best_engine(model)
+    if wanted not in ("llama", "torch"):
+        raise EngineError(f"There is no engine {wanted!r}; use auto, llama or torch.")
     if wanted == "llama" and model.gguf is None:
         raise EngineError(f"{model.name} has no GGUF file; serve it with `--engine torch`.")
-    packed = is_packed(model)
-    if wanted == "torch" and packed:
-        raise EngineError(
-            f"{model.name} has its GGUF file only, which torch does not serve: use `--engine llama`."
-        )
-    if wanted in ("llama", "torch"):
-        return wanted
-    if wanted != "auto":
-        raise EngineError(f"There is no engine {wanted!r}; use auto, llama or torch.")
-    has_llama = model.gguf is not None and importlib.util.find_spec("xllamacpp") is not None
-    if packed and not has_llama:
-        raise EngineError(f"{model.name} needs llama.cpp here: install the package xllamacpp.")
-    return "llama" if packed or (has_llama and not _has_gpu()) else "torch"
+    if wanted == "torch":
+        need("The torch engine")
+    return wanted
+
+
+def _best_engine(model: InstalledModel) -> str:
+    if model.gguf is None:
+        need(f"{model.name} has no GGUF file, so serving it")
+        return "torch"
+    if importlib.util.find_spec("xllamacpp") is None:
+        if is_packed(model) or missing():
+            raise EngineError(f"{model.name} needs llama.cpp here: install the package xllamacpp.")
+        return "torch"
+    return "torch" if _unpacks_easily(model) and not missing() and _has_gpu() else "llama"
+
+
+def _unpacks_easily(model: InstalledModel) -> bool:
+    entry = find(model.name)
+    return not is_packed(model) or bool(entry and entry.parts)
 
 
 def open_engine(model: InstalledModel, kind: str, *, context_length: int | None) -> Engine:
-    """Load the model into memory.
+    """Load the model into memory; for torch, unpack its weights first where that was never done.
 
     Raises:
-        EngineError: If that fails.
+        EngineError: If it cannot be loaded.
+        ConvertError: If its weights cannot be unpacked.
     """
     if kind == "llama" and model.gguf is not None:
         from learning.model.llama.engine import LlamaEngine
@@ -136,10 +151,22 @@ def open_engine(model: InstalledModel, kind: str, *, context_length: int | None)
     from learning.model.torch_engine import TorchEngine
 
     return TorchEngine(
-        training_folder(model) if model.gguf else _folder(model),
+        ensure_weights(model, on_progress=_say_stage()) if model.gguf else _folder(model),
         model_context=model.context_length,
         context_length=context_length,
     )
+
+
+def _say_stage() -> Progress:
+    """Say each stage once, on stderr: of a server that a session started, that is its log."""
+    said: set[str] = set()
+
+    def on_progress(stage: str, _done: int, _total: int) -> None:
+        if stage not in said:
+            said.add(stage)
+            sys.stderr.write(f"{stage}\n")
+
+    return on_progress
 
 
 def build_app(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.convert import ConvertError, Progress, convert_weights
+from learning.model.gguf_file import GgufError, read_header
 
 Unpack = Callable[[Path, Path, Path, Progress], None]
 """Writes the weights of a file to a folder, with the tokenizer of another folder."""
@@ -59,6 +60,7 @@ def ensure_weights(
 
     Raises:
         ConvertError: If the file is gone or changed, or cannot be unpacked.
+        NotInstalledError: If weights are to be unpacked without the extra `learn`.
     """
     folder = training_folder(model)
     if has_weights(folder) or model.gguf is None or model.hf is None:
@@ -83,12 +85,10 @@ def count_weights(gguf: Path, hf: Path) -> None:
     Raises:
         ConvertError: If the file is not a GGUF file.
     """
-    from gguf import GGUFReader
-
     try:
-        count = sum(int(tensor.n_elements) for tensor in GGUFReader(gguf).tensors)
-    except (ValueError, OSError, IndexError, KeyError) as err:
-        raise ConvertError(f"{gguf.name} is not a readable GGUF file: it is damaged.") from err
+        count = read_header(gguf).weights
+    except GgufError as err:
+        raise ConvertError(f"{gguf.name} is not a readable GGUF file: {err}.") from err
     (hf / _COUNT).write_text(json.dumps({"weights": count}) + "\n", encoding="utf-8")
 
 

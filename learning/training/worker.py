@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from learning.extra import NotInstalledError, need
 from learning.model.engine import LocalModelError
 from learning.promotion.manifest import AdapterManifest, hash_files, sync, write_manifest
 from learning.training.chat_format import Format
@@ -296,8 +297,9 @@ def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     try:
+        need("Learning")
         work(Path(arguments[0]))
-    except NotEnoughMemoryError as err:
+    except (NotEnoughMemoryError, NotInstalledError) as err:
         sys.stderr.write(f"{err}\n")
         return 3
     except MemoryError:

@@ -16,6 +16,7 @@ import click
 
 import tui
 from agent.errors import AgentError
+from agent.library.extra import problem
 from agent.paths import from_environ
 from elagent import command
 
@@ -46,7 +47,10 @@ def demo(*, model: str, folder: Path | None) -> int:
     # What stays red is an honest result: it is shown, and the demo goes on.
     _run(model, scratch, "run-tests", "--fix", "--max-attempts", "2", bearable=_NOT_SOLVED)
     _step("5/5  Learn from it: at most 8 passes of at most 512 tokens")
-    _run(model, scratch, "learn", "--max-examples", "8", "--max-tokens", "512")
+    if lacks := problem("Learning"):
+        click.echo(lacks)
+    else:
+        _run(model, scratch, "learn", "--max-examples", "8", "--max-tokens", "512")
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     _step(f"Done in {minutes} min {seconds} s")
     click.echo(_farewell(scratch))

@@ -12,6 +12,7 @@ import click
 
 from agent.events import LearnFinished
 from agent.library import adapters
+from agent.library.extra import need
 from agent.rounds.libraries import LibraryOptions
 from agent.rounds.options import (
     ALL_KINDS,
@@ -158,6 +159,8 @@ def learn(
     wanted = LibraryOptions(libraries=libraries, dependencies=dependencies, dry_run=dry_run)
     if report:
         _refuse_beside_report(dry_run, self_play, discard, rebuild, rounds > 1, wanted.asks)
+    elif not dry_run and not wanted.asks:
+        need("Learning")
     where = context(
         path,
         {

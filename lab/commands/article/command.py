@@ -65,6 +65,7 @@ from lab.train import ArmAdapter
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.local import LocalModel
+from learning.extra import need
 from learning.model.catalog import InstalledModel, sha256_file
 from learning.model.chat import ChatFormat
 from learning.model.resolve import resolve
@@ -112,6 +113,7 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
     def decorate(make: Callable[..., object]) -> click.Command:
         @wraps(make)
         def command(*, html: Path | None, as_json: bool, **others: object) -> int:
+            need(f"The experiment {name}")
             run, result = cast("_Started", make(**others))
             finish(run.folder, run_async(result), html=html, as_json=as_json)
             return 0

@@ -102,8 +102,3 @@ class ModelEntry:
         if not self.is_mixture:
             return self.gguf_bytes
         return self.gguf_bytes * self.active_parameters // self.parameters
-
-    @property
-    def weights_bytes(self) -> int:
-        """Upper bound of the folder that training reads: bf16 weights plus the tokenizer."""
-        return 2 * self.parameters + 32 * 1024**2

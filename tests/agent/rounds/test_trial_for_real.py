@@ -66,7 +66,7 @@ def _noise(model: InstalledModel, folder: Path) -> Path:
 @pytest.mark.docker
 @pytest.mark.model
 async def test_an_adapter_of_noise_is_rejected_on_the_repository_s_own_tasks(
-    tiny_model: InstalledModel, tmp_path: Path
+    tiny_model: InstalledModel, unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "shop"
     root.mkdir()
@@ -77,7 +77,7 @@ async def test_an_adapter_of_noise_is_rejected_on_the_repository_s_own_tasks(
     assert tiny_model.hf
     paths.models.symlink_to(tiny_model.hf.parents[1])
     store = AdapterStore(paths.repository(root).adapters)
-    store.adopt(_noise(tiny_model, tmp_path / "noise"))
+    store.adopt(_noise(unpacked_model, tmp_path / "noise"))
     context = Context(
         root=root,
         loaded=Loaded(

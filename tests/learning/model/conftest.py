@@ -20,9 +20,9 @@ ADAPTER = "el-some.repo-v0001-0123abcd"
 
 
 @pytest.fixture(scope="session")
-def hf(tiny_model: InstalledModel) -> Path:
-    assert tiny_model.hf
-    return tiny_model.hf
+def hf(unpacked_model: InstalledModel) -> Path:
+    assert unpacked_model.hf
+    return unpacked_model.hf
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,13 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from learning.model.catalog import InstalledModel, installed, sha256_file
-from learning.model.convert import ConvertError, convert, convert_for_serving
+from learning.model.convert import ConvertError, convert_for_serving, convert_weights
 from learning.model.identity import describe, weights_digest
 from learning.model.resolve import resolve
 from learning.model.weights import ensure_weights, has_weights
@@ -20,7 +21,9 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("written", [convert, convert_for_serving])
+@pytest.mark.parametrize(
+    "written", [convert_for_serving, partial(convert_weights, like=Path("nowhere"))]
+)
 @pytest.mark.parametrize(
     "content", [b"not a model", b"GGUF\3\0\0\0" + b"\xff" * 64], ids=["text", "bad counts"]
 )
@@ -39,10 +42,11 @@ def test_what_is_no_gguf_is_refused_and_leaves_nothing(
 @pytest.mark.slow
 @pytest.mark.model
 def test_a_gguf_file_of_the_user_serves_at_once_and_has_weights_when_they_are_needed(
-    tiny_model: InstalledModel, tmp_path: Path
+    tiny_model: InstalledModel, unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
     assert tiny_model.gguf
     assert tiny_model.hf
+    assert unpacked_model.hf
     mine = tmp_path / "mine.gguf"
     shutil.copy(tiny_model.gguf, mine)
     with mine.open("ab") as file:
@@ -63,7 +67,7 @@ def test_a_gguf_file_of_the_user_serves_at_once_and_has_weights_when_they_are_ne
     said: list[str] = []
     folder = ensure_weights(model, on_progress=lambda what, *_: said.append(what))
     assert "converting: unpacking weights" in said
-    assert weights_digest(folder) == weights_digest(tiny_model.hf)
+    assert weights_digest(folder) == weights_digest(unpacked_model.hf)
     assert set(files(folder)) >= set(files(tiny_model.hf))
     trained_on = describe(name="x", gguf=mine, gguf_sha256=sha256_file(mine), hf=folder)
     assert trained_on.identity == model.identity

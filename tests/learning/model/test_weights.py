@@ -9,7 +9,6 @@ import pytest
 
 from learning.model.catalog import InstalledModel
 from learning.model.convert import ConvertError, Progress
-from learning.model.engine import EngineError
 from learning.model.server import pick_engine
 from learning.model.weights import ensure_weights, is_packed, training_folder
 from tests.fakes.wheels import install_fake
@@ -74,7 +73,8 @@ def test_a_model_without_a_folder_cannot_be_trained(packed: InstalledModel) -> N
         training_folder(replace(packed, hf=None))
 
 
-def test_what_was_never_unpacked_is_served_by_llama_cpp(packed: InstalledModel) -> None:
+def test_what_was_never_unpacked_is_left_to_llama_cpp_unless_torch_is_asked_for(
+    packed: InstalledModel,
+) -> None:
     assert pick_engine(packed, "auto") == "llama"
-    with pytest.raises(EngineError, match="torch does not serve: use `--engine llama`"):
-        pick_engine(packed, "torch")
+    assert pick_engine(packed, "torch") == "torch"

@@ -113,15 +113,15 @@ def _run(folder: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
-    tiny_model: InstalledModel, tmp_path: Path
+    unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    assert tiny_model.hf
-    chat = ChatFormat.load(tiny_model.hf)
-    folder = _write(tmp_path / "job", tiny_model, chat)
+    assert unpacked_model.hf
+    chat = ChatFormat.load(unpacked_model.hf)
+    folder = _write(tmp_path / "job", unpacked_model, chat)
     _run(folder)
     result = read_result(folder)
     assert result
@@ -131,7 +131,7 @@ def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
     asked = _step(chat, "bad", _BEFORE, Verdict.FAIL).action.prompt_ids
     prompt = [*asked, *chat.encode_text("```python\n" + _AFTER.split("0")[0])]
     ((right,), (wrong,)) = (chat.encode_text(digit) for digit in "01")
-    base = AutoModelForCausalLM.from_pretrained(str(tiny_model.hf), dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(str(unpacked_model.hf), dtype=torch.float32)
     before = _preference(base, prompt, right, wrong)
     learned = PeftModel.from_pretrained(base, str(folder / "adapter"))
     after = _preference(learned, prompt, right, wrong)
@@ -140,11 +140,11 @@ def test_a_verified_fix_becomes_more_likely_at_the_prompt_that_had_failed(
 
 @pytest.mark.slow
 def test_kill_9_in_the_middle_changes_no_byte_of_the_adapter(
-    tiny_model: InstalledModel, tmp_path: Path
+    unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
-    assert tiny_model.hf
-    chat = ChatFormat.load(tiny_model.hf)
-    whole, cut = (_write(tmp_path / name, tiny_model, chat) for name in ("whole", "cut"))
+    assert unpacked_model.hf
+    chat = ChatFormat.load(unpacked_model.hf)
+    whole, cut = (_write(tmp_path / name, unpacked_model, chat) for name in ("whole", "cut"))
     _run(whole)
     worker = _start(cut)
     while not (cut / "checkpoint.pt").exists():
@@ -161,19 +161,19 @@ def test_kill_9_in_the_middle_changes_no_byte_of_the_adapter(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_what_was_learned_holds_for_other_words_and_a_spoilt_adapter_is_rejected(
-    tiny_model: InstalledModel, tmp_path: Path
+    unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    assert tiny_model.hf
-    chat = ChatFormat.load(tiny_model.hf)
+    assert unpacked_model.hf
+    chat = ChatFormat.load(unpacked_model.hf)
     held_out = wordings()[LEARNED:]
     assert len(held_out) >= MIN_HELD_OUT
-    learn(tiny_model, tmp_path / "job", "fixes", learning_rate=LearnOptions().learning_rate)
+    learn(unpacked_model, tmp_path / "job", "fixes", learning_rate=LearnOptions().learning_rate)
 
-    base = AutoModelForCausalLM.from_pretrained(str(tiny_model.hf), dtype=torch.float32)
+    base = AutoModelForCausalLM.from_pretrained(str(unpacked_model.hf), dtype=torch.float32)
     before = inspect(base, chat)
     model = PeftModel.from_pretrained(base, str(tmp_path / "job" / "adapter"))
     learned = inspect(model, chat)

@@ -69,17 +69,17 @@ def _log_p(base: CausalModel, pair: Prepared) -> tuple[float, float]:
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # by peft
 def test_a_new_name_rises_its_stale_twin_falls_and_other_calls_stay(
-    tiny_model: InstalledModel, tmp_path: Path
+    unpacked_model: InstalledModel, tmp_path: Path
 ) -> None:
-    assert tiny_model.hf
-    chat = ChatFormat.load(tiny_model.hf)
+    assert unpacked_model.hf
+    chat = ChatFormat.load(unpacked_model.hf)
     *pairs, unseen = [_made(_pair(name), chat) for name in _CURVES]
     kept = [_made(_kept(name), chat) for name in _CURVES[:4]]
     job = TrainingJob(
         id="span",
-        model=tiny_model.name,
-        model_folder=str(tiny_model.hf),
-        base=tiny_model.identity,
+        model=unpacked_model.name,
+        model_folder=str(unpacked_model.hf),
+        base=unpacked_model.identity,
         adapter_prefix="el-shop-v0001",
         created_at=0.0,
         steps=10,

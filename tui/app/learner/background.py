@@ -36,6 +36,8 @@ class Conditions:
     """True if the person asked for the round; then only a turn pauses it."""
     trouble: str = ""
     """The reason against learning now, such as low memory; empty if there is none."""
+    not_installed: str = ""
+    """What learning lacks on this machine and how to get it; empty if its packages are there."""
     given_up: bool = False
     """True if a round failed in this session; no other round starts by itself then."""
     to_retry: int = 0
@@ -58,6 +60,8 @@ def decide(settings: LearnSettings, now: Conditions) -> LearnerAction:
     reason = ""
     if not settings.background:
         reason = "off (learn.background); /learn runs a round"
+    elif now.not_installed:
+        reason = f"off: {now.not_installed}"
     elif now.given_up:
         reason = "the last round made no adapter; /learn tries again"
     elif missing > 0 and not now.to_retry:

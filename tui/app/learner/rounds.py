@@ -116,6 +116,7 @@ class Learner:
         self._look_later()
 
     def _conditions(self) -> Conditions:
+        from agent.library.extra import problem
         from agent.library.machine import available_bytes
 
         return Conditions(
@@ -126,6 +127,7 @@ class Learner:
             paused=self._switch is not None and self._switch.paused,
             by_hand=self._by_hand,
             trouble=trouble(available_bytes=available_bytes()),
+            not_installed=problem("Learning"),
             given_up=self._given_up,
             to_retry=self._to_retry,
         )

@@ -35,6 +35,7 @@ def test_it_starts_when_idle_with_enough_verified_experiences() -> None:
         ({"busy": True}, "idle for 10 min"),
         ({"trouble": "low battery: 12 %"}, "low battery"),
         ({"given_up": True}, "/learn"),
+        ({"not_installed": "Learning needs torch"}, "off: Learning needs torch"),
     ],
 )
 def test_it_waits_and_says_what_for(change: dict[str, Any], reason: str) -> None:
