@@ -18,7 +18,7 @@ _BEFORE = 30
 _LONGEST = 400
 """Characters in which the changes differ; over more the model's taste says little."""
 _LONGEST_TEST = 700
-_PATIENCE_S = 20.0
+_PATIENCE_S = 30.0
 
 
 async def likeliest(
