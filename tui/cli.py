@@ -41,6 +41,7 @@ COMMANDS = {
     "diff": ("undo", "Show what the last change did."),
     "experiences": ("experiences", "Show, forget or export what was captured."),
     "adapters": ("adapters", "Show, use or roll back what was learned."),
+    "team": ("team", "Share experiences and adapters with a team that you joined."),
     "models": ("models", "Show, fetch or remove models."),
     "eval": ("lab.cli", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),
