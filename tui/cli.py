@@ -22,7 +22,8 @@ Exit codes:
   1    not solved: tests fail, none passed, or not all could run
   2    wrong usage or configuration, or a folder that needs --here
   3    the environment is not usable: no Docker, no model, too little memory,
-      an image without what tests need, another elagent that edits here
+      an image without what tests need, another elagent that edits here,
+      a team's store that does not answer or does not allow it
   70   a fault in elagent itself; the log file says more
   130  interrupted
 """

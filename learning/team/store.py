@@ -10,6 +10,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +36,12 @@ from learning.experience.rows import COLUMNS, ExperienceRow, from_columns
 from learning.promotion.manifest import manifest_text
 from learning.records import Experience
 from learning.team import roles
-from learning.team.errors import TeamAddressError, TeamError, TeamRefusedError
+from learning.team.errors import (
+    TeamAddressError,
+    TeamError,
+    TeamRefusedError,
+    TeamUnreachableError,
+)
 from learning.team.failures import explained
 from learning.team.reading import MAX_MANIFEST_CHARACTERS, read_shared
 from learning.team.roles import checked_name
@@ -79,6 +85,12 @@ class TeamStore:
             TeamError: If there is no store of a known version, or the database cannot be used.
         """
         where, place = _address(url)
+        if not create and where.drivername == "sqlite" and not Path(place).is_file():
+            # SQLite would make an empty file there
+            raise TeamUnreachableError(
+                f"there is no file {place}: the address is wrong, it is on a disk that is not"
+                " mounted, or nobody ran `elagent team init` yet"
+            )
         engine = _engine(where)
         with explained(place), contextlib.ExitStack() as undo:
             undo.callback(engine.dispose)
@@ -234,7 +246,7 @@ class TeamStore:
         """
         wanted = select(
             *(EXPERIENCES.c[name] for name in ("body", "prompt_ids", "token_ids", "logprobs"))
-        ).order_by(EXPERIENCES.c.created_at, EXPERIENCES.c.digest)
+        ).order_by(EXPERIENCES.c.created_at, EXPERIENCES.c.member, EXPERIENCES.c.id)
         if not self.role().covers(Role.ADMINISTRATOR):
             wanted = wanted.where(EXPERIENCES.c.member == self._me)
         with self._reading() as db:

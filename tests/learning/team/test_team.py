@@ -367,8 +367,13 @@ def test_a_store_of_a_newer_version_is_left_alone(team_in_files: Team) -> None:
 
 
 def test_a_database_without_a_store_is_told_how_it_gets_one(tmp_path: Path) -> None:
-    with pytest.raises(TeamError, match="team init"):
-        TeamStore.open(f"sqlite:///{tmp_path}/new.sqlite3", name="ben")
+    place = tmp_path / "new.sqlite3"
+    with pytest.raises(TeamUnreachableError, match=r"no file .*new\.sqlite3.*team init"):
+        TeamStore.open(f"sqlite:///{place}", name="ben")
+    assert not place.exists()
+    place.touch()
+    with pytest.raises(TeamError, match=r"holds no team's store.*team init"):
+        TeamStore.open(f"sqlite:///{place}", name="ben")
 
 
 def test_init_on_a_store_that_is_there_changes_nothing(team: Team) -> None:
