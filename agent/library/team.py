@@ -126,8 +126,8 @@ def standing(settings: TeamSettings) -> Standing:
         return _standing(settings, store)
 
 
-def leaving(library: Library, settings: TeamSettings) -> Leaving:
-    """Look what would leave this machine; nothing is sent.
+def leaving(library: Library, settings: TeamSettings, root: Path) -> Leaving:
+    """Look what would leave this machine of the repository at `root`; nothing is sent.
 
     Raises:
         ConfigError: If no team was joined.
@@ -138,7 +138,9 @@ def leaving(library: Library, settings: TeamSettings) -> Leaving:
 
     with _store(settings) as store, _experiences(library) as experiences:
         store.need(Role.CONTRIBUTOR)
-        offer = offer_of(experiences, _adapters(library), home=os.environ.get("HOME", ""))
+        offer = offer_of(
+            experiences, _adapters(library), root=root, home=os.environ.get("HOME", "")
+        )
         new = missing(offer, store)
         before = len(offer.experiences) + len(offer.adapters)
         return Leaving(
@@ -238,13 +240,13 @@ def _wanted(
     """The offers to fetch, sentences about others, and the number of those that do not fit here."""
     if names:
         return [_named(offers, name) for name in names], [], 0
-    sound = [each for each in offers if not each.tainted]
-    fitting = [each for each in sound if (each.project, each.model) == (project, library.model)]
-    newest = {each.member: each for each in fitting}  # the oldest come first
+    fitting = [each for each in offers if (each.project, each.model) == (project, library.model)]
+    newest = {each.member: each for each in fitting if not each.tainted}  # the oldest come first
     notices = [
-        f"{each.name} of {each.member} is tainted: not fetched" for each in offers if each.tainted
+        f"{each.name} of {each.member} is tainted: not fetched" for each in fitting if each.tainted
     ]
-    return list(newest.values()), notices, len(sound) - len(fitting)
+    others = [each for each in offers if each not in fitting and not each.tainted]
+    return list(newest.values()), notices, len(others)
 
 
 def _named(offers: Sequence[SharedAdapter], name: str) -> SharedAdapter:

@@ -65,6 +65,10 @@ class AdapterManifest:
     """The member of the team who made it; empty for an adapter of one's own."""
     decision_there: Mapping[str, object] = field(default_factory=dict)
     """The decision of the gates where it was made, for one that a team shared."""
+    taught_files: tuple[str, ...] = ()
+    """Files that its experiences showed or changed, for one that a team shared: they may not judge it."""
+    taught_tests: tuple[str, ...] = ()
+    """Tests that its experiences were about, for one that a team shared."""
 
     @property
     def digest(self) -> str:
@@ -158,6 +162,8 @@ def parse_manifest(text: str, *, name: str) -> AdapterManifest:
     record["base"] = ModelIdentity(**record["base"])
     for ids in ("experience_ids", "skipped_ids"):
         record[ids] = tuple(record[ids])
+    for names in ("taught_files", "taught_tests"):
+        record[names] = tuple(record.get(names, ()))
     manifest = AdapterManifest(**record)
     _check(manifest)
     return manifest
@@ -168,6 +174,7 @@ def _check(manifest: AdapterManifest) -> None:
     base = dataclasses.astuple(manifest.base)
     texts = (manifest.name, manifest.model, manifest.shared_by, manifest.parent or "", *base)
     "".join((*texts, *manifest.selected_ids, *manifest.files.values()))
+    "".join((*manifest.taught_files, *manifest.taught_tests))
     tables = (manifest.config, manifest.report, manifest.decision, manifest.decision_there)
     for table in (*tables, manifest.files):
         table.keys()

@@ -5,7 +5,9 @@ Only what could be learned from, only after secrets were taken out once more, an
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from learning.team.values import Lineage
 from learning.training.selection import unusable
 
 Say = Callable[[str], None]
+_PATH = re.compile(r"(?<![\w./-])[\w.@+-]+(?:/[\w.@+-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,10 @@ class Shared:
     adapters: tuple[str, ...]
 
 
-def offer_of(experiences: ExperienceStore, adapters: AdapterStore, *, home: str) -> Offer:
-    """All that may be shared of a repository, whether or not the team has it; sends nothing.
+def offer_of(
+    experiences: ExperienceStore, adapters: AdapterStore, *, root: Path, home: str
+) -> Offer:
+    """All that may be shared of the repository at `root`, whether or not the team has it; sends nothing.
 
     `home` is a folder whose path is shortened to `~`.
 
@@ -76,9 +81,11 @@ def offer_of(experiences: ExperienceStore, adapters: AdapterStore, *, home: str)
         StoreError: If the experiences cannot be read.
     """
     staying: Counter[str] = Counter()
-    rows = tuple(to_row(each) for each in _shareable(experiences.list(), staying, home=home))
+    clean = [redact_experience(experience, home=home) for experience in experiences.list()]
+    rows = tuple(to_row(each) for each in _shareable(clean, staying))
     spoilt = {manifest.name for manifest in tainted(adapters, experiences.forgotten())}
-    offers = tuple(_offered(adapters, spoilt, staying, home=home))
+    here = {each.id: each for each in clean}
+    offers = tuple(_offered(adapters, spoilt, staying, _Behind(here, root, home)))
     return Offer(experiences=rows, adapters=offers, staying=dict(staying))
 
 
@@ -146,10 +153,47 @@ def _mine(store: TeamStore) -> frozenset[str]:
     return frozenset(id_ for member, id_ in store.forgotten() if member == store.me)
 
 
-def _shareable(
-    found: Sequence[Experience], staying: Counter[str], *, home: str
-) -> Iterator[Experience]:
-    clean = [redact_experience(experience, home=home) for experience in found]
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What is known of the experiences behind adapters: they themselves, and their repository."""
+
+    experiences: Mapping[str, Experience]
+    root: Path
+    home: str
+
+    def told(self, manifest: AdapterManifest) -> AdapterManifest:
+        """The manifest without secrets, with the files and tests that may not judge the adapter.
+
+        Raises:
+            KeyError: If one of its own experiences is not here any more.
+        """
+        tables = {
+            name: redact_data(dict(getattr(manifest, name)), home=self.home)
+            for name in ("config", "report", "decision", "decision_there")
+        }
+        clean = dataclasses.replace(manifest, **tables)
+        if manifest.shared_by:
+            return clean
+        behind = [self.experiences[id_] for id_ in manifest.experience_ids]
+        files = {path for each in behind for path in _files_in(each, self.root)}
+        tests = {test for each in behind for test in (*each.targets, *each.green_after)}
+        return dataclasses.replace(
+            clean, taught_files=tuple(sorted(files)), taught_tests=tuple(sorted(tests))
+        )
+
+
+def _files_in(experience: Experience, root: Path) -> Iterator[str]:
+    """The file that an experience changed, and those of the repository that its texts name."""
+    if experience.path:
+        yield experience.path
+    texts = [message.content for message in experience.messages]
+    for word in {word for text in (*texts, experience.action.text) for word in _PATH.findall(text)}:
+        with contextlib.suppress(OSError):  # a word longer than any name
+            if (root / word).is_file():
+                yield word
+
+
+def _shareable(clean: Sequence[Experience], staying: Counter[str]) -> Iterator[Experience]:
     # Of a step whose fix was put together only the prompt is learned from.
     prompts = {each.fixes for each in clean if each.was_searched and not unusable(each, each.model)}
     for experience in reversed(clean):  # oldest first: a step comes before its fix
@@ -161,7 +205,7 @@ def _shareable(
 
 
 def _offered(
-    adapters: AdapterStore, spoilt: Collection[str], staying: Counter[str], *, home: str
+    adapters: AdapterStore, spoilt: Collection[str], staying: Counter[str], behind: _Behind
 ) -> Iterator[AdapterOffer]:
     for manifest in adapters.list():
         if reason := _kept_here(manifest, spoilt):
@@ -169,9 +213,13 @@ def _offered(
             continue
         try:
             adapters.verify(manifest.name, base=manifest.base)
-            first, *others = (_clean(each, home) for each in lineage(adapters, manifest.name))
+            first, *others = (behind.told(each) for each in lineage(adapters, manifest.name))
         except AdapterError:
             staying["an adapter that is damaged"] += 1
+            continue
+        except KeyError:
+            # nobody could tell on which tasks it may be tried
+            staying["an adapter whose experiences are not all here any more"] += 1
             continue
         folder = adapters.path(manifest.name)
         yield AdapterOffer(
@@ -189,12 +237,3 @@ def _kept_here(manifest: AdapterManifest, spoilt: Collection[str]) -> str:
     if manifest.decision.get("kind") != "promoted":
         return "an adapter that was not promoted"
     return "" if set(manifest.files) == FILES else "an adapter of another form"
-
-
-def _clean(manifest: AdapterManifest, home: str) -> AdapterManifest:
-    """The manifest without secrets and without the path of the home folder."""
-    tables = {
-        name: redact_data(dict(getattr(manifest, name)), home=home)
-        for name in ("config", "report", "decision", "decision_there")
-    }
-    return dataclasses.replace(manifest, **tables)

@@ -14,7 +14,7 @@ from agent.paths import from_environ
 from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
 from tests.fakes.experiences import make_experience
-from tests.learning.team.conftest import Person
+from tests.fakes.team import Person
 from tui.cli import run
 
 As = Callable[[str], Path]
@@ -69,7 +69,7 @@ def test_two_people_share_fetch_and_forget(
     assert name in told
     assert not list((tmp_path / "bucket").rglob("*.safetensors"))
     assert run(["team", "share", "--yes"]) == 0
-    assert "shared 2 experiences and 1 adapters" in capsys.readouterr().out
+    assert "shared 2 experiences and 1 adapter" in capsys.readouterr().out
     assert run(["team", "share", "--yes"]) == 0
     assert "nothing new to share" in capsys.readouterr().out
 
@@ -129,7 +129,7 @@ def test_what_could_not_be_passed_on_is_passed_on_later(
     assert "team.sqlite3" in told.err
     shutil.move(aside, place)
     assert run(["team", "share", "--yes"]) == 0
-    assert "forgot 1 experiences in the team's store" in capsys.readouterr().out
+    assert "forgot 1 experience in the team's store" in capsys.readouterr().out
 
 
 def test_an_adapter_of_another_project_or_model_is_fetched_by_name_only(
@@ -141,7 +141,7 @@ def test_an_adapter_of_another_project_or_model_is_fetched_by_name_only(
     as_("ben")
     assert run(["team", "join", store, "--bucket", bucket, "--name", "ben"]) == 0
     assert run(["team", "pull"]) == 0
-    assert "1 offers are for other projects or models" in capsys.readouterr().out
+    assert "1 offer for other projects or models" in capsys.readouterr().out
     assert run(["team", "pull", "nothing"]) == 2
     assert run(["team", "pull", name]) == 0
     assert f"fetched {name} of anna" in capsys.readouterr().out

@@ -113,18 +113,19 @@ def share(*, dry_run: bool, yes: bool, project: str | None) -> None:
     forgotten there.
     """
     settings, owned, name = _here(project)
-    found = library.leaving(owned, settings.team)
+    found = library.leaving(owned, settings.team, place().root)
     _show_leaving(found, name)
     if dry_run:
         return
     if passed := library.pass_on_forgotten(owned, settings.team):
-        click.echo(f"forgot {passed} experiences in the team's store")
+        click.echo(f"forgot {_count(passed, 'experience')} in the team's store")
     if not found.new.experiences and not found.new.adapters:
         click.echo("nothing new to share")
         return
     _ask(yes=yes)
     done = library.share(found.new, settings.team, project=name, say=_say)
-    click.echo(f"shared {done.experiences} experiences and {len(done.adapters)} adapters")
+    adapters = _count(len(done.adapters), "adapter")
+    click.echo(f"shared {_count(done.experiences, 'experience')} and {adapters}")
 
 
 @team.command("pull")
@@ -152,8 +153,8 @@ def pull(*, names: tuple[str, ...], project: str | None) -> None:
         click.echo("nothing new to fetch")
     if done.others:
         click.echo(
-            f"{done.others} offers are for other projects or models: `elagent team ls` shows them,"
-            " `elagent team pull NAME` fetches one"
+            f"{_count(done.others, 'offer')} for other projects or models: `elagent team ls` shows them"
+            " and `elagent team pull NAME` fetches one"
         )
 
 
@@ -215,15 +216,19 @@ def _show_leaving(found: Leaving, project: str) -> None:
     readers = "You and the team's administrators" if found.guarded else "All who can read that file"
     lines = [
         f"project {project}, as {found.me}, to {found.place} and {found.bucket}:",
-        f"  {len(new.experiences)} experiences ({', '.join(verdicts)}): prompts, replies, files before and"
+        f"  {_count(len(new.experiences), 'experience')} ({', '.join(verdicts)}): prompts, replies, files before and"
         f" after, errors; secrets removed. {readers} can read them.",
-        f"  {len(new.adapters)} promoted adapters with their reports, for all members",
+        f"  {_count(len(new.adapters), 'promoted adapter')} with the reports, for all members",
         *(f"    {each.name} ({format_bytes(each.size_bytes)})" for each in new.adapters),
         f"  together {format_bytes(new.size_bytes)}; {found.known} more are there already",
     ]
     lines += [f"  stays here: {count} ({reason})" for reason, count in new.staying.items()]
     for line in lines:
         click.echo(display_safe(line))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _show_standing(found: Standing) -> None:

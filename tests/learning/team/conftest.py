@@ -5,120 +5,17 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from learning.experience.store import ExperienceStore
-from learning.model.catalog import ModelIdentity
-from learning.promotion.adapters import AdapterStore
-from learning.promotion.manifest import AdapterManifest, adapter_prefix, hash_files, write_manifest
-from learning.team.bucket import Bucket
 from learning.team.store import TeamStore
 from learning.team.values import Role
-from tests.fakes.plain_lora import PLAIN_LORA
-
-_BASE = ModelIdentity(weights_sha256="w" * 64, tokenizer_sha256="t" * 64, template_sha256="c" * 64)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """One member with a machine of its own."""
-
-    name: str
-    home: Path
-    store_url: str
-    bucket_url: str
-
-    def team(self) -> TeamStore:
-        return TeamStore.open(self.store_url, name=self.name)
-
-    def bucket(self) -> Bucket:
-        return Bucket.open(self.bucket_url)
-
-    def experiences(self) -> ExperienceStore:
-        return ExperienceStore.open(self.home / "experiences.sqlite3")
-
-    @property
-    def adapters(self) -> AdapterStore:
-        return AdapterStore(self.home / "adapters")
-
-    @property
-    def scratch(self) -> Path:
-        folder = self.home / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def make_adapter(self, version: int = 1, **changes: object) -> AdapterManifest:
-        """A promoted adapter in this person's repository."""
-        folder = self.home / f"job-{uuid.uuid4().hex}"
-        folder.mkdir(parents=True)
-        (folder / "adapter_model.safetensors").write_bytes(b"weights %d" % version * 1000)
-        (folder / "adapter_config.json").write_text(PLAIN_LORA)
-        files = hash_files(folder)
-        manifest = AdapterManifest(
-            name=f"{adapter_prefix('shop', version)}-{files['adapter_model.safetensors'][:8]}",
-            model="tiny",
-            base=_BASE,
-            parent=None,
-            experience_ids=("e1", "e2"),
-            config={"rank": 4},
-            seed=0,
-            files=files,
-            created_at=1.5,
-            report={"losses": [0.5, 0.25]},
-            decision={"kind": "promoted", "reason": "better than the incumbent", "gates": []},
-        )
-        write_manifest(folder, replace(manifest, **changes))  # type: ignore[arg-type]
-        return self.adapters.adopt(folder)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
-    """Anna administers, Ben contributes and Rita reads."""
-
-    anna: Person
-    ben: Person
-    rita: Person
-    stop: Callable[[], None] | None = None
-    """Stops the database at once, where it is a server."""
-    start: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postgres:
-    """A cluster of its own on a socket in a temporary folder."""
-
-    folder: Path
-    bin: Path
-    account: str | None
-    """The account that runs it, where the tests run as root, which PostgreSQL refuses."""
-
-    def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
-        self.call("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start")  # fmt: skip
-
-    def stop(self) -> None:
-        self.call("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", "immediate", "stop")
-
-    def sql(self, statement: str, database: str = "postgres") -> None:
-        self.call("psql", "-h", str(self.folder), "-U", "super", "-d", database, "-q",
-                  "-v", "ON_ERROR_STOP=1", "-c", statement)  # fmt: skip
-
-    def call(self, program: str, *arguments: str) -> None:
-        as_account = {} if self.account is None else {"user": self.account, "extra_groups": []}
-        subprocess.run(
-            [str(self.bin / program), *arguments], check=True, stdout=subprocess.DEVNULL,
-            cwd=self.folder, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **as_account,
-        )  # type: ignore[call-overload]  # fmt: skip
-
-    def url(self, database: str, login: str) -> str:
-        return f"postgresql://{login}@/{database}?host={self.folder}"
+from tests.fakes.postgres import Postgres
+from tests.fakes.team import Person, Team
 
 
 @pytest.fixture(scope="session")

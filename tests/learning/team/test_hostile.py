@@ -17,11 +17,10 @@ from learning.team.failures import bucket_explained
 from learning.team.pulling import fetch
 from learning.team.reading import CONFIG, WEIGHTS
 from learning.team.schema import ADAPTERS
-from learning.team.store import TeamStore
+from learning.team.store import TeamStore, _address
 from learning.team.values import Lineage
 from tests.fakes.plain_lora import PLAIN_LORA
-from tests.learning.team.conftest import Person, Team
-from tests.learning.team.test_team import get_all, send
+from tests.fakes.team import Person, Team, get_all, send
 
 
 def share_raw(person: Person, made: AdapterManifest, **columns: object) -> None:
@@ -185,6 +184,19 @@ def test_an_ancestor_cannot_take_the_name_of_an_adapter_here(team_in_files: Team
 def test_an_address_that_is_none_is_told(url: str) -> None:
     with pytest.raises(TeamAddressError, match="postgresql://NAME@HOST/DATABASE"):
         TeamStore.open(url, name="ben")
+
+
+@pytest.mark.parametrize(
+    ("url", "sslmode"),
+    [
+        ("postgresql://ben@db.example.org/team", "require"),
+        ("postgresql://ben@db.example.org/team?sslmode=verify-full", "verify-full"),
+        ("postgresql://ben@localhost/team", None),
+        ("postgresql://ben@/team?host=/run/postgresql", None),
+    ],
+)
+def test_a_connection_to_another_host_is_encrypted(url: str, sslmode: str | None) -> None:
+    assert _address(url)[0].query.get("sslmode") == sslmode
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from learning.team.errors import TeamError, TeamRefusedError, TeamUnreachableErr
 from learning.team.sharing import share
 from learning.team.store import TeamStore
 from learning.team.values import Role
-from tests.learning.team.conftest import Person, Postgres, Team
-from tests.learning.team.test_team import forget, offer, remember, rows, send
+from tests.fakes.postgres import Postgres
+from tests.fakes.team import Person, Team, forget, offer, remember, rows, send
 
 pytestmark = pytest.mark.slow
 

@@ -17,59 +17,15 @@ from learning.experience.store import ExperienceStore
 from learning.promotion.lineage import tainted
 from learning.records import Message, Origin, Trust, Verdict
 from learning.team.errors import TeamError, TeamRefusedError, TeamUnreachableError
-from learning.team.pulling import Stopped, fetch, stop_tainted
+from learning.team.pulling import Stopped, fetch
 from learning.team.schema import EXPERIENCES, METADATA
-from learning.team.sharing import Offer, Shared, missing, offer_of, pass_on_forgotten, share
+from learning.team.sharing import Shared, missing, share
 from learning.team.store import TeamStore
 from learning.team.values import Role
 from tests.fakes.experiences import make_action, make_experience
-from tests.learning.team.conftest import Person, Team
+from tests.fakes.team import Team, forget, get_all, look, offer, remember, rows, send
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def remember(person: Person, *ids: str, **changes: object) -> None:
-    with person.experiences() as store:
-        for id_ in ids:
-            store.add(make_experience(id_, **changes))
-
-
-def offer(person: Person, home: str = "") -> Offer:
-    with person.experiences() as store:
-        return offer_of(store, person.adapters, home=home)
-
-
-def send(person: Person) -> Shared:
-    with person.team() as store:
-        return share(
-            missing(offer(person), store),
-            store,
-            person.bucket(),
-            project="shop",
-            say=lambda _: None,
-        )
-
-
-def get_all(person: Person) -> None:
-    with person.team() as store:
-        for shared in store.adapters():
-            fetch(shared, store, person.bucket(), person.adapters, scratch=person.scratch)
-
-
-def forget(person: Person, id_: str) -> int:
-    with person.experiences() as store, person.team() as shared:
-        store.forget(id_)
-        return pass_on_forgotten(store.forgotten(), shared, person.bucket())
-
-
-def look(person: Person) -> Stopped | None:
-    with person.experiences() as store, person.team() as shared:
-        return stop_tainted(store, person.adapters, shared)
-
-
-def rows(person: Person) -> int:
-    with person.team() as store:
-        return len(store.known_experiences())
 
 
 def test_an_adapter_reaches_another_member_untried_and_with_its_report(team: Team) -> None:
@@ -166,9 +122,7 @@ def test_a_tainted_adapter_gives_way_to_what_was_used_before(team: Team) -> None
     get_all(team.rita)
     team.rita.adapters.activate(own)
     team.rita.adapters.activate(theirs)
-    forget(team.ben, "e1")  # never shared as a row, but behind the adapter
     assert look(team.rita) is None
-    remember(team.ben, "e1")
     forget(team.ben, "e1")
     assert look(team.rita) == Stopped(name=theirs, instead=own)
 
@@ -229,12 +183,12 @@ def test_a_killed_share_goes_on_and_counts_nothing_twice(team: Team) -> None:
     team.ben.make_adapter()
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from tests.learning.team.conftest import Person\n"
+        "from tests.fakes.team import Person\n"
         "from learning.team.sharing import offer_of, share\n"
         "name, home, store_url, bucket_url = sys.argv[1:]\n"
         "who = Person(name=name, home=Path(home), store_url=store_url, bucket_url=bucket_url)\n"
         "with who.experiences() as own, who.team() as store:\n"
-        "    all_ = offer_of(own, who.adapters, home='')\n"
+        "    all_ = offer_of(own, who.adapters, root=who.home, home='')\n"
         "    def say(line): print(line, flush=True); time.sleep(60)\n"
         "    share(all_, store, who.bucket(), project='shop', say=say)\n"
     )
@@ -317,7 +271,9 @@ def test_secrets_are_taken_out_once_more_before_anything_leaves(team_in_files: T
             f" VALUES ({', '.join('?' * len(COLUMNS))})",
             [getattr(row, column) for column in COLUMNS],
         )
-    team_in_files.ben.make_adapter(config={"note": f"key {key} in /home/ben/shop"})
+    team_in_files.ben.make_adapter(
+        experience_ids=("e1",), config={"note": f"key {key} in /home/ben/shop"}
+    )
     found = offer(team_in_files.ben, home="/home/ben")
     (left,) = found.experiences
     config = found.adapters[0].lineage.manifest.config
@@ -326,6 +282,29 @@ def test_secrets_are_taken_out_once_more_before_anything_leaves(team_in_files: T
         assert "/home/ben" not in said
         assert "~/shop" in said
     assert left.token_ids == b""
+
+
+def test_an_adapter_tells_what_may_not_judge_it(team_in_files: Team) -> None:
+    ben = team_in_files.ben
+    ben.home.mkdir()
+    (ben.home / "seen.py").touch()
+    said = Message(role="user", content="In seen.py and unseen.py, see `src/none.py`.")
+    remember(ben, "e1", messages=(said,), path="shop.py", targets=("tests/test_shop.py::test_a",))
+    ben.make_adapter(experience_ids=("e1",))
+    send(ben)
+    get_all(team_in_files.rita)
+    (here,) = team_in_files.rita.adapters.list()
+    assert here.taught_files == ("seen.py", "shop.py")
+    assert here.taught_tests == ("tests/test_shop.py::test_a",)
+
+
+def test_an_adapter_of_which_nobody_can_tell_that_stays(team_in_files: Team) -> None:
+    ben = team_in_files.ben
+    ben.make_adapter()
+    (ben.home / "experiences.sqlite3").unlink()
+    found = offer(ben)
+    assert found.adapters == ()
+    assert found.staying == {"an adapter whose experiences are not all here any more": 1}
 
 
 @pytest.mark.parametrize("decision", [{}, {"kind": "shadow"}, {"kind": "rejected"}])
