@@ -77,7 +77,6 @@ class Pulled:
     fetched: tuple[str, ...]
     notices: tuple[str, ...]
     """What was passed over, and why."""
-    stopped: Stopped | None = None
     others: int = 0
     """Offers for other models or of other projects, which are fetched by name only."""
 
@@ -193,7 +192,8 @@ def pull(
     adapters = _adapters(library)
     with _scratch(library) as scratch, _store(settings) as store:
         with _experiences(library) as experiences:
-            stopped = stop_tainted(experiences, adapters, store)
+            if (stopped := stop_tainted(experiences, adapters, store)) is not None:
+                say(_why(stopped))  # at once: it is done, whatever comes of the rest
         wanted, notices, others = _wanted(store.adapters(), names, library, project)
         fetched = []
         for each in wanted:
@@ -208,7 +208,7 @@ def pull(
             else:
                 fetched.append(each.name)
                 say(f"fetched {each.name} of {each.member}")
-    return Pulled(fetched=tuple(fetched), notices=tuple(notices), stopped=stopped, others=others)
+    return Pulled(fetched=tuple(fetched), notices=tuple(notices), others=others)
 
 
 def give_role(settings: TeamSettings, name: str, role: str) -> None:
@@ -247,6 +247,13 @@ def _wanted(
     ]
     others = [each for each in offers if each not in fitting and not each.tainted]
     return list(newest.values()), notices, len(others)
+
+
+def _why(stopped: Stopped) -> str:
+    return (
+        f"{stopped.name} is not used any more: a member forgot an experience that it was made from;"
+        f" {stopped.instead or 'the bare base model'} is in use"
+    )
 
 
 def _named(offers: Sequence[SharedAdapter], name: str) -> SharedAdapter:

@@ -147,6 +147,32 @@ def test_an_adapter_of_another_project_or_model_is_fetched_by_name_only(
     assert f"fetched {name} of anna" in capsys.readouterr().out
 
 
+def test_a_tainted_adapter_is_not_used_even_where_the_bucket_is_gone(
+    as_: As, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, bucket = start_team(as_, tmp_path)
+    name = learned(as_("anna"))
+    assert run(["team", "share", "--yes"]) == 0
+    root = as_("ben")
+    assert run(["team", "join", store, "--bucket", bucket, "--name", "ben"]) == 0
+    assert run(["team", "pull"]) == 0
+    adapters = AdapterStore(state(root) / "adapters")
+    adapters.activate(name)
+    as_("anna")
+    assert run(["team", "forget", "e1"]) == 0
+    own = state(as_("anna"))
+    Person(name="", home=own, store_url="", bucket_url="").make_adapter(2, experience_ids=("e2",))
+    assert run(["team", "share", "--yes"]) == 0
+    shutil.rmtree(bucket)
+    as_("ben")
+    capsys.readouterr()
+    assert run(["team", "pull"]) == 3
+    told = capsys.readouterr()
+    assert f"{name} is not used any more" in told.out
+    assert f"the bucket {bucket} failed" in told.err
+    assert adapters.active() is None
+
+
 def test_a_repository_cannot_name_a_team(
     as_: As, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

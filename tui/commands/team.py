@@ -139,12 +139,6 @@ def pull(*, names: tuple[str, ...], project: str | None) -> None:
     """
     settings, owned, name = _here(project)
     done = library.pull(owned, settings.team, names, project=name, say=_say)
-    if done.stopped is not None:
-        instead = done.stopped.instead or "the bare base model"
-        click.echo(
-            f"{done.stopped.name} is not used any more: a member forgot an experience that it was"
-            f" made from; {instead} is in use"
-        )
     for notice in done.notices:
         click.echo(f"elagent: {display_safe(notice)}", err=True)
     for fetched in done.fetched:

@@ -43,8 +43,7 @@ _NOT_HIS = (
 
 def test_the_database_refuses_a_contributor_what_is_not_his(team_on_servers: Team) -> None:
     team = team_on_servers
-    remember(team.anna, "e1")
-    team.anna.make_adapter()
+    team.anna.make_adapter(experience_ids=("e1",))
     send(team.anna)
     done = {}
     for statement in _NOT_HIS:
