@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.paths import Paths
 from agent.mining.tasks import RepositoryTask, TaskFile
+from agent.paths import Paths
 from agent.rounds.trial.opening import Trials, _may_judge
 from agent.rounds.trial.systems import TrialError
 from agent.settings.schema import ModelSettings, Settings
