@@ -10,7 +10,7 @@ import contextlib
 import getpass
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,11 +171,22 @@ def pass_on_forgotten(library: Library, settings: TeamSettings) -> int:
         TeamError: If the database or the bucket fails; the next call does the rest.
         StoreError: If the experiences cannot be read.
     """
+    try:
+        with _store(settings) as store:
+            return _pass_on(library, settings, store)
+    except TeamUnreachableError as err:
+        raise TeamUnreachableError(
+            f"what you forgot here is not yet forgotten in the team's store, because {err.reason}",
+            next_step="the next `elagent team share` or `pull` passes it on",
+        ) from err
+
+
+def _pass_on(library: Library, settings: TeamSettings, store: TeamStore) -> int:
     from learning.team import sharing
 
-    with _store(settings) as store, _experiences(library) as experiences:
+    with _experiences(library) as experiences:
         gone = experiences.forgotten() - _ids_of_others(_adapters(library))
-        return sharing.pass_on_forgotten(gone, store, _bucket(settings))
+    return sharing.pass_on_forgotten(gone, store, _bucket(settings))
 
 
 def pull(
@@ -191,13 +202,16 @@ def pull(
 
     adapters = _adapters(library)
     with _scratch(library) as scratch, _store(settings) as store:
+        if passed := _pass_on(library, settings, store):
+            say(f"forgot {passed} in the team's store")
         with _experiences(library) as experiences:
             if (stopped := stop_tainted(experiences, adapters, store)) is not None:
                 say(_why(stopped))  # at once: it is done, whatever comes of the rest
-        wanted, notices, others = _wanted(store.adapters(), names, library, project)
+        here = {manifest.digest for manifest in adapters.list()}
+        wanted, notices, others = _wanted(store.adapters(), names, here, (project, library.model))
         fetched = []
         for each in wanted:
-            if any(here.digest == each.digest for here in adapters.list()):
+            if each.digest in here:
                 continue
             try:
                 _fetch(each, store, _bucket(settings), adapters, scratch)
@@ -235,15 +249,23 @@ def exported(settings: TeamSettings) -> Iterator[str]:
 
 
 def _wanted(
-    offers: Sequence[SharedAdapter], names: Sequence[str], library: Library, project: str
+    offers: Sequence[SharedAdapter],
+    names: Sequence[str],
+    here: Collection[str],
+    place: tuple[str, str],
 ) -> tuple[Sequence[SharedAdapter], list[str], int]:
-    """The offers to fetch, sentences about others, and the number of those that do not fit here."""
+    """The offers to fetch, sentences about others, and the number of those that do not fit here.
+
+    `here` are digests of adapters that are here, `place` is this project and its model.
+    """
     if names:
         return [_named(offers, name) for name in names], [], 0
-    fitting = [each for each in offers if (each.project, each.model) == (project, library.model)]
+    fitting = [each for each in offers if (each.project, each.model) == place]
     newest = {each.member: each for each in fitting if not each.tainted}  # the oldest come first
     notices = [
-        f"{each.name} of {each.member} is tainted: not fetched" for each in fitting if each.tainted
+        f"{each.name} of {each.member} is tainted: not fetched"
+        for each in fitting
+        if each.tainted and each.digest not in here
     ]
     others = [each for each in offers if each not in fitting and not each.tainted]
     return list(newest.values()), notices, len(others)

@@ -107,8 +107,8 @@ class Bucket:
             raise TeamError(f"an adapter of {size_bytes} bytes is larger than any that is fetched")
         if shutil.disk_usage(folder).free < size_bytes + _SPARE_BYTES:
             raise TeamUnreachableError(
-                f"no space is left on this machine for an adapter of {size_bytes} bytes:"
-                " free some, and the same command goes on"
+                f"no space is left on this machine for an adapter of {size_bytes} bytes",
+                next_step="free some, and the same command goes on",
             )
         left = size_bytes
         for name, expected in files.items():

@@ -14,7 +14,19 @@ class TeamAddressError(TeamError):
 
 
 class TeamUnreachableError(TeamError):
-    """The database or the bucket does not answer, or went away; what was done stays."""
+    """The database or the bucket does not answer, or went away; what was done stays.
+
+    `reason` says what happened; the message adds what to do next.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        next_step: str = "what was done before stays, and the same command goes on from there",
+    ) -> None:
+        super().__init__(f"{reason}: {next_step}")
+        self.reason = reason
 
 
 class TeamRefusedError(TeamError):

@@ -12,7 +12,6 @@ from learning.team.errors import TeamError, TeamRefusedError, TeamUnreachableErr
 
 _FULL = ("disk is full", "no space left")
 _REFUSED = ("permission denied", "row-level security", "must be owner", "readonly database")
-_LATER = "what was done before stays, and the same command goes on from there"
 
 
 @contextlib.contextmanager
@@ -35,7 +34,7 @@ def explained(place: str) -> Iterator[None]:
 def _told(message: str, place: str, *, lost: bool) -> TeamError:
     words = message.lower()
     if any(sign in words for sign in _FULL):
-        return TeamUnreachableError(f"{place} has no space left on its disk: {_LATER}")
+        return TeamUnreachableError(f"{place} has no space left on its disk")
     if any(sign in words for sign in _REFUSED):
         return TeamRefusedError(
             f"{place} does not allow this to you ({_first_line(message)}):"
@@ -47,7 +46,7 @@ def _told(message: str, place: str, *, lost: bool) -> TeamError:
             " `elagent team init` makes one, or the address is wrong"
         )
     if lost or "locked" in words or _is_about_connection(words):
-        return TeamUnreachableError(f"{place} does not answer ({_first_line(message)}): {_LATER}")
+        return TeamUnreachableError(f"{place} does not answer ({_first_line(message)})")
     return TeamError(f"{place} failed: {_first_line(message)}")
 
 
@@ -73,7 +72,7 @@ def bucket_explained(place: str, *, also: Sequence[type[Exception]] = ()) -> Ite
         ) from err
     except expected as err:
         reason = _reason(err)
-        raise TeamUnreachableError(f"the bucket {place} failed ({reason}): {_LATER}") from err
+        raise TeamUnreachableError(f"the bucket {place} failed ({reason})") from err
 
 
 def _reason(err: Exception) -> str:

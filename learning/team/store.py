@@ -88,8 +88,9 @@ class TeamStore:
         if not create and where.drivername == "sqlite" and not Path(place).is_file():
             # SQLite would make an empty file there
             raise TeamUnreachableError(
-                f"there is no file {place}: the address is wrong, it is on a disk that is not"
-                " mounted, or nobody ran `elagent team init` yet"
+                f"there is no file {place}",
+                next_step="the address is wrong, it is on a disk that is not mounted, or nobody ran"
+                " `elagent team init` yet",
             )
         engine = _engine(where)
         with explained(place), contextlib.ExitStack() as undo:

@@ -126,10 +126,17 @@ def test_what_could_not_be_passed_on_is_passed_on_later(
     assert run(["team", "forget", "e1"]) == 3
     told = capsys.readouterr()
     assert "forgot 1 of 1" in told.out
-    assert "team.sqlite3" in told.err
+    assert "not yet forgotten in the team's store, because there is no file" in told.err
+    assert "the next `elagent team share` or `pull` passes it on" in told.err
     shutil.move(aside, place)
     assert run(["team", "share", "--yes"]) == 0
     assert "forgot 1 experience in the team's store" in capsys.readouterr().out
+    place.rename(aside)
+    assert run(["team", "forget", "e2"]) == 3
+    shutil.move(aside, place)
+    capsys.readouterr()
+    assert run(["team", "pull"]) == 0
+    assert "forgot 1 in the team's store" in capsys.readouterr().out
 
 
 def test_an_adapter_of_another_project_or_model_is_fetched_by_name_only(

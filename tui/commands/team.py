@@ -122,7 +122,9 @@ def share(*, dry_run: bool, yes: bool, project: str | None) -> None:
     if not found.new.experiences and not found.new.adapters:
         click.echo("nothing new to share")
         return
-    _ask(yes=yes)
+    if not _may_send(yes=yes):
+        click.echo("nothing was sent")
+        return
     done = library.share(found.new, settings.team, project=name, say=_say)
     adapters = _count(len(done.adapters), "adapter")
     click.echo(f"shared {_count(done.experiences, 'experience')} and {adapters}")
@@ -196,12 +198,12 @@ def _say(sentence: str) -> None:
     click.echo(display_safe(sentence))
 
 
-def _ask(*, yes: bool) -> None:
+def _may_send(*, yes: bool) -> bool:
     if yes:
-        return
+        return True
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("nobody can be asked here; add --yes to share without a question")
-    click.confirm("Send this to the team?", default=False, abort=True)
+    return click.confirm("Send this to the team?", default=False)
 
 
 def _show_leaving(found: Leaving, project: str) -> None:
