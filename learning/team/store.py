@@ -15,29 +15,24 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import (
-    URL,
     Connection,
     Engine,
-    NullPool,
-    create_engine,
     delete,
-    event,
     exists,
     insert,
-    make_url,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from learning.experience.codec import ExperienceError
 from learning.experience.rows import COLUMNS, ExperienceRow, from_columns
 from learning.promotion.manifest import manifest_text
 from learning.records import Experience
 from learning.team import roles
+from learning.team.connecting import address_of, engine_for, login_of
 from learning.team.errors import (
-    TeamAddressError,
     TeamError,
     TeamRefusedError,
     TeamUnreachableError,
@@ -60,7 +55,6 @@ from learning.team.schema import (
 from learning.team.values import Lineage, Member, Role, SharedAdapter
 
 _BATCH = 50
-_CONNECT_TIMEOUT_S = 10
 _LOCK = 0x656C6167
 """The advisory lock under which one process at a time changes the tables."""
 
@@ -84,7 +78,7 @@ class TeamStore:
             TeamAddressError: If the address is none that a store can have.
             TeamError: If there is no store of a known version, or the database cannot be used.
         """
-        where, place = _address(url)
+        where, place = address_of(url)
         if not create and where.drivername == "sqlite" and not Path(place).is_file():
             # SQLite would make an empty file there
             raise TeamUnreachableError(
@@ -92,12 +86,12 @@ class TeamStore:
                 next_step="the address is wrong, it is on a disk that is not mounted, or nobody ran"
                 " `elagent team init` yet",
             )
-        engine = _engine(where)
+        engine = engine_for(where)
         with explained(place), contextlib.ExitStack() as undo:
             undo.callback(engine.dispose)
             db = undo.enter_context(engine.connect())
             with db.begin():
-                me = _login(db) or checked_name(name)
+                me = login_of(db) or checked_name(name)
             store = cls(engine, db, place=place, me=me)
             if create:
                 store._create()
@@ -430,65 +424,3 @@ class TeamStore:
             finally:
                 if not self._is_postgres:
                     self._db.execution_options(elagent_writes=False)
-
-
-def _address(url: str) -> tuple[URL, str]:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as err:
-        raise TeamAddressError(_EXAMPLES.format("that is no address of a database")) from err
-    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-        host = parsed.host or str(parsed.query.get("host", ""))
-        if not _is_local(host) and "sslmode" not in parsed.query:
-            # libpq would go on without encryption where the server offers none
-            parsed = parsed.update_query_dict({"sslmode": "require"})
-        return parsed, f"the database {parsed.database or ''} at {host or 'this machine'}"
-    if parsed.drivername == "sqlite" and (parsed.database or "").startswith("/"):
-        return parsed, str(parsed.database)
-    raise TeamAddressError(
-        _EXAMPLES.format(f"{parsed.render_as_string()} is no address of a team's store")
-    )
-
-
-_EXAMPLES = (
-    "{}: it looks like postgresql://NAME@HOST/DATABASE, or sqlite:////srv/team/store.sqlite3 for"
-    " people of one machine"
-)
-
-
-def _is_local(host: str) -> bool:
-    return not host or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
-
-
-def _engine(url: URL) -> Engine:
-    if url.drivername != "sqlite":
-        arguments = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "elagent"}
-        return create_engine(url, poolclass=NullPool, connect_args=arguments)
-    engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": 30, "isolation_level": None}
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection
-    for pragma in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Begin for real: the driver would only do so at the first change, and not for tables."""
-    writes = connection.get_execution_options().get("elagent_writes", False)
-    # IMMEDIATE takes the write lock at once: two members queue up instead of colliding.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _login(db: Connection) -> str:
-    """The member's name as PostgreSQL knows it; empty for a database without logins."""
-    if db.dialect.name != "postgresql":
-        return ""
-    return str(db.execute(text("SELECT current_user")).scalar_one())

@@ -12,12 +12,13 @@ from sqlalchemy import update
 
 from learning.promotion.manifest import AdapterManifest, hash_files, manifest_text
 from learning.team.bucket import MAX_ADAPTER_BYTES, Bucket
+from learning.team.connecting import address_of
 from learning.team.errors import TeamAddressError, TeamError, TeamUnreachableError
 from learning.team.failures import bucket_explained
 from learning.team.pulling import fetch
 from learning.team.reading import CONFIG, WEIGHTS
 from learning.team.schema import ADAPTERS
-from learning.team.store import TeamStore, _address
+from learning.team.store import TeamStore
 from learning.team.values import Lineage
 from tests.fakes.plain_lora import PLAIN_LORA
 from tests.fakes.team import Person, Team, get_all, send
@@ -195,8 +196,18 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
         ("postgresql://ben@/team?host=/run/postgresql", None),
     ],
 )
-def test_a_connection_to_another_host_is_encrypted(url: str, sslmode: str | None) -> None:
-    assert _address(url)[0].query.get("sslmode") == sslmode
+def test_a_connection_to_another_host_is_encrypted(
+    url: str, sslmode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    assert address_of(url)[0].query.get("sslmode") == sslmode
+
+
+def test_what_libpq_was_told_of_encryption_is_not_overridden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert "sslmode" not in address_of("postgresql://ben@db.example.org/team")[0].query
 
 
 @pytest.mark.parametrize(
