@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("torch", "transformers", "peft", "xllamacpp", "docker", "httpx", "textual", "git", "numpy")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "xllamacpp",
+    "docker",
+    "httpx",
+    "textual",
+    "git",
+    "numpy",
+    "sqlalchemy",
+)
 
 
 def modules_after(statement: str) -> set[str]:

@@ -23,7 +23,8 @@ Exit codes:
   2    wrong usage or configuration, or a folder that needs --here
   3    the environment is not usable: no Docker, no model, too little memory,
       no torch to learn with, an image without what tests need, another
-      elagent that edits here
+      elagent that edits here, a team's store that does not answer or does
+      not allow it
   70   a fault in elagent itself; the log file says more
   130  interrupted
 """
@@ -42,6 +43,7 @@ COMMANDS = {
     "diff": ("undo", "Show what the last change did."),
     "experiences": ("experiences", "Show, forget or export what was captured."),
     "adapters": ("adapters", "Show, use or roll back what was learned."),
+    "team": ("team", "Share experiences and adapters with a team that you joined."),
     "models": ("models", "Show, fetch or remove models."),
     "eval": ("lab.cli", "Measure models: benchmarks, and comparisons task by task."),
     "serve": ("serve", "Serve a model on loopback, speaking the OpenAI-compatible API."),

@@ -83,6 +83,9 @@ def describe(library: Library, name: str) -> Iterator[str]:
     manifest = store.get(name)
     yield from (manifest.name, f"folder: {store.path(name)}", f"model: {manifest.model}")
     yield f"parent: {manifest.parent or 'the bare base model'}"
+    if manifest.shared_by:
+        yield f"shared by {manifest.shared_by}, where it was judged so:"
+        yield from (f"  {line}" for line in in_words(from_record(manifest.decision_there)))
     yield f"seed: {manifest.seed}"
     yield f"experiences: {', '.join(manifest.experience_ids)}"
     for title, values in (("config", manifest.config), ("report", manifest.report)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from agent.mining.functions import differing
 from agent.mining.tasks import RepositoryTask, TaskFile
@@ -17,13 +17,26 @@ def older_part(known: TaskFile) -> Sequence[RepositoryTask]:
     return [task for task in known.in_time if task.order <= _cutoff(known)]
 
 
-def held_out(known: TaskFile, learned: Iterable[Experience]) -> Sequence[RepositoryTask]:
-    """The later tasks, oldest first, without those that a learned experience is about."""
+def held_out(
+    known: TaskFile,
+    learned: Iterable[Experience],
+    *,
+    files: Collection[str] = (),
+    tests: Collection[str] = (),
+) -> Sequence[RepositoryTask]:
+    """The later tasks, oldest first, without those that a learned experience is about.
+
+    `files` and `tests` are what experiences were about that are not here, because somebody else
+    made them: no task of such a file or test is left.
+    """
     taught = list(learned)
     return [
         task
         for task in known.in_time
-        if task.order > _cutoff(known) and not any(overlaps(task, each) for each in taught)
+        if task.order > _cutoff(known)
+        and task.path not in files
+        and set(tests).isdisjoint(task.red_ids)
+        and not any(overlaps(task, each) for each in taught)
     ]
 
 

@@ -248,6 +248,18 @@ class McpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeamSettings:
+    """The team whose store you joined; `elagent team join` sets this, and nothing is sent unasked."""
+
+    store: str | None = _setting(None, secret=True)
+    """Address of the team's database, such as postgresql://NAME@HOST/DATABASE."""
+    bucket: str | None = _setting(None)
+    """Place of the files of adapters: s3://BUCKET/PREFIX, or a folder."""
+    name: str | None = _setting(None)
+    """Your name in a store that is a file; a database server knows who you are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings, read once and passed down."""
 
@@ -260,3 +272,4 @@ class Settings:
     lint: LintSettings = LintSettings()
     agent: AgentSettings = AgentSettings()
     mcp: McpSettings = McpSettings()
+    team: TeamSettings = TeamSettings()

@@ -182,24 +182,29 @@ def _is_random(value: str) -> bool:
     return bits >= _ENTROPY_BITS_PER_CHARACTER and kinds > 1
 
 
-def redact_data(value: Any) -> Any:  # noqa: ANN401 - JSON data
-    """The same JSON data without secrets in its texts, in keys, and under keys that say so."""
+def redact_data(value: Any, *, home: str = "") -> Any:  # noqa: ANN401 - JSON data
+    """The same JSON data without secrets in its texts, in keys, and under keys that say so.
+
+    With `home`, that folder's path becomes `~`.
+    """
     match value:
         case str():
-            return redact(value)
+            return redact(value, home=home)
         case dict():
-            return {_text_of(key): _field(key, item) for key, item in value.items()}
-        case list():
-            return [redact_data(item) for item in value]
+            return {
+                _text_of(key, home): _field(key, item, home=home) for key, item in value.items()
+            }
+        case list() | tuple():
+            return [redact_data(item, home=home) for item in value]
         case _:
             return value
 
 
-def _text_of(key: Any) -> Any:  # noqa: ANN401 - JSON data
-    return redact(key) if isinstance(key, str) else key
+def _text_of(key: Any, home: str) -> Any:  # noqa: ANN401 - JSON data
+    return redact(key, home=home) if isinstance(key, str) else key
 
 
-def _field(key: Any, item: Any) -> Any:  # noqa: ANN401 - JSON data
+def _field(key: Any, item: Any, *, home: str) -> Any:  # noqa: ANN401 - JSON data
     if isinstance(key, str) and isinstance(item, str) and _SAYS_SECRET.fullmatch(key):
         return item if _STAND_IN.fullmatch(item) else MARK
-    return redact_data(item)
+    return redact_data(item, home=home)

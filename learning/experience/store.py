@@ -7,19 +7,18 @@ redacted before it is written.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sqlite3
 import threading
 import time
-from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from learning.experience.codec import ExperienceError, decode, encode
+from learning.experience.codec import ExperienceError, encode
 from learning.experience.redact import redact_experience
+from learning.experience.rows import COLUMNS, from_columns, to_row
 from learning.records import Experience, Verdict
 
 _PAGE_BYTES = 4096
@@ -134,25 +133,12 @@ class ExperienceStore:
         """
         if not self.capturing:
             return False
-        kept = redact_experience(experience, home=self._home)
-        action = kept.action
-        body = encode(
-            dataclasses.replace(
-                kept,
-                action=dataclasses.replace(action, prompt_ids=(), token_ids=(), logprobs=None),
-            )
-        )
-        logprobs = None if action.logprobs is None else array("d", action.logprobs).tobytes()
+        row = to_row(redact_experience(experience, home=self._home))
         with self._writing() as db:
             db.execute(
-                "INSERT INTO experiences (id, session, created_at, model, verdict, fixes, trust,"
-                " body, prompt_ids, token_ids, logprobs)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(kept.id, kept.session, kept.created_at, kept.model, kept.verdict, kept.fixes),
-                    *(kept.trust, body, _pack(action.prompt_ids), _pack(action.token_ids)),
-                    logprobs,
-                ),
+                f"INSERT INTO experiences ({', '.join(COLUMNS)})"  # noqa: S608 - names of columns
+                f" VALUES ({', '.join('?' * len(COLUMNS))})",
+                [getattr(row, column) for column in COLUMNS],
             )
         return True
 
@@ -164,13 +150,11 @@ class ExperienceStore:
         Raises:
             StoreError: If it cannot be written.
         """
-        kept = redact_experience(experience, home=self._home)
-        bare = dataclasses.replace(kept.action, prompt_ids=(), token_ids=(), logprobs=None)
-        body = encode(dataclasses.replace(kept, action=bare))
+        row = to_row(redact_experience(experience, home=self._home))
         with self._writing() as db:
             changed = db.execute(
                 "UPDATE experiences SET verdict = ?, fixes = ?, trust = ?, body = ? WHERE id = ?",
-                (kept.verdict, kept.fixes, kept.trust, body, kept.id),
+                (row.verdict, row.fixes, row.trust, row.body, row.id),
             )
         return changed.rowcount > 0
 
@@ -214,6 +198,22 @@ class ExperienceStore:
         """Ids of experiences that were erased."""
         with self._reading():
             return frozenset(row[0] for row in self._db.execute("SELECT id FROM forgotten"))
+
+    def note_forgotten(self, ids: Collection[str], *, now: float | None = None) -> None:
+        """Keep ids that somebody else forgot, so that adapters made from them can be found.
+
+        An id that is stored here is passed over: only its owner forgets it.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        moment = time.time() if now is None else now
+        with self._writing() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO forgotten SELECT ?1, ?2"
+                " WHERE NOT EXISTS (SELECT 1 FROM experiences WHERE id = ?1)",
+                [(id_, moment) for id_ in sorted(ids)],
+            )
 
     def export(self) -> Iterator[str]:
         """Every experience as one line of JSON, oldest first."""
@@ -263,7 +263,7 @@ class ExperienceStore:
             ).fetchall()
         for row in rows:
             try:
-                experience = _decoded(*row)
+                experience = from_columns(*row)
             except (TypeError, ValueError, AttributeError, OverflowError) as err:
                 raise StoreError(f"{self._path}: {_advice('malformed')}") from err
             yield experience
@@ -321,22 +321,3 @@ def _advice(message: str) -> str:
     if "readonly" in message or "unable to open" in message:
         return "the file cannot be written: check its owner and permissions"
     return f"the experience store failed: {message}"
-
-
-def _decoded(body: str, prompt_ids: bytes, token_ids: bytes, logprobs: bytes | None) -> Experience:
-    bare = decode(body)
-    action = dataclasses.replace(
-        bare.action,
-        prompt_ids=_unpack(prompt_ids),
-        token_ids=_unpack(token_ids),
-        logprobs=None if logprobs is None else tuple(array("d", logprobs)),
-    )
-    return dataclasses.replace(bare, action=action)
-
-
-def _pack(ids: tuple[int, ...]) -> bytes:
-    return array("I", ids).tobytes()
-
-
-def _unpack(data: bytes) -> tuple[int, ...]:
-    return tuple(array("I", data))

@@ -6,6 +6,7 @@ replaced atomically, so a reader sees either the old adapter or the new one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -124,6 +125,22 @@ class AdapterStore:
             folder.rename(target)
             sync(self._folder)
         return manifest
+
+    def remember(self, manifest: AdapterManifest) -> None:
+        """Keep the manifest of an adapter that is not here and that another one was made from.
+
+        Raises:
+            AdapterDamagedError: If another adapter has this name.
+        """
+        with contextlib.suppress(AdapterMissingError):
+            if self.remembered(manifest.name).digest != manifest.digest:
+                raise AdapterDamagedError(f"another adapter is named {manifest.name} here")
+            return
+        if not is_adapter_name(manifest.name):
+            raise AdapterDamagedError(f"{manifest.name!r} is not a name for an adapter")
+        gone = self._folder / _GONE / manifest.name
+        gone.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_manifest(gone, manifest, temporary=gone / f"{_TEMPORARY}{MANIFEST}")
 
     def verify(self, name: str, *, base: ModelIdentity) -> AdapterManifest:
         """Check that the adapter is undamaged and fits this base model; return its manifest.

@@ -61,6 +61,21 @@ class AdapterManifest:
 
     decision: Mapping[str, object] = field(default_factory=dict)
     """Last decision of the gates, see `learning.promotion.gate.as_record`; empty before a trial."""
+    shared_by: str = ""
+    """The member of the team who made it; empty for an adapter of one's own."""
+    decision_there: Mapping[str, object] = field(default_factory=dict)
+    """The decision of the gates where it was made, for one that a team shared."""
+    taught_files: tuple[str, ...] = ()
+    """Files that its experiences showed or changed, for one that a team shared: they may not judge it."""
+    taught_tests: tuple[str, ...] = ()
+    """Tests that its experiences were about, for one that a team shared."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what never changes: the files' digests, the base model and the lineage."""
+        fixed = (self.name, self.model, dataclasses.astuple(self.base), self.parent, self.seed)
+        text = json.dumps([*fixed, self.experience_ids, sorted(self.files.items())])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def selected_ids(self) -> tuple[str, ...]:
@@ -100,20 +115,21 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 def write_manifest(folder: Path, manifest: AdapterManifest) -> None:
     """Write the manifest into an unfinished folder and flush all its files to the disk."""
-    (folder / MANIFEST).write_text(_as_text(manifest), encoding="utf-8")
+    (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
     for path in (*folder.iterdir(), folder):
         sync(path)
 
 
 def replace_manifest(folder: Path, manifest: AdapterManifest, *, temporary: Path) -> None:
     """Replace the manifest of a finished folder atomically."""
-    temporary.write_text(_as_text(manifest), encoding="utf-8")
+    temporary.write_text(manifest_text(manifest), encoding="utf-8")
     sync(temporary)
     temporary.replace(folder / MANIFEST)
     sync(folder)
 
 
-def _as_text(manifest: AdapterManifest) -> str:
+def manifest_text(manifest: AdapterManifest) -> str:
+    """The manifest as JSON, the form of its file."""
     return json.dumps({"v": FORMAT_VERSION, **dataclasses.asdict(manifest)}, indent=2) + "\n"
 
 
@@ -124,28 +140,43 @@ def read_manifest(folder: Path) -> AdapterManifest:
         AdapterDamagedError: If it is missing, unreadable or of a newer version.
     """
     try:
-        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version = record.pop("v")
-        record["base"] = ModelIdentity(**record["base"])
-        for ids in ("experience_ids", "skipped_ids"):
-            record[ids] = tuple(record[ids])
-        manifest = AdapterManifest(**record)
-        _check(manifest)
+        return parse_manifest((folder / MANIFEST).read_text(encoding="utf-8"), name=folder.name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         raise AdapterDamagedError(
             f"the manifest {folder / MANIFEST} of an adapter is damaged ({err}):"
             f" `elagent adapters rm {folder.name}` removes the adapter"
         ) from err
+
+
+def parse_manifest(text: str, *, name: str) -> AdapterManifest:
+    """The manifest that a text holds, of the adapter `name`.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: If it is none.
+        AdapterDamagedError: If it is of a newer version.
+    """
+    record = json.loads(text)
+    version = record.pop("v")
     if version != FORMAT_VERSION:
-        raise AdapterDamagedError(f"adapter {folder.name} was made by a newer elagent: update it")
+        raise AdapterDamagedError(f"adapter {name} was made by a newer elagent: update it")
+    record["base"] = ModelIdentity(**record["base"])
+    for ids in ("experience_ids", "skipped_ids"):
+        record[ids] = tuple(record[ids])
+    for names in ("taught_files", "taught_tests"):
+        record[names] = tuple(record.get(names, ()))
+    manifest = AdapterManifest(**record)
+    _check(manifest)
     return manifest
 
 
 def _check(manifest: AdapterManifest) -> None:
     """Raise an error if a field has another type or range than this program writes."""
     base = dataclasses.astuple(manifest.base)
-    "".join((manifest.name, manifest.model, *manifest.selected_ids, manifest.parent or "", *base))
-    for table in (manifest.config, manifest.files, manifest.report, manifest.decision):
+    texts = (manifest.name, manifest.model, manifest.shared_by, manifest.parent or "", *base)
+    "".join((*texts, *manifest.selected_ids, *manifest.files.values()))
+    "".join((*manifest.taught_files, *manifest.taught_tests))
+    tables = (manifest.config, manifest.report, manifest.decision, manifest.decision_there)
+    for table in (*tables, manifest.files):
         table.keys()
     if not 0 <= manifest.created_at < _LATEST_S:
         raise ValueError("the time is not a number of seconds")

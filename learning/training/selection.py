@@ -116,7 +116,7 @@ def _unseen(
         step = by_id.get(fix.fixes)
         if step is None or step.path != fix.path or step.id in seen or fix.after in known:
             continue
-        if not _unusable(step, fix.model):
+        if not unusable(step, fix.model):
             seen.add(step.id)
             yield Example(kind=ExampleKind.HINDSIGHT, step=step, fix=fix, read_evidence=False)
 
@@ -127,12 +127,16 @@ def _readable(example: Example, reads: Callable[[EvidenceKind], bool]) -> Exampl
 
 
 def _usable(experience: Experience, model: str, skipped: Counter[str]) -> bool:
-    if reason := _unusable(experience, model):
+    if reason := unusable(experience, model):
         skipped[reason] += 1
     return not reason
 
 
-def _unusable(experience: Experience, model: str, *, prompt_only: bool = False) -> str:
+def unusable(experience: Experience, model: str, *, prompt_only: bool = False) -> str:
+    """The reason why nothing may be learned from an experience; empty if something may.
+
+    `prompt_only`: of the step only the prompt is wanted, because its fix was put together.
+    """
     if experience.model != model:
         return "made by another model"
     exact = bool(experience.action.token_ids and experience.action.prompt_ids)
@@ -154,7 +158,7 @@ def _pair(
     """The fix as the right action at the prompt of the step that had failed; None if unusable."""
     failed = by_id.get(fix.fixes)
     # Of a step whose fix was put together only the prompt is learned from, not the model's own tokens.
-    if failed is None or _unusable(failed, model, prompt_only=fix.was_searched):
+    if failed is None or unusable(failed, model, prompt_only=fix.was_searched):
         skipped["a fix whose failing step cannot be used"] += 1
     elif failed.path != fix.path:
         # The prompt of the failing step did not show that file: the fix would teach to guess.

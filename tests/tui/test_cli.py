@@ -53,7 +53,7 @@ def test_help_lists_every_command_and_the_exit_codes(repository: Path, home: Pat
 @pytest.mark.parametrize(
     "command",
     ["run-tests", "learn", "undo", "redo", "experiences", "adapters", "models", "serve", "sandbox",
-     "sessions", "purge", "config", "demo", "doctor", "completion", "init", "mcp", "acp"],
+     "sessions", "purge", "team", "config", "demo", "doctor", "completion", "init", "mcp", "acp"],
 )  # fmt: skip
 def test_every_command_explains_itself(command: str, repository: Path, home: Path) -> None:
     run = elagent(command, "--help", cwd=repository, home=home)

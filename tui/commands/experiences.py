@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from agent.library import experiences as library
+from agent.library import experiences as library, team
 from agent.library.experiences import Experience
 from agent.text import display_safe, format_bytes
 from tui.show.plain import make_console
-from tui.wiring import place
+from tui.wiring import place, users_settings
 
 
 @click.group(help="Show, forget or export what was captured in this repository.")
@@ -99,9 +100,17 @@ def show(*, id_: str, as_json: bool) -> None:
     "--all", "everything", is_flag=True, help="Forget all experiences of this repository."
 )
 def forget(*, ids: tuple[str, ...], everything: bool) -> None:
-    """Erase experiences; adapters that were trained on them are shown as tainted."""
+    """Erase experiences; adapters that were trained on them are shown as tainted.
+
+    Where you joined a team, it forgets them, too.
+    """
     if not ids and not everything:
         raise click.UsageError("name the experiences to forget, or --all")
+    forget_here(ids, everything=everything)
+
+
+def forget_here(ids: Sequence[str], *, everything: bool) -> None:
+    """Erase experiences here, and in the store of the team that the person joined."""
     done = library.forget(place().library, ids, everything=everything)
     click.echo(f"forgot {done.gone} of {done.asked}")
     for name in done.tainted:
@@ -109,6 +118,10 @@ def forget(*, ids: tuple[str, ...], everything: bool) -> None:
             f"{name} is tainted: something forgotten had a part in it;"
             f" `elagent learn --rebuild {name}` makes it again without that"
         )
+    settings = users_settings().team
+    if settings.store:
+        passed = team.pass_on_forgotten(place().library, settings)
+        click.echo(f"forgot {passed} in the team's store")
 
 
 @experiences.command("export")

@@ -33,7 +33,7 @@ from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterManifest, AdapterStore
 from learning.promotion.claims import Claim, claim_of, learned_uses
 from learning.promotion.gate import MIN_CONFIRMING, MIN_HELD_OUT, Trial
-from learning.promotion.lineage import lineage, made_from, tainted
+from learning.promotion.lineage import lineage, tainted
 from learning.promotion.regression import regression_problems
 from learning.records import Origin, Verdict
 from sandbox.host.children import in_thread
@@ -293,11 +293,16 @@ def _may_judge(
         AdapterError: If the candidate is missing or damaged.
         StoreError: If the experiences cannot be read.
     """
-    ids = made_from(adapters, candidate)
-    if incumbent is not None:
-        ids |= made_from(adapters, incumbent)
+    systems = [candidate] if incumbent is None else [candidate, incumbent]
+    made = [each for name in systems for each in lineage(adapters, name)]
+    ids = {id_ for each in made for id_ in each.experience_ids}
     found = (store.get(id_) for id_ in sorted(ids))
-    return held_out(known, [each for each in found if each is not None])
+    return held_out(
+        known,
+        [each for each in found if each is not None],
+        files={path for each in made for path in each.taught_files},
+        tests={test for each in made for test in each.taught_tests},
+    )
 
 
 async def _announced_trial(

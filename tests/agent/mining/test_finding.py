@@ -191,3 +191,5 @@ async def test_what_something_learned_is_about_is_never_held_out(place: _Place) 
     seen = make_experience("d", path="other.py", action=make_action(f"As in\n{module(3)}"))
     assert _functions(held_out(known, [seen])) == ["plus4", "plus5", "plus6"], "it shows the answer"
     assert overlaps(known.in_time[3], same_test)
+    elsewhere = held_out(known, (), files={"plus3.py"}, tests={id_of(6)})
+    assert _functions(elsewhere) == ["plus4", "plus5"], "somebody else's experience was about them"
