@@ -224,7 +224,9 @@ def _connected(ray: ModuleType, cluster: Cluster) -> Iterator[None]:
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray's own would end the program at once
         try:
-            yield
+            # Ray tells of lost processes on standard output, where the result goes.
+            with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+                yield
         finally:
             ray.shutdown()
 
@@ -264,7 +266,8 @@ async def _answer(call: Awaitable[_T]) -> _T:
 
 
 def _first_line(err: BaseException) -> str:
-    return next((line.strip() for line in str(err).splitlines() if line.strip()), repr(err))
+    lines = [line.strip() for line in str(err).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else repr(err)
 
 
 def _last_line(err: BaseException) -> str:

@@ -51,11 +51,12 @@ def nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RayNodes]
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     from ray.cluster_utils import Cluster as RayNodes
 
-    small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-    cluster = RayNodes(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-    cluster.add_node(**small)
+    memory = 100 * 2**20
+    head = {"num_cpus": 1, "object_store_memory": memory, "include_dashboard": False}
+    cluster = RayNodes(initialize_head=True, head_node_args=head)
+    cluster.add_node(num_cpus=1, object_store_memory=memory)
     yield cluster
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 def same(sample: Sample) -> Sample:
