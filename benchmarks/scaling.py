@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -95,7 +96,7 @@ async def measure(kind: str, work: Work[str, float], keys: Sequence[str], worker
     """Make every row once, without results of earlier runs."""
     cluster = Cluster(address=LOCAL, workers=workers)
     started = time.perf_counter()
-    opening = opened_on(cluster, work, say=print) if workers else work.open(Place.here())
+    opening = opened_on(cluster, work, say=_heard) if workers else work.open(Place.here())
     with tempfile.TemporaryDirectory() as folder:
         file: RowFile[str, float] = RowFile(
             path=Path(folder, "rows.jsonl"),
@@ -109,6 +110,10 @@ async def measure(kind: str, work: Work[str, float], keys: Sequence[str], worker
     return Run(
         kind=kind, workers=workers, rows=len(keys), start_s=begun - started, rows_s=ended - begun
     )
+
+
+def _heard(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _manifest(kind: str, image_id: str = "") -> ResultManifest:

@@ -37,7 +37,7 @@ _OBJECTS_BYTES = 100 * 2**20
 _ANSWER_S = 180.0
 """Time for a node to start a process that imports elagent."""
 _CONNECT_S = 10.0
-_CLOSE_S = 60.0
+_CLOSE_S = 20.0
 _OURS = Path(__file__).resolve().parents[2]
 _T = TypeVar("_T")
 

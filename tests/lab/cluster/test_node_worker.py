@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
-from agent.settings.schema import ModelSettings
+from agent.settings.schema import ModelSettings, Settings
 from lab.cluster.build import digest_of, source_digest
 from lab.cluster.crew import Report
 from lab.cluster.node_worker import Failed, Made, NodeWorker
@@ -62,6 +63,12 @@ def test_no_api_key_is_sent_and_an_adapter_arrives_with_its_files(tmp_path: Path
     assert b"sk-secret" not in pickle.dumps(sent)
     assert arrived.adapter is None
     assert arrived.adapter_files == ("mine", {"adapter_config.json": b"{}"})
+
+
+def test_no_setting_names_a_cluster() -> None:
+    names = {name for section in asdict(Settings()).values() for name in section}
+    assert "base_url" in names
+    assert not [name for name in names if "cluster" in name or "ray" in name.split("_")]
 
 
 def test_a_changed_prompt_makes_another_build(tmp_path: Path) -> None:
