@@ -151,7 +151,7 @@ class RayWorker(Generic[Key, Row]):
             )
         except TimeoutError as err:
             raise ClusterError(f"it did not answer within {_ANSWER_S:.0f} s") from err
-        except self._ray.exceptions.RayTaskError as err:
+        except (self._ray.exceptions.RayTaskError, ImportError, AttributeError) as err:
             raise ClusterError(
                 f"it has no elagent like that of this machine ({_last_line(err)}): install the same"
                 " on every node"
@@ -216,10 +216,10 @@ def _connected(ray: ModuleType, cluster: Cluster) -> Iterator[None]:
         try:
             # Ray puts the current folder, which may be a stranger's, on the import path of every worker.
             with contextlib.chdir(_OURS):
-                ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as err:
             raise ClusterError(
-                f"no Ray cluster can be used at {cluster.address}: {_first_line(err)}"
+                f"no Ray cluster can be used at {cluster.address}: {_ends_of(err)}"
             ) from err
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray's own would end the program at once
@@ -268,6 +268,11 @@ async def _answer(call: Awaitable[_T]) -> _T:
 def _first_line(err: BaseException) -> str:
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
     return lines[0].rstrip(".:") if lines else repr(err)
+
+
+def _ends_of(err: BaseException) -> str:
+    """What was tried, and what came of it: the lines between are a server's traceback."""
+    return ": ".join(dict.fromkeys((_first_line(err), _last_line(err))))
 
 
 def _last_line(err: BaseException) -> str:
