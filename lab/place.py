@@ -6,7 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -74,11 +74,12 @@ class Place:
         Raises:
             ModelError, LearningError: If it cannot be had.
         """
-        with tempfile.TemporaryDirectory(prefix="elagent-adapter-") as folder:
+        with ExitStack() as stack:
             adapter = model.adapter
             if model.adapter_files is not None:
                 name, files = model.adapter_files
-                adapter = name, _written(Path(folder, "adapter"), files)
+                scratch = tempfile.TemporaryDirectory(prefix="elagent-adapter-")
+                adapter = name, _written(Path(stack.enter_context(scratch), "adapter"), files)
             async with self.subject(model.settings, adapter, served=served) as asked:
                 yield asked
 
