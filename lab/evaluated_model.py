@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from agent.model.protocol import Model
@@ -30,6 +32,11 @@ class EvaluatedModel:
     versions: Mapping[str, str]
     asked: Model | None = None
     """The model behind its server; None where it is loaded into this process."""
+
+
+def our_versions() -> dict[str, str]:
+    """The versions of elagent and its Python, which go into every manifest."""
+    return {"elagent": version("elagent"), "python": platform.python_version()}
 
 
 @asynccontextmanager

@@ -9,24 +9,30 @@ and in that it is one greedy reply, where theirs are 20 at temperature 0.2.
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from string import Template
 
+from agent.fixing.options import FixOptions
 from agent.prompt_files import Name, prompt
-from agent.rounds.trial.program_judge import Judge
+from agent.rounds.trial.program_judge import EvaluationError, Judge
 from agent.rounds.trial.regression import humaneval_tasks, judged_pair, program_judge
+from agent.settings.schema import SandboxSettings
+from lab.place import AskedModel, Place
 from lab.prompt_files import words
 from lab.repairing import Repaired, Workbench, repair_project
+from lab.work import About, Opened, recipe_of
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, read_json_lines
-from learning.evaluation.run import OnRow, complete, sample_of, silent
-from learning.evaluation.samples import Sample, SampleFile, SampleKey
+from learning.evaluation.run import sample_of
+from learning.evaluation.samples import Sample, SampleKey
 from learning.evaluation.statistics import Interval, wilson
 from learning.evaluation.task import Generated, Task
 from learning.records import Message
@@ -175,22 +181,51 @@ def reply_prompt(broken: BrokenFunction) -> Prompt:
     return Prompt(messages=(Message(role="user", content=text),))
 
 
-async def repair_functions(
-    functions: Sequence[BrokenFunction],
-    judge: Judge,
-    bench: Workbench,
-    file: SampleFile,
-    *,
-    on_row: OnRow[Sample] = silent,
-) -> dict[SampleKey, Sample]:
-    """Complete `file`: each function repaired by the loop within its limits, then judged by the script.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairWork:
+    """Functions repaired by the loop within its limits, each then judged by its script.
 
     Nothing is recorded, so nothing is learned from these tasks.
+    """
 
-    Raises:
-        EvaluationError: If the verdicts cannot be had.
-        SandboxError: If the sandbox gives no answer.
-        ModelError: If the model gives none.
+    about: About
+    model: AskedModel
+    functions: Sequence[BrokenFunction]
+    sandbox: SandboxSettings
+    options: FixOptions
+    budget_s: float
+
+    @asynccontextmanager
+    async def open(self, place: Place) -> AsyncIterator[Opened[SampleKey, Sample]]:
+        """See `Work.open`."""
+        image = await asyncio.to_thread(place.base_image, self.sandbox)
+        async with (
+            place.asking(self.model, served=True) as model,
+            place.judging(image.id) as judge,
+        ):
+            if model.asked is None:
+                raise EvaluationError("the loop needs a model behind a server")
+            bench = Workbench(
+                model=model.asked,
+                paths=place.paths,
+                sandbox=self.sandbox,
+                options=self.options,
+                budget_s=self.budget_s,
+            )
+            yield Opened(
+                manifest=self.about.manifest(model, image_id=image.id),
+                make=repair_maker(self.functions, judge, bench),
+                recipe=recipe_of(image),
+            )
+
+
+def repair_maker(
+    functions: Sequence[BrokenFunction], judge: Judge, bench: Workbench
+) -> Callable[[SampleKey], Awaitable[Sample]]:
+    """A function that makes one row: a function repaired, and judged by its script.
+
+    It raises EvaluationError if the verdict cannot be had, SandboxError and ModelError if the sandbox or
+    the model gives no answer.
     """
     by_id = {broken.id: broken for broken in functions}
 
@@ -204,7 +239,7 @@ async def repair_functions(
         judged = judged_pair(source, source, result, result)
         return _with_costs(sample_of(key, Generated(text="", finish=done.reason), judged), done)
 
-    return await complete(file.rows, ((broken.id, 0) for broken in functions), make, on_row=on_row)
+    return make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from agent.rounds.trial.program_judge import EvaluationError
+from lab.place import AskedModel, Place
 from lab.prompt_files import filled, words
+from lab.work import About, Opened
+from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, RowFile, read_json_lines
 from learning.evaluation.run import OnRow, complete, silent
@@ -127,6 +132,30 @@ async def ask_all(
         return ask(by_id[question_id])
 
     return await complete(file, by_id, make, on_row=on_row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftWork:
+    """The shifts of some questions, measured with a model that is loaded by torch."""
+
+    about: About
+    model: AskedModel
+    questions: Sequence[ChoiceQuestion]
+    only_wrong: bool
+
+    @asynccontextmanager
+    async def open(self, place: Place) -> AsyncIterator[Opened[str, Shift | None]]:
+        """See `Work.open`."""
+        by_id = {question.id: question for question in self.questions}
+        async with place.asking(self.model) as model:
+            local = model.generator
+            if not isinstance(local, LocalModel):
+                raise EvaluationError("a server does not tell the probabilities of letters")
+
+            async def make(question_id: str) -> Shift | None:
+                return measure(by_id[question_id], local.score, only_wrong=self.only_wrong)
+
+            yield Opened(manifest=self.about.manifest(model), make=make)
 
 
 def question_prompt(

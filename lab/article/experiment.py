@@ -101,7 +101,7 @@ class ExperimentRun:
             data=source.data_sha256,
             sampling=asdict(sampling),
         )
-        file, wanted = rollout_file(path), keys_of(tasks, samples)
+        file, wanted = rollout_file(path), keys_of((task.id for task in tasks), samples)
         done = file.read()
         if all(key in done for key in wanted):
             return [done[key] for key in wanted]
@@ -178,7 +178,7 @@ class ExperimentRun:
         )
         file = SampleFile(place, manifest)
         done = file.read()
-        if any(key not in done for key in keys_of(tasks, samples)):
+        if any(key not in done for key in keys_of((task.id for task in tasks), samples)):
             async with self.open_model(adapter) as subject:
                 done = await answer_all(
                     *(tasks, subject.generator, file),

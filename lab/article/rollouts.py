@@ -100,7 +100,7 @@ async def roll_out(
         made = rollout_of(key, *await answer(by_id[key[0]], generator, sampling, key[1]))
         return await observe(made) if observe else made
 
-    found = await complete(file, keys_of(tasks, samples), make, on_row=on_row)
+    found = await complete(file, keys_of((task.id for task in tasks), samples), make, on_row=on_row)
     return list(found.values())
 
 

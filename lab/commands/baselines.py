@@ -21,16 +21,14 @@ from lab.commands.options import (
     JSON,
     Shipped,
     base_image,
-    judging,
-    our_versions,
+    place_of,
     shipped_sets,
     shipped_settings,
-    subject,
 )
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line
 from lab.drift.sets import drift_image, load_tasks, outdated_errors
-from lab.evaluated_model import EvaluatedModel
+from lab.evaluated_model import EvaluatedModel, our_versions
 from lab.report import compare, cost_of_replies, task_means
 from lab.suites import BaselineSettings, Suite, drift_suite, humaneval_suite
 from lab.train import ArmAdapter, NothingLearned, arm_job, train_on_examples
@@ -150,7 +148,7 @@ class _BaselineRun:
         """Make the rollouts, then learn and measure one arm after the other."""
         learn_from, held_out = self.suite.split(self.settings)
         image, limits = self.suite.image_id, self.suite.limits
-        async with judging(self.where, image, limits=limits) as judge:
+        async with place_of(self.where).judging(image, limits=limits) as judge:
             tasks = self.suite.tasks(learn_from, judge)
             self.prompts = {task.id: task.prompt for task in tasks}
             await self._roll_out(learn_from, judge)
@@ -171,7 +169,7 @@ class _BaselineRun:
             )
         )
         tasks = self.suite.tasks(task_ids, judge, judge_raw=False)
-        done, wanted = file.read(), keys_of(tasks, self.settings.samples)
+        done, wanted = file.read(), keys_of((task.id for task in tasks), self.settings.samples)
         if any(key not in done for key in wanted):
             async with self._subject(None) as asked:
                 self.rollouts = await roll_out(
@@ -236,7 +234,7 @@ class _BaselineRun:
         chosen = replace(
             own, name=settings.model or own.name, engine=settings.engine, base_url=None
         )
-        return subject(self.where, chosen, (made.name, made.folder) if made else None)
+        return place_of(self.where).subject(chosen, (made.name, made.folder) if made else None)
 
     def _file(self, arm: str, made: ArmAdapter | None, kind: str) -> SampleFile:
         manifest = ResultManifest(

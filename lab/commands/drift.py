@@ -26,8 +26,8 @@ from lab.commands.options import (
     ModelChoice,
     Shipped,
     asks_a_model,
-    judging,
     max_tokens,
+    place_of,
     shipped_sets,
 )
 from lab.commands.progress import progress, say
@@ -60,6 +60,7 @@ from lab.drift.splicing import DriftSplicer
 from lab.drift.tasks import SPLITS, DriftTask, prompts_digest
 from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
+from lab.work import About
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
@@ -202,7 +203,7 @@ class DriftRun:
     async def measure(self, meter: Meter) -> SampleFile:
         """Make the rows that are missing."""
         async with AsyncExitStack() as stack:
-            opened = judging(self.choice.where, self.image.id, limits=DRIFT_LIMITS)
+            opened = place_of(self.choice.where).judging(self.image.id, limits=DRIFT_LIMITS)
             judge = await stack.enter_async_context(opened)
             subject, file = await stack.enter_async_context(self._results(meter))
             replies = RememberedReplies(subject.generator, self._replies(subject))
@@ -237,17 +238,16 @@ class DriftRun:
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both", "splice") else {}
         if self.notes:
             versions["notes"] = hashlib.sha256(repr(self.notes).encode()).hexdigest()[:16]
-        return self.choice.results(
-            meter,
+        about = About(
             suite="drift",
             arm=self.arm if self.tries == 1 else f"{self.arm}-x{self.tries}",
             prompt="drift",
             prompt_sha256=prompts_digest(self.arm),
             data_sha256=self.data_sha256,
             sampling=self.sampling,
-            image_id=self.image.id,
             versions=versions,
         )
+        return self.choice.results(meter, about, image_id=self.image.id)
 
     def _replies(self, subject: EvaluatedModel) -> Path:
         """The file of this model's greedy replies, for all arms."""

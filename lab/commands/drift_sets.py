@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from agent.session.context import Context
-from lab.commands.options import judging, shipped_sets
+from lab.commands.options import place_of, shipped_sets
 from lab.commands.progress import say
 from lab.drift.sets import DRIFT_LIMITS
 from lab.drift.tasks import DriftTask, Verified, verify
@@ -28,7 +28,7 @@ def verify_set(
     """Run the tasks' own solutions and count the sound tasks; a whole folder's verdicts are kept."""
 
     async def run() -> list[Verified]:
-        async with judging(where, image.id, boxes=2, limits=DRIFT_LIMITS) as judge:
+        async with place_of(where).judging(image.id, boxes=2, limits=DRIFT_LIMITS) as judge:
             return await verify(judge, tasks)
 
     found = run_async(run())

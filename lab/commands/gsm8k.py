@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from lab.commands.options import (
     TEMPERATURE,
     ModelChoice,
     asks_a_model,
+    computes_on_nodes,
     data_file,
     max_tokens,
 )
@@ -21,8 +23,8 @@ from lab.commands.progress import progress
 from lab.commands.report import show
 from lab.gsm8k import load_word_problems, prompt_digest, word_tasks
 from lab.report import Meter
-from learning.evaluation.run import answer_all
-from learning.evaluation.samples import SampleFile
+from lab.work import About, ReplyWork
+from learning.evaluation.run import keys_of
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from tui.running import run_async
@@ -36,6 +38,7 @@ NO_WORD_PROBLEMS = f"GSM8K does not come with elagent; its files are {WORD_PROBL
 )
 @data_file(f"{WORD_PROBLEMS}.", missing=NO_WORD_PROBLEMS)
 @asks_a_model
+@computes_on_nodes
 @SAMPLES
 @TEMPERATURE
 @max_tokens(256)
@@ -53,24 +56,22 @@ def gsm8k(
     limit: int | None,
     as_json: bool,
 ) -> int:
-    tasks = word_tasks(load_word_problems(data)[:limit])
-
-    async def run(meter: Meter) -> SampleFile:
-        about = choice.results(
-            meter,
+    problems = load_word_problems(data)[:limit]
+    work = ReplyWork(
+        about=About(
             suite="gsm8k",
             prompt="chain of thought",
             prompt_sha256=prompt_digest(),
             data_sha256=sha256_file(data),
             sampling=Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens),
-        )
-        async with about as (subject, file):
-            await answer_all(tasks, subject.generator, file, samples=samples, on_row=progress())
-            return file
-
+        ),
+        model=choice.asked,
+        tasks=partial(word_tasks, problems),
+    )
+    ids = [problem.task_id for problem in problems]
     with Meter() as meter:
-        file = run_async(run(meter))
-    ids = {task.id for task in tasks}
-    made = [sample for sample in file.read().values() if sample.task_id in ids]
-    show(file, made, of_tasks=len(tasks), as_json=as_json)
+        asked = choice.complete(meter, work, keys_of(ids, samples), on_row=progress())
+        file = run_async(asked)
+    made = [sample for sample in file.read().values() if sample.task_id in set(ids)]
+    show(file, made, of_tasks=len(problems), as_json=as_json)
     return 0

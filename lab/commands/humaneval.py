@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,16 +20,18 @@ from lab.commands.options import (
     ModelChoice,
     asks_a_model,
     base_image,
+    computes_on_nodes,
     data_file,
-    judging,
     max_tokens,
-    our_versions,
+    place_of,
     result_folder,
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
 from lab.completions import judge_completions
+from lab.evaluated_model import our_versions
 from lab.report import Meter
+from lab.work import About, ReplyWork
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import (
     DATA_SHA256,
@@ -38,7 +41,7 @@ from learning.evaluation.humaneval import (
     read_completions,
 )
 from learning.evaluation.prompting import STYLES, Style
-from learning.evaluation.run import answer_all
+from learning.evaluation.run import keys_of
 from learning.evaluation.samples import ResultManifest, SampleFile, write_human_eval
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
@@ -51,6 +54,7 @@ _SAMPLED = 0.8
     help="Measure HumanEval (164 functions) in the sandbox; what is done already is taken up again."
 )
 @asks_a_model
+@computes_on_nodes
 @click.option("--prompt", "style", type=click.Choice(STYLES), default="chat", show_default=True)
 @SAMPLES
 @click.option("--temperature", type=click.FloatRange(0, 2), help="[0; 0.8 for several samples]")
@@ -77,12 +81,13 @@ def humaneval(
     boxes: int,
     as_json: bool,
 ) -> int:
+    if choice.cluster and (canonical or given):
+        raise click.UsageError("--cluster asks a model: leave --canonical and --from away")
     problems = humaneval_problems(choice.where, data)
     run = HumanEvalRun(
         choice=choice,
         problems=problems[:limit],
         data_sha256=sha256_file(data) if data else DATA_SHA256,
-        image_id=base_image(choice.where),
         boxes=boxes,
     )
     with Meter() as meter:
@@ -124,30 +129,31 @@ class HumanEvalRun:
     choice: ModelChoice
     problems: Sequence[Problem]
     data_sha256: str
-    image_id: str
     boxes: int
 
     async def ask(self, meter: Meter, style: Style, sampling: Sampling, samples: int) -> SampleFile:
         """Ask the model for what is missing, and judge its replies."""
-        about = self.choice.results(
-            meter,
-            suite="humaneval",
-            prompt=style,
-            prompt_sha256=prompting.digest(style),
-            data_sha256=self.data_sha256,
-            sampling=sampling,
-            image_id=self.image_id,
+        work = ReplyWork(
+            about=About(
+                suite="humaneval",
+                prompt=style,
+                prompt_sha256=prompting.digest(style),
+                data_sha256=self.data_sha256,
+                sampling=sampling,
+            ),
+            model=self.choice.asked,
+            tasks=partial(humaneval_tasks, self.problems, style=style),
+            sandbox=self.choice.where.settings.sandbox,
+            boxes=self.boxes,
         )
-        judge_of = judging(self.choice.where, self.image_id, boxes=self.boxes)
-        async with about as (subject, file), judge_of as judge:
-            tasks = humaneval_tasks(self.problems, judge, style)
-            await answer_all(tasks, subject.generator, file, samples=samples, on_row=progress())
-        return file
+        keys = keys_of((problem.task_id for problem in self.problems), samples)
+        return await self.choice.complete(meter, work, keys, on_row=progress())
 
     async def score(
         self, meter: Meter, given: Sequence[tuple[str, str]], source: str
     ) -> SampleFile:
         """Judge completions of others."""
+        image_id = base_image(self.choice.where)
         manifest = ResultManifest(
             suite="humaneval",
             model=f"samples {source}",
@@ -157,11 +163,11 @@ class HumanEvalRun:
             prompt_sha256="",
             data_sha256=self.data_sha256,
             sampling=Sampling(max_tokens=0),
-            image_id=self.image_id,
+            image_id=image_id,
             versions=our_versions(),
         )
         file = SampleFile(result_folder(self.choice.where, manifest, self.choice.out), manifest)
         meter.folder = file.folder
-        async with judging(self.choice.where, self.image_id, boxes=self.boxes) as judge:
+        async with place_of(self.choice.where).judging(image_id, boxes=self.boxes) as judge:
             await judge_completions(self.problems, given, judge, file, on_row=progress())
         return file

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import click
 
 from agent.fixing.options import FixOptions
-from agent.rounds.trial.program_judge import EvaluationError
 from lab.commands.options import (
     JSON,
     SEED,
     ModelChoice,
     asks_a_model,
-    base_image,
+    computes_on_nodes,
     data_file,
-    judging,
     max_tokens,
 )
 from lab.commands.progress import progress
@@ -28,17 +27,17 @@ from lab.humanevalfix import (
     PUBLISHED,
     BrokenFunction,
     RepairFigures,
+    RepairWork,
     figures_of,
     load_broken,
     prompts_digest,
-    repair_functions,
     reply_tasks,
 )
-from lab.repairing import Workbench
 from lab.report import Meter, summarise, total_cost
 from lab.suites import shuffled
-from learning.evaluation.run import answer_all
-from learning.evaluation.samples import Sample, SampleFile
+from lab.work import About, ReplyWork
+from learning.evaluation.run import keys_of
+from learning.evaluation.samples import Sample, SampleFile, SampleKey
 from learning.model.catalog import sha256_file
 from learning.records import Sampling
 from tui.running import run_async
@@ -72,6 +71,7 @@ _PERCENT = 100.0
     help="Show the docstring as well: then no published figure stands beside it.",
 )
 @asks_a_model
+@computes_on_nodes
 @max_tokens(768)
 @SEED
 @click.option(
@@ -127,58 +127,48 @@ class _FixRun:
 
     async def replies(self, meter: Meter) -> SampleFile:
         """Ask the model once about each function that is missing."""
-        image_id = base_image(self.choice.where)
-        about = self.choice.results(
-            meter,
-            suite="humanevalfix",
-            arm="reply",
-            prompt=self._shown,
-            prompt_sha256=prompts_digest(loop=False),
-            data_sha256=self.data_sha256,
-            sampling=self.sampling,
-            image_id=image_id,
+        work = ReplyWork(
+            about=self._about("reply", loop=False),
+            model=self.choice.asked,
+            tasks=partial(reply_tasks, self.functions),
+            sandbox=self.choice.where.settings.sandbox,
         )
-        async with about as (subject, file), judging(self.choice.where, image_id) as judge:
-            tasks = reply_tasks(self.functions, judge)
-            await answer_all(tasks, subject.generator, file, on_row=progress())
-        return file
+        return await self.choice.complete(meter, work, self._keys, on_row=progress())
 
     async def repairs(self, meter: Meter) -> SampleFile:
         """Have the loop repair each function that is missing."""
-        image_id, settings = base_image(self.choice.where), self.choice.where.settings
+        settings = self.choice.where.settings
         options = FixOptions(
             max_attempts=settings.fix.max_attempts,
             search_s=min(settings.fix.search_s, _SEARCHED * self.budget_s),
             seed=self.sampling.seed,
         )
-        about = self.choice.results(
-            meter,
+        loop = f"{options.max_attempts} attempts, search {options.search_s:g} s"
+        about = self._about(f"loop-{self.budget_s:g}s", loop=True)
+        work = RepairWork(
+            about=replace(about, versions={"loop": loop}),
+            model=self.choice.asked,
+            functions=self.functions,
+            sandbox=settings.sandbox,
+            options=options,
+            budget_s=self.budget_s,
+        )
+        told = progress(_loop_words)
+        return await self.choice.complete(meter, work, self._keys, on_row=told)
+
+    def _about(self, arm: str, *, loop: bool) -> About:
+        return About(
             suite="humanevalfix",
-            arm=f"loop-{self.budget_s:g}s",
-            prompt=self._shown,
-            prompt_sha256=prompts_digest(loop=True),
+            arm=arm,
+            prompt="tests and docstring" if self.documented else "tests",
+            prompt_sha256=prompts_digest(loop=loop),
             data_sha256=self.data_sha256,
             sampling=self.sampling,
-            image_id=image_id,
-            versions={"loop": f"{options.max_attempts} attempts, search {options.search_s:g} s"},
-            served=True,
         )
-        async with about as (subject, file), judging(self.choice.where, image_id) as judge:
-            if subject.asked is None:
-                raise EvaluationError("the loop needs a model behind a server")
-            bench = Workbench(
-                model=subject.asked,
-                paths=self.choice.where.paths,
-                sandbox=settings.sandbox,
-                options=options,
-                budget_s=self.budget_s,
-            )
-            await repair_functions(self.functions, judge, bench, file, on_row=progress(_loop_words))
-        return file
 
     @property
-    def _shown(self) -> str:
-        return "tests and docstring" if self.documented else "tests"
+    def _keys(self) -> list[SampleKey]:
+        return keys_of(broken.id for broken in self.functions)
 
 
 def _loop_words(sample: Sample) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -13,34 +12,27 @@ from rich.table import Table
 
 from lab.commands.options import (
     ADAPTER,
+    CLUSTER,
     JSON,
     MODEL,
     OUT,
     SEED,
-    adapter_folder,
+    WORKERS,
+    ModelChoice,
     data_file,
-    our_versions,
+    on_nodes,
     result_folder,
 )
 from lab.commands.progress import counter, say
 from lab.commands.report import spent_words
-from lab.mmlu import (
-    Shift,
-    ask_all,
-    load_questions,
-    measure,
-    prompts_digest,
-    shift_file,
-    table,
-)
+from lab.mmlu import Shift, ShiftWork, load_questions, prompts_digest, shift_file, table
 from lab.report import Cost, Meter, total_cost
 from lab.suites import drawn
-from learning.evaluation.local import LocalModel
-from learning.evaluation.samples import ResultManifest
+from lab.work import About
+from learning.evaluation.run import complete
 from learning.evaluation.statistics import Bootstrap
 from learning.extra import need
 from learning.model.catalog import sha256_file
-from learning.model.resolve import resolve
 from learning.records import Sampling
 from tui.running import run_async
 from tui.show.plain import make_console
@@ -61,6 +53,8 @@ _PUBLISHED = (
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @SEED
 @click.option("--all", "every", is_flag=True, help="Also questions that are answered rightly.")
+@CLUSTER
+@WORKERS
 @OUT
 @JSON
 def mmlu(
@@ -71,36 +65,49 @@ def mmlu(
     limit: int,
     seed: int,
     every: bool,
+    cluster: str | None,
+    workers: int | None,
     out: Path | None,
     as_json: bool,
 ) -> int:
-    need("Scoring all choices at once")
-    where = context(None, {"model.name": model, "model.engine": "torch"})
+    if cluster is None:
+        need("Scoring all choices at once")
+    own = context(None, {"model.name": model, "model.engine": "torch"})
+    local = replace(own.settings, model=replace(own.settings.model, base_url=None))
+    choice = on_nodes(
+        ModelChoice(where=own.with_settings(local), adapter=adapter, out=out), cluster, workers
+    )
     questions = drawn(load_questions(data), limit, seed)
-    installed = resolve(where.settings.model.name, where.paths.models)
-    chosen = adapter_folder(where, adapter)
-    say(f"loading {installed.name}")
-    with Meter() as meter, LocalModel(installed, engine="torch", adapter=chosen) as local:
-        manifest = ResultManifest(
+    work = ShiftWork(
+        about=About(
             suite="mmlu",
-            model=installed.name,
-            weights_sha256=installed.identity.weights_sha256,
-            adapter=chosen[0] if chosen else None,
             prompt="all" if every else "wrong",
             prompt_sha256=prompts_digest(),
             data_sha256=sha256_file(data),
             sampling=Sampling(seed=seed, max_tokens=1),
-            image_id="",
-            versions={**our_versions(), **local.versions},
-        )
-        meter.folder = folder = result_folder(where, manifest, out)
-        ask = partial(measure, score=local.score, only_wrong=not every)
-        file = shift_file(folder, manifest)
-        found = run_async(ask_all(questions, ask, file, on_row=counter("questions")))
+        ),
+        model=choice.asked,
+        questions=questions,
+        only_wrong=not every,
+    )
+    with Meter() as meter:
+        folder, found = run_async(_measured(choice, work, meter))
     shifts = [shift for shift in found.values() if shift is not None]
     _show(shifts, total_cost(folder), asked=len(questions), seed=seed, as_json=as_json)
     say(f"results: {folder}")
     return 0
+
+
+async def _measured(
+    choice: ModelChoice, work: ShiftWork, meter: Meter
+) -> tuple[Path, Mapping[str, Shift | None]]:
+    """The folder of the results, and a row for each question."""
+    async with choice.opened(work) as opened:
+        meter.folder = folder = result_folder(choice.where, opened.manifest, choice.out)
+        file = shift_file(folder, opened.manifest)
+        ids = [question.id for question in work.questions]
+        told = counter("questions")
+        return folder, await complete(file, ids, opened.make, at_once=opened.at_once, on_row=told)
 
 
 def _show(

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-import platform
-import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
-from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 
 import click
 
 from agent.paths import make_private
-from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.session.context import Context
-from agent.settings.schema import ModelSettings
+from lab.cluster.ray_cluster import Cluster, opened_on
 from lab.commands.progress import say
-from lab.evaluated_model import EvaluatedModel, open_subject
+from lab.evaluated_model import EvaluatedModel
+from lab.place import AskedModel, Place
 from lab.report import Meter
-from learning.evaluation.samples import ResultManifest, SampleFile
+from lab.work import About, Opened, Work
+from learning.evaluation.rows import Key, Row
+from learning.evaluation.run import OnRow, complete
+from learning.evaluation.samples import (
+    MANIFEST,
+    ResultManifest,
+    Sample,
+    SampleFile,
+    SampleKey,
+    read_manifest,
+)
 from learning.model.catalog import sha256_file
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import is_adapter_name
-from learning.records import Sampling
-from sandbox.box.contract import Limits
-from sandbox.images.base import ensure_base
-from sandbox.warm.values import BOX_LIMITS
 from tui.wiring import context
 
 Command = Callable[..., object]
@@ -73,6 +75,17 @@ HTML = click.option(
     help="Also write one page with plots.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+CLUSTER = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Make the rows on a Ray cluster (extra ray): local, auto, HOST:PORT or ray://HOST:PORT.",
+)
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Workers on the cluster, each with a model of its own. [one on each node]",
+)
 _BASE_URL = click.option(
     "--base-url", metavar="URL", help="Use this OpenAI-compatible server instead."
 )
@@ -143,52 +156,96 @@ class ModelChoice:
     adapter: str | None
     out: Path | None
 
-    def subject(self, *, served: bool = False) -> AbstractAsyncContextManager[EvaluatedModel]:
-        """The model, ready to be asked; with `served` through elagent's own server.
+    cluster: Cluster | None = None
+    """The machines that make the rows; None for this one."""
+
+    @property
+    def asked(self) -> AskedModel:
+        """The model, in the form in which it is needed where the rows are made.
 
         Raises:
             AdapterMissingError: If there is no such adapter.
         """
         adapter = adapter_folder(self.where, self.adapter)
-        return subject(self.where, self.where.settings.model, adapter, served=served)
+        asked = AskedModel(settings=self.where.settings.model, adapter=adapter)
+        return asked.to_send() if self.cluster else asked
+
+    def opened(self, work: Work[Key, Row]) -> AbstractAsyncContextManager[Opened[Key, Row]]:
+        """Work, opened on this machine or on those of the cluster."""
+        if self.cluster is None:
+            return work.open(place_of(self.where))
+        return opened_on(self.cluster, work, wanted=self._begun(), say=say)
 
     @asynccontextmanager
     async def results(
-        self,
-        meter: Meter,
-        *,
-        suite: str,
-        arm: str = "base",
-        prompt: str,
-        prompt_sha256: str,
-        data_sha256: str,
-        sampling: Sampling,
-        image_id: str = "",
-        versions: Mapping[str, str] = MappingProxyType({}),
-        served: bool = False,
+        self, meter: Meter, about: About, *, image_id: str = ""
     ) -> AsyncIterator[tuple[EvaluatedModel, SampleFile]]:
-        """The model, and the file of its results under all that they depend on.
+        """The model on this machine, and the file of its results.
 
         Raises:
             SamplesError: If `out` holds results of other settings.
         """
-        async with self.subject(served=served) as model:
-            manifest = ResultManifest(
-                suite=suite,
-                model=model.name,
-                weights_sha256=model.weights_sha256,
-                adapter=model.adapter,
-                arm=arm,
-                prompt=prompt,
-                prompt_sha256=prompt_sha256,
-                data_sha256=data_sha256,
-                sampling=sampling,
-                image_id=image_id,
-                versions={**our_versions(), **model.versions, **versions},
-            )
+        async with place_of(self.where).asking(self.asked) as model:
+            manifest = about.manifest(model, image_id=image_id)
             file = SampleFile(result_folder(self.where, manifest, self.out), manifest)
             meter.folder = file.folder
             yield model, file
+
+    async def complete(
+        self,
+        meter: Meter,
+        work: Work[SampleKey, Sample],
+        keys: Iterable[SampleKey],
+        *,
+        on_row: OnRow[Sample],
+    ) -> SampleFile:
+        """The file of the rows of some work, completed.
+
+        Raises:
+            SamplesError: If `out` holds results of other settings.
+        """
+        async with self.opened(work) as opened:
+            file = SampleFile(result_folder(self.where, opened.manifest, self.out), opened.manifest)
+            meter.folder = file.folder
+            await complete(file.rows, keys, opened.make, at_once=opened.at_once, on_row=on_row)
+            return file
+
+    def _begun(self) -> ResultManifest | None:
+        """The manifest of results that this run shall go on with."""
+        if self.out is None or not (self.out / MANIFEST).exists():
+            return None
+        return read_manifest(self.out)
+
+
+def computes_on_nodes(command: Command) -> Command:
+    """Add the options that choose a cluster; the command gets it within its `choice`."""
+
+    @wraps(command)
+    def run(
+        *, choice: ModelChoice, cluster: str | None, workers: int | None, **others: object
+    ) -> object:
+        return command(choice=on_nodes(choice, cluster, workers), **others)
+
+    for option in (WORKERS, CLUSTER):
+        run = option(run)
+    return run
+
+
+def on_nodes(choice: ModelChoice, cluster: str | None, workers: int | None) -> ModelChoice:
+    """The choice with the cluster that was asked for on the command line, if one was.
+
+    Raises:
+        UsageError: If the options do not go together.
+    """
+    if cluster is None:
+        if workers is not None:
+            raise click.UsageError("--workers needs --cluster")
+        return choice
+    if choice.where.settings.model.base_url:
+        raise click.UsageError(
+            "--cluster asks the models of its nodes: leave --base-url (model.base_url) away"
+        )
+    return replace(choice, cluster=Cluster(address=cluster, workers=workers))
 
 
 def asks_a_model(command: Command) -> Command:
@@ -214,42 +271,11 @@ def asks_a_model(command: Command) -> Command:
     return run
 
 
-def subject(
-    where: Context,
-    settings: ModelSettings,
-    adapter: tuple[str, Path] | None,
-    *,
-    served: bool = False,
-) -> AbstractAsyncContextManager[EvaluatedModel]:
-    """A model, ready to be asked; see `open_subject`."""
+def place_of(where: Context) -> Place:
+    """This machine, with the folders of a context."""
     from elagent import command
 
-    return open_subject(
-        settings,
-        paths=where.paths,
-        launcher=list(command()),
-        environ=os.environ,
-        adapter=adapter,
-        served=served,
-        say=say,
-    )
-
-
-def judging(
-    where: Context, image_id: str, *, boxes: int = 1, limits: Limits = BOX_LIMITS
-) -> AbstractAsyncContextManager[WarmJudge]:
-    """The judge of programs in an image, while in the context.
-
-    Raises:
-        SandboxError: If there is no engine.
-    """
-    return open_judge(
-        image_id,
-        lock_dir=make_private(where.paths.sandbox),
-        session=f"eval-{uuid.uuid4().hex[:8]}",
-        boxes=boxes,
-        limits=limits,
-    )
+    return Place(paths=where.paths, launcher=command(), environ=os.environ, say=say)
 
 
 def base_image(where: Context) -> str:
@@ -258,12 +284,7 @@ def base_image(where: Context) -> str:
     Raises:
         SandboxError: If it cannot be had.
     """
-    return ensure_base(source=where.settings.sandbox.image, on_progress=say).id
-
-
-def our_versions() -> dict[str, str]:
-    """The versions of elagent and its Python, which go into every manifest."""
-    return {"elagent": version("elagent"), "python": platform.python_version()}
+    return place_of(where).base_image(where.settings.sandbox).id
 
 
 def result_folder(where: Context, manifest: ResultManifest, out: Path | None) -> Path:

@@ -108,7 +108,7 @@ async def run_drift(
         on_rollouts(by_id[task_id], rollouts)
         return _summed(sample_of(key, rollouts[-1].reply, rollouts[-1].judged), rollouts, told)
 
-    return await complete(file.rows, keys_of(judged.values(), samples), make, on_row=on_row)
+    return await complete(file.rows, keys_of(judged, samples), make, on_row=on_row)
 
 
 async def _retried(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,14 +29,56 @@ async def complete(
     wanted: Iterable[Key],
     make: Callable[[Key], Awaitable[Row]],
     *,
+    at_once: int = 1,
     on_row: OnRow[Row] = silent,
 ) -> dict[Key, Row]:
-    """Make the wanted rows that the file lacks, each on the disk before the next; return all wanted."""
+    """Make the wanted rows that the file lacks, each on the disk as soon as it is made; return all wanted.
 
-    async def one(keys: Sequence[Key]) -> list[Row]:
-        return [await make(key) for key in keys]
+    Up to `at_once` are in the making; no more are begun before one of them is on the disk. After a failure
+    or a cancellation, rows that were made are kept and the others are given up.
+    """
+    found = file.read()
+    order = list(dict.fromkeys(wanted))
+    missing = [key for key in order if key not in found]
+    done = len(order) - len(missing)
+    async with aclosing(_made(missing, make, at_once)) as finished:
+        async for rows in finished:
+            file.append(rows)
+            found |= rows
+            for row in rows.values():
+                done += 1
+                on_row(row, done, len(order))
+            await asyncio.sleep(0)  # lets an interruption in, even where `make` never waits
+    return {key: found[key] for key in order}
 
-    return await complete_in_batches(file, wanted, one, at_once=1, on_row=on_row)
+
+async def _made(
+    keys: Iterable[Key], make: Callable[[Key], Awaitable[Row]], at_once: int
+) -> AsyncGenerator[dict[Key, Row], None]:
+    """Rows as they are finished, usually one; what failed is raised after those that did not."""
+    waiting = iter(keys)
+    running: dict[asyncio.Future[Row], Key] = {}
+    try:
+        while True:
+            for key in itertools.islice(waiting, at_once - len(running)):
+                running[asyncio.ensure_future(make(key))] = key
+            if not running:
+                return
+            ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            keys_of_ended = {future: running.pop(future) for future in ended}
+            failed = [future for future in ended if future.cancelled() or future.exception()]
+            if rows := {
+                key: future.result()
+                for future, key in keys_of_ended.items()
+                if future not in failed
+            }:
+                yield rows
+            for future in failed:
+                future.result()
+    finally:
+        for future in running:
+            future.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def complete_in_batches(
@@ -45,7 +89,7 @@ async def complete_in_batches(
     at_once: int,
     on_row: OnRow[Row] = silent,
 ) -> dict[Key, Row]:
-    """Do the same as `complete`, several rows at a time; `make` returns them in the order of its keys."""
+    """Do the same as `complete`, batch by batch; `make` returns the rows in the order of its keys."""
     found = file.read()
     order = list(dict.fromkeys(wanted))
     missing = [key for key in order if key not in found]
@@ -75,13 +119,23 @@ async def answer_all(
     Raises:
         AgentError, LearningError: If the model does not answer, or a verdict cannot be had.
     """
+    make = sample_maker(tasks, generator, file.manifest.sampling)
+    return await complete(
+        file.rows, keys_of((task.id for task in tasks), samples), make, on_row=on_row
+    )
+
+
+def sample_maker(
+    tasks: Iterable[Task], generator: Generator, sampling: Sampling
+) -> Callable[[SampleKey], Awaitable[Sample]]:
+    """A function that makes one row: the reply to a task, with its verdicts."""
     by_id = {task.id: task for task in tasks}
 
     async def make(key: SampleKey) -> Sample:
-        reply, judged = await answer(by_id[key[0]], generator, file.manifest.sampling, key[1])
+        reply, judged = await answer(by_id[key[0]], generator, sampling, key[1])
         return sample_of(key, reply, judged)
 
-    return await complete(file.rows, keys_of(tasks, samples), make, on_row=on_row)
+    return make
 
 
 async def answer(
@@ -94,9 +148,9 @@ async def answer(
     return reply, await task.judge(reply)
 
 
-def keys_of(tasks: Iterable[Task], samples: int = 1) -> list[SampleKey]:
+def keys_of(task_ids: Iterable[str], samples: int = 1) -> list[SampleKey]:
     """The keys of `samples` replies to each task, all of the first task first."""
-    return [(task.id, index) for task in tasks for index in range(samples)]
+    return [(task_id, index) for task_id in task_ids for index in range(samples)]
 
 
 def sample_of(key: SampleKey, reply: Generated, judged: Judged) -> Sample:

@@ -20,7 +20,7 @@ from learning.evaluation.task import PASS
 from learning.records import Sampling
 
 _SAMPLES = "samples.jsonl"
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _FORMAT = 1
 
 SampleKey = tuple[str, int]
@@ -129,11 +129,11 @@ def claim_folder(folder: Path, manifest: ResultManifest) -> None:
         SamplesError: If it holds results of other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     if path.exists() and (there := read_manifest(folder)).digest != manifest.digest:
         raise SamplesError(
             f"{folder} holds results of other settings "
-            f"({_difference(there, manifest)}); give another --out."
+            f"({difference(there, manifest)}); give another --out."
         )
     text = json.dumps(_plain(manifest), indent=2, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")
@@ -145,7 +145,7 @@ def read_manifest(folder: Path) -> ResultManifest:
     Raises:
         SamplesError: If there is no readable manifest.
     """
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         record["sampling"] = Sampling(**record["sampling"])
@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> ResultManifest:
         return ResultManifest(**{key: value for key, value in record.items() if key in known})
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise SamplesError(
-            f"{folder} is not a results folder of `elagent eval` ({_MANIFEST}: {err})."
+            f"{folder} is not a results folder of `elagent eval` ({MANIFEST}: {err})."
         ) from err
 
 
@@ -218,6 +218,10 @@ def _plain(manifest: ResultManifest) -> dict[str, object]:
     return record
 
 
-def _difference(theirs: ResultManifest, ours: ResultManifest) -> str:
+def difference(
+    theirs: ResultManifest, ours: ResultManifest, places: tuple[str, str] = ("there", "here")
+) -> str:
+    """What differs between two manifests, in words; the second place is that of `ours`."""
     a, b = _plain(theirs), _plain(ours)
-    return ", ".join(f"{key}: {a[key]} there, {b[key]} here" for key in b if a[key] != b[key])
+    first, second = places
+    return ", ".join(f"{key}: {a[key]} {first}, {b[key]} {second}" for key in b if a[key] != b[key])

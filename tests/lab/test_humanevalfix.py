@@ -18,14 +18,14 @@ from lab.humanevalfix import (
     as_pytest_file,
     figures_of,
     load_broken,
-    repair_functions,
+    repair_maker,
     reply_prompt,
     reply_tasks,
     write_project,
 )
 from lab.repairing import Workbench
 from learning.evaluation.rows import DataError
-from learning.evaluation.run import answer_all
+from learning.evaluation.run import answer_all, complete
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.records import Sampling
 from sandbox.box.status import Status
@@ -156,12 +156,13 @@ async def test_the_loop_repairs_the_project_and_the_script_has_the_last_word(
         facts=False,
     )
     judge = FakeJudge(verdict=honest)
-    (sample,) = (await repair_functions([function], judge, bench, file)).values()
+    make = repair_maker([function], judge, bench)
+    sample = (await complete(file.rows, [(function.id, 0)], make))[function.id, 0]
     assert (sample.passed, sample.origin, sample.attempts) == (True, "template", 0)
     assert sample.changes > 0
     assert "n // 2" in judge.judged[-1].source
     judged = len(judge.judged)
-    await repair_functions([function], judge, bench, file)
+    await complete(file.rows, [(function.id, 0)], make)
     assert len(judge.judged) == judged  # a finished row is not made again
 
 

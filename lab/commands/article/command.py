@@ -44,12 +44,11 @@ from lab.commands.options import (
     Shipped,
     base_image,
     data_file,
-    our_versions,
+    place_of,
     shipped_settings,
-    subject,
 )
 from lab.commands.progress import counter, progress, say, step_line
-from lab.evaluated_model import EvaluatedModel
+from lab.evaluated_model import EvaluatedModel, our_versions
 from lab.gsm8k import load_word_problems
 from lab.mmlu import (
     ChoiceQuestion,
@@ -226,10 +225,10 @@ def _run(
 
     def open_model(adapter: ArmAdapter | None) -> AbstractAsyncContextManager[EvaluatedModel]:
         asked = replace(own, name=settings.model or own.name, engine=engine, base_url=None)  # type: ignore[arg-type]  # one of three words, checked by the settings
-        return subject(where, asked, (adapter.name, adapter.folder) if adapter else None)
+        return place_of(where).subject(asked, (adapter.name, adapter.folder) if adapter else None)
 
     def open_explainer(explainer: Explainer) -> AbstractAsyncContextManager[EvaluatedModel]:
-        return subject(where, explainer_settings(explainer, own), None)
+        return place_of(where).subject(explainer_settings(explainer, own), None)
 
     return ExperimentRun(
         experiment=experiment,

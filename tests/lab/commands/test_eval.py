@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +21,8 @@ from learning.records import Sampling
 from sandbox.box.status import Status
 from tui.cli import cli
 from tui.wiring import context
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def results(folder: Path, passed: int, *, suite: str = "humaneval") -> Path:
@@ -235,3 +239,32 @@ def test_humanevalfix_says_what_it_needs() -> None:
     run = CliRunner().invoke(cli, ["eval", "humanevalfix"])
     assert run.exit_code == 2
     assert "give --data FILE: HumanEvalFix does not come with elagent" in run.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--workers", "2"], "--workers needs --cluster"),
+        (["--cluster", "local", "--base-url", "http://127.0.0.1:1/v1"], "leave --base-url"),
+        (["--cluster", "local", "--canonical"], "leave --canonical and --from away"),
+    ],
+)
+def test_a_cluster_asks_the_models_of_its_own_nodes(words: list[str], told: str) -> None:
+    run = CliRunner().invoke(cli, ["eval", "humaneval", *words])
+    assert run.exit_code == 2
+    assert told in run.output
+
+
+def test_a_cluster_without_ray_says_what_to_install(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"question": "What is 1 and 1?", "answer": "#### 2"}\n')
+    code = (
+        "import sys; sys.modules['ray'] = None; from tui.cli import main;"
+        f" sys.argv[1:] = ['eval', 'gsm8k', '--data', {str(data)!r}, '--cluster', 'auto']; main()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert run.stderr.strip() == (
+        "elagent: --cluster needs Ray, which is not installed: pip install 'elagent[ray]'"
+    )

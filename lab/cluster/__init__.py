@@ -1,0 +1,1 @@
+"""Rows of an evaluation made by several machines."""
