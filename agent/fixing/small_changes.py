@@ -99,7 +99,7 @@ class SmallChanges:
     ) -> Sequence[CandidateChange]:
         """Put the change first that the model finds likeliest of those that leave as few tests red."""
         equal = [c for c in passing if search.left_red(c) == search.left_red(passing[0])]
-        if len(equal) == 1 or not equal:
+        if len(equal) < 2 or all(c.likelihood for c in equal):  # noqa: PLR2004 - else it has said so
             return passing
         self._parts.emit(StageStarted(f"{self._parts.model.name} compares {len(equal)} changes"))
         first = await likeliest(equal, self._parts.model, test=search.test)
