@@ -50,6 +50,8 @@ def rows_of(folder: Path, arm: str, *, an_api: int) -> list[Example]:
         kept += [number] if count[api] <= an_api else []
     of_arm = read_rows(folder / f"{arm}.jsonl")
     lessons = of_arm[: len(kept)] if arm == "other-apis" else [of_arm[number] for number in kept]
+    if len(lessons) < len(kept):
+        raise SystemExit(f"{arm} has {len(lessons)} rows, and {len(kept)} are needed")
     anchors = read_rows(folder / "anchors.jsonl")[: math.ceil(ANCHORS * len(kept))]
     passes = read_rows(folder / "passes.jsonl")[: math.ceil(PASSES * len(kept))]
     return [*lessons, *anchors, *passes]

@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agent.paths import from_environ
 from learning.model.catalog import InstalledModel
 from learning.model.sources.fetch import pull
 from learning.model.weights import ensure_weights
 from sandbox.images.base import ensure_base
+
+settings.register_profile("elagent", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("elagent")  # a busy machine is no fault of the code
 
 
 @pytest.fixture(scope="session")

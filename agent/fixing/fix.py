@@ -141,7 +141,7 @@ class _Repair:
         self._options = options
         self._log = log
         self._originals: dict[str, str | None] = {}
-        self._rewritten_until = 0.0
+        self._rewriting_left_s = 0.0
         self._state: State
 
     async def run(self) -> None:
@@ -193,12 +193,12 @@ class _Repair:
         if await self._repaired_by_search(family):
             return ALL_GREEN
         course: Course | None = None
-        self._rewritten_until = monotonic() + self._options.rewrite_s
+        self._rewriting_left_s = self._options.rewrite_s
         for attempt in range(1, self._options.max_attempts + 1):
             result = self._red_of(family)
             if result is None:
                 return ALL_GREEN
-            if monotonic() >= self._rewritten_until:
+            if self._rewriting_left_s <= 0:
                 return self._out_of_time()
             course = course or Course.of(result)
             if reason := await self._attempt(result, attempt, course):
@@ -268,17 +268,20 @@ class _Repair:
 
     async def _file_in_time(self, plan: Plan, before: str | None) -> Asked | str:
         """The model's reply, or why there is none; a reply that takes too long is given up."""
+        started = monotonic()
         try:
-            async with asyncio.timeout(self._rewritten_until - monotonic()):
+            async with asyncio.timeout(self._rewriting_left_s):
                 return await ask_for_file(self._parts, plan, before)
         except TimeoutError:
             return self._out_of_time()
+        finally:
+            self._rewriting_left_s -= monotonic() - started
 
     def _out_of_time(self) -> str:
-        return (
-            f"whole files did not help within {self._options.rewrite_s:g} s; a larger fix.rewrite_s"
-            " gives them more time"
-        )
+        seconds = self._options.rewrite_s
+        if not seconds:
+            return "no whole file is asked for, since fix.rewrite_s is 0"
+        return f"its {seconds:g} s for whole files are used up; a larger fix.rewrite_s gives more"
 
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:
         """Do what the reply asks for, and note what came of it."""

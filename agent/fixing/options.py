@@ -23,8 +23,8 @@ class FixOptions:
     search_s: float = 60.0
     """Seconds in which small changes are tried before the model is asked for a whole file."""
     rewrite_s: float = 60.0
-    """Seconds in which the model writes whole files for a failing test; a reply that is not finished then is
-    given up."""
+    """Seconds that the model has for whole files for a failing test, without those in which they are judged;
+    a reply that is not finished then is given up."""
     largest_file_tokens: int = 4096
     """Estimated tokens of the largest file that the model is asked to write anew as a whole."""
     infill: bool = True

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from agent.candidates.candidate import CandidateChange
 from agent.editing.python_source import source_lines
+from agent.events import Notice, StageStarted
 from agent.model.protocol import Continuer, Model, ModelError
 from agent.prompt_files import filled
+from agent.streaming import Emit
 from learning.records import Message
 
 _MOST = 4
@@ -22,7 +24,7 @@ _PATIENCE_S = 30.0
 
 
 async def likeliest(
-    candidates: Sequence[CandidateChange], model: Model, *, test: str
+    candidates: Sequence[CandidateChange], model: Model, *, test: str, emit: Emit
 ) -> CandidateChange | None:
     """Return the likeliest of changes of one file; None where nobody can tell.
 
@@ -35,11 +37,13 @@ async def likeliest(
         return None
     if not isinstance(model, Continuer) or not model.continues:
         return None
+    emit(StageStarted(f"{model.name} compares {len(some)} changes"))
     words = filled("passing", test=test[:_LONGEST_TEST], path=some[0].path)
     asked = [Message(role="user", content=words)]
     try:
         chosen = await model.choose(asked, f"```python\n{begun}", texts, timeout_s=_PATIENCE_S)
-    except ModelError:
+    except ModelError as err:
+        emit(Notice(f"the changes are not compared: {err}"))
         return None
     return next((c for c, text in zip(some, texts, strict=True) if text == chosen), None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit, unified_diff
-from agent.events import ChangeChosen, Notice, OtherChange, StageStarted
+from agent.events import ChangeChosen, Notice, OtherChange
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.preferring import likeliest
@@ -101,8 +101,8 @@ class SmallChanges:
         equal = [c for c in passing if search.left_red(c) == search.left_red(passing[0])]
         if len(equal) < 2 or all(c.likelihood for c in equal):  # noqa: PLR2004 - else it has said so
             return passing
-        self._parts.emit(StageStarted(f"{self._parts.model.name} compares {len(equal)} changes"))
-        first = await likeliest(equal, self._parts.model, test=search.test)
+        parts = self._parts
+        first = await likeliest(equal, parts.model, test=search.test, emit=parts.emit)
         return passing if first is None else [first, *(c for c in passing if c is not first)]
 
     def _traced_in(self, state: State) -> Searched | None:

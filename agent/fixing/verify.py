@@ -91,9 +91,9 @@ async def passing_again(runner: TestRunner, ids: Sequence[str]) -> tuple[str, ..
 
 
 async def first_state(runner: TestRunner, report: TestReport) -> State:
-    """The state that a complete run shows, its red tests run once more but for those that had to be ended."""
+    """The state that a complete run shows, its red tests run once more but for endless ones."""
     red = report.red
-    again = [item.id for item in red if not item.was_ended]
+    again = [item.id for item in red if not _is_endless(item, red)]
     flaky = await passing_alone(runner, again) if again else frozenset[str]()
     return State(
         report=report,
@@ -148,3 +148,19 @@ def _passes(test_id: str, report: TestReport, green_before: Collection[str]) -> 
     if test_id.endswith(".py"):
         return any(item.startswith(f"{test_id}::") for item in appeared)
     return bool(appeared) or any(item.startswith(f"{test_id}.") for item in report.passed_ids)
+
+
+def _is_endless(result: TestResult, red: Sequence[TestResult]) -> bool:
+    """True if a test had all its time, or was ended where another one was that had it."""
+    if not result.was_ended or not result.had_less_time:
+        return result.was_ended
+    return any(
+        other.was_ended and not other.had_less_time and _function(other) == _function(result)
+        for other in red
+    )
+
+
+def _function(result: TestResult) -> tuple[str, str]:
+    """File and name of the function in which a test was ended."""
+    frame = result.frames[-1] if result.frames else None
+    return (frame.file, frame.function) if frame is not None else ("", result.id)

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -366,11 +367,8 @@ def _bucket(settings: TeamSettings) -> Bucket:
 
 
 def _need_packages() -> None:
-    try:
-        import fsspec  # noqa: F401 - only whether it is there
-        import sqlalchemy  # noqa: F401
-    except ModuleNotFoundError as err:
-        raise ConfigError('a team needs more packages: pip install "elagent[team]"') from err
+    if any(find_spec(name) is None for name in ("fsspec", "sqlalchemy")):
+        raise ConfigError('a team needs more packages: pip install "elagent[team]"')
 
 
 def _experiences(library: Library) -> ExperienceStore:

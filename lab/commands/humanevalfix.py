@@ -143,7 +143,10 @@ class _FixRun:
             search_s=min(settings.fix.search_s, _SEARCHED * self.budget_s),
             seed=self.sampling.seed,
         )
-        loop = f"{options.max_attempts} attempts, search {options.search_s:g} s"
+        loop = (
+            f"{options.max_attempts} attempts, search {options.search_s:g} s, whole files"
+            f" {options.rewrite_s:g} s, a test {settings.sandbox.test_s:g} s"
+        )
         about = self._about(f"loop-{self.budget_s:g}s", loop=True)
         work = RepairWork(
             about=replace(about, versions={"loop": loop}),

@@ -244,6 +244,8 @@ def parse_result(record: dict[str, Any]) -> TestResult | None:
         frames=_frames(record.get("frames")),
         detail=_text(record.get("detail"), _TEXT_LIMIT),
         duration_s=_duration(record.get("duration")),
+        was_ended=record.get("ended") is True,
+        had_less_time=record.get("had_less") is True,
     )
 
 

@@ -96,11 +96,10 @@ class TestResult:
     detail: str = ""
     """The runner's own long report of the failure, capped."""
     duration_s: float = 0.0
-
-    @property
-    def was_ended(self) -> bool:
-        """True if the test took longer than `Limits.test_s`."""
-        return self.exception == "TestTimeout"
+    was_ended: bool = False
+    """True if the test did not end in its time."""
+    had_less_time: bool = False
+    """True if that was less than `Limits.test_s`, because a test before it had not ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

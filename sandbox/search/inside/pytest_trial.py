@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KNOWN_BY_NOW = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Plugins are in memory from earlier runs in this process; a project may make errors of warnings."""
-_ENDLESS_S = 1.0
+_UNCHANGED_S = 1.0
 """Time of a test that is known not to end, in the unchanged project."""
 
 
@@ -41,10 +41,10 @@ class PytestTrials:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = _PytestWatch(lines, spectrum, alarm=self._test_alarm(_ENDLESS_S))
+        red = _PytestWatch(lines, spectrum, alarm=self._test_alarm(_UNCHANGED_S))
         red_s = self._timed(red, self._ids(self._red), ())
         ends_at = time.monotonic() + self._green_s
-        alarm = self._test_alarm(_ENDLESS_S)
+        alarm = self._test_alarm(_UNCHANGED_S)
         whole = _PytestWatch(lines, spectrum, ends_at=ends_at, skip=self._red, alarm=alarm)
         all_s = self._timed(whole, self._whole, ())
         return {
@@ -73,7 +73,7 @@ class PytestTrials:
             nonlocal started
             started = time.monotonic()
             red.ends_at = started + limits["red"]
-            if not self._endless:
+            if self._endless.isdisjoint(self._red):
                 self._alarm.set_alarm(limits["red"], late)
 
         start.begun = begun

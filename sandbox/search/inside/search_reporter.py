@@ -51,8 +51,10 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
     if usual is None:
         return 1
     limits = {stage: _LEAST_S + _TIMES_USUAL * usual[stage + "_s"] for stage in ("red", "all")}
+    endless = set(orders["endless"])
     limits["endless"] = _ENDLESS_S
-    limits["all"] += min(_MOST_ENDLESS_S, _ENDLESS_S * len(orders["endless"]))
+    limits["red"] += _ENDLESS_S * len(endless.intersection(orders["red"]))
+    limits["all"] += min(_MOST_ENDLESS_S, _ENDLESS_S * len(endless.difference(orders["red"])))
     places = load("beginnings").Beginnings(reporter.root, runner, limits, forking, load)
     try:
         trials = _Trials(reporter, orders["trials"], places, forking)

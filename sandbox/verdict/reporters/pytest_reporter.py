@@ -237,9 +237,7 @@ class Plugin:
         session.testscollected -= len(self._canaries)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        items = [item for item in session.items if not self._canary(item)]
-        if self._reporter.limit is not None and _has_own_limits(session.config, items):
-            self._reporter.limit.lift()
+        items = (item for item in session.items if not self._canary(item))
         ids = [self._reporter.named(item.nodeid) for item in items]
         self._reporter.collected(ids)
         for name in self._only:
@@ -265,7 +263,16 @@ class Plugin:
         self._phases.begin(nodeid)
 
     @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
+        # not its fixtures: those of a module are set up in the time of one test
+        if not _limits_itself(item):
+            self._reporter.begin_body()
+        yield
+        self._reporter.end_body()
+
+    @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:  # noqa: ANN401
+        self._reporter.end_body()
         function, code = self._codes.get(item.nodeid, (None, None))
         if getattr(function, "__code__", None) is not code:
             self._reporter.emit("tampered", note=f"the code of {item.nodeid} was replaced")
@@ -293,10 +300,13 @@ def _forget_folders(session: Any) -> None:  # noqa: ANN401
     getattr(session, "_collection_cache", {}).clear()
 
 
-def _has_own_limits(config: pytest.Config, items: list[pytest.Item]) -> bool:
-    """Tell whether the project ends its tests itself, by pytest-timeout."""
-    set_for_all = getattr(config.option, "timeout", None) or "timeout" in config.inicfg
-    return bool(set_for_all) or any(item.get_closest_marker("timeout") for item in items)
+def _limits_itself(item: pytest.Item) -> bool:
+    """Tell whether the project has this test ended by pytest-timeout."""
+    config = item.config
+    if not config.pluginmanager.hasplugin("timeout"):
+        return False
+    asked = getattr(config.option, "timeout", None) or config.inicfg.get("timeout")
+    return bool(asked) or item.get_closest_marker("timeout") is not None
 
 
 def _own_choice(config: pytest.Config) -> list[str]:

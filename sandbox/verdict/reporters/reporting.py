@@ -62,13 +62,28 @@ class Reporter:
     def start(self, test_id: str) -> None:
         """Say that a test starts."""
         self.emit("start", id=self.named(test_id))
+
+    def begin_body(self) -> None:
+        """Say that the body of a test begins, whose time is limited."""
         if self.limit is not None:
             self.limit.begin()
 
-    def result(self, test_id: str, **fields: object) -> None:
-        """Report the outcome of a test, or of a file or a class as a whole."""
+    def end_body(self) -> None:
+        """Say that it has ended; may be said more than once."""
         if self.limit is not None:
-            self.limit.end()
+            self.limit.stop()
+
+    def result(self, test_id: str, **fields: object) -> None:
+        """Report the outcome of a test, or of a file or a class as a whole.
+
+        A test that had to be ended has failed, whatever it made of the interruption.
+        """
+        said, had_less = self.limit.ended() if self.limit is not None else ("", False)
+        if said:
+            fields.update(ended=True, had_less=had_less)
+            if fields.get("outcome") not in ("failed", "error"):
+                message = f"TestTimeout: {said}"
+                fields.update(outcome="failed", message=message, exception="TestTimeout")
         self.emit("result", id=self.named(test_id), **fields)
 
     def end(self, exit_code: int) -> None:

@@ -1,8 +1,9 @@
 """Ends a test that takes too long, so that the others still run. Loaded by launch.py.
 
-A process of its own keeps the time: a test may stop or change the clock of this one. Names are bound
-before the first test is imported, as in reporting.py. Code that swallows every exception, and C code that
-never returns, go on until the limit of the whole run.
+A process of its own keeps the time, since a test may stop or change the clock of this one, and interrupts
+with a signal. Whatever the test makes of the interruption, it has failed: the reporter asks `ended`. Code that
+swallows every exception in a loop, and C code that never returns, go on until the limit of the whole run.
+Names are bound before the first test is imported, as in reporting.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import select
 import signal
 import struct
 from contextlib import suppress
-from os import write
+from os import getpid, write
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class TestTimeout(BaseException):
 
 
 class TimeLimit:
-    """Seconds that each test may take.
+    """Seconds that the body of each test may take.
 
     Once a test was ended, the next ones get ten times the longest that ended by itself, at least five
     seconds: as a rule they hang for the same cause.
@@ -43,51 +44,62 @@ class TimeLimit:
 
     def __init__(self, seconds: float, out_of_the_way: Callable[[int], int]) -> None:
         """Start the process that keeps the time; `out_of_the_way` copies a file to where no test meets it."""
-        self._seconds = seconds
-        self._why = "sandbox.test_s"
+        self._usual = self._seconds = seconds
         self._running = False
-        self._started = self._longest = self._told = 0.0
+        self._started = self._longest = 0.0
+        self._said = ""
+        self._had_less = False
+        self._pid = getpid()
         reading, writing = os.pipe()
         self._fd = out_of_the_way(writing)
         os.close(writing)
         signal.signal(_SIGNAL, self._end_test)
-        _keep_time(reading, [self._fd])
+        _keep_time(reading, self._fd)
         os.close(reading)
 
     def begin(self) -> None:
-        """Count from here."""
-        self._running, self._started = True, monotonic()
-        self._say(self._seconds)
+        """Count from here; nothing is counted in a fork of this process."""
+        if getpid() == self._pid:
+            self._running, self._started = True, monotonic()
+            self._say(self._seconds)
 
-    def end(self) -> None:
-        """Stop counting: the test has ended."""
-        if self._running:
+    def stop(self) -> None:
+        """Count no longer: the body of the test has ended, one way or another."""
+        if self._running and getpid() == self._pid:
             self._running = False
-            if not self._told:
-                self._longest = max(self._longest, monotonic() - self._started)
-            self._told = 0.0
             self._say(0.0)
+            if not self._said:
+                self._longest = max(self._longest, monotonic() - self._started)
 
-    def lift(self) -> None:
-        """Let every test take as long as it needs."""
-        self._seconds = 0.0
+    def ended(self) -> tuple[str, bool]:
+        """Say why the last test was ended, and if it had less than the usual time; empty if it was not.
+
+        What is said counts for that one test.
+        """
+        self.stop()
+        said, had_less = self._said, self._had_less
+        if said:
+            self._seconds = min(self._seconds, max(_LEAST_S, _TIMES_LONGEST * self._longest))
+        self._said, self._had_less = "", False
+        return said, had_less
 
     def _say(self, seconds: float) -> None:
         with suppress(OSError):  # a test closed the file: then there is no limit
             write(self._fd, _SECONDS.pack(seconds))
 
     def _end_test(self, _signal: int, _frame: FrameType | None) -> None:
-        limit = self._told or self._seconds
-        if self._running and limit and monotonic() - self._started >= limit - _EARLY_S:
-            self._told = limit
-            why, self._why = self._why, "less than usual, since a test before it did not end"
-            self._seconds = min(self._seconds, max(_LEAST_S, _TIMES_LONGEST * self._longest))
-            raise TestTimeout(f"the test did not end within {limit:.3g} s ({why})")
+        if not self._running or monotonic() - self._started < self._seconds - _EARLY_S:
+            return
+        if not self._said:
+            self._had_less = self._seconds < self._usual
+            why = "less, since another did not end" if self._had_less else "sandbox.test_s"
+            self._said = f"the test did not end within {self._seconds:.3g} s ({why})"
+        raise TestTimeout(self._said)
 
 
-def _keep_time(reading: int, unused: list[int]) -> None:
+def _keep_time(reading: int, writing: int) -> None:
     """Fork a process, nobody's child, that signals this one when a test's time is over."""
-    watched = os.getpid()
+    watched = getpid()
     if child := os.fork():
         os.waitpid(child, 0)
         return
@@ -95,8 +107,8 @@ def _keep_time(reading: int, unused: list[int]) -> None:
         os._exit(0)
     try:
         os.setsid()
-        for fd in unused:
-            os.close(fd)
+        os.closerange(0, reading)
+        os.closerange(reading + 1, writing + 1)
         _watch(watched, reading)
     finally:
         os._exit(0)

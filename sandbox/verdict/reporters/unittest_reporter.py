@@ -157,8 +157,10 @@ class ReportingResult(unittest.TextTestResult):
         self._current = {"outcome": "passed"}
         self._waiting.pop(id(test), None)
         self._reporter.start(_identity(test))
+        self._reporter.begin_body()
 
     def stopTest(self, test: unittest.TestCase) -> None:
+        self._reporter.end_body()
         super().stopTest(test)
         duration = monotonic() - self._started
         self._reporter.result(_identity(test), duration=duration, **self._current)
@@ -212,10 +214,12 @@ class ReportingResult(unittest.TextTestResult):
         return fields
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        self._reporter.end_body()
         super().addError(test, err)
         self._note(test, "error", **self._evidence(test, err))
 
     def addFailure(self, test: Any, err: Any) -> None:  # noqa: ANN401
+        self._reporter.end_body()
         super().addFailure(test, err)
         self._note(test, "failed", **self._evidence(test, err))
 

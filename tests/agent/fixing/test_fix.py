@@ -34,6 +34,7 @@ from tests.fakes.sandbox import FakeTestRunner, failed, only_of, passed, report,
 
 _E = TypeVar("_E")
 
+LOOP = ("flags.py", 2, "loop")
 NAMES = ("one", "two", "three")
 IDS = {name: f"tests/test_flags.py::test_{name}" for name in NAMES}
 TEST_FILE = "import flags\n\n\n" + "\n\n".join(
@@ -333,10 +334,24 @@ async def test_a_flaky_test_is_labelled_and_not_repaired(tmp_path: Path) -> None
 
 async def test_a_test_that_had_to_be_ended_is_red_without_another_run(tmp_path: Path) -> None:
     project = Project(tmp_path, flags(one=True))
-    endless = failed(IDS["two"], exception="TestTimeout")
-    runner = FakeTestRunner(judge=script(report(passed(IDS["one"]), endless)))
+    endless = replace(failed(IDS["two"], frames=[LOOP]), was_ended=True)
+    same = replace(failed(IDS["three"], frames=[LOOP]), was_ended=True, had_less_time=True)
+    runner = FakeTestRunner(judge=script(report(passed(IDS["one"]), endless, same)))
     end = finished(await repaired(project, ScriptedModel(script=[]), runner=runner, rewrite_s=0))
-    assert (end.red_before, runner.calls) == ((IDS["two"],), [()])
+    assert (end.red_before, runner.calls) == ((IDS["two"], IDS["three"]), [()])
+
+
+async def test_a_slow_test_that_had_less_time_behind_an_endless_one_is_run_alone(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, flags(one=True))
+    endless = replace(failed(IDS["two"], frames=[LOOP]), was_ended=True)
+    slow = failed(IDS["three"], frames=[("flags.py", 7, "wait")])
+    slow = replace(slow, was_ended=True, had_less_time=True)
+    judge = script(report(passed(IDS["one"]), endless, slow), report(passed(IDS["three"])))
+    runner = FakeTestRunner(judge=judge)
+    end = finished(await repaired(project, ScriptedModel(script=[]), runner=runner, rewrite_s=0))
+    assert (end.red_before, runner.calls) == ((IDS["two"],), [(), (IDS["three"],)])
 
 
 async def test_a_regression_that_passes_alone_is_flaky_and_not_held_against_the_edit(
@@ -644,7 +659,7 @@ async def test_whole_files_end_with_their_time_and_leave_the_file_as_it_was(tmp_
     project, model = Project(tmp_path, flags(one=True, two=True)), ScriptedModel(script=[None])
     end = finished(await repaired(project, model, rewrite_s=0.05))
     assert (end.red_after, end.diff) == ((IDS["three"],), "")
-    assert "a larger fix.rewrite_s gives them more time" in end.reason
+    assert end.reason == "its 0.05 s for whole files are used up; a larger fix.rewrite_s gives more"
     assert len(model.requests) == 1
 
 
@@ -653,6 +668,7 @@ async def test_no_whole_file_is_asked_for_where_it_has_no_time(tmp_path: Path) -
     events = await repaired(project, model, rewrite_s=0)
     assert not of_type(events, AttemptStarted)
     assert len(finished(events).red_after) == 3
+    assert finished(events).reason == "no whole file is asked for, since fix.rewrite_s is 0"
 
 
 async def test_a_refusal_leaves_the_other_tests_to_be_repaired(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, strategies as st
 
 from agent.candidates.candidate import CandidateChange
+from agent.events import Event, Notice
 from agent.fixing.preferring import _different_parts, likeliest
 from agent.model.protocol import Reply, ReplyTimeoutError
 from learning.records import Message, Origin, Sampling
@@ -53,8 +54,11 @@ CHANGES = [change("b, a", "a, b"), change("a, b", "a, b + 1"), change("b, b", "a
 
 
 async def test_the_model_sees_the_test_and_what_the_changes_share_and_chooses_the_rest() -> None:
+    said: list[Event] = []
     model = ChoosingModel(script=[], likes="b + 1")
-    assert await likeliest(CHANGES, model, test="def test_find(): ...") is CHANGES[1]
+    assert (
+        await likeliest(CHANGES, model, test="def test_find(): ...", emit=said.append) is CHANGES[1]
+    )
     ((words, begun, choices),) = model.asked
     assert "def test_find(): ..." in words
     assert begun == "```python\ndef find(a, b):\n    if a < b:\n"
@@ -62,21 +66,28 @@ async def test_the_model_sees_the_test_and_what_the_changes_share_and_chooses_th
 
 
 async def test_nobody_is_asked_about_changes_of_two_files_or_what_is_left_out() -> None:
+    said: list[Event] = []
     model = ChoosingModel(script=[], likes="find")
     elsewhere = [CHANGES[0], change("b, a", "a, b", path="other.py")]
-    assert await likeliest(elsewhere, model, test="") is None
+    assert await likeliest(elsewhere, model, test="", emit=said.append) is None
     shorter = CandidateChange(
         path="find.py", line=3, after="def find(a, b):\n", origin=Origin.TEMPLATE, kind="x"
     )
-    assert await likeliest([CHANGES[0], shorter], model, test="") is None
+    assert await likeliest([CHANGES[0], shorter], model, test="", emit=said.append) is None
     assert not model.asked
+    assert not said
 
 
 async def test_a_model_that_cannot_choose_or_does_not_answer_changes_no_order() -> None:
-    assert await likeliest(CHANGES, ScriptedModel(script=[]), test="") is None
+    said: list[Event] = []
+    assert await likeliest(CHANGES, ScriptedModel(script=[]), test="", emit=said.append) is None
     model = ChoosingModel(script=[], likes="", error=ReplyTimeoutError("no answer"))
-    assert await likeliest(CHANGES, model, test="") is None
-    assert await likeliest(CHANGES, ChoosingModel(script=[], likes="other"), test="") is None
+    assert await likeliest(CHANGES, model, test="", emit=said.append) is None
+    assert (
+        await likeliest(CHANGES, ChoosingModel(script=[], likes="other"), test="", emit=said.append)
+        is None
+    )
+    assert Notice("the changes are not compared: no answer") in said
 
 
 _FILES = st.lists(

@@ -69,6 +69,7 @@ async def tried(
     trace: bool = True,
     usual: UsualRun | None = None,
     endless: Sequence[str] = (),
+    also_red: str = "",
 ) -> Searched:
     (root / "tests").mkdir(parents=True, exist_ok=True)
     (root / "core.py").write_text(core)
@@ -85,8 +86,8 @@ async def tried(
         detect(root),
         files,
         [ChangeTrial(path="core.py", content=change.encode()) for change in changes],
-        red=[red],
-        known_red=[red, *filter(None, [beside])],
+        red=[red, *filter(None, [also_red])],
+        known_red=[red, *filter(None, [beside, also_red])],
         beside=list(filter(None, [beside])),
         endless=endless,
         limits=Limits(timeout_s=60),
@@ -177,6 +178,22 @@ async def test_a_fault_that_lets_tests_run_for_ever_is_found_like_any_other(
     assert searched.results[0].late
     assert [searched.results[n].breaks_none for n in range(3)] == [False, True, True]
     assert [searched.results[n].left for n in (1, 2)] == [0, 0]
+
+
+async def test_every_endless_test_of_a_family_has_its_time(
+    box: DockerSandbox, tmp_path: Path
+) -> None:
+    tests, red, _ = KINDS[0]
+    core = CORE.replace("    return a - b", "    while True:\n        pass")
+    right = CORE.replace(
+        "    return a - b", "    import time\n    time.sleep(0.3)\n    return a + b"
+    )
+    tests = tests.replace("add(-1, 3) == 3", "add(4, 4) == 8")
+    both = [red, red.replace("test_add", "test_negative")]
+    searched = await tried(
+        box, tmp_path, tests, both[0], right, core=core, endless=both, also_red=both[1]
+    )
+    assert searched.results[0].breaks_none
 
 
 async def test_a_project_that_makes_errors_of_warnings_is_searched(
