@@ -165,7 +165,7 @@ def cli(
     """A terminal coding assistant that learns from tool output.
 
     Without a command it opens a conversation about the repository in the current folder. All code
-    of the project runs in a Docker sandbox without network; nothing leaves this machine.
+    of the project runs in a Docker sandbox without network; nothing leaves this machine unasked.
     """
     if show_version:
         _show_version(verbose=verbose)
