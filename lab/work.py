@@ -30,13 +30,13 @@ class Opened(Generic[Key, Row]):
     manifest: ResultManifest
     make: Callable[[Key], Awaitable[Row]]
     recipe: str = ""
-    """What the image for verdicts was made of: the same on two machines whose images have other ids."""
+    """Recipe of the image for verdicts: the same on two machines whose images have other ids."""
     at_once: int = 1
     """Number of rows that may be in the making."""
 
 
 class Work(Protocol[Key, Row]):
-    """What rows are made of."""
+    """Makes the rows of one evaluation on the machine where it is opened."""
 
     def open(self, place: Place) -> AbstractAsyncContextManager[Opened[Key, Row]]:
         """Everything that rows need on one machine, while in the context.
@@ -108,5 +108,5 @@ class ReplyWork:
 
 
 def recipe_of(image: Image | None) -> str:
-    """What decides the content of an image: its recipe if elagent made it, else its id."""
+    """The text that decides the content of an image: its recipe if elagent made it, else its id."""
     return "" if image is None else image.key or image.id

@@ -268,11 +268,13 @@ class _Repair:
 
     async def _file_in_time(self, plan: Plan, before: str | None) -> Asked | str:
         """The model's reply, or why there is none; a reply that takes too long is given up."""
-        started = monotonic()
+        started, limit = monotonic(), asyncio.timeout(self._rewriting_left_s)
         try:
-            async with asyncio.timeout(self._rewriting_left_s):
+            async with limit:
                 return await ask_for_file(self._parts, plan, before)
         except TimeoutError:
+            if not limit.expired():
+                raise
             return self._out_of_time()
         finally:
             self._rewriting_left_s -= monotonic() - started

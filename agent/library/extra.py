@@ -1,4 +1,4 @@
-"""Whether the packages that learning needs are installed, as front ends may ask."""
+"""Tells front ends whether the packages that learning needs are installed."""
 
 from __future__ import annotations
 

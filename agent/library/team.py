@@ -58,7 +58,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """What would leave this machine, before it does."""
+    """List of all that would leave this machine, before it does."""
 
     place: str
     bucket: str
@@ -77,7 +77,7 @@ class Pulled:
 
     fetched: tuple[str, ...]
     notices: tuple[str, ...]
-    """What was passed over, and why."""
+    """Items that were passed over, with the reasons."""
     others: int = 0
     """Offers for other models or of other projects, which are fetched by name only."""
 

@@ -31,7 +31,7 @@ class WorkerLostError(ClusterError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What rows depend on where a worker is."""
+    """Conditions on a worker's machine that its rows depend on."""
 
     manifest: ResultManifest
     recipe: str
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def comparable(self) -> ResultManifest:
-        """What must be equal of two workers: images count by what they were made of."""
+        """The settings that must be equal of two workers: images count by what they were made of."""
         return replace(self.manifest, image_id=self.recipe)
 
 

@@ -271,7 +271,7 @@ def _first_line(err: BaseException) -> str:
 
 
 def _ends_of(err: BaseException) -> str:
-    """What was tried, and what came of it: the lines between are a server's traceback."""
+    """The first and the last line of a message, without a server's traceback between them."""
     return ": ".join(dict.fromkeys((_first_line(err), _last_line(err))))
 
 

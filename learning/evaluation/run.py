@@ -37,11 +37,25 @@ async def complete(
     Up to `at_once` are in the making; no more are begun before one of them is on the disk. After a failure
     or a cancellation, rows that were made are kept and the others are given up.
     """
+
+    def made(missing: Sequence[Key]) -> AsyncGenerator[dict[Key, Row], None]:
+        return _made(missing, make, at_once)
+
+    return await _completed(file, wanted, made, on_row)
+
+
+async def _completed(
+    file: RowFile[Key, Row],
+    wanted: Iterable[Key],
+    made: Callable[[Sequence[Key]], AsyncGenerator[dict[Key, Row], None]],
+    on_row: OnRow[Row],
+) -> dict[Key, Row]:
+    """Append and tell what `made` gives for the rows that the file lacks; return all wanted."""
     found = file.read()
     order = list(dict.fromkeys(wanted))
     missing = [key for key in order if key not in found]
     done = len(order) - len(missing)
-    async with aclosing(_made(missing, make, at_once)) as finished:
+    async with aclosing(made(missing)) as finished:
         async for rows in finished:
             file.append(rows)
             found |= rows
@@ -90,20 +104,13 @@ async def complete_in_batches(
     on_row: OnRow[Row] = silent,
 ) -> dict[Key, Row]:
     """Do the same as `complete`, batch by batch; `make` returns the rows in the order of its keys."""
-    found = file.read()
-    order = list(dict.fromkeys(wanted))
-    missing = [key for key in order if key not in found]
-    done = len(order) - len(missing)
-    for start in range(0, len(missing), at_once):
-        keys = missing[start : start + at_once]
-        rows = dict(zip(keys, await make(keys), strict=True))
-        file.append(rows)
-        found |= rows
-        for row in rows.values():
-            done += 1
-            on_row(row, done, len(order))
-        await asyncio.sleep(0)  # lets an interruption in, even where `make` never waits
-    return {key: found[key] for key in order}
+
+    async def made(missing: Sequence[Key]) -> AsyncGenerator[dict[Key, Row], None]:
+        for start in range(0, len(missing), at_once):
+            keys = missing[start : start + at_once]
+            yield dict(zip(keys, await make(keys), strict=True))
+
+    return await _completed(file, wanted, made, on_row)
 
 
 async def answer_all(

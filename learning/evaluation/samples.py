@@ -221,7 +221,7 @@ def _plain(manifest: ResultManifest) -> dict[str, object]:
 def difference(
     theirs: ResultManifest, ours: ResultManifest, places: tuple[str, str] = ("there", "here")
 ) -> str:
-    """What differs between two manifests, in words; the second place is that of `ours`."""
+    """The differences between two manifests, in words; the second place is that of `ours`."""
     a, b = _plain(theirs), _plain(ours)
     first, second = places
     return ", ".join(f"{key}: {a[key]} {first}, {b[key]} {second}" for key in b if a[key] != b[key])

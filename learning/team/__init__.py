@@ -1,1 +1,1 @@
-"""What a team shares: experiences and adapters in a database and a bucket. Nobody has a team by default."""
+"""Shares experiences and adapters with a team, in a database and a bucket. Nobody has a team by default."""

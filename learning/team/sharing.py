@@ -1,4 +1,4 @@
-"""What of a repository may leave the machine for its team, and how it gets there.
+"""Chooses what of a repository may leave the machine for its team, and sends it.
 
 Only what could be learned from, only after secrets were taken out once more, and nothing twice.
 """
@@ -49,7 +49,7 @@ class AdapterOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What would leave this machine: experiences and adapters, and why others stay."""
+    """Experiences and adapters that would leave this machine, and the reasons why others stay."""
 
     experiences: tuple[ExperienceRow, ...] = ()
     adapters: tuple[AdapterOffer, ...] = ()
@@ -155,7 +155,7 @@ def _mine(store: TeamStore) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """What is known of the experiences behind adapters: they themselves, and their repository."""
+    """The experiences behind adapters, as far as they are here, and their repository."""
 
     experiences: Mapping[str, Experience]
     root: Path

@@ -1,4 +1,4 @@
-"""What a team's store speaks of: roles, members, shared adapters. Needs no database."""
+"""Defines the values of a team's store: roles, members, shared adapters. Needs no database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from learning.promotion.manifest import AdapterManifest
 
 
 class Role(StrEnum):
-    """What a member may do; each role may all that those before it may."""
+    """Rights of a member; each role has all rights of those before it."""
 
     READER = "reader"
     """See and fetch adapters, and forget what is one's own."""

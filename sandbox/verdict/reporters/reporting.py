@@ -44,7 +44,7 @@ class Reporter:
         self._pid = getpid()
         self.root = realpath(root)
         self.limit: TimeLimit | None = None
-        """What ends a test that takes too long; None where nothing does."""
+        """Ends a test that takes too long; None where nothing does."""
 
     def emit(self, kind: str, **fields: object) -> None:
         """Write a record at once, so that it survives whatever happens next."""

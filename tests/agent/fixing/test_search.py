@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,7 @@ class TextTester:
     traces: int = 0
     usual_runs: list[UsualRun | None] = field(default_factory=list)
     reds: int = 1
+    endless: list[Sequence[str]] = field(default_factory=list)
 
     async def try_changes(
         self,
@@ -58,6 +59,7 @@ class TextTester:
         self.tried += [trial.content for trial in trials]
         self.budgets += [budget_s] if trials else []
         self.traces += trace
+        self.endless.append(endless)
         self.usual_runs += [usual] if trials else []
         passes = {n: self.wanted.encode() in trial.content for n, trial in enumerate(trials)}
         return Searched(
@@ -273,3 +275,23 @@ async def test_what_the_failure_itself_names_is_tried_alone_before_all_other_cha
     (change,) = await search.passing()
     assert change.after.startswith("import math\n")
     assert tester.tried == [change.after.encode()]
+
+
+async def test_the_sandbox_is_told_which_red_tests_do_not_end(tmp_path: Path) -> None:
+    (tmp_path / "number.py").write_text("def down(x):\n    while x:\n        x = x + 1\n")
+    (tmp_path / "test_number.py").write_text("def test_down():\n    down(1)\n")
+    frames = [("test_number.py", 2, "test_down"), ("number.py", 3, "down")]
+    red = replace(failed("test_number.py::test_down", frames=frames), was_ended=True)
+    other = failed("test_number.py::test_up")
+    tester = TextTester(wanted="x = x - 1", traced=False)
+    search = Search(
+        red=[red],
+        known_red=[red, other],
+        sources=Sources(tmp_path, ["number.py", "test_number.py"]),
+        tester=tester,
+        filler=None,
+        emit=lambda _event: None,
+    )
+    assert await search.passing()
+    assert len(tester.endless) > 1
+    assert all(ids == [red.id] for ids in tester.endless)

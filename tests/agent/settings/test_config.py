@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.settings.load import ConfigError, Settings, describe, load
+from agent.settings.schema import SandboxSettings
+from agent.testing.opening import limits_of
 
 
 class Place:
@@ -275,3 +277,10 @@ def test_a_server_that_is_not_as_it_must_be_is_refused(place: Place, text: str, 
     place.user_file.write_text(text)
     with pytest.raises(ConfigError, match=words):
         place.load()
+
+
+def test_the_limits_of_a_run_are_those_of_the_settings() -> None:
+    given = SandboxSettings(timeout_s=70.0, test_s=7.0, memory_mib=700, cpus=1.5, pids=77)
+    limits = limits_of(given)
+    assert (limits.timeout_s, limits.test_s, limits.memory_mib) == (70.0, 7.0, 700)
+    assert (limits.cpus, limits.pids) == (1.5, 77)

@@ -37,7 +37,7 @@ class Conditions:
     trouble: str = ""
     """The reason against learning now, such as low memory; empty if there is none."""
     not_installed: str = ""
-    """What learning lacks on this machine and how to get it; empty if its packages are there."""
+    """Packages that learning lacks on this machine, and how to get them; empty if all are there."""
     given_up: bool = False
     """True if a round failed in this session; no other round starts by itself then."""
     to_retry: int = 0
