@@ -44,6 +44,26 @@ def is_part_of(block: str, before: str, *, may_vanish: Collection[str] = ()) -> 
     return bool(given) and (bool(missing) or loses_values)
 
 
+def without_known_tests(block: str, before: str, *, asked: Collection[str] = ()) -> str:
+    """A block of new tests without the tests that the file has already; the block if none is new.
+
+    Tests in `asked` may be given anew. Other definitions and imports stay in the block.
+    """
+    source = textwrap.dedent(block)
+    tree = parse_python(source)
+    if tree is None:
+        return block
+    known = definitions(before).keys() - set(asked)
+    tests = [node for node in tree.body if isinstance(node, DefinitionNode) and _is_test(node)]
+    dropped = [node for node in tests if node.name in known]
+    if len(dropped) == len(tests):
+        return block
+    lines: list[str | None] = [*source.split("\n")]
+    for node in dropped:
+        lines[_first_line(node) - 1 : _end(node)] = [None] * (_end(node) - _first_line(node) + 1)
+    return "\n".join(line for line in lines if line is not None)
+
+
 def place_definitions(
     before: str, block: str, *, of_class: str = "", may_vanish: Collection[str] = ()
 ) -> PlacedText | None:
@@ -266,6 +286,10 @@ def _takes_self(node: DefinitionNode) -> bool:
     return bool(names & {"property", "staticmethod", "classmethod"}) or any(
         item.arg in ("self", "cls") for item in first
     )
+
+
+def _is_test(node: DefinitionNode) -> bool:
+    return node.name.startswith(("test_", "Test"))
 
 
 def _says_more(node: ast.ClassDef, old: ast.ClassDef) -> bool:

@@ -22,6 +22,7 @@ from agent.editing.parts_of_files import (
     takes_parts,
     vanished,
 )
+from agent.editing.placing import without_known_tests
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.reply.block_files import NOT_CODE, file_text
@@ -36,6 +37,9 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _A_PART = (
     "Nothing was written: the reply leaves values out of {path}. Write the whole file in a fenced "
     "block below its path."
+)
+_NEW_TESTS = re.compile(
+    r"\b(?:add|write|create|generate|make|with|and)\b.*\btests?\b", re.IGNORECASE | re.DOTALL
 )
 _PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
 
@@ -52,7 +56,7 @@ class BlockPlacer:
         """The reading of a reply with its definitions put into their files, where that is clear."""
         match reading:
             case FileEdits(edits=edits):
-                placed = tuple(self._whole(edit) for edit in edits)
+                placed = tuple(self._whole(self._with_old_tests(edit)) for edit in edits)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
                 return replace(reading, edits=placed)
@@ -63,6 +67,20 @@ class BlockPlacer:
                 return FileEdits(edits=edits, prose=prose) if edits else reading
             case _:
                 return reading
+
+    def _with_old_tests(self, edit: FileEdit) -> FileEdit:
+        """An edit of a test file that leaves the tests as they are that the request does not name."""
+        before = self.sources.text(edit.path)
+        if edit.exact or before is None:
+            return edit
+        return replace(edit, content=self._new_tests(edit.path, edit.content, before))
+
+    def _new_tests(self, path: str, content: str, before: str) -> str:
+        """What a block has beside the tests that its file has already, where new tests are asked for."""
+        wants_new = (
+            path.endswith(".py") and is_test_path(path) and _NEW_TESTS.search(self.user_text)
+        )
+        return without_known_tests(content, before, asked=self._words) if wants_new else content
 
     def _whole(self, edit: FileEdit) -> FileEdit:
         """The edit of a whole file; a part of one is put into the file as it is now."""
@@ -120,6 +138,7 @@ class BlockPlacer:
         """The text of a file with a block in it; None where the file is another than was shown."""
         if before is None or not before.strip():
             return file_text(content)
+        content = self._new_tests(path, content, before)
         if is_part_of(path, content, before, may_vanish=self._words):
             edit = self._into(path, before, content)
             # one that cannot be put in is checked as the whole file that it is not, and refused

@@ -12,13 +12,17 @@ from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand
 from agent.streaming import Emit
 from agent.turn.conversation import NOT_USABLE, Conversation
 from agent.turn.placing import BlockPlacer
-from agent.turn.unplaced import unplaced_change
+from agent.turn.unplaced import has_definitions, unplaced_change
 from learning.records import Action
 
 _NO_PATH = (
     "Nothing was written: the reply changes code of {path} without saying so. To change it, write "
     "{path} on a line of its own, then the whole file in a fenced block. If nothing is to be "
     "changed, answer without code."
+)
+_WHERE = (
+    "Nothing was written: it is not clear for which file the code is. Write the path of its file on a "
+    "line of its own above the fenced block."
 )
 _QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", re.IGNORECASE)
 """A request that code may answer without being meant for a file, where nobody said what it is."""
@@ -53,6 +57,8 @@ def read_reply(
         return reading
     if path := unplaced_change(action.text, conversation.shown_files):
         return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
+    if wanted is not None and has_definitions(action.text):
+        return Unusable(kind="no_path", reason=_WHERE)
     return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
 
 

@@ -29,6 +29,14 @@ def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
     return ""
 
 
+def has_definitions(reply: str) -> bool:
+    """True if a reply has a whole block of Python with a definition in it."""
+    return any(
+        block.closed and names_in("a.py", textwrap.dedent(block.content))
+        for block in scan_blocks(reply).blocks
+    )
+
+
 def repeated_file(path: str, content: str, shown: Mapping[str, str], request: str) -> str:
     """The shown file that a new one, called by a part of its path, gives again; empty if none.
 

@@ -219,3 +219,51 @@ async def test_values_of_a_file_without_definitions_are_not_lost(root: Path) -> 
     part = fenced("MAX = 30\n\n\ndef most():\n    return MAX\n", "stats.py")
     await turn(root, "Set MAX to 30 and add most to stats.py", part, "I cannot.")
     assert (root / "stats.py").read_text() == "MAX = 10\nMIN = 1\n"
+
+
+async def test_a_whole_test_file_for_a_new_test_leaves_the_old_tests_as_they_were(
+    root: Path,
+) -> None:
+    tests = root / "tests" / "test_stats.py"
+    anew = (
+        "from stats import mean, median\n\n\ndef test_mean():\n    assert mean([5]) == 5\n\n\n"
+        "def test_median():\n    assert median([1, 2, 9]) == 2\n"
+    )
+    code = "def median(values):\n    return sorted(values)[len(values) // 2]\n"
+    for label in ("", "tests/test_stats.py"):
+        before = tests.read_text()
+        await turn(
+            root,
+            "add a function median to stats.py with a test",
+            fenced(code, "stats.py"),
+            fenced(anew, label),
+            wanted=Wanted.NEW,
+        )
+        now = tests.read_text()
+        assert "def test_median" in now, label
+        assert "assert mean([1, 3]) == 2" in now, label
+        assert "mean([5])" not in now, label
+        tests.write_text(before)
+        (root / "stats.py").write_text(STATS)
+
+
+async def test_a_test_that_the_request_names_may_change_beside_a_new_one(root: Path) -> None:
+    anew = (
+        "from stats import mean, scale\n\n\ndef test_mean():\n    assert mean([5]) == 5\n\n\n"
+        "def test_scale():\n    assert scale([1], 2) == [2]\n"
+    )
+    text = "let test_mean in tests/test_stats.py use one value and add a test of scale"
+    await turn(root, text, fenced(anew, "tests/test_stats.py"))
+    assert "mean([5])" in (root / "tests" / "test_stats.py").read_text()
+
+
+async def test_code_for_which_no_file_is_known_is_asked_for_again_and_not_passed_over(
+    root: Path,
+) -> None:
+    block = fenced("def area(side):\n    return side * side\n")
+    events = await turn(
+        root, "add a function area", block, fenced("def area(side):\n    return side * side\n", "stats.py"),
+        wanted=Wanted.NEW,
+    )  # fmt: skip
+    assert [event for event in events if isinstance(event, ReplyUnusable)]
+    assert "def area" in (root / "stats.py").read_text()
