@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,15 @@ from agent.model.protocol import GapFiller
 from agent.streaming import Emit
 from agent.testing.failures import evidence_of
 from agent.testing.project import ProjectTests
+from learning.evidence.facts import ReportedFact
+from learning.evidence.python import tracebacks
 from sandbox.verdict.report import TestReport, TestResult
 
-_SEARCH_S = 25.0
+_SEARCH_S = 40.0
+"""Less than the time of a repair: somebody waits for words."""
 _PLACES_TOLD = 3
 _FAILURES_TOLD = 2
+_EXCEPTION = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,36 @@ async def failure_facts(
     parts += [f"{more} more tests fail."] if more > 0 else []
     first = failure_digest(red[0], evidence_of(red[0]), sources)
     return FailureFacts(told="\n\n".join(parts), failure=first, helps=helps)
+
+
+def pasted_failure(text: str, sources: Sources) -> str:
+    """One sentence on the last exception of a pasted traceback and the project's line that raised it.
+
+    Empty if there is no traceback, or none of its lines is one of the project.
+    """
+    raised = list(tracebacks(text.splitlines()))
+    path = _own_file(raised[-1], sources) if raised else ""
+    if not path:
+        return ""
+    fact = raised[-1]
+    what = f"{fact.exception}: {fact.message}".rstrip(": ").split("\n")[0]
+    where = f"{path}:{fact.line}" + (f" in {fact.function}" if fact.function else "")
+    lines = (sources.text(path) or "").split("\n")
+    code = lines[fact.line - 1].strip() if 0 < fact.line <= len(lines) else ""
+    # a file that was edited since has something else at that line
+    shown = f", by `{code}`" if code and code in text else ""
+    return f"{what} was raised at {where}{shown}."
+
+
+def _own_file(fact: ReportedFact, sources: Sources) -> str:
+    """The project's file that a traceback names, whatever folder it ran in; empty if it is not clear."""
+    fits = [path for path in sources.files if f"/{fact.file}".endswith(f"/{path}")]
+    return max(fits, key=len, default="")
+
+
+def unseen_exceptions(reply: str, seen: str) -> tuple[str, ...]:
+    """The exceptions that a reply names and that stand nowhere in what was seen."""
+    return tuple(dict.fromkeys(name for name in _EXCEPTION.findall(reply) if name not in seen))
 
 
 def _helps(change: CandidateChange, sources: Sources) -> str:

@@ -33,7 +33,7 @@ from agent.refactoring.asked import asked_refactoring
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.exactly import Exactly
-from agent.session.looking import failure_facts
+from agent.session.looking import failure_facts, pasted_failure, unseen_exceptions
 from agent.session.trying import asked_call, seen_outcome
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
@@ -134,6 +134,8 @@ class Request:
     async def _by_model(self, kind: Wanted) -> TurnFinished:
         if not kind.may_write:
             end = await self.inside.converse(kind, self.facts)
+            if kind is Wanted.EXPLAIN:
+                self._correct()
             if self.closing:
                 self.emit(Notice(self.closing))
             return end
@@ -141,6 +143,20 @@ class Request:
             lambda: self.inside.converse(kind, self.facts), again=self.inside.go_on
         )
         return checked or TurnFinished("done")
+
+    def _correct(self) -> None:
+        """Say where an explanation names an exception that nobody has seen."""
+        talk = self.conversation
+        reply = talk.messages[-1].content if talk.messages else ""
+        seen = "\n".join([self.text, self.facts, *talk.shown_files.values()])
+        if unseen := unseen_exceptions(reply, seen):
+            one = "is" if len(unseen) == 1 else "are"
+            self.emit(
+                Notice(
+                    f"{' and '.join(unseen)} {one} named above, but not in the failure or the code",
+                    "warning",
+                )
+            )
 
     async def _run(self) -> TurnFinished | None:
         """Run what the message asks for; None where that is not clear."""
@@ -191,6 +207,9 @@ class Request:
     async def _look(self) -> TurnFinished | None:
         """Run what is said to fail before anything is said about it."""
         wanted = named_tests(self.text, self.sources)
+        if raised := pasted_failure(f"{self.text}\n{self.attached}", self.sources):
+            self.emit(Notice(raised))
+            self.facts = f"{raised}\n\n{self.facts}".strip()
         if not wanted and (_TRACEBACK in self.text or not self._about_tests):
             return None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -23,6 +24,10 @@ ONLY_THOUGHT = (
 
 _LEAST_ROOM = 64
 """Tokens below which a reply does not go on."""
+_LEAST_PROSE = 40
+"""Characters of prose that answer something."""
+_LEAD_IN = re.compile(r"(?:(?<=[.!?])\s+|(?<=\n)|^)[^.!?\n]*(?:\.\w[^.!?\n]*)*:$")
+"""The last sentence, where it announces what follows: a dot within a file's name ends none."""
 
 
 class ReplyProgress:
@@ -87,6 +92,7 @@ class _Listener:
         emit: Emit,
         on_text: Callable[[str], object],
         may_stop: bool,
+        prose_alone: bool,
     ) -> None:
         self._model = model
         self._messages = messages
@@ -94,12 +100,13 @@ class _Listener:
         self._emit = emit
         self._on_text = on_text
         self._may_stop = may_stop
+        self._prose_alone = prose_alone
         self._heard = ""
         self.stopped = False
-        """True once the model went in circles."""
+        """True once the model went in circles, or began code where only prose is wanted."""
 
     async def hear(self, stream: AsyncIterator[str | Reply | Waiting]) -> Reply | None:
-        """The reply at the end of a stream; if it went in circles, what was complete of all that was heard."""
+        """The reply at the end of a stream; of one that is stopped, what was complete of all that was heard."""
         wait = _Wait(self._emit)
         async with aclosing(cast(AsyncGenerator[str | Reply | Waiting], stream)) as pieces:
             async for item in pieces:
@@ -114,13 +121,16 @@ class _Listener:
                         self._emit(TextDelta(item))
                         self._heard += item
                         if self._may_stop and (end := end_of_first_round(self._heard)) is not None:
+                            name = self._model.name
+                            self._emit(Notice(f"{name} began to repeat itself and was stopped"))
                             return await self._stop(usable_part(self._heard, end))
+                        if self._prose_alone and (prose := prose_before_code(self._heard)):
+                            return await self._stop(prose)
         return None
 
     async def _stop(self, text: str) -> Reply:
         """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
         model, self.stopped = self._model, True
-        self._emit(Notice(f"{model.name} began to repeat itself and was stopped"))
         action = Action(text=text, model=model.name, adapter=model.adapter, sampling=self._sampling)
         return Reply(action=action, prompt_tokens=await model.count_tokens(self._messages))
 
@@ -133,18 +143,26 @@ async def ask(
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
     may_stop: bool = False,
+    prose_alone: bool = False,
     goes_on: int = 0,
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
 
     With `may_stop`, a reply that goes in circles is stopped; what came before the circle is the reply.
+    With `prose_alone`, one that begins a block of code behind its prose is: the prose is the reply.
     A reply that reaches its limit goes on where it stopped, at most `goes_on` times.
 
     Raises:
         ModelError: If there is no answer.
     """
     listener = _Listener(
-        model, messages, sampling=sampling, emit=emit, on_text=on_text, may_stop=may_stop
+        model,
+        messages,
+        sampling=sampling,
+        emit=emit,
+        on_text=on_text,
+        may_stop=may_stop,
+        prose_alone=prose_alone,
     )
     reply = await listener.hear(model.stream(messages, sampling=sampling))
     if reply is None:
@@ -177,6 +195,17 @@ async def ask(
     if unsaid(reply):
         emit(Notice(_only_thought(reply, sampling), "warning"))
     return reply
+
+
+def prose_before_code(text: str) -> str:
+    """The prose before the first block of code, without the sentence that leads to it; empty if there is none."""
+    prose, fence, _ = text.partition("\n```")
+    if not fence or prose.lstrip().startswith("```"):
+        return ""
+    kept = prose.rstrip()
+    if kept.endswith(":"):
+        kept = _LEAD_IN.sub("", kept).rstrip()
+    return kept if len(kept) >= _LEAST_PROSE else ""
 
 
 def _joined(reply: Reply, rest: Reply) -> Reply:

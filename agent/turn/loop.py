@@ -259,6 +259,7 @@ class _Turn:
                 emit=self.emit,
                 on_text=heard.append,
                 may_stop=True,
+                prose_alone=self.wanted is Wanted.EXPLAIN,
                 goes_on=_MOST_CONTINUED,
             )
             said = True

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from agent.assistant import Assistant
-from agent.events import Event, Notice, RequestRead, TurnEnding, TurnFinished
+from agent.events import (
+    Event,
+    Notice,
+    ReplyFinished,
+    RequestRead,
+    TurnEnding,
+    TurnFinished,
+)
 from agent.intent.wanted import Wanted
 from agent.testing.project import ProjectTests
 from sandbox.box.contract import EngineUnavailableError
@@ -191,3 +198,41 @@ async def test_a_question_about_a_call_is_answered_by_making_it(
     assert "mean([]) was run just now: it raises ZeroDivisionError: division by zero." in said(
         events
     )
+
+
+TRACE = (
+    "Traceback (most recent call last):\n"
+    '  File "/home/ada/shop/report.py", line 5, in line\n    return str(mean(values))\n'
+    '  File "/home/ada/shop/stats.py", line 2, in mean\n    return sum(values) / len(values)\n'
+    "ZeroDivisionError: division by zero\n"
+)
+
+
+async def test_a_pasted_traceback_is_read_before_the_model_speaks_and_its_code_is_not_shown(
+    root: Path, server: FakeServer
+) -> None:
+    reply = (
+        "The list is empty, which raises a NameError in the end.\n\nTo mend it, write this:\n\n"
+        "```python\ndef mean(values):\n    return 0\n```\n\nNow all is well.\n"
+    )
+    server.script.append(text(reply))
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn(f"what does this mean?\n{TRACE}"))
+    words = said(events)
+    raised = "ZeroDivisionError: division by zero was raised at stats.py:2 in mean, by `return sum"
+    assert raised in words
+    assert raised in str(server.requests[0]["messages"])
+    assert "NameError is named above, but not in the failure or the code" in words
+    answer = next(event.text for event in events if isinstance(event, ReplyFinished))
+    assert answer == "The list is empty, which raises a NameError in the end."
+    assert (root / "stats.py").read_text() == MEAN
+
+
+async def test_a_traceback_of_code_that_has_changed_since_quotes_no_line(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "stats.py").write_text(f"import math\n\n{MEAN}")
+    server.script.append(text("The list is empty."))
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn(f"explain this\n{TRACE}"))
+    assert "was raised at stats.py:2 in mean." in said(events)
