@@ -89,7 +89,10 @@ class AfterCheck:
         running = asyncio.create_task(self._baseline())
         try:
             end = await work()
-            if end is None or not await self._own():
+            if end is None:
+                return None
+            if not await self._own():
+                self.emit(Notice("Nothing was changed."))
                 return end
             first = await self._waited(running)
         finally:

@@ -79,6 +79,7 @@ async def test_a_name_that_is_not_there_changes_nothing_and_is_said(
     async with without_sandbox(root, server) as assistant:
         events = await all_of(assistant.turn("rename median to middle"))
     assert "median is not defined in this project" in said(events)
+    assert "Nothing was changed." in said(events)
     assert isinstance(events[-1], TurnFinished)
     assert events[-1].ending is TurnEnding.FAILED
 
