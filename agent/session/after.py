@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
-from agent.editing.source_files import is_test_path
+from agent.editing.edits import Accepted, apply_edit, check_edit
+from agent.editing.source_files import SourceFileError, is_test_path
 from agent.errors import ModelError
 from agent.events import (
+    EditApplied,
+    EditProposed,
     EditReverted,
     FixFinished,
     Notice,
@@ -23,6 +26,8 @@ from agent.events import (
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled
+from agent.reply.parsed import FileEdit
+from agent.session.expected import Mended, mended_expectations
 from agent.session.linted import Linting
 from agent.streaming import Emit
 from agent.testing.diagnostics import for_the_model
@@ -58,6 +63,7 @@ class AfterCheck:
     conversation: Conversation
     project: Callable[[], Awaitable[ProjectTests]]
     fix: Callable[[FixOptions], Awaitable[FixFinished | None]]
+    approver: Approver
     emit: Emit
     judged: Callable[[TestReport], Awaitable[None]]
     """Keeps what the tests say of the change."""
@@ -131,7 +137,7 @@ class AfterCheck:
             return None
         finally:
             self.may_write.set()
-        return report if report.status is RunStatus.COMPLETE else None
+        return report if report.status in (RunStatus.COMPLETE, RunStatus.NO_TESTS) else None
 
     async def _waited(self, running: asyncio.Task[TestReport | None]) -> TestReport | None:
         done, _ = await asyncio.wait([running], timeout=_PATIENCE_S)
@@ -158,8 +164,14 @@ class AfterCheck:
         self, first: TestReport, after: TestReport, red: Sequence[str]
     ) -> tuple[TestReport | None, str]:
         """Repair what became red, or take it back; the tests then, and the reason."""
-        if await self._repaired(red):
+        changed = await self._own()
+        if not all(map(is_test_path, changed)) and await self._repaired(red):
             return await self._tests(), ""
+        if await self._expected_anew(first, red):
+            now = await self._tests()
+            if now is None or not (red := newly_red(first, now)):
+                return now, ""
+            after = now
         reason = f"{named(red)} became red"
         changed = await self._own()
         tests = [path for path in changed if is_test_path(path)]
@@ -171,6 +183,46 @@ class AfterCheck:
         if not await self._take_back(changed, reason):
             return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
+
+    async def _expected_anew(self, first: TestReport, red: Sequence[str]) -> bool:
+        """Let new tests expect what the code gives, where that is allowed; True if one was written."""
+        known = {result.id for result in first.results}
+        written = False
+        for path in await self._own():
+            tests = [name for name in red if _file_of(name) == path and name not in known]
+            if not tests or not path.endswith(".py"):
+                continue
+            text = await in_thread(Sources(self.root, [path]).text, path)
+            try:
+                mended = await mended_expectations(path, text or "", tests, await self.project())
+            except SandboxError:
+                return written
+            written |= mended is not None and await self._write(path, text or "", mended)
+        return written
+
+    async def _write(self, path: str, before: str, mended: Mended) -> bool:
+        """Write a test file with other expected values, if that is allowed, and say each of them."""
+        edit = FileEdit(path=path, content=mended.text, exact=True)
+        checked = check_edit(self.root, edit, before, allow_test_edits=True)
+        if not isinstance(checked, Accepted):
+            return False
+        self.emit(EditProposed(path, checked.diff))
+        question = Question(kind="edit", subject=path, detail=checked.diff)
+        decision = await self.approver.decide(question)
+        if not decision.allowed or decision.kept is not None:
+            return False
+        await in_thread(self.workspace.will_write, checked.target, checked.data)
+        try:
+            apply_edit(checked)
+        except SourceFileError as err:
+            self.emit(Notice(str(err), "warning"))
+            return False
+        self.conversation.mark_shown(path, mended.text)
+        self.conversation.overhear("\n".join(mended.told))
+        self.emit(EditApplied(path, checked.diff))
+        for told in mended.told:
+            self.emit(Notice(told, "warning"))
+        return True
 
     async def _reached(self, first: TestReport) -> tuple[str, ...] | None:
         """The tests that the change can reach, where all of them take long; None for all."""

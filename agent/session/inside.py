@@ -65,6 +65,7 @@ class InSession:
             conversation=parts.conversation,
             project=self.project,
             fix=lambda options: self.fix(options, quiet=True),
+            approver=parts.approver,
             emit=self.emit,
             judged=self._judged,
             put_back=self._put_back,

@@ -48,7 +48,7 @@ def counts(report: TestReport) -> str:
     numbers = report.counts
     named = {"failed": "failed", "error": "errors", "passed": "passed"}
     said = [f"{numbers[name]} {word}" for name, word in named.items() if numbers[name]]
-    if report.status is not RunStatus.COMPLETE:
+    if report.status not in (RunStatus.COMPLETE, RunStatus.NO_TESTS):
         return "no complete run"
     return ", ".join(said) or "none"
 

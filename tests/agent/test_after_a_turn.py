@@ -158,3 +158,55 @@ async def test_tests_that_began_too_late_say_nothing_of_the_time_before(
     waits = AfterBaseline(approver=person, may_write=asyncio.Event(), late=late)
     assert (await waits.decide(Question(kind="edit", subject="ops.py"))).allowed
     assert late.is_set()
+
+
+TWICE = SUM + "\n\ndef twice(a):\n    return 2 * a\n"
+NEW_TEST = "from ops import twice\n\n\ndef test_twice():\n    assert twice(4) == 9\n    assert twice(0) == 0\n"
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("tests", "request_"), [(TEST, "add tests of twice"), ("", "write tests for twice")]
+)
+async def test_a_new_test_that_expects_a_wrong_value_takes_the_codes_and_says_so(
+    root: Path, server: FakeServer, tests: str, request_: str
+) -> None:
+    (root / "ops.py").write_text(TWICE)
+    (root / "test_ops.py").write_text(tests)
+    server.script.append(text(f"test_ops.py\n```python\n{NEW_TEST}```"))
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn(f"{request_} in ops.py"))
+    now = (root / "test_ops.py").read_text()
+    assert "assert twice(4) == 8\n" in now
+    assert "def test_add" in now or not tests
+    assert "test_ops.py" in said(events)
+    assert "expected 9 where the code gives 8" in said(events)
+    assert (root / "ops.py").read_text() == TWICE
+    assert ending(events) is TurnEnding.DONE
+
+
+@pytest.mark.docker
+async def test_a_new_test_of_code_that_gives_nothing_is_taken_back_and_the_code_stays(
+    root: Path, server: FakeServer
+) -> None:
+    broken = TWICE.replace("return 2 * a", "2 * a")
+    (root / "ops.py").write_text(broken)
+    server.script.append(text(f"test_ops.py\n```python\n{NEW_TEST}```"))
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("add tests of twice in ops.py"))
+    assert (root / "test_ops.py").read_text() == TEST
+    assert (root / "ops.py").read_text() == broken
+    assert "became red, so it was taken back" in said(events)
+
+
+@pytest.mark.docker
+async def test_another_expected_value_is_asked_about_where_every_edit_is(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "ops.py").write_text(TWICE)
+    person = Asked(allows=True)
+    server.script.append(text(f"test_ops.py\n```python\n{NEW_TEST}```"))
+    async with opened(root, server, ModeApprover("ask", person.decide)) as assistant:
+        await all_of(assistant.turn("add tests of twice in ops.py"))
+    assert [question.subject for question in person.questions] == ["test_ops.py", "test_ops.py"]
+    assert "twice(4) == 8" in person.questions[1].detail

@@ -1,0 +1,67 @@
+"""Expected values of a test are mended where the code gives another one of the same kind, and only there."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.session.expected import comparisons, with_values, written_out
+
+TEST = (
+    "from ops import size\n\n\ndef test_size():\n    assert size('ü', 2) == 22\n    assert 'abc' == size(\n"
+    "        3\n    )\n    for n in range(3):\n        assert size(n) == 1\n\n\ndef test_other():\n    assert size(1) == 7\n"
+)
+
+
+def mended(expected: str, *seen: str) -> str | None:
+    """The test's line after it was seen to give these values."""
+    source = f"def test_a():\n    assert f() == {expected}\n"
+    found = with_values("t.py", source, list(comparisons(source, ["test_a"])), {2: seen})
+    return None if found is None else found.text.splitlines()[1].strip()
+
+
+def test_only_comparisons_with_a_literal_of_the_named_tests_count_and_none_in_a_loop() -> None:
+    found = list(comparisons(TEST, ["test_size"]))
+    assert [each.line for each in found] == [5, 6]
+    assert list(comparisons("def test_a(:\n", ["test_a"])) == []
+
+
+def test_a_comparison_is_written_out_in_its_place_and_the_rest_stays() -> None:
+    text = written_out(TEST, list(comparisons(TEST, ["test_size"])))
+    compile(text, "t.py", "exec")
+    assert "assert size('ü', 2)" not in text
+    assert "        assert size(n) == 1\n\n\ndef test_other():\n    assert size(1) == 7\n" in text
+
+
+def test_the_literal_alone_is_replaced_on_either_side_and_each_value_is_told() -> None:
+    compared = list(comparisons(TEST, ["test_size"]))
+    found = with_values("t.py", TEST, compared, {5: {"16"}, 6: {"'abd'"}})
+    assert found is not None
+    assert "    assert size('ü', 2) == 16\n    assert 'abd' == size(\n" in found.text
+    assert found.told[0].startswith("t.py:5 expected 22 where the code gives 16: ")
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "line"),
+    [
+        ("22", ["16"], "assert f() == 16"),
+        ("2", ["2.5"], "assert f() == 2.5"),
+        ("[1, 2]", ["[2, 1]"], "assert f() == [2, 1]"),
+        ("2", ["2"], None),
+        ("2", ["2.0"], None),
+        ("2", ["3", "4"], None),
+        ("2", [], None),
+        ("2", ["None"], None),
+        ("None", ["2"], None),
+        ("True", ["False"], None),
+        ("1", ["True"], None),
+        ("'a'", ["1"], None),
+        ("'a'", ["''"], None),
+        ("'a'", ["<object at 0x1>"], None),
+        ("'a'", ["__import__('os')"], None),
+        ("'a'", [f"'{'b' * 300}'"], None),
+    ],
+)
+def test_a_value_takes_the_place_of_one_of_its_kind_alone(
+    expected: str, seen: list[str], line: str | None
+) -> None:
+    assert mended(expected, *seen) == line
