@@ -22,6 +22,7 @@ Name = Literal[
     "tail_question",
     "tail_explain",
     "tail_change",
+    "tail_document",
     "tail_new",
     "tail_test",
     "then_test",

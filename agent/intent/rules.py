@@ -42,7 +42,7 @@ _CHANGES_NOTHING = re.compile(
 _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
-    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)"
+    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the"
     r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find out|look at"
     r"|i'd like to know|i want to know)\b"
 )
@@ -92,7 +92,7 @@ _ALSO_EDITS = (
     r"|error handling|validation|checks?|support|caching|license|imports?|entry|line|default|documentation|docs)"
 )
 _MAKES = re.compile(
-    rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give \S+|need|want|include|provide|put) "
+    rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give (?!(?:me|us) the\b)\S+|need|want|include|provide|put) "
     rf"(?:[^.]*?\b)?(?<!to the )(?<!to a )(?<!of the ){_NEW_THING}\b"
     r"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new \w+|^(?:write|add) (?:some |more |unit )*tests?\b"
     rf"|^(?:i|we)(?:'d| would)? (?:need|want|like) (?:a|an|another|some) (?:\w+ ){{0,3}}{_NEW_THING}\b"
@@ -108,7 +108,7 @@ _EDITS = re.compile(
     r"optimi[sz]e|parametri[sz]e|pass|prefix|prepend|prevent|print|put|quote|raise|reduce|refactor|reformat|remove|"
     r"reorder|replace|return|reuse|revert|rewrite|round|set|shorten|simplify|skip|sort|speed up|split|stop|strip|"
     r"support|swap|switch|take|tidy|translate|trim|turn|type|undo the|uncomment|unify|update|upgrade|use|validate|vectori[sz]e|"
-    r"warn|wrap|write|do the same|bump)\b"
+    r"warn|wrap|write|do the same|bump)\b|^give (?!me\b|us\b)\S+ (?:an?|the|another|its|some) "
 )
 _WISHES = re.compile(
     r"^(?:the |an? |all |every )?\S+(?:\s\S+){0,5}? (?:should|must|needs? to|has to|ought to)\b"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 _KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|parameter|argument|test|helper)?\s*"
 _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
 _IN = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
+_CLASS = r"(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<{0}>(?-i:[A-Z])\w*)[`'\"]?(?![\w./]))?"
 _END = r"(?=[.!?,;:)]*(?:\s|$))"
 _RENAMES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:rename|change the name of)\s+{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:to|into|as)\s+"
+        rf"\b(?:rename|change the name of)\s+{_KIND}{_NAME.format('old')}{_CLASS.format('holder')}"
+        rf"{_IN.format('file')}\s+(?:to|into|as)\s+"
         rf"{_NAME.format('new')}{_IN.format('late')}{_END}",
         rf"\bcall\s+(?:it|this|that)\s+{_NAME.format('new')}\s+instead\s+of\s+{_NAME.format('old')}{_END}",
         rf"^(?:please\s+)?{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:should|must|shall)\s+be\s+"
@@ -26,7 +28,7 @@ _MOVE = re.compile(
 )
 _REMOVE = re.compile(
     rf"^(?:please\s+|can you\s+|could you\s+)*(?:remove|delete|drop|get rid of)\s+{_KIND}{_NAME.format('old')}"
-    rf"{_IN.format('file')}\s*(?:please)?[.!?]*$",
+    rf"{_CLASS.format('holder')}{_IN.format('file')}\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
 _MEANS_NO_MORE = re.compile(
@@ -89,10 +91,16 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
         if (match := pattern.search(said)) and _is_all(match):
             named = match.groupdict()
             file = named.get("file") or named.get("late") or ""
-            return AskedRefactoring(kind="rename", old=match["old"], new=match["new"], file=file)
+            old = _qualified(match["old"], named.get("holder"))
+            return AskedRefactoring(kind="rename", old=old, new=match["new"], file=file)
     if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
-        return AskedRefactoring(kind="remove", old=match["old"], file=match["file"] or "")
+        old = _qualified(match["old"], match["holder"])
+        return AskedRefactoring(kind="remove", old=old, file=match["file"] or "")
     return None
+
+
+def _qualified(name: str, holder: str | None) -> str:
+    return f"{holder}.{name}" if holder and "." not in name else name
 
 
 def _is_all(match: re.Match[str]) -> bool:

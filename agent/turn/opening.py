@@ -27,6 +27,12 @@ _TEST_ALONE = re.compile(
 )
 """A request for tests and nothing else."""
 
+_DOCUMENTS = re.compile(
+    r"\bdocstrings?\b|^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*document\b",
+    re.IGNORECASE,
+)
+"""A request for docstrings; a small model takes "document" for a wish to be told about the code."""
+
 
 @dataclass(kw_only=True)
 class Background:
@@ -119,7 +125,7 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
         case Wanted.NEW:
             return prompt("tail_test" if _TEST_ALONE.match(user_text) else "tail_new")
         case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
-            return prompt("tail_change")
+            return prompt("tail_document" if _DOCUMENTS.search(user_text) else "tail_change")
         case _:
             return ""
 

@@ -62,6 +62,21 @@ def test_a_verb_inside_a_question_asks_for_no_repair(text: str, wanted: Wanted) 
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("give with_tax a parameter rate that defaults to RATE", Wanted.EDIT),
+        ("give Cart a docstring", Wanted.EDIT),
+        ("give me a function that sorts by price", Wanted.NEW),
+        ("give me the list of files", Wanted.QUESTION),
+    ],
+)
+def test_what_is_given_to_code_is_a_change_and_what_is_given_to_me_an_answer_or_new_code(
+    text: str, wanted: Wanted
+) -> None:
+    assert by_rules(text) is wanted
+
+
+@pytest.mark.parametrize(
     ("said", "wanted"),
     [
         ("edit", Wanted.EDIT),

@@ -11,10 +11,11 @@ import pytest
 from agent.approval import Decision, ModeApprover, Question
 from agent.events import Event, TurnEnding, TurnFinished
 from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
 from agent.turn.needed import why_unasked
-from agent.turn.opening import Background, open_turn
+from agent.turn.opening import Background, open_turn, tail_of
 from tests.fakes.model import ScriptedModel
 
 FILES = {
@@ -144,3 +145,18 @@ def test_what_a_command_of_the_person_gave_goes_along_with_the_next_request_once
     conversation.overhear("The command `ls` ended with exit code 0.")
     assert "The command `ls`" in opening(conversation, root, list(FILES))
     assert "The command `ls`" not in opening(conversation, root, list(FILES))
+
+
+@pytest.mark.parametrize(
+    ("request_", "says_docstring"),
+    [
+        ("document parse_date", True),
+        ("@stats.py please document mean", True),
+        ("add a docstring to the class Cart", True),
+        ("round the document totals", False),
+    ],
+)
+def test_a_wish_to_document_says_that_docstrings_are_meant(
+    request_: str, *, says_docstring: bool
+) -> None:
+    assert ("docstring" in tail_of(Wanted.EDIT, request_)) is says_docstring
