@@ -51,7 +51,7 @@ class Decision:
     allowed: bool
     reason: str = ""
     instead: str = ""
-    """The person's own words on what to do instead, with which the turn goes on."""
+    """What to do instead, with which the turn goes on: in the person's own words, where one is there."""
     kept: frozenset[int] | None = None
     """Numbers of the hunks that may be written, from 0 as the diff shows them; None for all."""
 
@@ -63,6 +63,9 @@ class Approver(Protocol):
 
 
 Ask = Callable[[Question], Awaitable[Decision]]
+
+
+_AS_ASKED = "Do what was asked, in the file that it is about, and write no other file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +88,6 @@ class ModeApprover:
             reason = f"{question.host_use}; start elagent in a terminal to be asked"
             return Decision(allowed=False, reason=reason)
         if question.unasked:
-            return Decision(allowed=False, reason=f"{question.unasked}, and nobody is there to ask")
+            reason = f"{question.unasked}, and nobody is there to ask"
+            return Decision(allowed=False, reason=reason, instead=_AS_ASKED)
         return Decision(allowed=False, reason="nobody is there to approve it")

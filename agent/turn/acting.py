@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from agent.approval import Decision, Question
 from agent.editing.edits import Accepted, Refused, apply_edit, check_edit
 from agent.editing.hunks import keep_hunks
+from agent.editing.python_source import definitions, source_of
 from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
 from agent.editing.source_files import SourceFileError
 from agent.events import (
@@ -23,6 +24,7 @@ from agent.events import (
 )
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
+from agent.prompt_files import filled
 from agent.reply.named import Names
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
@@ -189,12 +191,33 @@ class Actions:
                 return FileEdit(path=patch.path, content=text, exact=True)
 
     def _told(self, refused: Refused) -> str:
-        """The reason to refuse an edit; with the file if the model has not seen it as it is."""
+        """The reason to refuse an edit; with the code that the model has to look at."""
+        if refused.kind == "identical" and (again := self._one_definition(refused.path)):
+            return again
         text = self.sources.text(refused.path) if refused.kind == "stale" else None
         if text is None:
             return f"Not written: {refused.reason}."
         self.conversation.mark_shown(refused.path, text)
         return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
+
+    def _one_definition(self, path: str) -> str:
+        """The request once more with the one definition that it names; empty if it names none or several.
+
+        A small model that gives a whole file back as it was changes one function when it sees it alone.
+        """
+        text = self.sources.text(path) or ""
+        words = set(re.findall(r"\w+", self.user_text))
+        found = definitions(text) if path.endswith(".py") else {}
+        named = [name for name in found if name.rpartition(".")[2] in words]
+        if len(named) != 1:
+            return ""
+        return filled(
+            "then_change",
+            path=path,
+            definition=named[0],
+            code=source_of(text, found[named[0]]),
+            request=self.user_text,
+        )
 
     async def _apply(self, edit: Accepted) -> Outcome | None:
         """Ask and write; None when it is written, else what comes of it."""
@@ -241,12 +264,12 @@ class Actions:
         )
 
     def _declined(self, path: str, decision: Decision) -> Outcome:
-        """The end of the turn; or it goes on with the person's words on what to do instead."""
+        """The end of the turn; or it goes on with what to do instead."""
         self.emit(Notice(f"{path} was not written: {decision.reason or DECLINED.reason}"))
         if not decision.instead:
             return Outcome(end=DECLINED)
         self.conversation.asked(decision.instead)
-        told = f"The user does not want this change of {path}, and says: {decision.instead}"
+        told = f"This change of {path} is not wanted. Instead: {decision.instead}"
         return Outcome(observation=told)
 
     async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:

@@ -105,11 +105,25 @@ def block(path: str, text: str) -> str:
 
 async def test_in_auto_mode_a_file_that_was_not_asked_for_stays_as_it_is(root: Path) -> None:
     reply = "README.md\n```markdown\nstats.py report.py\n```"
-    model = ScriptedModel(script=[reply, reply])
+    model = ScriptedModel(script=[reply, reply, reply])
     events = await turn(root, model, "List the files in stats.py", ModeApprover("auto"))
     assert (root / "README.md").read_text() == FILES["README.md"]
     assert isinstance(events[-1], TurnFinished)
-    assert events[-1].ending is TurnEnding.DECLINED
+    assert events[-1].ending is TurnEnding.STUCK
+
+
+async def test_where_nobody_can_be_asked_the_model_is_sent_back_to_what_was_asked(
+    root: Path,
+) -> None:
+    changed = FILES["stats.py"].replace("return", "return 1 *", 1)
+    wrong = "README.md\n```markdown\nstats.py report.py\n```"
+    model = ScriptedModel(script=[wrong, wrong, block("stats.py", changed)])
+    events = await turn(root, model, "change mean in stats.py", ModeApprover("auto"))
+    assert (root / "README.md").read_text() == FILES["README.md"]
+    assert (root / "stats.py").read_text() == changed
+    assert "write no other file" in model.requests[2].messages[-1].content
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DONE
 
 
 async def test_a_person_who_is_asked_may_allow_it(root: Path) -> None:

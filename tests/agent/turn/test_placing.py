@@ -267,3 +267,32 @@ async def test_code_for_which_no_file_is_known_is_asked_for_again_and_not_passed
     )  # fmt: skip
     assert [event for event in events if isinstance(event, ReplyUnusable)]
     assert "def area" in (root / "stats.py").read_text()
+
+
+async def test_after_an_unchanged_file_the_model_sees_the_one_function_that_is_meant(
+    root: Path,
+) -> None:
+    model = ScriptedModel(
+        script=[
+            fenced(STATS, "stats.py"),
+            fenced("def mean(values):\n    return sum(values) / len(values) if values else 0\n"),
+        ]
+    )
+    request = "mean should return 0 if there are no values"
+    async for _ in run_turn(
+        Conversation(),
+        request,
+        root=root,
+        files=["stats.py", "shapes.py", "tests/test_stats.py"],
+        model=model,
+        approver=ModeApprover("auto"),
+        wanted=Wanted.EDIT,
+    ):
+        pass
+    told = model.requests[1].messages[-1].content
+    assert "def mean(values):" in told
+    assert request in told
+    assert "def scale" not in told
+    text = (root / "stats.py").read_text()
+    assert "if values else 0" in text
+    assert "def scale" in text
