@@ -18,7 +18,7 @@ from learning.evaluation.rows import Key, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class WorkFailed:
     """No answer, and why."""
 
     reason: str
@@ -42,17 +42,17 @@ class NodeWorker(Generic[Key, Row]):
         self._opened: Opened[Key, Row] | None = None
         self._making: set[asyncio.Future[Row]] = set()
 
-    async def open(self, work: Work[Key, Row]) -> Report | Failed:
+    async def open(self, work: Work[Key, Row]) -> Report | WorkFailed:
         """Open work as a run on this machine would; see `lab.rows.work.Work.open`."""
         ready: asyncio.Future[Opened[Key, Row]] = asyncio.get_running_loop().create_future()
         self._holding = asyncio.create_task(self._hold(work, ready))
         try:
             self._opened = await ready
         except EXPECTED as err:
-            return Failed(reason=str(err), elsewhere=True)
+            return WorkFailed(reason=str(err), elsewhere=True)
         return Report(manifest=self._opened.manifest, recipe=self._opened.recipe)
 
-    async def make(self, key: Key) -> Made[Row] | Failed:
+    async def make(self, key: Key) -> Made[Row] | WorkFailed:
         """Make one row."""
         assert self._opened is not None  # noqa: S101 - nothing is asked before it is open
         making = asyncio.ensure_future(self._opened.make(key))
@@ -60,7 +60,7 @@ class NodeWorker(Generic[Key, Row]):
         try:
             return Made(row=await making)
         except EXPECTED as err:
-            return Failed(reason=str(err), elsewhere=bool(lost_part(err)))
+            return WorkFailed(reason=str(err), elsewhere=bool(lost_part(err)))
         finally:
             self._making.discard(making)
 

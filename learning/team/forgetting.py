@@ -11,7 +11,7 @@ from learning.team.database import TeamDatabase, insert_new
 from learning.team.schema import EXPERIENCES, FORGOTTEN, SOURCES
 
 
-class Forgotten:
+class ForgottenExperiences:
     """The forgotten experiences of a team, to which each member adds its own."""
 
     def __init__(self, database: TeamDatabase, *, me: str) -> None:

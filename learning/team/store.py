@@ -19,7 +19,7 @@ from learning.team.database import TeamDatabase
 from learning.team.errors import TeamError, TeamUnreachableError
 from learning.team.experiences import SharedExperiences
 from learning.team.failures import explained
-from learning.team.forgetting import Forgotten
+from learning.team.forgetting import ForgottenExperiences
 from learning.team.members import Members
 from learning.team.roles import checked_name
 from learning.team.schema import MEMBERS, MIGRATIONS, migrate, version_of
@@ -39,7 +39,7 @@ class TeamStore:
         self.members = Members(database, me=me)
         self.experiences = SharedExperiences(database, self.members, me=me)
         self.adapters = SharedAdapters(database, self.members, me=me)
-        self.forgotten = Forgotten(database, me=me)
+        self.forgotten = ForgottenExperiences(database, me=me)
 
     @classmethod
     def open(cls, url: str, *, name: str, create: bool = False) -> Self:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from agent.library.place import Library
 from agent.library.team import membership, pulling, sharing
-from agent.library.team.membership import NO_ROLE, ROLES, SharedAdapter, Standing
+from agent.library.team.membership import NO_ROLE, ROLES, SharedAdapter, TeamStanding
 from agent.library.team.sharing import Leaving
 from agent.settings.schema import Settings, TeamSettings
 from agent.text import display_safe, format_bytes
@@ -228,7 +228,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _show_standing(found: Standing) -> None:
+def _show_standing(found: TeamStanding) -> None:
     kept = "the database keeps the roles" if found.guarded else "only elagent looks at the roles"
     line = f"{found.me} is {found.role} of the team at {found.place}, bucket {found.bucket}; {kept}"
     click.echo(display_safe(line))

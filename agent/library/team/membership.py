@@ -21,7 +21,7 @@ NO_ROLE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TeamStanding:
     """The team as a member sees it."""
 
     place: str
@@ -34,7 +34,7 @@ class Standing:
     adapters: tuple[SharedAdapter, ...]
 
 
-def join(given: TeamSettings, environ: Mapping[str, str], *, create: bool = False) -> Standing:
+def join(given: TeamSettings, environ: Mapping[str, str], *, create: bool = False) -> TeamStanding:
     """Connect to a team's store and keep its address in the person's own settings.
 
     With `create` the store is made there, or brought up to date.
@@ -67,7 +67,7 @@ def leave(environ: Mapping[str, str]) -> None:
         unset_user(f"team.{key}", environ)
 
 
-def standing(settings: TeamSettings) -> Standing:
+def standing(settings: TeamSettings) -> TeamStanding:
     """Read members, roles and adapters of the team.
 
     Raises:
@@ -88,8 +88,8 @@ def give_role(settings: TeamSettings, name: str, role: str) -> None:
         store.members.give_role(name, None if role == NO_ROLE else Role(role))
 
 
-def _standing(settings: TeamSettings, store: TeamStore) -> Standing:
-    return Standing(
+def _standing(settings: TeamSettings, store: TeamStore) -> TeamStanding:
+    return TeamStanding(
         place=store.place,
         bucket=settings.bucket or "",
         me=store.me,

@@ -15,7 +15,7 @@ _UNCHANGED_S = 1.0
 """Time of a test that is known not to end, in the unchanged project."""
 
 
-class Course:
+class TrialCourse:
     """Runs the red tests of one project and then all of them."""
 
     def __init__(
@@ -40,9 +40,9 @@ class Course:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = Watch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
+        red = RunWatch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
         red_s = self._timed(red, self._red)
-        whole = Watch(
+        whole = RunWatch(
             self._test_alarm(_UNCHANGED_S),
             lines=lines,
             spectrum=spectrum,
@@ -70,7 +70,7 @@ class Course:
         def late() -> None:
             start.answer({"late": True})
 
-        red = Watch(self._test_alarm(limits["endless"], late), collected=start.collected)
+        red = RunWatch(self._test_alarm(limits["endless"], late), collected=start.collected)
 
         def begun() -> None:
             nonlocal started
@@ -95,7 +95,7 @@ class Course:
 
     def _after_red(self, limits: dict[str, float]) -> dict[str, Any]:
         """Run all tests until one fails that was green."""
-        whole = Watch(
+        whole = RunWatch(
             self._test_alarm(limits["endless"]),
             ends_at=time.monotonic() + limits["all"],
             known_red=self._known_red,
@@ -107,7 +107,7 @@ class Course:
             "left": len(self._beside - whole.passed_ids),
         }
 
-    def _timed(self, watch: Watch, only: list[str] | None) -> float:
+    def _timed(self, watch: RunWatch, only: list[str] | None) -> float:
         started = time.monotonic()
         self._runs.run(watch, only)
         took_s: float = time.monotonic() - started - watch.alarm.took_s
@@ -117,7 +117,7 @@ class Course:
         return self._alarm.TestAlarm(self._endless, seconds, ring)
 
 
-class Watch:
+class RunWatch:
     """Hears how each test of one run ended, notes its lines, and says when enough is known."""
 
     def __init__(

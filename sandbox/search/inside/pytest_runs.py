@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sandbox.search.inside.course import Watch
+    from sandbox.search.inside.course import RunWatch
 
 _KNOWN_BY_NOW = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Plugins are in memory from earlier runs in this process; a project may make errors of warnings."""
@@ -29,7 +29,7 @@ class PytestRuns:
         self._plugins = load("image_plugins").ImagePlugins(root, none=False)
 
     def run(
-        self, watch: Watch, only: list[str] | None = None, *, first_failure_ends: bool = False
+        self, watch: RunWatch, only: list[str] | None = None, *, first_failure_ends: bool = False
     ) -> None:
         """Run the tests with these ids, or all, and tell `watch` of each."""
         places = [
@@ -45,7 +45,7 @@ class PytestRuns:
 class _Hooks:
     """The hooks that tell a watch how each test ended."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: RunWatch) -> None:
         self._watch = watch
 
     @pytest.hookimpl(tryfirst=True)

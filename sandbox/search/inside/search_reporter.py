@@ -45,7 +45,7 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
     sys.dont_write_bytecode = False  # the children share what the first one compiled
     module, name = _RUNS[orders["tests"]]
     runs = getattr(load(module), name)(reporter.root, orders, load)
-    course = load("course").Course(runs, reporter.root, orders, load)
+    course = load("course").TrialCourse(runs, reporter.root, orders, load)
     ends_at = time.monotonic() + orders["budget_s"]
     forking = load("forking")
     usual = _first(reporter, orders, course, forking, ends_at)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.search.inside.course import Watch
+    from sandbox.search.inside.course import RunWatch
 
 
 class UnittestRuns:
@@ -23,7 +23,7 @@ class UnittestRuns:
         self._reporter = load("unittest_reporter")
 
     def run(
-        self, watch: Watch, only: list[str] | None = None, *, first_failure_ends: bool = False
+        self, watch: RunWatch, only: list[str] | None = None, *, first_failure_ends: bool = False
     ) -> None:
         """Run the tests with these ids, or all, and tell `watch` of each."""
         tests = self._wanted(only, watch.skip)
@@ -51,7 +51,7 @@ class UnittestRuns:
 class _Result(unittest.TextTestResult):
     """Tells a watch how each test ended, and stops where enough is known."""
 
-    def __init__(self, watch: Watch, *arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, watch: RunWatch, *arguments: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments)
         self._watch = watch
 
