@@ -80,7 +80,7 @@ class NodeWorker(Generic[Key, Row]):
             async with work.open(Place.here()) as opened:
                 ready.set_result(opened)
                 await self._closing.wait()
-        except BaseException as err:
+        except BaseException as err:  # whoever opens the work gets it
             if ready.done():
                 raise
             ready.set_exception(err)

@@ -96,7 +96,7 @@ def _told(reporter: Reporter, usual: dict[str, Any]) -> dict[str, Any]:
     """Report the usual run, and import the libraries that it needs."""
     reporter.emit("usual", **usual)
     for name in usual.get("modules", []):
-        with suppress(BaseException):
+        with suppress(BaseException):  # a library may even end the process when it is imported
             importlib.import_module(name)
     return usual
 
