@@ -19,7 +19,7 @@ from learning.evaluation.rows import Key, Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed:
-    """No answer, and why."""
+    """The reason why there is no answer."""
 
     reason: str
     elsewhere: bool

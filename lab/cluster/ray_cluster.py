@@ -142,7 +142,7 @@ class RayWorker(Generic[Key, Row]):
             )
 
     async def _called(self, function: Callable[..., str], *arguments: str) -> str:
-        """The answer of a function that the node has itself."""
+        """Call a function of the elagent that is installed on the node, and return its answer."""
         task = self._ray.remote(max_retries=0, num_cpus=0)(function)
         place = {"scheduling_strategy": self._options["scheduling_strategy"]}
         try:

@@ -107,7 +107,7 @@ def _humaneval(where: Context, data: Path | None) -> Suite:
 
 
 def _drift(where: Context, data: Path | None) -> Suite:
-    """The drift tasks of a folder, the shipped ones without."""
+    """The drift tasks of a folder; without one, those that come with elagent."""
     folder = data or shipped_sets()["drift"]
     tasks, errors = load_tasks(folder), outdated_errors(folder)
     cache = where.paths.sandbox / "wheels"

@@ -218,7 +218,7 @@ def _record(
     found: RepairFigures,
     published: Mapping[str, float],
 ) -> dict[str, object]:
-    """The same figures as one JSON object."""
+    """The figures as one JSON object."""
     scores = scores_record(file.manifest, summarise(samples), total_cost(file.folder))
     figures = {"repair": asdict(found), "published": dict(published)}
     return {**scores, **figures, "folder": str(file.folder)}

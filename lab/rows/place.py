@@ -32,7 +32,7 @@ class AskedModel:
     """Name and files of an adapter that was sent here."""
 
     def to_send(self) -> Self:
-        """The same without the API key, with the adapter's files instead of its folder.
+        """A copy for another machine: without the API key, with the adapter's files instead of its folder.
 
         A path stays a path, from the root: each machine must have the model there.
         """

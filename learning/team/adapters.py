@@ -42,7 +42,7 @@ class SharedAdapters:
         )
 
     def lineage(self, adapter: SharedAdapter) -> Lineage:
-        """The manifests of an adapter, each checked and marked as that member's.
+        """The manifests of an adapter and its ancestors, each checked and marked as its member's.
 
         Raises:
             TeamError: If it is gone, or not what this program writes.

@@ -20,7 +20,7 @@ class ForgottenExperiences:
         self._me = me
 
     def add(self, ids: Iterable[str]) -> int:
-        """Erase the member's experiences and taint for all what was made of them; how many were new.
+        """Erase the member's experiences and taint for all what was made of them; return the number of new ids.
 
         An id counts if the store has it as a row of the member or behind an adapter.
 

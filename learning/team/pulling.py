@@ -27,7 +27,7 @@ class Stopped:
 
 
 def trouble_with_name(adapters: AdapterStore, shared: SharedAdapter) -> str:
-    """The sentence that another adapter has the name of a shared one here; empty if none has."""
+    """Say that a shared adapter's name belongs to another adapter here; empty if it does not."""
     try:
         found = adapters.remembered(shared.name)
     except AdapterError:

@@ -64,7 +64,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """The end of sharing: what is new in the team's store."""
+    """Result of sharing: what is new in the team's store."""
 
     experiences: int
     adapters: tuple[str, ...]

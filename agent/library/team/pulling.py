@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """The end of a fetch."""
+    """Result of a fetch."""
 
     fetched: tuple[str, ...]
     notices: tuple[str, ...]

@@ -117,7 +117,7 @@ def exported(settings: TeamSettings) -> Iterator[str]:
 
 
 def _ids_of_others(adapters: AdapterStore) -> frozenset[str]:
-    """Ids of experiences that other members forget, not this one."""
+    """Ids of experiences behind adapters of other members, which only these may forget."""
     return frozenset(
         id_
         for manifest in adapters.list()

@@ -120,7 +120,7 @@ class Import:
             self.begun()
 
     def collected(self) -> bool:
-        """Go on: the changed file has been imported. A stem that has not met it ends."""
+        """Go on, since the changed file was imported; a stem that never imported it ends."""
         if self._source is None:
             os._exit(0)
         return True
