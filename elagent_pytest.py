@@ -116,7 +116,7 @@ def _child(words: Sequence[str], cwd: Path, errors: IO[bytes]) -> Iterator[subpr
     ) as child:
         try:
             yield child
-        except BaseException:
+        except BaseException:  # an interruption, too
             child.terminate()
             raise
 

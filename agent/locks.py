@@ -21,7 +21,7 @@ def try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    except BaseException:
+    except BaseException:  # an interruption, too
         os.close(descriptor)
         raise
     return descriptor

@@ -42,7 +42,6 @@ from sandbox.warm.values import Program, ProgramLimits
 ROOT = Path(__file__).resolve().parent.parent
 SESSION = f"benchmark-{os.getpid()}"
 ROUNDS = 100
-MIB = 1024 * 1024
 BROKEN = {"nothing returned": "    return None\n", "os._exit(0)": "    import os; os._exit(0)\n"}
 
 

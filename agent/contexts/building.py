@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,6 @@ class Unexplained:
 
     missing: str
     failures: tuple[ApiFailure, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class Round:
-    """Drafts that ran, with their result."""
-
-    good: list[tuple[Draft, Tried]] = field(default_factory=list)
-    contexts: list[ApiContext] = field(default_factory=list)
 
 
 class ContextBuilder:

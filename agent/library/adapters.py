@@ -141,7 +141,7 @@ def export(library: Library, name: str, target: Path) -> None:
 
 
 def use(library: Library, name: str) -> str:
-    """Use an adapter from the next reply on; `base` is the bare model, for which "" comes back.
+    """Use an adapter from the next reply on and return its name; `base` is the bare model, named "".
 
     Raises:
         LearningError: If there is no such adapter, or it does not fit the model.
@@ -155,7 +155,7 @@ def use(library: Library, name: str) -> str:
 
 
 def roll_back(library: Library) -> str:
-    """Use what was in use before; its name, or "" for the bare model.
+    """Go back to what was in use before; return its name, "" for the bare model.
 
     Raises:
         AdapterError: If a manifest is damaged.
@@ -209,7 +209,7 @@ def report_lines(library: Library, name: str) -> list[str]:
 
 
 def report_page(library: Library, name: str) -> str:
-    """Return the same as one HTML page with plots.
+    """Return what an adapter learned as one HTML page with plots.
 
     Raises:
         AdapterError: If it is missing or damaged.

@@ -55,7 +55,7 @@ def checks(settings: ModelSettings) -> Iterator[Check]:
 
 
 def _packages() -> Check:
-    """Other distributions on the package index own our package names, too."""
+    """Check that our packages are of one installation: other distributions own the same names."""
     folders = set()
     for name in ("agent", "learning", "sandbox", "tui"):
         spec = find_spec(name)
@@ -129,7 +129,7 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
 
 
 def _learning() -> Check:
-    """Looked at without loading torch."""
+    """Check what learning needs, without loading torch."""
     if said := problem("Learning"):
         return Check(False, said, needed=False)
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -29,7 +29,7 @@ class CapturedList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """The end of a request to forget."""
+    """Result of a request to forget."""
 
     asked: int
     gone: int

@@ -32,7 +32,7 @@ class Machine:
 
     @property
     def host(self) -> Host:
-        """The same, as the arithmetic of models wants it."""
+        """This machine as a value for the arithmetic of what models need."""
         return Host(ram_bytes=self.ram, gpu_bytes=self.gpu, bf16=self.bf16, offloads=self.offloads)
 
 

@@ -111,7 +111,7 @@ def _file_bytes(model: InstalledModel | None) -> int:
 
 
 def _serving(entry: ModelEntry, host: Host) -> str:
-    """Name the memory that it needs here, and where; the context is what the engine would choose."""
+    """Word whether a model fits here, its memory, and the context that the engine would choose."""
     found = serving(entry, host)
     where = " GPU" if found.on_gpu else ""
     return f"{_word(found.fits)}: {format_bytes(found.need_bytes)}{where}, {_kibi(found.context)}"

@@ -33,7 +33,7 @@ class GateResult:
 
     @property
     def line(self) -> str:
-        """The outcome first, in words: it must not hang on a colour."""
+        """One line that begins with the outcome in words, so that nothing depends on colours."""
         return f"{_MARKS.get(self.outcome, self.outcome)}: {self.name} ({self.words})"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from agent.errors import ReplyTimeoutError
 from agent.model.answer import Answer
 from agent.model.http_client import Endpoint
-from agent.model.process_work import Work, work_of
+from agent.model.process_work import ProcessWork, work_of
 from agent.model.protocol import Waiting
 
 _STARVED_SHARE = 0.2
@@ -47,9 +47,9 @@ class Watch:
     endpoint: Endpoint
     answer: Answer
     patience: Patience
-    work: Callable[[int], Work | None] = work_of
+    work: Callable[[int], ProcessWork | None] = work_of
     clock: Callable[[], float] = time.monotonic
-    _last: tuple[float, Work] | None = None
+    _last: tuple[float, ProcessWork] | None = None
     _busy_at: float = 0.0
 
     def came(self) -> None:

@@ -90,6 +90,7 @@ def _with_rope(
 
     files = [*_python(sources), *([asked.new] if asked.kind == "move" else [])]
     texts = {file: text for file in files if (text := sources.text(file)) is not None}
+    unique = _is_unique(asked, texts)
     with tempfile.TemporaryDirectory(prefix="elagent-refactor-") as folder:
         try:
             for file, text in texts.items():
@@ -99,7 +100,6 @@ def _with_rope(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # rope warns of what it calls itself
                 project = Project(folder, ropefolder=None, save_objectdb=False, save_history=False)
-                unique = _is_unique(asked, texts)
                 project.do(_changes(project, asked, path, offset, unique=unique))
                 project.close()
             after = {

@@ -77,7 +77,7 @@ class Unjudged:
             os.fsync(lock)
             partial.replace(place)
             _sync(self._notes)
-        except BaseException:
+        except BaseException:  # an interruption, too
             os.close(lock)
             partial.unlink(missing_ok=True)
             raise

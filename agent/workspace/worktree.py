@@ -162,7 +162,7 @@ def _replace_by_file(target: bytes, content: bytes, *, executable: bool, sync: b
             if sync:
                 os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException:  # an interruption, too
         os.unlink(temporary)
         raise
 

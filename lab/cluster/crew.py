@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol
 
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.work import Opened, Work
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.samples import ResultManifest, difference
 
@@ -160,7 +160,7 @@ async def _report(worker: Worker[Key, Row], work: Work[Key, Row]) -> Report | Cl
 
 
 def _right(reports: Sequence[Report], wanted: ResultManifest | None) -> Report | None:
-    """The report with which all must agree."""
+    """Choose the report with which all workers must agree."""
     if wanted is not None:
         same_image = (each.recipe for each in reports if each.manifest.image_id == wanted.image_id)
         return Report(manifest=wanted, recipe=next(same_image, wanted.image_id))

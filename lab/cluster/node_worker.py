@@ -12,14 +12,14 @@ from typing import Generic
 
 from agent.errors import EXPECTED, lost_part
 from lab.cluster.crew import Report
-from lab.place import Place
-from lab.work import Opened, Work
+from lab.rows.place import Place
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """No answer, and why."""
+class WorkFailed:
+    """The reason why there is no answer."""
 
     reason: str
     elsewhere: bool
@@ -42,17 +42,17 @@ class NodeWorker(Generic[Key, Row]):
         self._opened: Opened[Key, Row] | None = None
         self._making: set[asyncio.Future[Row]] = set()
 
-    async def open(self, work: Work[Key, Row]) -> Report | Failed:
-        """Open work as a run on this machine would; see `lab.work.Work.open`."""
+    async def open(self, work: Work[Key, Row]) -> Report | WorkFailed:
+        """Open work as a run on this machine would; see `lab.rows.work.Work.open`."""
         ready: asyncio.Future[Opened[Key, Row]] = asyncio.get_running_loop().create_future()
         self._holding = asyncio.create_task(self._hold(work, ready))
         try:
             self._opened = await ready
         except EXPECTED as err:
-            return Failed(reason=str(err), elsewhere=True)
+            return WorkFailed(reason=str(err), elsewhere=True)
         return Report(manifest=self._opened.manifest, recipe=self._opened.recipe)
 
-    async def make(self, key: Key) -> Made[Row] | Failed:
+    async def make(self, key: Key) -> Made[Row] | WorkFailed:
         """Make one row."""
         assert self._opened is not None  # noqa: S101 - nothing is asked before it is open
         making = asyncio.ensure_future(self._opened.make(key))
@@ -60,7 +60,7 @@ class NodeWorker(Generic[Key, Row]):
         try:
             return Made(row=await making)
         except EXPECTED as err:
-            return Failed(reason=str(err), elsewhere=bool(lost_part(err)))
+            return WorkFailed(reason=str(err), elsewhere=bool(lost_part(err)))
         finally:
             self._making.discard(making)
 
@@ -80,7 +80,7 @@ class NodeWorker(Generic[Key, Row]):
             async with work.open(Place.here()) as opened:
                 ready.set_result(opened)
                 await self._closing.wait()
-        except BaseException as err:
+        except BaseException as err:  # whoever opens the work gets it
             if ready.done():
                 raise
             ready.set_exception(err)

@@ -25,8 +25,8 @@ from typing import Any, Generic, TypeVar
 
 from lab.cluster.build import source_digest
 from lab.cluster.crew import ClusterError, Report, WorkerLostError, muster
-from lab.cluster.node_worker import Failed, Made, NodeWorker
-from lab.work import Opened, Work
+from lab.cluster.node_worker import Made, NodeWorker, WorkFailed
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.samples import ResultManifest
 
@@ -95,7 +95,7 @@ class RayWorker(Generic[Key, Row]):
             raise ClusterError(f"it cannot begin: {_last_line(err)}") from err
         except (self._ray.exceptions.RayError, ConnectionError) as err:
             raise ClusterError(f"it was lost when it began: {_first_line(err)}") from err
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, WorkFailed):
             raise ClusterError(outcome.reason)
         assert isinstance(outcome, Report)  # noqa: S101 - it is one of the two
         return outcome
@@ -103,7 +103,7 @@ class RayWorker(Generic[Key, Row]):
     async def make(self, key: Key) -> Row:
         """See `Worker.make`."""
         try:
-            outcome: Made[Row] | Failed = await _answer(self._actor.make.remote(key))
+            outcome: Made[Row] | WorkFailed = await _answer(self._actor.make.remote(key))
         except self._ray.exceptions.RayTaskError:
             raise  # nobody expected it: a fault of ours, on whichever machine
         except (self._ray.exceptions.RayError, ConnectionError) as err:
@@ -142,7 +142,7 @@ class RayWorker(Generic[Key, Row]):
             )
 
     async def _called(self, function: Callable[..., str], *arguments: str) -> str:
-        """The answer of a function that the node has itself."""
+        """Call a function of the elagent that is installed on the node, and return its answer."""
         task = self._ray.remote(max_retries=0, num_cpus=0)(function)
         place = {"scheduling_strategy": self._options["scheduling_strategy"]}
         try:

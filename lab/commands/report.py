@@ -59,7 +59,7 @@ def show_comparison(
 def print_scores(
     console: Console, manifest: ResultManifest, scores: Scores, cost: Cost | None, *, of_tasks: int
 ) -> None:
-    """One run: its settings in a line, pass rates with intervals, endings and cost."""
+    """Print one run: its settings in a line, pass rates with intervals, endings and cost."""
     console.print(title(manifest), markup=False, highlight=False)
     shown = Table(box=None, pad_edge=False)
     for column in ("", "pass@k", "95 %", "tasks"):
@@ -103,7 +103,7 @@ def spent_words(cost: Cost | None) -> str:
 
 
 def scores_record(manifest: ResultManifest, scores: Scores, cost: Cost | None) -> dict[str, object]:
-    """The same figures as one JSON object."""
+    """The scores as one JSON object."""
     return {
         "v": 1,
         "suite": manifest.suite,
@@ -126,7 +126,7 @@ def print_comparison(
     found: Comparison,
     differing: tuple[str, ...],
 ) -> None:
-    """Two runs on the same tasks: counts, the test, the interval, and which tasks they are."""
+    """Print two runs on the same tasks: counts, the test, the interval, and which tasks they are."""
     scores = found.scores
     console.print(f"A  {title(a)}\nB  {title(b)}", markup=False, highlight=False)
     if differing:
@@ -151,7 +151,7 @@ def print_comparison(
 
 
 def comparison_record(found: Comparison) -> dict[str, object]:
-    """The same figures as one JSON object."""
+    """The comparison as one JSON object."""
     return {
         "v": 1,
         "tasks": len(found.scores.tasks),
@@ -295,7 +295,7 @@ def _cost(side: ComparedResult) -> str:
 
 
 def _rows(a: ComparedResult, b: ComparedResult, found: Comparison) -> list[tuple[str, ...]]:
-    """Tasks on which they differ first."""
+    """Rows of all tasks, those on which the two differ first."""
     scores = found.scores
     said_a, said_b = a.messages(), b.messages()
     rows = sorted(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class ChangeKind(StrEnum):
@@ -89,18 +88,3 @@ def surest(changes: Iterable[ApiChange]) -> ApiChange | None:
 
 def _letters(name: str) -> str:
     return re.sub(r"[._]", "", name).lower()
-
-
-def change_record(change: ApiChange) -> dict[str, Any]:
-    """The change as JSON data."""
-    return asdict(change)
-
-
-def change_from(record: Mapping[str, Any]) -> ApiChange:
-    """The change that `change_record` gave.
-
-    Raises:
-        KeyError, TypeError, ValueError: If it is not one.
-    """
-    kind, grounds = ChangeKind(record["kind"]), Grounds(record["grounds"])
-    return ApiChange(**{**record, "kind": kind, "grounds": grounds})

@@ -86,7 +86,7 @@ class ExperienceStore:
             db = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
             try:
                 _prepare(db, path, max_mib=max_mib)
-            except BaseException:
+            except BaseException:  # an interruption, too
                 db.close()
                 raise
         return cls(db, path, home=home)
@@ -250,7 +250,7 @@ class ExperienceStore:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interruption, too
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise

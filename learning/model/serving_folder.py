@@ -121,11 +121,13 @@ def _tokenizer(header: GgufHeader, tokens: Sequence[str]) -> Tokenizer:
         else "".join(letters[byte] for byte in token.encode())
         for token in tokens
     ]
+    vocab = {word: number for number, word in enumerate(words)}
+    merges = [_pair(merge) for merge in _texts(header, "merges")]
     try:
         tokenizer = Tokenizer(
             models.BPE(
-                vocab={word: number for number, word in enumerate(words)},
-                merges=[_pair(merge) for merge in _texts(header, "merges")],
+                vocab=vocab,
+                merges=merges,
                 continuing_subword_prefix="",
                 end_of_word_suffix="",
                 fuse_unk=False,

@@ -68,7 +68,7 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Begin for real: the driver would only do so at the first change, and not for tables."""
+    """Begin the transaction now: the driver waits for the first change, and has none for tables."""
     writes = connection.get_execution_options().get("elagent_writes", False)
     # IMMEDIATE takes the write lock at once: two members queue up instead of colliding.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

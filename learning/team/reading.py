@@ -104,7 +104,7 @@ def _check(manifest: AdapterManifest) -> None:
 
 
 def _marked(manifest: AdapterManifest, member: str) -> AdapterManifest:
-    """The same as another member's, and as untried here: their decision is kept beside."""
+    """The manifest marked as that member's and untried here; its own decision is kept beside."""
     return dataclasses.replace(
         manifest,
         shared_by=manifest.shared_by or member,

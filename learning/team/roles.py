@@ -55,7 +55,7 @@ def give(db: Connection, name: str, role: Role | None) -> None:
 
 
 def checked_name(name: str) -> str:
-    """The name, which is one for a member, or for a database that groups are named after.
+    """Return the name if it can be a member's, or a database's that groups are named after.
 
     Raises:
         TeamError: If it has other characters, or too many.

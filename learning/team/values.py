@@ -19,7 +19,7 @@ class Role(StrEnum):
     """Give roles, read all experiences, and remove what others shared."""
 
     def covers(self, other: Role) -> bool:
-        """True if a member with this role may what `other` may."""
+        """True if this role has all rights of `other`."""
         order = list(Role)
         return order.index(self) >= order.index(other)
 

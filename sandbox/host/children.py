@@ -121,7 +121,7 @@ def opened(
     with process:
         try:
             yield process
-        except BaseException:
+        except BaseException:  # an interruption, too: nothing of it may outlive this
             kill_group(process)
             process.wait()
             group.finished(process)

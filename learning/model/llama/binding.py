@@ -101,7 +101,7 @@ class LlamaBinding:
         self._adapter_count = len(adapters)
         try:
             self._server: Any = xllamacpp.Server(params)
-        except Exception as err:
+        except Exception as err:  # the binding passes errors of C++ on as several kinds
             raise EngineError(
                 f"llama.cpp cannot load {gguf.name}"
                 + (f" with {len(adapters)} adapter(s)" if adapters else "")

@@ -112,7 +112,7 @@ class LlamaProcess:
             )
             self.branching = bool(self._receive())
             """False for a release of llama.cpp that makes one continuation at a time."""
-        except BaseException:
+        except BaseException:  # an interruption, too
             self.close()
             raise
 

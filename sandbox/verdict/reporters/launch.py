@@ -143,7 +143,7 @@ def _hand_over(config: dict[str, Any], reporter: Reporter, fd: int) -> None:
     code = runner.run(reporter, config, _load)
     reporter.end(code)
     for name in ("stdout", "stderr"):
-        with suppress(Exception):
+        with suppress(Exception):  # a test may have closed or replaced it
             getattr(streams, name).flush()
     # not sys.exit: threads the tests left behind could keep a finished run alive for ever
     leave(code)

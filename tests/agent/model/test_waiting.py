@@ -16,7 +16,7 @@ from agent.events import Event, Notice, Progress, StageStarted
 from agent.model.answer import Answer
 from agent.model.http_client import Endpoint
 from agent.model.http_model import HttpModel
-from agent.model.process_work import Work, work_of
+from agent.model.process_work import ProcessWork, work_of
 from agent.model.protocol import Model
 from agent.model.waiting import Patience, Watch
 from agent.turn.asking import ask
@@ -93,7 +93,7 @@ async def test_a_server_whose_process_does_nothing_is_given_up(
 class Script:
     """A process whose work at each look is given, ten seconds apart."""
 
-    def __init__(self, *works: Work) -> None:
+    def __init__(self, *works: ProcessWork) -> None:
         self._works = iter(works)
         self.now = 0.0
 
@@ -115,8 +115,8 @@ class Script:
         return self.now
 
 
-def cpu(seconds: float, page_reads: int = 0) -> Work:
-    return Work(cpu_s=seconds, page_reads=page_reads)
+def cpu(seconds: float, page_reads: int = 0) -> ProcessWork:
+    return ProcessWork(cpu_s=seconds, page_reads=page_reads)
 
 
 def test_a_starved_server_is_named_and_waited_for() -> None:

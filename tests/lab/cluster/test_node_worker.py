@@ -10,8 +10,8 @@ from pathlib import Path
 from agent.settings.schema import ModelSettings, Settings
 from lab.cluster.build import digest_of, source_digest
 from lab.cluster.crew import Report
-from lab.cluster.node_worker import Failed, Made, NodeWorker
-from lab.place import AskedModel
+from lab.cluster.node_worker import Made, NodeWorker, WorkFailed
+from lab.rows.place import AskedModel
 from tests.fakes.works import EchoWork
 
 
@@ -27,7 +27,7 @@ async def test_opened_work_makes_rows_and_is_closed(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_opened_says_why() -> None:
     worker: NodeWorker[str, int] = NodeWorker()
-    assert await worker.open(EchoWork(refuses="no such model")) == Failed(
+    assert await worker.open(EchoWork(refuses="no such model")) == WorkFailed(
         reason="no such model", elsewhere=True
     )
     await worker.close()
@@ -36,8 +36,8 @@ async def test_what_cannot_be_opened_says_why() -> None:
 async def test_only_a_lost_model_or_sandbox_sends_a_row_elsewhere() -> None:
     worker: NodeWorker[str, int] = NodeWorker()
     await worker.open(EchoWork())
-    assert await worker.make("!") == Failed(reason="it cannot be made", elsewhere=False)
-    assert await worker.make("0") == Failed(reason="no engine answers", elsewhere=True)
+    assert await worker.make("!") == WorkFailed(reason="it cannot be made", elsewhere=False)
+    assert await worker.make("0") == WorkFailed(reason="no engine answers", elsewhere=True)
     await worker.close()
 
 

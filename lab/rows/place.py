@@ -14,7 +14,7 @@ from typing import Self
 from agent.paths import Paths, from_environ, make_private
 from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.settings.schema import ModelSettings, SandboxSettings, is_plain_name
-from lab.evaluated_model import EvaluatedModel, open_subject
+from lab.rows.evaluated_model import EvaluatedModel, open_subject
 from sandbox.box.contract import Limits
 from sandbox.images.base import ensure_base
 from sandbox.images.image import Image
@@ -32,7 +32,7 @@ class AskedModel:
     """Name and files of an adapter that was sent here."""
 
     def to_send(self) -> Self:
-        """The same without the API key, with the adapter's files instead of its folder.
+        """A copy for another machine: without the API key, with the adapter's files instead of its folder.
 
         A path stays a path, from the root: each machine must have the model there.
         """
