@@ -25,6 +25,7 @@ Name = Literal[
     "tail_document",
     "tail_new",
     "tail_test",
+    "tail_text",
     "then_change",
     "then_test",
     "then_lint",

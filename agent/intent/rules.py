@@ -43,6 +43,8 @@ _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
     r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the"
+    r"|(?:write|draft|suggest|propose|give me|make)(?: me)? (?:a|an|the|some|good|short|\s)+"
+    r"(?:commit messages?|(?:summary|explanation|description) (?:of|for)|pull request (?:text|description)|release notes?)"
     r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find out|look at"
     r"|i'd like to know|i want to know)\b"
 )

@@ -27,6 +27,23 @@ _TEST_ALONE = re.compile(
 )
 """A request for tests and nothing else."""
 
+_FILE = re.compile(r"[\w/-]\.([A-Za-z]\w{0,4})\b(?!\()")
+_TEXT_ENDINGS = frozenset(
+    [
+        ".md",
+        ".rst",
+        ".txt",
+        ".toml",
+        ".yml",
+        ".yaml",
+        ".json",
+        ".ini",
+        ".cfg",
+        ".csv",
+        ".html",
+        ".css",
+    ]
+)
 _DOCUMENTS = re.compile(
     r"\bdocstrings?\b|^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*document\b",
     re.IGNORECASE,
@@ -122,12 +139,20 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
             return prompt("tail_question")
         case Wanted.EXPLAIN:
             return prompt("tail_explain")
+        case Wanted.EDIT | Wanted.NEW if _is_about_text(user_text):
+            return prompt("tail_text")
         case Wanted.NEW:
             return prompt("tail_test" if _TEST_ALONE.match(user_text) else "tail_new")
         case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
             return prompt("tail_document" if _DOCUMENTS.search(user_text) else "tail_change")
         case _:
             return ""
+
+
+def _is_about_text(user_text: str) -> bool:
+    """True if a request names files, and none of them is code."""
+    files = _FILE.findall(user_text)
+    return bool(files) and all(f".{ending.lower()}" in _TEXT_ENDINGS for ending in files)
 
 
 def _needed(user_text: str, sources: Sources, wanted: Wanted | None) -> tuple[str, ...]:

@@ -68,6 +68,9 @@ def test_a_verb_inside_a_question_asks_for_no_repair(text: str, wanted: Wanted) 
         ("give Cart a docstring", Wanted.EDIT),
         ("give me a function that sorts by price", Wanted.NEW),
         ("give me the list of files", Wanted.QUESTION),
+        ("write a commit message for this diff", Wanted.QUESTION),
+        ("please draft a short summary of the module", Wanted.QUESTION),
+        ("write a summary function", Wanted.NEW),
     ],
 )
 def test_what_is_given_to_code_is_a_change_and_what_is_given_to_me_an_answer_or_new_code(

@@ -174,3 +174,19 @@ def test_a_wish_to_document_says_that_docstrings_are_meant(
     request_: str, *, says_docstring: bool
 ) -> None:
     assert ("docstring" in tail_of(Wanted.EDIT, request_)) is says_docstring
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_whole"),
+    [
+        ("add a line to README.md that says how to run the tests with pytest", True),
+        ("set the version to 2 in pyproject.toml", True),
+        ("describe in README.md what stats.py does", False),
+        ("add a parameter to mean", False),
+        ("let Cart.total round", False),
+    ],
+)
+def test_a_request_about_a_file_that_is_no_code_asks_for_the_whole_file(
+    request_: str, *, is_whole: bool
+) -> None:
+    assert ("whole new file" in tail_of(Wanted.EDIT, request_)) is is_whole
