@@ -1,10 +1,13 @@
 """Notices a reply that goes in circles while it comes, so that it can be stopped and used.
 
-A circle is a run of lines that came just before, or a piece within a line that came three times.
+A circle is a run of lines that came just before, a piece within a line that came three times, or a phrase
+that comes in comment after comment.
 Code may well repeat a short line; two rounds of a long piece, or three of a short one, it does not.
 """
 
 from __future__ import annotations
+
+import re
 
 _MOST_LINES = 12
 _LONG = 60
@@ -15,11 +18,22 @@ _PIECE = (4, 120)
 """The shortest and the longest piece within a line that is looked for."""
 _ROUNDS = 3
 _LEAST_IN_LINE = 90
+_PHRASE = 8
+"""Words of a phrase in a comment."""
+_PHRASES = 6
+"""Comments that may not have the same phrase."""
+_LOOKED_AT = 4000
+"""Characters at the end of a reply in which phrases are counted."""
+_WORD = re.compile(r"[^\W\d]+")
+_COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
 
 def end_of_first_round(text: str) -> int | None:
     """The place behind the first round of what the end of a text repeats; None if it repeats nothing."""
-    return _of_lines(text) if text.endswith("\n") else _within_line(text)
+    if not text.endswith("\n"):
+        return _within_line(text)
+    end = _of_lines(text)
+    return end if end is not None else _of_phrases(text)
 
 
 def _of_lines(text: str) -> int | None:
@@ -35,6 +49,24 @@ def _of_lines(text: str) -> int | None:
             kept = len(lines) - (rounds - 1) * count
             return len("\n".join(lines[:kept])) + 1
     return None
+
+
+def _of_phrases(text: str) -> int | None:
+    """The end of the second comment with a phrase of the last one, if that phrase came far too often."""
+    lines = text[-_LOOKED_AT:].split("\n")[:-1]
+    comments = {at: _WORD.findall(line) for at, line in enumerate(lines) if _COMMENT.match(line)}
+    last = comments[max(comments)] if comments else []
+    for at in range(len(last) - _PHRASE + 1):
+        phrase = last[at : at + _PHRASE]
+        found = [number for number, words in comments.items() if _has(phrase, words)]
+        if len(found) >= _PHRASES:
+            return len(text) - len("\n".join(lines[found[1] + 1 :])) - 1
+    return None
+
+
+def _has(phrase: list[str], words: list[str]) -> bool:
+    size = len(phrase)
+    return any(words[at : at + size] == phrase for at in range(len(words) - size + 1))
 
 
 def _within_line(text: str) -> int | None:

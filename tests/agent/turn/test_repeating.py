@@ -38,6 +38,29 @@ def test_a_circle_is_noticed_soon(before: str, piece: str, rounds: int) -> None:
     assert at <= len(before) + rounds * len(piece) + 1
 
 
+def test_a_phrase_that_comes_line_after_line_is_a_circle_and_two_lines_of_it_are_kept() -> None:
+    begun = "def test_parse_date():\n"
+    lines = [
+        f"    # Test with a date in the current year, month and day, but with another {n * 'year and '}month\n"
+        f'    assert parse_date("20{n:02}-05-15") == (20{n:02}, 5, 15)\n'
+        for n in range(1, 30)
+    ]
+    ends = (n for n in range(1, 30) if end_of_first_round(begun + "".join(lines[:n])) is not None)
+    count = next(ends)
+    text = begun + "".join(lines[:count])
+    assert count <= 6
+    kept = usable_part(text, end_of_first_round(text) or 0)
+    assert kept.count("# Test with a date") == 2
+
+
+def test_a_table_of_assertions_is_no_circle() -> None:
+    lines = [
+        f"    self.assertEqual(parse_date('20{n:02}-05-15'), (20{n:02}, 5, 15))\n"
+        for n in range(40)
+    ]
+    assert not noticed_by_line("".join(lines))
+
+
 def test_the_projects_own_code_is_no_circle() -> None:
     root = Path(__file__).parents[3]
     files = [
