@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.paths import make_private
-from lab.train import NothingLearned, TrainingLimits, arm_job, train_on_examples
+from lab.training.train import NothingLearned, TrainingLimits, arm_job, train_on_examples
 from learning.model.chat import ChatFormat
 from learning.model.resolve import resolve
 from learning.training.job import Example, read_rows

@@ -31,7 +31,7 @@ from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
 from lab.drift.sets import drift_image, load_tasks
 from lab.drift.tasks import DriftTask, drift_prompt
-from lab.evaluated_model import open_subject
+from lab.rows.evaluated_model import open_subject
 from learning.contexts.context import ApiContext
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.evidence.judge import exception_in

@@ -39,7 +39,7 @@ from agent.paths import Paths, from_environ
 from agent.session.capture import Recorder
 from agent.settings.schema import ModelSettings, SandboxSettings
 from benchmarks.fixloop_tasks import Mutation, build, load_mutations
-from lab.repairing import Workbench, repair_project
+from lab.benchmarks.repairing import Workbench, repair_project
 from learning.evaluation.statistics import sign_test, wilson
 from learning.experience.store import ExperienceStore
 from sandbox.box.contract import SandboxError

@@ -24,9 +24,9 @@ from agent.paths import from_environ
 from agent.rounds.trial.regression import check_task
 from agent.settings.schema import SandboxSettings
 from lab.cluster.ray_cluster import LOCAL, Cluster, opened_on
-from lab.evaluated_model import our_versions
-from lab.place import Place
-from lab.work import Opened, Work, recipe_of
+from lab.rows.evaluated_model import our_versions
+from lab.rows.place import Place
+from lab.rows.work import Opened, Work, recipe_of
 from learning.evaluation.humaneval import Problem, fetch_problems
 from learning.evaluation.rows import RowFile
 from learning.evaluation.run import complete

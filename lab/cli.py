@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lab.benchmarks.mmlu import read_answers
 from lab.commands.article.command import article
 from lab.commands.baselines import baselines
 from lab.commands.drift import drift
@@ -17,7 +18,6 @@ from lab.commands.options import HTML, JSON, SEED
 from lab.commands.progress import say
 from lab.commands.repo import capability, repo
 from lab.commands.report import ComparedResult, comparison_page, show_comparison
-from lab.mmlu import read_answers
 from lab.report import check_comparable, compare, task_means
 from learning.evaluation.samples import ResultManifest, read_manifest, read_samples
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.article.rollouts import Rollout
+from lab.rows.rollouts import Rollout
 from learning.errors import LearningError
 from learning.evaluation.rows import append_rows, read_rows
 from learning.evaluation.samples import ResultManifest, Sample

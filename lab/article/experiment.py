@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lab.article.explaining import explain_all
-from lab.article.feedback import FeedbackExample
 from lab.article.published import Experiment
 from lab.article.results import ArmRow, ExperimentResult, save_experiment
-from lab.article.rollouts import (
+from lab.article.settings import ExperimentSettings, Explainer, Gsm8kSettings, HumanEvalSettings
+from lab.report import cost_of_replies, task_means
+from lab.rows.evaluated_model import EvaluatedModel
+from lab.rows.rollouts import (
     Observe,
     Rollout,
     explanation_file,
@@ -22,10 +24,8 @@ from lab.article.rollouts import (
     roll_out,
     rollout_file,
 )
-from lab.article.settings import ExperimentSettings, Explainer, Gsm8kSettings, HumanEvalSettings
-from lab.evaluated_model import EvaluatedModel
-from lab.report import cost_of_replies, task_means
-from lab.train import ArmAdapter, NothingLearned, OnStep, arm_job, train_on_feedback
+from lab.training.feedback import FeedbackExample
+from lab.training.train import ArmAdapter, NothingLearned, OnStep, arm_job, train_on_feedback
 from learning.evaluation.run import OnRow, answer_all, keys_of
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile
 from learning.evaluation.task import Task

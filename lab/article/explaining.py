@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from agent.settings.schema import ModelSettings
-from lab.article.rollouts import ExplanationFile
 from lab.article.settings import Explainer
+from lab.rows.rollouts import ExplanationFile
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import OnRow, complete, silent
 from learning.evaluation.task import Generator

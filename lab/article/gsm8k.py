@@ -13,13 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
-from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
 from lab.article.results import ArmRow, ExperimentResult, paired_row
-from lab.article.rollouts import Rollout
 from lab.article.settings import Gsm8kSettings
-from lab.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
+from lab.benchmarks.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
 from lab.prompt_files import filled
-from lab.train import TRL_WORKER, ArmAdapter, NothingLearned, OnStep, arm_job, train_on_examples
+from lab.rows.rollouts import Rollout
+from lab.training.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
+from lab.training.train import (
+    TRL_WORKER,
+    ArmAdapter,
+    NothingLearned,
+    OnStep,
+    arm_job,
+    train_on_examples,
+)
 from learning.model.catalog import InstalledModel
 from learning.records import (
     Action,

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
-from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
 from lab.article.printing import Programs, printed_pairs
 from lab.article.results import ArmRow, ExperimentResult, paired_row
-from lab.article.rollouts import Observe, Rollout
 from lab.article.settings import HumanEvalSettings
 from lab.prompt_files import filled
+from lab.rows.rollouts import Observe, Rollout
+from lab.training.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import prompt_for
 

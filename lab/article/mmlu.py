@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from lab.article.feedback import FeedbackExample
 from lab.article.results import OTHERS, SHARE, ArmRow, paired_row
 from lab.article.settings import MmluSettings
-from lab.mmlu import (
+from lab.benchmarks.mmlu import (
     LETTERS,
     VARIANTS,
     ChoiceQuestion,
@@ -30,7 +29,8 @@ from lab.mmlu import (
     measure,
     question_prompt,
 )
-from lab.train import ArmAdapter
+from lab.training.feedback import FeedbackExample
+from lab.training.train import ArmAdapter
 from learning.evaluation.run import OnRow, silent
 from learning.training.chat_format import Format
 

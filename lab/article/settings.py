@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from lab.train import TrainingLimits
+from lab.training.train import TrainingLimits
 from learning.errors import LearningError
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule
 

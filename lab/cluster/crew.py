@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol
 
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.work import Opened, Work
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.samples import ResultManifest, difference
 

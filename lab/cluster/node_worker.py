@@ -12,8 +12,8 @@ from typing import Generic
 
 from agent.errors import EXPECTED, lost_part
 from lab.cluster.crew import Report
-from lab.place import Place
-from lab.work import Opened, Work
+from lab.rows.place import Place
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 
 
@@ -43,7 +43,7 @@ class NodeWorker(Generic[Key, Row]):
         self._making: set[asyncio.Future[Row]] = set()
 
     async def open(self, work: Work[Key, Row]) -> Report | Failed:
-        """Open work as a run on this machine would; see `lab.work.Work.open`."""
+        """Open work as a run on this machine would; see `lab.rows.work.Work.open`."""
         ready: asyncio.Future[Opened[Key, Row]] = asyncio.get_running_loop().create_future()
         self._holding = asyncio.create_task(self._hold(work, ready))
         try:

@@ -26,7 +26,7 @@ from typing import Any, Generic, TypeVar
 from lab.cluster.build import source_digest
 from lab.cluster.crew import ClusterError, Report, WorkerLostError, muster
 from lab.cluster.node_worker import Failed, Made, NodeWorker
-from lab.work import Opened, Work
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.samples import ResultManifest
 

@@ -12,9 +12,7 @@ import click
 
 from agent.rounds.trial.program_judge import Judge
 from agent.session.context import Context
-from lab.arms import ARMS, Arm, examples_for, experience_of
 from lab.article.results import Figure
-from lab.article.rollouts import Rollout, kept_under, roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.commands.humaneval import humaneval_problems
 from lab.commands.options import (
@@ -28,10 +26,12 @@ from lab.commands.options import (
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line
 from lab.drift.sets import drift_image, load_tasks, outdated_errors
-from lab.evaluated_model import EvaluatedModel, our_versions
 from lab.report import compare, cost_of_replies, task_means
-from lab.suites import BaselineSettings, Suite, drift_suite, humaneval_suite
-from lab.train import ArmAdapter, NothingLearned, arm_job, train_on_examples
+from lab.rows.evaluated_model import EvaluatedModel, our_versions
+from lab.rows.rollouts import Rollout, kept_under, roll_out, rollout_file
+from lab.training.arms import ARMS, Arm, examples_for, experience_of
+from lab.training.suites import BaselineSettings, Suite, drift_suite, humaneval_suite
+from lab.training.train import ArmAdapter, NothingLearned, arm_job, train_on_examples
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all, keys_of

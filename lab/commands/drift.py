@@ -58,9 +58,9 @@ from lab.drift.sets import (
 )
 from lab.drift.splicing import DriftSplicer
 from lab.drift.tasks import SPLITS, DriftTask, prompts_digest
-from lab.evaluated_model import EvaluatedModel
 from lab.report import Meter
-from lab.work import About
+from lab.rows.evaluated_model import EvaluatedModel
+from lab.rows.work import About
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lab.benchmarks.gsm8k import load_word_problems, prompt_digest, word_tasks
 from lab.commands.options import (
     JSON,
     LIMIT,
@@ -21,9 +22,8 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress
 from lab.commands.report import show
-from lab.gsm8k import load_word_problems, prompt_digest, word_tasks
 from lab.report import Meter
-from lab.work import About, ReplyWork
+from lab.rows.work import About, ReplyWork
 from learning.evaluation.run import keys_of
 from learning.model.catalog import sha256_file
 from learning.records import Sampling

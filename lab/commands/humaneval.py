@@ -28,10 +28,10 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
-from lab.completions import judge_completions
-from lab.evaluated_model import our_versions
 from lab.report import Meter
-from lab.work import About, ReplyWork
+from lab.rows.completions import judge_completions
+from lab.rows.evaluated_model import our_versions
+from lab.rows.work import About, ReplyWork
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import (
     DATA_SHA256,

@@ -12,6 +12,16 @@ from typing import Literal, get_args
 import click
 
 from agent.fixing.options import FixOptions
+from lab.benchmarks.humanevalfix import (
+    PUBLISHED,
+    BrokenFunction,
+    RepairFigures,
+    RepairWork,
+    figures_of,
+    load_broken,
+    prompts_digest,
+    reply_tasks,
+)
 from lab.commands.options import (
     JSON,
     SEED,
@@ -23,19 +33,9 @@ from lab.commands.options import (
 )
 from lab.commands.progress import progress
 from lab.commands.report import cost_words, scores_record, title
-from lab.humanevalfix import (
-    PUBLISHED,
-    BrokenFunction,
-    RepairFigures,
-    RepairWork,
-    figures_of,
-    load_broken,
-    prompts_digest,
-    reply_tasks,
-)
 from lab.report import Meter, summarise, total_cost
-from lab.suites import shuffled
-from lab.work import About, ReplyWork
+from lab.rows.work import About, ReplyWork
+from lab.training.suites import shuffled
 from learning.evaluation.run import keys_of
 from learning.evaluation.samples import Sample, SampleFile, SampleKey
 from learning.model.catalog import sha256_file

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from lab.benchmarks.mmlu import Shift, ShiftWork, load_questions, prompts_digest, shift_file, table
 from lab.commands.options import (
     ADAPTER,
     CLUSTER,
@@ -25,10 +26,9 @@ from lab.commands.options import (
 )
 from lab.commands.progress import counter, say
 from lab.commands.report import spent_words
-from lab.mmlu import Shift, ShiftWork, load_questions, prompts_digest, shift_file, table
 from lab.report import Cost, Meter, total_cost
-from lab.suites import drawn
-from lab.work import About
+from lab.rows.work import About
+from lab.training.suites import drawn
 from learning.evaluation.run import complete
 from learning.evaluation.statistics import Bootstrap
 from learning.extra import need

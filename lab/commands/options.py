@@ -15,10 +15,10 @@ from agent.paths import make_private
 from agent.session.context import Context
 from lab.cluster.ray_cluster import Cluster, opened_on
 from lab.commands.progress import say
-from lab.evaluated_model import EvaluatedModel
-from lab.place import AskedModel, Place
 from lab.report import Meter
-from lab.work import About, Opened, Work
+from lab.rows.evaluated_model import EvaluatedModel
+from lab.rows.place import AskedModel, Place
+from lab.rows.work import About, Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.run import OnRow, complete
 from learning.evaluation.samples import (

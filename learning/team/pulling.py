@@ -60,7 +60,7 @@ def fetch(
         raise TeamError(
             f"adapter {shared.name} is tainted: somebody forgot an experience that it was made of"
         )
-    offered = store.lineage(shared)
+    offered = store.adapters.lineage(shared)
     manifest = offered.manifest
     if words := trouble_with_name(adapters, shared):
         raise TeamError(words)
@@ -91,7 +91,7 @@ def stop_tainted(
         if each.shared_by
         for id_ in each.experience_ids
     }
-    gone = {id_ for _, id_ in of_others & store.forgotten()}
+    gone = {id_ for _, id_ in of_others & store.forgotten.all()}
     experiences.note_forgotten(gone)
     spoilt = {manifest.name for manifest in tainted(adapters, gone)}
     active = adapters.active()

@@ -95,8 +95,8 @@ def missing(offer: Offer, store: TeamStore) -> Offer:
     Raises:
         TeamError: If the store cannot be read.
     """
-    known, gone = store.known_experiences(), _mine(store)
-    there = {adapter.digest for adapter in store.adapters()}
+    known, gone = store.experiences.digests(), _mine(store)
+    there = {adapter.digest for adapter in store.adapters.all()}
     return dataclasses.replace(
         offer,
         experiences=tuple(
@@ -122,12 +122,12 @@ def share(offer: Offer, store: TeamStore, bucket: Bucket, *, project: str, say: 
     def done(count: int) -> None:
         say(f"shared {count} of {len(offer.experiences)} experiences")
 
-    new = store.add_experiences(offer.experiences, project=project, done=done)
+    new = store.experiences.add(offer.experiences, project=project, done=done)
     added = []
     for adapter in offer.adapters:
         manifest = adapter.lineage.manifest
         bucket.put(manifest.digest, adapter.folder, adapter.sizes)
-        if store.add_adapter(adapter.lineage, project=project, size_bytes=adapter.size_bytes):
+        if store.adapters.add(adapter.lineage, project=project, size_bytes=adapter.size_bytes):
             added.append(adapter.name)
             say(f"shared adapter {adapter.name}")
     return Shared(experiences=new, adapters=tuple(added))
@@ -141,16 +141,16 @@ def pass_on_forgotten(ids: Collection[str], store: TeamStore, bucket: Bucket) ->
     Raises:
         TeamError: If the database or the bucket fails; what is not done yet is done the next time.
     """
-    new = store.forget(set(ids) - _mine(store))
+    new = store.forgotten.add(set(ids) - _mine(store))
     if new:
-        for adapter in store.adapters():
+        for adapter in store.adapters.all():
             if adapter.tainted and adapter.member == store.me:
                 bucket.remove(adapter.digest)
     return new
 
 
 def _mine(store: TeamStore) -> frozenset[str]:
-    return frozenset(id_ for member, id_ in store.forgotten() if member == store.me)
+    return frozenset(id_ for member, id_ in store.forgotten.all() if member == store.me)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.jobs import launched_job
 
 _OWN = (
-    *("search_reporter.py", "forking.py", "beginnings.py", "function_patch.py"),
-    *("line_trace.py", "pytest_trial.py", "unittest_trial.py", "alarm.py"),
+    *("search_reporter.py", "forking.py", "beginnings.py", "function_patch.py", "course.py"),
+    *("pytest_runs.py", "unittest_runs.py", "line_trace.py", "alarm.py"),
 )
 _MOST_RED = 12
 """Red tests that every change is tried on first; more say nothing new of a change."""

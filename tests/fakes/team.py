@@ -114,7 +114,7 @@ def send(person: Person) -> Shared:
 
 def get_all(person: Person) -> None:
     with person.team() as store:
-        for shared in store.adapters():
+        for shared in store.adapters.all():
             fetch(shared, store, person.bucket(), person.adapters, scratch=person.scratch)
 
 
@@ -131,4 +131,4 @@ def look(person: Person) -> Stopped | None:
 
 def rows(person: Person) -> int:
     with person.team() as store:
-        return len(store.known_experiences())
+        return len(store.experiences.digests())

@@ -13,9 +13,9 @@ from pathlib import Path
 from agent.rounds.trial.program_judge import EvaluationError
 from agent.rounds.trial.regression import humaneval_tasks
 from agent.settings.schema import SandboxSettings
-from lab.evaluated_model import EvaluatedModel
-from lab.place import Place
-from lab.work import About, Opened, recipe_of
+from lab.rows.evaluated_model import EvaluatedModel
+from lab.rows.place import Place
+from lab.rows.work import About, Opened, recipe_of
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import sample_maker

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from agent.library import experiences as library, team
+from agent.library import experiences as library
 from agent.library.experiences import Experience
+from agent.library.team.sharing import pass_on_forgotten
 from agent.text import display_safe, format_bytes
 from tui.show.plain import make_console
 from tui.wiring import place, users_settings
@@ -120,7 +121,7 @@ def forget_here(ids: Sequence[str], *, everything: bool) -> None:
         )
     settings = users_settings().team
     if settings.store:
-        passed = team.pass_on_forgotten(place().library, settings)
+        passed = pass_on_forgotten(place().library, settings)
         click.echo(f"forgot {passed} in the team's store")
 
 

@@ -10,9 +10,10 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from agent.library import team as library
 from agent.library.place import Library
-from agent.library.team import NO_ROLE, ROLES, Leaving, SharedAdapter, Standing
+from agent.library.team import membership, pulling, sharing
+from agent.library.team.membership import NO_ROLE, ROLES, SharedAdapter, Standing
+from agent.library.team.sharing import Leaving
 from agent.settings.schema import Settings, TeamSettings
 from agent.text import display_safe, format_bytes
 from tui.show.plain import make_console
@@ -36,7 +37,7 @@ def init(*, store: str, bucket: str, name: str | None) -> None:
     that each person's rows stay theirs.
     """
     given = TeamSettings(store=store, bucket=bucket, name=name)
-    _show_standing(library.join(given, os.environ, create=True))
+    _show_standing(membership.join(given, os.environ, create=True))
 
 
 @team.command("join")
@@ -50,13 +51,13 @@ def join(*, store: str, bucket: str, name: str | None) -> None:
     tools look for them.
     """
     given = TeamSettings(store=store, bucket=bucket, name=name)
-    _show_standing(library.join(given, os.environ))
+    _show_standing(membership.join(given, os.environ))
 
 
 @team.command("leave")
 def leave() -> None:
     """Take the team out of your settings; what was shared and fetched stays."""
-    library.leave(os.environ)
+    membership.leave(os.environ)
     click.echo("no team is joined any more; what you shared stays there until you forget it")
 
 
@@ -64,7 +65,7 @@ def leave() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per adapter and line.")
 def list_team(*, as_json: bool) -> None:
     """List the members with their roles, and the adapters that they offer."""
-    found = library.standing(users_settings().team)
+    found = membership.standing(users_settings().team)
     if as_json:
         for row in found.adapters:
             click.echo(json.dumps(_record(row)))
@@ -113,11 +114,11 @@ def share(*, dry_run: bool, yes: bool, project: str | None) -> None:
     forgotten there.
     """
     settings, owned, name = _here(project)
-    found = library.leaving(owned, settings.team, place().root)
+    found = sharing.leaving(owned, settings.team, place().root)
     _show_leaving(found, name)
     if dry_run:
         return
-    if passed := library.pass_on_forgotten(owned, settings.team):
+    if passed := sharing.pass_on_forgotten(owned, settings.team):
         click.echo(f"forgot {_count(passed, 'experience')} in the team's store")
     if not found.new.experiences and not found.new.adapters:
         click.echo("nothing new to share")
@@ -125,7 +126,7 @@ def share(*, dry_run: bool, yes: bool, project: str | None) -> None:
     if not _may_send(yes=yes):
         click.echo("nothing was sent")
         return
-    done = library.share(found.new, settings.team, project=name, say=_say)
+    done = sharing.share(found.new, settings.team, project=name, say=_say)
     adapters = _count(len(done.adapters), "adapter")
     click.echo(f"shared {_count(done.experiences, 'experience')} and {adapters}")
 
@@ -140,7 +141,7 @@ def pull(*, names: tuple[str, ...], project: str | None) -> None:
     tasks and decides. An adapter in use that was made from something forgotten is used no more.
     """
     settings, owned, name = _here(project)
-    done = library.pull(owned, settings.team, names, project=name, say=_say)
+    done = pulling.pull(owned, settings.team, names, project=name, say=_say)
     for notice in done.notices:
         click.echo(f"elagent: {display_safe(notice)}", err=True)
     for fetched in done.fetched:
@@ -174,14 +175,14 @@ def role(*, name: str, role: str) -> None:
 
     In PostgreSQL, NAME is a login that exists. What a former member shared stays.
     """
-    library.give_role(users_settings().team, name, role)
+    membership.give_role(users_settings().team, name, role)
     click.echo(f"{name} is {'no member' if role == NO_ROLE else role} of the team")
 
 
 @team.command("export")
 def export() -> None:
     """Write your experiences in the store as JSON lines; an administrator gets everybody's."""
-    for line in library.exported(users_settings().team):
+    for line in sharing.exported(users_settings().team):
         click.echo(line)
 
 

@@ -18,7 +18,6 @@ from agent.rounds.trial.program_judge import WarmJudge
 from agent.session.context import Context
 from lab.article.experiment import ExperimentRun, ProgressLines, TaskSource
 from lab.article.explaining import explainer_settings
-from lab.article.feedback import FeedbackExample
 from lab.article.gsm8k import WordProblems, run_gsm8k
 from lab.article.humaneval import run_humaneval
 from lab.article.mmlu import FileOf, Load, TaughtModel, run_mmlu, tells_a_letter
@@ -32,6 +31,15 @@ from lab.article.settings import (
     MmluSettings,
     digest,
     read_settings,
+)
+from lab.benchmarks.gsm8k import load_word_problems
+from lab.benchmarks.mmlu import (
+    ChoiceQuestion,
+    Score,
+    ShiftFile,
+    load_questions,
+    prompts_digest,
+    shift_file,
 )
 from lab.commands.article.view import finish, results_in, show
 from lab.commands.gsm8k import NO_WORD_PROBLEMS, WORD_PROBLEMS
@@ -48,19 +56,11 @@ from lab.commands.options import (
     shipped_settings,
 )
 from lab.commands.progress import counter, progress, say, step_line
-from lab.evaluated_model import EvaluatedModel, our_versions
-from lab.gsm8k import load_word_problems
-from lab.mmlu import (
-    ChoiceQuestion,
-    Score,
-    ShiftFile,
-    load_questions,
-    prompts_digest,
-    shift_file,
-)
 from lab.prompt_files import filled
-from lab.suites import drawn
-from lab.train import ArmAdapter
+from lab.rows.evaluated_model import EvaluatedModel, our_versions
+from lab.training.feedback import FeedbackExample
+from lab.training.suites import drawn
+from lab.training.train import ArmAdapter
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import DATA_SHA256
 from learning.evaluation.local import LocalModel

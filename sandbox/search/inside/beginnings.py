@@ -25,14 +25,14 @@ class Beginnings:
     def __init__(
         self,
         root: str,
-        runner: Any,  # noqa: ANN401
+        course: Any,  # noqa: ANN401
         limits: dict[str, float],
         forking: Any,  # noqa: ANN401
         load: Callable[[str], Any],
     ) -> None:
         """`load` gives one of our own modules by its name."""
         self._root = root
-        self._runner = runner
+        self._course = course
         self._limits = limits
         self._forking = forking
         self._patches = load("function_patch")
@@ -48,7 +48,7 @@ class Beginnings:
         if child is None:
             text = base64.b64decode(trial["text"])
             start = Import(path, text)
-            child = self._forking.Child.forked(partial(self._runner.trial, start, self._limits))
+            child = self._forking.Child.forked(partial(self._course.trial, start, self._limits))
         child.ends_at = time.monotonic() + self._limits["red"] + self._limits["all"]
         return child
 
@@ -86,9 +86,9 @@ class Beginnings:
         return self._forked(self._at_import[path], {"text": trial["text"]})
 
     def _stem(self, start: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-        runner, limits = self._runner, self._limits
+        course, limits = self._course, self._limits
         ready_s = _START_S + limits["red"]
-        return self._forking.Stem(lambda pause: runner.trial(start(pause), limits), ready_s=ready_s)
+        return self._forking.Stem(lambda pause: course.trial(start(pause), limits), ready_s=ready_s)
 
     def _forked(self, stem: Any, request: dict[str, Any]) -> Any:  # noqa: ANN401
         return stem.fork(request) if stem.alive else None

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from sandbox.verdict.reporters.reporting import Reporter
 
-_TRIALS = {
-    "pytest": ("pytest_trial", "PytestTrials"),
-    "unittest": ("unittest_trial", "UnittestTrials"),
+_RUNS = {
+    "pytest": ("pytest_runs", "PytestRuns"),
+    "unittest": ("unittest_runs", "UnittestRuns"),
 }
 """Our module and its class for each runner of tests."""
 _LEAST_S = 0.5
@@ -43,11 +43,12 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
     """
     sys.pycache_prefix = tempfile.mkdtemp(prefix="elagent-pyc-")
     sys.dont_write_bytecode = False  # the children share what the first one compiled
-    module, name = _TRIALS[orders["tests"]]
-    runner = getattr(load(module), name)(reporter.root, orders, load)
+    module, name = _RUNS[orders["tests"]]
+    runs = getattr(load(module), name)(reporter.root, orders, load)
+    course = load("course").Course(runs, reporter.root, orders, load)
     ends_at = time.monotonic() + orders["budget_s"]
     forking = load("forking")
-    usual = _first(reporter, orders, runner, forking, ends_at)
+    usual = _first(reporter, orders, course, forking, ends_at)
     if usual is None:
         return 1
     limits = {stage: _LEAST_S + _TIMES_USUAL * usual[stage + "_s"] for stage in ("red", "all")}
@@ -55,7 +56,7 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
     limits["endless"] = _ENDLESS_S
     limits["red"] += _ENDLESS_S * len(endless.intersection(orders["red"]))
     limits["all"] += min(_MOST_ENDLESS_S, _ENDLESS_S * len(endless.difference(orders["red"])))
-    places = load("beginnings").Beginnings(reporter.root, runner, limits, forking, load)
+    places = load("beginnings").Beginnings(reporter.root, course, limits, forking, load)
     try:
         trials = _Trials(reporter, orders["trials"], places, forking)
         trials.run(orders["workers"], orders["enough"], ends_at)
@@ -67,7 +68,7 @@ def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], Module
 def _first(
     reporter: Reporter,
     orders: dict[str, Any],
-    runner: Any,  # noqa: ANN401
+    course: Any,  # noqa: ANN401
     forking: Any,  # noqa: ANN401
     ends_at: float,
 ) -> dict[str, Any] | None:
@@ -77,7 +78,7 @@ def _first(
     """
     if orders["usual"]:
         return _told(reporter, orders["usual"])
-    child = forking.Child.forked(lambda: runner.first(trace=orders["trace"]))
+    child = forking.Child.forked(lambda: course.first(trace=orders["trace"]))
     answer = _await(child, forking, ends_at)
     if answer is None:
         reporter.emit("unsearchable", why="the tests do not end in the time that there is")

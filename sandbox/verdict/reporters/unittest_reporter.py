@@ -42,13 +42,10 @@ def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], Modul
     if targets and not only:
         suite = unittest.TestSuite(_named(top, folders, target) for target in targets)
     else:
-        # as `python -m unittest` does, and in test folders that are not packages too; a loader of
-        # its own for each, since a loader remembers its first top-level directory
-        roots = [top, *folders]
-        suite = unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+        suite = discovered([top, *folders])
     tests = flat(suite)
     if only:
-        tests = [test for test in tests if _is_asked_for(reporter.named(_identity(test)), only)]
+        tests = [test for test in tests if is_asked_for(reporter.named(_identity(test)), only)]
         suite = unittest.TestSuite(tests)
     ids = [reporter.named(_identity(test)) for test in tests]
     reporter.collected(ids)
@@ -76,13 +73,20 @@ def run(reporter: Reporter, orders: dict[str, Any], _load: Callable[[str], Modul
     return 0 if result.wasSuccessful() else 1
 
 
-def _is_asked_for(test_id: str, only: list[str]) -> bool:
+def discovered(roots: list[str]) -> unittest.TestSuite:
+    """Load the tests below each of these folders, as `python -m unittest` does of one."""
+    # a loader of its own for each, since a loader remembers its first top-level directory
+    return unittest.TestSuite(unittest.TestLoader().discover(root) for root in roots)
+
+
+def is_asked_for(test_id: str, only: list[str]) -> bool:
+    """Tell whether a test, or something that it is part of, is named."""
     return any(test_id == name or test_id.startswith(name + ".") for name in only)
 
 
 def _tell_missing(reporter: Reporter, only: list[str], ids: list[str]) -> None:
     for name in only:
-        if not any(_is_asked_for(test_id, [name]) for test_id in ids):
+        if not any(is_asked_for(test_id, [name]) for test_id in ids):
             gone = LookupError("there is no test of this name any more")
             reporter.result(name, outcome="error", **reporter.describe(gone))
 

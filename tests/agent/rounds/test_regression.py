@@ -6,7 +6,7 @@ import pytest
 
 from agent.rounds.trial.program_judge import EvaluationError, judge_all
 from agent.rounds.trial.regression import humaneval_tasks
-from lab.completions import judge_completions
+from lab.rows.completions import judge_completions
 from learning.evaluation.humaneval import Problem, program
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.run import answer_all

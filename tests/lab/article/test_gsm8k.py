@@ -10,9 +10,9 @@ from lab.article.gsm8k import (
     explanation_prompt,
     rows_of,
 )
-from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import Gsm8kSettings
-from lab.gsm8k import WordProblem, word_tasks
+from lab.benchmarks.gsm8k import WordProblem, word_tasks
+from lab.rows.rollouts import roll_out, rollout_file
 from learning.records import Sampling
 from tests.fakes.generator import FakeGenerator
 

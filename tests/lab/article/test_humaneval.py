@@ -14,8 +14,8 @@ from lab.article.humaneval import (
     splits_of,
 )
 from lab.article.printing import calls_in, printing_program
-from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import HumanEvalSettings
+from lab.rows.rollouts import roll_out, rollout_file
 from learning.evaluation.humaneval import Problem
 from learning.records import Sampling
 from sandbox.box.contract import Captured

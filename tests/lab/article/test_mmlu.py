@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.article.feedback import FeedbackExample
 from lab.article.mmlu import (
     ANSWER,
     CLAIMED,
@@ -21,8 +20,9 @@ from lab.article.mmlu import (
 )
 from lab.article.results import ArmRow
 from lab.article.settings import MmluSettings
-from lab.mmlu import ChoiceQuestion, Score, ShiftFile, shift_file
-from lab.train import ArmAdapter
+from lab.benchmarks.mmlu import ChoiceQuestion, Score, ShiftFile, shift_file
+from lab.training.feedback import FeedbackExample
+from lab.training.train import ArmAdapter
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.samples import ResultManifest
 from learning.records import Message, Sampling

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.crew import ClusterError, Report, WorkerLostError, muster
-from lab.work import Opened, Work
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import RowFile
 from learning.evaluation.run import complete
 from learning.evaluation.samples import ResultManifest

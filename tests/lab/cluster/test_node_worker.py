@@ -11,7 +11,7 @@ from agent.settings.schema import ModelSettings, Settings
 from lab.cluster.build import digest_of, source_digest
 from lab.cluster.crew import Report
 from lab.cluster.node_worker import Failed, Made, NodeWorker
-from lab.place import AskedModel
+from lab.rows.place import AskedModel
 from tests.fakes.works import EchoWork
 
 

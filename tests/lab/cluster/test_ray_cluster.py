@@ -17,8 +17,8 @@ import pytest
 
 from lab.cluster.crew import ClusterError
 from lab.cluster.ray_cluster import Cluster, opened_on
-from lab.place import Place
-from lab.work import Opened
+from lab.rows.place import Place
+from lab.rows.work import Opened
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import complete, keys_of
 from learning.evaluation.samples import Sample, SampleFile, SampleKey

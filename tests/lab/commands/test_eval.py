@@ -10,12 +10,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lab.benchmarks.mmlu import Shift, shift_file
 from lab.commands.drift_sets import keep_verdicts
 from lab.commands.options import Shipped, adapter_folder, shipped_sets, shipped_settings
 from lab.commands.progress import Counted
 from lab.commands.report import show
 from lab.drift.tasks import Verified
-from lab.mmlu import Shift, shift_file
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile, read_manifest
 from learning.records import Sampling
 from sandbox.box.status import Status

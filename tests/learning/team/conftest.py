@@ -131,6 +131,6 @@ def _team_on_servers(request: pytest.FixtureRequest, tmp_path: Path) -> Team:
 def _ready(team: Team) -> Team:
     team.anna.bucket().make_folder()
     with TeamStore.open(team.anna.store_url, name="anna", create=True) as store:
-        store.give_role("ben", Role.CONTRIBUTOR)
-        store.give_role("rita", Role.READER)
+        store.members.give_role("ben", Role.CONTRIBUTOR)
+        store.members.give_role("rita", Role.READER)
     return team

@@ -27,9 +27,9 @@ from tests.fakes.team import Person, Team, get_all, send
 def share_raw(person: Person, made: AdapterManifest, **columns: object) -> None:
     """Put an adapter into the store as it is, past every check of the sharing side."""
     with person.team() as store:
-        store.add_adapter(Lineage(manifest=made), project="shop", size_bytes=100_000)
+        store.adapters.add(Lineage(manifest=made), project="shop", size_bytes=100_000)
         if columns:
-            with store._writing() as db:
+            with store.database.writing() as db:
                 db.execute(update(ADAPTERS).values(columns))
 
 
@@ -64,7 +64,7 @@ def test_more_bytes_than_were_told_are_not_read_to_their_end(team_in_files: Team
 def test_an_adapter_of_an_absurd_size_is_not_fetched(size: int, team_in_files: Team) -> None:
     team_in_files.ben.make_adapter()
     send(team_in_files.ben)
-    with team_in_files.ben.team() as store, store._writing() as db:
+    with team_in_files.ben.team() as store, store.database.writing() as db:
         db.execute(update(ADAPTERS).values(size_bytes=size))
     with pytest.raises(TeamError, match="larger than any"):
         get_all(team_in_files.rita)
@@ -113,7 +113,7 @@ def test_an_adapter_under_the_digest_of_another_is_not_fetched(team_in_files: Te
     made = team_in_files.ben.make_adapter()
     send(team_in_files.ben)
     other = manifest_text(dataclasses.replace(made, experience_ids=()))
-    with team_in_files.ben.team() as store, store._writing() as db:
+    with team_in_files.ben.team() as store, store.database.writing() as db:
         db.execute(update(ADAPTERS).values(manifest=other))
     with pytest.raises(TeamError, match="not what its digest says"):
         get_all(team_in_files.rita)
@@ -242,7 +242,7 @@ def test_a_bucket_that_is_gone_keeps_the_adapter_from_being_offered(team_in_file
     with pytest.raises(TeamUnreachableError, match="/proc/nobody/bucket failed"):
         send(ben)
     with ben.team() as store:
-        assert store.adapters() == ()
+        assert store.adapters.all() == ()
     assert len(send(team_in_files.ben).adapters) == 1
 
 
@@ -274,8 +274,8 @@ def test_a_fetch_of_what_is_gone_meanwhile_says_so(team_in_files: Team) -> None:
     send(team_in_files.ben)
     rita = team_in_files.rita
     with rita.team() as store:
-        (shared,) = store.adapters()
-        with team_in_files.anna.team() as admin, admin._writing() as db:
+        (shared,) = store.adapters.all()
+        with team_in_files.anna.team() as admin, admin.database.writing() as db:
             db.execute(ADAPTERS.delete())
         with pytest.raises(TeamError, match="no longer in the team's store"):
             fetch(shared, store, rita.bucket(), rita.adapters, scratch=rita.scratch)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def run_sql(person: Person, statement: str) -> int:
     """Run a statement as an altered client would, past every check of this program."""
-    with person.team() as store, store._writing() as db:
+    with person.team() as store, store.database.writing() as db:
         return db.execute(text(statement)).rowcount
 
 
@@ -54,8 +54,8 @@ def test_the_database_refuses_a_contributor_what_is_not_his(team_on_servers: Tea
     assert done == dict.fromkeys(_NOT_HIS, 0)
     assert rows(team.anna) == 1
     with team.anna.team() as store:
-        assert [row.tainted for row in store.adapters()] == [False]
-        assert {m.name: m.role for m in store.members()}["ben"] is Role.CONTRIBUTOR
+        assert [row.tainted for row in store.adapters.all()] == [False]
+        assert {m.name: m.role for m in store.members.all()}["ben"] is Role.CONTRIBUTOR
 
 
 def test_nobody_deletes_or_reads_rows_of_another_but_an_administrator(
@@ -68,7 +68,7 @@ def test_nobody_deletes_or_reads_rows_of_another_but_an_administrator(
     send(team.anna)
     assert run_sql(team.ben, "DELETE FROM experiences WHERE member = 'anna'") == 0
     assert run_sql(team.rita, "DELETE FROM experiences") == 0
-    with team.ben.team() as store, store._reading() as db:
+    with team.ben.team() as store, store.database.reading() as db:
         assert db.execute(text("SELECT id FROM experiences")).scalars().all() == ["e1"]
     assert run_sql(team.anna, "DELETE FROM experiences WHERE member = 'ben'") == 1
 
@@ -78,7 +78,7 @@ def test_the_database_refuses_a_reader_to_share_and_lets_it_forget(team_on_serve
     remember(team.ben, "e1")
     send(team.ben)
     with team.anna.team() as store:
-        store.give_role("ben", Role.READER)
+        store.members.give_role("ben", Role.READER)
     with pytest.raises(TeamRefusedError, match="does not allow this to you"):
         run_sql(
             team.ben,
@@ -97,16 +97,16 @@ def test_a_stranger_with_a_login_sees_nothing(team_on_servers: Team) -> None:
 def test_a_member_needs_a_login(team_on_servers: Team) -> None:
     with team_on_servers.anna.team() as store:
         with pytest.raises(TeamError, match="no login 'nobody-yet': make it first"):
-            store.give_role("nobody-yet", Role.READER)
-        assert "nobody-yet" not in {member.name for member in store.members()}
+            store.members.give_role("nobody-yet", Role.READER)
+        assert "nobody-yet" not in {member.name for member in store.members.all()}
 
 
 def test_a_new_administrator_gives_roles_too(team_on_servers: Team) -> None:
     team = team_on_servers
     with team.anna.team() as store:
-        store.give_role("ben", Role.ADMINISTRATOR)
+        store.members.give_role("ben", Role.ADMINISTRATOR)
     with team.ben.team() as store:
-        store.give_role("rita", Role.CONTRIBUTOR)
+        store.members.give_role("rita", Role.CONTRIBUTOR)
     remember(team.rita, "e1")
     assert send(team.rita).experiences == 1
 

@@ -63,7 +63,7 @@ def test_a_later_verdict_takes_the_place_of_the_earlier_row(team: Team) -> None:
         store.amend(make_experience("e1", verdict=Verdict.PASS))
     assert send(team.ben).experiences == 1
     with team.ben.team() as shared:
-        assert [each.verdict for each in shared.experiences()] == [Verdict.PASS]
+        assert [each.verdict for each in shared.experiences.readable()] == [Verdict.PASS]
 
 
 def test_the_team_gets_what_was_captured_to_the_last_bit(team: Team) -> None:
@@ -72,7 +72,7 @@ def test_the_team_gets_what_was_captured_to_the_last_bit(team: Team) -> None:
         store.add(kept)
     send(team.ben)
     with team.ben.team() as shared:
-        assert list(shared.experiences()) == [kept]
+        assert list(shared.experiences.readable()) == [kept]
 
 
 def test_each_member_reads_its_own_experiences_and_an_administrator_all(team: Team) -> None:
@@ -83,7 +83,7 @@ def test_each_member_reads_its_own_experiences_and_an_administrator_all(team: Te
     found = {}
     for person in (team.anna, team.ben, team.rita):
         with person.team() as shared:
-            found[person.name] = {each.id for each in shared.experiences()}
+            found[person.name] = {each.id for each in shared.experiences.readable()}
     assert found == {"anna": {"e1", "e2"}, "ben": {"e1"}, "rita": set()}
 
 
@@ -104,7 +104,7 @@ def test_forgetting_taints_for_all_what_was_made_of_it(team: Team) -> None:
     assert forget(team.ben, "e1") == 0
     assert rows(team.ben) == 1
     with team.rita.team() as store:
-        (row,) = store.adapters()
+        (row,) = store.adapters.all()
         assert row.tainted
         with pytest.raises(TeamError, match="tainted"):
             fetch(row, store, team.anna.bucket(), team.anna.adapters, scratch=team.anna.scratch)
@@ -148,7 +148,7 @@ def test_what_was_made_from_anothers_adapter_is_tainted_when_that_one_forgets(te
     assert len(send(team.anna).adapters) == 1
     forget(team.ben, "e1")
     with team.rita.team() as store:
-        assert [row.tainted for row in store.adapters()] == [True, True]
+        assert [row.tainted for row in store.adapters.all()] == [True, True]
 
 
 def test_nobody_taints_by_forgetting_an_id_of_somebody_else(team: Team) -> None:
@@ -157,7 +157,7 @@ def test_nobody_taints_by_forgetting_an_id_of_somebody_else(team: Team) -> None:
     remember(team.anna, "e1")
     assert forget(team.anna, "e1") == 0
     with team.rita.team() as store:
-        assert [row.tainted for row in store.adapters()] == [False]
+        assert [row.tainted for row in store.adapters.all()] == [False]
 
 
 def test_the_files_of_ones_own_tainted_adapter_leave_the_bucket(team: Team) -> None:
@@ -209,15 +209,15 @@ def test_a_killed_share_goes_on_and_counts_nothing_twice(team: Team) -> None:
 def test_an_administrator_remains(team: Team) -> None:
     with team.anna.team() as store:
         with pytest.raises(TeamError, match="only administrator"):
-            store.give_role("anna", None)
-        store.give_role("ben", Role.ADMINISTRATOR)
-        store.give_role("anna", Role.READER)
+            store.members.give_role("anna", None)
+        store.members.give_role("ben", Role.ADMINISTRATOR)
+        store.members.give_role("anna", Role.READER)
     with pytest.raises(TeamRefusedError, match="anna is a reader"):
         send(team.anna)
     with team.ben.team() as store:
-        store.give_role("rita", None)
+        store.members.give_role("rita", None)
     with pytest.raises(TeamError, match=r"rita is no member|not allow"), team.rita.team() as store:
-        store.role()
+        store.members.role()
 
 
 def test_a_row_has_the_columns_of_the_store_on_the_own_machine() -> None:
@@ -328,9 +328,9 @@ def test_a_full_disk_is_told_and_what_was_sent_stays(team_in_files: Team) -> Non
     remember(ben, *(f"e{number}" for number in range(120)), before="x" * 4000)
     whole = offer(ben)
     with ben.team() as store:
-        pages = store._db.exec_driver_sql("PRAGMA page_count").scalar_one()
-        store._db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 85}")
-        store._db.rollback()
+        pages = store.database._connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        store.database._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 85}")
+        store.database._connection.rollback()
         with pytest.raises(TeamUnreachableError, match="no space left on its disk"):
             share(whole, store, ben.bucket(), project="shop", say=lambda _: None)
     assert rows(ben) == 50
@@ -339,7 +339,7 @@ def test_a_full_disk_is_told_and_what_was_sent_stays(team_in_files: Team) -> Non
 
 
 def test_a_store_of_a_newer_version_is_left_alone(team_in_files: Team) -> None:
-    with team_in_files.anna.team() as store, store._writing() as db:
+    with team_in_files.anna.team() as store, store.database.writing() as db:
         db.execute(text("UPDATE elagent_version SET version = 99"))
     with pytest.raises(TeamError, match=r"newer elagent.*update"):
         team_in_files.ben.team()
@@ -359,7 +359,7 @@ def test_init_on_a_store_that_is_there_changes_nothing(team: Team) -> None:
     remember(team.ben, "e1")
     send(team.ben)
     with TeamStore.open(team.anna.store_url, name="anna", create=True) as store:
-        assert [member.role for member in store.members()] == list(reversed(Role))
+        assert [member.role for member in store.members.all()] == list(reversed(Role))
     assert rows(team.ben) == 1
 
 

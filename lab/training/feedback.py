@@ -1,6 +1,6 @@
 """Training examples of the article's experiments: an action at a prompt, and the same prompt with feedback.
 
-`python -P -m lab.article.feedback JOB_DIR` learns from those of a job folder: as
+`python -P -m lab.training.feedback JOB_DIR` learns from those of a job folder: as
 `learning.training.worker`, but each example brings its own teacher context and control.
 """
 
@@ -22,7 +22,7 @@ from learning.training.job import ExampleKind, TrainingJob
 from learning.training.prepare import Prepared, Usable
 from learning.training.worker import main, run
 
-FEEDBACK_WORKER = "lab.article.feedback"
+FEEDBACK_WORKER = "lab.training.feedback"
 NEUTRAL = "article_neutral"
 TOO_LONG = "too long"
 _EXAMPLES = "feedback.jsonl"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.article.feedback import FeedbackExample, example_with_note
 from lab.article.settings import LearningSettings
-from lab.train import ArmAdapter, NothingLearned, arm_job, train_on_feedback
+from lab.training.feedback import FeedbackExample, example_with_note
+from lab.training.train import ArmAdapter, NothingLearned, arm_job, train_on_feedback
 from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
 from learning.model.catalog import InstalledModel

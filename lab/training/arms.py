@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent.rounds.process import WORKER
-from lab.article.rollouts import Rollout
-from lab.train import TRL_WORKER
+from lab.rows.rollouts import Rollout
+from lab.training.train import TRL_WORKER
 from learning.evidence.judge import judged_evidence
 from learning.records import (
     Action,

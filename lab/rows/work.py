@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol
 
 from agent.settings.schema import SandboxSettings
-from lab.evaluated_model import EvaluatedModel, our_versions
-from lab.place import AskedModel, Place
+from lab.rows.evaluated_model import EvaluatedModel, our_versions
+from lab.rows.place import AskedModel, Place
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.run import sample_maker
 from learning.evaluation.samples import ResultManifest, Sample, SampleKey

@@ -13,10 +13,10 @@ from typing import Literal, Protocol, TypeVar
 
 from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
-from lab.arms import ARMS, Arm
 from lab.drift.sets import DRIFT_LIMITS, tasks_digest
 from lab.drift.tasks import DriftTask, drift_tasks, prompts_digest
-from lab.train import TrainingLimits
+from lab.training.arms import ARMS, Arm
+from lab.training.train import TrainingLimits
 from learning.evaluation import prompting
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.task import Task

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from lab.arms import (
+from lab.article.settings import read_settings
+from lab.rows.rollouts import Rollout
+from lab.training.arms import (
     ARMS,
     examples_for,
     experience_of,
 )
-from lab.article.rollouts import Rollout
-from lab.article.settings import read_settings
-from lab.suites import BaselineSettings, split
-from lab.train import TrainingLimits
+from lab.training.suites import BaselineSettings, split
+from lab.training.train import TrainingLimits
 from learning.records import Experience, Message
 from learning.training.job import Example, ExampleKind
 
-_EXAMPLES = Path(__file__).resolve().parents[2] / "lab" / "data" / "baselines"
+_EXAMPLES = Path(__file__).resolve().parents[3] / "lab" / "data" / "baselines"
 
 
 def _tried(task: str, index: int, said: str = "") -> Experience:

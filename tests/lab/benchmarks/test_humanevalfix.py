@@ -13,7 +13,7 @@ import pytest
 from agent.fixing.options import FixOptions
 from agent.paths import Paths
 from agent.settings.schema import SandboxSettings
-from lab.humanevalfix import (
+from lab.benchmarks.humanevalfix import (
     BrokenFunction,
     as_pytest_file,
     figures_of,
@@ -23,7 +23,7 @@ from lab.humanevalfix import (
     reply_tasks,
     write_project,
 )
-from lab.repairing import Workbench
+from lab.benchmarks.repairing import Workbench
 from learning.evaluation.rows import DataError
 from learning.evaluation.run import answer_all, complete
 from learning.evaluation.samples import ResultManifest, Sample, SampleFile

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.place import AskedModel, Place
 from lab.prompt_files import filled, words
-from lab.work import About, Opened
+from lab.rows.place import AskedModel, Place
+from lab.rows.work import About, Opened
 from learning.evaluation.local import LocalModel
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, RowFile, read_json_lines

@@ -1,6 +1,6 @@
-"""`python -P -m lab.trl_worker JOB_DIR`: one arm by a trainer of TRL, in its own process.
+"""`python -P -m lab.training.trl_worker JOB_DIR`: one arm by a trainer of TRL, in its own process.
 
-The trainers learn from recorded replies (`lab.trl_trainers`). Exit codes as those of
+The trainers learn from recorded replies (`lab.training.trl_trainers`). Exit codes as those of
 `learning.training.worker`.
 """
 
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lab.trl_trainers import grpo, grpo_words, sdft, sdpo
+from lab.training.trl_trainers import grpo, grpo_words, sdft, sdpo
 from learning.training.job import (
     JobResult,
     TrainingError,

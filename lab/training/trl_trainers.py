@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lab.gsm8k import final_number
+from lab.benchmarks.gsm8k import final_number
 from learning.model.torch_loading import load_base
 from learning.records import Experience, Verdict
 from learning.training.job import TrainingJob

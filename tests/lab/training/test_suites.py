@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.arms import experience_of
-from lab.article.rollouts import roll_out, rollout_file
 from lab.article.settings import SettingsError, read_settings
 from lab.drift.tasks import drift_prompt
-from lab.suites import BaselineSettings, Suite, drift_suite
+from lab.rows.rollouts import roll_out, rollout_file
+from lab.training.arms import experience_of
+from lab.training.suites import BaselineSettings, Suite, drift_suite
 from learning.evaluation.run import answer_all
 from learning.records import Sampling, Verdict
 from sandbox.box.status import Status
@@ -19,7 +19,7 @@ from tests.fakes.generator import FakeGenerator
 from tests.fakes.judge import FakeJudge
 from tests.lab.drift.test_arms import ERROR, NEW, OLD, TASK, file_in, honest
 
-_EXAMPLES = Path(__file__).resolve().parents[2] / "lab" / "data"
+_EXAMPLES = Path(__file__).resolve().parents[3] / "lab" / "data"
 _TASKS = {
     name: dataclasses.replace(TASK, id=name, split="experience" if number < 3 else "held-out")
     for number, name in enumerate("abcdef")

@@ -14,7 +14,7 @@ from typing import Self
 from agent.paths import Paths, from_environ, make_private
 from agent.rounds.trial.program_judge import WarmJudge, open_judge
 from agent.settings.schema import ModelSettings, SandboxSettings, is_plain_name
-from lab.evaluated_model import EvaluatedModel, open_subject
+from lab.rows.evaluated_model import EvaluatedModel, open_subject
 from sandbox.box.contract import Limits
 from sandbox.images.base import ensure_base
 from sandbox.images.image import Image

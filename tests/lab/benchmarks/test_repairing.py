@@ -19,7 +19,7 @@ from agent.events import (
 from agent.fixing.options import FixOptions
 from agent.paths import Paths
 from agent.settings.schema import SandboxSettings
-from lab.repairing import RepairTold, Workbench, repair_project
+from lab.benchmarks.repairing import RepairTold, Workbench, repair_project
 from tests.fakes.model import ScriptedModel
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.mmlu import (
+from lab.benchmarks.mmlu import (
     VARIANTS,
     ChoiceQuestion,
     load_questions,
@@ -15,7 +15,7 @@ from lab.mmlu import (
     question_prompt,
     table,
 )
-from lab.suites import drawn
+from lab.training.suites import drawn
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError
 

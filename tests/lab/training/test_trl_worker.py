@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import trl_trainers, trl_worker
 from lab.article.gsm8k import asked_of, learn_grpo
 from lab.article.settings import Gsm8kSettings, LearningSettings
-from lab.gsm8k import WordProblem
-from lab.train import NothingLearned
+from lab.benchmarks.gsm8k import WordProblem
+from lab.training import trl_trainers, trl_worker
+from lab.training.train import NothingLearned
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
 from learning.promotion.manifest import read_manifest
@@ -113,7 +113,7 @@ def test_each_trainer_leaves_an_adapter_that_changes_the_model(arm: str, tmp_pat
     assert model.hf
     steps = _attempts(ChatFormat.load(model.hf))
     job = _job(tmp_path, arm, model, steps)
-    argv = [sys.executable, "-P", "-m", "lab.trl_worker", str(job)]
+    argv = [sys.executable, "-P", "-m", "lab.training.trl_worker", str(job)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     result = read_result(job)

@@ -24,10 +24,10 @@ from agent.prompt_files import Name, prompt
 from agent.rounds.trial.program_judge import EvaluationError, Judge
 from agent.rounds.trial.regression import humaneval_tasks, judged_pair, program_judge
 from agent.settings.schema import SandboxSettings
-from lab.place import AskedModel, Place
+from lab.benchmarks.repairing import Repaired, Workbench, repair_project
 from lab.prompt_files import words
-from lab.repairing import Repaired, Workbench, repair_project
-from lab.work import About, Opened, recipe_of
+from lab.rows.place import AskedModel, Place
+from lab.rows.work import About, Opened, recipe_of
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.rows import DataError, read_json_lines

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from lab.gsm8k import final_number, load_word_problems, word_tasks
+from lab.benchmarks.gsm8k import final_number, load_word_problems, word_tasks
 from learning.evaluation.rows import DataError
 from learning.evaluation.run import answer_all
 from learning.evaluation.samples import ResultManifest, SampleFile

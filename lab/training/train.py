@@ -19,7 +19,7 @@ from pathlib import Path
 from agent.events import Event, LearnStep
 from agent.rounds.process import WORKER, run_worker
 from agent.rounds.trial.program_judge import EvaluationError
-from lab.article.feedback import (
+from lab.training.feedback import (
     FEEDBACK_WORKER,
     FeedbackExample,
     feedback_lines,
@@ -31,7 +31,7 @@ from learning.promotion.manifest import read_manifest
 from learning.training.job import Example, TrainingJob, job_record, read_result, write_job
 from learning.training.rules import LearningRule
 
-TRL_WORKER = "lab.trl_worker"
+TRL_WORKER = "lab.training.trl_worker"
 
 OnStep = Callable[[int, int, float], None]
 """Called after each step with its number, the number of all steps, and the loss."""

@@ -1,0 +1,1 @@
+"""Ways to learn, compared: arms, the tasks that they share, and the processes that train them."""

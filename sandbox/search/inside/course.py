@@ -1,0 +1,191 @@
+"""The course of test runs in a search, whatever runs the tests: once unchanged, then once a change.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_UNCHANGED_S = 1.0
+"""Time of a test that is known not to end, in the unchanged project."""
+
+
+class Course:
+    """Runs the red tests of one project and then all of them."""
+
+    def __init__(
+        self,
+        runs: Any,  # noqa: ANN401
+        root: str,
+        orders: dict[str, Any],
+        load: Callable[[str], Any],
+    ) -> None:
+        """`runs` are those of pytest or unittest, `load` gives one of our own modules by its name."""
+        self._runs = runs
+        self._root = root
+        self._tracing = load("line_trace")
+        self._alarm = load("alarm")
+        self._endless = set(orders["endless"])
+        self._red: list[str] = orders["red"]
+        self._known_red: set[str] = set(orders["known_red"])
+        self._beside: set[str] = set(orders["beside"])
+        self._green_s = orders["green_s"]
+
+    def first(self, *, trace: bool) -> dict[str, Any]:
+        """Run the red tests, then all: durations, lines, and the libraries they import."""
+        lines = self._tracing.LineTrace(self._root) if trace else None
+        spectrum = self._tracing.Spectrum()
+        red = Watch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
+        red_s = self._timed(red, self._red)
+        whole = Watch(
+            self._test_alarm(_UNCHANGED_S),
+            lines=lines,
+            spectrum=spectrum,
+            ends_at=time.monotonic() + self._green_s,
+            skip=self._red,
+        )
+        all_s = self._timed(whole, None)
+        return {
+            "red_s": red_s,
+            "all_s": all_s,
+            "cut_short": whole.cut_short,
+            "red": spectrum.red,
+            "green": spectrum.green,
+            "lines": spectrum.lines(),
+            "modules": self._tracing.foreign_modules(self._root),
+        }
+
+    def trial(self, start: Any, limits: dict[str, float]) -> dict[str, Any]:  # noqa: ANN401
+        """Run the red tests on a changed project and, where they pass, all the others.
+
+        `start` says where the change comes in; this process may become many there.
+        """
+        started = time.monotonic()
+
+        def late() -> None:
+            start.answer({"late": True})
+
+        red = Watch(self._test_alarm(limits["endless"], late), collected=start.collected)
+
+        def begun() -> None:
+            nonlocal started
+            started = time.monotonic()
+            red.ends_at = started + limits["red"]
+            if self._endless.isdisjoint(self._red):
+                self._alarm.set_alarm(limits["red"], late)
+
+        start.begun = begun
+        start.prepare()
+        red.on_failure = lambda: start.answer({"red": False, "message": red.message})
+        self._runs.run(red, self._red, first_failure_ends=True)
+        self._alarm.stop_alarm()
+        if red.elsewhere:
+            return {"elsewhere": True}
+        solved = red.all_passed and not red.cut_short
+        answer: dict[str, Any] = {"red": solved, "message": red.message}
+        if solved:
+            answer.update(self._after_red(limits))
+        answer["seconds"] = time.monotonic() - started
+        return answer
+
+    def _after_red(self, limits: dict[str, float]) -> dict[str, Any]:
+        """Run all tests until one fails that was green."""
+        whole = Watch(
+            self._test_alarm(limits["endless"]),
+            ends_at=time.monotonic() + limits["all"],
+            known_red=self._known_red,
+        )
+        self._runs.run(whole)
+        return {
+            "all": whole.all_passed,
+            "cut_short": whole.cut_short,
+            "left": len(self._beside - whole.passed_ids),
+        }
+
+    def _timed(self, watch: Watch, only: list[str] | None) -> float:
+        started = time.monotonic()
+        self._runs.run(watch, only)
+        took_s: float = time.monotonic() - started - watch.alarm.took_s
+        return took_s
+
+    def _test_alarm(self, seconds: float, ring: Callable[[], None] = lambda: None) -> Any:  # noqa: ANN401
+        return self._alarm.TestAlarm(self._endless, seconds, ring)
+
+
+class Watch:
+    """Hears how each test of one run ended, notes its lines, and says when enough is known."""
+
+    def __init__(
+        self,
+        alarm: Any,  # noqa: ANN401
+        *,
+        lines: Any = None,  # noqa: ANN401
+        spectrum: Any = None,  # noqa: ANN401
+        ends_at: float = 0.0,
+        known_red: set[str] | None = None,
+        skip: Iterable[str] = (),
+        collected: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`known_red` are tests whose failure says nothing; if given, any other failure is enough.
+
+        `collected` is called before the first test and says whether the tests are to run.
+        """
+        self.alarm = alarm
+        self.ends_at = ends_at
+        self.skip = set(skip)
+        self.passed_ids: set[str] = set()
+        self.message = ""
+        self.cut_short = False
+        self.elsewhere = False
+        self.on_failure: Callable[[], None] | None = None
+        """Called by a run that knows of a failure before it is worded."""
+        self._lines = lines
+        self._spectrum = spectrum
+        self._known_red = known_red
+        self._collected = collected
+        self._failures = 0
+        self._is_red = False
+
+    @property
+    def all_passed(self) -> bool:
+        """True if tests passed and none failed but those known to be red."""
+        return bool(self.passed_ids) and not self._failures
+
+    def collected(self) -> bool:
+        """Say that the tests are collected; False if they are not to run in this process."""
+        self.elsewhere = not self._collected()
+        return not self.elsewhere
+
+    def begin(self, test_id: str) -> None:
+        """Say that a test begins."""
+        self._is_red = False
+        self.alarm.begin(test_id)
+        if self._lines is not None:
+            self._lines.start()
+
+    def passed(self, test_id: str) -> None:
+        """Say that a test passed."""
+        self.passed_ids.add(test_id)
+
+    def failed(self, test_id: str, message: str) -> None:
+        """Say that a test failed, or that a file of tests cannot be collected."""
+        self._is_red = True
+        if self._known_red is None or test_id not in self._known_red:
+            self._failures += 1
+            self.message = message
+
+    def end(self, test_id: str) -> bool:
+        """Say that a test ended; True if enough is known, so that the others need not run."""
+        if self._lines is not None:
+            self._spectrum.add(self._lines.stop(), red=self._is_red)
+        self.alarm.end(test_id)
+        late = bool(self.ends_at) and time.monotonic() > self.ends_at
+        enough = late or (self._known_red is not None and self._failures > 0)
+        if enough:
+            self.cut_short = late
+        return enough
