@@ -21,6 +21,7 @@ from learning.team.experiences import SharedExperiences
 from learning.team.failures import explained
 from learning.team.forgetting import Forgotten
 from learning.team.members import Members
+from learning.team.notes import SharedNotes
 from learning.team.roles import checked_name
 from learning.team.schema import MEMBERS, MIGRATIONS, migrate, version_of
 from learning.team.values import Role
@@ -39,6 +40,7 @@ class TeamStore:
         self.members = Members(database, me=me)
         self.experiences = SharedExperiences(database, self.members, me=me)
         self.adapters = SharedAdapters(database, self.members, me=me)
+        self.notes = SharedNotes(database, self.members, me=me)
         self.forgotten = Forgotten(database, me=me)
 
     @classmethod
