@@ -103,7 +103,7 @@ def shape_of(line: str, api: str) -> str:
     new = re.search(r"-> '([\w-]{1,40})'$", api)
     try:
         tree = ast.parse(line.strip(), mode="eval")
-        shape = ast.unparse(_Shape(kept=new[1] if new else None).visit(tree))
+        shape: str = ast.unparse(_Shape(kept=new[1] if new else None).visit(tree))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return ""
     return shape if len(shape) <= _LONGEST_LINE and "\n" not in shape else ""

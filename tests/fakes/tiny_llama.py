@@ -33,7 +33,7 @@ def write_tokenizer(folder: Path) -> tuple[int, int]:
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"eos_token": _MARKS[1], "chat_template": _TEMPLATE})
     )
-    return len(alphabet) + len(_MARKS), tokenizer.token_to_id(_MARKS[1])
+    return len(alphabet) + len(_MARKS), len(alphabet) + 1
 
 
 def build_tiny_model(folder: Path) -> InstalledModel:

@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.fake
         card = {"object": "model", "owned_by": "vllm"}
         base = {**card, "id": fake.name, "root": fake.folder, "parent": None}
-        adapters = [
+        adapters: list[dict[str, object]] = [
             {**card, "id": name, "root": path, "parent": fake.name, "max_model_len": None}
             for name, path in fake.adapters.items()
         ]
