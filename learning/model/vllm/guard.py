@@ -6,6 +6,7 @@ holds the other end of standard input: its end is the word to end, however it ca
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,15 +15,27 @@ import threading
 from contextlib import suppress
 
 _PATIENCE_S = 15.0
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Run the command line behind this one's name; exit with its code."""
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+    child = subprocess.Popen(
+        sys.argv[1:],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_be_killed_with_parent,  # noqa: PLW1509 - there is no other thread yet
+    )
     threading.Thread(target=_end_with_parent, args=[child], daemon=True).start()
     code = child.wait()
     _signal_all(child, signal.SIGKILL)
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def _be_killed_with_parent() -> None:
+    """Ask the kernel to kill the program with this process, should that be killed (Linux only)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_parent(child: subprocess.Popen[bytes]) -> None:

@@ -204,8 +204,10 @@ def test_a_vllm_that_died_is_started_anew_with_its_adapters(tmp_path: Path) -> N
         made.prepare_adapter(name, folder)()
         before, _ = said(made, name=name)
         assert made._vllm
-        os.killpg(made._vllm._process.pid, signal.SIGKILL)
-        made._vllm._process.wait(20)
+        guard = made._vllm._process
+        children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children").read_text()
+        os.kill(int(children), signal.SIGKILL)
+        assert guard.wait(60) == 128 + signal.SIGKILL
         assert not made.alive
         assert said(made, name=name)[0] == before
         assert made.alive
