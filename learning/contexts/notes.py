@@ -136,7 +136,8 @@ class _Shape(ast.NodeTransformer):
 
 
 def _new_name(api: str) -> str:
-    return (re.findall(r"\w+", api.partition(" -> ")[2]) or [""])[-1]
+    names: list[str] = re.findall(r"\w+", api.partition(" -> ")[2])
+    return names[-1] if names else ""
 
 
 def read_note(record: Mapping[str, object]) -> LibraryNote:
