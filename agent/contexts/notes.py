@@ -12,11 +12,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from agent.contexts.rows import note_line
 from agent.editing.python_source import imports
 from agent.prompt_files import filled
-from learning.contexts.context import ApiContext, ContextFile
+from learning.contexts.context import ContextFile
+from learning.contexts.notes import LibraryNote, TeamNotes
 
 MOST_NOTES = 3
 MOST_TOKENS = 160
@@ -38,9 +40,31 @@ _COMMON = frozenset(
 _USUAL = {"np": "numpy", "pd": "pandas", "pl": "polars", "nx": "networkx"}
 
 
+class Noted(Protocol):
+    """Something that says how an API is used: a verified context, or a note of the team."""
+
+    @property
+    def library(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def api(self) -> str: ...
+
+    @property
+    def request(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def is_change(self) -> bool: ...
+
+
 def notes_for(
     text: str,
-    contexts: Sequence[ApiContext],
+    contexts: Sequence[Noted],
     *,
     code: str = "",
     most: int = MOST_NOTES,
@@ -67,16 +91,32 @@ def notes_for(
 
 
 def note_maker(folder: Path) -> Callable[[str, str], str]:
-    """Notes from the contexts in a folder; of several releases of a library the one built last counts."""
+    """Notes from the contexts in a folder; of several releases of a library the one built last counts.
+
+    What the team knows besides is added, of the latest release that anybody noted.
+    """
     newest: dict[str, Path] = {}
     for path in sorted(folder.glob("*.jsonl"), key=lambda each: each.stat().st_mtime):
         newest[path.stem.rpartition("-")[0]] = path
-    contexts = [each for path in newest.values() for each in ContextFile(path).read().values()]
+    contexts: list[Noted] = [
+        each for path in newest.values() for each in ContextFile(path).read().values()
+    ]
+    here = {each.api for each in contexts}
+    contexts += [each for each in latest(TeamNotes(folder).read()) if each.api not in here]
 
     def notes(request: str, code: str) -> str:
         return notes_for(request, contexts, code=_python_in(code)) if contexts else ""
 
     return notes
+
+
+def latest(notes: Sequence[LibraryNote]) -> Collection[LibraryNote]:
+    """One note of each change, of the latest release."""
+    return {each.api: each for each in sorted(notes, key=_release)}.values()
+
+
+def _release(note: LibraryNote) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", note.version)))
 
 
 def _python_in(text: str) -> str:
@@ -93,25 +133,25 @@ def libraries_in(text: str, code: str) -> frozenset[str]:
     return frozenset(imported | words | aliases | ({"sklearn"} if "scikit" in words else set()))
 
 
-def _best(text: str, contexts: Sequence[ApiContext]) -> list[ApiContext]:
+def _best(text: str, contexts: Sequence[Noted]) -> list[Noted]:
     """One context of each changed API that shares telling words with the text, the most fitting first.
 
     The scores are BM25 over one document an API: its names, old and new, and its requests. APIs that did
     not change count as documents, too, so that a word is known to be rare or common in the library.
     """
-    by_api: dict[str, list[ApiContext]] = {}
+    by_api: dict[str, list[Noted]] = {}
     for each in contexts:
         by_api.setdefault(each.api, []).append(each)
     documents = {api: _document(api, group) for api, group in by_api.items()}
     query = set(_words(text))
     scores = _bm25(query, documents)
-    usable = {api: [c for c in group if c.stale and c.note] for api, group in by_api.items()}
+    usable = {api: [c for c in group if c.is_change and c.note] for api, group in by_api.items()}
     chosen = [api for api, group in usable.items() if group and scores[api] >= _LEAST]
     chosen.sort(key=lambda api: -scores[api])
     return [_shortest(usable[api], query) for api in chosen]
 
 
-def _document(api: str, group: Sequence[ApiContext]) -> Counter[str]:
+def _document(api: str, group: Sequence[Noted]) -> Counter[str]:
     counts = Counter(_words(api))
     for request in {each.request for each in group}:
         counts.update(_words(request))
@@ -132,7 +172,7 @@ def _bm25(query: Collection[str], documents: Mapping[str, Counter[str]]) -> dict
     return scores
 
 
-def _shortest(group: Sequence[ApiContext], query: Collection[str]) -> ApiContext:
+def _shortest(group: Sequence[Noted], query: Collection[str]) -> Noted:
     """The context with the most words of the query in its line, the shorter one of equals."""
     return min(
         group, key=lambda c: (-len(set(_words(c.note)) & set(query)), _depth(c.note), len(c.note))

@@ -144,11 +144,13 @@ def serve(
     idle_s: float,
     state_file: Path | None,
     context_length: int | None,
+    max_lora_rank: int | None = None,
 ) -> None:
     """Serve a model on loopback in this process until it is ended.
 
     Raises:
         ModelError: If the model or its engine cannot be loaded.
+        NotInstalledError: If the engine is not installed, or no GPU is there for it.
     """
     from learning.model.server import serve as serve_here
 
@@ -162,4 +164,5 @@ def serve(
         adapters=(),
         token=None,
         context_length=context_length,
+        max_lora_rank=max_lora_rank,
     )

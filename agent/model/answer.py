@@ -48,6 +48,8 @@ class Answer:
     adapter: str | None
     """The model that was asked for; replaced by the server's own stamp if it gives one."""
     sampling: Sampling
+    stop_ids: tuple[int, ...] = ()
+    """Tokens that end a reply and are no part of it, where the server tells them among its tokens."""
     began: bool = False
     """True if text or a token was received; from then on nothing may be asked again."""
     finish: str | None = None
@@ -77,6 +79,8 @@ class Answer:
         if "adapter" in chunk and not self._stamped:
             self.adapter = as_text(chunk["adapter"]) or None
             self._stamped = True
+        elif self.adapter and chunk.get("model") == self.model and not self._stamped:
+            self.adapter = None  # vLLM names what answers: the base, in place of the adapter
         self._prompt_ids += numbers(chunk.get("prompt_token_ids"))
         self._add_usage(as_mapping(chunk.get("usage")))
         choices = as_list(chunk.get("choices"))
@@ -148,16 +152,18 @@ class Answer:
     def action(self) -> Action:
         """The whole reply. Token ids without their prompt are of no use and left out."""
         complete = bool(self._prompt_ids)
-        token_ids = tuple(self._token_ids) if complete else ()
-        whole = bool(token_ids) and len(self._logprobs) == len(token_ids)
+        token_ids, logprobs = self._token_ids, self._logprobs
+        whole = complete and len(logprobs) == len(token_ids)
+        while token_ids and token_ids[-1] in self.stop_ids:
+            token_ids, logprobs = token_ids[:-1], logprobs[:-1]
         ending = self.ending
         return Action(
             text=self.text,
             model=self.model,
             adapter=self.adapter,
             prompt_ids=tuple(self._prompt_ids),
-            token_ids=token_ids,
-            logprobs=tuple(self._logprobs) if whole else None,
+            token_ids=tuple(token_ids) if complete else (),
+            logprobs=tuple(logprobs) if whole and token_ids else None,
             sampling=self.sampling,
             finish=ending if ending in {"length", "cancelled"} else "stop",
         )

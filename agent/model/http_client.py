@@ -19,7 +19,7 @@ from agent.errors import (
     ReplyTimeoutError,
     ServerUnreachableError,
 )
-from agent.model.openai_api import V1, ServedModel, is_loopback, served_models
+from agent.model.openai_api import V1, VLLM, ServedModel, is_loopback, served_models
 from agent.model.server_errors import (
     BEHIND_A_PROXY,
     Failure,
@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 OK = 200
 _NOT_THERE = frozenset({404, 405, 501})
 _ANSWER_TIMEOUT_S = 120.0
+_LOADED_ALREADY = "has already been loaded"
+_TAKES_ADAPTERS = (
+    "start vLLM with --enable-lora and, in its environment, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+)
+_REMEDIES = {
+    "LoRA is not enabled": _TAKES_ADAPTERS,
+    "greater than max_lora_rank": "start vLLM with a larger --max-lora-rank",
+    "No adapter found for": "vLLM must see this folder at the same path",
+}
+"""What to do about vLLM's reasons to refuse an adapter, by words in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,10 @@ class Endpoint:
     adapter: str | None = None
     token_ids: bool = False
     """True if the server tells token ids and log-probabilities."""
+    owner: str = ""
+    """Kind of server, as its list of models names it."""
+    stop_ids: tuple[int, ...] = ()
+    """Tokens that end a reply, where the server tells them among its tokens."""
     remedy: str = "shorten the conversation, or serve the model with a longer context"
     """Advice for a context that is too small."""
     when_lost: str = "check that it runs and that model.base_url is right, http or https included"
@@ -96,6 +110,8 @@ class ServerClient:
     async def load_adapter(self, name: str, folder: Path) -> None:
         """Have the server load an adapter under a name, unless it has it already.
 
+        Two sessions may do so at once: vLLM refuses the second, which has what it wants.
+
         Raises:
             AdapterRefusedError: If the server cannot load adapters, or not this one.
             ModelError: If nobody answers.
@@ -106,11 +122,25 @@ class ServerClient:
         status, data, content = await self.call("POST", "/v1/load_lora_adapter", body)
         if status == OK:
             return
-        if status in _NOT_THERE:
-            raise AdapterRefusedError(f"the server at {self.endpoint.root} cannot load adapters")
         said = as_mapping(data.get("error")).get("message") or data.get("message")
+        if not said and status in _NOT_THERE:
+            how = f"; {_TAKES_ADAPTERS}" if self.endpoint.owner == VLLM else ""
+            raise AdapterRefusedError(
+                f"the server at {self.endpoint.root} cannot load adapters{how}"
+            )
         reason = harmless(str(said or content.decode("utf-8", "replace")))
-        raise AdapterRefusedError(f"the adapter {name} was refused: {reason}")
+        if _LOADED_ALREADY in reason:
+            return
+        remedy = next((f"; {told}" for words, told in _REMEDIES.items() if words in reason), "")
+        raise AdapterRefusedError(f"the adapter {name} was refused: {reason}{remedy}")
+
+    async def unload_adapter(self, name: str) -> None:
+        """Have the server forget an adapter; one that it does not have is none the worse.
+
+        Raises:
+            ModelError: If nobody answers.
+        """
+        await self.call("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
     async def get(self, path: str) -> Mapping[str, object]:
         """The JSON object at a path of the server, empty if there is none.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from agent.errors import (
     ContextLengthError,
+    ModelMissingError,
     ReplyTimeoutError,
     ServerLoadingError,
 )
@@ -32,7 +33,7 @@ from agent.model.failing import (
     without_error,
 )
 from agent.model.http_client import OK, Endpoint, ServerClient
-from agent.model.openai_api import request_body
+from agent.model.openai_api import VLLM, drawn_plainly, request_body
 from agent.model.own_server import OwnServer
 from agent.model.protocol import Fill, FillRequest, Reply, Waiting
 from agent.model.values import as_number
@@ -62,16 +63,18 @@ class HttpModel:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         server: ServerClient | None = None,
+        load_again: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`load_again` loads the adapter where the server has lost it, as after a restart."""
         self._patience = patience or Patience()
         self._sleep = sleep
         self._jitter = jitter
         self.server = server or ServerClient(endpoint, connect_s=self._patience.connect_s)
         self.endpoint = endpoint
         self._counts_tokens = True
-        self._own = OwnServer(
-            self.server, model=endpoint.adapter or endpoint.name, offered=endpoint.token_ids
-        )
+        self._load_again = load_again
+        offered = endpoint.token_ids and endpoint.owner != VLLM
+        self._own = OwnServer(self.server, model=endpoint.adapter or endpoint.name, offered=offered)
         self._not_taken: list[str] = []
         """The server's refusals of parameters that it does not take."""
 
@@ -87,7 +90,9 @@ class HttpModel:
     def context_length(self) -> int:
         return self.endpoint.context_length
 
-    def at(self, endpoint: Endpoint) -> HttpModel:
+    def at(
+        self, endpoint: Endpoint, *, load_again: Callable[[], Awaitable[None]] | None = None
+    ) -> HttpModel:
         """The same connection with more known about the endpoint, e.g. another adapter."""
         return HttpModel(
             endpoint,
@@ -95,6 +100,7 @@ class HttpModel:
             sleep=self._sleep,
             jitter=self._jitter,
             server=self.server.at(endpoint),
+            load_again=load_again,
         )
 
     async def __aenter__(self) -> Self:
@@ -122,10 +128,16 @@ class HttpModel:
         served = self.adapter or self.name
         ids = self.endpoint.token_ids
         body = request_body(messages, sampling, model=served, token_ids=ids, begun=begun)
+        body = drawn_plainly(body) if ids and self.endpoint.owner == VLLM else body
         started = time.perf_counter()
         attempt = 1
         while True:
-            answer = Answer(model=self.name, adapter=self.adapter, sampling=sampling)
+            answer = Answer(
+                model=self.name,
+                adapter=self.adapter,
+                sampling=sampling,
+                stop_ids=self.endpoint.stop_ids,
+            )
             try:
                 async with aclosing(self._watched(self._body(body), answer)) as pieces:
                     async for piece in pieces:
@@ -202,7 +214,7 @@ class HttpModel:
                 response = await self.server.http.send(request, stream=True)
             try:
                 if response.status_code != OK:
-                    raise await refusal(self.server, response, body)
+                    raise await self._refusal(response, body)
                 async with aclosing(self._pieces(response, answer)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -215,6 +227,14 @@ class HttpModel:
             ) from err
         except httpx.RequestError as err:
             raise TransientError(self.server.unreachable(err)) from err
+
+    async def _refusal(self, response: httpx.Response, body: Mapping[str, object]) -> Exception:
+        """The error of a refused attempt; an adapter that the server has lost is loaded again first."""
+        error = await refusal(self.server, response, body)
+        if not isinstance(error, ModelMissingError) or self._load_again is None:
+            return error
+        await self._load_again()
+        return TransientError(error)
 
     async def _pieces(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[str, None]:
         first: Value | None = None

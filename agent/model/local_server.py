@@ -49,7 +49,7 @@ class WantedServer:
     """A wanted server, and the way to start it."""
 
     model: str
-    engine: Literal["auto", "llama", "torch"]
+    engine: Literal["auto", "llama", "torch", "vllm"]
     context_length: int | None
     idle_s: int
     launcher: Sequence[str]

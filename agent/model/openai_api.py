@@ -16,6 +16,8 @@ from agent.model.values import as_list, as_mapping, as_number, as_text
 from learning.records import Message, Sampling
 
 V1 = "/v1"
+VLLM = "vllm"
+"""The owner that vLLM names in its list of models."""
 _ENDPOINTS = re.compile(r"/(chat/completions|completions|models)/*$")
 _LENGTHS = (
     "max_model_len",
@@ -104,6 +106,14 @@ def request_body(
     return body | {"logprobs": True, "return_token_ids": True} if token_ids else body
 
 
+def drawn_plainly(body: Mapping[str, object]) -> dict[str, object]:
+    """The body with every number of vLLM's that would draw tokens in another way than was asked for.
+
+    vLLM takes those that a request does not name from the model's folder, e.g. Qwen's penalty of repetition.
+    """
+    return {**body, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
     """One entry of the server's list of models."""
@@ -114,6 +124,8 @@ class ServedModel:
     context_length: int
     """0 when the server does not say."""
     token_ids: bool
+    root: str = ""
+    """Where the server has the weights from, if it says so."""
 
 
 def served_models(data: Mapping[str, object]) -> tuple[ServedModel, ...]:
@@ -132,4 +144,5 @@ def _served(entry: Mapping[str, object]) -> ServedModel:
         context_length=next(filter(None, (as_number(entry.get(name)) for name in _LENGTHS)), 0)
         or as_number(as_mapping(entry.get("meta")).get("n_ctx")),
         token_ids=ours.get("token_ids") is True,
+        root=as_text(entry.get("root")),
     )

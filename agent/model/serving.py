@@ -18,8 +18,9 @@ from agent.errors import (
 from agent.model.http_client import Endpoint
 from agent.model.http_model import HttpModel
 from agent.model.local_server import OnProgress, WantedServer, find_or_start, lease, log_of
-from agent.model.openai_api import Address, ServedModel, address, api_root
+from agent.model.openai_api import VLLM, Address, ServedModel, address, api_root
 from agent.model.values import as_list, as_mapping, as_number, as_text
+from agent.model.vllm import KnownModel, known, with_adapter
 from agent.model.waiting import Patience
 from agent.paths import Paths
 from agent.settings.schema import ModelSettings
@@ -69,8 +70,11 @@ async def connect(
         ModelError: If there is no such model to talk to.
     """
     async with contextlib.AsyncExitStack() as stack:
+        served: KnownModel | None = None
         if settings.base_url:
-            model = await _remote(stack, model_name, settings, on_progress, on_notice)
+            model, served = await _remote(
+                stack, model_name, settings, on_progress, on_notice, models=paths.models
+            )
         else:
             wanted = WantedServer(
                 model=_absolute(model_name),
@@ -82,7 +86,9 @@ async def connect(
                 start_timeout_s=start_timeout_s,
             )
             model = await _own(stack, paths, wanted, on_progress)
-        yield await _with_adapter(model, adapter, on_notice) if adapter else model
+        if adapter:
+            model = await _with_adapter(stack, model, adapter, served, on_notice)
+        yield model
 
 
 async def _own(
@@ -127,13 +133,17 @@ async def _remote(
     settings: ModelSettings,
     on_progress: OnProgress,
     on_notice: Callable[[str], None],
-) -> HttpModel:
+    *,
+    models: Path,
+) -> tuple[HttpModel, KnownModel | None]:
+    """A foreign server, and what it serves, if that is surely a model that is installed here."""
     place = address(settings.base_url or "")
     asked = Endpoint(root=place.root, name=name, context_length=0, api_key=settings.api_key)
     model = await stack.enter_async_context(HttpModel(asked))
     model, served = await _listed(model, place, on_progress)
     asked = model.endpoint
     found = _chosen(served, name, asked.root, on_notice)
+    same = await asyncio.to_thread(known, found, models) if found else None
     if found is None:
         endpoint = replace(asked, context_length=settings.context_length or 0)
     else:
@@ -141,10 +151,12 @@ async def _remote(
             asked,
             name=found.id,
             context_length=found.context_length or await _asked_context_length(model, found),
-            token_ids=found.token_ids,
+            token_ids=found.token_ids or same is not None,
+            owner=found.owner,
+            stop_ids=same.stop_ids if same else (),
             remedy=_REMEDIES.get(found.owner, asked.remedy),
         )
-    return model.at(_limited(endpoint, settings.context_length, on_notice))
+    return model.at(_limited(endpoint, settings.context_length, on_notice)), same
 
 
 async def _listed(
@@ -247,9 +259,17 @@ def _limited(
 
 
 async def _with_adapter(
-    model: HttpModel, adapter: AdapterFolder, on_notice: Callable[[str], None]
+    stack: contextlib.AsyncExitStack,
+    model: HttpModel,
+    adapter: AdapterFolder,
+    served: KnownModel | None,
+    on_notice: Callable[[str], None],
 ) -> HttpModel:
     try:
+        if model.endpoint.owner == VLLM:
+            return await stack.enter_async_context(
+                with_adapter(model, adapter.name, adapter.folder, served)
+            )
         await model.server.load_adapter(adapter.name, adapter.folder)
     except AdapterRefusedError as err:
         on_notice(f"the adapter {adapter.name} is not active: {err}")

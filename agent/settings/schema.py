@@ -69,8 +69,9 @@ class ModelSettings:
 
     name: str = _setting("qwen2.5-coder-1.5b", project=ProjectMay.SET_PLAIN_NAME)
     """A name of the catalog, a folder, a GGUF file, a hub id, or a name that the server knows."""
-    engine: Literal["auto", "llama", "torch"] = _setting("auto", project=ProjectMay.SET)
-    """Engine of a local model: llama.cpp, torch, or `auto` for the faster one that the model has."""
+    engine: Literal["auto", "llama", "torch", "vllm"] = _setting("auto", project=ProjectMay.SET)
+    """Engine of a local model: llama.cpp, torch, vLLM (an own program, for a GPU), or `auto` for
+    the faster one of the first two that the model has."""
     base_url: str | None = _setting(None)
     """An OpenAI-compatible server to use instead of our own."""
     api_key: str | None = _setting(None, secret=True)

@@ -41,7 +41,9 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 
 MODEL = click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
 ENGINE = click.option(
-    "--engine", type=click.Choice(["auto", "llama", "torch"]), help="Engine of a local model."
+    "--engine",
+    type=click.Choice(["auto", "llama", "torch", "vllm"]),
+    help="Engine of a local model.",
 )
 ADAPTER = click.option(
     "--adapter", metavar="NAME", help="An adapter of this repository, or its folder."

@@ -49,6 +49,11 @@ class ApiContext:
         return hashlib.sha256(f"{self.api}\0{self.code}\0{self.call}".encode()).hexdigest()[:16]
 
     @property
+    def is_change(self) -> bool:
+        """False for a call that did not change."""
+        return bool(self.stale)
+
+    @property
     def note(self) -> str:
         """One line that says what to write, for a prompt."""
         return self.line if len(self.line) <= _LONGEST_LINE else ""

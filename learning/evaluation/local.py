@@ -19,6 +19,7 @@ from learning.model.chat import ChatFormat
 from learning.model.choosing import ChoiceRequest, choose
 from learning.model.engine import Token
 from learning.model.replies import Dispatched, Finished, LoadedModel, TokenMade
+from learning.model.vllm.process import build_of, find_vllm
 from learning.records import Sampling
 
 
@@ -69,6 +70,8 @@ class LocalModel:
     @property
     def versions(self) -> dict[str, str]:
         """The engine and the library behind it, for manifests."""
+        if self.kind == "vllm":
+            return {"engine": self.kind, "vllm": build_of(find_vllm())}
         library = "torch" if self.kind == "torch" else "xllamacpp"
         return {"engine": self.kind, library: version(library)}
 

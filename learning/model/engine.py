@@ -1,6 +1,7 @@
 """The interface of engines: token ids in, token ids out, and declared capabilities.
 
-Engines are synchronous and used from one thread at a time; the server wraps them.
+Engines are synchronous and used from as many threads at a time as they say, most of them from one; the
+server wraps them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Capabilities:
     token_ids: bool
     logprobs: bool
     adapters: bool
+    at_once: int = 1
+    """Number of replies that may be made at the same time, each in a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

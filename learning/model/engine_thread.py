@@ -1,4 +1,4 @@
-"""Runs one engine in a thread of its own and serves an event loop, first come, first served."""
+"""Runs one engine in threads of its own and serves an event loop, first come, first served."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Cancelled = Callable[[], bool]
 
 
 class EngineThread:
-    """Runs all calls of the engine one after the other."""
+    """Runs the calls of the engine, one after the other unless it takes several at once."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+    def __init__(self, at_once: int = 1) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="engine")
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Run one piece of work after all earlier ones and return its result."""
+        """Run one piece of work when its turn comes and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def stream(

@@ -1,12 +1,19 @@
-"""Detects without torch if this processor computes in bf16."""
+"""Detects without torch if there may be a GPU, and if this processor computes in bf16."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Device files of GPUs that torch can use: NVIDIA, WSL, AMD."""
 _FLAGS = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)
 _BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def may_have_gpu() -> bool:
+    """True if there is a device file of a GPU; whether it computes, only its library knows."""
+    return any(Path(device).exists() for device in GPU_DEVICES)
 
 
 def computes_bf16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -25,6 +25,7 @@ from learning.model.chat import ChatFormat
 from learning.model.convert import Progress
 from learning.model.engine import Engine, EngineError, LocalModelError
 from learning.model.engine_thread import EngineThread
+from learning.model.processor import may_have_gpu
 from learning.model.replies import LoadedModel
 from learning.model.resolve import resolve
 from learning.model.weights import ensure_weights, is_packed
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _SHUTDOWN_S = 2
-GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""Device files of GPUs that torch can use: NVIDIA, WSL, AMD."""
+ENGINES = ("llama", "torch", "vllm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ def serve(
     adapters: Sequence[tuple[str, Path]],
     token: str | None,
     context_length: int | None,
+    max_lora_rank: int | None = None,
 ) -> None:
     """Load a model and serve it until its last client has been gone for `idle_s` seconds.
 
@@ -72,7 +73,9 @@ def serve(
         served = LoadedModel(
             installed,
             ChatFormat.load(_folder(installed)),
-            open_engine(installed, kind, context_length=context_length),
+            open_engine(
+                installed, kind, context_length=context_length, max_lora_rank=max_lora_rank
+            ),
             kind,
         )
         try:
@@ -87,7 +90,7 @@ def serve(
                 context_length=served.engine.context_length,
             )
             watch = IdleWatch(idle_s=idle_s, clock=time.monotonic)
-            thread = EngineThread()
+            thread = EngineThread(served.engine.capabilities.at_once)
             app = build_app(served, thread, info, watch, state_file=state_file)
             asyncio.run(_run(app, listener, watch))
             thread.close()
@@ -96,23 +99,27 @@ def serve(
 
 
 def pick_engine(model: InstalledModel, wanted: str) -> str:
-    """The requested engine, `llama` or `torch`; for `auto`, torch on a GPU and for models without GGUF.
+    """The requested engine: `llama`, `torch` or `vllm`; for `auto`, torch on a GPU and for models without GGUF.
 
     Of models whose weights were never unpacked, only those of the package index are left to torch by `auto`:
     the others can be many times the size of their file.
 
     Raises:
         EngineError: If the model cannot be served by the engine that was asked for.
-        NotInstalledError: If it needs torch, which is not installed.
+        NotInstalledError: If it needs torch or vLLM, which is not installed.
     """
     if wanted == "auto":
         return _best_engine(model)
-    if wanted not in ("llama", "torch"):
-        raise EngineError(f"There is no engine {wanted!r}; use auto, llama or torch.")
+    if wanted not in ENGINES:
+        raise EngineError(f"There is no engine {wanted!r}; use auto, llama, torch or vllm.")
     if wanted == "llama" and model.gguf is None:
         raise EngineError(f"{model.name} has no GGUF file; serve it with `--engine torch`.")
     if wanted == "torch":
         need("The torch engine")
+    if wanted == "vllm":
+        from learning.model.vllm.process import find_vllm
+
+        find_vllm()
     return wanted
 
 
@@ -132,8 +139,16 @@ def _unpacks_easily(model: InstalledModel) -> bool:
     return not is_packed(model) or bool(entry and entry.parts)
 
 
-def open_engine(model: InstalledModel, kind: str, *, context_length: int | None) -> Engine:
-    """Load the model into memory; for torch, unpack its weights first where that was never done.
+def open_engine(
+    model: InstalledModel,
+    kind: str,
+    *,
+    context_length: int | None,
+    max_lora_rank: int | None = None,
+) -> Engine:
+    """Load the model into memory; for torch and vLLM, unpack its weights first where that was never done.
+
+    `max_lora_rank` is the largest rank of an adapter, which only vLLM must be told in advance.
 
     Raises:
         EngineError: If it cannot be loaded.
@@ -148,13 +163,20 @@ def open_engine(model: InstalledModel, kind: str, *, context_length: int | None)
             model_context=model.context_length,
             context_length=context_length,
         )
+    folder = ensure_weights(model, on_progress=_say_stage()) if model.gguf else _folder(model)
+    if kind == "vllm":
+        from learning.model.vllm.engine import DEFAULT_RANK, VllmEngine
+
+        return VllmEngine(
+            folder,
+            name=model.name,
+            model_context=model.context_length,
+            context_length=context_length,
+            max_rank=max_lora_rank or DEFAULT_RANK,
+        )
     from learning.model.torch_engine import TorchEngine
 
-    return TorchEngine(
-        ensure_weights(model, on_progress=_say_stage()) if model.gguf else _folder(model),
-        model_context=model.context_length,
-        context_length=context_length,
-    )
+    return TorchEngine(folder, model_context=model.context_length, context_length=context_length)
 
 
 def _say_stage() -> Progress:
@@ -245,7 +267,7 @@ def _folder(model: InstalledModel) -> Path:
 
 
 def _has_gpu() -> bool:
-    if not any(Path(device).exists() for device in GPU_DEVICES):
+    if not may_have_gpu():
         return False  # torch takes seconds, and half a gigabyte, to say the same
     import torch
 

@@ -14,8 +14,8 @@ from learning.team.errors import TeamError
 from learning.team.values import Role
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,40}")
-_TABLES = "members, experiences, adapters, sources, forgotten, elagent_version"
-_KEPT = ("members", "experiences", "adapters", "sources", "forgotten")
+_TABLES = "members, experiences, adapters, sources, forgotten, notes, elagent_version"
+_KEPT = ("members", "experiences", "adapters", "sources", "forgotten", "notes")
 
 
 def protect(db: Connection) -> None:
@@ -98,8 +98,8 @@ def _statements(names: Mapping[Role, str]) -> Iterator[str]:
     yield f"GRANT SELECT ON {_TABLES} TO {everyone}"
     yield f"GRANT DELETE ON experiences TO {everyone}"
     yield f"GRANT INSERT ON forgotten TO {everyone}"
-    yield f"GRANT INSERT ON experiences, adapters, sources TO {givers}"
-    yield f"GRANT DELETE ON adapters TO {givers}"
+    yield f"GRANT INSERT ON experiences, adapters, sources, notes TO {givers}"
+    yield f"GRANT DELETE ON adapters, notes TO {givers}"
     yield f"GRANT INSERT, UPDATE, DELETE ON members TO {admins}"
     for table in _KEPT:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
@@ -116,6 +116,9 @@ def _statements(names: Mapping[Role, str]) -> Iterator[str]:
     yield from _policy("adapters", "SELECT", using="true")
     yield from _policy("adapters", "INSERT", check=mine)
     yield from _policy("adapters", "DELETE", using=f"{mine} OR {admin}")
+    yield from _policy("notes", "SELECT", using="true")
+    yield from _policy("notes", "INSERT", check=mine)
+    yield from _policy("notes", "DELETE", using=f"{mine} OR {admin}")
     yield from _policy("sources", "SELECT", using="true")
     yield from _policy("sources", "INSERT", check=own_adapter)
     yield from _policy("forgotten", "SELECT", using="true")

@@ -87,6 +87,19 @@ FORGOTTEN = Table(
     Column("forgotten_at", Double, nullable=False),
 )
 
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    Column("library", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("api", Text, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("shared_at", Double, nullable=False),
+)
+"""Changed APIs of libraries, with the shape of a call; see `learning.contexts.notes`."""
+
 IS_TAINTED = exists().where(
     SOURCES.c.adapter == ADAPTERS.c.digest,
     SOURCES.c.member == FORGOTTEN.c.member,
@@ -100,7 +113,11 @@ def _create_tables(db: Connection) -> None:
     db.execute(insert(VERSION).values(version=0))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_tables,)
+def _add_notes(db: Connection) -> None:
+    NOTES.create(db, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create_tables, _add_notes)
 """Migration n brings a store from version n to n + 1. Only ever append."""
 
 

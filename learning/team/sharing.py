@@ -9,10 +9,12 @@ import contextlib
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from learning.contexts.context import ApiContext
+from learning.contexts.notes import LibraryNote, notes_of
 from learning.experience.redact import redact_data, redact_experience
 from learning.experience.rows import ExperienceRow, to_row
 from learning.experience.store import ExperienceStore
@@ -53,13 +55,20 @@ class Offer:
 
     experiences: tuple[ExperienceRow, ...] = ()
     adapters: tuple[AdapterOffer, ...] = ()
+    notes: tuple[LibraryNote, ...] = ()
     staying: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """Number of experiences and adapters that stay, by reason."""
 
     @property
     def size_bytes(self) -> int:
         rows = sum(row.size_bytes for row in self.experiences)
-        return rows + sum(adapter.size_bytes for adapter in self.adapters)
+        notes = sum(len(note.api) + len(note.note) for note in self.notes)
+        return rows + notes + sum(adapter.size_bytes for adapter in self.adapters)
+
+    @property
+    def number(self) -> int:
+        """Number of things of any kind."""
+        return len(self.experiences) + len(self.adapters) + len(self.notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +77,20 @@ class Shared:
 
     experiences: int
     adapters: tuple[str, ...]
+    notes: int = 0
 
 
 def offer_of(
-    experiences: ExperienceStore, adapters: AdapterStore, *, root: Path, home: str
+    experiences: ExperienceStore,
+    adapters: AdapterStore,
+    *,
+    root: Path,
+    home: str,
+    contexts: Iterable[ApiContext] = (),
 ) -> Offer:
     """All that may be shared of the repository at `root`, whether or not the team has it; sends nothing.
 
-    `home` is a folder whose path is shortened to `~`.
+    Of `contexts` go notes: they themselves are examples of libraries, and stay. `home` is a folder whose path is shortened to `~`.
 
     Raises:
         StoreError: If the experiences cannot be read.
@@ -86,17 +101,23 @@ def offer_of(
     spoilt = {manifest.name for manifest in tainted(adapters, experiences.forgotten())}
     here = {each.id: each for each in clean}
     offers = tuple(_offered(adapters, spoilt, staying, _Behind(here, root, home)))
-    return Offer(experiences=rows, adapters=offers, staying=dict(staying))
+    return Offer(
+        experiences=rows,
+        adapters=offers,
+        notes=tuple(notes_of(contexts)),
+        staying=dict(staying),
+    )
 
 
-def missing(offer: Offer, store: TeamStore) -> Offer:
-    """The part of an offer that the team's store does not have.
+def missing(offer: Offer, store: TeamStore, *, project: str) -> Offer:
+    """The part of an offer that the team's store does not have of this project.
 
     Raises:
         TeamError: If the store cannot be read.
     """
     known, gone = store.experiences.digests(), _mine(store)
     there = {adapter.digest for adapter in store.adapters.all()}
+    noted = store.notes.mine(project)
     return dataclasses.replace(
         offer,
         experiences=tuple(
@@ -107,11 +128,12 @@ def missing(offer: Offer, store: TeamStore) -> Offer:
         adapters=tuple(
             each for each in offer.adapters if each.lineage.manifest.digest not in there
         ),
+        notes=tuple(note for note in offer.notes if note not in noted),
     )
 
 
 def share(offer: Offer, store: TeamStore, bucket: Bucket, *, project: str, say: Say) -> Shared:
-    """Send what the team does not have: experiences in batches, then each adapter's files and row.
+    """Send what the team does not have: experiences in batches, notes, then each adapter's files and row.
 
     Interrupted anywhere, the next call goes on where this one stopped.
 
@@ -123,6 +145,8 @@ def share(offer: Offer, store: TeamStore, bucket: Bucket, *, project: str, say: 
         say(f"shared {count} of {len(offer.experiences)} experiences")
 
     new = store.experiences.add(offer.experiences, project=project, done=done)
+    if offer.notes:
+        store.notes.add(offer.notes, project=project)
     added = []
     for adapter in offer.adapters:
         manifest = adapter.lineage.manifest
@@ -130,7 +154,7 @@ def share(offer: Offer, store: TeamStore, bucket: Bucket, *, project: str, say: 
         if store.adapters.add(adapter.lineage, project=project, size_bytes=adapter.size_bytes):
             added.append(adapter.name)
             say(f"shared adapter {adapter.name}")
-    return Shared(experiences=new, adapters=tuple(added))
+    return Shared(experiences=new, adapters=tuple(added), notes=len(offer.notes))
 
 
 def pass_on_forgotten(ids: Collection[str], store: TeamStore, bucket: Bucket) -> int:

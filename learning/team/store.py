@@ -21,6 +21,7 @@ from learning.team.experiences import SharedExperiences
 from learning.team.failures import explained
 from learning.team.forgetting import ForgottenExperiences
 from learning.team.members import Members
+from learning.team.notes import SharedNotes
 from learning.team.roles import checked_name
 from learning.team.schema import MEMBERS, MIGRATIONS, migrate, version_of
 from learning.team.values import Role
@@ -40,6 +41,7 @@ class TeamStore:
         self.experiences = SharedExperiences(database, self.members, me=me)
         self.adapters = SharedAdapters(database, self.members, me=me)
         self.forgotten = ForgottenExperiences(database, me=me)
+        self.notes = SharedNotes(database, self.members, me=me)
 
     @classmethod
     def open(cls, url: str, *, name: str, create: bool = False) -> Self:

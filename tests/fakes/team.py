@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from learning.contexts.context import ContextFile
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
 from learning.promotion.adapters import AdapterStore
@@ -42,6 +43,10 @@ class Person:
     @property
     def adapters(self) -> AdapterStore:
         return AdapterStore(self.home / "adapters")
+
+    @property
+    def contexts(self) -> ContextFile:
+        return ContextFile(self.home / "contexts" / "polars-1.9.0.jsonl")
 
     @property
     def scratch(self) -> Path:
@@ -98,13 +103,19 @@ def remember(person: Person, *ids: str, **changes: object) -> None:
 
 def offer(person: Person, home: str = "") -> Offer:
     with person.experiences() as store:
-        return offer_of(store, person.adapters, root=person.home, home=home)
+        return offer_of(
+            store,
+            person.adapters,
+            root=person.home,
+            home=home,
+            contexts=person.contexts.read().values(),
+        )
 
 
 def send(person: Person) -> Shared:
     with person.team() as store:
         return share(
-            missing(offer(person), store),
+            missing(offer(person), store, project="shop"),
             store,
             person.bucket(),
             project="shop",

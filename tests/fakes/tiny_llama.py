@@ -17,21 +17,34 @@ _TEMPLATE = (
 )
 
 
-def build_tiny_model(folder: Path) -> InstalledModel:
-    """Write the model into an empty folder, in the layout of any other converted model."""
-    import torch
+_MARKS = ("<|im_start|>", "<|im_end|>")
+
+
+def write_tokenizer(folder: Path) -> tuple[int, int]:
+    """Write a byte tokenizer and its template; gives the number of tokens, and the one that ends a reply."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    marks = ["<|im_start|>", "<|im_end|>"]
-    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in marks])
+    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in _MARKS])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"eos_token": _MARKS[1], "chat_template": _TEMPLATE})
+    )
+    return len(alphabet) + len(_MARKS), len(alphabet) + 1
+
+
+def build_tiny_model(folder: Path) -> InstalledModel:
+    """Write the model into an empty folder, in the layout of any other converted model."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokens, end = write_tokenizer(folder)
     torch.manual_seed(7)
     config = LlamaConfig(
-        vocab_size=len(alphabet) + len(marks),
+        vocab_size=tokens,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -40,13 +53,9 @@ def build_tiny_model(folder: Path) -> InstalledModel:
         max_position_embeddings=4096,
         tie_word_embeddings=False,
         initializer_range=0.3,  # wide enough for the head to tell tokens apart
-        eos_token_id=tokenizer.token_to_id("<|im_end|>"),
+        eos_token_id=end,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"eos_token": "<|im_end|>", "chat_template": _TEMPLATE})
-    )
     chat = ChatFormat.load(folder)
     identity = ModelIdentity(
         weights_sha256="0" * 64,

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.contexts.notes import note_maker
 from agent.paths import from_environ
+from learning.contexts.context import ContextFile
 from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
+from tests.fakes.contexts import context
 from tests.fakes.experiences import make_experience
 from tests.fakes.team import Person
 from tui.cli import run
@@ -58,6 +61,31 @@ def start_team(as_: As, tmp_path: Path) -> tuple[str, str]:
     return store, bucket
 
 
+def test_notes_on_libraries_reach_another_member_and_their_examples_stay(
+    as_: As, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, bucket = start_team(as_, tmp_path)
+    own = state(as_("anna"))
+    ContextFile(own / "contexts" / "polars-2.jsonl").add([context("cumsum", "cum_sum", "Sum up.")])
+    assert run(["team", "share", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "1 note on changed APIs of polars, for all members" in told
+    assert run(["team", "share", "--yes"]) == 0
+    assert "1 note and" in capsys.readouterr().out
+    assert run(["team", "share", "--yes"]) == 0
+    assert "nothing new to share" in capsys.readouterr().out
+    assert b"compute" not in (tmp_path / "team.sqlite3").read_bytes()
+
+    root = as_("ben")
+    assert run(["team", "join", store, "--bucket", bucket, "--name", "ben"]) == 0
+    assert run(["team", "pull"]) == 0
+    assert "fetched 1 note on libraries" in capsys.readouterr().out
+    notes = note_maker(state(root) / "contexts")
+    assert "not `cumsum`: `pl.Series(values).cum_sum(...)`" in notes("polars: a cumsum", "")
+    assert run(["team", "pull"]) == 0
+    assert "nothing new to fetch" in capsys.readouterr().out
+
+
 def test_two_people_share_fetch_and_forget(
     as_: As, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,7 +97,7 @@ def test_two_people_share_fetch_and_forget(
     assert name in told
     assert not list((tmp_path / "bucket").rglob("*.safetensors"))
     assert run(["team", "share", "--yes"]) == 0
-    assert "shared 2 experiences and 1 adapter" in capsys.readouterr().out
+    assert "shared 2 experiences, 0 notes and 1 adapter" in capsys.readouterr().out
     assert run(["team", "share", "--yes"]) == 0
     assert "nothing new to share" in capsys.readouterr().out
 

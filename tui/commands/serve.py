@@ -14,7 +14,11 @@ from tui.wiring import context, place
 
 @click.command(help="Serve a model on loopback, speaking the OpenAI-compatible API.")
 @click.option("--model", metavar="NAME", help="Model name, folder or GGUF file.")
-@click.option("--engine", type=click.Choice(["auto", "llama", "torch"]), help="Engine. [auto]")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "llama", "torch", "vllm"]),
+    help="Engine; vllm starts the program of that name on a GPU. [auto]",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
 @click.option(
     "--idle",
@@ -27,6 +31,12 @@ from tui.wiring import context, place
     type=click.IntRange(min=512),
     metavar="N",
     help="Tokens of prompt and reply.",
+)
+@click.option(
+    "--max-lora-rank",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="With --engine vllm: rank of the largest adapter. [64]",
 )
 @click.option(
     "--state-file",
@@ -43,6 +53,7 @@ def serve(
     port: int,
     idle: float | None,
     context_length: int | None,
+    max_lora_rank: int | None,
     state_file: Path | None,
     status: bool,
     stop: bool,
@@ -57,6 +68,8 @@ def serve(
 
     where = context()
     settings = where.settings.model
+    if max_lora_rank and (engine or settings.engine) != "vllm":
+        raise click.UsageError("--max-lora-rank goes with --engine vllm")
     run_server(
         model=model or settings.name,
         models=where.paths.models,
@@ -65,6 +78,7 @@ def serve(
         idle_s=settings.idle_s if idle is None else idle,
         state_file=state_file,
         context_length=context_length or settings.context_length,
+        max_lora_rank=max_lora_rank,
     )
 
 

@@ -109,26 +109,26 @@ def _record(row: SharedAdapter) -> dict[str, object]:
 def share(*, dry_run: bool, yes: bool, project: str | None) -> None:
     """Send what can be learned from and what was promoted here, after saying what leaves.
 
-    Only experiences that training could use go, with secrets taken out once more, and promoted
-    adapters with their report. What was shared before is not sent again; what you forgot here is
-    forgotten there.
+    Only experiences that training could use go, with secrets taken out once more, promoted
+    adapters with their report, and notes on changed APIs of libraries; the examples behind those
+    stay. What was shared before is not sent again; what you forgot here is forgotten there.
     """
     settings, owned, name = _here(project)
-    found = sharing.leaving(owned, settings.team, place().root)
+    found = sharing.leaving(owned, settings.team, place().root, project=name)
     _show_leaving(found, name)
     if dry_run:
         return
     if passed := sharing.pass_on_forgotten(owned, settings.team):
         click.echo(f"forgot {_count(passed, 'experience')} in the team's store")
-    if not found.new.experiences and not found.new.adapters:
+    if not found.new.number:
         click.echo("nothing new to share")
         return
     if not _may_send(yes=yes):
         click.echo("nothing was sent")
         return
     done = sharing.share(found.new, settings.team, project=name, say=_say)
-    adapters = _count(len(done.adapters), "adapter")
-    click.echo(f"shared {_count(done.experiences, 'experience')} and {adapters}")
+    adapters, notes = _count(len(done.adapters), "adapter"), _count(done.notes, "note")
+    click.echo(f"shared {_count(done.experiences, 'experience')}, {notes} and {adapters}")
 
 
 @team.command("pull")
@@ -139,6 +139,7 @@ def pull(*, names: tuple[str, ...], project: str | None) -> None:
 
     They are saved and not used: `elagent adapters try NAME` tries one on this repository's own
     tasks and decides. An adapter in use that was made from something forgotten is used no more.
+    Without names, notes on libraries come along; `agent.notes = true` shows them to the model.
     """
     settings, owned, name = _here(project)
     done = pulling.pull(owned, settings.team, names, project=name, say=_say)
@@ -146,7 +147,9 @@ def pull(*, names: tuple[str, ...], project: str | None) -> None:
         click.echo(f"elagent: {display_safe(notice)}", err=True)
     for fetched in done.fetched:
         click.echo(f"try it on this repository's tasks: elagent adapters try {fetched}")
-    if not done.fetched:
+    if done.notes:
+        click.echo(f"fetched {_count(done.notes, 'note')} on libraries")
+    if not done.fetched and not done.notes:
         click.echo("nothing new to fetch")
     if done.others:
         click.echo(
@@ -211,12 +214,15 @@ def _show_leaving(found: Leaving, project: str) -> None:
     new = found.new
     verdicts = [f"{sum(row.verdict == v for row in new.experiences)} {v}" for v in ("pass", "fail")]
     readers = "You and the team's administrators" if found.guarded else "All who can read that file"
+    libraries = f" of {', '.join(found.libraries)}" if found.libraries else ""
     lines = [
         f"project {project}, as {found.me}, to {found.place} and {found.bucket}:",
         f"  {_count(len(new.experiences), 'experience')} ({', '.join(verdicts)}): prompts, replies, files before and"
         f" after, errors; secrets removed. {readers} can read them.",
         f"  {_count(len(new.adapters), 'promoted adapter')} with the reports, for all members",
         *(f"    {each.name} ({format_bytes(each.size_bytes)})" for each in new.adapters),
+        f"  {_count(len(new.notes), 'note')} on changed APIs{libraries}, for all members: names and the"
+        " shape of a call; the examples behind them stay",
         f"  together {format_bytes(new.size_bytes)}; {found.known} more are there already",
     ]
     lines += [f"  stays here: {count} ({reason})" for reason, count in new.staying.items()]

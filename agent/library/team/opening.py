@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.errors import ConfigError
 from agent.library.place import Library
 from agent.settings.schema import TeamSettings
+from learning.contexts.context import ApiContext, context_files
 from learning.experience.store import ExperienceStore
 from learning.promotion.adapters import AdapterStore
 from learning.team.errors import TeamAddressError
@@ -66,6 +67,12 @@ def own_experiences(library: Library) -> ExperienceStore:
         StoreError: If they cannot be read.
     """
     return ExperienceStore.open(library.repository.experiences)
+
+
+def own_contexts(library: Library) -> list[ApiContext]:
+    """The verified contexts of the person's repository, of all releases that were built."""
+    files = context_files(library.repository.contexts)
+    return [context for file in files for context in file.read().values()]
 
 
 def own_adapters(library: Library) -> AdapterStore:

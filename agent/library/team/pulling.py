@@ -16,12 +16,14 @@ from agent.library.team.sharing import Say, pass_on
 from agent.locks import hold
 from agent.paths import make_private
 from agent.settings.schema import TeamSettings
+from learning.contexts.notes import TeamNotes
 from learning.errors import LearningError
 from learning.team.errors import TeamUnreachableError
 from learning.team.values import SharedAdapter
 
 if TYPE_CHECKING:
     from learning.team.pulling import Stopped
+    from learning.team.store import TeamStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,16 @@ class Pulled:
     """Items that were passed over, with the reasons."""
     others: int = 0
     """Offers for other models or of other projects, which are fetched by name only."""
+    notes: int = 0
+    """Notes on libraries that are new here."""
 
 
 def pull(
     library: Library, settings: TeamSettings, names: Sequence[str], *, project: str, say: Say
 ) -> Pulled:
     """Stop using what became tainted, and fetch adapters: those named, or the newest of each member.
+
+    Without names, the other members' notes on libraries replace those that were fetched before.
 
     Raises:
         BusyError: If another process fetches for this repository.
@@ -53,10 +59,12 @@ def pull(
         with own_experiences(library) as experiences:
             if (stopped := stop_tainted(experiences, adapters, store)) is not None:
                 say(_why(stopped))  # at once: it is done, whatever comes of the rest
+        noted, notices_of_notes = (0, []) if names else _fetch_notes(library, store, project)
         here = {manifest.digest for manifest in adapters.list()}
         wanted, notices, others = _wanted(
             store.adapters.all(), names, here, (project, library.model)
         )
+        notices += notices_of_notes
         fetched = []
         for each in wanted:
             if each.digest in here:
@@ -70,7 +78,17 @@ def pull(
             else:
                 fetched.append(each.name)
                 say(f"fetched {each.name} of {each.member}")
-    return Pulled(fetched=tuple(fetched), notices=tuple(notices), others=others)
+    return Pulled(fetched=tuple(fetched), notices=tuple(notices), others=others, notes=noted)
+
+
+def _fetch_notes(library: Library, store: TeamStore, project: str) -> tuple[int, list[str]]:
+    """The number of notes that are new here, and a sentence about those that were left out."""
+    kept = TeamNotes(make_private(library.repository.contexts))
+    notes, strange = store.notes.of_others(project)
+    new = len(set(notes) - set(kept.read()))
+    kept.write(notes)
+    told = f"notes of another form in the team's store, left out: {strange}"
+    return new, [told] if strange else []
 
 
 def _wanted(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.library.place import Library
-from agent.library.team.opening import own_adapters, own_experiences, team_bucket, team_store
+from agent.library.team.opening import (
+    own_adapters,
+    own_contexts,
+    own_experiences,
+    team_bucket,
+    team_store,
+)
 from agent.settings.schema import TeamSettings
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.lineage import lineage
@@ -35,11 +41,18 @@ class Leaving:
     guarded: bool
     """True if the database itself keeps what others may read."""
     known: int
-    """Number of experiences and adapters that it has already."""
+    """Number of experiences, notes and adapters that it has already."""
+
+    @property
+    def libraries(self) -> Sequence[str]:
+        """Names of the libraries that there are notes on."""
+        return sorted({note.library for note in self.new.notes})
 
 
-def leaving(library: Library, settings: TeamSettings, root: Path) -> Leaving:
+def leaving(library: Library, settings: TeamSettings, root: Path, *, project: str) -> Leaving:
     """Look what would leave this machine of the repository at `root`; nothing is sent.
+
+    `project` is its name in the team's store.
 
     Raises:
         ConfigError: If no team was joined.
@@ -51,17 +64,20 @@ def leaving(library: Library, settings: TeamSettings, root: Path) -> Leaving:
     with team_store(settings) as store, own_experiences(library) as experiences:
         store.members.need(Role.CONTRIBUTOR)
         offer = offer_of(
-            experiences, own_adapters(library), root=root, home=os.environ.get("HOME", "")
+            experiences,
+            own_adapters(library),
+            root=root,
+            home=os.environ.get("HOME", ""),
+            contexts=own_contexts(library),
         )
-        new = missing(offer, store)
-        before = len(offer.experiences) + len(offer.adapters)
+        new = missing(offer, store, project=project)
         return Leaving(
             place=store.place,
             bucket=settings.bucket or "",
             me=store.me,
             guarded=store.keeps_roles,
             new=new,
-            known=before - len(new.experiences) - len(new.adapters),
+            known=offer.number - new.number,
         )
 
 

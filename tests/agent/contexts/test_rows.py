@@ -10,7 +10,6 @@ import pytest
 from agent.contexts.notes import notes_for
 from agent.contexts.rows import equal_share, pair_rows, pass_rows, repair_rows, shuffled
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
-from learning.contexts.context import ApiContext
 from learning.contexts.parts import AN_API, judging_part, learned_part
 from learning.contexts.use import UseOrigin
 from learning.records import (
@@ -24,29 +23,7 @@ from learning.records import (
     Verdict,
 )
 from learning.training.job import ExampleKind
-
-
-def context(
-    old: str, new: str, request: str, *, number: int = 0, library: str = "polars"
-) -> ApiContext:
-    code = f"import {library} as pl\n\ndef compute(values):\n    return pl.Series(values).{new}({number})\n"
-    start = code.index(new)
-    return ApiContext(
-        api=f"{library}.Series.{old} -> {new}",
-        library=library,
-        version="2",
-        origin=UseOrigin.DOCSTRING,
-        request=request,
-        head="def compute(values):",
-        code=code,
-        call="compute([1])",
-        value="[1]",
-        line=f"pl.Series(values).{new}({number})",
-        stale=code.replace(new, old),
-        error="AttributeError",
-        names=((start, start + len(new)),),
-    )
-
+from tests.fakes.contexts import context
 
 SUMS = [context("cumsum", "cum_sum", "Get the cumulative sum.", number=n) for n in range(4)]
 PLACES = [context("take", "gather", "Take values by index.", number=n) for n in range(4)]

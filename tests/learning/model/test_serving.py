@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from learning.model.catalog import InstalledModel
-from learning.model.server import GPU_DEVICES
+from learning.model.processor import may_have_gpu
 from tests.learning.model.conftest import ADAPTER
 
 pytestmark = pytest.mark.model
@@ -116,5 +116,4 @@ def test_a_server_loads_torch_only_where_there_may_be_a_gpu(tiny_model: Installe
     assert tiny_model.hf
     argv = [sys.executable, "-c", LOADED, tiny_model.name, str(tiny_model.hf.parents[1])]
     loaded = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    may_have_gpu = any(Path(device).exists() for device in GPU_DEVICES)
-    assert bool(loaded.split()) == may_have_gpu
+    assert bool(loaded.split()) == may_have_gpu()

@@ -10,6 +10,7 @@ from learning.team.errors import TeamError, TeamRefusedError, TeamUnreachableErr
 from learning.team.sharing import share
 from learning.team.store import TeamStore
 from learning.team.values import Role
+from tests.fakes.contexts import context
 from tests.fakes.postgres import Postgres
 from tests.fakes.team import Person, Team, forget, offer, remember, rows, send
 
@@ -33,6 +34,9 @@ _NOT_HIS = (
     "DELETE FROM adapters",
     "INSERT INTO sources SELECT digest, 'ben', 'e1' FROM adapters WHERE member = 'anna'",
     "DELETE FROM sources",
+    "INSERT INTO notes VALUES ('anna', 'shop', 'polars', '2', 'a', 'b', 0)",
+    "UPDATE notes SET note = ''",
+    "DELETE FROM notes WHERE member = 'anna'",
     "UPDATE members SET role = 'administrator' WHERE name = 'ben'",
     "INSERT INTO members VALUES ('mallory', 'administrator')",
     "UPDATE elagent_version SET version = 9",
@@ -44,6 +48,7 @@ _NOT_HIS = (
 def test_the_database_refuses_a_contributor_what_is_not_his(team_on_servers: Team) -> None:
     team = team_on_servers
     team.anna.make_adapter(experience_ids=("e1",))
+    team.anna.contexts.add([context("cumsum", "cum_sum", "Sum up.")])
     send(team.anna)
     done = {}
     for statement in _NOT_HIS:
@@ -55,6 +60,7 @@ def test_the_database_refuses_a_contributor_what_is_not_his(team_on_servers: Tea
     assert rows(team.anna) == 1
     with team.anna.team() as store:
         assert [row.tainted for row in store.adapters.all()] == [False]
+        assert len(store.notes.mine("shop")) == 1
         assert {m.name: m.role for m in store.members.all()}["ben"] is Role.CONTRIBUTOR
 
 

@@ -1,0 +1,188 @@
+"""Finds vLLM on this machine, and runs it as a program that listens on a private Unix socket only."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from learning.extra import NotInstalledError
+from learning.model.engine import EngineError
+from learning.model.processor import may_have_gpu
+from learning.model.vllm.client import MOST_LIKELIEST, VllmClient
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The values that vLLM takes for `--max-lora-rank`."""
+_START_S = 1800.0
+_LOOK_EVERY_S = 0.2
+_END_S = 30.0
+_MOST_ADAPTERS_AT_ONCE = 4
+_MOST_ADAPTERS_KEPT = 16
+_GUARD = Path(__file__).with_name("guard.py")
+_OF_THIS_PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
+_BUILD = re.compile(r"vllm(_cpu)?-\d")
+_CAUSE = re.compile(r"\b(\w+(?:Error|Exception)): (.+)")
+_CONSEQUENCE = "See root cause above"
+
+
+def find_vllm(path: str | None = None) -> Path:
+    """The program `vllm`, beside this Python or on `path` (by default PATH), if it can compute here.
+
+    Raises:
+        NotInstalledError: If there is none, or no GPU for it; the message says what to do.
+    """
+    beside = Path(sys.executable).with_name("vllm")
+    found = str(beside) if beside.is_file() else shutil.which("vllm", path=path)
+    if found is None:
+        raise NotInstalledError(
+            "`--engine vllm` needs the program vllm, which is neither beside this Python nor on PATH:"
+            " install it (https://docs.vllm.ai), in an environment of its own if you like, or use"
+            " `--engine llama`"
+        )
+    program = Path(found)
+    if "cpu" not in build_of(program) and not may_have_gpu():
+        raise NotInstalledError(
+            f"`--engine vllm` needs a GPU, and there is none here that {program} could use: use"
+            " `--engine llama`"
+        )
+    return program
+
+
+def build_of(program: Path) -> str:
+    """Distribution and version of an installed vLLM, as `vllm-0.33.0`; empty if they cannot be found."""
+    prefix = program.resolve().parent.parent
+    found = prefix.glob("lib/python*/site-packages/vllm*.dist-info")
+    names = (folder.name.removesuffix(".dist-info") for folder in found)
+    return next((name for name in sorted(names) if _BUILD.match(name)), "")
+
+
+class VllmProcess:
+    """A vLLM with one model, which ends with this process."""
+
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        *,
+        name: str,
+        context_length: int,
+        max_rank: int,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Start it and wait until the model is loaded, which can take minutes.
+
+        Raises:
+            EngineError: If it ends before, or takes too long; its log is named.
+        """
+        self._place = Path(tempfile.mkdtemp(prefix="elagent-vllm-"))  # of mode 700, as its socket
+        self.log = self._place / "log"
+        socket = self._place / "socket"
+        options = _options(folder, name, socket, context_length=context_length, max_rank=max_rank)
+        command = [sys.executable, "-P", str(_GUARD), str(program), "serve", *options]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=_environment(environ),
+                cwd=self._place,  # nothing of the folder in which elagent stands is imported
+                start_new_session=True,
+            )
+        self.client = VllmClient(socket)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._end()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End it and everything that it started. Safe to call twice."""
+        self._end()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while not self.client.ready():
+            if not self.alive:
+                reason = _cause(self.log) or f"exit code {self._process.returncode}"
+                raise EngineError(f"vLLM did not start: {reason} (log: {self.log})")
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"vLLM was not ready after {_START_S:.0f} s; look into its log {self.log}"
+                )
+            time.sleep(_LOOK_EVERY_S)
+
+    def _end(self) -> None:
+        self.client.close()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _options(
+    folder: Path, name: str, socket: Path, *, context_length: int, max_rank: int
+) -> Sequence[str]:
+    return [
+        str(folder),
+        *("--served-model-name", name),
+        *("--uds", str(socket)),
+        *("--max-model-len", str(context_length)),
+        # the model's own numbers for drawing tokens would count wherever a request names none
+        *("--generation-config", "vllm"),
+        *("--max-logprobs", str(MOST_LIKELIEST)),
+        "--enable-prompt-tokens-details",
+        "--enable-prefix-caching",
+        "--enable-lora",
+        *("--max-lora-rank", str(max_rank)),
+        *("--max-loras", str(_MOST_ADAPTERS_AT_ONCE)),
+        *("--max-cpu-loras", str(_MOST_ADAPTERS_KEPT)),
+    ]
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What vLLM is told besides its command line: adapters at run time, and that nothing is sent."""
+    return {
+        **{name: value for name, value in environ.items() if name not in _OF_THIS_PYTHON},
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_DO_NOT_TRACK": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _cause(log: Path) -> str:
+    """The first error in a log that is not only the consequence of another one."""
+    text = log.read_text("utf-8", "replace") if log.exists() else ""
+    errors = [found for found in _CAUSE.finditer(text) if _CONSEQUENCE not in found[2]]
+    if errors:
+        return f"{errors[0][1]}: {errors[0][2].strip()}"
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def rank_for(wanted: int) -> int:
+    """The smallest rank that vLLM can be started for and that adapters of the wanted rank fit in.
+
+    Raises:
+        EngineError: If there is none.
+    """
+    for rank in RANKS:
+        if wanted <= rank:
+            return rank
+    raise EngineError(f"vLLM serves adapters up to rank {RANKS[-1]}, not {wanted}.")
