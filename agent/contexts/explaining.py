@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from agent.contexts.boxed import ask_successors, harvest, version_of
-from agent.contexts.drafts import different, drafts_for, pieces_with
+from agent.contexts.drafts import Draft, different, drafts_for, pieces_with
 from agent.contexts.failures import (
     ApiFailure,
     MissingApi,
@@ -22,7 +22,7 @@ from agent.contexts.trying import run_drafts
 from learning.contexts.change import ApiChange, surest
 from sandbox.box.contract import Sandbox
 
-_MOST_PIECES = 1_500
+_MOST_PIECES = 3_000
 _MOST_TRIED = 24
 """Examples of one form that are run."""
 
@@ -43,12 +43,25 @@ class Unexplained:
     failures: tuple[ApiFailure, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Failures by the same API."""
+    """Failures by the same API of a library."""
 
     missing: MissingApi
     failures: tuple[ApiFailure, ...]
+    library: str
+    version: str
+    is_known: bool
+    """False if the library was not found to have what lacks the name: it may be the project's own code."""
+    best: ApiChange | None
+    """The change on the grounds that the error, the fixes and the documentation give."""
+
+    @property
+    def names(self) -> str:
+        """Words that code with another form of the call has; empty where none is looked for."""
+        if self.best is not None:
+            return ""
+        return names_of_forms(self.missing, self.failures[0], known=self.is_known)
 
 
 async def explained(
@@ -61,55 +74,72 @@ async def explained(
     Raises:
         SandboxError: If the box cannot be used.
     """
-    groups = _grouped(failures, libraries)
-    questions = [question_of(group.missing, group.failures[0]) for group in groups]
-    answers = await ask_successors(sandbox, questions) if questions else []
-    versions = dict[str, str]()
+    groups = await _groups(sandbox, failures, libraries)
+    shown = await _shown(sandbox, [group for group in groups if group.names])
     found: list[Explained] = []
     unexplained: list[Unexplained] = []
-    for group, answer in zip(groups, answers, strict=True):
-        missing, library = group.missing, str(answer.get("library", ""))
-        is_known = bool(library) or missing.says_itself
-        library = library or library_of(group.failures[0], libraries)
-        if library not in libraries:
-            continue
-        if library not in versions:
-            versions[library] = await version_of(sandbox, library)
-        whole = {**answer, "library": library, "version": versions[library]}
-        best = None
-        if is_known:
-            best = surest(c for each in group.failures for c in changes_of(missing, each, whole))
-        best = best or await _shown(sandbox, group, library, versions[library], known=is_known)
-        if best is not None:
-            found.append(Explained(change=best, failures=group.failures))
-        elif is_known:  # else it is about the project's own code, or nobody knows what
-            name = f"{library}.{missing.holder}.{missing.name}"
+    for group in groups:
+        change = group.best or shown.get(group.missing.key)
+        if change is not None:
+            found.append(Explained(change=change, failures=group.failures))
+        elif group.is_known:
+            name = f"{group.library}.{group.missing.holder}.{group.missing.name}"
             unexplained.append(Unexplained(missing=name, failures=group.failures))
     return found, unexplained
 
 
-def _grouped(failures: Sequence[ApiFailure], libraries: Sequence[str]) -> list[_Group]:
-    groups: dict[tuple[str, str, str], list[tuple[MissingApi, ApiFailure]]] = defaultdict(list)
+async def _groups(
+    sandbox: Sandbox, failures: Sequence[ApiFailure], libraries: Sequence[str]
+) -> list[_Group]:
+    """The failures by what is missing, with what its library answered."""
+    by_key: dict[tuple[str, str, str], list[ApiFailure]] = defaultdict(list)
+    firsts: dict[tuple[str, str, str], MissingApi] = {}
     for failure in failures:
         if (missing := missing_in(failure)) is not None and library_of(failure, libraries):
-            groups[missing.key].append((missing, failure))
-    return [_Group(group[0][0], tuple(each for _, each in group)) for group in groups.values()]
+            firsts.setdefault(missing.key, missing)
+            by_key[missing.key].append(failure)
+    questions = [question_of(missing, by_key[key][0]) for key, missing in firsts.items()]
+    answers = await ask_successors(sandbox, questions) if questions else []
+    versions = dict[str, str]()
+    groups = []
+    for missing, answer in zip(firsts.values(), answers, strict=True):
+        same = by_key[missing.key]
+        library = str(answer.get("library") or library_of(same[0], libraries))
+        if library not in libraries:
+            continue
+        if library not in versions:
+            versions[library] = await version_of(sandbox, library)
+        is_known = bool(answer.get("library")) or missing.says_itself
+        whole = {**answer, "library": library, "version": versions[library]}
+        changes = [c for failure in same for c in changes_of(missing, failure, whole)]
+        group = _Group(
+            missing=missing,
+            failures=tuple(same),
+            library=library,
+            version=versions[library],
+            is_known=is_known,
+            best=surest(changes) if is_known else None,
+        )
+        groups.append(group)
+    return groups
 
 
 async def _shown(
-    sandbox: Sandbox, group: _Group, library: str, version: str, *, known: bool
-) -> ApiChange | None:
-    """The other form that code of the library shows, tried with the old form in its place."""
-    names = names_of_forms(group.missing, group.failures[0], known=known)
-    if not names:
-        return None
-    _, pieces = await harvest(sandbox, library, [names], most=_MOST_PIECES)
-    drafts = [
-        draft
-        for form in forms_of(group.missing, pieces, library=library, version=version)
-        for draft in islice(drafts_for(form, pieces_with(pieces, form)), _MOST_TRIED)
-    ]
-    if not drafts:
-        return None
-    ran = await run_drafts(sandbox, different(drafts), library)
-    return shown_form(group.missing, group.failures, ran)
+    sandbox: Sandbox, groups: Sequence[_Group]
+) -> dict[tuple[str, str, str], ApiChange]:
+    """The other forms that code of the libraries shows, tried with the old ones in their places."""
+    found: dict[tuple[str, str, str], ApiChange] = {}
+    for library in dict.fromkeys(group.library for group in groups):
+        own = [group for group in groups if group.library == library]
+        names = sorted({group.names for group in own})
+        _, pieces = await harvest(sandbox, library, names, most=_MOST_PIECES)
+        drafts: list[Draft] = []
+        for group in own:
+            for form in forms_of(group.missing, pieces, library=library, version=group.version):
+                drafts += islice(drafts_for(form, pieces_with(pieces, form)), _MOST_TRIED)
+        ran = await run_drafts(sandbox, different(drafts), library) if drafts else []
+        for group in own:
+            form = shown_form(group.missing, group.failures, ran)
+            if form is not None:
+                found[group.missing.key] = form
+    return found

@@ -65,15 +65,12 @@ def shown_form(
 
     A class whose name ends in the one that failed is of its family: `MultiDegreeView` for `DegreeView`.
     """
-    holder = re.escape(plain_holder(missing))
+    holder = plain_holder(missing)
     said = "|".join(re.escape(failure.message) for failure in failures)
     error = re.compile(re.sub(rf"'{holder}'", rf"'\\w*{holder}'", said))
-    counts = Counter(
-        draft.change
-        for draft, _, stale in ran
-        if stale is not None and error.fullmatch(stale.error)
-    )
-    (form, count), (_, rival) = [*counts.most_common(2), (None, 0), (None, 0)][:2]
+    changes = (draft.change for draft, _, old in ran if old and error.fullmatch(old.error))
+    own = Counter(each for each in changes if each is not None and each.holder == holder)
+    (form, count), (_, rival) = [*own.most_common(2), (None, 0), (None, 0)][:2]
     return form if count >= _FEWEST and 2 * rival < count else None
 
 

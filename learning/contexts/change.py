@@ -48,8 +48,7 @@ class Grounds(StrEnum):
     ALIAS = "alias"
     """The successor's documentation says that other libraries call it by the missing name."""
     DESCRIBED = "described"
-    """The description of one parameter alone has the missing keyword, or of several that one whose documented
-    values are of the kind that was given."""
+    """One optional parameter alone is described as the missing keyword: `A regex pattern` for `regex`."""
     ASKED = "asked"
     """The request says the successor's name word for word, and the failed function's name is a part of it."""
     CAPTION = "caption"

@@ -45,17 +45,43 @@ def parameter_texts(target: Any, parameters: list[str]) -> dict[str, str]:  # no
 
 
 def described(target: Any, name: str, docs: dict[str, str], given: str) -> list[Answer]:  # noqa: ANN401
-    """The one parameter that is a missing keyword by the first words of its description.
+    """The one optional parameter that is a missing keyword by the first words of its description.
 
-    Else the one that has its singular anywhere and whose documented values have the type that was given.
+    Of a keyword that was given a list else the one that is described as a `list of` it, with such values in
+    the documented calls.
     """
-    found = [each for each, text in docs.items() if _is_one(name, text, each)]
-    if len(found) != 1:
-        stem = re.compile(rf"(?i)\b{re.escape(name.removesuffix('s'))}s?\b")
+    optional = _optional(target, given)
+    found = [each for each in optional if _is_one(name, docs.get(each, ""), each)]
+    if len(found) != 1 and given.startswith("list"):
+        listed = re.compile(rf"(?i)\blist of [^.;]*\b{re.escape(name.removesuffix('s'))}s?\b")
         shown = _shown_types(target)
-        found = [e for e in docs if stem.search(docs[e]) and given and given in shown.get(e, ())]
+        found = [
+            e for e in optional if listed.search(docs.get(e, "")) and given in shown.get(e, ())
+        ]
     one = found[0] if len(found) == 1 and len(name) >= _SHORTEST_WORD else ""
     return [{"name": one, "why": "described", "about": first_sentence(docs[one])}] if one else []
+
+
+def _optional(target: Any, given: str) -> list[str]:  # noqa: ANN401
+    """Parameters with a default that a value of the given type may take the place of."""
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [each.name for each in parameters if _takes(each.default, given)]
+
+
+def _takes(default: object, given: str) -> bool:
+    if default is inspect.Parameter.empty:
+        return False
+    kind = type(default).__name__
+    numbers = {"int", "float"}
+    return (
+        not given
+        or kind not in {"bool", "str", *numbers}
+        or kind == given
+        or {kind, given} == numbers
+    )
 
 
 def _is_one(keyword: str, description: str, parameter: str) -> bool:

@@ -36,13 +36,13 @@ def root_square_error(truth, guess):
     """Root of the mean squared error."""
 
 
-def word(text, pattern=None, length=None):
+def word(text, pattern=None, length=3):
     """Check a word.
 
     Args:
         text: The word.
         pattern: A regex that it has to match.
-        length: The number of its letters.
+        length: The count of letters to include.
     """
 
 
@@ -54,16 +54,16 @@ class Frame:
     rows : list
         The values, one for each row of the only column.
     schema : list of str
-        Names of the columns.
+        A list of column names.
     orient : str
-        Reads the rows as columns or not.
+        Reads the columns as rows or not.
 
     Examples
     --------
     >>> Frame([[1]], schema=["a"], orient="row")
     """
 
-    def __init__(self, rows, schema=None, orient="row"):
+    def __init__(self, rows, schema=None, orient=None):
         self.rows = rows
 
     def melt_down(self):
@@ -136,8 +136,10 @@ async def test_the_library_itself_says_what_takes_the_place(
         ),
         (
             "Frame.__init__() got an unexpected keyword argument 'columns'",
-            "shop.Frame([[1]], columns=3)",
+            "shop.Frame([[1]], columns='a')",
         ),
+        ("word() got an unexpected keyword argument 'include'", "shop.word('a', include=2)"),
+        ("word() got an unexpected keyword argument 'count'", "shop.word('a', count='b')"),
         (
             "square_error() got an unexpected keyword argument 'squared'",
             "shop.square_error(a, b, squared=False)",
