@@ -139,7 +139,7 @@ async def _shown(
                 drafts += islice(drafts_for(form, pieces_with(pieces, form)), _MOST_TRIED)
         ran = await run_drafts(sandbox, different(drafts), library) if drafts else []
         for group in own:
-            form = shown_form(group.missing, group.failures, ran)
-            if form is not None:
-                found[group.missing.key] = form
+            change = shown_form(group.missing, group.failures, ran)
+            if change is not None:
+                found[group.missing.key] = change
     return found

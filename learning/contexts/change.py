@@ -105,7 +105,7 @@ class ApiChange:
     def gone(self) -> tuple[str, ...]:
         """Names of which an error about the old form has one: of a call with a fixed argument its keyword."""
         if self.kind in (ChangeKind.CALL, ChangeKind.VARIANT, ChangeKind.CHAIN):
-            return tuple(_KEYWORDS.findall(self.old))
+            return tuple(_KEYWORDS.findall(self.old)[:1])
         return tuple(filter(None, (part.strip("'\"`") for part in self.old.split("."))))
 
 
