@@ -21,7 +21,8 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from agent.contexts.building import ContextBuilder, Explained, Unexplained
+from agent.contexts.building import ContextBuilder
+from agent.contexts.explaining import Explained, Unexplained
 from agent.contexts.failures import ApiFailure
 from agent.contexts.rows import equal_share, pair_rows, shuffled
 from agent.contexts.survey import questions_about

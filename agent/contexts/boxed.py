@@ -57,6 +57,7 @@ async def ask_successors(
     """
     files = (
         _file("agent.contexts.inside", "successors.py"),
+        _file("agent.contexts.inside", "library_words.py"),
         _file("agent.advice", "introspect.py"),
     )
     answers = await _asked(sandbox, files, {"questions": list(questions)})
@@ -68,6 +69,8 @@ async def harvest(
     sandbox: Sandbox, library: str, names: Sequence[str], *, most: int
 ) -> tuple[str, list[Mapping[str, Any]]]:
     """The library's version, and code that comes with it and has one of the names.
+
+    A name may be several identifiers with spaces between; the code then has all of them.
 
     A version that is no plain one is empty: it becomes part of a file's name.
 

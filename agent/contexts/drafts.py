@@ -30,6 +30,10 @@ _COMMON = frozenset(
 )
 
 
+_OF_ITSELF = frozenset({ChangeKind.NAME, ChangeKind.JOINED, ChangeKind.VARIANT})
+"""Kinds whose successor does something by itself: its own documentation says what, wherever it is used."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A function to be run, for one change; without one it is a call that did not change."""
@@ -53,7 +57,7 @@ class Draft:
 
 def drafts_for(change: ApiChange, pieces: Sequence[Mapping[str, Any]]) -> Iterator[Draft]:
     """Drafts from code that comes with the library, the successor's own documentation first."""
-    last = change.new.rpartition(".")[2]
+    last = change.last
 
     def uses(tree: ast.AST) -> bool:
         return stale_twin(ast.unparse(tree), change) is not None
@@ -62,7 +66,7 @@ def drafts_for(change: ApiChange, pieces: Sequence[Mapping[str, Any]]) -> Iterat
         lines = [str(source) for source, _ in piece["code"]]
         lines = [*usual_imports(change.library, lines), *lines]
         own = str(piece["name"]).rpartition(".")[2] == last
-        about = str(piece["about"]) if own or change.kind is not ChangeKind.NAME else change.about
+        about = change.about if change.kind in _OF_ITSELF and not own else str(piece["about"])
         request = sentence(about, _spoken(change))
         for snippet in snippets_of(lines, uses, function=function_name(request, last)):
             twin = stale_twin(snippet.source, change)
@@ -76,6 +80,26 @@ def drafts_for(change: ApiChange, pieces: Sequence[Mapping[str, Any]]) -> Iterat
                     request=request,
                     want=_want(piece, snippet),
                 )
+
+
+def searched_words(change: ApiChange) -> frozenset[str]:
+    """Words that code which uses a change has."""
+    return frozenset({change.new}) if change.kind is ChangeKind.VALUE else change.words
+
+
+def pieces_with(pieces: Sequence[Mapping[str, Any]], change: ApiChange) -> list[Mapping[str, Any]]:
+    """The pieces of code that have all words of a change."""
+    words = searched_words(change)
+    return [
+        piece
+        for piece in pieces
+        if all(any(word in str(source) for source, _ in piece["code"]) for word in words)
+    ]
+
+
+def different(drafts: Sequence[Draft]) -> list[Draft]:
+    """The drafts without those whose code, or data, stood before."""
+    return list({(d.api, d.snippet.source): d for d in reversed(drafts)}.values())[::-1]
 
 
 def anchors_from(
@@ -123,7 +147,7 @@ def usual_imports(library: str, lines: Sequence[str]) -> list[str]:
 
 def _spoken(change: ApiChange) -> frozenset[str]:
     """Names of a change that its request must not give away: those that are no words by themselves."""
-    return frozenset(part for part in (change.new, *change.new.split(".")) if "_" in part)
+    return frozenset(part for part in re.findall(r"\w+", change.new) if "_" in part)
 
 
 def sentence(about: str, hidden: frozenset[str]) -> str:
@@ -189,12 +213,11 @@ def fails_by_the_api(draft: Draft, stale: Tried) -> bool:
     """
     if stale.ok or draft.change is None or not stale.exception:
         return False
-    old = re.split(r"[.(]", draft.change.old)
     before, behind = (r"(?<!\w)", r"(?!\w)")
     if "Warning" not in stale.exception:
         before, behind = (r"""(?<=['"`.])""", r"""(?=['"`(=])""")
-    names = [name for part in old if (name := part.strip("'\"`"))]
-    return any(re.search(f"{before}{re.escape(name)}{behind}", stale.error) for name in names)
+    named = (re.escape(name) for name in draft.change.gone)
+    return any(re.search(f"{before}{name}{behind}", stale.error) for name in named)
 
 
 def _same(want: str, ran: Tried) -> bool:

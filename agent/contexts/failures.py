@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.advice.succession import succession
+from agent.contexts.repairs import Replacement, attributes, fixed_argument, replacements
 from agent.editing.python_source import imports
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from learning.contexts.snippets import plain_type
 from learning.records import Experience, Verdict
 
 _MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
@@ -18,6 +20,7 @@ _CLASS_ATTRIBUTE = re.compile(r"(?:type object )?'([\w.]+)'(?: object)? has no a
 _IMPORTED = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
 _KEYWORD = re.compile(r"(?:([\w.]+)\(\) )?got an unexpected keyword argument '(\w+)'")
 _VALUE = re.compile(r"\w+=['\"]([\w.+-]+)['\"]")
+_LONGEST_REQUEST = 4_000
 _BUILTIN = frozenset({"list", "dict", "set", "tuple", "str", "int", "float", "NoneType", "bool"})
 
 
@@ -165,7 +168,22 @@ def question_of(missing: MissingApi, failure: ApiFailure) -> Mapping[str, Any]:
         "modules": list(dict.fromkeys([*modules, *tops])),
         "called": [],
         "said": [missing.said] if missing.said else [],
+        "request": failure.request[:_LONGEST_REQUEST],
+        "given": _given_kind(failure, missing),
     }
+
+
+def _given_kind(failure: ApiFailure, missing: MissingApi) -> str:
+    """The type of the plain value that the missing keyword was given; empty for another value."""
+    if missing.kind is not ChangeKind.KEYWORD:
+        return ""
+    text = fixed_argument(
+        _tree(failure.code), plain_holder(missing), missing.name, of_any_value=True
+    )
+    try:
+        return plain_type(ast.literal_eval(text.partition("=")[2].removesuffix(")")))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return ""
 
 
 def library_of(failure: ApiFailure, known: Sequence[str]) -> str:
@@ -183,9 +201,7 @@ def changes_of(
     """
     library = str(answer.get("library", ""))
     version = str(answer.get("version", ""))
-    holder = missing.holder.rpartition(".")[2]
-    if holder == "__init__":
-        holder = missing.holder.split(".")[-2]
+    holder = plain_holder(missing)
 
     def change(
         new: str, kind: ChangeKind, grounds: Grounds, about: str = "", old: str = ""
@@ -206,26 +222,48 @@ def changes_of(
         yield change(missing.said, missing.kind, Grounds.SAID, about)
     if missing.kind is ChangeKind.NAME and _is_wanted(failure):
         yield change(failure.wanted, missing.kind, Grounds.REPAIRED, failure.request)
-    for new, kind, old in _repairs(missing, failure):
-        yield change(new, kind, Grounds.REPAIRED, old=old)
+    for each in _repairs(missing, failure):
+        yield change(each.new, each.kind, Grounds.REPAIRED, old=each.old)
     asked = frozenset(re.findall(r"[a-z]{4,}", failure.request.lower()))
 
     def fits(candidate: Mapping[str, Any]) -> int:
         return -len(asked & set(re.findall(r"[a-z]{4,}", str(candidate["about"]).lower())))
 
     for candidate in sorted(_candidates(answer), key=fits):
-        new = str(candidate["name"])
-        moved = candidate["why"] == "moved" and new.startswith(f"{library}.")
-        kind = ChangeKind.FUNCTION if moved else missing.kind
-        yield change(new, kind, Grounds(candidate["why"]), str(candidate["about"]))
+        new, grounds = str(candidate["name"]), Grounds(candidate["why"])
+        kind, old = _kind_of(missing, failure, candidate, library)
+        if kind is not None and not (
+            kind is ChangeKind.KEYWORD and _has_keyword(failure, holder, new)
+        ):
+            yield change(new, kind, grounds, str(candidate["about"]), old)
+
+
+def _kind_of(
+    missing: MissingApi, failure: ApiFailure, candidate: Mapping[str, Any], library: str
+) -> tuple[ChangeKind | None, str]:
+    """How a candidate takes the place of what is missing, and the old form where that is more than its name."""
+    if candidate["why"] == Grounds.ASKED:
+        function = missing.holder.rpartition(".")[2]
+        old = fixed_argument(_tree(failure.code), function, missing.name)
+        return (ChangeKind.VARIANT, old) if old else (None, "")
+    if candidate.get("joins") is True:
+        return ChangeKind.JOINED, ""
+    of_module = str(candidate["name"]).startswith(f"{library}.")
+    if candidate["why"] in (Grounds.MOVED, Grounds.CAPTION) and of_module:
+        return ChangeKind.FUNCTION, ""
+    return missing.kind, ""
+
+
+def _has_keyword(failure: ApiFailure, function: str, keyword: str) -> bool:
+    """True if the failed call was given this keyword as well: then it replaces no other one."""
+    return bool(fixed_argument(_tree(failure.code), function, keyword, of_any_value=True))
 
 
 def _is_wanted(failure: ApiFailure) -> bool:
     """True if the code that was to be written uses the wanted API, and the failed code does not."""
     if not failure.wanted:
         return False
-    trees = [_parsed(code) for code in (*failure.repaired, failure.code)]
-    *right, wrong = [_attributes(tree) if tree is not None else set[str]() for tree in trees]
+    *right, wrong = [attributes(_tree(code)) for code in (*failure.repaired, failure.code)]
     return failure.wanted not in wrong and any(failure.wanted in names for names in right)
 
 
@@ -234,40 +272,19 @@ def _candidates(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
-def _repairs(missing: MissingApi, failure: ApiFailure) -> Iterator[tuple[str, ChangeKind, str]]:
-    """Names that the verified fixes use and the failed code does not, where there is one only."""
-    failed = _parsed(failure.code)
+def _repairs(missing: MissingApi, failure: ApiFailure) -> Iterator[Replacement]:
+    failed, called = _parsed(failure.code), plain_holder(missing)
+    if failed is None:
+        return
     for fixed in filter(None, map(_parsed, failure.repaired)):
-        if failed is None or missing.kind is ChangeKind.VALUE:
-            return
-        names = _attributes(fixed) - _attributes(failed)
-        keywords = _keywords(fixed) - _keywords(failed)
-        if missing.kind is ChangeKind.KEYWORD and len(keywords) == 1 and not names:
-            yield keywords.pop(), ChangeKind.KEYWORD, ""
-        elif missing.kind is ChangeKind.KEYWORD and len(names) == 1:
-            if old := _constant_call(failed, missing.name):
-                yield names.pop(), ChangeKind.CALL, old
-        elif missing.kind is ChangeKind.NAME and len(names) == 1:
-            yield names.pop(), ChangeKind.NAME, ""
+        yield from replacements(failed, fixed, missing.name, kind=missing.kind, called=called)
 
 
-def _attributes(tree: ast.Module) -> set[str]:
-    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+def plain_holder(missing: MissingApi) -> str:
+    """Plain name of the class, module or function that lacks something; of a constructor its class."""
+    return missing.holder.removesuffix(".__init__").rpartition(".")[2]
 
 
-def _keywords(tree: ast.Module) -> set[str]:
-    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
-
-
-def _constant_call(tree: ast.Module, keyword: str) -> str:
-    """A method call with this keyword as text, without its object, if its arguments are plain data."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr=name),
-                args=[],
-                keywords=[ast.keyword(arg=given, value=value)],
-            ):
-                if given == keyword and isinstance(value, ast.Constant):
-                    return f"{name}({keyword}={ast.unparse(value)})"
-    return ""
+def _tree(code: str) -> ast.Module:
+    """The code's syntax tree; an empty one of code that cannot be parsed."""
+    return _parsed(code) or ast.Module(body=[], type_ignores=[])

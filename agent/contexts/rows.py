@@ -12,7 +12,7 @@ from agent.prompt_files import filled
 from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
 from learning.contexts.parts import shown_pair
-from learning.contexts.twins import stale_twin
+from learning.contexts.twins import Twin, stale_twin, successor_places
 from learning.contexts.typed import with_result_type
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.records import Experience, Message, Origin, Verdict
@@ -132,7 +132,8 @@ def repair_rows(
     """Verified fixes that use the successor of an API which the failed step lacked.
 
     The row stands at the prompt of the failed step, which was told nothing. Its stale twin is the fix with
-    the old API, whose error the failed step has shown. Fixes of any length count.
+    the old API, whose error the failed step has shown; where the fix is another expression it has none.
+    Fixes of any length count.
     """
     by_id = {each.id: each for each in experiences}
     every = list(changes)
@@ -175,13 +176,17 @@ def _fixes(fix: Experience, failed: Experience) -> bool:
 
 
 def _use_in(fix: Experience, failed: Experience, change: ApiChange) -> ApiUse | None:
-    """The use of a change in a reply, if the failed step's error names what is gone."""
-    fact = next(
-        (each for each in failed.evidence if change.old.partition("(")[0] in each.message), None
-    )
-    block = _BLOCK.search(fix.action.text)
-    twin = stale_twin(block[1], change) if block is not None else None
-    if fact is None or block is None or twin is None:
+    """The use of a change in a reply, if the failed step's error names what is gone.
+
+    A use whose stale twin cannot be made is learned without the contrast.
+    """
+    said = (e for e in failed.evidence if any(name in e.message for name in change.gone))
+    fact, block = next(said, None), _BLOCK.search(fix.action.text)
+    if fact is None or block is None:
+        return None
+    twin = stale_twin(block[1], change)
+    twin = twin or Twin(stale="", names=successor_places(block[1], change))
+    if not twin.names:
         return None
     text, start, end = fix.action.text, block.start(1), block.end(1)
     return ApiUse(
@@ -189,7 +194,7 @@ def _use_in(fix: Experience, failed: Experience, change: ApiChange) -> ApiUse | 
         library=change.library,
         version=change.version,
         origin=_ORIGINS.get(fix.origin, UseOrigin.RETRY),
-        stale=text[:start] + twin.stale + text[end:],
+        stale=text[:start] + twin.stale + text[end:] if twin.stale else "",
         error=f"{fact.exception}: {fact.message}",
         names=tuple((a + start, b + start) for a, b in twin.names),
         experiences=(failed.id, fix.id),
@@ -199,7 +204,9 @@ def _use_in(fix: Experience, failed: Experience, change: ApiChange) -> ApiUse | 
 def note_line(api: str, line: str) -> str:
     """One line of notes: the change and a verified use."""
     old, _, new = api.partition(" -> ")
-    return f"- not `{old.rpartition('.')[2]}`: `{line}`" if new else f"- `{line}`"
+    called, bracket, arguments = old.partition("(")
+    gone = f"{called.rpartition('.')[2]}{bracket}{arguments}"
+    return f"- not `{gone}`: `{line}`" if new else f"- `{line}`"
 
 
 def shuffled(rows: Sequence[Example], *, seed: int = 0) -> list[Example]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.contexts.boxed import modules_of
-from agent.contexts.building import ContextBuilder, Explained
+from agent.contexts.building import ContextBuilder
+from agent.contexts.explaining import Explained
 from agent.contexts.survey import (
     LibraryQuestion,
     Survey,

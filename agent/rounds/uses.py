@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.contexts.boxed import modules_of, version_of
-from agent.contexts.building import ContextBuilder, Explained
+from agent.contexts.building import ContextBuilder
+from agent.contexts.explaining import Explained
 from agent.contexts.failures import ApiFailure, failures_of, missing_in
 from agent.contexts.rows import pair_rows, pass_rows, repair_rows
 from agent.contexts.survey import surveyed_failures

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_KEYWORDS = re.compile(r"(\w+)=")
+
 
 class ChangeKind(StrEnum):
     """The changed part of an API; it decides how the old form is put back into code."""
@@ -21,6 +24,15 @@ class ChangeKind(StrEnum):
     """A call with fixed arguments that became another without any: `fillna(method="ffill")` → `ffill()`."""
     FUNCTION = "function"
     """A method that became a function of the module: `array.ptp()` → `np.ptp(array)`."""
+    JOINED = "joined"
+    """A method that became a function of a list: `a.append(b)` → `pd.concat([a, b])`."""
+    VARIANT = "variant"
+    """A call with one fixed argument that became one without it, of another function or of the same:
+    `mean_squared_error(a, b, squared=False)` → `root_mean_squared_error(a, b)`."""
+    CHAIN = "chain"
+    """A keyword that a method before it takes: `s.sum(level=0)` → `s.groupby(level=0).sum()`."""
+    WRAP = "wrap"
+    """A method of what a plain type makes of the object: `view.values()` → `dict(view).values()`."""
 
 
 class Grounds(StrEnum):
@@ -32,6 +44,16 @@ class Grounds(StrEnum):
     """The successor's documentation names the old one in a sentence about a change."""
     REPAIRED = "repaired"
     """A verified fix of the same failure uses it where the failed code used the old one."""
+    ALIAS = "alias"
+    """The successor's documentation says that other libraries call it by the missing name."""
+    DESCRIBED = "described"
+    """One optional parameter alone is described as the missing keyword: `A regex pattern` for `regex`."""
+    ASKED = "asked"
+    """The request says the successor's name word for word, and the failed function's name is a part of it."""
+    CAPTION = "caption"
+    """A documented example is headed by the missing name and the class that lacks it."""
+    SHOWN = "shown"
+    """Code that comes with the library writes it so, and fails with the very error where the old form is put."""
     MOVED = "moved"
     """The same name exists at another place of the library."""
     SPELLING = "spelling"
@@ -66,8 +88,24 @@ class ApiChange:
 
     @property
     def words(self) -> frozenset[str]:
-        """Identifiers of which code that uses the successor has at least the last one."""
-        return frozenset({self.new.rpartition(".")[2]})
+        """Identifiers that code which uses the successor has."""
+        if self.kind in (ChangeKind.CHAIN, ChangeKind.WRAP):
+            return frozenset(_IDENTIFIER.findall(self.new))
+        return frozenset({self.last})
+
+    @property
+    def last(self) -> str:
+        """Plain name of what takes the old one's place."""
+        if self.kind in (ChangeKind.CHAIN, ChangeKind.WRAP):
+            return str(_IDENTIFIER.findall(self.new)[0])
+        return self.new.rpartition(".")[2]
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Names of which an error about the old form has one: of a call with a fixed argument its keyword."""
+        if self.kind in (ChangeKind.CALL, ChangeKind.VARIANT, ChangeKind.CHAIN):
+            return tuple(_KEYWORDS.findall(self.old)[:1])
+        return tuple(filter(None, (part.strip("'\"`") for part in self.old.split("."))))
 
 
 def surest(changes: Iterable[ApiChange]) -> ApiChange | None:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from learning.contexts.change import ApiChange, ChangeKind
 from learning.contexts.use import Span
+
+_UNNAMED = (0, 0)
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class _TwinEdit:
     start: int
     end: int
     text: str
+    name: Span | None = None
+    """The part that spells the new API; empty if none does, None if it is the whole."""
 
 
 def stale_twin(code: str, change: ApiChange) -> Twin | None:
@@ -36,15 +42,37 @@ def stale_twin(code: str, change: ApiChange) -> Twin | None:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    edits = sorted(_edits(tree, _NamePlaces(code), change), key=lambda edit: edit.start)
+    edits = sorted(
+        _FINDERS[change.kind](tree, _NamePlaces(code), change), key=lambda edit: edit.start
+    )
     if not edits or any(a.end > b.start for a, b in itertools.pairwise(edits)):
         return None
     stale, end = "", 0
     for edit in edits:
         stale += code[end : edit.start] + edit.text
         end = edit.end
-    names = tuple((edit.start, edit.end) for edit in edits)
+    named = ((e.start, e.end) if e.name is None else e.name for e in edits)
+    names = tuple((start, end) for start, end in named if start < end)
     return Twin(stale=stale + code[end:], names=names)
+
+
+def successor_places(code: str, change: ApiChange) -> tuple[Span, ...]:
+    """Places of the successor's name in code of which no stale twin can be made: `pd.concat(frames)`.
+
+    Only of calls in another form. A keyword, a text and a plain type are no names by themselves, and a mere
+    other name always has a twin.
+    """
+    forms = (ChangeKind.FUNCTION, ChangeKind.JOINED, ChangeKind.VARIANT, ChangeKind.CHAIN)
+    if change.kind not in (*forms, ChangeKind.CALL):
+        return ()
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    places = _NamePlaces(code)
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    ends = sorted(places.end(call.func) for call in calls if _called(call) == change.last)
+    return tuple((end - len(change.last), end) for end in ends)
 
 
 class _NamePlaces:
@@ -69,20 +97,6 @@ class _NamePlaces:
 
     def text(self, node: ast.expr) -> str:
         return self.code[self.start(node) : self.end(node)]
-
-
-def _edits(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
-    match change.kind:
-        case ChangeKind.NAME:
-            yield from _names(tree, places, change)
-        case ChangeKind.KEYWORD:
-            yield from _keywords(tree, places, change)
-        case ChangeKind.VALUE:
-            yield from _values(tree, places, change)
-        case ChangeKind.CALL:
-            yield from _calls(tree, places, change)
-        case ChangeKind.FUNCTION:
-            yield from _methods(tree, places, change)
 
 
 def _names(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
@@ -177,7 +191,100 @@ def _methods(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterat
         yield _TwinEdit(places.start(node.func), behind, f"{taken}.{change.old}(")
 
 
+def _joined(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
+    """Calls of the module's function with a list, as calls of the method of the list's first item."""
+    name = change.new.rpartition(".")[2]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=attribute, value=ast.Name()),
+                args=[ast.List(elts=[first, second, *more]) as items, *_],
+            ) if attribute == name and not isinstance(first, ast.Starred):
+                taken = places.text(first)
+                if not isinstance(first, ast.Name | ast.Call | ast.Attribute | ast.Subscript):
+                    taken = f"({taken})"
+                opened = "([" if more or isinstance(second, ast.Starred) else "("
+                start, end = places.start(node.func), places.end(items)
+                text = f"{taken}.{change.old}{opened}"
+                named = places.end(node.func)
+                yield _TwinEdit(start, places.start(second), text, (named - len(name), named))
+                if opened == "(":
+                    yield _TwinEdit(places.end(second), end, "", _UNNAMED)
+
+
+def _variants(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
+    """Calls of the new function, as calls of the old one with the argument that is gone."""
+    old, _, argument = change.old.removesuffix(")").partition("(")
+    keyword = argument.partition("=")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == change.new:
+            if any(each.arg in (keyword, None) for each in node.keywords):
+                continue
+            end = places.end(node.func)
+            yield _TwinEdit(end - len(change.new), end, old)
+            given = [*map(places.end, node.args), *map(places.end, node.keywords)]
+            at = max(given, default=places.end(node) - 1)
+            yield _TwinEdit(at, at, f", {argument}" if given else argument, _UNNAMED)
+        elif isinstance(node, ast.ImportFrom) and old != change.new:
+            for alias in node.names:
+                if alias.name == change.new and alias.asname is None:
+                    yield _TwinEdit(places.start(alias), places.end(alias), old)
+
+
+def _chains(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
+    """Calls of one method after another that takes the keyword, as one call that takes it itself."""
+    method, keyword = _IDENTIFIER.findall(change.old)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(
+                    attr=last,
+                    value=ast.Call(
+                        func=ast.Attribute(attr=before) as outer,
+                        args=[],
+                        keywords=[ast.keyword(arg=given)],
+                    ) as first,
+                ),
+                args=[],
+                keywords=[],
+            ) if (before, given, last) == (change.last, keyword, method):
+                end = places.end(outer)
+                yield _TwinEdit(end - len(before), end, method)
+                yield _TwinEdit(places.end(first), places.end(node), "", _UNNAMED)
+
+
+def _wraps(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:
+    """Methods of what a plain type makes of an object, as methods of the object itself."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(
+                attr=method,
+                value=ast.Call(
+                    func=ast.Name(id=wrapper) as name, args=[inner], keywords=[]
+                ) as made,
+            ) if (wrapper, method) == (change.last, change.old):
+                if isinstance(inner, ast.Name | ast.Call | ast.Attribute | ast.Subscript):
+                    start, inside = places.start(made), places.start(inner)
+                    yield _TwinEdit(start, inside, "", (start, places.end(name)))
+                    yield _TwinEdit(places.end(inner), places.end(made), "", _UNNAMED)
+
+
 def _after(node: ast.Call, first: ast.expr, places: _NamePlaces) -> int:
     if node.keywords:
         return places.start(node.keywords[0])
     return max(places.end(first), places.end(node) - 1)
+
+
+_FINDERS: Mapping[
+    ChangeKind, Callable[[ast.Module, _NamePlaces, ApiChange], Iterator[_TwinEdit]]
+] = {
+    ChangeKind.NAME: _names,
+    ChangeKind.KEYWORD: _keywords,
+    ChangeKind.VALUE: _values,
+    ChangeKind.CALL: _calls,
+    ChangeKind.FUNCTION: _methods,
+    ChangeKind.JOINED: _joined,
+    ChangeKind.VARIANT: _variants,
+    ChangeKind.CHAIN: _chains,
+    ChangeKind.WRAP: _wraps,
+}

@@ -1,7 +1,7 @@
 """Runs inside the box: finds code that comes with an installed library and uses certain names.
 
-Reads orders as JSON from standard input: `nonce`, `library`, `names` (identifiers that a piece of code
-must contain one of; all if empty) and `most` (pieces in all). Files are read and parsed, never imported.
+Reads orders as JSON from standard input: `nonce`, `library`, `names` (each one identifier or several with
+spaces between; a piece of code must contain all of one; any piece if empty) and `most` (pieces in all). Files are read and parsed, never imported.
 Writes one line, the nonce and the pieces found: `>>>` examples of docstrings and test functions.
 """
 
@@ -26,12 +26,14 @@ _LONGEST_TEST_LINES = 25
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 Piece = dict[str, Any]
+Names = frozenset[frozenset[str]]
 
 
 def main() -> None:
     """Print the pieces; a file that cannot be read or parsed is left out."""
     orders = json.load(sys.stdin)
-    library, names = str(orders["library"]), frozenset(map(str, orders["names"]))
+    library = str(orders["library"])
+    names = frozenset(frozenset(str(name).split(" ")) for name in orders["names"])
     found: list[Piece] = []
     for path in _files(library):
         found += _pieces(path, names)
@@ -53,13 +55,12 @@ def _is_test(path: Path) -> bool:
     return "tests" in path.parts or path.name.startswith("test_")
 
 
-def _pieces(path: Path, names: frozenset[str]) -> list[Piece]:
+def _pieces(path: Path, names: Names) -> list[Piece]:
     try:
         if path.stat().st_size > _MOST_FILE_BYTES:
             return []
         data = path.read_bytes()
-        words = {word.decode() for word in _IDENTIFIER.findall(data)}
-        if names and not names & words:
+        if not _has_one(data, names):
             return []
         tree = ast.parse(data)
     except (OSError, ValueError, SyntaxError, RecursionError):
@@ -68,7 +69,7 @@ def _pieces(path: Path, names: frozenset[str]) -> list[Piece]:
     return [{**piece, "file": path.name} for piece in found]
 
 
-def _examples(tree: ast.Module, names: frozenset[str]) -> Iterator[Piece]:
+def _examples(tree: ast.Module, names: Names) -> Iterator[Piece]:
     """The `>>>` examples of every text in a module, one piece for each run without a break."""
     owners = _owners(tree)
     for node in ast.walk(tree):
@@ -105,7 +106,7 @@ def _owners(tree: ast.Module) -> dict[int, str]:
     return owners
 
 
-def _tests(tree: ast.Module, names: frozenset[str]) -> Iterator[Piece]:
+def _tests(tree: ast.Module, names: Names) -> Iterator[Piece]:
     """Short test functions that take no fixture, with the imports of their module."""
     imports = [ast.unparse(n) for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     for node in ast.walk(tree):
@@ -125,10 +126,15 @@ def _tests(tree: ast.Module, names: frozenset[str]) -> Iterator[Piece]:
             }
 
 
-def _wanted(code: str, names: frozenset[str]) -> bool:
+def _wanted(code: str, names: Names) -> bool:
     if len(code) > _LONGEST_PIECE:
         return False
-    return not names or bool(names & {word.decode() for word in _IDENTIFIER.findall(code.encode())})
+    return _has_one(code.encode(), names)
+
+
+def _has_one(code: bytes, names: Names) -> bool:
+    words = {word.decode() for word in _IDENTIFIER.findall(code)} if names else set()
+    return not names or any(each <= words for each in names)
 
 
 def _first_sentence(text: str) -> str:

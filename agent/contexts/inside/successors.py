@@ -2,8 +2,9 @@
 
 Reads orders as JSON from standard input: `nonce` and `questions`, each with the `kind` (`attribute` of
 a module, `class_attribute` of a class, `call` with a wrong keyword), the `holder`, the missing `name`,
-the `modules` that the code imports, and `said`, names that the error itself mentions. Writes one line:
-the nonce and, for each question, candidates with what speaks for them.
+the `modules` that the code imports, `said`, names that the error itself mentions, the `request` in words,
+and of a keyword `given`, the type of its value. Writes one line: the nonce and, for each question,
+candidates with what speaks for them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # the two programs lie side by side in the box
+sys.path.insert(0, str(Path(__file__).parent))  # the programs lie side by side in the box
 introspect = importlib.import_module("introspect")
 callables, classes = introspect.callables, introspect.classes
 resolved, version = introspect.resolved, introspect.version
+words = importlib.import_module("library_words")
+about_of, documentation_of = words.about_of, words.documentation_of
 
 _MOST = 6
-_DOC = 160
 _SHORTEST_SHARED = 3
 
 Answer = dict[str, Any]
@@ -51,20 +53,25 @@ def _answer(question: Answer) -> Answer:
     for dotted, holder in _holders(question):
         top = dotted.partition(".")[0]
         if question["kind"] == "call":
-            names, docs = _parameters(holder), _parameter_texts(holder)
+            names = _parameters(holder)
+            docs = words.parameter_texts(holder, names)
         else:
             if name and _has(holder, name):
                 continue
             names = [each for each in dir(holder) if not each.startswith("_")]
-            docs = {each: _documentation(holder, each) for each in names}
+            docs = {each: documentation_of(holder, each) for each in names}
         near = list(_candidates(name, names, docs, said))
         module = sys.modules.get(top)
         if question["kind"] == "class_attribute":
             is_namespace = "namespace" in dotted.lower()
             if not is_namespace and callable(getattr(module, name, None)):
-                about = _about(module, name)
+                about = about_of(module, name)
                 near.append({"name": f"{top}.{name}", "why": "moved", "about": about})
             near += _in_namespaces(holder, name, question["modules"])
+            near += words.captioned(module, top, holder, name)
+        elif question["kind"] == "call":
+            near += words.described(holder, name, docs, str(question["given"]))
+            near += words.asked_for(dotted, str(question["request"]))
         near.sort(key=lambda item: -_WEIGHT[item["why"]])
         return {
             "holder": dotted,
@@ -75,7 +82,11 @@ def _answer(question: Answer) -> Answer:
     return {"holder": "", "candidates": []}
 
 
-_WEIGHT = {"said": 4, "documented": 3, "spelling": 2, "moved": 1}
+_GROUNDS = (
+    *("said", "documented", "alias", "described", "asked", "caption"),
+    *("spelling", "moved"),
+)
+_WEIGHT = {grounds: -place for place, grounds in enumerate(_GROUNDS)}
 
 
 def _holders(question: Answer) -> Iterator[tuple[str, Any]]:
@@ -104,17 +115,22 @@ def _candidates(
             why = "said"
         elif word is not None and _renamed(word, documentation):
             why = "documented"
+        elif word is not None and _renamed(word, documentation, cue=_CALLED_ELSEWHERE):
+            why = "alias"
         elif name and _is_spelled_like(name, each):
             why = "spelling"
         if why:
-            yield {"name": each, "why": why, "about": _first_sentence(documentation)}
+            yield {"name": each, "why": why, "about": words.first_sentence(documentation)}
 
 
-def _renamed(word: re.Pattern[str], documentation: str) -> bool:
-    """True if the documentation quotes the missing name in a sentence about a change."""
+_CHANGED = re.compile(r"(?i)renamed|deprecated|formerly|previously")
+_CALLED_ELSEWHERE = re.compile(r"(?i)other (?:frameworks|libraries|languages|tools)|\bknown as\b")
+
+
+def _renamed(word: re.Pattern[str], documentation: str, cue: re.Pattern[str] = _CHANGED) -> bool:
+    """True if the documentation quotes the missing name in a sentence about a change, or of another cue."""
     return any(
-        any(_is_quoted(line, match) for match in word.finditer(line))
-        and re.search(r"(?i)renamed|deprecated|formerly|previously", line)
+        any(_is_quoted(line, match) for match in word.finditer(line)) and cue.search(line)
         for line in re.split(r"\n\s*\n|\.\s", documentation)
     )
 
@@ -151,17 +167,6 @@ def _parameters(target: Any) -> list[str]:  # noqa: ANN401
         return []
 
 
-def _parameter_texts(target: Any) -> dict[str, str]:  # noqa: ANN401
-    """The text on each parameter of a documentation in NumPy's style."""
-    texts: dict[str, str] = {}
-    name = ""
-    for line in (inspect.getdoc(target) or "").splitlines():
-        if found := re.match(r"(\w+) ?(?::|$)", line):
-            name = found[1]
-        texts[name] = f"{texts.get(name, '')} {line.strip()}"
-    return texts
-
-
 def _has(holder: Any, name: str) -> bool:  # noqa: ANN401
     try:
         with warnings.catch_warnings():
@@ -170,13 +175,6 @@ def _has(holder: Any, name: str) -> bool:  # noqa: ANN401
     except Exception:  # noqa: BLE001 - removed names raise errors of all kinds
         return False
     return True
-
-
-def _documentation(holder: Any, name: str) -> str:  # noqa: ANN401
-    try:
-        return inspect.getdoc(getattr(holder, name)) or ""
-    except Exception:  # noqa: BLE001 - a library's attribute may raise anything
-        return ""
 
 
 def _in_namespaces(holder: Any, name: str, modules: list[object]) -> Iterator[Answer]:  # noqa: ANN401
@@ -189,18 +187,9 @@ def _in_namespaces(holder: Any, name: str, modules: list[object]) -> Iterator[An
         typed = str(getattr(returned, "__name__", returned)).rpartition(".")[2]
         for _, namespace in classes(typed, modules) if typed.isidentifier() else ():
             if namespace.__module__.partition(".")[0] != "builtins" and hasattr(namespace, name):
-                about = _about(namespace, name)
+                about = about_of(namespace, name)
                 yield {"name": f"{each}.{name}", "why": "moved", "about": about}
                 break
-
-
-def _about(holder: Any, name: str) -> str:  # noqa: ANN401
-    return _first_sentence(_documentation(holder, name))
-
-
-def _first_sentence(text: str) -> str:
-    paragraph = " ".join(text.strip().split("\n\n")[0].split())
-    return re.split(r"(?<=[.!?])\s", paragraph)[0][:_DOC]
 
 
 if __name__ == "__main__":

@@ -115,3 +115,69 @@ def test_the_same_name_elsewhere_is_a_function_of_the_module() -> None:
         ("polars.concat", "moved", "Combine frames."),
     )
     assert found[0].kind is ChangeKind.FUNCTION
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "fix", "api"),
+    [
+        (
+            "DataFrame.pivot() got an unexpected keyword argument 'column_by'",
+            "b = a.pivot(index='x', column_by='month', values='v', agg='sum')",
+            "b = a.pivot(index='x', on=pl.col('month')).sort(by='x')",
+            "polars.pivot(column_by=) -> pivot(on=)",
+        ),
+        (
+            "DataFrame.to_dicts() got an unexpected keyword argument 'as_series'",
+            "b = a.to_dicts(as_series=True)\nreturn_it(b)",
+            "c = a.head()\nb = a.to_dicts()\nd = a.tail()",
+            "polars.to_dicts.to_dicts(as_series=True) -> to_dicts",
+        ),
+        (
+            "'DataFrame' object has no attribute 'append'",
+            "import pandas as pd\nb = a.append(c, ignore_index=True)\nd = a.x()",
+            "import pandas as pd\nb = pd.concat([a, c], ignore_index=True)\nd = a.y()",
+            "polars.DataFrame.append -> pandas.concat",
+        ),
+        (
+            "'Series' object has no attribute 'get_at'",
+            "b = a.get_at(places)",
+            "b = a.gather(places).to_list()",
+            "polars.Series.get_at -> gather",
+        ),
+    ],
+)
+def test_a_fix_shows_the_successor_with_the_same_object_and_data(
+    message: str, code: str, fix: str, api: str
+) -> None:
+    assert best(failure(message, code, repaired=(fix,)))[0].api == api
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "fix"),
+    [
+        (
+            "f() got an unexpected keyword argument 'squared'",
+            "b = f(x, squared=False)",
+            "b = f(x) ** 0.5",
+        ),
+        (
+            "f() got an unexpected keyword argument 'by'",
+            "b = f(x, by='month')",
+            "b = f(x, strict=True).g().h()",
+        ),
+        (
+            "'DataFrame' object has no attribute 'append'",
+            "b = a.append(c)",
+            "b = a.copy()\nb.loc[len(b)] = c",
+        ),
+        (
+            "'Series' object has no attribute 'collect'",
+            "import math\nb = a.collect()",
+            "import math\nb = math.prod(c)",
+        ),
+    ],
+)
+def test_a_fix_that_does_something_else_names_no_successor(
+    message: str, code: str, fix: str
+) -> None:
+    assert best(failure(message, code, repaired=(fix,))) == []

@@ -110,6 +110,39 @@ def test_a_verified_fix_is_a_row_at_the_prompt_of_the_failed_step() -> None:
     assert repair_rows([replace(fix, path="b.py"), failed], [change], model="m") == []
 
 
+def test_a_fix_in_another_form_is_learned_without_the_contrast() -> None:
+    change = ApiChange(
+        library="pandas",
+        version="3",
+        holder="DataFrame",
+        old="append",
+        new="pandas.concat",
+        kind=ChangeKind.JOINED,
+        grounds=Grounds.CAPTION,
+    )
+    fact = Evidence(
+        kind=EvidenceKind.TRACEBACK,
+        tier=Tier.HARNESS,
+        subject="t",
+        exception="AttributeError",
+        message="'DataFrame' object has no attribute 'append'",
+    )
+    drafted = Experience.draft(
+        [Message(role="user", content="Add a row.")],
+        Action(text="```python\nb = a.append(c)\n```", model="m", adapter=None),
+        Verdict.FAIL,
+    )
+    failed = replace(drafted, id="bad", trust=Trust.JUDGE, evidence=(fact,))
+    action = replace(failed.action, text="```python\nb = pd.concat(frames)\n```")
+    fix = replace(failed, id="good", verdict=Verdict.PASS, fixes="bad", action=action, evidence=())
+
+    (row,) = repair_rows([failed, fix], [change], model="m")
+
+    assert row.use is not None
+    assert (row.kind, row.use.stale, row.differs_at) == (ExampleKind.API_PAIR, "", None)
+    assert [row.chosen[start:end] for start, end in row.use.names] == ["concat"]
+
+
 def test_notes_are_chosen_by_what_the_request_needs() -> None:
     every = [*SUMS, *PLACES]
     told = notes_for("With polars: take the values at each index.", every)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from learning.contexts.change import ApiChange, ChangeKind, Grounds, surest
 
 
@@ -36,3 +38,10 @@ def test_grounds_decide_where_letters_do_not() -> None:
 
     assert surest([moved, documented]) == documented
     assert surest([]) is None
+
+
+def test_an_error_about_a_call_names_its_keyword_and_about_a_name_the_name() -> None:
+    call = replace(_change("f", Grounds.REPAIRED), kind=ChangeKind.VARIANT, old="f(a='b=c')")
+    assert call.gone == ("a",)
+    name = replace(_change("f", Grounds.REPAIRED), old="str.len")
+    assert name.gone == ("str", "len")

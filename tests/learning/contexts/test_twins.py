@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
-from learning.contexts.twins import stale_twin
+from learning.contexts.twins import stale_twin, successor_places
 
 
 def change(
@@ -60,6 +60,31 @@ def change(
             "a = np.ptp(b, axis=0) + np.ptp([1, 2])\n",
             "a = b.ptp(axis=0) + ([1, 2]).ptp()\n",
         ),
+        (
+            change(ChangeKind.JOINED, "append", "pandas.concat"),
+            "a = pd.concat([b, c], axis=0)\nd = pd.concat([b, c, e])\nf = pd.concat([b])\n",
+            "a = b.append(c, axis=0)\nd = b.append([c, e])\nf = pd.concat([b])\n",
+        ),
+        (
+            change(ChangeKind.VARIANT, "error(squared=False)", "root_error"),
+            "from m import root_error\n\na = root_error(b, c)\n",
+            "from m import error\n\na = error(b, c, squared=False)\n",
+        ),
+        (
+            change(ChangeKind.VARIANT, "rows(named=True)", "rows"),
+            "a = b.rows()\n",
+            "a = b.rows(named=True)\n",
+        ),
+        (
+            change(ChangeKind.CHAIN, "sum(level=)", "groupby(level=).sum()"),
+            "a = b.groupby(level='é').sum()\nc = b.groupby(level=0).mean()\n",
+            "a = b.sum(level='é')\nc = b.groupby(level=0).mean()\n",
+        ),
+        (
+            change(ChangeKind.WRAP, "values", "dict().values"),
+            "a = sorted(dict(g.degree(1)).values())\n",
+            "a = sorted(g.degree(1).values())\n",
+        ),
     ],
 )
 def test_the_old_api_is_put_back_where_the_tree_has_the_new_one(
@@ -86,3 +111,29 @@ def test_code_that_does_not_use_the_new_api_has_no_twin(code: str) -> None:
 def test_a_change_has_the_same_line_for_every_context() -> None:
     asked = change(ChangeKind.KEYWORD, "a", "b", holder="f")
     assert asked.api == "lib.f(a=) -> f(b=)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        (change(ChangeKind.JOINED, "append", "pandas.concat"), ["concat"]),
+        (change(ChangeKind.VARIANT, "error(squared=False)", "root_error"), ["root_error"]),
+        (change(ChangeKind.CHAIN, "sum(level=)", "groupby(level=).sum()"), ["groupby"]),
+        (change(ChangeKind.WRAP, "values", "dict().values"), ["dict"]),
+    ],
+)
+def test_the_places_of_another_form_are_its_new_name(asked: ApiChange, written: list[str]) -> None:
+    code = (
+        "a = pd.concat([b, c])\nd = m.root_error(a)\n"
+        "e = a.groupby(level=0).sum()\nf = dict(g).values()\n"
+    )
+    twin = stale_twin(code, asked)
+    assert twin is not None
+    assert [code[start:end] for start, end in twin.names] == written
+
+
+def test_a_successor_in_another_form_has_a_place_without_a_twin() -> None:
+    asked, code = change(ChangeKind.JOINED, "append", "pandas.concat"), "a = pd.concat(frames)\n"
+    assert stale_twin(code, asked) is None
+    assert [code[start:end] for start, end in successor_places(code, asked)] == ["concat"]
+    assert successor_places(code, change(ChangeKind.NAME, "append", "concat")) == ()

@@ -1,0 +1,166 @@
+"""Grounds for a successor that a library's own words and code give, on a small library and on real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.contexts.explaining import explained
+from agent.contexts.failures import ApiFailure
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from tests.fakes.here_sandbox import HereSandbox
+
+SHOP = '''
+def join_all(frames, ordered=False):
+    """Put frames together.
+
+    Examples
+    --------
+    Append a row to the end of a ``Frame``.
+
+    >>> one = Frame([1])
+    >>> join_all([one, Frame([2])])
+
+    Sort a ``Frame`` while it is joined.
+
+    >>> join_all([one], ordered=True)
+    """
+
+
+def square_error(truth, guess, weight=None):
+    """Mean squared error."""
+
+
+def root_square_error(truth, guess):
+    """Root of the mean squared error."""
+
+
+def word(text, pattern=None, length=3):
+    """Check a word.
+
+    Args:
+        text: The word.
+        pattern: A regex that it has to match.
+        length: The count of letters to include.
+    """
+
+
+class Frame:
+    """A table.
+
+    Parameters
+    ----------
+    rows : list
+        The values, one for each row of the only column.
+    schema : list of str
+        A list of column names.
+    orient : str
+        Reads the columns as rows or not.
+
+    Examples
+    --------
+    >>> Frame([[1]], schema=["a"], orient="row")
+    """
+
+    def __init__(self, rows, schema=None, orient=None):
+        self.rows = rows
+
+    def melt_down(self):
+        """Turn columns into rows.
+
+        In other frameworks you might know this as `pivot_longer`.
+        """
+
+    def sort_rows(self):
+        """Sort, as `arrange` would."""
+'''
+
+
+async def successor(tmp_path: Path, message: str, code: str, request: str = "") -> ApiChange | None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    failure = ApiFailure(
+        exception="AttributeError", message=message, code=f"import shop\n{code}", request=request
+    )
+    found, _ = await explained(HereSandbox(tmp_path), [failure], ["shop"])
+    return found[0].change if found else None
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "grounds", "api"),
+    [
+        (
+            "'Frame' object has no attribute 'pivot_longer'",
+            "shop.Frame([]).pivot_longer()",
+            *(Grounds.ALIAS, "shop.Frame.pivot_longer -> melt_down"),
+        ),
+        (
+            "'Frame' object has no attribute 'append'",
+            "a.append(b)",
+            *(Grounds.CAPTION, "shop.Frame.append -> shop.join_all"),
+        ),
+        (
+            "word() got an unexpected keyword argument 'regex'",
+            "shop.word('a', regex='b')",
+            *(Grounds.DESCRIBED, "shop.word(regex=) -> word(pattern=)"),
+        ),
+        (
+            "Frame.__init__() got an unexpected keyword argument 'columns'",
+            "shop.Frame([[1]], columns=['a'])",
+            *(Grounds.DESCRIBED, "shop.Frame(columns=) -> Frame(schema=)"),
+        ),
+        (
+            "square_error() got an unexpected keyword argument 'squared'",
+            "shop.square_error(a, b, squared=False)",
+            Grounds.ASKED,
+            "shop.square_error.square_error(squared=False) -> root_square_error",
+        ),
+    ],
+)
+async def test_the_library_itself_says_what_takes_the_place(
+    tmp_path: Path, message: str, code: str, grounds: Grounds, api: str
+) -> None:
+    found = await successor(tmp_path, message, code, "Return the root square error by one call.")
+    assert found is not None
+    assert (found.grounds, found.api) == (grounds, api)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("'Frame' object has no attribute 'arrange'", "a.arrange()"),
+        ("'Frame' object has no attribute 'turn'", "a.turn()"),
+        (
+            "word() got an unexpected keyword argument 'regex'",
+            "shop.word('a', pattern='b', regex='c')",
+        ),
+        (
+            "Frame.__init__() got an unexpected keyword argument 'columns'",
+            "shop.Frame([[1]], columns='a')",
+        ),
+        ("word() got an unexpected keyword argument 'include'", "shop.word('a', include=2)"),
+        ("word() got an unexpected keyword argument 'count'", "shop.word('a', count='b')"),
+        (
+            "square_error() got an unexpected keyword argument 'squared'",
+            "shop.square_error(a, b, squared=False)",
+        ),
+    ],
+)
+async def test_words_that_say_less_are_no_grounds(tmp_path: Path, message: str, code: str) -> None:
+    assert await successor(tmp_path, message, code, "Return the error's root, squared.") is None
+
+
+@pytest.mark.slow
+async def test_a_form_is_believed_that_fails_with_the_very_error_where_the_old_one_is_put(
+    tmp_path: Path,
+) -> None:
+    failure = ApiFailure(
+        exception="AttributeError",
+        message="'DegreeView' object has no attribute 'values'",
+        code="import networkx as nx\n\ndef f(edges):\n    return sorted(nx.Graph(edges).degree().values())\n",
+    )
+    found, unexplained = await explained(HereSandbox(tmp_path), [failure], ["networkx"])
+    assert [(each.change.new, each.change.kind) for each in found] == [
+        ("dict().values", ChangeKind.WRAP)
+    ]
+    assert unexplained == []
