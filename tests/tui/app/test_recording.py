@@ -89,7 +89,8 @@ def test_a_long_session_gets_fewer_frames_and_never_a_larger_file() -> None:
 def test_the_real_app_is_recorded_repairing_a_test_and_taking_it_back(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ELAGENT_SANDBOX_IMAGE": "lite",
                "ELAGENT_HOME": str(tmp_path / "home"),
-               "XDG_CONFIG_HOME": str(tmp_path / "config")}  # fmt: skip
+               "XDG_CONFIG_HOME": str(tmp_path / "config"), "ELAGENT_FIX_SEARCH_S": "600",
+               "ELAGENT_FIX_REWRITE_S": "600"}  # fmt: skip
     with scripted() as arguments:
         told = recorded(arguments, environ=environ, title="a session")
     svg = animated(told, caption="scripted replies")
