@@ -293,7 +293,10 @@ class Dialogue:
             "/rewind": lambda: turns_in_words(self._agent.past_turns),
             "/why": lambda: reports.why(library),
             "/model": lambda: reports.model(
-                standing.model, standing.adapter, base_url=where.settings.model.base_url
+                standing.model,
+                standing.adapter,
+                base_url=where.settings.model.base_url,
+                planner=where.settings.planner,
             ),
             "/export": lambda: reports.export(conversation.messages, rest, root=where.root),
             "/tokens": lambda: reports.tokens(

@@ -138,6 +138,14 @@ def by_rules(text: str) -> Wanted | None:
     return _of_clauses(whole, clauses, has_trace=has_trace, asks=prose.rstrip().endswith("?"))
 
 
+def changes_asked(text: str) -> int:
+    """The number of clauses of a message that ask for a change."""
+    return sum(
+        _change(clause) is not None or _REPAIRS.match(clause) is not None
+        for clause in _requests(text.lower())
+    )
+
+
 def _requests(prose: str) -> Iterator[str]:
     """The clauses that may ask for something: a question stays in one piece."""
     for sentence in _SENTENCE.split(prose.strip()):

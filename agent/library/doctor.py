@@ -12,11 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from agent.library.machine import this_machine
+from agent.library.reports import planner_line
 from agent.paths import from_environ
-from agent.settings.schema import ModelSettings
+from agent.settings.schema import ModelSettings, PlannerSettings
 from agent.text import format_bytes
 from learning.extra import PACKAGES, problem
 from learning.model.catalog import find, installed
+from learning.model.llama.instructions import unused_instructions
 from learning.model.needs import serving, training
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import check_engine
@@ -26,6 +28,7 @@ from sandbox.images.pruning import last_use, prunable
 
 _MIN_FREE_BYTES = 8 * 10**9
 _KEPT_LAYERS = 3
+_NO_PLANNER = PlannerSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,16 @@ class Check:
     needed: bool = True
 
 
-def checks(settings: ModelSettings) -> Iterator[Check]:
+def checks(settings: ModelSettings, planner: PlannerSettings = _NO_PLANNER) -> Iterator[Check]:
     """Yield one check after the other; each may take a moment."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Check(sys.version_info >= (3, 11), f"Python {version} (3.11 or newer is needed)")
     yield _packages()
     yield from _sandbox()
     yield from _model(settings)
+    yield from _llama()
+    if said := planner_line(planner):
+        yield Check(ok=bool(planner.model), what=said, needed=False)
     yield _learning()
     home = from_environ(os.environ).home
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -126,6 +132,22 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
         memory = format_bytes(machine.ram)
         yield Check(serve, f"{memory} of memory {_verb(serve)} serve {name}")
         yield Check(train, f"{memory} of memory {_verb(train)} train {name}", needed=False)
+
+
+def _llama() -> Iterator[Check]:
+    """Say what llama.cpp leaves unused of this processor, where that is certain and no GPU computes."""
+    unused = unused_instructions()
+    if unused is None or this_machine().offloads:
+        return
+    build = (
+        f"pip install --no-deps --force-reinstall --no-binary xllamacpp xllamacpp=={unused.version}"
+    )
+    yield Check(
+        False,
+        f"llama.cpp's wheel is built for AVX2, and this processor has {', '.join(unused.names)};"
+        f" `{build}` builds it for this machine (with a C++ compiler and CMake)",
+        needed=False,
+    )
 
 
 def _learning() -> Check:

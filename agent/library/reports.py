@@ -16,6 +16,7 @@ from agent.library.adapters import AdapterRow, list_adapters, report_lines, roll
 from agent.library.experiences import captured
 from agent.library.place import Library
 from agent.session.session import list_sessions, read_session
+from agent.settings.schema import PlannerSettings
 from learning.records import Message
 
 _LATEST = 15
@@ -88,10 +89,28 @@ def _last_round(library: Library) -> Mapping[str, object] | None:
     return None
 
 
-def model(name: str, adapter: str, *, base_url: str | None) -> str:
-    """Name the model, its adapter, and where it runs."""
+def model(
+    name: str, adapter: str, *, base_url: str | None, planner: PlannerSettings | None = None
+) -> str:
+    """Name the model, its adapter, and where it runs; and the planner with what it is sent."""
     place = base_url or "on this machine, in a server that ends itself when unused"
-    return f"{name}, {adapter or 'no adapter'}\n{place}\n/model NAME uses another from now on"
+    lines = [f"{name}, {adapter or 'no adapter'}", place]
+    if planner is not None and (said := planner_line(planner)):
+        lines.append(said)
+    return "\n".join([*lines, "/model NAME uses another from now on"])
+
+
+def planner_line(planner: PlannerSettings) -> str:
+    """Name the planner, and say what it is sent; empty if there is none."""
+    if not planner.base_url:
+        return ""
+    name = planner.model or "without a name (planner.model)"
+    if not planner.use:
+        return f"planner {name} at {planner.base_url}: not asked (planner.use is false)"
+    return (
+        f"planner {name} at {planner.base_url}: it is sent requests that need steps, with names of"
+        " files and signatures"
+    )
 
 
 def tokens(messages: Iterable[Message], added: Iterable[str], *, used: int, limit: int) -> str:

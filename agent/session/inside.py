@@ -12,10 +12,12 @@ from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.model.protocol import GapFiller, Model
+from agent.planner.planner import Planner
 from agent.session.after import AfterBaseline, AfterCheck
 from agent.session.edits import recorded
 from agent.session.exactly import Exactly
 from agent.session.linted import Linting
+from agent.session.planned import Step
 from agent.session.request import Request
 from agent.session.resources import Resources
 from agent.session.talk import Means, Talk
@@ -88,8 +90,23 @@ class InSession:
             ),
             after=after,
             emit=self.emit,
+            planner=self._planner(),
             search_s=self._settings.fix.search_s,
             attached=self.attached,
+        )
+
+    def _planner(self) -> Planner | None:
+        """The planner, where the person named one and no project's file forbids it."""
+        context = self.parts.resources.context
+        settings = context.settings.planner
+        if not settings.base_url or not settings.use:
+            return None
+        return Planner(
+            settings=settings,
+            first=context.settings.model.name,
+            paths=context.paths,
+            environ=context.environ,
+            emit=self.emit,
         )
 
     def _linting(self) -> Linting:
@@ -129,6 +146,16 @@ class InSession:
         """
         return await self._answered(self.text, wanted, facts)
 
+    async def carry_out(self, step: Step) -> TurnFinished:
+        """Let the model do one step of a plan; raises as `converse`.
+
+        The step is a planner's text: what the person asked for stays the request itself.
+        """
+        asked = self.text if step.is_first else ""
+        return await self._answered(
+            step.text, step.wanted, step.facts, goes_on=not step.is_first, asked=asked
+        )
+
     async def go_on(self, text: str, facts: str) -> TurnFinished:
         """Let the model mend its own change, as this text says; raises as `converse`.
 
@@ -137,7 +164,13 @@ class InSession:
         return await self._answered(text, Wanted.EDIT, facts, goes_on=True)
 
     async def _answered(
-        self, text: str, wanted: Wanted, facts: str, *, goes_on: bool = False
+        self,
+        text: str,
+        wanted: Wanted,
+        facts: str,
+        *,
+        goes_on: bool = False,
+        asked: str | None = None,
     ) -> TurnFinished:
         parts = self.parts
 
@@ -165,7 +198,9 @@ class InSession:
             facts=facts,
         )
         return await self._last(
-            parts.talk.turn(parts.conversation, text, self._settings, means, goes_on=goes_on)
+            parts.talk.turn(
+                parts.conversation, text, self._settings, means, goes_on=goes_on, asked=asked
+            )
         )
 
     async def _last(self, events: AsyncIterator[Event]) -> TurnFinished:

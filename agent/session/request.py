@@ -29,11 +29,14 @@ from agent.fixing.targets import locate_test
 from agent.intent.asking import RequestReading, model_reading, rules_reading
 from agent.intent.wanted import Wanted
 from agent.model.protocol import GapFiller, Model
+from agent.planner.needed import needs_steps
+from agent.planner.planner import Planner
 from agent.refactoring.asked import asked_refactoring
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.exactly import Exactly
 from agent.session.looking import failure_facts, pasted_failure, unseen_exceptions
+from agent.session.planned import Step, do_steps
 from agent.session.trying import asked_call, seen_outcome
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
@@ -42,6 +45,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.running import asked_command, named_tests
 from agent.turn.tools import command_digest, tests_digest
 from sandbox.box.contract import SandboxError
+from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
@@ -65,6 +69,10 @@ class Inside(Protocol):
         """Let the model answer; every event but the last one is shown."""
         ...
 
+    async def carry_out(self, step: Step) -> TurnFinished:
+        """Let the model do one step of a plan; every event but the last one is shown."""
+        ...
+
     async def go_on(self, text: str, facts: str) -> TurnFinished:
         """Let the model mend its own change, as this text says; `facts` are no order."""
         ...
@@ -85,6 +93,8 @@ class Request:
     exactly: Exactly
     after: AfterCheck
     emit: Emit
+    planner: Planner | None = None
+    """Gives the steps of a request that needs some; None: the model does all at once."""
     search_s: float = 60.0
     attached: str = ""
     """Text that came with the request; it is data, and never says what is wanted."""
@@ -139,6 +149,16 @@ class Request:
             if self.closing:
                 self.emit(Notice(self.closing))
             return end
+        if steps := await self._planned(kind):
+            return await do_steps(
+                steps,
+                self.text,
+                self.facts,
+                after=self.after,
+                carry_out=self.inside.carry_out,
+                again=self.inside.go_on,
+                emit=self.emit,
+            )
         checked = await self.after.checked(
             lambda: self.inside.converse(kind, self.facts), again=self.inside.go_on
         )
@@ -157,6 +177,12 @@ class Request:
                     "warning",
                 )
             )
+
+    async def _planned(self, kind: Wanted) -> Sequence[str]:
+        """The steps that a planner gives; none where nobody plans, or the request needs none."""
+        if self.planner is None or not await in_thread(needs_steps, self.text, kind, self.sources):
+            return ()
+        return await self.planner.steps(self.text, self.sources)
 
     async def _run(self) -> TurnFinished | None:
         """Run what the message asks for; None where that is not clear."""

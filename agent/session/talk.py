@@ -72,8 +72,11 @@ class Talk:
         means: Means,
         *,
         goes_on: bool = False,
+        asked: str | None = None,
     ) -> AsyncIterator[Event]:
         """Answer one request; see `run_turn`. `goes_on` is true for one that the person did not write.
+
+        `asked` is what the person wrote, where `text` is a step of a plan for it; empty from the second on.
 
         Raises:
             ModelError: If the model gives no answer.
@@ -81,7 +84,7 @@ class Talk:
         """
         self.attach(conversation)
         began = "turn_continued" if goes_on else "turn_started"
-        self.write({"event": began, "text": redact(text)})
+        self.write({"event": began, "text": redact(asked or text)})
         async for event in run_turn(
             conversation,
             text,
@@ -100,6 +103,7 @@ class Talk:
             explain=means.explain,
             wanted=means.wanted,
             facts=means.facts,
+            asked=asked,
         ):
             yield event
 

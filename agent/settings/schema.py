@@ -90,6 +90,23 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerSettings:
+    """A second, larger model that plans steps, which the first one carries out; off unless named."""
+
+    base_url: str | None = _setting(None)
+    """The OpenAI-compatible server that is asked for steps. It is sent the request, names of files
+    and signatures of definitions, without secrets; None: nobody is asked."""
+    model: str | None = _setting(None)
+    """The model's name there."""
+    api_key_env: str | None = _setting(None)
+    """Name of the environment variable that holds the key for that server."""
+    timeout_s: float = _setting(120.0, project=ProjectMay.LOWER, low=1)
+    """Seconds after which the first model goes on alone."""
+    use: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
+    """True if the planner that `base_url` names is asked; a project's file may only forbid it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
     """Resources of commands in the box."""
 
@@ -265,6 +282,7 @@ class Settings:
     """All settings, read once and passed down."""
 
     model: ModelSettings = ModelSettings()
+    planner: PlannerSettings = PlannerSettings()
     turn: TurnSettings = TurnSettings()
     sandbox: SandboxSettings = SandboxSettings()
     session: SessionSettings = SessionSettings()

@@ -87,8 +87,9 @@ class Conversation:
         self.append(Message(role=role, content=text))
 
     def asked(self, text: str) -> None:
-        """Note what the person asked for."""
-        self._requests.append(text)
+        """Note what the person asked for; nothing, if that is noted already."""
+        if text:
+            self._requests.append(text)
 
     def changed(self, path: str) -> None:
         """Note that a file was written."""

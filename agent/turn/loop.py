@@ -70,11 +70,15 @@ def run_turn(
     explain: Explain | None = None,
     wanted: Wanted | None = None,
     facts: str = "",
+    asked: str | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Answer one request of the user; the last event is `TurnFinished`.
 
     `wanted` is the kind of the request: after a question, an explanation or a run no file changes,
     whatever the model says. `facts` are what was seen for it already; they go along with it.
+
+    `asked` are the person's own words, where `user_text` is a step of a plan for them; empty where
+    they are noted already. Only they say which files are written without a question.
 
     `files` are the repository's files relative to `root`. `recorder` is told of every action with
     what came of it. `explain` asks the environment why a command failed. `checkpoints` lets a turn
@@ -95,6 +99,7 @@ def run_turn(
         turn = _Turn(
             conversation=conversation,
             user_text=user_text,
+            asked=user_text if asked is None else asked,
             model=model,
             approver=approver,
             limits=limits,
@@ -139,6 +144,7 @@ class _Turn:
 
     conversation: Conversation
     user_text: str
+    asked: str
     model: Model
     approver: Approver
     limits: TurnSettings
@@ -183,7 +189,7 @@ class _Turn:
                 self.clock.reschedule(asyncio.get_running_loop().time() + left)
 
     async def _run(self) -> End:
-        self.conversation.asked(self.user_text)
+        self.conversation.asked(self.asked)
         if problem := await self.history.open():
             return problem
         for left in reversed(range(self.limits.max_replies)):

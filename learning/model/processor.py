@@ -1,4 +1,4 @@
-"""Detects without torch if there may be a GPU, and if this processor computes in bf16."""
+"""Reads without torch what this processor can do, if it computes in bf16, and if there may be a GPU."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ def computes_bf16(*, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
     Other processors emulate bf16, several times slower than float32. If unknown, as off Linux: false.
     """
+    return not _BF16.isdisjoint(flags_of(cpuinfo))
+
+
+def flags_of(cpuinfo: Path) -> frozenset[str]:
+    """The words by which the kernel names the processor's features; empty if unknown, as off Linux."""
     try:
         found = _FLAGS.search(cpuinfo.read_text(encoding="utf-8", errors="replace"))
     except OSError:
-        return False
-    return found is not None and not _BF16.isdisjoint(found[1].split())
+        return frozenset()
+    return frozenset(found[1].split()) if found is not None else frozenset()

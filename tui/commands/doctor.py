@@ -11,7 +11,8 @@ from tui.wiring import users_settings
 @click.command(help="Check what this machine can do and say how to mend what it cannot.")
 def doctor() -> int:
     usable = True
-    for check in checks(users_settings().model):
+    settings = users_settings()
+    for check in checks(settings.model, settings.planner):
         mark = "ok  " if check.ok else ("FAIL" if check.needed else "note")
         click.echo(f"{mark} {check.what}")
         usable = usable and (check.ok or not check.needed)
