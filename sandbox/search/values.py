@@ -36,6 +36,8 @@ class LineCounts:
 
     red: int
     green: int
+    by: frozenset[str] = frozenset()
+    """Ids of the red tests, as far as they are told: of the first sixty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ class PytestTrials:
             "cut_short": whole.cut_short,
             "red": spectrum.red,
             "green": spectrum.green,
+            "red_ids": spectrum.red_ids,
             "lines": spectrum.lines(),
             "modules": self._tracing.foreign_modules(self._root),
         }
@@ -171,7 +172,7 @@ class _PytestWatch:
             self._lines.start()
         yield
         if self._lines is not None:
-            self._spectrum.add(self._lines.stop(), red=self._is_red)
+            self._spectrum.add(item.nodeid, self._lines.stop(), red=self._is_red)
         self.alarm.end(item.nodeid)
         late = self.ends_at and time.monotonic() > self.ends_at
         new_red = self._known is not None and self.failed

@@ -34,6 +34,7 @@ _ENDLESS_S = 0.5
 _MOST_ENDLESS_S = 5.0
 _LINES_A_RECORD = 2000
 _PATIENCE_S = 3.0
+_TIMES_PARTLY = 4
 
 
 def run(reporter: Reporter, orders: dict[str, Any], load: Callable[[str], ModuleType]) -> int:
@@ -123,8 +124,8 @@ class _Trials:
     def run(self, workers: int, enough: int, ends_at: float) -> None:
         """Try one after the other until `enough` pass or the time is over.
 
-        Some seconds after the first pass, one that leaves nothing red is enough, or as many as
-        `enough` that leave red what may be the same fault.
+        Some seconds after the first pass, one that leaves nothing red is enough, or four times as many as
+        `enough` that leave red what may be the same fault: these mostly pass by chance.
         """
         while (self._waiting or self._at_work) and time.monotonic() < ends_at:
             while self._waiting and len(self._at_work) < workers:
@@ -141,7 +142,7 @@ class _Trials:
         if self._passed_whole >= enough:
             return True
         waited = time.monotonic() - self._first_pass if self._first_pass else 0.0
-        passed = self._passed_whole > 0 or self._passed >= enough
+        passed = self._passed_whole > 0 or self._passed >= _TIMES_PARTLY * enough
         return passed and waited > _PATIENCE_S
 
     def _hear(self) -> None:

@@ -47,6 +47,7 @@ class UnittestTrials:
             "cut_short": whole.cut_short,
             "red": spectrum.red,
             "green": spectrum.green,
+            "red_ids": spectrum.red_ids,
             "lines": spectrum.lines(),
             "modules": self._tracing.foreign_modules(self._root),
         }
@@ -161,7 +162,7 @@ class _Result(unittest.TextTestResult):
 
     def stopTest(self, test: unittest.TestCase) -> None:
         if self._watch.lines is not None:
-            self._watch.spectrum.add(self._watch.lines.stop(), red=self._is_red)
+            self._watch.spectrum.add(test.id(), self._watch.lines.stop(), red=self._is_red)
         self._watch.alarm.end(test.id())
         super().stopTest(test)
         late = bool(self._watch.ends_at) and time.monotonic() > self._watch.ends_at

@@ -121,8 +121,9 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert found[3].late
     assert searched.red == 1
     assert searched.green >= green
-    assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
-    assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
+    by = frozenset({red})
+    assert searched.lines["core.py", 4] == LineCounts(red=1, green=0, by=by)
+    assert searched.lines["core.py", 2] == LineCounts(red=1, green=1, by=by)
     assert ("core.py", 8) not in searched.lines
 
 
