@@ -114,10 +114,10 @@ _RARE_KINDS: Mapping[float, _Kinds] = {
     1: (
         (_RARE, _of_words(missing_calls)),
         (_RARE, _of_nodes(calls_left_out)),
-        (_RARE, _of_statement(missing_statements)),
+        (_RARE, _of_nodes(operand_edits)),
     ),
     1.5: (
-        (_RARE, _of_nodes(operand_edits)),
+        (_RARE, _of_statement(missing_statements)),
         (_RARE, _of_words(factor_edits)),
         (_RARE, _of_words(called_with_constants)),
     ),
@@ -125,8 +125,8 @@ _RARE_KINDS: Mapping[float, _Kinds] = {
         (_RARE, _of_nodes(part_edits)),
         (_RARE, _of_nodes(distance_edits)),
         (_RARE, _of_nodes(condition_edits)),
-        (_RARE, _of_statement(copied_statements)),
     ),
+    3: ((_RARE, _of_statement(copied_statements)),),
 }
 """The same for kinds that seldom are the fault, and often make a test pass."""
 

@@ -31,7 +31,7 @@ from sandbox.verdict.report import TestResult
 _MOST_TEMPLATES = 600
 _TEMPLATES_S = 20.0
 """With the start of the box and, in the first one, a run of the unchanged tests."""
-_RARE_S = 8.0
+_RARE_S = 10.0
 _MOST_SHOWN = 3
 _FUNCTION_S = 8.0
 

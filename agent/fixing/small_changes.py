@@ -15,7 +15,7 @@ from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.preferring import likeliest
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.tester import ChangeTester
-from agent.fixing.tracing import InVain, beside, noted_lines, top
+from agent.fixing.tracing import InVain, beside, noted_lines, top_of
 from agent.fixing.verify import State
 from agent.localisation.places import FaultPlace, lines_run, rank, vagueness
 from agent.model.protocol import GapFiller
@@ -84,15 +84,16 @@ class SmallChanges:
         """
         traced = self._traced_in(state, red)
         places = await asyncio.to_thread(self._places, traced, red)
-        budget_s = self._budget_s(places)
+        top = top_of(places, traced, red)
+        budget_s = self._budget_s(top)
         if budget_s < _LEAST_S:
             return []
-        alike = [each for each in self._in_vain if each.shares(places)]
+        alike = [each for each in self._in_vain if each.shares(top)]
         facts = await self._facts(red[0])
         search = Search(
             red=red,
             known_red=state.red,
-            beside=beside(red, state.red, traced, places),
+            beside=beside(red, state.red, traced, top),
             sources=self._parts.sources,
             tester=self._tester,
             filler=self._filler,
@@ -110,7 +111,7 @@ class SmallChanges:
         if passing:
             self._in_vain = []
         else:
-            self._in_vain.append(InVain(places=top(places), tried=search.tried))
+            self._in_vain.append(InVain(top=top, tried=search.tried))
         if passing:
             best, *others = passing
             self._parts.emit(
@@ -149,13 +150,13 @@ class SmallChanges:
             return ()
         return rank(traced, red, self._parts.sources.text, is_test=is_test_path)
 
-    def _budget_s(self, places: Sequence[FaultPlace]) -> float:
+    def _budget_s(self, top: frozenset[tuple[str, int]]) -> float:
         """Seconds for a search: half for each in vain at the same places, and more for one elsewhere.
 
         Many red tests with the same lines mostly have one fault, and what did not find it for some of them
         will hardly find it for the next.
         """
-        halves = sum(1.0 if each.shares(places) else _ELSEWHERE for each in self._in_vain)
+        halves = sum(1.0 if each.shares(top) else _ELSEWHERE for each in self._in_vain)
         return self._options.budget_s / 2**halves
 
     def _other(self, candidate: CandidateChange) -> OtherChange:

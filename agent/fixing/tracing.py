@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,25 +39,29 @@ async def noted_lines(
 class InVain:
     """A search that found nothing: where it looked, and hashes of what it tried."""
 
-    places: frozenset[tuple[str, int]]
+    top: frozenset[tuple[str, int]]
     tried: frozenset[int]
 
-    def shares(self, places: Sequence[FaultPlace]) -> bool:
-        """Tell whether it looked at most of the first of these places, or it is not known where it did."""
-        these = top(places)
-        return 2 * len(self.places & these) >= len(these) or not self.places
+    def shares(self, top: frozenset[tuple[str, int]]) -> bool:
+        """Tell whether it looked at most of some places, or whether one of the two is not known."""
+        return not self.top or 2 * len(self.top & top) >= len(top)
 
 
-def top(places: Sequence[FaultPlace]) -> frozenset[tuple[str, int]]:
-    """Return the files and lines of the likeliest places."""
-    return frozenset((place.path, place.line) for place in places[:_TOP])
+def top_of(
+    places: Sequence[FaultPlace], traced: Searched | None, red: Sequence[TestResult]
+) -> frozenset[tuple[str, int]]:
+    """Return the files and lines of the likeliest of the places that some red tests run."""
+    own = {result.id for result in red}
+    lines = traced.lines if traced else {}
+    ran = (p for p in places if (p.path, p.line) in lines and own & lines[p.path, p.line].by)
+    return frozenset((place.path, place.line) for place in itertools.islice(ran, _TOP))
 
 
 def beside(
     red: Sequence[TestResult],
     all_red: Sequence[TestResult],
     traced: Searched | None,
-    places: Sequence[FaultPlace],
+    top: frozenset[tuple[str, int]],
 ) -> list[str]:
     """Ids of other red tests that may have the same fault: those that run most of the likeliest places.
 
@@ -64,11 +69,10 @@ def beside(
     """
     own = {result.id for result in red}
     others = [result.id for result in all_red if result.id not in own]
-    lines = traced.lines if traced else {}
-    ran = [lines[place].by for place in top(places) if place in lines]
-    if not any(ran):
+    if traced is None or not top:
         files = {_test_file(result.id) for result in red}
         return [test_id for test_id in others if _test_file(test_id) in files]
+    ran = [traced.lines[place].by for place in top]
     return [test_id for test_id in others if 2 * sum(test_id in by for by in ran) > len(ran)]
 
 
