@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
-_MOST_NAMES = 4
+_MOST_NAMES = 3
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">", ">=", "!=")),

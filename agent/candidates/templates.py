@@ -99,12 +99,12 @@ _KINDS: Mapping[float, _Kinds] = {
         (2, _of_nodes(name_edits)),
         (2, _of_nodes(text_edits)),
         (2, _of_statement(turned_assignments)),
+        (3, _of_nodes(truth_edits)),
         (3, _of_nodes(offset_edits)),
     ),
     4: (
         (2, _of_words(far_values)),
         (3, _of_nodes(limit_edits)),
-        (3, _of_nodes(truth_edits)),
         (3, _of_statement(statements_for_the_rest)),
         (4, _of_statement(odd_statements)),
     ),

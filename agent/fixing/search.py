@@ -130,6 +130,13 @@ class Search:
         kept = _RARE_S + (_FUNCTION_S if self._author is not None else 0.0)
         return self._left_s - min(kept, self._options.budget_s / 2)
 
+    @property
+    def _free_s(self) -> float:
+        """Seconds that edits may take because no fills are made, and perhaps no function anew."""
+        if self._filler is not None and self._options.infill:
+            return 0.0
+        return self._left_s if self._author is None else self._left_s / 2
+
     def left_red(self, candidate: CandidateChange) -> int:
         """Number of tests beside the red ones that a change which passes leaves red."""
         return self._tried.left[candidate]
@@ -186,13 +193,12 @@ class Search:
 
     async def _usual(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
-        await self._templates(places, rare=False, budget_s=_TEMPLATES_S)
+        await self._templates(places, rare=False, budget_s=max(_TEMPLATES_S, self._free_s))
 
     async def _rare(self, places: Sequence[FaultPlace]) -> None:
         """Try edits that make weak tests pass by chance, and are therefore no first choice."""
         if self._author is not None:
-            free_s = self._left_s / 2 if self._filler is None else 0.0
-            await self._templates(places, rare=True, budget_s=max(_RARE_S, free_s))
+            await self._templates(places, rare=True, budget_s=max(_RARE_S, self._free_s))
 
     async def _templates(
         self, places: Sequence[FaultPlace], *, rare: bool, budget_s: float
