@@ -62,6 +62,8 @@ __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
 _MOST_REPEATS = 2
+_SLOW_S = 1.0
+"""Red tests that take longer, all parameters together, come after the others."""
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
@@ -167,7 +169,8 @@ class _Repair:
     async def _repair_all(self) -> str:
         """Turn to each red test once, to those first that say most of the fault's place.
 
-        That are those whose failure names it, and then those that run the fewest lines. Tests that an edit made visible are included.
+        That are those whose failure names it, then those that do not take long, so that many changes can
+        be tried, and of these those that run the fewest lines. Tests that an edit made visible are included.
         """
         turned_to: set[str] = set()
         wanted = set(map(_family, self._options.only))
@@ -197,7 +200,16 @@ class _Repair:
             return min(reds, key=lambda item: vagueness(item, is_test_path))
         lines_run = await self._small.lines_run(self._state)
         lines = {family: lines_run(own) or math.inf for family, own in families.items()}
-        return min(reds, key=lambda item: (vagueness(item, is_test_path), lines[_family(item.id)]))
+        slow = {
+            family: sum(item.duration_s for item in own) > _SLOW_S
+            for family, own in families.items()
+        }
+
+        def order(item: TestResult) -> tuple[bool, bool, int, float]:
+            family, vague = _family(item.id), vagueness(item, is_test_path)
+            return vague > 0, slow[family], vague, lines[family]
+
+        return min(reds, key=order)
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""

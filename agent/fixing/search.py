@@ -150,6 +150,7 @@ class Search:
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
             self.traced = await noted_lines(self._tester, self._red, self._known)
+        self._usual_run = self.traced.usual
         places = self._ranked(self.traced)
         if self.traced.unsearchable:
             self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))

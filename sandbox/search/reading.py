@@ -43,7 +43,7 @@ class TrialReader:
             green=_count(self._usual.get("green")),
             lines=_counted(self._lines, self._usual.get("red_ids")),
             results=self._results,
-            usual=_usual_run(self._usual) if not self._lines else None,
+            usual=None if self._usual.get("slowed") else _usual_run(self._usual),
         )
 
     def _record(self, record: dict[str, Any]) -> None:

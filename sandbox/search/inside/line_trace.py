@@ -30,6 +30,11 @@ class LineTrace:
         if self._monitoring is not None:
             self._set_up()
 
+    @property
+    def slows(self) -> bool:
+        """Tell whether tests take much longer than without it."""
+        return self._monitoring is None
+
     def start(self) -> None:
         """Begin with no line seen."""
         self._seen = set()

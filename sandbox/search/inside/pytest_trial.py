@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _KNOWN_BY_NOW = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 """Plugins are in memory from earlier runs in this process; a project may make errors of warnings."""
+_LONGEST_AGAIN_S = 5.0
+"""Red tests that take longer are not run again to see how long they take without their lines noted."""
 _UNCHANGED_S = 1.0
 """Time of a test that is known not to end, in the unchanged project."""
 
@@ -39,7 +41,7 @@ class PytestTrials:
 
     def first(self, *, trace: bool) -> dict[str, Any]:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
-        lines = self._tracing.LineTrace(self._root) if trace else None
+        lines: Any = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
         red = _PytestWatch(lines, spectrum, alarm=self._test_alarm(_UNCHANGED_S))
         red_s = self._timed(red, self._ids(self._red), ())
@@ -47,10 +49,15 @@ class PytestTrials:
         alarm = self._test_alarm(_UNCHANGED_S)
         whole = _PytestWatch(lines, spectrum, ends_at=ends_at, skip=self._red, alarm=alarm)
         all_s = self._timed(whole, self._whole, ())
+        slowed = trace and (whole.cut_short or (lines.slows and red_s > _LONGEST_AGAIN_S))
+        if trace and not slowed and lines.slows:
+            again = _PytestWatch(alarm=self._test_alarm(_UNCHANGED_S))
+            red_s = self._timed(again, self._ids(self._red), ())
         return {
             "red_s": red_s,
             "all_s": all_s,
             "cut_short": whole.cut_short,
+            "slowed": slowed,
             "red": spectrum.red,
             "green": spectrum.green,
             "red_ids": spectrum.red_ids,

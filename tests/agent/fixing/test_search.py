@@ -40,6 +40,7 @@ class TextTester:
     budgets: list[float] = field(default_factory=list)
     traces: int = 0
     usual_runs: list[UsualRun | None] = field(default_factory=list)
+    traced_usual: UsualRun | None = None
     reds: int = 1
     endless: list[Sequence[str]] = field(default_factory=list)
 
@@ -66,7 +67,9 @@ class TextTester:
             red=self.reds,
             green=2,
             lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
-            usual=usual or UsualRun(red_s=0.1, all_s=1.0 + len(self.budgets)),
+            usual=self.traced_usual
+            if trace
+            else usual or UsualRun(red_s=0.1, all_s=1.0 + len(self.budgets)),
             results={
                 n: TrialResult(
                     solves_red=good,
@@ -158,6 +161,13 @@ async def test_where_no_edit_of_the_syntax_helps_the_model_fills_in_the_line(
     assert first is None
     assert others
     assert {usual and usual.all_s for usual in others} == {2.0}  # the unchanged tests ran once more
+
+
+async def test_the_run_that_notes_lines_saves_a_run_of_the_unchanged_tests(tmp_path: Path) -> None:
+    usual = UsualRun(red_s=0.2, all_s=7.5)
+    tester = TextTester(traced_usual=usual)
+    await repaired(Project(tmp_path, START), ScriptedModel(script=[]), tester)
+    assert tester.usual_runs == [usual]
 
 
 async def test_the_search_goes_on_for_a_change_that_turns_all_tests_of_the_file_green(
@@ -305,6 +315,8 @@ class LinesTester(TextTester):
     """Says of each red test which lines it runs."""
 
     runs: dict[str, list[int]] = field(default_factory=dict)
+    slow: str = ""
+    """The id of a test that takes long."""
     asked: list[tuple[Sequence[str], Sequence[str], float, list[bytes]]] = field(
         default_factory=list
     )
@@ -335,7 +347,10 @@ class LinesTester(TextTester):
 
 async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
     (tmp_path / "three.py").write_text(THREE)
-    reds = [failed(test_id) for test_id in tester.runs]
+    reds = [
+        replace(failed(test_id), duration_s=9.0 * (test_id == tester.slow))
+        for test_id in tester.runs
+    ]
     runner = FakeTestRunner(judge=lambda _only: report(*reds))
     events = fix(
         root=tmp_path,
@@ -356,6 +371,12 @@ async def test_the_red_test_that_runs_the_fewest_lines_is_turned_to_first(tmp_pa
     assert tester.asked[0][0] == ["test_three.py::test_one"]
     assert tester.asked[0][1] == ["test_three.py::test_all"]
     assert tester.traces == 1
+
+
+async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path: Path) -> None:
+    runs = {"test_three.py::test_all": [2, 6, 7], "test_three.py::test_one": [2]}
+    tester = LinesTester(wanted="\0", runs=runs, slow="test_three.py::test_one")
+    assert (await searched(tmp_path, tester)).asked[0][0] == ["test_three.py::test_all"]
 
 
 async def test_a_search_in_vain_is_not_repeated_for_a_test_with_the_same_places(

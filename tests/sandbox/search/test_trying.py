@@ -143,6 +143,17 @@ async def test_a_box_that_is_told_the_usual_run_begins_with_the_changes(
 
 
 @pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
+async def test_the_run_that_notes_lines_is_the_usual_run_for_other_boxes(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str
+) -> None:
+    noted = await tried(box, tmp_path, tests, red)
+    assert noted.usual is not None
+    changes = CORE.replace("a - b", "a * b"), CORE.replace("a - b", "a + b")
+    told = await tried(box, tmp_path, tests, red, *changes, trace=False, usual=noted.usual)
+    assert [told.results[n].breaks_none for n in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
 async def test_a_change_that_leaves_red_what_may_have_the_same_fault_is_told_apart(
     box: DockerSandbox, tmp_path: Path, tests: str, red: str
 ) -> None:
