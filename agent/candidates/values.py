@@ -132,12 +132,21 @@ def _one_more(
     if isinstance(last, str):
         alike = [word for word in vocabulary.texts if _alike(ast.literal_eval(word), last)]
     elif isinstance(last, int | float) and not isinstance(last, bool):
-        alike = vocabulary.numbers
+        alike = [*_continued(there), *vocabulary.numbers]
     end = source.span(items[-1])[1]
     others = [word for word in alike if ast.literal_eval(word) not in there]
     near = sorted(others, key=lambda word: _distance(source, items[0].lineno, word))
     for word in dict.fromkeys([*near[:_MOST_NEAR], *others[: _MOST_CONSTANTS - _MOST_NEAR]]):
         yield Edit(start=end, end=end, text=f", {word}", kind=f"{word[:20]} put in")
+
+
+def _continued(numbers: Sequence[object]) -> list[str]:
+    """The number that would follow two or more whole ones."""
+    match numbers:
+        case [*_, int(before), int(last)]:
+            return [repr(2 * last - before)]
+        case _:
+            return []
 
 
 def _distance(source: ParsedFile, line: int, word: str) -> int:

@@ -81,6 +81,7 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(n):\n    n -= 1\n    return True\n", 3, "def f(n):\n    n -= 1\n    return not n\n"),
         ("def f(n):\n    while True:\n        n -= 1\n", 2, "def f(n):\n    while n:\n        n -= 1\n"),
         ("def f(a):\n    return len(a) == 0\n", 2, "def f(a):\n    return len(a) <= 1\n"),
+        ("def f(a):\n    return a in (3, 5)\n", 2, "def f(a):\n    return a in (3, 5, 7)\n"),
         ("def f(a):\n    return []\n", 2, "def f(a):\n    return [[]]\n"),
         ("def f(a):\n    m = 0\n    m = a\n    return m\n", 3, "def f(a):\n    m = 0\n    m = max(m, a)\n    return m\n"),
         ("def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    return d\n", 5, "def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    d.append(c)\n    return d\n"),
