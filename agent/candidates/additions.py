@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
@@ -16,6 +16,8 @@ _MOST_PARTS = 3
 _MOST_CALLS = 6
 _MOST_MARKS = 2
 _LONGEST_MARK = 2
+_LONGEST_WRITTEN = 11
+"""Characters of such a mark as Python writes it: `b"\\x00\\x01"`."""
 _MOST_NUMBERS = 3
 _NO_FACTORS = ("0", "1", "0.0", "1.0")
 _USUAL_FACTORS = ("* 2", "** 2", "// 2")
@@ -36,7 +38,10 @@ def operand_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
 
 
 def factor_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
-    """A part of a sum, one side of a comparison or a result, times what the project multiplies with."""
+    """A part of a sum, one side of a comparison or a result, times what the project multiplies with.
+
+    Also times a number that stands near.
+    """
     parent = source.parents.get(node)
     match node, parent:
         case ast.Name(ctx=ast.Load()) | ast.Attribute() | ast.Call() | ast.Subscript(), (
@@ -48,8 +53,8 @@ def factor_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> I
     if isinstance(parent, ast.AugAssign) and parent.value is not node:
         return
     code = source.code(node)
-    numbers = [f"* {number}" for number in vocabulary.numbers if number not in _NO_FACTORS]
-    factors = [*vocabulary.factors[:_MOST_FACTORS], *numbers[:_MOST_NUMBERS], *_USUAL_FACTORS]
+    numbers = [f"* {number}" for number in _numbers_near(source, node.lineno)[:_MOST_NUMBERS]]
+    factors = [*vocabulary.factors[:_MOST_FACTORS], *numbers, *_USUAL_FACTORS]
     for factor in dict.fromkeys(factors):
         yield source.replace(node, f"{code} {factor}", f"{factor} put in")
 
@@ -108,18 +113,25 @@ def called_with_constants(
 
 def _marks_near(source: ParsedFile, line: int) -> list[str]:
     """The texts of one or two characters in a file, the nearest to a line first."""
-    distances = {
-        text: min(abs(place - line) for place in places)
-        for text, places in source.constants.items()
-        if 1 <= len(_inside(text)) <= _LONGEST_MARK
-    }
-    return sorted(distances, key=lambda text: (distances[text], text))
+    return _near(source, line, [text for text in source.constants if _is_mark(text)])
 
 
-def _inside(text: str) -> str:
-    """What stands between the quotes of a text as Python writes it; empty for other constants."""
-    value: object = ast.literal_eval(text) if text[-1] in "'\"" else ""
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _numbers_near(source: ParsedFile, line: int) -> list[str]:
+    """The numbers of a file, the nearest to a line first."""
+    numbers = [text for text in source.constants if text[0].isdigit() and text not in _NO_FACTORS]
+    return _near(source, line, numbers)
+
+
+def _near(source: ParsedFile, line: int, texts: Sequence[str]) -> list[str]:
+    distances = {text: min(abs(place - line) for place in source.constants[text]) for text in texts}
+    return sorted(texts, key=lambda text: (distances[text], text))
+
+
+def _is_mark(text: str) -> bool:
+    """Tell whether a constant, as Python writes it, is a text of one or two characters."""
+    if text[-1] not in "'\"" or len(text) > _LONGEST_WRITTEN:
+        return False
+    return 1 <= len(ast.literal_eval(text)) <= _LONGEST_MARK
 
 
 def _own_attributes(source: ParsedFile, node: ast.AST) -> list[str]:

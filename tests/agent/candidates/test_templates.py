@@ -87,6 +87,7 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    return d\n", 5, "def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    d.append(c)\n    return d\n"),
         ("class C:\n    def f(self, a):\n        self.s = 1\n        return a + g(a)\n", 4, "class C:\n    def f(self, a):\n        self.s = 1\n        return a + self.s + g(a)\n"),
         ("def f(h, m):\n    return h * 60 + m\n", 2, "def f(h, m):\n    return h * 60 + m * 60\n"),
+        ("def f(h, m):\n    if m > 59:\n        m = 0\n    return h + m\n", 4, "def f(h, m):\n    if m > 59:\n        m = 0\n    return h * 59 + m\n"),
         ("def f(a, b):\n    if a < 0:\n        return 0\n", 2, "def f(a, b):\n    if a < 0 or not b:\n        return 0\n"),
         ("def f(a):\n    x = '=' * 2\n    return g(a)\n", 3, "def f(a):\n    x = '=' * 2\n    return g(a).rstrip('=')\n"),
         ("def f(a):\n    b = a.split(',')\n    return a\n", 3, "def f(a):\n    b = a.split(',')\n    return a.split(',')\n"),
