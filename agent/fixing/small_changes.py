@@ -15,7 +15,7 @@ from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.preferring import likeliest
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.tester import ChangeTester
-from agent.fixing.tracing import InVain, beside, noted_lines, top_of
+from agent.fixing.tracing import InVain, beside, noted_lines, top_of, with_time_of
 from agent.fixing.verify import State
 from agent.localisation.places import FaultPlace, lines_run, rank, vagueness
 from agent.model.protocol import GapFiller
@@ -143,7 +143,7 @@ class SmallChanges:
             return None
         searched = self._traced[1]
         known = lines_run(searched, red, is_test_path) or searched.red >= len(state.red)
-        return searched if searched.lines and known else None
+        return with_time_of(red, searched) if searched.lines and known else None
 
     def _places(self, traced: Searched | None, red: Sequence[TestResult]) -> Sequence[FaultPlace]:
         if traced is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.fixing.tester import ChangeTester
 from agent.localisation.places import FaultPlace
@@ -45,6 +45,18 @@ class InVain:
     def shares(self, top: frozenset[tuple[str, int]]) -> bool:
         """Tell whether it looked at most of some places, or whether one of the two is not known."""
         return not self.top or 2 * len(self.top & top) >= len(top)
+
+
+def with_time_of(red: Sequence[TestResult], searched: Searched) -> Searched:
+    """Add the time of some red tests to the usual run, in which others may have been the red ones.
+
+    Else a change would be ended before red tests that take long had an end.
+    """
+    usual = searched.usual
+    if usual is None:
+        return searched
+    own_s = sum(result.duration_s for result in red if not result.was_ended)
+    return replace(searched, usual=replace(usual, red_s=usual.red_s + own_s))
 
 
 def top_of(

@@ -341,8 +341,10 @@ class LinesTester(TextTester):
         every = {line for lines in self.runs.values() for line in lines}
         by = {n: frozenset(i for i, lines in self.runs.items() if n in lines) for n in every}
         lines = {("three.py", n): LineCounts(red=len(by[n]), green=0, by=by[n]) for n in every}
+        self.usual_runs += [usual] if trials else []
         results = {n: TrialResult() for n in range(len(trials))}
-        return Searched(red=len(self.runs), lines=lines, results=results)
+        noted = UsualRun(red_s=0.5, all_s=1.0)
+        return Searched(red=len(self.runs), lines=lines, results=results, usual=usual or noted)
 
 
 async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
@@ -376,7 +378,10 @@ async def test_the_red_test_that_runs_the_fewest_lines_is_turned_to_first(tmp_pa
 async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path: Path) -> None:
     runs = {"test_three.py::test_all": [2, 6, 7], "test_three.py::test_one": [2]}
     tester = LinesTester(wanted="\0", runs=runs, slow="test_three.py::test_one")
-    assert (await searched(tmp_path, tester)).asked[0][0] == ["test_three.py::test_all"]
+    await searched(tmp_path, tester)
+    assert tester.asked[0][0] == ["test_three.py::test_all"]
+    times = {usual.red_s for usual in tester.usual_runs if usual is not None}
+    assert times == {0.5, 9.5}  # with its own time, so that it is not ended too early
 
 
 async def test_a_search_in_vain_is_not_repeated_for_a_test_with_the_same_places(
