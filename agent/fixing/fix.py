@@ -196,7 +196,8 @@ class _Repair:
         families: dict[str, list[TestResult]] = {}
         for item in reds:
             families.setdefault(_family(item.id), []).append(item)
-        if self._small is None or len(families) == 1:
+        all_families = {_family(item.id) for item in self._state.red}
+        if self._small is None or len(all_families) == 1:
             return min(reds, key=lambda item: vagueness(item, is_test_path))
         lines_run = await self._small.lines_run(self._state)
         lines = {family: lines_run(own) or math.inf for family, own in families.items()}
