@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from agent.candidates.source import Edit, ParsedFile
-from agent.candidates.values import Vocabulary, names_in_scope
+from agent.candidates.values import names_in_scope
+from agent.candidates.vocabulary import Vocabulary
 
 _MOST_ADDED = 4
 _MOST_CALLED = 6

@@ -33,7 +33,7 @@ def names_in(facts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*advised, *parameters]))
 
 
-def name_edits(source: ParsedFile, absent: str, names: Sequence[str]) -> Iterator[Edit]:
+def library_name_edits(source: ParsedFile, absent: str, names: Sequence[str]) -> Iterator[Edit]:
     """Other names wherever a file uses one that does not exist; a keyword may also be left out."""
     for node in ast.walk(source.tree):
         match node:

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 
 from agent.candidates.source import Edit, ParsedFile
+from agent.candidates.values import names_in_scope
+
+_MOST_NAMES = 3
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">", ">=", "!=")),
@@ -52,6 +55,30 @@ def operator_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield source.replace(node, source.code(operand), "without the sign")
         case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
             yield _negated(source, node.test)
+        case _:
+            return
+
+
+def truth_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """A variable, or its opposite, in the place of a truth value that is returned or tested by a loop.
+
+    Also the comparison of a length that holds for one item more: `len(x) <= 1` for `len(x) == 0`.
+    """
+    match node:
+        case (
+            ast.Return(value=ast.Constant(value=bool()) as value)
+            | ast.While(test=ast.Constant(value=bool()) as value)
+        ):
+            for name in names_in_scope(source, node)[:_MOST_NAMES]:
+                for text in (name, f"not {name}"):
+                    yield source.replace(value, text, f"{source.code(value)} to {text}")
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="len")) as left,
+            ops=[ast.Eq()],
+            comparators=[ast.Constant(value=int() as number)],
+        ):
+            text = f"{source.code(left)} <= {number + 1}"
+            yield source.replace(node, text, f"at most {number + 1}")
         case _:
             return
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent.editing.python_source import parse_python
 
+_BLOCKS = ("body", "orelse", "finalbody")
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 
@@ -34,6 +36,19 @@ class ParsedFile:
         self.parents: dict[ast.AST, ast.AST] = {
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
+        self._beginning: dict[int, list[ast.stmt]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.stmt):
+                self._beginning.setdefault(node.lineno, []).append(node)
+
+    @cached_property
+    def constants(self) -> Mapping[str, Sequence[int]]:
+        """The lines of each constant, by its value as Python writes it."""
+        found: dict[str, list[int]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Constant):
+                found.setdefault(repr(node.value), []).append(node.lineno)
+        return found
 
     @classmethod
     def of(cls, text: str) -> ParsedFile | None:
@@ -88,11 +103,15 @@ class ParsedFile:
                     return True
         return parse_python(self.edited(edit)) is not None
 
-    def statements(self, first: int, last: int) -> Iterator[ast.stmt]:
-        """The statements that begin between two lines."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt) and first <= node.lineno <= last:
-                yield node
+    def statements(self, line: int) -> Sequence[ast.stmt]:
+        """The statements that begin on a line."""
+        return self._beginning.get(line, ())
+
+    def block(self, statement: ast.stmt) -> Sequence[ast.stmt]:
+        """The statements among which one stands, itself included."""
+        above = self.parents.get(statement)
+        blocks = (getattr(above, name, None) for name in _BLOCKS)
+        return next((b for b in blocks if isinstance(b, list) and statement in b), [statement])
 
     def own_nodes(self, statement: ast.stmt) -> Iterator[ast.AST]:
         """The nodes of a statement; those of its decorators and inner statements are left out."""

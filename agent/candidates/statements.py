@@ -6,15 +6,18 @@ import ast
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+from agent.candidates.moves import moved_statements
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.values import names_in_scope
 
 _MOST_RETURNED = 4
+_MOST_TARGETS = 4
 _MOST_COUNTED = 5
 _MOST_COPIED = 8
 _LONGEST_COPY = 80
 _MOST_NAMES = 6
 _MOST_VARIED = 40
+_MOST_FOR_REST = 30
 
 
 def statement_edits(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
@@ -22,10 +25,41 @@ def statement_edits(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
     for text, kind in _others(source, statement):
         yield source.replace(statement, text, kind)
     yield from _returned(source, statement)
+
+
+def odd_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    """A statement that is too much, stands in another place, or gives its value to another name."""
     is_text = isinstance(getattr(statement, "value", None), ast.Constant)
     removable = ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.Raise | ast.Break
     if isinstance(statement, removable) and not (isinstance(statement, ast.Expr) and is_text):
         yield source.replace(statement, "pass", "statement left out")
+    yield from _other_targets(source, statement)
+    yield from moved_statements(source, statement)
+
+
+def turned_assignments(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    """The sides of an assignment exchanged."""
+    sides = ast.Name | ast.Attribute | ast.Subscript
+    match statement:
+        case ast.Assign(targets=[target], value=value):
+            if isinstance(target, sides) and isinstance(value, sides):
+                text = f"{source.code(value)} = {source.code(target)}"
+                yield source.replace(statement, text, "sides exchanged")
+        case _:
+            return
+
+
+def _other_targets(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    match statement:
+        case (
+            ast.Assign(targets=[ast.Name(id=name) as target])
+            | ast.AugAssign(target=ast.Name(id=name) as target)
+        ):
+            others = [other for other in names_in_scope(source, statement) if other != name]
+            for other in others[:_MOST_TARGETS]:
+                yield source.replace(target, other, f"{name} to {other}")
+        case _:
+            return
 
 
 def _others(source: ParsedFile, statement: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -71,6 +105,24 @@ def missing_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit
     if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
         copies = (source.code(node) for node in _short_statements(source, scope))
         yield from _put_in(source, statement, [*_steps(source, statement), *copies])
+
+
+def statements_for_the_rest(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
+    """What a loop does with its items, once more behind it: for the last group, or for what is left."""
+    block = source.block(statement)
+    place = block.index(statement)
+    scope = source.scope(statement)
+    if not place or not isinstance(loop := block[place - 1], ast.For | ast.While):
+        return
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        names = names_in_scope(source, statement)[:_MOST_NAMES]
+        texts = [
+            text
+            for node in _short_statements(source, loop)
+            if not isinstance(node, ast.Assign)
+            for text in (source.code(node), *_with_other_names(source, node, names))
+        ]
+        yield from _put_in(source, statement, texts[:_MOST_FOR_REST])
 
 
 def copied_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
@@ -139,6 +191,4 @@ def _with_other_names(
 
 
 def _is_last(source: ParsedFile, statement: ast.stmt) -> bool:
-    above = source.parents.get(statement)
-    blocks = (getattr(above, name, None) for name in ("body", "orelse", "finalbody"))
-    return any(isinstance(block, list) and block and block[-1] is statement for block in blocks)
+    return source.block(statement)[-1] is statement

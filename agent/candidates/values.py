@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from agent.candidates.source import Edit, ParsedFile
+from agent.candidates.vocabulary import Vocabulary
 
 _MOST_CONSTANTS = 10
+_MOST_NEAR = 5
 _MOST_NAMES = 8
 _MOST_OTHERS = 4
-_LONGEST_CONSTANT = 60
 _USUAL_NUMBERS = (2, 3, 4, 5, 7, 8, 10, 12, 16, 24, 30, 32, 60, 64, 100, 365, 1000, 1024)
 _MARKS = ",;: \t\n-_/.|&="
 """Characters that people put between things."""
@@ -48,54 +48,42 @@ _RELATIVES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The project's own constants and short calls, most frequent first."""
-
-    numbers: Sequence[str] = ()
-    texts: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    """Methods that are called without arguments."""
-    functions: Sequence[str] = ()
-    """Functions that are called with one argument."""
-
-    @classmethod
-    def of(cls, sources: Iterable[ParsedFile]) -> Vocabulary:
-        """Gather the constants and the short calls of some files."""
-        numbers: Counter[str] = Counter()
-        texts: Counter[str] = Counter()
-        methods: Counter[str] = Counter()
-        functions: Counter[str] = Counter()
-        for source in sources:
-            for node in ast.walk(source.tree):
-                match node:
-                    case ast.Constant(value=bool() | None):
-                        continue
-                    case ast.Constant(value=int() | float() as number):
-                        numbers[repr(number)] += 1
-                    case ast.Constant(value=str() as text) if len(text) <= _LONGEST_CONSTANT:
-                        texts[repr(text)] += 1
-                    case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]):
-                        methods[name] += 1
-                    case ast.Call(func=ast.Name(id=name), args=[ast.expr()], keywords=[]):
-                        functions[name] += 1
-                    case _:
-                        continue
-        counters = (numbers, texts, methods, functions)
-        return cls(*([word for word, _ in counter.most_common()] for counter in counters))
-
-
-def value_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
-    """Other values in the place of one node."""
+def near_values(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """The other truth value, and numbers that stand next to one."""
     match node:
         case ast.Constant(value=bool() as flag):
             yield source.replace(node, str(not flag), f"{flag} to {not flag}")
         case ast.Constant(value=int() | float() as number):
-            yield from _other_numbers(source, node, number, vocabulary)
-        case ast.Constant(value=str() as text) if not _is_documentation(source, node):
+            near = [
+                item for item in _near(number) if not isinstance(number, int) or item == int(item)
+            ]
+            yield from _numbers(source, node, number, [repr(type(number)(item)) for item in near])
+        case _:
+            return
+
+
+def far_values(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:
+    """Numbers and texts of the project, and usual ones, in the place of one constant; one more item."""
+    match node:
+        case ast.Constant(value=bool()):
+            return
+        case ast.Constant(value=int() | float() as number):
+            usual = map(repr, _USUAL_NUMBERS if isinstance(number, int) else ())
+            far = [*vocabulary.numbers[:_MOST_CONSTANTS], *usual]
+            yield from _numbers(source, node, number, far)
+        case ast.Constant(value=str() as text) if not is_documentation(source, node):
             yield from _other_texts(source, node, text, vocabulary)
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if items:
             yield from _one_more(source, items, vocabulary)
+        case ast.List(elts=[]):
+            yield source.replace(node, "[[]]", "[] to [[]]")
+        case _:
+            return
+
+
+def name_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """Other names and attributes in the place of one."""
+    match node:
         case ast.Name(ctx=ast.Load(), id=name):
             yield from _other_names(source, node, name)
         case ast.Attribute(value=value, attr=name, ctx=ast.Load()):
@@ -104,16 +92,14 @@ def value_edits(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> It
             return
 
 
-def _other_numbers(
-    source: ParsedFile, node: ast.Constant, number: float, vocabulary: Vocabulary
+def _near(number: float) -> list[float]:
+    return [number + 1, number - 1, -number, 0, 1, number * 10, number / 10, number * 2]
+
+
+def _numbers(
+    source: ParsedFile, node: ast.Constant, number: float, texts: Sequence[str]
 ) -> Iterator[Edit]:
-    near = [number + 1, number - 1, -number, 0, 1, number * 10, number / 10, number * 2]
-    if isinstance(number, int):
-        near = [item for item in near if item == int(item)]
-        near = [int(item) for item in near]
-    usual = map(repr, _USUAL_NUMBERS if isinstance(number, int) else ())
-    texts = dict.fromkeys([*map(repr, near), *vocabulary.numbers[:_MOST_CONSTANTS], *usual])
-    for text in texts:
+    for text in dict.fromkeys(texts):
         if text != repr(number):
             yield source.replace(node, text, f"{number!r} to {text}")
 
@@ -146,11 +132,26 @@ def _one_more(
     if isinstance(last, str):
         alike = [word for word in vocabulary.texts if _alike(ast.literal_eval(word), last)]
     elif isinstance(last, int | float) and not isinstance(last, bool):
-        alike = vocabulary.numbers
+        alike = [*_continued(there), *vocabulary.numbers]
     end = source.span(items[-1])[1]
     others = [word for word in alike if ast.literal_eval(word) not in there]
-    for word in others[:_MOST_CONSTANTS]:
+    near = sorted(others, key=lambda word: _distance(source, items[0].lineno, word))
+    for word in dict.fromkeys([*near[:_MOST_NEAR], *others[: _MOST_CONSTANTS - _MOST_NEAR]]):
         yield Edit(start=end, end=end, text=f", {word}", kind=f"{word[:20]} put in")
+
+
+def _continued(numbers: Sequence[object]) -> list[str]:
+    """The number that would follow two or more whole ones."""
+    match numbers:
+        case [*_, int(before), int(last)]:
+            return [repr(2 * last - before)]
+        case _:
+            return []
+
+
+def _distance(source: ParsedFile, line: int, word: str) -> int:
+    """Lines from one to the nearest on which the file has a constant."""
+    return min((abs(place - line) for place in source.constants.get(word, ())), default=1_000_000)
 
 
 def _quoted(text: str, quote: str) -> str:
@@ -165,7 +166,7 @@ def _alike(one: str, other: str) -> bool:
     return near or (bool(one) and bool(other) and (one in other or other in one))
 
 
-def _is_documentation(source: ParsedFile, node: ast.AST) -> bool:
+def is_documentation(source: ParsedFile, node: ast.AST) -> bool:
     return isinstance(source.parents.get(node), ast.Expr)
 
 

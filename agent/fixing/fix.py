@@ -7,6 +7,7 @@ edit is put back, so the files are in the best state at every moment that nobody
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,8 @@ __all__ = ["FixOptions", "StepRecorder", "TestRunner", "fix"]
 
 _MOST_REASKS = 2
 _MOST_REPEATS = 2
+_SLOW_S = 1.0
+"""Red tests that take longer, all parameters together, come after the others."""
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
 STUCK = "stuck: its replies came to the same again and again"
@@ -164,20 +167,21 @@ class _Repair:
             raise failure
 
     async def _repair_all(self) -> str:
-        """Turn to each red test once, to those first whose failure says most of the fault's place.
+        """Turn to each red test once, to those first that say most of the fault's place.
 
-        Tests that an edit made visible are included.
+        That are those whose failure names it, then those that do not take long, so that many changes can
+        be tried, and of these those that run the fewest lines. Tests that an edit made visible are included.
         """
         turned_to: set[str] = set()
         wanted = set(map(_family, self._options.only))
         why_red = ""
 
-        def next_red() -> TestResult | None:
+        def open_reds() -> list[TestResult]:
             families = ((_family(item.id), item) for item in self._state.red)
-            open_ = (r for f, r in families if f not in turned_to and (not wanted or f in wanted))
-            return min(open_, key=lambda item: vagueness(item, is_test_path), default=None)
+            return [r for f, r in families if f not in turned_to and (not wanted or f in wanted)]
 
-        while result := next_red():
+        while reds := open_reds():
+            result = await self._first_of(reds)
             family = _family(result.id)
             turned_to.add(family)
             reason = await self._repair_family(family)
@@ -187,6 +191,26 @@ class _Repair:
         if self._state.red:
             return why_red or NOTHING_WANTED
         return OVERRULED if self._state.report.overruled else ALL_GREEN
+
+    async def _first_of(self, reds: Sequence[TestResult]) -> TestResult:
+        families: dict[str, list[TestResult]] = {}
+        for item in reds:
+            families.setdefault(_family(item.id), []).append(item)
+        all_families = {_family(item.id) for item in self._state.red}
+        if self._small is None or len(all_families) == 1:
+            return min(reds, key=lambda item: vagueness(item, is_test_path))
+        lines_run = await self._small.lines_run(self._state)
+        lines = {family: lines_run(own) or math.inf for family, own in families.items()}
+        slow = {
+            family: sum(item.duration_s for item in own) > _SLOW_S
+            for family, own in families.items()
+        }
+
+        def order(item: TestResult) -> tuple[bool, bool, int, float]:
+            family, vague = _family(item.id), vagueness(item, is_test_path)
+            return vague > 0, slow[family], vague, lines[family]
+
+        return min(reds, key=order)
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""

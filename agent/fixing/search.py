@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from agent.candidates.candidate import CandidateChange
@@ -21,6 +21,7 @@ from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.sources import Sources
 from agent.fixing.targets import locate_test
 from agent.fixing.tester import ChangeTester
+from agent.fixing.tracing import noted_lines
 from agent.localisation.places import FaultPlace, rank
 from agent.model.protocol import GapFiller, ModelError
 from agent.streaming import Emit
@@ -30,8 +31,7 @@ from sandbox.verdict.report import TestResult
 _MOST_TEMPLATES = 600
 _TEMPLATES_S = 20.0
 """With the start of the box and, in the first one, a run of the unchanged tests."""
-_RARE_S = 8.0
-_TRACE_S = 40.0
+_RARE_S = 10.0
 _MOST_SHOWN = 3
 _FUNCTION_S = 8.0
 
@@ -55,6 +55,8 @@ class _Tried:
     left: dict[CandidateChange, int] = field(default_factory=dict)
     """Number of red tests beside that a passing change leaves red."""
     texts: set[tuple[str, str]] = field(default_factory=set)
+    judged: set[int] = field(default_factory=set)
+    """Hashes of those that were not only sent, but came to their turn."""
     count: int = 0
     fill_tokens: int = 0
     message: str = ""
@@ -82,6 +84,8 @@ class Search:
         author: FunctionAnew | None = None,
         facts: Sequence[str] = (),
         traced: Searched | None = None,
+        places: Sequence[FaultPlace] = (),
+        in_vain: Collection[int] = (),
         options: SearchOptions = SearchOptions(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,12 +95,16 @@ class Search:
         has found no change that turns them green as well, and prefers one that leaves fewer.
         `author` writes one function anew where small changes do not help. `facts` are sentences of
         the environment about their failure. `traced` has the lines that the tests run, if a search
-        before this one has noted them; else this one does.
+        before this one has noted them; else this one does. `places` are then those of the red tests, if
+        they are known. `in_vain` are hashes of edits, as `tried` gives them, that come last here.
         """
         self.traced = traced
         self._usual_run: UsualRun | None = None
+        self._places = places
+        self._in_vain = in_vain
         self._facts = facts
         self._red = red
+        self._known = known_red
         self._known_red = [result.id for result in known_red]
         self._endless = [result.id for result in known_red if result.was_ended]
         self._beside = beside
@@ -122,6 +130,13 @@ class Search:
         kept = _RARE_S + (_FUNCTION_S if self._author is not None else 0.0)
         return self._left_s - min(kept, self._options.budget_s / 2)
 
+    @property
+    def _free_s(self) -> float:
+        """Seconds that edits may take because no fills are made, and perhaps no function anew."""
+        if self._filler is not None and self._options.infill:
+            return 0.0
+        return self._left_s if self._author is None else self._left_s / 2
+
     def left_red(self, candidate: CandidateChange) -> int:
         """Number of tests beside the red ones that a change which passes leaves red."""
         return self._tried.left[candidate]
@@ -134,14 +149,8 @@ class Search:
         """
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
-            self.traced = await self._tester.try_changes(
-                (),
-                red=self._ids,
-                known_red=self._known_red,
-                endless=self._endless,
-                budget_s=_TRACE_S,
-                trace=True,
-            )
+            self.traced = await noted_lines(self._tester, self._red, self._known)
+        self._usual_run = self.traced.usual
         places = self._ranked(self.traced)
         if self.traced.unsearchable:
             self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))
@@ -152,12 +161,17 @@ class Search:
         return self._chosen()
 
     @property
+    def tried(self) -> frozenset[int]:
+        """The changes that were tried, each as `hash((path, after))`."""
+        return frozenset(self._tried.judged)
+
+    @property
     def _ids(self) -> list[str]:
         return [result.id for result in self._red]
 
     def _ranked(self, searched: Searched) -> Sequence[FaultPlace]:
         """Say where the fault probably is, by the traceback alone where no lines are known."""
-        places = rank(searched, self._red, self._sources.text, is_test=is_test_path)
+        places = self._places or rank(searched, self._red, self._sources.text, is_test=is_test_path)
         if not searched.lines:
             instead = "the places are the traceback's" if places else "no place can be named"
             self._emit(Notice(f"it is not known which lines the red tests run: {instead}"))
@@ -180,18 +194,23 @@ class Search:
 
     async def _usual(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
-        await self._templates(places, rare=False, budget_s=_TEMPLATES_S)
+        await self._templates(places, rare=False, budget_s=max(_TEMPLATES_S, self._free_s))
 
     async def _rare(self, places: Sequence[FaultPlace]) -> None:
         """Try edits that make weak tests pass by chance, and are therefore no first choice."""
         if self._author is not None:
-            await self._templates(places, rare=True, budget_s=_RARE_S)
+            await self._templates(places, rare=True, budget_s=max(_RARE_S, self._free_s))
 
     async def _templates(
         self, places: Sequence[FaultPlace], *, rare: bool, budget_s: float
     ) -> None:
         candidates = await asyncio.to_thread(
-            template_candidates, places, self._sources.text, rare=rare, most=_MOST_TEMPLATES
+            template_candidates,
+            places,
+            self._sources.text,
+            rare=rare,
+            most=_MOST_TEMPLATES // 2 if self._in_vain else _MOST_TEMPLATES,
+            later=self._in_vain,
         )
         if candidates:
             self._emit(StageStarted(f"trying {len(candidates)} small changes"))
@@ -263,6 +282,7 @@ class Search:
         self._tried.count += len(searched.results)
         self._tried.message = searched.results[0].message if 0 in searched.results else ""
         for index, result in sorted(searched.results.items()):
+            self._tried.judged.add(hash((new[index].path, new[index].after)))
             if result.breaks_none:
                 self._tried.passing.append(new[index])
                 self._tried.left[new[index]] = result.left

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agent.candidates.candidate import CandidateChange
 from agent.editing.edits import Accepted, check_edit, unified_diff
-from agent.events import ChangeChosen, Notice, OtherChange
+from agent.editing.source_files import is_test_path
+from agent.events import ChangeChosen, Notice, OtherChange, StageStarted
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.preferring import likeliest
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.tester import ChangeTester
+from agent.fixing.tracing import InVain, beside, noted_lines, top_of, with_time_of
 from agent.fixing.verify import State
+from agent.localisation.places import FaultPlace, lines_run, rank, vagueness
 from agent.model.protocol import GapFiller
 from agent.reply.parsed import FileEdit
 from learning.records import Action, Origin
@@ -21,6 +25,8 @@ from sandbox.search.values import Searched
 from sandbox.verdict.report import TestResult
 
 _MOST_JUDGED = 3
+_ELSEWHERE = 0.5
+"""Halvings of the time by a search in vain at other places; so all of them together stay bounded."""
 _LEAST_S = 2.0
 """A search with less time is not worth its box."""
 
@@ -48,10 +54,26 @@ class SmallChanges:
         self._tester = tester
         self._filler = filler
         self._options = options
-        self._in_vain = 0
-        """Searches since the last that found something: each halves the time of the next."""
+        self._in_vain: list[InVain] = []
+        """Searches since the last that found something: they shorten the next ones."""
         self._traced: tuple[State, Searched] | None = None
         """The lines that the tests run in a state of the project."""
+
+    async def lines_run(self, state: State) -> Callable[[Sequence[TestResult]], int | None]:
+        """Note which lines the red tests of a state run, and count those that some of them do.
+
+        Raises:
+            SandboxError: If the sandbox gives no answer.
+        """
+        if self._options.budget_s < _LEAST_S:
+            return lambda _red: None
+        if self._traced is None or self._traced[0] is not state:
+            self._parts.emit(StageStarted("noting which lines the red tests run"))
+            red = sorted(state.red, key=lambda item: vagueness(item, is_test_path))
+            searched = await noted_lines(self._tester, red)
+            self._traced = (state, searched)
+        searched = self._traced[1]
+        return lambda red: lines_run(searched, red, is_test_path)
 
     async def found(self, red: Sequence[TestResult], state: State) -> list[FoundChange]:
         """Search for changes that turn red tests of one family green, the best first.
@@ -60,26 +82,36 @@ class SmallChanges:
             SandboxError: If the sandbox gives no answer.
             ModelError: If the model's server does not answer.
         """
-        budget_s = self._options.budget_s / 2**self._in_vain
+        traced = self._traced_in(state, red)
+        places = await asyncio.to_thread(self._places, traced, red)
+        top = top_of(places, traced, red)
+        budget_s = self._budget_s(top)
         if budget_s < _LEAST_S:
             return []
+        alike = [each for each in self._in_vain if each.shares(top)]
         facts = await self._facts(red[0])
         search = Search(
             red=red,
             known_red=state.red,
-            beside=_beside(red, state),
+            beside=beside(red, state.red, traced, top),
             sources=self._parts.sources,
             tester=self._tester,
             filler=self._filler,
             emit=self._parts.emit,
             author=FunctionAnew(self._parts, facts),
             facts=facts,
-            traced=self._traced_in(state),
+            traced=traced,
+            places=places,
+            in_vain=frozenset[int]().union(*(each.tried for each in alike)),
             options=replace(self._options, budget_s=budget_s),
         )
         passing = await self._in_order(await search.passing(), search)
-        self._traced = (state, search.traced) if search.traced is not None else None
-        self._in_vain = 0 if passing else self._in_vain + 1
+        if self._traced is None or self._traced[0] is not state:
+            self._traced = (state, search.traced) if search.traced is not None else None
+        if passing:
+            self._in_vain = []
+        else:
+            self._in_vain.append(InVain(top=top, tried=search.tried))
         if passing:
             best, *others = passing
             self._parts.emit(
@@ -105,12 +137,27 @@ class SmallChanges:
         first = await likeliest(equal, parts.model, test=search.test, emit=parts.emit)
         return passing if first is None else [first, *(c for c in passing if c is not first)]
 
-    def _traced_in(self, state: State) -> Searched | None:
-        """Return the lines that an earlier search noted, if it saw all red tests of this very state."""
+    def _traced_in(self, state: State, red: Sequence[TestResult]) -> Searched | None:
+        """Return the lines that were noted in this very state, if the red tests were among them."""
         if self._traced is None or self._traced[0] is not state:
             return None
         searched = self._traced[1]
-        return searched if searched.lines and searched.red >= len(state.red) else None
+        known = lines_run(searched, red, is_test_path) or searched.red >= len(state.red)
+        return with_time_of(red, searched) if searched.lines and known else None
+
+    def _places(self, traced: Searched | None, red: Sequence[TestResult]) -> Sequence[FaultPlace]:
+        if traced is None:
+            return ()
+        return rank(traced, red, self._parts.sources.text, is_test=is_test_path)
+
+    def _budget_s(self, top: frozenset[tuple[str, int]]) -> float:
+        """Seconds for a search: half for each in vain at the same places, and more for one elsewhere.
+
+        Many red tests with the same lines mostly have one fault, and what did not find it for some of them
+        will hardly find it for the next.
+        """
+        halves = sum(1.0 if each.shares(top) else _ELSEWHERE for each in self._in_vain)
+        return self._options.budget_s / 2**halves
 
     def _other(self, candidate: CandidateChange) -> OtherChange:
         before = self._parts.sources.text(candidate.path)
@@ -149,16 +196,3 @@ class SmallChanges:
             ),
             origin=candidate.origin,
         )
-
-
-def _beside(red: Sequence[TestResult], state: State) -> list[str]:
-    """Ids of other red tests of the same test file: these often have the same fault."""
-    own, files = {result.id for result in red}, {_test_file(result.id) for result in red}
-    return [r.id for r in state.red if r.id not in own and _test_file(r.id) in files]
-
-
-def _test_file(test_id: str) -> str:
-    """The file of a test of pytest, or the module of one of unittest."""
-    if "::" in test_id:
-        return test_id.partition("::")[0]
-    return test_id.rpartition(".")[0].rpartition(".")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.search.values import LineCounts, Searched, TrialResult, UsualRun
@@ -13,6 +13,7 @@ _MOST_LINES = 200_000
 _TEXT = 500
 _LONGEST_S = 86400.0
 _MOST_MODULES = 5000
+_MOST_TOLD = 60
 _MAX_LINE_BYTES = 1024 * 1024
 _MARK = b"el1 "
 _DIGEST = "sha256"
@@ -27,7 +28,7 @@ class TrialReader:
     def __init__(self, key: str, on_trial: OnTrial | None = None) -> None:
         self.feed = SignedLines(key, self._record).feed
         self._on_trial = on_trial
-        self._lines: dict[tuple[str, int], LineCounts] = {}
+        self._lines: dict[tuple[str, int], tuple[int, int, int]] = {}
         self._results: dict[int, TrialResult] = {}
         self._usual: dict[str, Any] | None = None
         self._why = "the box ended before the tests did"
@@ -40,9 +41,9 @@ class TrialReader:
         return Searched(
             red=_count(self._usual.get("red")),
             green=_count(self._usual.get("green")),
-            lines=self._lines,
+            lines=_counted(self._lines, self._usual.get("red_ids")),
             results=self._results,
-            usual=_usual_run(self._usual) if not self._lines else None,
+            usual=None if self._usual.get("slowed") else _usual_run(self._usual),
         )
 
     def _record(self, record: dict[str, Any]) -> None:
@@ -61,8 +62,9 @@ class TrialReader:
 
     def _line(self, item: object) -> None:
         match item:
-            case [str(path), int(line), int(red), int(green)] if len(self._lines) < _MOST_LINES:
-                self._lines[path, line] = LineCounts(red=red, green=green)
+            case [str(path), int(line), int(red), int(green), int(which)]:
+                if len(self._lines) < _MOST_LINES and 0 <= which < 1 << _MOST_TOLD:
+                    self._lines[path, line] = red, green, which
             case _:
                 return
 
@@ -77,6 +79,20 @@ class TrialReader:
         self._results[record["index"]] = result
         if self._on_trial is not None:
             self._on_trial(record["index"], result)
+
+
+def _counted(
+    lines: Mapping[tuple[str, int], tuple[int, int, int]], red_ids: object
+) -> Mapping[tuple[str, int], LineCounts]:
+    """The counts of each line, with the ids of the red tests in place of their bits."""
+    ids = red_ids if isinstance(red_ids, list) else []
+    bits = [(1 << n, name) for n, name in enumerate(ids[:_MOST_TOLD]) if isinstance(name, str)]
+    numbers = {which for _, _, which in lines.values()}
+    tests = {n: frozenset(name for bit, name in bits if n & bit) for n in numbers}
+    return {
+        place: LineCounts(red=red, green=green, by=tests[which])
+        for place, (red, green, which) in lines.items()
+    }
 
 
 def _usual_run(record: dict[str, Any]) -> UsualRun | None:

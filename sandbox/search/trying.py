@@ -46,9 +46,9 @@ async def try_changes(
 ) -> Searched:
     """Try changes in the given order until `enough` of them pass or `budget_s` seconds are over.
 
-    Where fewer pass, it ends some seconds after the first. `red` are the ids of the tests to repair,
-    `known_red` those of all that are red, `beside` those of them that may have the same fault: a change
-    that leaves one of these red passes, too, but alone it ends nothing. `endless` are those of the red
+    Where fewer pass, it ends some seconds after the first that leaves no test of `beside` red. `red` are
+    the ids of the tests to repair, `known_red` those of all that are red, `beside` those of them that may
+    have the same fault: a change that leaves one of these red passes, too, but ends nothing. `endless` are those of the red
     tests that had to be ended: each gets a second of the unchanged project, and half a second of a change. With `trace` the lines that
     tests run are noted first. `usual` is what another box said of the same tests and files: then they are
     not run unchanged before the first change. Each change runs as a forked process of its own, as many at once as

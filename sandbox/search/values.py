@@ -36,6 +36,8 @@ class LineCounts:
 
     red: int
     green: int
+    by: frozenset[str] = frozenset()
+    """Ids of the red tests, as far as they are told: of the first sixty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,6 @@ class Searched:
     results: Mapping[int, TrialResult] = field(default_factory=lambda: MappingProxyType({}))
     """Results by the number of the trial; those that were not reached are missing."""
     usual: UsualRun | None = None
-    """The run of the unchanged project, for other boxes; None if tracing made it slower."""
+    """The run of the unchanged project, for other boxes; None if noting lines made it slower, or cut it short."""
     unsearchable: str = ""
     """The reason why there is no answer at all; empty if there is one."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_LONGEST_AGAIN_S = 5.0
+"""Red tests that take longer are not run again to see how long they take without their lines noted."""
 _UNCHANGED_S = 1.0
 """Time of a test that is known not to end, in the unchanged project."""
 
@@ -38,7 +40,7 @@ class TrialCourse:
 
     def first(self, *, trace: bool) -> dict[str, Any]:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
-        lines = self._tracing.LineTrace(self._root) if trace else None
+        lines: Any = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
         red = RunWatch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
         red_s = self._timed(red, self._red)
@@ -50,12 +52,17 @@ class TrialCourse:
             skip=self._red,
         )
         all_s = self._timed(whole, None)
+        slowed = trace and (whole.cut_short or (lines.slows and red_s > _LONGEST_AGAIN_S))
+        if trace and not slowed and lines.slows:
+            red_s = self._timed(RunWatch(self._test_alarm(_UNCHANGED_S)), self._red)
         return {
             "red_s": red_s,
             "all_s": all_s,
             "cut_short": whole.cut_short,
+            "slowed": slowed,
             "red": spectrum.red,
             "green": spectrum.green,
+            "red_ids": spectrum.red_ids,
             "lines": spectrum.lines(),
             "modules": self._tracing.foreign_modules(self._root),
         }
@@ -182,7 +189,7 @@ class RunWatch:
     def end(self, test_id: str) -> bool:
         """Say that a test ended; True if enough is known, so that the others need not run."""
         if self._lines is not None:
-            self._spectrum.add(self._lines.stop(), red=self._is_red)
+            self._spectrum.add(test_id, self._lines.stop(), red=self._is_red)
         self.alarm.end(test_id)
         late = bool(self.ends_at) and time.monotonic() > self.ends_at
         enough = late or (self._known_red is not None and self._failures > 0)

@@ -12,6 +12,8 @@ import threading
 from typing import Any
 
 _INSTALLED = ("site-packages", "dist-packages", "lib-dynload")
+_MOST_TOLD = 60
+"""Red tests of which it is told which lines each of them ran."""
 _FOREIGN = ("site-packages", "dist-packages", ".venv", "venv", ".tox", ".nox")
 
 
@@ -27,6 +29,11 @@ class LineTrace:
         self._monitoring: Any = getattr(sys, "monitoring", None)
         if self._monitoring is not None:
             self._set_up()
+
+    @property
+    def slows(self) -> bool:
+        """Tell whether tests take much longer than without it."""
+        return self._monitoring is None
 
     def start(self) -> None:
         """Begin with no line seen."""
@@ -100,27 +107,38 @@ class LineTrace:
 
 
 class Spectrum:
-    """Counts of red and of green tests for each line that a red test ran."""
+    """Counts of red and of green tests for each line that a red test ran, and which red ones."""
 
     def __init__(self) -> None:
         self.red = 0
+        self.red_ids: list[str] = []
         self.green = 0
         self._red: dict[tuple[str, int], int] = {}
         self._green: dict[tuple[str, int], int] = {}
+        self._which: dict[tuple[str, int], int] = {}
 
-    def add(self, lines: set[tuple[str, int]], *, red: bool) -> None:
+    def add(self, test_id: str, lines: set[tuple[str, int]], *, red: bool) -> None:
         """Count the lines of one test."""
         self.red += red
         self.green += not red
+        if red and len(self.red_ids) < _MOST_TOLD:
+            bit = 1 << len(self.red_ids)
+            self.red_ids.append(test_id)
+            for line in lines:
+                self._which[line] = self._which.get(line, 0) | bit
         counts = self._red if red else self._green
         for line in lines:
             counts[line] = counts.get(line, 0) + 1
 
     def lines(self) -> list[list[Any]]:
-        """Return [path, line, red tests, green tests] for each line that a red test ran."""
+        """Return [path, line, red tests, green tests, which red ones] for each line that a red test ran.
+
+        Which ones are the bits of a number, in the order of `red_ids`.
+        """
+        green, which = self._green, self._which
         return [
-            [path, line, count, self._green.get((path, line), 0)]
-            for (path, line), count in sorted(self._red.items())
+            [*line, count, green.get(line, 0), which.get(line, 0)]
+            for line, count in sorted(self._red.items())
         ]
 
 

@@ -117,15 +117,14 @@ class _Trials:
         self._forking = forking
         self._waiting = list(range(len(trials)))[::-1]
         self._at_work: dict[int, tuple[int, Any]] = {}
-        self._passed = 0
         self._passed_whole = 0
-        self._first_pass: float | None = None
+        self._first_whole: float | None = None
 
     def run(self, workers: int, enough: int, ends_at: float) -> None:
         """Try one after the other until `enough` pass or the time is over.
 
-        Some seconds after the first pass, one that leaves nothing red is enough, or as many as
-        `enough` that leave red what may be the same fault.
+        Some seconds after the first that leaves nothing red, it is enough. Those that leave red what may
+        be the same fault end nothing: many of them pass by chance.
         """
         while (self._waiting or self._at_work) and time.monotonic() < ends_at:
             while self._waiting and len(self._at_work) < workers:
@@ -141,9 +140,8 @@ class _Trials:
     def _enough(self, enough: int) -> bool:
         if self._passed_whole >= enough:
             return True
-        waited = time.monotonic() - self._first_pass if self._first_pass else 0.0
-        passed = self._passed_whole > 0 or self._passed >= enough
-        return passed and waited > _PATIENCE_S
+        waited = time.monotonic() - self._first_whole if self._first_whole else 0.0
+        return waited > _PATIENCE_S
 
     def _hear(self) -> None:
         """Take what the children say; end those that say nothing for too long."""
@@ -163,10 +161,9 @@ class _Trials:
             self._places.not_in_memory(self._trials[index])
             self._waiting.append(index)
             return
-        if answer.get("all"):
-            self._passed += 1
-            self._passed_whole += not answer.get("left")
-            self._first_pass = self._first_pass or time.monotonic()
+        if answer.get("all") and not answer.get("left"):
+            self._passed_whole += 1
+            self._first_whole = self._first_whole or time.monotonic()
         self._reporter.emit("trial", index=index, **answer)
 
 

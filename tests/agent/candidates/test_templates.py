@@ -14,6 +14,12 @@ from agent.localisation.places import FaultPlace
 from learning.records import Origin
 
 ROOT = Path(__file__).resolve().parents[3]
+MOVES = {
+    "statements exchanged",
+    "moved behind its block",
+    "moved before its block",
+    "moved into the block before it",
+}
 OWN = sorted((ROOT / "agent").rglob("*.py"))
 
 
@@ -58,6 +64,33 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("async def f(a):\n    return g(a)\n", 2, "async def f(a):\n    return await g(a)\n"),
         ("def f(a):\n    while a:\n        break\n", 3, "def f(a):\n    while a:\n        continue\n"),
         ("def f(a, b):\n    return a and b\n", 2, "def f(a, b):\n    return a or b\n"),
+        ("def f(s):\n    return r.sub(r'\\3', s)\n", 2, "def f(s):\n    return r.sub(r'\\4', s)\n"),
+        ("def f(s, n):\n    return '{:<%d}' % n\n", 2, "def f(s, n):\n    return '{:>%d}' % n\n"),
+        ("def f(s):\n    return f'{s:<8}'\n", 2, "def f(s):\n    return f'{s:>8}'\n"),
+        ("def f(s):\n    return m(rb'^\\w+$', s)\n", 2, "def f(s):\n    return m(rb'^\\d+$', s)\n"),
+        ("def f(s):\n    return m('[a]+', s)\n", 2, "def f(s):\n    return m('^[a]+', s)\n"),
+        ("def f(s):\n    return m('(.+) x', s)\n", 2, "def f(s):\n    return m('(.+?) x', s)\n"),
+        ("def f(t):\n    return t.strftime('%m')\n", 2, "def f(t):\n    return t.strftime('%M')\n"),
+        ("def f(n):\n    return '+' + str(n)\n", 2, "def f(n):\n    return '-' + str(n)\n"),
+        ("def f(a, b):\n    b = a\n    return b\n", 2, "def f(a, b):\n    a = b\n    return b\n"),
+        ("def f(a, b):\n    b = 1\n    return a\n", 2, "def f(a, b):\n    a = 1\n    return a\n"),
+        ("def f(a):\n    b = a\n    a = 1\n    return b\n", 2, "def f(a):\n    a = 1\n    b = a\n    return b\n"),
+        ("def f(a):\n    for x in a:\n        b = x\n        g(b)\n", 4, "def f(a):\n    for x in a:\n        b = x\n    g(b)\n"),
+        ("def f(a):\n    if a:\n        a = g(a)\n        h(a)\n", 3, "def f(a):\n    a = g(a)\n    if a:\n        h(a)\n"),
+        ("def f(a):\n    for x in a:\n        g(x)\n    h(x)\n", 4, "def f(a):\n    for x in a:\n        g(x)\n        h(x)\n"),
+        ("def f(n):\n    n -= 1\n    return True\n", 3, "def f(n):\n    n -= 1\n    return not n\n"),
+        ("def f(n):\n    while True:\n        n -= 1\n", 2, "def f(n):\n    while n:\n        n -= 1\n"),
+        ("def f(a):\n    return len(a) == 0\n", 2, "def f(a):\n    return len(a) <= 1\n"),
+        ("def f(a):\n    return a in (3, 5)\n", 2, "def f(a):\n    return a in (3, 5, 7)\n"),
+        ("def f(a):\n    return []\n", 2, "def f(a):\n    return [[]]\n"),
+        ("def f(a):\n    m = 0\n    m = a\n    return m\n", 3, "def f(a):\n    m = 0\n    m = max(m, a)\n    return m\n"),
+        ("def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    return d\n", 5, "def f(a):\n    c = []\n    for x in a:\n        d.append(x)\n    d.append(c)\n    return d\n"),
+        ("class C:\n    def f(self, a):\n        self.s = 1\n        return a + g(a)\n", 4, "class C:\n    def f(self, a):\n        self.s = 1\n        return a + self.s + g(a)\n"),
+        ("def f(h, m):\n    return h * 60 + m\n", 2, "def f(h, m):\n    return h * 60 + m * 60\n"),
+        ("def f(h, m):\n    if m > 59:\n        m = 0\n    return h + m\n", 4, "def f(h, m):\n    if m > 59:\n        m = 0\n    return h * 59 + m\n"),
+        ("def f(a, b):\n    if a < 0:\n        return 0\n", 2, "def f(a, b):\n    if a < 0 or not b:\n        return 0\n"),
+        ("def f(a):\n    x = '=' * 2\n    return g(a)\n", 3, "def f(a):\n    x = '=' * 2\n    return g(a).rstrip('=')\n"),
+        ("def f(a):\n    b = a.split(',')\n    return a\n", 3, "def f(a):\n    b = a.split(',')\n    return a.split(',')\n"),
         ("LIMIT = 9\n", 1, "LIMIT = 10\n"),
         ("FLAG = True\n", 1, "FLAG = False\n"),
         ('def f(a, mark=";"):\n    pass\n', 1, 'def f(a, mark=","):\n    pass\n'),
@@ -92,6 +125,36 @@ def test_who_takes_something_out_comes_after_who_changes_it() -> None:
     assert costs["- to +"] < costs["right side left out"]
 
 
+PAIR = "def f(a, b):\n    return a < 30\n\n\ndef g(a, b):\n    return a > b\n"
+
+
+def test_usual_kinds_at_a_later_place_come_before_unusual_ones_at_the_first() -> None:
+    places = [
+        FaultPlace(path="a.py", line=line, end_line=line, score=score)
+        for line, score in ((2, 0.9), (6, 0.8))
+    ]
+    kinds = [(c.line, c.kind) for c in template_candidates(places, {"a.py": PAIR}.get)]
+    assert kinds.index((2, "< to <=")) < kinds.index((6, "> to >="))
+    assert kinds.index((6, "> to >=")) < kinds.index((2, "30 to 64"))
+
+
+def test_what_was_tried_in_vain_comes_behind_all_others() -> None:
+    place = FaultPlace(path="a.py", line=2, end_line=2, score=1.0)
+    every = template_candidates([place], {"a.py": PAIR}.get)
+    later = {hash((c.path, c.after)) for c in every[:3]}
+    anew = template_candidates([place], {"a.py": PAIR}.get, later=later)
+    assert anew == (*every[3:], *every[:3])
+    fewer = template_candidates([place], {"a.py": PAIR}.get, later=later, most=2)
+    assert fewer == (*every[3:5], *every[:3])
+
+
+def test_a_long_text_gives_few_changes_of_single_characters() -> None:
+    texts = ["[a-z]+" * 15, "one + two - three < four"]
+    for text in texts:
+        kinds = [c.kind for c in changed(f"def f(a):\n    return g({text!r})\n", 2)]
+        assert sum(kind.startswith("'") for kind in kinds) <= 40
+
+
 @pytest.mark.parametrize("source", ["def f(:\n", "x = 1\fy = 2\n", "x = 1\ry = 2\r", ""])
 def test_a_file_that_cannot_be_cut_into_spans_gives_no_change(source: str) -> None:
     assert changed(source, 1) == ()
@@ -111,6 +174,9 @@ def test_every_change_of_real_code_is_python_and_leaves_all_other_lines_alone(
     for candidate in changed(source, statement.lineno):
         ast.parse(candidate.after)
         lines = candidate.after.splitlines()
+        if candidate.kind in MOVES:
+            assert sorted(map(str.strip, lines)) == sorted(map(str.strip, source.splitlines()))
+            continue
         assert lines[: len(head)] == head
         assert lines[len(lines) - len(tail) :] == tail
         assert candidate.origin is Origin.TEMPLATE

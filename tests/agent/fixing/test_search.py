@@ -20,7 +20,7 @@ from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult, UsualRun
 from tests.agent.fixing.test_fix import IDS, ListRecorder, Project, finished, flags, of_type, reply
 from tests.fakes.model import ScriptedModel
-from tests.fakes.sandbox import failed
+from tests.fakes.sandbox import FakeTestRunner, failed, report
 
 START = flags(one=True, two=True)
 GOOD = flags(one=True, two=True, three=True)
@@ -40,6 +40,7 @@ class TextTester:
     budgets: list[float] = field(default_factory=list)
     traces: int = 0
     usual_runs: list[UsualRun | None] = field(default_factory=list)
+    traced_usual: UsualRun | None = None
     reds: int = 1
     endless: list[Sequence[str]] = field(default_factory=list)
 
@@ -66,7 +67,9 @@ class TextTester:
             red=self.reds,
             green=2,
             lines={LINE: LineCounts(red=1, green=0)} if self.traced else {},
-            usual=usual or UsualRun(red_s=0.1, all_s=1.0 + len(self.budgets)),
+            usual=self.traced_usual
+            if trace
+            else usual or UsualRun(red_s=0.1, all_s=1.0 + len(self.budgets)),
             results={
                 n: TrialResult(
                     solves_red=good,
@@ -158,6 +161,13 @@ async def test_where_no_edit_of_the_syntax_helps_the_model_fills_in_the_line(
     assert first is None
     assert others
     assert {usual and usual.all_s for usual in others} == {2.0}  # the unchanged tests ran once more
+
+
+async def test_the_run_that_notes_lines_saves_a_run_of_the_unchanged_tests(tmp_path: Path) -> None:
+    usual = UsualRun(red_s=0.2, all_s=7.5)
+    tester = TextTester(traced_usual=usual)
+    await repaired(Project(tmp_path, START), ScriptedModel(script=[]), tester)
+    assert tester.usual_runs == [usual]
 
 
 async def test_the_search_goes_on_for_a_change_that_turns_all_tests_of_the_file_green(
@@ -295,3 +305,103 @@ async def test_the_sandbox_is_told_which_red_tests_do_not_end(tmp_path: Path) ->
     assert await search.passing()
     assert len(tester.endless) > 1
     assert all(ids == [red.id] for ids in tester.endless)
+
+
+THREE = "def one(n):\n    return n + 1\n\n\ndef two(n):\n    n = n + 2\n    return n\n"
+
+
+@dataclass
+class LinesTester(TextTester):
+    """Says of each red test which lines it runs."""
+
+    runs: dict[str, list[int]] = field(default_factory=dict)
+    slow: str = ""
+    """The id of a test that takes long."""
+    asked: list[tuple[Sequence[str], Sequence[str], float, list[bytes]]] = field(
+        default_factory=list
+    )
+
+    async def try_changes(
+        self,
+        trials: Sequence[ChangeTrial],
+        *,
+        red: Sequence[str],
+        known_red: Sequence[str],
+        budget_s: float,
+        beside: Sequence[str] = (),
+        endless: Sequence[str] = (),
+        trace: bool = False,
+        enough: int = 3,
+        usual: UsualRun | None = None,
+    ) -> Searched:
+        self.traces += trace
+        if trials:
+            texts = [trial.content for trial in trials]
+            self.asked.append((red, beside, budget_s, texts))
+        every = {line for lines in self.runs.values() for line in lines}
+        by = {n: frozenset(i for i, lines in self.runs.items() if n in lines) for n in every}
+        lines = {("three.py", n): LineCounts(red=len(by[n]), green=0, by=by[n]) for n in every}
+        self.usual_runs += [usual] if trials else []
+        results = {n: TrialResult() for n in range(len(trials))}
+        noted = UsualRun(red_s=0.5, all_s=1.0)
+        return Searched(red=len(self.runs), lines=lines, results=results, usual=usual or noted)
+
+
+async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
+    (tmp_path / "three.py").write_text(THREE)
+    reds = [
+        replace(failed(test_id), duration_s=9.0 * (test_id == tester.slow))
+        for test_id in tester.runs
+    ]
+    runner = FakeTestRunner(judge=lambda _only: report(*reds))
+    events = fix(
+        root=tmp_path,
+        files=["three.py"],
+        runner=runner,
+        model=ScriptedModel(script=[]),
+        options=FixOptions(max_attempts=0, function=False),
+        tester=tester,
+    )
+    async for _ in events:
+        pass
+    return tester
+
+
+async def test_the_red_test_that_runs_the_fewest_lines_is_turned_to_first(tmp_path: Path) -> None:
+    runs = {"test_three.py::test_all": [2, 6, 7], "test_three.py::test_one": [2]}
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs))
+    assert tester.asked[0][0] == ["test_three.py::test_one"]
+    assert tester.asked[0][1] == ["test_three.py::test_all"]
+    assert tester.traces == 1
+
+
+async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path: Path) -> None:
+    runs = {"test_three.py::test_all": [2, 6, 7], "test_three.py::test_one": [2]}
+    tester = LinesTester(wanted="\0", runs=runs, slow="test_three.py::test_one")
+    await searched(tmp_path, tester)
+    assert tester.asked[0][0] == ["test_three.py::test_all"]
+    times = {usual.red_s for usual in tester.usual_runs if usual is not None}
+    assert times == {0.5, 9.5}  # with its own time, so that it is not ended too early
+
+
+async def test_a_search_in_vain_is_not_repeated_for_a_test_with_the_same_places(
+    tmp_path: Path,
+) -> None:
+    runs = {"test_three.py::test_a": [2], "test_three.py::test_b": [2]}
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs))
+    by_test = [(budget, texts) for red, _, budget, texts in tester.asked if "::test_b" in red[0]]
+    before = [t for red, _, _, texts in tester.asked if "::test_a" in red[0] for t in texts]
+    assert by_test
+    assert all(budget <= SearchOptions().budget_s / 2 for budget, _ in by_test)
+    known = [text in before for text in by_test[0][1]]
+    assert known == sorted(known)  # what is new comes first
+
+
+@pytest.mark.parametrize(("lines", "same"), [([2], True), ([6, 7], False)])
+async def test_tests_that_run_the_same_places_may_have_the_same_fault_and_only_they(
+    tmp_path: Path, lines: list[int], *, same: bool
+) -> None:
+    runs = {"test_three.py::test_a": [2], "test_three.py::test_b": lines}
+    tester = await searched(tmp_path, LinesTester(runs=runs))
+    first = next(ask for ask in tester.asked if ask[0] == ["test_three.py::test_a"])
+    assert list(first[1]) == (["test_three.py::test_b"] if same else [])

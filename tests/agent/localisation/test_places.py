@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from agent.editing.source_files import is_test_path
-from agent.localisation.places import FaultPlace, rank, vagueness
+from agent.localisation.places import FaultPlace, lines_run, rank, vagueness
 from sandbox.search.values import LineCounts, Searched
 from sandbox.verdict.report import Frame, TestOutcome, TestResult
 
@@ -72,6 +72,48 @@ def test_a_file_that_does_not_parse_has_the_place_that_its_error_names() -> None
     frame = Frame(file="a.py", line=2, function="<module>")
     (place,) = ranked({}, frame, text="x = 1\ny = (\n")
     assert (place.line, place.end_line) == (2, 2)
+
+
+HELPER = """\
+def helper(n):
+    return n + 1
+
+
+def other(n):
+    return n
+
+
+def asked(n):
+    return helper(n)
+"""
+
+
+def test_what_a_suspicious_statement_calls_comes_before_what_nobody_suspicious_calls() -> None:
+    lines = [place.line for place in ranked({2: (1, 8), 6: (1, 8), 10: (1, 0)}, text=HELPER)]
+    assert lines.index(10) < lines.index(2) < lines.index(6)
+
+
+def test_places_that_the_test_to_repair_does_not_run_come_last() -> None:
+    mine, others = red(), TestResult(id="tests/test_a.py::test_b", outcome=TestOutcome.FAILED)
+    lines = {
+        ("a.py", 5): LineCounts(red=2, green=3, by=frozenset({mine.id, others.id})),
+        ("a.py", 6): LineCounts(red=1, green=0, by=frozenset({others.id})),
+    }
+    searched = Searched(red=2, green=3, lines=lines)
+
+    def order(*wanted: TestResult) -> list[int]:
+        places = rank(searched, wanted, {"a.py": SOURCE}.get, is_test=is_test_path)
+        return [place.line for place in places if place.line in (5, 6)]
+
+    assert order(mine) == [5, 6]
+    assert order(others) == [6, 5]
+    assert lines_run(searched, [mine], is_test_path) == 1
+    assert lines_run(searched, [others], is_test_path) == 2
+
+
+def test_a_test_that_runs_the_project_in_another_process_runs_no_known_line() -> None:
+    lines = {("tests/test_a.py", 5): LineCounts(red=1, green=0, by=frozenset({red().id}))}
+    assert lines_run(Searched(red=1, lines=lines), [red()], is_test_path) is None
 
 
 def test_failures_that_name_the_place_come_first() -> None:

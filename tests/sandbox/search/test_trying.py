@@ -121,8 +121,9 @@ async def test_only_the_change_that_solves_and_breaks_nothing_passes(
     assert found[3].late
     assert searched.red == 1
     assert searched.green >= green
-    assert searched.lines["core.py", 4] == LineCounts(red=1, green=0)
-    assert searched.lines["core.py", 2] == LineCounts(red=1, green=1)
+    by = frozenset({red})
+    assert searched.lines["core.py", 4] == LineCounts(red=1, green=0, by=by)
+    assert searched.lines["core.py", 2] == LineCounts(red=1, green=1, by=by)
     assert ("core.py", 8) not in searched.lines
 
 
@@ -139,6 +140,17 @@ async def test_a_box_that_is_told_the_usual_run_begins_with_the_changes(
     assert second.usual == told
     for searched in (first, second):
         assert [searched.results[n].breaks_none for n in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
+async def test_the_run_that_notes_lines_is_the_usual_run_for_other_boxes(
+    box: DockerSandbox, tmp_path: Path, tests: str, red: str
+) -> None:
+    noted = await tried(box, tmp_path, tests, red)
+    assert noted.usual is not None
+    changes = CORE.replace("a - b", "a * b"), CORE.replace("a - b", "a + b")
+    told = await tried(box, tmp_path, tests, red, *changes, trace=False, usual=noted.usual)
+    assert [told.results[n].breaks_none for n in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize(("tests", "red"), [kind[:2] for kind in KINDS])
