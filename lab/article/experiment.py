@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.article.explaining import explain_all
 from lab.article.feedback import FeedbackExample
 from lab.article.published import Experiment
-from lab.article.results import ArmRow, ExperimentResult, save_experiment
+from lab.article.results import ArmRow, Curve, ExperimentResult, has_result, save_experiment
 from lab.article.rollouts import (
     Observe,
     Rollout,
@@ -22,7 +22,13 @@ from lab.article.rollouts import (
     roll_out,
     rollout_file,
 )
-from lab.article.settings import ExperimentSettings, Explainer, Gsm8kSettings, HumanEvalSettings
+from lab.article.settings import (
+    ExperimentSettings,
+    Explainer,
+    Gsm8kSettings,
+    HumanEvalSettings,
+    LearningSettings,
+)
 from lab.evaluated_model import EvaluatedModel
 from lab.report import cost_of_replies, task_means
 from lab.train import ArmAdapter, NothingLearned, OnStep, arm_job, train_on_feedback
@@ -135,7 +141,12 @@ class ExperimentRun:
             )
 
     async def learn(
-        self, arm: str, examples: Sequence[FeedbackExample], *, seed: int
+        self,
+        arm: str,
+        examples: Sequence[FeedbackExample],
+        learning: LearningSettings,
+        *,
+        seed: int,
     ) -> ArmAdapter:
         """The adapter of an arm, made now or before.
 
@@ -143,7 +154,6 @@ class ExperimentRun:
             TrainingError: If there is nothing to learn from.
             LearnerFailedError: If the worker ended with an error.
         """
-        learning = self.settings.learning
         job = arm_job(
             *(arm, self.model, learning.limits),
             prefix=adapter_prefix(f"article-{arm}", 1),
@@ -211,8 +221,18 @@ class ExperimentRun:
             versions={**self.versions, **versions},
         )
 
+    def begin(self, rows: Sequence[ArmRow]) -> None:
+        """Write a result without figures, unless an earlier run left one."""
+        if not has_result(self.folder):
+            self.save(rows)
+
     def save(
-        self, rows: Sequence[ArmRow], measuring: Mapping[str, float] | None = None
+        self,
+        rows: Sequence[ArmRow],
+        measuring: Mapping[str, float] | None = None,
+        *,
+        curves: Sequence[Curve] = (),
+        found: Mapping[str, str] | None = None,
     ) -> ExperimentResult:
         """Write the result so far; `measuring` is the cost of measuring, by default the samples'."""
         cost = cost_of_replies(self.samples) if measuring is None else measuring
@@ -226,6 +246,8 @@ class ExperimentRun:
                 "tokens learned": sum(item.tokens for item in self.adapters),
                 "s of learning": sum(item.seconds for item in self.adapters),
             },
+            curves=tuple(curves),
+            found=found or {},
         )
         save_experiment(self.folder, result)
         return result

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
 from lab.article.feedback import NEUTRAL, FeedbackExample, clipped, example_with_note
-from lab.article.results import ArmRow, ExperimentResult, paired_row
+from lab.article.results import CONTROL, NOT_YET, ArmRow, ExperimentResult, paired_row
 from lab.article.rollouts import Rollout
 from lab.article.settings import Gsm8kSettings
 from lab.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
@@ -56,6 +56,7 @@ async def run_gsm8k(
     run: ExperimentRun, settings: Gsm8kSettings, train: WordProblems, test: WordProblems
 ) -> ExperimentResult:
     """Make everything that is missing; the result so far is saved after each arm."""
+    run.begin(rows_of(settings, {}, {}, {}))
     rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
     tasks = word_tasks(test.problems)
     bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
@@ -69,7 +70,7 @@ async def run_gsm8k(
         if arm == "grpo":
             made = await _grpo(run, settings, train.problems)
         elif examples := examples_of(train.problems, rollouts, arm, explained):
-            made = await run.learn(arm, examples, seed=settings.seed)
+            made = await run.learn(arm, examples, settings.learning, seed=settings.seed)
         else:
             made = NothingLearned(reason=NO_EXPLAINER)
         if isinstance(made, NothingLearned):
@@ -192,8 +193,12 @@ def rows_of(
     """All arms in their order; `reasons` say why one was not run."""
     return tuple(
         replace(
-            paired_row(arm, MEASURE, before, after.get(arm, {}), of_tasks=settings.test),
-            note=reasons.get(arm, ""),
+            paired_row(
+                *(arm, MEASURE, before, after.get(arm, {})),
+                of_tasks=settings.test,
+                control=after.get(CONTROL),
+            ),
+            note=reasons.get(arm, "" if arm in after else NOT_YET),
         )
         for arm in settings.arms
     )
