@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError
+from agent.text import format_seconds
 from lab.article.published import Experiment
 from learning.errors import LearningError
 from sandbox.box.contract import SandboxError
@@ -70,7 +71,7 @@ async def _run(part: Part, seconds: float) -> str:
     except TimeoutError as err:
         if not limit.expired():
             return f"{FAILED}: {err}"
-        return f"stopped after its {seconds / 60:.0f} min; the same command goes on"
+        return f"stopped after its {format_seconds(seconds)}; the same command goes on"
     except (AgentError, LearningError, SandboxError, OSError) as err:
         return f"{FAILED}: {err}"
     return DONE

@@ -38,7 +38,7 @@ def run(*parts: Part, budget_s: float = 30.0) -> dict[Experiment, str]:
 
 def test_one_that_takes_too_long_is_stopped_and_the_next_begins() -> None:
     found = run(part("mmlu", endless), part("humaneval", ended), budget_s=0.02)
-    assert found["mmlu"].startswith("stopped after its 0 min; the same command goes on")
+    assert found["mmlu"].startswith("stopped after its 0 s; the same command goes on")
     assert found["humaneval"] == "done"
 
 
