@@ -12,8 +12,14 @@ from pathlib import Path
 
 from lab.article.explaining import explain_all
 from lab.article.published import Experiment
-from lab.article.results import ArmRow, ExperimentResult, save_experiment
-from lab.article.settings import ExperimentSettings, Explainer, Gsm8kSettings, HumanEvalSettings
+from lab.article.results import ArmRow, Curve, ExperimentResult, has_result, save_experiment
+from lab.article.settings import (
+    ExperimentSettings,
+    Explainer,
+    Gsm8kSettings,
+    HumanEvalSettings,
+    LearningSettings,
+)
 from lab.report import cost_of_replies, task_means
 from lab.rows.evaluated_model import EvaluatedModel
 from lab.rows.rollouts import (
@@ -135,7 +141,12 @@ class ExperimentRun:
             )
 
     async def learn(
-        self, arm: str, examples: Sequence[FeedbackExample], *, seed: int
+        self,
+        arm: str,
+        examples: Sequence[FeedbackExample],
+        learning: LearningSettings,
+        *,
+        seed: int,
     ) -> ArmAdapter:
         """The adapter of an arm, made now or before.
 
@@ -143,7 +154,6 @@ class ExperimentRun:
             TrainingError: If there is nothing to learn from.
             LearnerFailedError: If the worker ended with an error.
         """
-        learning = self.settings.learning
         job = arm_job(
             *(arm, self.model, learning.limits),
             prefix=adapter_prefix(f"article-{arm}", 1),
@@ -211,8 +221,18 @@ class ExperimentRun:
             versions={**self.versions, **versions},
         )
 
+    def begin(self, rows: Sequence[ArmRow]) -> None:
+        """Write a result without figures, unless an earlier run left one."""
+        if not has_result(self.folder):
+            self.save(rows)
+
     def save(
-        self, rows: Sequence[ArmRow], measuring: Mapping[str, float] | None = None
+        self,
+        rows: Sequence[ArmRow],
+        measuring: Mapping[str, float] | None = None,
+        *,
+        curves: Sequence[Curve] = (),
+        found: Mapping[str, str] | None = None,
     ) -> ExperimentResult:
         """Write the result so far; `measuring` is the cost of measuring, by default the samples'."""
         cost = cost_of_replies(self.samples) if measuring is None else measuring
@@ -226,6 +246,8 @@ class ExperimentRun:
                 "tokens learned": sum(item.tokens for item in self.adapters),
                 "s of learning": sum(item.seconds for item in self.adapters),
             },
+            curves=tuple(curves),
+            found=found or {},
         )
         save_experiment(self.folder, result)
         return result

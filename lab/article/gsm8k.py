@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
-from lab.article.results import ArmRow, ExperimentResult, paired_row
+from lab.article.results import CONTROL, NOT_YET, ArmRow, ExperimentResult, paired_row
 from lab.article.settings import Gsm8kSettings
 from lab.benchmarks.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
 from lab.prompt_files import filled
@@ -63,6 +63,7 @@ async def run_gsm8k(
     run: ExperimentRun, settings: Gsm8kSettings, train: WordProblems, test: WordProblems
 ) -> ExperimentResult:
     """Make everything that is missing; the result so far is saved after each arm."""
+    run.begin(rows_of(settings, {}, {}, {}))
     rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
     tasks = word_tasks(test.problems)
     bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
@@ -76,7 +77,7 @@ async def run_gsm8k(
         if arm == "grpo":
             made = await _grpo(run, settings, train.problems)
         elif examples := examples_of(train.problems, rollouts, arm, explained):
-            made = await run.learn(arm, examples, seed=settings.seed)
+            made = await run.learn(arm, examples, settings.learning, seed=settings.seed)
         else:
             made = NothingLearned(reason=NO_EXPLAINER)
         if isinstance(made, NothingLearned):
@@ -199,8 +200,12 @@ def rows_of(
     """All arms in their order; `reasons` say why one was not run."""
     return tuple(
         replace(
-            paired_row(arm, MEASURE, before, after.get(arm, {}), of_tasks=settings.test),
-            note=reasons.get(arm, ""),
+            paired_row(
+                *(arm, MEASURE, before, after.get(arm, {})),
+                of_tasks=settings.test,
+                control=after.get(CONTROL),
+            ),
+            note=reasons.get(arm, "" if arm in after else NOT_YET),
         )
         for arm in settings.arms
     )

@@ -15,7 +15,7 @@ from agent.rounds.trial.program_judge import Judge
 from agent.rounds.trial.regression import humaneval_tasks
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
 from lab.article.printing import Programs, printed_pairs
-from lab.article.results import ArmRow, ExperimentResult, paired_row
+from lab.article.results import CONTROL, ArmRow, ExperimentResult, paired_row
 from lab.article.settings import HumanEvalSettings
 from lab.prompt_files import filled
 from lab.rows.rollouts import Observe, Rollout
@@ -71,6 +71,7 @@ async def run_humaneval(
 ) -> ExperimentResult:
     """Make everything that is missing; the result so far is saved after each arm of each split."""
     splits = splits_of(list(problems), count=settings.splits, seed=settings.seed)
+    run.begin(rows_of(settings, splits, {}, {}, {}))
     rollouts = await run.rollouts(
         humaneval_tasks(list(problems.values()), judge, "chat", judge_raw=False),
         *(source, settings),
@@ -94,7 +95,9 @@ async def run_humaneval(
                 continue
             name = f"{arm}-{halves.number}"
             examples = examples_of(problems, own, arm, explained)
-            made = await run.learn(name, examples, seed=settings.seed + halves.number)
+            made = await run.learn(
+                *(name, examples, settings.learning), seed=settings.seed + halves.number
+            )
             means = await run.measure(
                 *(name, made, tasks, source, settings), arm=arm, samples=settings.samples
             )
@@ -173,12 +176,20 @@ def rows_of(
 ) -> tuple[ArmRow, ...]:
     """All arms in their order; `reasons` say why one was not run."""
     of_tasks = len({task for halves in splits for task in halves.measure})
+    control = after.get(CONTROL, {})
     rows = []
     for arm in settings.arms:
-        means = mean_by_task(splits, after.get(arm, {}))
-        done = len({number for number, _ in after.get(arm, {})})
-        note = reasons.get(arm, "") or f"{done} of {len(splits)} splits"
-        rows.append(paired_row(arm, MEASURE, before, means, of_tasks=of_tasks, note=note))
+        scores = after.get(arm, {})
+        shared = {key: score for key, score in control.items() if key in scores}
+        done = len({number for number, _ in scores})
+        rows.append(
+            paired_row(
+                *(arm, MEASURE, before, mean_by_task(splits, scores)),
+                of_tasks=of_tasks,
+                control=mean_by_task(splits, shared),
+                note=reasons.get(arm, "") or f"{done} of {len(splits)} splits",
+            )
+        )
     return tuple(rows)
 
 

@@ -63,7 +63,12 @@ class LearningSettings:
 
     def training_rule(self) -> LearningRule:
         """The numbers behind the rule's name."""
-        return PLAIN_SDPO if self.rule == "sdpo" else CONTRAST
+        return training_rule(self.rule)
+
+
+def training_rule(name: RuleName) -> LearningRule:
+    """The numbers behind a rule's name."""
+    return PLAIN_SDPO if name == "sdpo" else CONTRAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +82,72 @@ class Explainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormatSettings:
+    """The round before all arms that teaches nothing but to answer with a letter."""
+
+    questions: int = 24
+    """Learned from in this round and not used again; 0 leaves the round out."""
+    epochs: int = 2
+    batch: int = 8
+    learning_rate: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonSettings:
+    """The lessons of the first experiment: sizes, the rates to choose from, and the rule."""
+
+    batch: int = 8
+    """Examples in one optimiser step."""
+    learning_rates: tuple[float, ...] = (1e-4,)
+    """Several are tried on other questions first; the one that comes nearest to the teacher is used."""
+    rank: int = 16
+    max_tokens: int = 768
+    """Longest question; a longer one is not asked."""
+    rule: RuleName = "sdpo"
+
+    def limits(self, *, batch: int, learning_rate: float, steps: int = 1) -> TrainingLimits:
+        """Sizes of a training, without a limit of time."""
+        return TrainingLimits(
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            rank=self.rank,
+            max_tokens=self.max_tokens,
+            budget_s=0.0,
+        )
+
+    def training_rule(self) -> LearningRule:
+        """The numbers behind the rule's name."""
+        return training_rule(self.rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MmluSettings:
     """Experiment 1: the shift in probability on questions that the model gets wrong."""
 
     model: str = ""
     """Empty: the model of elagent's own settings."""
     seed: int = 0
-    questions: int = 200
-    """Asked of the bare model, to find wrong answers."""
-    learn: int = 100
-    """Wrongly answered questions that are learned from; the rest is only measured."""
+    questions: int = 1000
+    """The most that are asked to find wrong answers."""
+    sweep: int = 10
+    """Wrongly answered questions on which learning rates are tried, and nothing else."""
+    learn: int = 40
+    """Wrongly answered questions that are learned from."""
+    others: int = 50
+    """Wrongly answered questions that are only measured."""
+    epochs: int = 10
+    most_epochs: int = 30
+    """All arms go on, `epochs` at a time and up to this, while one is not where its teacher is."""
+    near: float = 0.05
+    """Nats between teacher and student, over the letters and the rest, at which a student is there."""
     arms: tuple[MmluArm, ...] = get_args(MmluArm)
-    learning: LearningSettings = field(default_factory=LearningSettings)
+    one_at_a_time: int = 40
+    """Questions that are each learned alone, from the same weights; 0 leaves this out."""
+    one_arms: tuple[MmluArm, ...] = ("neutral", "answer", "wrong")
+    """Arms of that part."""
+    format: FormatSettings = field(default_factory=FormatSettings)
+    learning: LessonSettings = field(default_factory=LessonSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
 

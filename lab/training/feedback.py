@@ -42,6 +42,8 @@ class FeedbackExample:
     """The same conversation with the feedback in it."""
     control: tuple[Message, ...]
     """The same conversation with a note that says nothing."""
+    begun: str = ""
+    """Words with which the answer begins in the teacher context, before the action."""
 
 
 def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
@@ -86,8 +88,8 @@ def feedback_lines(examples: Sequence[FeedbackExample]) -> list[str]:
 
 def read_usable_feedback(folder: Path, chat: Format, job: TrainingJob) -> Usable:
     """The examples of a job folder as tokens; an example whose prompt fills the window is skipped."""
-    examples = [_decoded(record) for record in read_json_lines(folder / _EXAMPLES)]
-    windows = {each.id: _window(each, chat, job.max_tokens) for each in examples}
+    examples = [example_from(record) for record in read_json_lines(folder / _EXAMPLES)]
+    windows = {each.id: window_of(each, chat, job.max_tokens) for each in examples}
     used = {id_: window for id_, window in windows.items() if window is not None}
     skipped = tuple(id_ for id_ in windows if id_ not in used)
     return Usable(
@@ -98,7 +100,8 @@ def read_usable_feedback(folder: Path, chat: Format, job: TrainingJob) -> Usable
     )
 
 
-def _window(example: FeedbackExample, chat: Format, max_tokens: int) -> Prepared | None:
+def window_of(example: FeedbackExample, chat: Format, max_tokens: int) -> Prepared | None:
+    """The example as tokens, its action cut to `max_tokens`; None if the prompt fills them."""
     prompt = tuple(chat.encode(example.messages))
     action = example.action_ids[: max(0, max_tokens - len(prompt))]
     if not action:
@@ -107,18 +110,26 @@ def _window(example: FeedbackExample, chat: Format, max_tokens: int) -> Prepared
         kind=ExampleKind.EVIDENCE,
         ids=(*prompt, *action),
         positions=tuple(range(len(prompt), len(prompt) + len(action))),
-        teacher_contexts=((*chat.encode(example.feedback), *action),),
+        teacher_contexts=(
+            (*chat.encode(example.feedback), *chat.encode_text(example.begun), *action),
+        ),
         controls=((*chat.encode(example.control), *action),),
         trained_cut=len(example.action_ids) - len(action),
     )
 
 
-def _decoded(record: Mapping[str, Any]) -> FeedbackExample:
+def example_from(record: Mapping[str, Any]) -> FeedbackExample:
+    """The example that `feedback_lines` wrote as this record."""
     chats = {
         name: tuple(Message(**message) for message in record[name])
         for name in ("messages", "feedback", "control")
     }
-    return FeedbackExample(id=record["id"], action_ids=tuple(record["action_ids"]), **chats)
+    return FeedbackExample(
+        id=record["id"],
+        action_ids=tuple(record["action_ids"]),
+        begun=record.get("begun", ""),
+        **chats,
+    )
 
 
 if __name__ == "__main__":

@@ -59,10 +59,17 @@ class _LoraLinear(torch.autograd.Function):
 
 @contextlib.contextmanager
 def fused(model: PeftModel) -> Iterator[None]:
-    """Compute every LoRA layer of the model as one operation; the adapter must be switched on."""
+    """Compute every LoRA layer of the model as one operation; the adapter must be switched on.
+
+    Within another such context it changes nothing.
+    """
     from peft.tuners.lora import Linear
 
-    layers: list[Any] = [module for module in model.modules() if isinstance(module, Linear)]
+    layers: list[Any] = [
+        module
+        for module in model.modules()
+        if isinstance(module, Linear) and "forward" not in vars(module)
+    ]
     for layer in layers:
         layer.forward = partial(_forward, layer)
     try:

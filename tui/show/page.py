@@ -11,6 +11,7 @@ from string import Template
 
 _FRAME = Path(__file__).with_name("page.html")
 _LABELS, _PLOT, _ROW, _TOP = 250, 430, 26, 8
+_MARGIN, _HEIGHT = 60, 150
 _TICKS = 5
 
 
@@ -23,6 +24,16 @@ class Span:
     low: float
     high: float
     published: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Values along a number such as a count of steps, each with its interval."""
+
+    label: str
+    points: Sequence[tuple[float, float, float, float]]
+    """Place, value, and the interval's low and high end."""
+    dashed: bool = False
 
 
 def page(title: str, *parts: str) -> str:
@@ -77,6 +88,55 @@ def spans(title: str, rows: Sequence[Span], *, unit: str, signed: bool = False) 
         if row.published is not None:
             marks.append(f'<circle class="theirs" r="5" cx="{x(row.published):.1f}" cy="{y}"/>')
     return _figure(f"{title} ({unit})", _LABELS + _PLOT + 30, end + 24, marks)
+
+
+def lines(
+    title: str, rows: Sequence[Line], *, unit: str, across: str, level: float | None = None
+) -> str:
+    """Draw lines with bands for their intervals; `level` is a value to reach, dotted."""
+    points = [point for row in rows for point in row.points]
+    if not points:
+        return ""
+    values = [value for point in points for value in point[1:]]
+    low, high = min([0.0, *values]), max([*values, level or 0.0])
+    last = max(point[0] for point in points) or 1.0
+    spread = (high - low) or 1.0
+
+    def x(place: float) -> float:
+        return _MARGIN + _PLOT * place / last
+
+    def y(value: float) -> float:
+        return _TOP + _HEIGHT * (high - value) / spread
+
+    end = _TOP + _HEIGHT
+    marks = [
+        f'<line class="axis" x1="{_MARGIN}" x2="{x(last):.1f}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
+        f'<text class="soft" text-anchor="end" x="{_MARGIN - 6}" y="{y(tick) + 4:.1f}">{tick:g}</text>'
+        for tick in _ticks(low, high)
+    ]
+    marks += [
+        f'<text class="soft" text-anchor="middle" x="{x(tick):.1f}" y="{end + 16}">{tick:g}</text>'
+        for tick in _ticks(0, last)
+    ]
+    if level is not None:
+        marks.append(
+            f'<line class="level" x1="{_MARGIN}" x2="{x(last):.1f}"'
+            f' y1="{y(level):.1f}" y2="{y(level):.1f}"/>'
+        )
+    for row in rows:
+        upper = " ".join(f"{x(at):.1f},{y(top):.1f}" for at, _, _, top in row.points)
+        lower = " ".join(
+            f"{x(at):.1f},{y(bottom):.1f}" for at, _, bottom, _ in reversed(row.points)
+        )
+        middle = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value, _, _ in row.points)
+        at, value = row.points[-1][:2]
+        kind = "line dashed" if row.dashed else "line"
+        marks.append(
+            f'<polygon class="band" points="{upper} {lower}"/>'
+            f'<polyline class="{kind}" points="{middle}"/>'
+            f'<text x="{x(at) + 6:.1f}" y="{y(value) + 4:.1f}">{html.escape(row.label)}</text>'
+        )
+    return _figure(f"{title} ({unit}, by {across})", _LABELS + _PLOT + 30, end + 24, marks)
 
 
 def bars(title: str, rows: Sequence[tuple[str, int]]) -> str:

@@ -18,7 +18,7 @@ KINDS = {"mmlu": MmluSettings, "humaneval": HumanEvalSettings, "gsm8k": Gsm8kSet
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "small"])
+@pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "hours", EXAMPLES / "small"])
 def test_the_shipped_settings_are_read(folder: Path, name: str) -> None:
     read_settings(folder / f"{name}.toml", KINDS[name])
 
@@ -49,7 +49,7 @@ def test_wrong_settings_are_named(tmp_path: Path, text: str, says: str) -> None:
 
 def test_other_settings_have_another_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
-    path.write_text("[learning]\nlearning_rate = 1")
+    path.write_text("[learning]\nlearning_rates = [1, 0.5]")
     other = read_settings(path, MmluSettings)
-    assert other.learning.learning_rate == 1.0
+    assert other.learning.learning_rates == (1.0, 0.5)
     assert digest(other) != digest(MmluSettings())

@@ -40,27 +40,89 @@ def run(name: str, out: Path, *arguments: object) -> tuple[Result, dict[str, dic
     return found, {f"{row['arm']} {row['measured']}": row for row in record["rows"]}
 
 
+def questions(folder: Path, count: int) -> Path:
+    return lines_of(
+        folder / "mmlu.jsonl",
+        *(
+            {"subject": "s", "question": f"{n}?", "choices": ["a", "b", "c", "d"], "answer": n % 4}
+            for n in range(count)
+        ),
+    )
+
+
+def mmlu_settings(folder: Path, model: Path) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(
+        f"""
+model = '{model}'
+questions = 16
+sweep = 1
+learn = 2
+others = 2
+epochs = 2
+most_epochs = 3
+near = 0.0
+arms = ['neutral', 'answer', 'wrong']
+one_at_a_time = 1
+one_arms = ['answer']
+[format]
+questions = 2
+epochs = 1
+[learning]
+batch = 2
+rank = 2
+max_tokens = 900
+learning_rates = [1e-3, 1e-2]
+"""
+    )
+    return path
+
+
+@pytest.mark.slow
 def test_the_first_experiment_runs_and_goes_on_where_it_stopped(
     model: Path, tmp_path: Path
 ) -> None:
-    data = lines_of(
-        tmp_path / "mmlu.jsonl",
-        *(
-            {"subject": "s", "question": f"{n}?", "choices": ["a", "b", "c", "d"], "answer": n % 4}
-            for n in range(6)
-        ),
-    )
-    config = settings(
-        tmp_path, f"model = '{model}'", "questions = 6", "learn = 2", "arms = ['answer', 'wrong']"
-    )
-    first, rows = run("mmlu", tmp_path / "out", "--data", data, "--config", config)
+    data, config = questions(tmp_path, 16), mmlu_settings(tmp_path, model)
+    given = ("--data", data, "--config", config)
+    first, rows = run("mmlu", tmp_path / "out", *given)
     assert rows["answer p(correct)"]["tasks"] == "2 of 2"
+    assert rows["answer p(correct)"]["note"] == "after 3 epochs"
+    assert rows["answer p(correct)"]["teacher"]
+    assert rows["answer share(correct), others"]["tasks"] == "2 of 2"
+    assert rows["answer, alone rank(correct)"]["tasks"] == "1 of 1"
+    assert rows["format letters A to D"]["tasks"] == "4 of 4"
     assert rows["wrong p(claimed)"]["the article"] == "33.2 -> 73.4"
+    found = json.loads(first.stdout)["found"]
+    assert found["learning rate"] in {"0.001", "0.01"}
+    assert found["distance to the teacher, answer"].endswith("in 3 epochs: not there")
     assert "loading" in first.stderr
-    again, same = run("mmlu", tmp_path / "out", "--data", data, "--config", config)
+    again, same = run("mmlu", tmp_path / "out", *given)
     assert same == rows
     assert "loading" not in again.stderr
     assert "learning" not in again.stderr
+    more, longer = run("mmlu", tmp_path / "out", *given, "--epochs", 5, "--one-at-a-time", 0)
+    assert longer["answer p(correct)"]["note"] == "after 5 epochs"
+    assert "answer, alone p(correct)" not in longer
+    assert more.stderr.count("loading the model") == 4  # for the rates, and for each arm
+
+
+@pytest.mark.slow
+def test_all_experiments_share_a_budget_and_end_with_the_page(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = mmlu_settings(tmp_path, model)
+    monkeypatch.setattr("lab.commands.article.all._config", lambda _name, _size: config)
+    broken = lines_of(tmp_path / "humaneval.jsonl", {"no": "problem"})
+    given = ["eval", "article", "all", "--out", str(tmp_path / "out"), "--mmlu"]
+    given += [str(questions(tmp_path, 16)), "--humaneval", str(broken), "--budget"]
+    cut = CliRunner().invoke(cli, [*given, "1s"], catch_exceptions=False)
+    assert "mmlu: stopped after its" in cut.stderr
+    whole = CliRunner().invoke(cli, [*given, "1h"], standalone_mode=False)
+    assert "mmlu: done" in whole.stderr
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('class="level"') >= 3
+    assert "GSM8K does not come with elagent" in page
+    assert whole.return_value == 1  # the file of experiment 2 holds no problems
 
 
 def test_the_third_experiment_says_what_was_not_run(
