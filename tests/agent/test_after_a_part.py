@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from agent.approval import ModeApprover
 from agent.events import Event, Notice, TurnFinished
 from agent.fixing.options import FixOptions
 from agent.session.after import AfterCheck
@@ -104,6 +105,7 @@ async def closed(
         conversation=Conversation(),
         project=project,
         fix=fix,
+        approver=ModeApprover("auto"),
         emit=events.append,
         judged=judged,
         put_back=put_back,
