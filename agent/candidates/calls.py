@@ -25,6 +25,7 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield from _exchanged(source, node.args)
             yield from _rotated(source, node.args)
             yield from _without(source, node, node.args)
+            yield from _split_once(source, node)
             if _in_coroutine(source, node):
                 yield from _awaited(source, node)
         case ast.Tuple(elts=items, ctx=ast.Load()) | ast.List(elts=items, ctx=ast.Load()):
@@ -107,6 +108,18 @@ def _without(source: ParsedFile, node: ast.expr, items: Sequence[ast.expr]) -> I
         elif not isinstance(node, ast.Call):
             continue
         yield Edit(start=start, end=end, text="", kind=f"{source.code(item)[:20]} left out")
+
+
+def _split_once(source: ParsedFile, node: ast.Call) -> Iterator[Edit]:
+    """A text that is taken apart at its first mark alone, where it was at every one."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="split" | "rsplit" as name), args=[mark], keywords=[]
+        ):
+            end = source.span(mark)[1]
+            yield Edit(start=end, end=end, text=", 1", kind=f"one {name}() alone")
+        case _:
+            return
 
 
 def _with_another(source: ParsedFile, items: Sequence[ast.expr]) -> Iterator[Edit]:

@@ -61,6 +61,7 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(a, x, y):\n    a.append(x)\n    g()\n", 3, "def f(a, x, y):\n    a.append(x)\n    a.append(y)\n    g()\n"),
         ("def f(a, b):\n    return g(b, a)\n", 2, "def f(a, b):\n    return g(a, b)\n"),
         ("def f(a, b, c):\n    g(b, c, a)\n", 2, "def f(a, b, c):\n    g(a, b, c)\n"),
+        ("def f(s):\n    a, b = s.split('=')\n", 2, "def f(s):\n    a, b = s.split('=', 1)\n"),
         ("async def f(a):\n    return g(a)\n", 2, "async def f(a):\n    return await g(a)\n"),
         ("def f(a):\n    while a:\n        break\n", 3, "def f(a):\n    while a:\n        continue\n"),
         ("def f(a, b):\n    return a and b\n", 2, "def f(a, b):\n    return a or b\n"),
