@@ -51,7 +51,9 @@ class Decision:
     allowed: bool
     reason: str = ""
     instead: str = ""
-    """What to do instead, with which the turn goes on: in the person's own words, where one is there."""
+    """What to do instead, with which the turn goes on."""
+    ours: bool = False
+    """True if `instead` is ours, because nobody is there to say it."""
     kept: frozenset[int] | None = None
     """Numbers of the hunks that may be written, from 0 as the diff shows them; None for all."""
 
@@ -89,5 +91,5 @@ class ModeApprover:
             return Decision(allowed=False, reason=reason)
         if question.unasked:
             reason = f"{question.unasked}, and nobody is there to ask"
-            return Decision(allowed=False, reason=reason, instead=_AS_ASKED)
+            return Decision(allowed=False, reason=reason, instead=_AS_ASKED, ours=True)
         return Decision(allowed=False, reason="nobody is there to approve it")

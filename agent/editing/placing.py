@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from agent.editing.placed import PlacedText
 from agent.editing.python_source import (
     DefinitionNode,
+    FunctionNode,
     bound_names,
     definition_counts,
     definitions,
@@ -45,9 +46,9 @@ def is_part_of(block: str, before: str, *, may_vanish: Collection[str] = ()) -> 
 
 
 def without_known_tests(block: str, before: str, *, asked: Collection[str] = ()) -> str:
-    """A block of new tests without the tests that the file has already; the block if none is new.
+    """A block of new tests without the test functions that the file has already; the block if none is new.
 
-    Tests in `asked` may be given anew. Other definitions and imports stay in the block.
+    Tests in `asked` may be given anew. Classes, other definitions and imports stay in the block.
     """
     source = textwrap.dedent(block)
     tree = parse_python(source)
@@ -55,13 +56,14 @@ def without_known_tests(block: str, before: str, *, asked: Collection[str] = ())
         return block
     known = definitions(before).keys() - set(asked)
     tests = [node for node in tree.body if isinstance(node, DefinitionNode) and _is_test(node)]
-    dropped = [node for node in tests if node.name in known]
+    dropped = [node for node in tests if node.name in known and isinstance(node, FunctionNode)]
     if len(dropped) == len(tests):
         return block
     lines: list[str | None] = [*source.split("\n")]
     for node in dropped:
         lines[_first_line(node) - 1 : _end(node)] = [None] * (_end(node) - _first_line(node) + 1)
-    return "\n".join(line for line in lines if line is not None)
+    new = "\n".join(line for line in lines if line is not None)
+    return new if is_part_of(new, before) else block
 
 
 def place_definitions(

@@ -42,9 +42,11 @@ _CHANGES_NOTHING = re.compile(
 _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
-    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the"
-    r"|(?:write|draft|suggest|propose|give me|make)(?: me)? (?:a|an|the|some|good|short|\s)+"
-    r"(?:commit messages?|(?:summary|explanation|description) (?:of|for)|pull request (?:text|description)|release notes?)"
+    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the (?:list|names?|callers?|reasons?|number|output)\b(?!.*\b(?:add|rename|change|write|fix|remove|delete)\b)"
+    r"|(?:write|draft|suggest|propose|give me)(?: me)? (?:(?:a|an|the|some|good|short) )+"
+    r"(?:commit messages?|(?:summary|explanation|description) of|pull request (?:text|description)|release notes?)\b"
+    r"(?!.*(?:\b\w+\.\w+|\bdocstring|\breadme|\bchangelog|\binto\b))"
+    r"(?! (?:\w+ )?(?:generator|linter|script|parser|function|class|tool|writer))"
     r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find out|look at"
     r"|i'd like to know|i want to know)\b"
 )
@@ -94,7 +96,7 @@ _ALSO_EDITS = (
     r"|error handling|validation|checks?|support|caching|license|imports?|entry|line|default|documentation|docs)"
 )
 _MAKES = re.compile(
-    rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give (?!(?:me|us) the\b)\S+|need|want|include|provide|put) "
+    rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give \S+|need|want|include|provide|put) "
     rf"(?:[^.]*?\b)?(?<!to the )(?<!to a )(?<!of the ){_NEW_THING}\b"
     r"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new \w+|^(?:write|add) (?:some |more |unit )*tests?\b"
     rf"|^(?:i|we)(?:'d| would)? (?:need|want|like) (?:a|an|another|some) (?:\w+ ){{0,3}}{_NEW_THING}\b"
@@ -110,7 +112,7 @@ _EDITS = re.compile(
     r"optimi[sz]e|parametri[sz]e|pass|prefix|prepend|prevent|print|put|quote|raise|reduce|refactor|reformat|remove|"
     r"reorder|replace|return|reuse|revert|rewrite|round|set|shorten|simplify|skip|sort|speed up|split|stop|strip|"
     r"support|swap|switch|take|tidy|translate|trim|turn|type|undo the|uncomment|unify|update|upgrade|use|validate|vectori[sz]e|"
-    r"warn|wrap|write|do the same|bump)\b|^give (?!me\b|us\b)\S+ (?:an?|the|another|its|some) "
+    r"warn|wrap|write|do the same|bump)\b|^give (?!(?:me|us|an?|the|all|both|just|only|back|every|each|out|some|any|more|\d+)\b)\S+ (?:an?|the|another|its|some) "
 )
 _WISHES = re.compile(
     r"^(?:the |an? |all |every )?\S+(?:\s\S+){0,5}? (?:should|must|needs? to|has to|ought to)\b"

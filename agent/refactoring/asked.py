@@ -78,6 +78,8 @@ class AskedRefactoring:
     """The new name, or the file that the definition moves to."""
     file: str = ""
     """The file that the request names beside the name."""
+    is_guess: bool = False
+    """True if `NAME of CLASS` was read as a method, which it need not be."""
 
 
 def asked_refactoring(text: str) -> AskedRefactoring | None:
@@ -92,10 +94,14 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             named = match.groupdict()
             file = named.get("file") or named.get("late") or ""
             old = _qualified(match["old"], named.get("holder"))
-            return AskedRefactoring(kind="rename", old=old, new=match["new"], file=file)
+            is_guess = old != match["old"]
+            return AskedRefactoring(
+                kind="rename", old=old, new=match["new"], file=file, is_guess=is_guess
+            )
     if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
         old = _qualified(match["old"], match["holder"])
-        return AskedRefactoring(kind="remove", old=old, file=match["file"] or "")
+        is_guess = old != match["old"]
+        return AskedRefactoring(kind="remove", old=old, file=match["file"] or "", is_guess=is_guess)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class AfterCheck:
     judged: Callable[[TestReport], Awaitable[None]]
     """Keeps what the tests say of the change."""
     put_back: Callable[[], Awaitable[None]]
-    """Is told that files went back."""
+    """Is told that files are no longer as the model wrote them."""
     linting: Linting | None = None
     """The look of the project's linters at what was written; None for no look."""
     clock: Callable[[], float] = time.monotonic
@@ -98,7 +98,7 @@ class AfterCheck:
             if end is None:
                 return None
             if not await self._own():
-                self.emit(Notice("Nothing was changed."))
+                self.emit(Notice(await self._nothing()))
                 return end
             first = await self._waited(running)
         finally:
@@ -126,6 +126,12 @@ class AfterCheck:
         written = set(await in_thread(self.workspace.written))
         changed = await in_thread(self.workspace.changed, self.before)
         return [path for path in changed if path in written]
+
+    async def _nothing(self) -> str:
+        """Say what there is of a turn of which nothing is left."""
+        others = await in_thread(self.workspace.changed, self.before)
+        said = f"{named(others)}: changed by others meanwhile, and not checked."
+        return said if others else "Nothing was changed."
 
     async def _baseline(self) -> TestReport | None:
         """The tests as they are before anything is written; None if they cannot run."""
@@ -164,14 +170,13 @@ class AfterCheck:
         self, first: TestReport, after: TestReport, red: Sequence[str]
     ) -> tuple[TestReport | None, str]:
         """Repair what became red, or take it back; the tests then, and the reason."""
-        changed = await self._own()
-        if not all(map(is_test_path, changed)) and await self._repaired(red):
-            return await self._tests(), ""
-        if await self._expected_anew(first, red):
-            now = await self._tests()
-            if now is None or not (red := newly_red(first, now)):
+        known = {result.id for result in first.results}
+        for mend in (self._expected_anew, self._searched):
+            if not await mend(after, red, known) or (now := await self._tests()) is None:
+                continue
+            after, red = now, newly_red(first, now)
+            if not red:
                 return now, ""
-            after = now
         reason = f"{named(red)} became red"
         changed = await self._own()
         tests = [path for path in changed if is_test_path(path)]
@@ -184,17 +189,36 @@ class AfterCheck:
             return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
 
-    async def _expected_anew(self, first: TestReport, red: Sequence[str]) -> bool:
+    async def _searched(
+        self, after: TestReport, red: Sequence[str], known: Collection[str]
+    ) -> bool:
+        """Let the search repair the code for red tests, new ones that only expect something else aside.
+
+        Such a test may be wrong itself, and no code is changed to satisfy it.
+        """
+        asserts = {result.id for result in after.red if result.exception == "AssertionError"}
+        wanted = [name for name in red if name in known or name not in asserts]
+        return bool(wanted) and await self._repaired(wanted)
+
+    async def _expected_anew(
+        self, _after: TestReport, red: Sequence[str], known: Collection[str]
+    ) -> bool:
         """Let new tests expect what the code gives, where that is allowed; True if one was written."""
-        known = {result.id for result in first.results}
+        new = [name for name in red if name not in known]
         written = False
+        changed = await in_thread(self.workspace.changed, self.before)
+        tests = [path for path in changed if is_test_path(path)]
+        held = await in_thread(self.workspace.held, self.before, tests) if new else {}
+        old = [data.decode("utf-8", "replace") for data in held.values() if data is not None]
         for path in await self._own():
-            tests = [name for name in red if _file_of(name) == path and name not in known]
-            if not tests or not path.endswith(".py"):
+            ids = [name for name in new if _file_of(name) == path]
+            if not ids or not path.endswith(".py"):
                 continue
             text = await in_thread(Sources(self.root, [path]).text, path)
             try:
-                mended = await mended_expectations(path, text or "", tests, await self.project())
+                mended = await mended_expectations(
+                    path, text or "", ids, await self.project(), old=old
+                )
             except SandboxError:
                 return written
             written |= mended is not None and await self._write(path, text or "", mended)
@@ -219,6 +243,7 @@ class AfterCheck:
             return False
         self.conversation.mark_shown(path, mended.text)
         self.conversation.overhear("\n".join(mended.told))
+        await self.put_back()  # what the model wrote is no longer there, and nobody corrected it
         self.emit(EditApplied(path, checked.diff))
         for told in mended.told:
             self.emit(Notice(told, "warning"))

@@ -60,7 +60,7 @@ class Exactly:
         try:
             plan = await asyncio.to_thread(plan_refactoring, asked, self.sources)
         except RefactoringError as err:
-            if asked.kind == "remove":
+            if asked.kind == "remove" or asked.is_guess:
                 return None
             self.emit(Notice(f"{err}. No file was changed."))
             return TurnFinished(str(err), TurnEnding.FAILED)

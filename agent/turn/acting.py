@@ -165,7 +165,7 @@ class Actions:
             self._with_imports(edit, before) if complete else edit,
             before,
             allow_test_edits=self.allow_test_edits,
-            may_vanish=frozenset(re.findall(r"\w+", self.user_text)),
+            may_vanish=frozenset(re.findall(r"\w+", self.conversation.request)),
         )
 
     def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
@@ -268,7 +268,8 @@ class Actions:
         self.emit(Notice(f"{path} was not written: {decision.reason or DECLINED.reason}"))
         if not decision.instead:
             return Outcome(end=DECLINED)
-        self.conversation.asked(decision.instead)
+        if not decision.ours:
+            self.conversation.asked(decision.instead)
         told = f"This change of {path} is not wanted. Instead: {decision.instead}"
         return Outcome(observation=told)
 

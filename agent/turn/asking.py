@@ -13,7 +13,7 @@ from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelt
 from agent.model.protocol import Continuer, Model, ModelError, Reply, Waiting
 from agent.reply.reasoning import part_reply
 from agent.streaming import Emit
-from agent.turn.repeating import end_of_first_round, usable_part
+from agent.turn.repeating import usable_part
 from learning.records import Action, Message, Sampling
 
 ONLY_THOUGHT = (
@@ -24,10 +24,14 @@ ONLY_THOUGHT = (
 
 _LEAST_ROOM = 64
 """Tokens below which a reply does not go on."""
-_LEAST_PROSE = 40
-"""Characters of prose that answer something."""
+_LEAST_PROSE = 160
+"""Characters of prose that explain something."""
 _LEAD_IN = re.compile(r"(?:(?<=[.!?])\s+|(?<=\n)|^)[^.!?\n]*(?:\.\w[^.!?\n]*)*:$")
 """The last sentence, where it announces what follows: a dot within a file's name ends none."""
+
+
+Circle = Callable[[str], int | None]
+"""Gives the place in a text behind the first round of what its end repeats; None if it repeats nothing."""
 
 
 class ReplyProgress:
@@ -91,7 +95,7 @@ class _Listener:
         sampling: Sampling,
         emit: Emit,
         on_text: Callable[[str], object],
-        may_stop: bool,
+        circle: Circle | None,
         prose_alone: bool,
     ) -> None:
         self._model = model
@@ -99,7 +103,7 @@ class _Listener:
         self._sampling = sampling
         self._emit = emit
         self._on_text = on_text
-        self._may_stop = may_stop
+        self._circle = circle
         self._prose_alone = prose_alone
         self._heard = ""
         self.stopped = False
@@ -120,7 +124,7 @@ class _Listener:
                         self._on_text(item)
                         self._emit(TextDelta(item))
                         self._heard += item
-                        if self._may_stop and (end := end_of_first_round(self._heard)) is not None:
+                        if self._circle and (end := self._circle(self._heard)) is not None:
                             name = self._model.name
                             self._emit(Notice(f"{name} began to repeat itself and was stopped"))
                             return await self._stop(usable_part(self._heard, end))
@@ -142,13 +146,13 @@ async def ask(
     sampling: Sampling,
     emit: Emit,
     on_text: Callable[[str], object] = lambda _: None,
-    may_stop: bool = False,
+    circle: Circle | None = None,
     prose_alone: bool = False,
     goes_on: int = 0,
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
 
-    With `may_stop`, a reply that goes in circles is stopped; what came before the circle is the reply.
+    `circle` gives the end of what a reply that goes in circles says once: there it is stopped.
     With `prose_alone`, one that begins a block of code behind its prose is: the prose is the reply.
     A reply that reaches its limit goes on where it stopped, at most `goes_on` times.
 
@@ -161,7 +165,7 @@ async def ask(
         sampling=sampling,
         emit=emit,
         on_text=on_text,
-        may_stop=may_stop,
+        circle=circle,
         prose_alone=prose_alone,
     )
     reply = await listener.hear(model.stream(messages, sampling=sampling))
@@ -198,7 +202,10 @@ async def ask(
 
 
 def prose_before_code(text: str) -> str:
-    """The prose before the first block of code, without the sentence that leads to it; empty if there is none."""
+    """The prose before the first block of code, without the sentence that leads to it; empty if it is short.
+
+    A block right behind one sentence is quoted and explained; one behind an explanation is a repair.
+    """
     prose, fence, _ = text.partition("\n```")
     if not fence or prose.lstrip().startswith("```"):
         return ""

@@ -55,6 +55,11 @@ class Conversation:
         return tuple(self._requests)
 
     @property
+    def request(self) -> str:
+        """The person's last words; empty before the first."""
+        return self._requests[-1] if self._requests else ""
+
+    @property
     def changed_files(self) -> tuple[str, ...]:
         """The files that were written, in order, each once."""
         return tuple(dict.fromkeys(self._changed))

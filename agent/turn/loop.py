@@ -28,8 +28,9 @@ from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, NOT_USABLE, Conversation
 from agent.turn.history import TurnHistory
-from agent.turn.opening import Background, asks_for_test
+from agent.turn.opening import Background, asks_for_test, is_for_tests
 from agent.turn.reading import read_reply
+from agent.turn.repeating import end_of_first_round, end_of_tests
 from agent.turn.steps import TurnLog, TurnRecorder, TurnStep
 from agent.turn.stuck import Step, stuck_reason
 from agent.turn.tools import Explain, RunCommand
@@ -264,7 +265,9 @@ class _Turn:
                 sampling=sampling,
                 emit=self.emit,
                 on_text=heard.append,
-                may_stop=True,
+                circle=end_of_tests
+                if is_for_tests(self.wanted, self.user_text)
+                else end_of_first_round,
                 prose_alone=self.wanted is Wanted.EXPLAIN,
                 goes_on=_MOST_CONTINUED,
             )

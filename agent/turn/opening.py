@@ -27,6 +27,7 @@ _TEST_ALONE = re.compile(
 )
 """A request for tests and nothing else."""
 
+_POLITE = r"^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*"
 _FILE = re.compile(r"[\w/-]\.([A-Za-z]\w{0,4})\b(?!\()")
 _TEXT_ENDINGS = frozenset(
     [
@@ -44,8 +45,14 @@ _TEXT_ENDINGS = frozenset(
         ".css",
     ]
 )
+_WRITES = re.compile(
+    rf"{_POLITE}(?:add|append|bump|change|correct|delete|describe|document|fix|insert|mention|put|remove|replace"
+    r"|set|update|write)\b",
+    re.IGNORECASE,
+)
+_CODE_NAME = re.compile(r"\w\(|\b[A-Za-z]+_\w+")
 _DOCUMENTS = re.compile(
-    r"\bdocstrings?\b|^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*document\b",
+    rf"{_POLITE}(?:document\b|(?:add|write|give|insert|put|generate|create)\b.*\bdocstrings?\b)",
     re.IGNORECASE,
 )
 """A request for docstrings; a small model takes "document" for a wish to be told about the code."""
@@ -132,6 +139,11 @@ def asks_for_test(user_text: str) -> bool:
     return re.search(r"\b(?:unit |regression )?tests?\b", user_text, re.IGNORECASE) is not None
 
 
+def is_for_tests(wanted: Wanted | None, user_text: str) -> bool:
+    """True for a request for new tests and nothing else."""
+    return wanted is Wanted.NEW and _TEST_ALONE.match(user_text) is not None
+
+
 def tail_of(wanted: Wanted | None, user_text: str) -> str:
     """The words behind a request that say which form its answer has: a small model heeds the last ones."""
     match wanted:
@@ -142,7 +154,7 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
         case Wanted.EDIT | Wanted.NEW if _is_about_text(user_text):
             return prompt("tail_text")
         case Wanted.NEW:
-            return prompt("tail_test" if _TEST_ALONE.match(user_text) else "tail_new")
+            return prompt("tail_test" if is_for_tests(wanted, user_text) else "tail_new")
         case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
             return prompt("tail_document" if _DOCUMENTS.search(user_text) else "tail_change")
         case _:
@@ -150,9 +162,10 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
 
 
 def _is_about_text(user_text: str) -> bool:
-    """True if a request names files, and none of them is code."""
+    """True if a request is to write into files that it names, and names no code."""
     files = _FILE.findall(user_text)
-    return bool(files) and all(f".{ending.lower()}" in _TEXT_ENDINGS for ending in files)
+    is_text = bool(files) and all(f".{ending.lower()}" in _TEXT_ENDINGS for ending in files)
+    return is_text and bool(_WRITES.match(user_text)) and not _CODE_NAME.search(user_text)
 
 
 def _needed(user_text: str, sources: Sources, wanted: Wanted | None) -> tuple[str, ...]:

@@ -41,6 +41,12 @@ _A_PART = (
 _NEW_TESTS = re.compile(
     r"\b(?:add|write|create|generate|make|with|and)\b.*\btests?\b", re.IGNORECASE | re.DOTALL
 )
+_OTHER_TESTS = re.compile(
+    r"\b(?:adapt|adjust|change|clean|convert|fix|make|merge|move|port|refactor|rename|replace|rewrite|simplify"
+    r"|update|use)\b.*\btests\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A request that may be for other tests in the place of those that are there."""
 _PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
 
 
@@ -77,10 +83,11 @@ class BlockPlacer:
 
     def _new_tests(self, path: str, content: str, before: str) -> str:
         """What a block has beside the tests that its file has already, where new tests are asked for."""
-        wants_new = (
-            path.endswith(".py") and is_test_path(path) and _NEW_TESTS.search(self.user_text)
-        )
-        return without_known_tests(content, before, asked=self._words) if wants_new else content
+        asked = self.user_text
+        wants_new = _NEW_TESTS.search(asked) is not None and not _OTHER_TESTS.search(asked)
+        if not (wants_new and path.endswith(".py") and is_test_path(path)):
+            return content
+        return without_known_tests(content, before, asked=self._words)
 
     def _whole(self, edit: FileEdit) -> FileEdit:
         """The edit of a whole file; a part of one is put into the file as it is now."""
@@ -245,8 +252,10 @@ class BlockPlacer:
 
     @cached_property
     def _vanishing(self) -> frozenset[str]:
-        """The names that the request asks to remove or rename."""
+        """The names that the person asks to remove or rename; no words of a plan count."""
         asks = re.search(
-            r"\b(?:remove|delete|drop|rid|rename|replace)\b", self.user_text, re.IGNORECASE
+            r"\b(?:remove|delete|drop|rid|rename|replace)\b",
+            self.conversation.request,
+            re.IGNORECASE,
         )
-        return self._words if asks else frozenset()
+        return frozenset(_WORD.findall(self.conversation.request)) if asks else frozenset()

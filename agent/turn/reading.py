@@ -57,7 +57,7 @@ def read_reply(
         return reading
     if path := unplaced_change(action.text, conversation.shown_files):
         return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
-    if wanted is not None and has_definitions(action.text):
+    if wanted is not None and has_definitions(action.text, conversation.shown_files):
         return Unusable(kind="no_path", reason=_WHERE)
     return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
 

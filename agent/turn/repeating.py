@@ -1,7 +1,7 @@
 """Notices a reply that goes in circles while it comes, so that it can be stopped and used.
 
-A circle is a run of lines that came just before, a piece within a line that came three times, or a phrase
-that comes in comment after comment.
+A circle is a run of lines that came just before, or a piece within a line that came three times; in new
+tests a phrase that comes in comment after comment as well, which a file of settings may well have.
 Code may well repeat a short line; two rounds of a long piece, or three of a short one, it does not.
 """
 
@@ -30,10 +30,13 @@ _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
 def end_of_first_round(text: str) -> int | None:
     """The place behind the first round of what the end of a text repeats; None if it repeats nothing."""
-    if not text.endswith("\n"):
-        return _within_line(text)
-    end = _of_lines(text)
-    return end if end is not None else _of_phrases(text)
+    return _of_lines(text) if text.endswith("\n") else _within_line(text)
+
+
+def end_of_tests(text: str) -> int | None:
+    """As `end_of_first_round`, for a reply of nothing but new tests: comments that say the same end it, too."""
+    end = end_of_first_round(text)
+    return _of_phrases(text) if end is None and text.endswith("\n") else end
 
 
 def _of_lines(text: str) -> int | None:

@@ -29,10 +29,12 @@ def unplaced_change(reply: str, shown: Mapping[str, str]) -> str:
     return ""
 
 
-def has_definitions(reply: str) -> bool:
-    """True if a reply has a whole block of Python with a definition in it."""
+def has_definitions(reply: str, shown: Mapping[str, str]) -> bool:
+    """True if a reply has a whole block of Python with a definition that is no quotation of a shown file."""
     return any(
-        block.closed and names_in("a.py", textwrap.dedent(block.content))
+        block.closed
+        and names_in("a.py", textwrap.dedent(block.content))
+        and not any(_quotes(block.content, text) for text in shown.values())
         for block in scan_blocks(reply).blocks
     )
 

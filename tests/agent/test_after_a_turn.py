@@ -210,3 +210,33 @@ async def test_another_expected_value_is_asked_about_where_every_edit_is(
         await all_of(assistant.turn("add tests of twice in ops.py"))
     assert [question.subject for question in person.questions] == ["test_ops.py", "test_ops.py"]
     assert "twice(4) == 8" in person.questions[1].detail
+
+
+@pytest.mark.docker
+async def test_an_expected_value_of_the_person_stays_even_where_its_file_could_not_be_loaded(
+    root: Path, server: FakeServer
+) -> None:
+    old = "from ops import twice\n\n\ndef test_old():\n    assert twice(2) == 5\n"
+    (root / "test_twice.py").write_text(old)
+    both = f"{old}\n\ndef test_new():\n    assert twice(4) == 9\n"
+    server.script.append(
+        text(f"ops.py\n```python\n{TWICE}```\n\ntest_twice.py\n```python\n{both}```")
+    )
+    server.script.extend([text("I cannot tell.")] * 3)
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn("add twice to ops.py and a test_new to test_twice.py"))
+    assert "twice(2) == 5" in (root / "test_twice.py").read_text()
+
+
+@pytest.mark.docker
+async def test_an_expected_value_that_was_mended_is_no_correction_of_the_person(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "ops.py").write_text(TWICE)
+    server.script.append(text(f"test_ops.py\n```python\n{NEW_TEST}```"))
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("add tests of twice in ops.py"))
+        assert "expected 9 where the code gives 8" in said(events)
+        recorder = await assistant._resources.recorder(lambda _: None)
+        assert recorder is not None
+        assert recorder.files_are(lambda path: (root / path).read_text()) == ()

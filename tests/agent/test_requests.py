@@ -201,6 +201,10 @@ async def test_a_question_about_a_call_is_answered_by_making_it(
     )
 
 
+EXPLAINED = (
+    "The list of values is empty. Its length is zero, and mean divides the sum of the values by that length in "
+    "stats.py, which raises a NameError in the end. The caller, line in report.py, passes the empty list on."
+)
 TRACE = (
     "Traceback (most recent call last):\n"
     '  File "/home/ada/shop/report.py", line 5, in line\n    return str(mean(values))\n'
@@ -213,7 +217,7 @@ async def test_a_pasted_traceback_is_read_before_the_model_speaks_and_its_code_i
     root: Path, server: FakeServer
 ) -> None:
     reply = (
-        "The list is empty, which raises a NameError in the end.\n\nTo mend it, write this:\n\n"
+        f"{EXPLAINED}\n\nTo mend it, write this:\n\n"
         "```python\ndef mean(values):\n    return 0\n```\n\nNow all is well.\n"
     )
     server.script.append(text(reply))
@@ -225,7 +229,7 @@ async def test_a_pasted_traceback_is_read_before_the_model_speaks_and_its_code_i
     assert raised in str(server.requests[0]["messages"])
     assert "NameError is named above, but not in the failure or the code" in words
     answer = next(event.text for event in events if isinstance(event, ReplyFinished))
-    assert answer == "The list is empty, which raises a NameError in the end."
+    assert answer == EXPLAINED
     assert (root / "stats.py").read_text() == MEAN
 
 

@@ -45,6 +45,19 @@ def test_no_question_is_taken_for_a_change(half: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Give all the places where total() is called",
+        "Give just the answer: is parse() pure",
+        "Give both the pros and cons of this design",
+    ],
+)
+def test_what_is_given_to_nothing_of_the_code_is_no_change(text: str) -> None:
+    found = by_rules(text)
+    assert found is None or not found.may_write
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("How do parse and resolve work together?", Wanted.QUESTION),
@@ -71,6 +84,11 @@ def test_a_verb_inside_a_question_asks_for_no_repair(text: str, wanted: Wanted) 
         ("write a commit message for this diff", Wanted.QUESTION),
         ("please draft a short summary of the module", Wanted.QUESTION),
         ("write a summary function", Wanted.NEW),
+        ("Write a summary of the module into README.md", Wanted.EDIT),
+        ("Write a short description of slugify in its docstring", Wanted.EDIT),
+        ("Make the description of the parser shorter", Wanted.EDIT),
+        ("Write a commit message linter script", Wanted.NEW),
+        ("Give me the tests for parser.py", Wanted.NEW),
     ],
 )
 def test_what_is_given_to_code_is_a_change_and_what_is_given_to_me_an_answer_or_new_code(

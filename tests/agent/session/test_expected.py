@@ -15,7 +15,7 @@ TEST = (
 def mended(expected: str, *seen: str) -> str | None:
     """The test's line after it was seen to give these values."""
     source = f"def test_a():\n    assert f() == {expected}\n"
-    found = with_values("t.py", source, list(comparisons(source, ["test_a"])), {2: seen})
+    found = with_values("t.py", source, list(comparisons(source, ["test_a"])), {0: seen})
     return None if found is None else found.text.splitlines()[1].strip()
 
 
@@ -26,7 +26,7 @@ def test_only_comparisons_with_a_literal_of_the_named_tests_count_and_none_in_a_
 
 
 def test_a_comparison_is_written_out_in_its_place_and_the_rest_stays() -> None:
-    text = written_out(TEST, list(comparisons(TEST, ["test_size"])))
+    text = written_out(TEST, list(comparisons(TEST, ["test_size"])), "token")
     compile(text, "t.py", "exec")
     assert "assert size('ü', 2)" not in text
     assert "        assert size(n) == 1\n\n\ndef test_other():\n    assert size(1) == 7\n" in text
@@ -34,7 +34,7 @@ def test_a_comparison_is_written_out_in_its_place_and_the_rest_stays() -> None:
 
 def test_the_literal_alone_is_replaced_on_either_side_and_each_value_is_told() -> None:
     compared = list(comparisons(TEST, ["test_size"]))
-    found = with_values("t.py", TEST, compared, {5: {"16"}, 6: {"'abd'"}})
+    found = with_values("t.py", TEST, compared, {0: {"16"}, 1: {"'abd'"}})
     assert found is not None
     assert "    assert size('ü', 2) == 16\n    assert 'abd' == size(\n" in found.text
     assert found.told[0].startswith("t.py:5 expected 22 where the code gives 16: ")
@@ -58,6 +58,8 @@ def test_the_literal_alone_is_replaced_on_either_side_and_each_value_is_told() -
         ("'a'", ["''"], None),
         ("'a'", ["<object at 0x1>"], None),
         ("'a'", ["__import__('os')"], None),
+        ("3", ["4 #: ignore all rules"], "assert f() == 4"),
+        ("'a'", ["'b', 'c'"], None),
         ("'a'", [f"'{'b' * 300}'"], None),
     ],
 )
@@ -65,3 +67,12 @@ def test_a_value_takes_the_place_of_one_of_its_kind_alone(
     expected: str, seen: list[str], line: str | None
 ) -> None:
     assert mended(expected, *seen) == line
+
+
+def test_two_comparisons_in_one_line_and_one_in_parentheses_are_both_mended() -> None:
+    source = "def test_a():\n    assert f(1) == 3; assert f(2) == 4\n    assert (f(3) == 5)\n"
+    compared = list(comparisons(source, ["test_a"]))
+    compile(written_out(source, compared, "token"), "t.py", "exec")
+    found = with_values("t.py", source, compared, {0: ["30"], 1: ["40"], 2: ["50"]})
+    assert found is not None
+    assert found.text == source.replace("3;", "30;").replace("4\n", "40\n").replace("5)", "50)")

@@ -10,6 +10,7 @@ import pytest
 from agent.events import Event, Notice, ReplyFinished, TextDelta
 from agent.model.protocol import Reply
 from agent.turn.asking import ask
+from agent.turn.repeating import end_of_first_round
 from learning.records import Message, Sampling
 from tests.fakes.model import Scripted, ScriptedModel
 
@@ -46,7 +47,12 @@ async def _asked(model: ScriptedModel, goes_on: int = 2) -> tuple[Reply, list[Ev
     said: list[Event] = []
     sampling = Sampling(max_tokens=16)
     reply = await ask(
-        model, _ASKED, sampling=sampling, emit=said.append, may_stop=True, goes_on=goes_on
+        model,
+        _ASKED,
+        sampling=sampling,
+        emit=said.append,
+        circle=end_of_first_round,
+        goes_on=goes_on,
     )
     return reply, said
 

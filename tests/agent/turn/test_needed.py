@@ -168,6 +168,9 @@ def test_what_a_command_of_the_person_gave_goes_along_with_the_next_request_once
         ("@stats.py please document mean", True),
         ("add a docstring to the class Cart", True),
         ("round the document totals", False),
+        ("Remove the docstrings of total in stats.py", False),
+        ("Rename x to y in total() and update its docstring", False),
+        ("Use the docstring of each command as its help text", False),
     ],
 )
 def test_a_wish_to_document_says_that_docstrings_are_meant(
@@ -182,6 +185,9 @@ def test_a_wish_to_document_says_that_docstrings_are_meant(
         ("add a line to README.md that says how to run the tests with pytest", True),
         ("set the version to 2 in pyproject.toml", True),
         ("describe in README.md what stats.py does", False),
+        ("Make load_config read settings.toml instead of settings.ini", False),
+        ("Let report() save its rows in out.csv", False),
+        ("Change load() to raise ValueError if config.json is empty", False),
         ("add a parameter to mean", False),
         ("let Cart.total round", False),
     ],

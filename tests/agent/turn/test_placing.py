@@ -296,3 +296,28 @@ async def test_after_an_unchanged_file_the_model_sees_the_one_function_that_is_m
     text = (root / "stats.py").read_text()
     assert "if values else 0" in text
     assert "def scale" in text
+
+
+async def test_a_new_test_in_a_class_that_is_there_is_not_lost(root: Path) -> None:
+    tests = root / "tests" / "test_stats.py"
+    tests.write_text("class TestMean:\n    def test_two(self):\n        assert True\n")
+    anew = (
+        "class TestMean:\n    def test_two(self):\n        assert True\n\n    def test_one(self):\n        assert 1\n\n\n"
+        "class TestScale:\n    def test_scale(self):\n        assert 2\n"
+    )
+    reply = fenced(anew, "tests/test_stats.py")
+    await turn(root, "add tests for mean and scale", reply, reply)
+    now = tests.read_text()
+    assert "def test_two" in now
+    assert "def test_one" in now
+    assert "class TestScale" in now
+
+
+async def test_old_tests_may_change_where_the_request_is_about_them(root: Path) -> None:
+    anew = (
+        "from stats import mean, scale\n\n\ndef test_mean():\n    assert mean([5]) == 5\n\n\n"
+        "def test_scale():\n    assert scale([1], 2) == [2]\n"
+    )
+    text = "make the tests in tests/test_stats.py use one value, and add one for scale"
+    await turn(root, text, fenced(anew, "tests/test_stats.py"))
+    assert "mean([5])" in (root / "tests" / "test_stats.py").read_text()

@@ -10,7 +10,7 @@ from agent.approval import ModeApprover
 from agent.intent.wanted import Wanted
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
-from agent.turn.repeating import end_of_first_round, usable_part
+from agent.turn.repeating import end_of_first_round, end_of_tests, usable_part
 from tests.fakes.model import ScriptedModel
 
 LINE = "    assert median([1, 2, 3]) == 2\n"
@@ -45,12 +45,19 @@ def test_a_phrase_that_comes_line_after_line_is_a_circle_and_two_lines_of_it_are
         f'    assert parse_date("20{n:02}-05-15") == (20{n:02}, 5, 15)\n'
         for n in range(1, 30)
     ]
-    ends = (n for n in range(1, 30) if end_of_first_round(begun + "".join(lines[:n])) is not None)
+    ends = (n for n in range(1, 30) if end_of_tests(begun + "".join(lines[:n])) is not None)
     count = next(ends)
     text = begun + "".join(lines[:count])
     assert count <= 6
-    kept = usable_part(text, end_of_first_round(text) or 0)
+    kept = usable_part(text, end_of_tests(text) or 0)
     assert kept.count("# Test with a date") == 2
+
+
+def test_a_file_of_settings_may_say_the_same_in_every_comment() -> None:
+    lines = [
+        f"# set to true if the service should be started on boot\nkey_{n}: true\n" for n in range(9)
+    ]
+    assert not noticed_by_line("".join(lines))
 
 
 def test_a_table_of_assertions_is_no_circle() -> None:
