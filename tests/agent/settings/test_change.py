@@ -133,4 +133,4 @@ def test_a_setting_is_explained_with_value_origin_and_bounds(
         "Processor cores of the box.",
     ]
     assert "very-secret" not in "\n".join(explain(loaded, "model.api_key"))
-    assert "one of: auto, llama, torch" in explain(loaded, "model.engine")
+    assert "one of: auto, llama, torch, vllm" in explain(loaded, "model.engine")
