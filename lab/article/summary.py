@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lab.article.budget import was_not_run
 from lab.article.published import PUBLISHED, Experiment, Published
 from lab.article.results import SHARE, ArmRow, ExperimentResult, Figure
 
@@ -47,8 +48,9 @@ def claims_of(
 ) -> tuple[Claim, ...]:
     """A claim for each figure of the article and each result of its experiment, run or not."""
     claims = []
+    standing = standing_of(results, states or {})
     for (experiment, arm), article in PUBLISHED.items():
-        own = [result for result in results if result.experiment == experiment]
+        own = [result for result in standing if result.experiment == experiment]
         claims += [_claim(result, arm, article) for result in own]
         if not own:
             why = (states or {}).get(experiment, _NEVER_BEGUN)
@@ -56,6 +58,13 @@ def claims_of(
                 Claim(experiment=experiment, arm=arm, article=article, verdict="not run", why=why)
             )
     return tuple(claims)
+
+
+def standing_of(
+    results: Sequence[ExperimentResult], states: Mapping[Experiment, str]
+) -> list[ExperimentResult]:
+    """The results without those of an earlier run, whose experiment was not run this time."""
+    return [result for result in results if not was_not_run(states, result.experiment)]
 
 
 def headline(claims: Sequence[Claim]) -> str:

@@ -44,6 +44,15 @@ def test_every_figure_of_the_article_has_a_line_run_or_not() -> None:
     )
 
 
+def test_an_earlier_result_does_not_stand_where_the_experiment_was_not_run_this_time() -> None:
+    earlier = ExperimentResult(
+        experiment="gsm8k", model="m", settings={}, rows=(row("accuracy", 0.2, control=0.0),)
+    )
+    claims = claims_of([earlier], {"gsm8k": "not run: no file"})
+    assert {each.why for each in claims if each.experiment == "gsm8k"} == {"not run: no file"}
+    assert not any(each.row for each in claims)
+
+
 def test_p_that_grows_with_the_habit_of_letters_does_not_hold() -> None:
     found = claim(
         row("p(correct)", 0.4, control=0.1), row("share(correct)", 0.0, control=0.0, width=0.05)

@@ -124,6 +124,20 @@ def test_the_report_says_how_experiments_that_ran_together_ended(tmp_path: Path)
     assert "not run: no &lt;file&gt;" in (tmp_path / "report.html").read_text()
 
 
+def test_an_earlier_result_is_not_shown_where_the_experiment_was_not_run_this_time(
+    tmp_path: Path,
+) -> None:
+    outcome(tmp_path / "all" / "mmlu")
+    save_states(tmp_path / "all", {"mmlu": "not run: no file"})
+    shown = report(tmp_path / "all").output
+    assert "mmlu: not run: no file" in shown
+    assert "10.0->34.5" not in shown
+    outcome(tmp_path / "alone" / "mmlu")
+    both = report(tmp_path / "all", tmp_path / "alone").output
+    assert "10.0->34.5" in both
+    assert "no file" not in both
+
+
 def test_a_folder_without_an_outcome_is_named(tmp_path: Path) -> None:
     run = CliRunner().invoke(cli, ["eval", "article", "report", str(tmp_path)])
     assert run.exit_code != 0
