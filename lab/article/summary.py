@@ -1,8 +1,8 @@
 """What of the article holds: each of its figures, ours beside it, and a verdict by one rule.
 
 A figure holds if ours gains, and gains more than a note without content does, both with 95 % intervals
-above 0. Where the article's measure grows with the habit of answering with a letter, the share among
-the letters decides.
+above 0; what learns from rewards, and from no note, needs the gain alone. Where the article's measure
+grows with the habit of answering with a letter, the share among the letters decides.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ONLY_IF_ANY = ("too few", "no control")
 _LEAST = 10
 """Fewest tasks of which an interval says something."""
 _P = "p("
-_REWARDED = "grpo"
+REWARDED = "grpo"
 """Learns from rewards, not from notes: the bare model is what it is compared with."""
 _NEVER_BEGUN = "not run: no result of this experiment"
 
@@ -68,14 +68,16 @@ def standing_of(
 
 
 def headline(claims: Sequence[Claim]) -> str:
-    """The verdicts counted, in one sentence."""
+    """The verdicts counted, in one sentence; several results give a figure several verdicts."""
     counts = Counter(claim.verdict for claim in claims)
     said = [
         f"{counts[verdict]} {verdict}"
         for verdict in get_args(Verdict)
         if verdict not in _ONLY_IF_ANY or counts[verdict]
     ]
-    return f"The article's {len(claims)} figures: {', '.join(said)}."
+    figures = len({(claim.experiment, claim.arm) for claim in claims})
+    several = f", {len(claims)} verdicts" if len(claims) > figures else ""
+    return f"The article's {figures} figures{several}: {', '.join(said)}."
 
 
 def _claim(result: ExperimentResult, arm: str, article: Published) -> Claim:
@@ -107,7 +109,7 @@ def _judged(arm: str, row: ArmRow | None, decided_by: ArmRow | None) -> tuple[Ve
     what = decided_by.measure
     if decided_by.tasks < _LEAST:
         return "too few", f"{what} {interval(gain)} points on {decided_by.tasks} tasks only"
-    if arm == _REWARDED:
+    if arm == REWARDED:
         return _verdict(gain, gain), f"{what} {interval(gain)} points over the bare model"
     if beyond is None:
         return "no control", f"{what} {interval(gain)} points; the arm neutral was not run"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from lab.article.summary import Claim, headline
+from lab.article.summary import REWARDED, Claim, headline
 from lab.commands.article.words import figure_words, published_gain, published_words
 from tui.show.page import Span, heading, paragraph, spans, table
 
@@ -19,8 +19,9 @@ _RECORD = (
 )
 _RULE = (
     "holds: gains, and gains more than the arm neutral, which learns from a note without content;"
-    " both intervals above 0. For MMLU the share among the letters decides, since p also grows when"
-    " a model only learns to answer with a letter."
+    f" both intervals above 0. {REWARDED} learns from rewards: its gain alone decides. For MMLU the"
+    " share among the letters decides, since p also grows when a model only learns to answer with a"
+    " letter."
 )
 _NO_COMMAND = "Not run, since there is no command for it yet: accuracy against the effective batch."
 

@@ -44,6 +44,13 @@ def test_every_figure_of_the_article_has_a_line_run_or_not() -> None:
     )
 
 
+def test_two_results_give_a_figure_two_verdicts_and_are_not_more_figures() -> None:
+    more = result(row("p(correct)", 0.4, control=0.0), row("share(correct)", 0.4, control=0.0))
+    assert headline(claims_of([more, more])) == (
+        "The article's 9 figures, 13 verdicts: 2 holds, 0 not shown, 0 opposite, 11 not run."
+    )
+
+
 def test_an_earlier_result_does_not_stand_where_the_experiment_was_not_run_this_time() -> None:
     earlier = ExperimentResult(
         experiment="gsm8k", model="m", settings={}, rows=(row("accuracy", 0.2, control=0.0),)

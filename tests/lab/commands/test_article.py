@@ -102,6 +102,7 @@ def test_the_table_of_verdicts_fits_into_80_columns_and_says_what_was_not_run(
     text = " ".join(shown)
     assert "The article's 9 figures: 1 holds, 0 not shown, 0 opposite, 8 not run." in text
     assert "gsm8k: not run: no result of this experiment" in text
+    assert "grpo learns from rewards: its gain alone decides." in " ".join(text.split())
     assert "mmlu: tiny <model>, seed 7; the article's is Llama-3.2-1B" in text
 
 
