@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from learning.model.catalog import sha256_file
 from learning.model.engine import (
     Capabilities,
     EngineError,
@@ -27,6 +24,7 @@ from learning.model.engine import (
     check_effect,
 )
 from learning.model.vllm.client import Counted, Made
+from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.process import VllmProcess, find_vllm, rank_for
 from learning.records import Sampling
 
@@ -36,8 +34,6 @@ _AT_ONCE = 16
 _PROBE = (1, 2, 3, 4)
 """Any tokens: an adapter with an effect changes how likely the next ones are."""
 _PROBE_TOKENS = 4
-_WEIGHTS = "adapter_model.safetensors"
-_HANDED_OVER = ("adapter_config.json", _WEIGHTS)
 
 
 class VllmEngine:
@@ -65,11 +61,9 @@ class VllmEngine:
         self._wanted_context = min(model_context, context_length or model_context)
         self._restarting = threading.Lock()
         self._adapters: dict[str, Path] = {}
-        self._named: dict[str, str] = {}
-        """Digest of the weights that a name was ever given to."""
+        self._copies = AdapterCopies()
         self._vllm: VllmProcess | None = self._start()
         self._context_length = self._vllm.client.context_length() or self._wanted_context
-        self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
 
     @property
     def capabilities(self) -> Capabilities:
@@ -112,7 +106,8 @@ class VllmEngine:
             EngineError: If the folder is not a LoRA adapter for this model, has no effect, or other
                 weights had this name before.
         """
-        copy = self._copied(name, folder)
+        self._check_rank(name, folder)
+        copy = self._copies.copy(name, folder)
         if name in self._adapters:
             return lambda: None
         vllm = self._running(None)
@@ -204,7 +199,7 @@ class VllmEngine:
         if self._vllm is not None:
             self._vllm.close()
         self._vllm = None
-        self._scratch.cleanup()
+        self._copies.close()
 
     def _start(self) -> VllmProcess:
         return VllmProcess(
@@ -232,22 +227,6 @@ class VllmEngine:
                 f"{self._context_length} including its reply; shorten it."
             )
         return self._context_length - len(prompt_ids)
-
-    def _copied(self, name: str, folder: Path) -> Path:
-        """A copy of the adapter, under a name that no other weights ever had here."""
-        self._check_rank(name, folder)
-        copy = Path(self._scratch.name) / name
-        if not copy.is_dir():
-            copy.mkdir()
-            for file in _HANDED_OVER:  # safetensors and settings only: no file that could run code
-                shutil.copyfile(folder / file, copy / file)
-        digest = sha256_file(folder / _WEIGHTS)
-        if self._named.setdefault(name, digest) != digest:
-            raise EngineError(
-                f"Other weights had the name {name} before; vLLM would answer from what they had"
-                " read. Names are never used twice."
-            )
-        return copy
 
     def _check_rank(self, name: str, folder: Path) -> None:
         try:

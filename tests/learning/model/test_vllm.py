@@ -26,6 +26,7 @@ from learning.model.infill import FillingEngine
 from learning.model.processor import may_have_gpu
 from learning.model.resolve import resolve
 from learning.model.vllm.client import Made, VllmClient
+from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.engine import VllmEngine
 from learning.model.vllm.process import build_of, find_vllm
 from learning.records import Sampling
@@ -124,7 +125,7 @@ def test_a_name_of_a_request_selects_the_adapter_which_vllm_reads_from_a_copy(
     base, _ = said(engine)
     adapted, _ = said(engine, name=name)
     assert adapted != base
-    (copy,) = Path(engine._scratch.name).glob(name)
+    (copy,) = Path(engine._copies._scratch.name).glob(name)
     assert {file.name for file in copy.iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -169,6 +170,29 @@ def test_a_name_is_never_loaded_from_other_weights_even_if_the_first_were_refuse
         engine.prepare_adapter(name, other)
     engine.prepare_adapter(name, folder)()
     assert said(engine, name=name)[0]
+
+
+def test_a_copy_that_was_cut_off_is_made_anew_and_whole(tmp_path: Path) -> None:
+    name, folder = adapter(tmp_path / "made", b"weights")
+    weights = folder / "adapter_model.safetensors"
+    weights.rename(tmp_path / "away")
+    with closing(AdapterCopies()) as copies:
+        with pytest.raises(EngineError, match=r"cannot be copied .*; make room there"):
+            copies.copy(name, folder)
+        (tmp_path / "away").rename(weights)
+        copy = copies.copy(name, folder)
+        assert (copy / weights.name).read_bytes() == b"weights"
+        assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_weights_that_changed_behind_their_copy_are_refused(tmp_path: Path) -> None:
+    name, folder = adapter(tmp_path / "made", b"weights")
+    with closing(AdapterCopies()) as copies:
+        copy = copies.copy(name, folder)
+        (folder / "adapter_model.safetensors").write_bytes(b"others")
+        with pytest.raises(EngineError, match="never used twice"):
+            copies.copy(name, folder)
+        assert (copy / "adapter_model.safetensors").read_bytes() == b"weights"
 
 
 def test_fills_go_on_from_one_prompt_in_one_request(engine: VllmEngine) -> None:
