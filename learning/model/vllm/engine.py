@@ -62,8 +62,13 @@ class VllmEngine:
         self._restarting = threading.Lock()
         self._adapters: dict[str, Path] = {}
         self._copies = AdapterCopies()
-        self._vllm: VllmProcess | None = self._start()
-        self._context_length = self._vllm.client.context_length() or self._wanted_context
+        self._vllm: VllmProcess | None = None
+        try:
+            self._vllm = self._start()
+            self._context_length = self._vllm.client.context_length() or self._wanted_context
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def capabilities(self) -> Capabilities:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -273,6 +273,23 @@ def test_a_vllm_that_does_not_start_is_quoted_with_its_cause_and_log(tmp_path: P
         VllmEngine(tmp_path, name="tiny", model_context=64, program=found)
     log = Path(str(caught.value).rpartition("log: ")[2].rstrip(")"))
     assert "Engine core initialization failed" in log.read_text()
+
+
+def processes_of(folder: Path) -> set[int]:
+    """Processes with a folder in their command lines."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (entry / "cmdline").read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
+def test_a_vllm_that_does_not_say_its_models_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "lists-nothing").touch()
+    with pytest.raises(EngineError, match="Not Found"):
+        VllmEngine(tmp_path, name="tiny", model_context=64, program=program(tmp_path / "env"))
+    assert processes_of(tmp_path) == set()
 
 
 def test_without_vllm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
