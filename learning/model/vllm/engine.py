@@ -59,7 +59,7 @@ class VllmEngine:
         self._program = program or find_vllm()
         self._max_rank = rank_for(max_rank)
         self._wanted_context = min(model_context, context_length or model_context)
-        self._restarting = threading.Lock()
+        self._restarting, self._closed = threading.Lock(), threading.Event()
         self._adapters: dict[str, Path] = {}
         self._copies = AdapterCopies()
         self._vllm: VllmProcess | None = None
@@ -89,7 +89,7 @@ class VllmEngine:
             EngineError: If the model was closed, or does not load.
         """
         with self._restarting:
-            if self._vllm is None:
+            if self._vllm is None or self._closed.is_set():
                 raise EngineError("The model was closed.")
             if self._vllm.alive:
                 return
@@ -200,10 +200,12 @@ class VllmEngine:
             yield from _until_all_ended(asked, len(firsts), ended)
 
     def close(self) -> None:
-        """End vLLM."""
-        if self._vllm is not None:
-            self._vllm.close()
-        self._vllm = None
+        """End vLLM, also one that another thread is starting anew."""
+        self._closed.set()
+        with self._restarting:
+            if self._vllm is not None:
+                self._vllm.close()
+            self._vllm = None
         self._copies.close()
 
     def _start(self) -> VllmProcess:
@@ -214,6 +216,7 @@ class VllmEngine:
             context_length=self._wanted_context,
             max_rank=self._max_rank,
             environ=os.environ,
+            given_up=self._closed.is_set,
         )
 
     def _running(self, adapter: str | None) -> VllmProcess:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,11 +74,12 @@ class VllmProcess:
         context_length: int,
         max_rank: int,
         environ: Mapping[str, str],
+        given_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Start it and wait until the model is loaded, which can take minutes.
+        """Start it and wait until the model is loaded, which can take minutes, or until it is `given_up`.
 
         Raises:
-            EngineError: If it ends before, or takes too long; its log is named.
+            EngineError: If it ends before, or takes too long; its log is named. If it is given up.
         """
         self._place = Path(tempfile.mkdtemp(prefix="elagent-vllm-"))  # of mode 700, as its socket
         self.log = self._place / "log"
@@ -97,7 +98,7 @@ class VllmProcess:
             )
         self.client = VllmClient(socket)
         try:
-            self._wait_until_ready()
+            self._wait_until_ready(given_up)
         except BaseException:
             self._end()
             raise
@@ -111,9 +112,11 @@ class VllmProcess:
         self._end()
         shutil.rmtree(self._place, ignore_errors=True)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, given_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_S
         while not self.client.ready():
+            if given_up():
+                raise EngineError("The model was closed while vLLM was starting.")
             if not self.alive:
                 reason = _cause(self.log) or f"exit code {self._process.returncode}"
                 raise EngineError(f"vLLM did not start: {reason} (log: {self.log})")

@@ -292,6 +292,31 @@ def test_a_vllm_that_does_not_say_its_models_is_ended(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == set()
 
 
+def test_a_model_that_is_closed_while_vllm_starts_anew_leaves_none(tmp_path: Path) -> None:
+    made = VllmEngine(tmp_path, name="tiny", model_context=64, program=program(tmp_path / "env"))
+    assert made._vllm
+    os.kill(made._vllm._process.pid, signal.SIGKILL)
+    made._vllm._process.wait()
+    (tmp_path / "hangs").touch()
+    before, said = processes_of(tmp_path), list[str]()
+
+    def revive() -> None:
+        try:
+            made.revive()
+        except EngineError as err:
+            said.append(str(err))
+
+    thread = threading.Thread(target=revive, daemon=True)
+    thread.start()
+    while processes_of(tmp_path) <= before:
+        time.sleep(0.05)
+    made.close()
+    thread.join(120)
+    assert said == ["The model was closed while vLLM was starting."]
+    assert not made.alive
+    assert processes_of(tmp_path) == set()
+
+
 def test_without_vllm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotInstalledError, match=r"needs the program vllm.*--engine llama"):
         find_vllm(path=str(tmp_path))
