@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,20 +77,24 @@ class VllmProcess:
         max_rank: int,
         environ: Mapping[str, str],
         given_up: Callable[[], bool] = lambda: False,
+        end_s: float = _END_S,
     ) -> None:
         """Start it and wait until the model is loaded, which can take minutes, or until it is `given_up`.
+
+        What does not end within `end_s` when it is asked to is killed.
 
         Raises:
             EngineError: If it ends before, or takes too long; its log is named. If it is given up.
         """
         self._place = Path(tempfile.mkdtemp(prefix="elagent-vllm-"))  # of mode 700, as its socket
         self.log = self._place / "log"
+        self._group, self._end_s = self._place / "group", end_s
         socket = self._place / "socket"
         options = _options(folder, name, socket, context_length=context_length, max_rank=max_rank)
-        command = [sys.executable, "-P", str(_GUARD), str(program), "serve", *options]
+        guard = [sys.executable, "-P", str(_GUARD), str(self._group)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                [*guard, str(program), "serve", *options],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -132,10 +138,16 @@ class VllmProcess:
             with suppress(OSError):
                 self._process.stdin.close()
         try:
-            self._process.wait(_END_S)
+            self._process.wait(self._end_s)
         except subprocess.TimeoutExpired:
+            self._kill_group()  # first: the guard's end would leave the processes of its program
             self._process.kill()
             self._process.wait()
+
+    def _kill_group(self) -> None:
+        """Kill vLLM with all that it started, as its guard should have done."""
+        with suppress(OSError, ValueError):
+            os.killpg(int(self._group.read_text(encoding="ascii")), signal.SIGKILL)
 
 
 def _options(

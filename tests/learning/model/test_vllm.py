@@ -28,7 +28,7 @@ from learning.model.resolve import resolve
 from learning.model.vllm.client import Made, VllmClient
 from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.engine import VllmEngine
-from learning.model.vllm.process import build_of, find_vllm
+from learning.model.vllm.process import VllmProcess, build_of, find_vllm
 from learning.records import Sampling
 from tests.fakes.plain_lora import PLAIN_LORA
 from tests.fakes.tiny_llama import write_tokenizer
@@ -315,6 +315,26 @@ def test_a_model_that_is_closed_while_vllm_starts_anew_leaves_none(tmp_path: Pat
     assert said == ["The model was closed while vLLM was starting."]
     assert not made.alive
     assert processes_of(tmp_path) == set()
+
+
+def test_a_guard_that_does_not_answer_takes_all_that_vllm_started_with_it(tmp_path: Path) -> None:
+    (tmp_path / "works").touch()
+    started = VllmProcess(
+        program(tmp_path / "env"),
+        tmp_path,
+        name="tiny",
+        context_length=64,
+        max_rank=16,
+        environ=os.environ,
+        end_s=0.1,
+    )
+    assert len(processes_of(tmp_path)) == 3
+    os.kill(started._process.pid, signal.SIGSTOP)
+    started.close()
+    deadline = time.monotonic() + 60
+    while processes_of(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_without_vllm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
