@@ -23,7 +23,7 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
-from learning.model.vllm.client import Counted, Made
+from learning.model.vllm.client import CachedTokens, MadeToken
 from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.process import VllmProcess, find_vllm, rank_for
 from learning.records import Sampling
@@ -154,7 +154,7 @@ class VllmEngine:
         try:
             with closing(asked):
                 for item in asked:
-                    if isinstance(item, Counted):
+                    if isinstance(item, CachedTokens):
                         cached = item.cached_tokens
                     elif cancelled():
                         return
@@ -255,15 +255,15 @@ class VllmEngine:
         sampling = Sampling(temperature=0.0, max_tokens=_PROBE_TOKENS)
         asked = vllm.client.generate(model, [_PROBE], sampling=sampling, stop_ids=())
         with closing(asked):
-            return [item.token.logprob for item in asked if isinstance(item, Made)]
+            return [item.token.logprob for item in asked if isinstance(item, MadeToken)]
 
 
 def _until_all_ended(
-    asked: Generator[Made | Counted], count: int, ended: Callable[[int], bool]
+    asked: Generator[MadeToken | CachedTokens], count: int, ended: Callable[[int], bool]
 ) -> Iterator[tuple[int, Token]]:
     going = set(range(count))
     for item in asked:
-        if isinstance(item, Made) and item.prompt in going:
+        if isinstance(item, MadeToken) and item.prompt in going:
             if ended(item.prompt):
                 going.discard(item.prompt)
             else:

@@ -6,7 +6,7 @@ import pytest
 
 from lab.article.published import PUBLISHED
 from lab.article.results import ArmRow, ExperimentResult, paired_row
-from lab.article.summary import Claim, claims_of, headline
+from lab.article.summary import FigureClaim, claims_of, headline
 
 TASKS = [f"q/{number}" for number in range(20)]
 
@@ -30,7 +30,7 @@ def result(*rows: ArmRow) -> ExperimentResult:
     return ExperimentResult(experiment="mmlu", model="m", settings={"seed": 3}, rows=rows)
 
 
-def claim(*rows: ArmRow) -> Claim:
+def claim(*rows: ArmRow) -> FigureClaim:
     return next(each for each in claims_of([result(*rows)]) if each.arm == "answer")
 
 

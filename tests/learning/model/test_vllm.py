@@ -25,7 +25,7 @@ from learning.model.engine_thread import EngineThread
 from learning.model.infill import FillingEngine
 from learning.model.processor import may_have_gpu
 from learning.model.resolve import resolve
-from learning.model.vllm.client import Made, VllmClient
+from learning.model.vllm.client import MadeToken, VllmClient
 from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.engine import VllmEngine
 from learning.model.vllm.process import VllmProcess, build_of, find_vllm
@@ -434,7 +434,7 @@ def test_the_servers_own_words_are_told(tmp_path: Path) -> None:
                     client.generate("tiny", [PROMPT], sampling=Sampling(max_tokens=1), stop_ids=())
                 )
             ),
-            Made,
+            MadeToken,
         )
         _, folder = adapter(tmp_path / "made", b"w", rank=512)
         with pytest.raises(EngineError, match="LoRA rank 512 is greater than max_lora_rank 64"):
