@@ -19,6 +19,7 @@ from agent.planner.outgoing import MOST_STEPS, Outgoing, outgoing
 from agent.reply.reasoning import part_reply
 from agent.settings.schema import ModelSettings, PlannerSettings
 from agent.streaming import Emit
+from agent.text import display_safe
 from learning.records import Sampling
 
 _MOST_CHARACTERS = 600
@@ -109,9 +110,13 @@ class Planner:
 
 
 def read_steps(said: str) -> tuple[str, ...]:
-    """The numbered lines of a planner's answer, behind its reasoning, at most five."""
+    """The numbered lines of a planner's answer, behind its reasoning, at most five.
+
+    Nothing in them can drive a terminal: they are shown, kept and sent on.
+    """
     lines = part_reply(said.replace("\r\n", "\n")).answer.splitlines()
-    found = [found[2].strip().strip("*").strip() for line in lines if (found := _STEP.match(line))]
+    steps = (_STEP.match(display_safe(line)) for line in lines)
+    found = [step[2].strip().strip("*").strip() for step in steps if step]
     return tuple(step[:_MOST_CHARACTERS] for step in found if step)[:MOST_STEPS]
 
 

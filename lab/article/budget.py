@@ -18,6 +18,7 @@ from sandbox.box.contract import SandboxError
 
 _STATES = "states.json"
 DONE = "done"
+_NOT_RUN = "not run"
 FAILED = "ended with an error"
 """Begins the words for an experiment that could not go on."""
 
@@ -63,7 +64,7 @@ def time_for(parts: Sequence[Part], left_s: float) -> float:
 
 async def _run(part: Part, seconds: float) -> str:
     if part.start is None:
-        return f"not run: {part.reason}"
+        return f"{_NOT_RUN}: {part.reason}"
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
@@ -82,6 +83,17 @@ def save_states(folder: Path, states: Mapping[Experiment, str]) -> None:
     temporary = folder / f".tmp-{_STATES}"
     temporary.write_text(json.dumps(states, indent=1) + "\n", encoding="utf-8")
     temporary.replace(folder / _STATES)
+
+
+def was_not_run(states: Mapping[Experiment, str], experiment: Experiment) -> bool:
+    """True if an experiment was not even started when the others were run."""
+    return states.get(experiment, "").startswith(_NOT_RUN)
+
+
+def run_alone(folder: Path, experiment: Experiment) -> None:
+    """Note in a folder of experiments that were run together that one was run by itself since."""
+    if states := load_states(folder):
+        save_states(folder, {**states, experiment: DONE})
 
 
 def load_states(folder: Path) -> dict[Experiment, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.article.explaining import explain_all
 from lab.article.published import Experiment
-from lab.article.results import ArmRow, Curve, ExperimentResult, has_result, save_experiment
+from lab.article.results import ArmRow, Curve, ExperimentResult, is_of, save_experiment
 from lab.article.settings import (
     ExperimentSettings,
     Explainer,
@@ -222,8 +222,8 @@ class ExperimentRun:
         )
 
     def begin(self, rows: Sequence[ArmRow]) -> None:
-        """Write a result without figures, unless an earlier run left one."""
-        if not has_result(self.folder):
+        """Write a result without figures, unless an earlier run of this model and settings left one."""
+        if not is_of(self.folder, self.model.name, asdict(self.settings)):
             self.save(rows)
 
     def save(

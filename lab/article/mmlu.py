@@ -17,7 +17,7 @@ from typing import Protocol
 from lab.article.asking import Enough
 from lab.article.lessons import Lesson, Probe, Teach, steps_for
 from lab.article.letters import LETTERS, Chances, best, best_wrong
-from lab.article.mmlu_rows import Found, Roles, is_there, mean_distance
+from lab.article.mmlu_rows import MmluFindings, Roles, is_there, mean_distance
 from lab.article.settings import MmluArm, MmluSettings
 from lab.benchmarks.mmlu import VARIANTS, ChoiceQuestion, Variant, question_prompt
 from lab.prompt_files import words
@@ -71,8 +71,8 @@ async def run_mmlu(
     subject: Subject,
     *,
     explain: Explain = _unexplained,
-    on_found: Callable[[Found], object] = lambda _found: None,
-) -> Found:
+    on_found: Callable[[MmluFindings], object] = lambda _found: None,
+) -> MmluFindings:
     """Run the experiment; what is on the disk is not made again.
 
     `on_found` gets what there is after each part, so that a run that is stopped leaves its figures.
@@ -99,7 +99,7 @@ async def run_mmlu(
         explanations=explanations,
         teach=subject.teacher(adapter),
     )
-    found = await _swept(Found(settings=settings, roles=roles, bare=bare), school)
+    found = await _swept(MmluFindings(settings=settings, roles=roles, bare=bare), school)
     found = await _taught(found, school, on_found)
     return await _taught_alone(found, school, on_found)
 
@@ -230,7 +230,7 @@ async def _roles(
     )
 
 
-async def _swept(found: Found, school: _School) -> Found:
+async def _swept(found: MmluFindings, school: _School) -> MmluFindings:
     """Try the learning rates on questions of their own, and choose the one nearest to the teacher."""
     rates, questions = school.settings.learning.learning_rates, school.roles.swept
     if len(rates) == 1 or not questions:
@@ -250,7 +250,9 @@ async def _swept(found: Found, school: _School) -> Found:
     )
 
 
-async def _taught(found: Found, school: _School, on_found: Callable[[Found], object]) -> Found:
+async def _taught(
+    found: MmluFindings, school: _School, on_found: Callable[[MmluFindings], object]
+) -> MmluFindings:
     """Teach every arm, all for the same number of epochs, until each is where its teacher is."""
     settings, epochs = school.settings, school.settings.epochs
     while True:
@@ -266,8 +268,8 @@ async def _taught(found: Found, school: _School, on_found: Callable[[Found], obj
 
 
 async def _taught_alone(
-    found: Found, school: _School, on_found: Callable[[Found], object]
-) -> Found:
+    found: MmluFindings, school: _School, on_found: Callable[[MmluFindings], object]
+) -> MmluFindings:
     """Teach questions one at a time, each from the weights that all arms start from."""
     settings = school.settings
     questions = school.roles.learned[: settings.one_at_a_time]

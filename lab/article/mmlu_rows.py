@@ -66,7 +66,7 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class MmluFindings:
     """What an experiment has found so far."""
 
     settings: MmluSettings
@@ -94,17 +94,17 @@ def mean_distance(readings: Readings, lesson: Lesson, step: int) -> float:
     )
 
 
-def is_there(found: Found, lesson: Lesson) -> bool:
+def is_there(found: MmluFindings, lesson: Lesson) -> bool:
     """True if the student is where its teacher is, within the settings' tolerance."""
     return mean_distance(found.readings, lesson, lesson.steps) <= found.settings.near
 
 
-def rows_of(found: Found) -> tuple[ArmRow, ...]:
+def rows_of(found: MmluFindings) -> tuple[ArmRow, ...]:
     """The format's rows, those of every arm, and those of one question at a time."""
     return (*_format_rows(found), *_arm_rows(found), *_alone_rows(found))
 
 
-def curves_of(found: Found) -> tuple[Curve, ...]:
+def curves_of(found: MmluFindings) -> tuple[Curve, ...]:
     """Each arm's measures after each step that was measured, learned and other questions apart."""
     curves = []
     for arm, lesson in found.lessons.items():
@@ -131,7 +131,7 @@ def curves_of(found: Found) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def words_of(found: Found) -> dict[str, str]:
+def words_of(found: MmluFindings) -> dict[str, str]:
     """What was found on the way, in words."""
     roles = found.roles
     said = {
@@ -164,7 +164,7 @@ class _Group:
             yield f"{name}({letter}){self.suffix}", score
 
 
-def _groups(found: Found) -> tuple[_Group, _Group]:
+def _groups(found: MmluFindings) -> tuple[_Group, _Group]:
     return (
         _Group(questions=found.roles.learned, suffix=""),
         _Group(questions=found.roles.others, suffix=f", {OTHERS}"),
@@ -179,12 +179,12 @@ def _scale(measure: str) -> float:
     return 1.0 if measure.startswith(RANK) else 100.0
 
 
-def _epochs(found: Found, steps: int) -> int:
+def _epochs(found: MmluFindings, steps: int) -> int:
     an_epoch = steps_for(len(found.roles.learned), batch=found.settings.learning.batch, epochs=1)
     return steps // an_epoch
 
 
-def _measured(found: Found, lesson: Lesson) -> list[int]:
+def _measured(found: MmluFindings, lesson: Lesson) -> list[int]:
     """Steps after which every question of a lesson was asked."""
     return [
         step
@@ -205,7 +205,7 @@ def _teachers(readings: Readings, lesson: Lesson) -> dict[str, Chances]:
 
 
 def _scores(
-    found: Found,
+    found: MmluFindings,
     group: _Group,
     arm: str,
     score: Callable[[Chances, str], float],
@@ -219,13 +219,13 @@ def _scores(
     }
 
 
-def _letter(found: Found, arm: str, question: ChoiceQuestion) -> str:
+def _letter(found: MmluFindings, arm: str, question: ChoiceQuestion) -> str:
     if _letter_of(arm) == CLAIMED:
         return found.roles.claimed[question.id]
     return LETTERS[question.answer]
 
 
-def _format_rows(found: Found) -> Iterator[ArmRow]:
+def _format_rows(found: MmluFindings) -> Iterator[ArmRow]:
     """What the round before all arms changed: the bare model, and the model that all arms start from."""
     lesson = next(iter(found.lessons.values()), None)
     if not found.bare or lesson is None:
@@ -245,7 +245,7 @@ def _format_rows(found: Found) -> Iterator[ArmRow]:
         )
 
 
-def _arm_rows(found: Found) -> Iterator[ArmRow]:
+def _arm_rows(found: MmluFindings) -> Iterator[ArmRow]:
     """All arms after the last step that every arm begun has made."""
     step = min((max(_measured(found, x), default=0) for x in found.lessons.values()), default=0)
     control = found.lessons.get(CONTROL)
@@ -279,7 +279,7 @@ def _note(epochs: int, *, fewer: bool) -> str:
     return f"{after}; fewer wrong answers than asked for" if fewer else after
 
 
-def _alone_rows(found: Found) -> Iterator[ArmRow]:
+def _alone_rows(found: MmluFindings) -> Iterator[ArmRow]:
     """Means over lessons of one question each: that question, and the mean of all others.
 
     The lesson is the unit of every interval.
@@ -309,7 +309,7 @@ def _alone_rows(found: Found) -> Iterator[ArmRow]:
 
 
 def _alone_scores(
-    found: Found,
+    found: MmluFindings,
     arm: str,
     lessons: Sequence[Lesson],
     score: Callable[[Chances, str], float],

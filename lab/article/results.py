@@ -178,6 +178,16 @@ def has_result(folder: Path) -> bool:
     return (folder / _RESULT).exists()
 
 
+def is_of(folder: Path, model: str, settings: Mapping[str, object]) -> bool:
+    """True if the folder holds a result of this model under these settings; one that is damaged is none."""
+    try:
+        kept = load_experiment(folder)
+    except SettingsError:
+        return False
+    written = json.loads(json.dumps(settings))  # tuples are lists in a file
+    return kept.model == model and kept.settings == written
+
+
 def load_experiment(folder: Path) -> ExperimentResult:
     """Read the result that an experiment left in a folder.
 

@@ -1,8 +1,8 @@
 """What of the article holds: each of its figures, ours beside it, and a verdict by one rule.
 
 A figure holds if ours gains, and gains more than a note without content does, both with 95 % intervals
-above 0. Where the article's measure grows with the habit of answering with a letter, the share among
-the letters decides.
+above 0; what learns from rewards, and from no note, needs the gain alone. Where the article's measure
+grows with the habit of answering with a letter, the share among the letters decides.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lab.article.budget import was_not_run
 from lab.article.published import PUBLISHED, Experiment, Published
 from lab.article.results import SHARE, ArmRow, ExperimentResult, Figure
 
-Verdict = Literal["holds", "not shown", "opposite", "too few", "no control", "not run"]
+FigureVerdict = Literal["holds", "not shown", "opposite", "too few", "no control", "not run"]
 _ONLY_IF_ANY = ("too few", "no control")
 _LEAST = 10
 """Fewest tasks of which an interval says something."""
 _P = "p("
-_REWARDED = "grpo"
+REWARDED = "grpo"
 """Learns from rewards, not from notes: the bare model is what it is compared with."""
 _NEVER_BEGUN = "not run: no result of this experiment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class FigureClaim:
     """One figure of the article with ours."""
 
     experiment: Experiment
     arm: str
     article: Published
-    verdict: Verdict
+    verdict: FigureVerdict
     why: str
     model: str = ""
     seed: int | None = None
@@ -44,39 +45,51 @@ class Claim:
 
 def claims_of(
     results: Sequence[ExperimentResult], states: Mapping[Experiment, str] | None = None
-) -> tuple[Claim, ...]:
+) -> tuple[FigureClaim, ...]:
     """A claim for each figure of the article and each result of its experiment, run or not."""
     claims = []
+    standing = standing_of(results, states or {})
     for (experiment, arm), article in PUBLISHED.items():
-        own = [result for result in results if result.experiment == experiment]
+        own = [result for result in standing if result.experiment == experiment]
         claims += [_claim(result, arm, article) for result in own]
         if not own:
             why = (states or {}).get(experiment, _NEVER_BEGUN)
             claims.append(
-                Claim(experiment=experiment, arm=arm, article=article, verdict="not run", why=why)
+                FigureClaim(
+                    experiment=experiment, arm=arm, article=article, verdict="not run", why=why
+                )
             )
     return tuple(claims)
 
 
-def headline(claims: Sequence[Claim]) -> str:
-    """The verdicts counted, in one sentence."""
+def standing_of(
+    results: Sequence[ExperimentResult], states: Mapping[Experiment, str]
+) -> list[ExperimentResult]:
+    """The results without those of an earlier run, whose experiment was not run this time."""
+    return [result for result in results if not was_not_run(states, result.experiment)]
+
+
+def headline(claims: Sequence[FigureClaim]) -> str:
+    """The verdicts counted, in one sentence; several results give a figure several verdicts."""
     counts = Counter(claim.verdict for claim in claims)
     said = [
         f"{counts[verdict]} {verdict}"
-        for verdict in get_args(Verdict)
+        for verdict in get_args(FigureVerdict)
         if verdict not in _ONLY_IF_ANY or counts[verdict]
     ]
-    return f"The article's {len(claims)} figures: {', '.join(said)}."
+    figures = len({(claim.experiment, claim.arm) for claim in claims})
+    several = f", {len(claims)} verdicts" if len(claims) > figures else ""
+    return f"The article's {figures} figures{several}: {', '.join(said)}."
 
 
-def _claim(result: ExperimentResult, arm: str, article: Published) -> Claim:
+def _claim(result: ExperimentResult, arm: str, article: Published) -> FigureClaim:
     rows = [row for row in result.rows if row.arm == arm and not row.is_control]
     row = next((row for row in rows if not row.is_ours_alone), None)
     share = next((row for row in rows if row.measure.startswith(SHARE)), None)
     decided_by = share if row is not None and row.measure.startswith(_P) else row
     verdict, why = _judged(arm, row, decided_by)
     seed = result.settings.get("seed")
-    return Claim(
+    return FigureClaim(
         experiment=result.experiment,
         arm=arm,
         article=article,
@@ -89,7 +102,7 @@ def _claim(result: ExperimentResult, arm: str, article: Published) -> Claim:
     )
 
 
-def _judged(arm: str, row: ArmRow | None, decided_by: ArmRow | None) -> tuple[Verdict, str]:
+def _judged(arm: str, row: ArmRow | None, decided_by: ArmRow | None) -> tuple[FigureVerdict, str]:
     if row is None:
         return "not run", "not run: not among the arms of the settings"
     if row.gain is None or decided_by is None or decided_by.gain is None:
@@ -98,7 +111,7 @@ def _judged(arm: str, row: ArmRow | None, decided_by: ArmRow | None) -> tuple[Ve
     what = decided_by.measure
     if decided_by.tasks < _LEAST:
         return "too few", f"{what} {interval(gain)} points on {decided_by.tasks} tasks only"
-    if arm == _REWARDED:
+    if arm == REWARDED:
         return _verdict(gain, gain), f"{what} {interval(gain)} points over the bare model"
     if beyond is None:
         return "no control", f"{what} {interval(gain)} points; the arm neutral was not run"
@@ -108,7 +121,7 @@ def _judged(arm: str, row: ArmRow | None, decided_by: ArmRow | None) -> tuple[Ve
     )
 
 
-def _verdict(gain: Figure, beyond: Figure) -> Verdict:
+def _verdict(gain: Figure, beyond: Figure) -> FigureVerdict:
     if gain.low > 0 and beyond.low > 0:
         return "holds"
     return "opposite" if beyond.high < 0 else "not shown"

@@ -13,8 +13,10 @@ import hashlib
 import json
 import os
 import socketserver
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -41,6 +43,8 @@ class FakeVllm:
     """The token that ends a reply of the chat."""
     effect: bool = True
     """False for a server that loads adapters and answers without them."""
+    says_context: bool = True
+    """False for a server that does not list its models."""
     sees_paths: bool = True
     """False for a server on another machine."""
     adapters: dict[str, str] = field(default_factory=dict)
@@ -103,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/health":
             self._send(200, "")
-        elif self.path == "/v1/models":
+        elif self.path == "/v1/models" and self.fake.says_context:
             self._send(200, {"object": "list", "data": self._models()})
         else:
             self._send(404, {"detail": "Not Found"})
@@ -278,7 +282,11 @@ def serve(fake: FakeVllm) -> Iterator[FakeVllm]:
 
 
 def main() -> None:
-    """Serve as `vllm serve` does. A model folder with a file `fails` does not load."""
+    """Serve as `vllm serve` does. A file in the model's folder makes it go wrong.
+
+    `fails`: it does not load; `hangs`: it loads without end; `lists-nothing`: it does not say its models.
+    `works`: it has a process of its own that computes.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["serve"])
     parser.add_argument("folder")
@@ -295,6 +303,11 @@ def main() -> None:
             "ERROR ValueError: No available memory for the cache blocks.\n"
             "RuntimeError: Engine core initialization failed. See root cause above."
         )
+    if (Path(options.folder) / "hangs").exists():
+        time.sleep(600)
+    if (Path(options.folder) / "works").exists():
+        worker = "import sys, time; time.sleep(600)"
+        subprocess.Popen([sys.executable, "-c", worker, options.folder])
     assert options.generation_config == "vllm"
     assert os.environ["VLLM_NO_USAGE_STATS"] == os.environ["HF_HUB_OFFLINE"] == "1"
     fake = FakeVllm(
@@ -304,6 +317,7 @@ def main() -> None:
         updating=os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "").lower() == "true",
         lora=options.enable_lora,
         max_rank=options.max_lora_rank,
+        says_context=not (Path(options.folder) / "lists-nothing").exists(),
     )
     with _UnixServer(options.uds, _handler_of(fake)) as server:
         server.serve_forever(poll_interval=0.05)

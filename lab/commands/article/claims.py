@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from lab.article.summary import Claim, headline
+from lab.article.summary import REWARDED, FigureClaim, headline
 from lab.commands.article.words import figure_words, published_gain, published_words
 from tui.show.page import Span, heading, paragraph, spans, table
 
@@ -19,13 +19,14 @@ _RECORD = (
 )
 _RULE = (
     "holds: gains, and gains more than the arm neutral, which learns from a note without content;"
-    " both intervals above 0. For MMLU the share among the letters decides, since p also grows when"
-    " a model only learns to answer with a letter."
+    f" both intervals above 0. {REWARDED} learns from rewards: its gain alone decides. For MMLU the"
+    " share among the letters decides, since p also grows when a model only learns to answer with a"
+    " letter."
 )
 _NO_COMMAND = "Not run, since there is no command for it yet: accuracy against the effective batch."
 
 
-def print_claims(console: Console, claims: Sequence[Claim]) -> None:
+def print_claims(console: Console, claims: Sequence[FigureClaim]) -> None:
     """Print the verdicts, one line for each figure, and the reasons below."""
     console.print("What of the article holds", style="bold")
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
@@ -43,12 +44,12 @@ def print_claims(console: Console, claims: Sequence[Claim]) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def claim_record(claim: Claim) -> dict[str, object]:
+def claim_record(claim: FigureClaim) -> dict[str, object]:
     """One figure as a JSON object."""
     return dict(zip(_RECORD, _cells(claim), strict=True))
 
 
-def claims_html(claims: Sequence[Claim]) -> list[str]:
+def claims_html(claims: Sequence[FigureClaim]) -> list[str]:
     """The verdicts as parts of the page."""
     drawn = [
         Span(
@@ -75,7 +76,7 @@ def claims_html(claims: Sequence[Claim]) -> list[str]:
     ]
 
 
-def _cells(claim: Claim) -> tuple[str, ...]:
+def _cells(claim: FigureClaim) -> tuple[str, ...]:
     row, decided_by = claim.row, claim.decided_by
     return (
         claim.experiment,
@@ -94,7 +95,7 @@ def _cells(claim: Claim) -> tuple[str, ...]:
     )
 
 
-def _short(claim: Claim) -> tuple[str, ...]:
+def _short(claim: FigureClaim) -> tuple[str, ...]:
     row = claim.row
     ours = (
         f"{row.before.value:.1f}->{row.after.value:.1f}"
@@ -111,14 +112,14 @@ def _short(claim: Claim) -> tuple[str, ...]:
     )
 
 
-def _name(claim: Claim) -> str:
+def _name(claim: FigureClaim) -> str:
     return f"{claim.experiment} {claim.arm}"
 
 
-def _reason(claim: Claim) -> str:
+def _reason(claim: FigureClaim) -> str:
     """The verdict's reason; one for all figures of an experiment that has no result."""
     return f"{_name(claim) if claim.model else claim.experiment}: {claim.why}"
 
 
-def _subject(claim: Claim) -> str:
+def _subject(claim: FigureClaim) -> str:
     return f"{claim.experiment}: {claim.model}, seed {claim.seed}; the article's is Llama-3.2-1B"

@@ -11,6 +11,7 @@ from typing import cast
 import click
 
 from agent.paths import make_private
+from lab.article.budget import run_alone
 from lab.article.settings import Gsm8kSettings, HumanEvalSettings, MmluSettings, read_settings
 from lab.commands.article.all import everything
 from lab.commands.article.starting import Started, start_gsm8k, start_humaneval, start_mmlu
@@ -73,7 +74,9 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
         def command(*, html: Path | None, as_json: bool, **others: object) -> int:
             need(f"The experiment {name}")
             started = cast("Started", make(**others))
-            finish(started.folder, run_async(started.result), html=html, as_json=as_json)
+            result = run_async(started.result)
+            run_alone(started.folder.parent, result.experiment)
+            finish(started.folder, result, html=html, as_json=as_json)
             return 0
 
         return article.command(name, help=about)(config(OUT(HTML(JSON(command)))))

@@ -21,7 +21,7 @@ from lab.article.humaneval import run_humaneval
 from lab.article.lessons import Lesson, Probe, Readings, Teach, steps_for, teach
 from lab.article.letters import Chances
 from lab.article.mmlu import Subject, run_mmlu, tells_a_letter
-from lab.article.mmlu_rows import FORMAT, Found, curves_of, rows_of, words_of
+from lab.article.mmlu_rows import FORMAT, MmluFindings, curves_of, rows_of, words_of
 from lab.article.published import Experiment
 from lab.article.results import ExperimentResult
 from lab.article.settings import (
@@ -119,7 +119,7 @@ def start_mmlu(settings: MmluSettings, data: Path, out: Path | None) -> Started:
 
     async def result() -> ExperimentResult:
         assert run.model.hf is not None  # noqa: S101 - resolve() sees to the tokenizer
-        run.begin(rows_of(Found(settings=settings)))
+        run.begin(rows_of(MmluFindings(settings=settings)))
         subject = Subject(
             ask=asked.ask,
             learn_format=asked.learn_format,
@@ -191,7 +191,7 @@ class _AskedMmlu:
         asked = {question.id: _explanation_prompt(question) for question in taught}
         return await self.run.explanations(asked, refused=tells_a_letter)
 
-    def save(self, found: Found) -> ExperimentResult:
+    def save(self, found: MmluFindings) -> ExperimentResult:
         return self.run.save(
             rows_of(found),
             {"answers read": len(found.readings)},

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab.article.budget import DONE, load_states
+from lab.article.budget import DONE, load_states, was_not_run
 from lab.article.published import Experiment
 from lab.article.results import (
     LETTER,
@@ -24,7 +24,7 @@ from lab.article.results import (
     load_experiment,
     save_experiment,
 )
-from lab.article.summary import claims_of
+from lab.article.summary import claims_of, standing_of
 from lab.commands.article.claims import claim_record, claims_html, print_claims
 from lab.commands.article.words import RECORD_HEAD, cells, published_words
 from lab.commands.report import cost_line
@@ -100,8 +100,12 @@ def kept_results(folders: Sequence[Path], *, named: bool) -> Kept:
     for folder in folders:
         below = [path for path in sorted(folder.glob("*/")) if has_result(path)]
         found = [folder] if has_result(folder) or (named and not below) else below
-        results += map(load_experiment, found)
-        states.update(load_states(folder))
+        ended = load_states(folder)
+        results += standing_of(list(map(load_experiment, found)), ended)
+        states.update(ended)
+    for experiment in {result.experiment for result in results}:
+        if was_not_run(states, experiment):
+            del states[experiment]  # another folder has a result of it
     order = list(TITLES)
     results.sort(key=lambda result: order.index(result.experiment))
     return Kept(results=results, states=states)

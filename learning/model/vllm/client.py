@@ -30,7 +30,7 @@ _TOKEN_ID = "token_id:"  # noqa: S105 - no password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class MadeToken:
     """A token of one of the prompts of a request."""
 
     prompt: int
@@ -38,7 +38,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class CachedTokens:
     """Tokens of the prompts that a request did not have to read again; told at its end."""
 
     cached_tokens: int
@@ -109,7 +109,7 @@ class VllmClient:
         *,
         sampling: Sampling,
         stop_ids: Sequence[int],
-    ) -> Generator[Made | Counted]:
+    ) -> Generator[MadeToken | CachedTokens]:
         """Yield tokens as they come, a stop id included. Leaving it ends the work at vLLM.
 
         Raises:
@@ -210,16 +210,16 @@ def _events(chunks: Iterable[bytes]) -> Generator[Mapping[str, Any]]:
                 yield event
 
 
-def _made(event: Mapping[str, Any]) -> Iterator[Made | Counted]:
+def _made(event: Mapping[str, Any]) -> Iterator[MadeToken | CachedTokens]:
     if error := event.get("error"):
         raise EngineError(f"vLLM broke off: {_said(error)}")
     for choice in event.get("choices") or ():
         logprobs = (choice.get("logprobs") or {}).get("token_logprobs") or ()
         for id_, logprob in zip(choice.get("token_ids") or (), logprobs, strict=True):
-            yield Made(prompt=choice["index"], token=Token(id=id_, logprob=float(logprob)))
+            yield MadeToken(prompt=choice["index"], token=Token(id=id_, logprob=float(logprob)))
     if usage := event.get("usage"):
         details = usage.get("prompt_tokens_details") or {}
-        yield Counted(cached_tokens=details.get("cached_tokens") or 0)
+        yield CachedTokens(cached_tokens=details.get("cached_tokens") or 0)
 
 
 def _reason(response: httpx.Response) -> str:

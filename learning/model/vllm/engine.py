@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from learning.model.catalog import sha256_file
 from learning.model.engine import (
     Capabilities,
     EngineError,
@@ -26,7 +23,8 @@ from learning.model.engine import (
     Usage,
     check_effect,
 )
-from learning.model.vllm.client import Counted, Made
+from learning.model.vllm.client import CachedTokens, MadeToken
+from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.process import VllmProcess, find_vllm, rank_for
 from learning.records import Sampling
 
@@ -36,8 +34,6 @@ _AT_ONCE = 16
 _PROBE = (1, 2, 3, 4)
 """Any tokens: an adapter with an effect changes how likely the next ones are."""
 _PROBE_TOKENS = 4
-_WEIGHTS = "adapter_model.safetensors"
-_HANDED_OVER = ("adapter_config.json", _WEIGHTS)
 
 
 class VllmEngine:
@@ -63,13 +59,16 @@ class VllmEngine:
         self._program = program or find_vllm()
         self._max_rank = rank_for(max_rank)
         self._wanted_context = min(model_context, context_length or model_context)
-        self._restarting = threading.Lock()
+        self._restarting, self._closed = threading.Lock(), threading.Event()
         self._adapters: dict[str, Path] = {}
-        self._named: dict[str, str] = {}
-        """Digest of the weights that a name was ever given to."""
-        self._vllm: VllmProcess | None = self._start()
-        self._context_length = self._vllm.client.context_length() or self._wanted_context
-        self._scratch = tempfile.TemporaryDirectory(prefix="elagent-adapters-")
+        self._copies = AdapterCopies()
+        self._vllm: VllmProcess | None = None
+        try:
+            self._vllm = self._start()
+            self._context_length = self._vllm.client.context_length() or self._wanted_context
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def capabilities(self) -> Capabilities:
@@ -90,7 +89,7 @@ class VllmEngine:
             EngineError: If the model was closed, or does not load.
         """
         with self._restarting:
-            if self._vllm is None:
+            if self._vllm is None or self._closed.is_set():
                 raise EngineError("The model was closed.")
             if self._vllm.alive:
                 return
@@ -112,7 +111,8 @@ class VllmEngine:
             EngineError: If the folder is not a LoRA adapter for this model, has no effect, or other
                 weights had this name before.
         """
-        copy = self._copied(name, folder)
+        self._check_rank(name, folder)
+        copy = self._copies.copy(name, folder)
         if name in self._adapters:
             return lambda: None
         vllm = self._running(None)
@@ -154,7 +154,7 @@ class VllmEngine:
         try:
             with closing(asked):
                 for item in asked:
-                    if isinstance(item, Counted):
+                    if isinstance(item, CachedTokens):
                         cached = item.cached_tokens
                     elif cancelled():
                         return
@@ -200,11 +200,13 @@ class VllmEngine:
             yield from _until_all_ended(asked, len(firsts), ended)
 
     def close(self) -> None:
-        """End vLLM."""
-        if self._vllm is not None:
-            self._vllm.close()
-        self._vllm = None
-        self._scratch.cleanup()
+        """End vLLM, also one that another thread is starting anew."""
+        self._closed.set()
+        with self._restarting:
+            if self._vllm is not None:
+                self._vllm.close()
+            self._vllm = None
+        self._copies.close()
 
     def _start(self) -> VllmProcess:
         return VllmProcess(
@@ -214,6 +216,7 @@ class VllmEngine:
             context_length=self._wanted_context,
             max_rank=self._max_rank,
             environ=os.environ,
+            given_up=self._closed.is_set,
         )
 
     def _running(self, adapter: str | None) -> VllmProcess:
@@ -232,22 +235,6 @@ class VllmEngine:
                 f"{self._context_length} including its reply; shorten it."
             )
         return self._context_length - len(prompt_ids)
-
-    def _copied(self, name: str, folder: Path) -> Path:
-        """A copy of the adapter, under a name that no other weights ever had here."""
-        self._check_rank(name, folder)
-        copy = Path(self._scratch.name) / name
-        if not copy.is_dir():
-            copy.mkdir()
-            for file in _HANDED_OVER:  # safetensors and settings only: no file that could run code
-                shutil.copyfile(folder / file, copy / file)
-        digest = sha256_file(folder / _WEIGHTS)
-        if self._named.setdefault(name, digest) != digest:
-            raise EngineError(
-                f"Other weights had the name {name} before; vLLM would answer from what they had"
-                " read. Names are never used twice."
-            )
-        return copy
 
     def _check_rank(self, name: str, folder: Path) -> None:
         try:
@@ -268,15 +255,15 @@ class VllmEngine:
         sampling = Sampling(temperature=0.0, max_tokens=_PROBE_TOKENS)
         asked = vllm.client.generate(model, [_PROBE], sampling=sampling, stop_ids=())
         with closing(asked):
-            return [item.token.logprob for item in asked if isinstance(item, Made)]
+            return [item.token.logprob for item in asked if isinstance(item, MadeToken)]
 
 
 def _until_all_ended(
-    asked: Generator[Made | Counted], count: int, ended: Callable[[int], bool]
+    asked: Generator[MadeToken | CachedTokens], count: int, ended: Callable[[int], bool]
 ) -> Iterator[tuple[int, Token]]:
     going = set(range(count))
     for item in asked:
-        if isinstance(item, Made) and item.prompt in going:
+        if isinstance(item, MadeToken) and item.prompt in going:
             if ended(item.prompt):
                 going.discard(item.prompt)
             else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,20 +76,25 @@ class VllmProcess:
         context_length: int,
         max_rank: int,
         environ: Mapping[str, str],
+        given_up: Callable[[], bool] = lambda: False,
+        end_s: float = _END_S,
     ) -> None:
-        """Start it and wait until the model is loaded, which can take minutes.
+        """Start it and wait until the model is loaded, which can take minutes, or until it is `given_up`.
+
+        What does not end within `end_s` when it is asked to is killed.
 
         Raises:
-            EngineError: If it ends before, or takes too long; its log is named.
+            EngineError: If it ends before, or takes too long; its log is named. If it is given up.
         """
         self._place = Path(tempfile.mkdtemp(prefix="elagent-vllm-"))  # of mode 700, as its socket
         self.log = self._place / "log"
+        self._group, self._end_s = self._place / "group", end_s
         socket = self._place / "socket"
         options = _options(folder, name, socket, context_length=context_length, max_rank=max_rank)
-        command = [sys.executable, "-P", str(_GUARD), str(program), "serve", *options]
+        guard = [sys.executable, "-P", str(_GUARD), str(self._group)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                [*guard, str(program), "serve", *options],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -97,7 +104,7 @@ class VllmProcess:
             )
         self.client = VllmClient(socket)
         try:
-            self._wait_until_ready()
+            self._wait_until_ready(given_up)
         except BaseException:
             self._end()
             raise
@@ -111,9 +118,11 @@ class VllmProcess:
         self._end()
         shutil.rmtree(self._place, ignore_errors=True)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, given_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_S
         while not self.client.ready():
+            if given_up():
+                raise EngineError("The model was closed while vLLM was starting.")
             if not self.alive:
                 reason = _cause(self.log) or f"exit code {self._process.returncode}"
                 raise EngineError(f"vLLM did not start: {reason} (log: {self.log})")
@@ -129,10 +138,16 @@ class VllmProcess:
             with suppress(OSError):
                 self._process.stdin.close()
         try:
-            self._process.wait(_END_S)
+            self._process.wait(self._end_s)
         except subprocess.TimeoutExpired:
+            self._kill_group()  # first: the guard's end would leave the processes of its program
             self._process.kill()
             self._process.wait()
+
+    def _kill_group(self) -> None:
+        """Kill vLLM with all that it started, as its guard should have done."""
+        with suppress(OSError, ValueError):
+            os.killpg(int(self._group.read_text(encoding="ascii")), signal.SIGKILL)
 
 
 def _options(

@@ -296,6 +296,10 @@ def test_a_projects_file_may_forbid_the_planner_and_not_allow_it_again(tmp_path:
         ("Step 1: One.", ("One.",)),
         ("\n".join(f"{n}. {n}" for n in range(1, 9)), ("1", "2", "3", "4", "5")),
         ("no list", ()),
+        (
+            "1. \x1b[31mOne.\x1b[0m\n\x1b[1m2. Two\x07.\n3. \u202eThree.",
+            ("One.", "Two.", "\\u202eThree."),
+        ),
     ],
 )
 def test_numbered_lines_are_steps_at_most_five(answer: str, steps: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from lab.article.budget import Part, load_states, run_all, save_states, time_for
+from lab.article.budget import Part, load_states, run_all, run_alone, save_states, time_for
 from lab.article.published import Experiment
 from learning.errors import LearningError
 
@@ -74,3 +74,11 @@ def test_how_each_ended_is_kept_for_the_report(tmp_path: Path) -> None:
     assert load_states(tmp_path) == {}
     save_states(tmp_path, {"mmlu": "done"})
     assert load_states(tmp_path) == {"mmlu": "done"}
+
+
+def test_one_that_was_run_by_itself_since_is_no_longer_one_that_was_not_run(tmp_path: Path) -> None:
+    run_alone(tmp_path, "gsm8k")
+    assert load_states(tmp_path) == {}
+    save_states(tmp_path, {"mmlu": "done", "gsm8k": "not run: no file"})
+    run_alone(tmp_path, "gsm8k")
+    assert load_states(tmp_path) == {"mmlu": "done", "gsm8k": "done"}

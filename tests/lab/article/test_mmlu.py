@@ -20,7 +20,7 @@ from lab.article.lessons import (
 )
 from lab.article.letters import Chances
 from lab.article.mmlu import Subject, curve_epochs, run_mmlu, tells_a_letter
-from lab.article.mmlu_rows import Found, curves_of, rows_of, words_of
+from lab.article.mmlu_rows import MmluFindings, curves_of, rows_of, words_of
 from lab.article.results import ArmRow
 from lab.article.settings import FormatSettings, LessonSettings, MmluSettings
 from lab.benchmarks.mmlu import ChoiceQuestion
@@ -133,14 +133,14 @@ class Pupil:
         )
 
 
-def found_by(pupil: Pupil, settings: MmluSettings = SETTINGS) -> Found:
+def found_by(pupil: Pupil, settings: MmluSettings = SETTINGS) -> MmluFindings:
     subject = Subject(
         ask=pupil.ask, learn_format=pupil.learn_format, teacher=pupil.teacher, chat=Letters()
     )
     return asyncio.run(run_mmlu(settings, QUESTIONS, subject))
 
 
-def rows(found: Found) -> dict[tuple[str, str], ArmRow]:
+def rows(found: MmluFindings) -> dict[tuple[str, str], ArmRow]:
     return {(row.arm, row.measure): row for row in rows_of(found)}
 
 
@@ -272,7 +272,7 @@ def test_one_at_a_time_counts_each_lesson_once() -> None:
 
 def test_a_run_that_is_stopped_leaves_the_figures_of_the_arms_it_ended() -> None:
     pupil = Pupil()
-    seen: list[Found] = []
+    seen: list[MmluFindings] = []
     subject = Subject(
         ask=pupil.ask, learn_format=pupil.learn_format, teacher=pupil.teacher, chat=Letters()
     )

@@ -6,7 +6,7 @@ import pytest
 
 from lab.article.published import PUBLISHED
 from lab.article.results import ArmRow, ExperimentResult, paired_row
-from lab.article.summary import Claim, claims_of, headline
+from lab.article.summary import FigureClaim, claims_of, headline
 
 TASKS = [f"q/{number}" for number in range(20)]
 
@@ -30,7 +30,7 @@ def result(*rows: ArmRow) -> ExperimentResult:
     return ExperimentResult(experiment="mmlu", model="m", settings={"seed": 3}, rows=rows)
 
 
-def claim(*rows: ArmRow) -> Claim:
+def claim(*rows: ArmRow) -> FigureClaim:
     return next(each for each in claims_of([result(*rows)]) if each.arm == "answer")
 
 
@@ -42,6 +42,22 @@ def test_every_figure_of_the_article_has_a_line_run_or_not() -> None:
     assert (
         headline(claims) == "The article's 9 figures: 0 holds, 0 not shown, 0 opposite, 9 not run."
     )
+
+
+def test_two_results_give_a_figure_two_verdicts_and_are_not_more_figures() -> None:
+    more = result(row("p(correct)", 0.4, control=0.0), row("share(correct)", 0.4, control=0.0))
+    assert headline(claims_of([more, more])) == (
+        "The article's 9 figures, 13 verdicts: 2 holds, 0 not shown, 0 opposite, 11 not run."
+    )
+
+
+def test_an_earlier_result_does_not_stand_where_the_experiment_was_not_run_this_time() -> None:
+    earlier = ExperimentResult(
+        experiment="gsm8k", model="m", settings={}, rows=(row("accuracy", 0.2, control=0.0),)
+    )
+    claims = claims_of([earlier], {"gsm8k": "not run: no file"})
+    assert {each.why for each in claims if each.experiment == "gsm8k"} == {"not run: no file"}
+    assert not any(each.row for each in claims)
 
 
 def test_p_that_grows_with_the_habit_of_letters_does_not_hold() -> None:

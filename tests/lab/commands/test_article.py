@@ -102,6 +102,7 @@ def test_the_table_of_verdicts_fits_into_80_columns_and_says_what_was_not_run(
     text = " ".join(shown)
     assert "The article's 9 figures: 1 holds, 0 not shown, 0 opposite, 8 not run." in text
     assert "gsm8k: not run: no result of this experiment" in text
+    assert "grpo learns from rewards: its gain alone decides." in " ".join(text.split())
     assert "mmlu: tiny <model>, seed 7; the article's is Llama-3.2-1B" in text
 
 
@@ -122,6 +123,20 @@ def test_the_report_says_how_experiments_that_ran_together_ended(tmp_path: Path)
     save_states(tmp_path, {"mmlu": "done", "gsm8k": "not run: no <file>"})
     assert "gsm8k: not run: no <file>" in report(tmp_path).output
     assert "not run: no &lt;file&gt;" in (tmp_path / "report.html").read_text()
+
+
+def test_an_earlier_result_is_not_shown_where_the_experiment_was_not_run_this_time(
+    tmp_path: Path,
+) -> None:
+    outcome(tmp_path / "all" / "mmlu")
+    save_states(tmp_path / "all", {"mmlu": "not run: no file"})
+    shown = report(tmp_path / "all").output
+    assert "mmlu: not run: no file" in shown
+    assert "10.0->34.5" not in shown
+    outcome(tmp_path / "alone" / "mmlu")
+    both = report(tmp_path / "all", tmp_path / "alone").output
+    assert "10.0->34.5" in both
+    assert "no file" not in both
 
 
 def test_a_folder_without_an_outcome_is_named(tmp_path: Path) -> None:

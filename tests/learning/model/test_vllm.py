@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from learning.model.engine_thread import EngineThread
 from learning.model.infill import FillingEngine
 from learning.model.processor import may_have_gpu
 from learning.model.resolve import resolve
-from learning.model.vllm.client import Made, VllmClient
+from learning.model.vllm.client import MadeToken, VllmClient
+from learning.model.vllm.copies import AdapterCopies
 from learning.model.vllm.engine import VllmEngine
-from learning.model.vllm.process import build_of, find_vllm
+from learning.model.vllm.process import VllmProcess, build_of, find_vllm
 from learning.records import Sampling
 from tests.fakes.plain_lora import PLAIN_LORA
 from tests.fakes.tiny_llama import write_tokenizer
@@ -124,7 +125,7 @@ def test_a_name_of_a_request_selects_the_adapter_which_vllm_reads_from_a_copy(
     base, _ = said(engine)
     adapted, _ = said(engine, name=name)
     assert adapted != base
-    (copy,) = Path(engine._scratch.name).glob(name)
+    (copy,) = Path(engine._copies._scratch.name).glob(name)
     assert {file.name for file in copy.iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -169,6 +170,29 @@ def test_a_name_is_never_loaded_from_other_weights_even_if_the_first_were_refuse
         engine.prepare_adapter(name, other)
     engine.prepare_adapter(name, folder)()
     assert said(engine, name=name)[0]
+
+
+def test_a_copy_that_was_cut_off_is_made_anew_and_whole(tmp_path: Path) -> None:
+    name, folder = adapter(tmp_path / "made", b"weights")
+    weights = folder / "adapter_model.safetensors"
+    weights.rename(tmp_path / "away")
+    with closing(AdapterCopies()) as copies:
+        with pytest.raises(EngineError, match=r"cannot be copied .*; make room there"):
+            copies.copy(name, folder)
+        (tmp_path / "away").rename(weights)
+        copy = copies.copy(name, folder)
+        assert (copy / weights.name).read_bytes() == b"weights"
+        assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_weights_that_changed_behind_their_copy_are_refused(tmp_path: Path) -> None:
+    name, folder = adapter(tmp_path / "made", b"weights")
+    with closing(AdapterCopies()) as copies:
+        copy = copies.copy(name, folder)
+        (folder / "adapter_model.safetensors").write_bytes(b"others")
+        with pytest.raises(EngineError, match="never used twice"):
+            copies.copy(name, folder)
+        assert (copy / "adapter_model.safetensors").read_bytes() == b"weights"
 
 
 def test_fills_go_on_from_one_prompt_in_one_request(engine: VllmEngine) -> None:
@@ -249,6 +273,68 @@ def test_a_vllm_that_does_not_start_is_quoted_with_its_cause_and_log(tmp_path: P
         VllmEngine(tmp_path, name="tiny", model_context=64, program=found)
     log = Path(str(caught.value).rpartition("log: ")[2].rstrip(")"))
     assert "Engine core initialization failed" in log.read_text()
+
+
+def processes_of(folder: Path) -> set[int]:
+    """Processes with a folder in their command lines."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (entry / "cmdline").read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
+def test_a_vllm_that_does_not_say_its_models_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "lists-nothing").touch()
+    with pytest.raises(EngineError, match="Not Found"):
+        VllmEngine(tmp_path, name="tiny", model_context=64, program=program(tmp_path / "env"))
+    assert processes_of(tmp_path) == set()
+
+
+def test_a_model_that_is_closed_while_vllm_starts_anew_leaves_none(tmp_path: Path) -> None:
+    made = VllmEngine(tmp_path, name="tiny", model_context=64, program=program(tmp_path / "env"))
+    assert made._vllm
+    os.kill(made._vllm._process.pid, signal.SIGKILL)
+    made._vllm._process.wait()
+    (tmp_path / "hangs").touch()
+    before, said = processes_of(tmp_path), list[str]()
+
+    def revive() -> None:
+        try:
+            made.revive()
+        except EngineError as err:
+            said.append(str(err))
+
+    thread = threading.Thread(target=revive, daemon=True)
+    thread.start()
+    while processes_of(tmp_path) <= before:
+        time.sleep(0.05)
+    made.close()
+    thread.join(120)
+    assert said == ["The model was closed while vLLM was starting."]
+    assert not made.alive
+    assert processes_of(tmp_path) == set()
+
+
+def test_a_guard_that_does_not_answer_takes_all_that_vllm_started_with_it(tmp_path: Path) -> None:
+    (tmp_path / "works").touch()
+    started = VllmProcess(
+        program(tmp_path / "env"),
+        tmp_path,
+        name="tiny",
+        context_length=64,
+        max_rank=16,
+        environ=os.environ,
+        end_s=0.1,
+    )
+    assert len(processes_of(tmp_path)) == 3
+    os.kill(started._process.pid, signal.SIGSTOP)
+    started.close()
+    deadline = time.monotonic() + 60
+    while processes_of(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_without_vllm_one_sentence_says_what_to_do(tmp_path: Path) -> None:
@@ -348,7 +434,7 @@ def test_the_servers_own_words_are_told(tmp_path: Path) -> None:
                     client.generate("tiny", [PROMPT], sampling=Sampling(max_tokens=1), stop_ids=())
                 )
             ),
-            Made,
+            MadeToken,
         )
         _, folder = adapter(tmp_path / "made", b"w", rank=512)
         with pytest.raises(EngineError, match="LoRA rank 512 is greater than max_lora_rank 64"):
