@@ -22,6 +22,7 @@ _MARKS = ("<|im_start|>", "<|im_end|>")
 
 def write_tokenizer(folder: Path) -> tuple[int, int]:
     """Write a byte tokenizer and its template; gives the number of tokens, and the one that ends a reply."""
+    folder.mkdir(parents=True, exist_ok=True)
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -198,6 +198,7 @@ def test_what_comes_with_elagent_has_names_and_anything_else_is_a_path(tmp_path:
     assert kind.convert("drift-tools", None, None).name == "drift-tools"
     assert kind.convert(str(tmp_path), None, None) == tmp_path
     assert set(shipped_settings("article", "mmlu")) == {
+        "hours/mmlu",
         "mmlu",
         "small/mmlu",
         "small/mmlu-default-model",
