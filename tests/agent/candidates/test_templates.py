@@ -103,6 +103,14 @@ def test_the_repair_is_among_the_changes(broken: str, line: int, right: str | No
     assert all(text != broken for text in texts)
 
 
+@pytest.mark.parametrize("number", ["9" * 332, "0x" + "f" * 5000, "1e400", "1e308"])
+@pytest.mark.parametrize("line", ["a * {}", "len(a) == {}", "(1, {})", "[{}, 1]", "{}"])
+def test_a_huge_number_is_neither_varied_nor_put_elsewhere(number: str, line: str) -> None:
+    source = f"def f(a):\n    return {line.format(number)}\n\n\ndef g(a):\n    return a + 3\n"
+    assert changed(source, 2)
+    assert all(c.after.count(number) == 1 for c in changed(source, 6))
+
+
 def test_a_missing_import_comes_first_as_the_project_writes_it() -> None:
     source = '"""Doc."""\n\nfrom __future__ import annotations\n\n\ndef f():\n    return dt.now()\n'
     message = "NameError: name 'dt' is not defined"
