@@ -149,7 +149,9 @@ class Search:
         """
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
-            self.traced = await noted_lines(self._tester, self._red, self._known)
+            self.traced = await noted_lines(
+                self._tester, self._red, self._known, most_s=self._left_s
+            )
         self._usual_run = self.traced.usual
         places = self._ranked(self.traced)
         if self.traced.unsearchable:

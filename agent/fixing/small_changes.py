@@ -59,8 +59,12 @@ class SmallChanges:
         self._traced: tuple[State, Searched] | None = None
         """The lines that the tests run in a state of the project."""
 
-    async def lines_run(self, state: State) -> Callable[[Sequence[TestResult]], int | None]:
+    async def lines_run(
+        self, state: State, wanted: Sequence[TestResult]
+    ) -> Callable[[Sequence[TestResult]], int | None]:
         """Note which lines the red tests of a state run, and count those that some of them do.
+
+        The `wanted` ones come first, since not all may be noted.
 
         Raises:
             SandboxError: If the sandbox gives no answer.
@@ -69,8 +73,11 @@ class SmallChanges:
             return lambda _red: None
         if self._traced is None or self._traced[0] is not state:
             self._parts.emit(StageStarted("noting which lines the red tests run"))
-            red = sorted(state.red, key=lambda item: vagueness(item, is_test_path))
-            searched = await noted_lines(self._tester, red)
+            first = {result.id for result in wanted}
+            red = sorted(
+                state.red, key=lambda item: (item.id not in first, vagueness(item, is_test_path))
+            )
+            searched = await noted_lines(self._tester, red, most_s=self._options.budget_s)
             self._traced = (state, searched)
         searched = self._traced[1]
         return lambda red: lines_run(searched, red, is_test_path)
@@ -138,10 +145,15 @@ class SmallChanges:
         return passing if first is None else [first, *(c for c in passing if c is not first)]
 
     def _traced_in(self, state: State, red: Sequence[TestResult]) -> Searched | None:
-        """Return the lines that were noted in this very state, if the red tests were among them."""
+        """Return the lines that were noted in this very state, if the red tests were among them.
+
+        Where noting them told only why the project cannot be searched, that is the answer for all.
+        """
         if self._traced is None or self._traced[0] is not state:
             return None
         searched = self._traced[1]
+        if searched.unsearchable:
+            return searched
         known = lines_run(searched, red, is_test_path) or searched.red >= len(state.red)
         return with_time_of(red, searched) if searched.lines and known else None
 

@@ -40,29 +40,40 @@ class TrialCourse:
         self._red: list[str] = orders["red"]
         self._known_red: set[str] = set(orders["known_red"])
         self._beside: set[str] = set(orders["beside"])
+        self._red_s = orders["red_s"]
         self._green_s = orders["green_s"]
+        self._first_s = orders["first_s"]
 
     def first(self, *, trace: bool) -> dict[str, Any]:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines: Any = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = RunWatch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
+        started = self._clock()
+        red = RunWatch(
+            self._test_alarm(_UNCHANGED_S),
+            lines=lines,
+            spectrum=spectrum,
+            ends_at=started + self._red_s,
+            clock=self._clock,
+        )
         imports_s, tests_s = self._timed(red, self._red)
         whole = RunWatch(
             self._test_alarm(_UNCHANGED_S),
             lines=lines,
             spectrum=spectrum,
-            ends_at=time.monotonic() + self._green_s,
+            ends_at=min(self._clock() + self._green_s, started + self._first_s),
+            clock=self._clock,
             skip=self._red,
         )
         all_s = sum(self._timed(whole, None))
-        slowed = trace and whole.cut_short
+        cut_short = red.cut_short or whole.cut_short
+        slowed = trace and cut_short
         if trace and lines.slows and not slowed:
             slowed = self._were_slowed(imports_s, tests_s)
         return {
             "red_s": imports_s + tests_s,
             "all_s": all_s,
-            "cut_short": whole.cut_short,
+            "cut_short": cut_short,
             "slowed": slowed,
             "red": spectrum.red,
             "green": spectrum.green,
@@ -152,6 +163,7 @@ class RunWatch:
         lines: Any = None,  # noqa: ANN401
         spectrum: Any = None,  # noqa: ANN401
         ends_at: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
         known_red: set[str] | None = None,
         skip: Iterable[str] = (),
         collected: Callable[[], bool] = lambda: True,
@@ -162,6 +174,7 @@ class RunWatch:
         """
         self.alarm = alarm
         self.ends_at = ends_at
+        self._clock = clock
         self.skip = set(skip)
         self.passed_ids: set[str] = set()
         self.message = ""
@@ -212,7 +225,7 @@ class RunWatch:
         if self._lines is not None:
             self._spectrum.add(test_id, self._lines.stop(), red=self._is_red)
         self.alarm.end(test_id)
-        late = bool(self.ends_at) and time.monotonic() > self.ends_at
+        late = bool(self.ends_at) and self._clock() > self.ends_at
         enough = late or (self._known_red is not None and self._failures > 0)
         if enough:
             self.cut_short = late

@@ -317,6 +317,8 @@ class LinesTester(TextTester):
     runs: dict[str, list[int]] = field(default_factory=dict)
     slow: str = ""
     """The id of a test that takes long."""
+    noted: list[tuple[Sequence[str], float]] = field(default_factory=list)
+    """Red tests whose lines were noted, and the seconds for it."""
     asked: list[tuple[Sequence[str], Sequence[str], float, list[bytes]]] = field(
         default_factory=list
     )
@@ -335,6 +337,8 @@ class LinesTester(TextTester):
         usual: UsualRun | None = None,
     ) -> Searched:
         self.traces += trace
+        if trace:
+            self.noted.append((red, budget_s))
         if trials:
             texts = [trial.content for trial in trials]
             self.asked.append((red, beside, budget_s, texts))
@@ -347,7 +351,9 @@ class LinesTester(TextTester):
         return Searched(red=len(self.runs), lines=lines, results=results, usual=usual or noted)
 
 
-async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
+async def searched(
+    tmp_path: Path, tester: LinesTester, *only: str, search_s: float = 60.0
+) -> LinesTester:
     (tmp_path / "three.py").write_text(THREE)
     reds = [
         replace(failed(test_id), duration_s=9.0 * (test_id == tester.slow))
@@ -359,7 +365,7 @@ async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
         files=["three.py"],
         runner=runner,
         model=ScriptedModel(script=[]),
-        options=FixOptions(max_attempts=0, function=False),
+        options=FixOptions(max_attempts=0, function=False, only=frozenset(only), search_s=search_s),
         tester=tester,
     )
     async for _ in events:
@@ -373,6 +379,37 @@ async def test_the_red_test_that_runs_the_fewest_lines_is_turned_to_first(tmp_pa
     assert tester.asked[0][0] == ["test_three.py::test_one"]
     assert tester.asked[0][1] == ["test_three.py::test_all"]
     assert tester.traces == 1
+
+
+async def test_lines_are_noted_of_the_wanted_tests_first_and_within_the_time_of_a_search(
+    tmp_path: Path,
+) -> None:
+    runs = {f"test_three.py::test_{name}": [2] for name in ("a", "b", "c")}
+    wanted = ["test_three.py::test_b", "test_three.py::test_c"]
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs), *wanted, search_s=8.0)
+    (red, seconds), *others = tester.noted
+    assert list(red) == [*wanted, "test_three.py::test_a"]
+    assert seconds <= 8.0
+    assert not others
+
+
+async def test_lines_of_other_tests_are_not_noted_for_one_that_is_wanted_alone(
+    tmp_path: Path,
+) -> None:
+    runs = {f"test_three.py::test_{name}": [2] for name in ("a", "b")}
+    wanted = "test_three.py::test_b"
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs), wanted, search_s=8.0)
+    assert [list(red) for red, _ in tester.noted] == [[wanted]]
+
+
+async def test_a_project_that_cannot_be_searched_is_asked_for_its_lines_once(
+    tmp_path: Path,
+) -> None:
+    project, tester = Project(tmp_path, flags()), TextTester(traced=False, unsearchable="no fork")
+    events = await repaired(project, ScriptedModel(script=[reply(flags())] * 3), tester)
+    assert tester.traces == 1
+    said = [event.text for event in of_type(events, Notice)]
+    assert said.count("no small changes are tried: no fork") == 3
 
 
 async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path: Path) -> None:

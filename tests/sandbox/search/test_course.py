@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -43,14 +43,19 @@ class Runs:
         imports_s, tests_s = next(self.seconds)
         self.now += imports_s
         watch.collected()
+        if only is None:
+            self.now += tests_s
         for test_id in only or ():
+            self.now += tests_s
             watch.begin(test_id)
             watch.failed(test_id, "")
-            watch.end(test_id)
-        self.now += tests_s
+            if watch.end(test_id):
+                break
 
 
-def first(*seconds: tuple[float, float]) -> dict[str, Any]:
+def first(
+    *seconds: tuple[float, float], red_s: float = 20.0, more: Sequence[str] = ()
+) -> dict[str, Any]:
     runs = Runs(iter(seconds))
     modules: dict[str, Any] = {
         "alarm": alarm,
@@ -62,10 +67,12 @@ def first(*seconds: tuple[float, float]) -> dict[str, Any]:
     }
     orders = {
         "endless": [],
-        "red": [RED],
+        "red": [RED, *more],
         "known_red": [RED],
         "beside": [],
+        "red_s": red_s,
         "green_s": 20.0,
+        "first_s": 30.0,
     }
     course = TrialCourse(runs, "/", orders, modules.__getitem__, lambda: runs.now)
     return course.first(trace=True)
@@ -81,3 +88,12 @@ def test_the_imports_of_the_project_count_where_red_tests_run_again_without_line
 @pytest.mark.parametrize("tests_s", [1.5, 9.0])
 def test_red_tests_that_took_much_longer_than_again_are_no_measure(tests_s: float) -> None:
     assert first((0.0, tests_s), (0.0, 0.5), (0.0, 0.01))["slowed"]
+
+
+def test_red_tests_end_in_their_time_and_those_that_ran_are_told() -> None:
+    told = first(
+        (0.0, 9.0), (0.0, 0.5), red_s=12.0, more=["test_a.py::test_b", "test_a.py::test_c"]
+    )
+    assert told["red_ids"] == [RED, "test_a.py::test_b"]
+    assert told["cut_short"]
+    assert told["slowed"]
