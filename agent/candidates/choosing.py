@@ -43,8 +43,9 @@ def _constants(text: str) -> frozenset[str]:
 
 def _written(value: object) -> str:
     """A value as Python writes it; in hexadecimal a number that is too long for its decimal form."""
-    too_long = isinstance(value, int) and value.bit_length() > _MOST_BITS
-    return hex(value) if too_long else repr(value)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return hex(value)
+    return repr(value)
 
 
 def _changed(before: str, after: str) -> tuple[list[ast.stmt], list[ast.stmt]]:
