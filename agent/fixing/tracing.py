@@ -49,8 +49,8 @@ class InVain:
     tried: frozenset[int]
 
     def shares(self, top: frozenset[tuple[str, int]]) -> bool:
-        """Tell whether it looked at most of some places, or whether one of the two is not known."""
-        return not self.top or 2 * len(self.top & top) >= len(top)
+        """Tell whether it looked at most of some places; not where one of the two is not known."""
+        return bool(top) and 2 * len(self.top & top) >= len(top)
 
 
 def with_time_of(red: Sequence[TestResult], searched: Searched) -> Searched:

@@ -15,6 +15,7 @@ from agent.fixing.options import FixOptions
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.sources import Sources
 from agent.fixing.tester import ChangeTester
+from agent.fixing.tracing import InVain
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult, UsualRun
@@ -240,7 +241,7 @@ async def test_searches_in_vain_leave_less_time_for_the_next_ones(tmp_path: Path
     model = ScriptedModel(script=[reply(flags())] * 9)
     await repaired(project, model, tester, filler=OneFill("x = 1"))
     assert max(tester.budgets) <= SearchOptions().budget_s
-    assert min(tester.budgets) <= SearchOptions().budget_s / 4
+    assert tester.budgets[-1] <= SearchOptions().budget_s / 2
 
 
 async def test_other_changes_that_pass_are_told_with_their_diffs(tmp_path: Path) -> None:
@@ -317,6 +318,8 @@ class LinesTester(TextTester):
     runs: dict[str, list[int]] = field(default_factory=dict)
     slow: str = ""
     """The id of a test that takes long."""
+    blind: int = 0
+    """So many of the first traces tell no lines."""
     noted: list[tuple[Sequence[str], float]] = field(default_factory=list)
     """Red tests whose lines were noted, and the seconds for it."""
     asked: list[tuple[Sequence[str], Sequence[str], float, list[bytes]]] = field(
@@ -339,6 +342,8 @@ class LinesTester(TextTester):
         self.traces += trace
         if trace:
             self.noted.append((red, budget_s))
+            if self.traces <= self.blind:
+                return Searched()
         if trials:
             texts = [trial.content for trial in trials]
             self.asked.append((red, beside, budget_s, texts))
@@ -442,3 +447,54 @@ async def test_tests_that_run_the_same_places_may_have_the_same_fault_and_only_t
     tester = await searched(tmp_path, LinesTester(runs=runs))
     first = next(ask for ask in tester.asked if ask[0] == ["test_three.py::test_a"])
     assert list(first[1]) == (["test_three.py::test_b"] if same else [])
+
+
+@pytest.mark.parametrize(("lines", "halves"), [([2], 1.0), ([6, 7], 0.5)])
+async def test_the_places_of_a_search_in_vain_are_those_that_it_learned_itself(
+    tmp_path: Path, lines: list[int], halves: float
+) -> None:
+    runs = {"test_three.py::test_a": [2], "test_three.py::test_b": lines}
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs, blind=1))
+    assert tester.traces == 2
+    longest = max(budget for red, _, budget, _ in tester.asked if "::test_b" in red[0])
+    least, most = (60.0 / 2**power for power in (halves + 0.3, halves))
+    assert least < longest <= most
+
+
+def test_a_search_at_unknown_places_shares_them_with_no_other() -> None:
+    known, unknown = (
+        InVain(top=top, tried=frozenset()) for top in (frozenset({LINE}), frozenset())
+    )
+    assert known.shares(frozenset({LINE}))
+    assert not known.shares(frozenset())
+    assert not unknown.shares(frozenset({LINE}))
+    assert not unknown.shares(frozenset())
+
+
+async def test_what_a_failure_asks_for_is_tried_when_searches_in_vain_left_no_time(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "number.py").write_text("def down(x):\n    return math.floor(x)\n")
+    reds = [
+        failed(
+            f"test_number.py::test_{name}",
+            f"NameError: name '{missing}' is not defined",
+            frames=[("number.py", 2, "down")],
+        )
+        for name, missing in (("a", "nowhere"), ("b", "math"))
+    ]
+    tester = TextTester(wanted="\0", traced=False)
+    events = [
+        event
+        async for event in fix(
+            root=tmp_path,
+            files=["number.py"],
+            runner=FakeTestRunner(judge=lambda _only: report(*reds)),
+            model=ScriptedModel(script=[]),
+            options=FixOptions(max_attempts=0, function=False, search_s=2.5),
+            tester=tester,
+        )
+    ]
+    assert tester.tried[-1].startswith(b"import math\n")
+    said = [event.text for event in of_type(events, Notice)]
+    assert [text.partition(": ")[0] for text in said if "too little time" in text] == [reds[1].id]
