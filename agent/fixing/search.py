@@ -100,7 +100,7 @@ class Search:
         `author` writes one function anew where small changes do not help. `facts` are sentences of
         the environment about their failure. `traced` has the lines that the tests run, if a search
         before this one has noted them; else this one does. `places` are then those of the red tests, if
-        they are known. `in_vain` are hashes of edits, as `tried` gives them, that come last here.
+        they are known. `in_vain` are hashes of edits, as `tried` gives them, that take turns with others here.
         """
         self.traced = traced
         self._usual_run: UsualRun | None = None
@@ -226,7 +226,7 @@ class Search:
             places,
             self._sources.text,
             rare=rare,
-            most=_MOST_TEMPLATES // 2 if self._in_vain else _MOST_TEMPLATES,
+            most=_MOST_TEMPLATES,
             later=self._in_vain,
         )
         if candidates:

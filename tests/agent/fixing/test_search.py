@@ -426,17 +426,14 @@ async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path
     assert times == {0.5, 9.5}  # with its own time, so that it is not ended too early
 
 
-async def test_a_search_in_vain_is_not_repeated_for_a_test_with_the_same_places(
+async def test_a_search_in_vain_leaves_half_the_time_for_a_test_with_the_same_places(
     tmp_path: Path,
 ) -> None:
     runs = {"test_three.py::test_a": [2], "test_three.py::test_b": [2]}
     tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs))
-    by_test = [(budget, texts) for red, _, budget, texts in tester.asked if "::test_b" in red[0]]
-    before = [t for red, _, _, texts in tester.asked if "::test_a" in red[0] for t in texts]
+    by_test = [budget for red, _, budget, _ in tester.asked if "::test_b" in red[0]]
     assert by_test
-    assert all(budget <= SearchOptions().budget_s / 2 for budget, _ in by_test)
-    known = [text in before for text in by_test[0][1]]
-    assert known == sorted(known)  # what is new comes first
+    assert all(budget <= SearchOptions().budget_s / 2 for budget in by_test)
 
 
 @pytest.mark.parametrize(("lines", "same"), [([2], True), ([6, 7], False)])
