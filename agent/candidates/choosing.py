@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from agent.candidates.candidate import CandidateChange
 from agent.editing.python_source import parse_python, source_lines
 
+_MOST_BITS = 10_000
 _ORDINARY = (0, 1, -1, 2, "", None, True, False)
 
 
@@ -29,15 +30,22 @@ def special_case(candidate: CandidateChange, before: str, test: str) -> str:
     if len(values) <= kept:
         return ""
     in_test, known = _constants(test), _constants(before)
-    special = (v for v in values if repr(v) in in_test - known and v not in _ORDINARY)
-    return next(map(repr, special), "")
+    special = (v for v in values if _written(v) in in_test - known and v not in _ORDINARY)
+    return next(map(_written, special), "")
 
 
 def _constants(text: str) -> frozenset[str]:
     tree = parse_python(text)
     if tree is None:
         return frozenset()
-    return frozenset(repr(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    return frozenset(_written(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant))
+
+
+def _written(value: object) -> str:
+    """A value as Python writes it; in hexadecimal a number that is too long for its decimal form."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return hex(value)
+    return repr(value)
 
 
 def _changed(before: str, after: str) -> tuple[list[ast.stmt], list[ast.stmt]]:

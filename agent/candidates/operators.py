@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from agent.candidates.source import Edit, ParsedFile
+from agent.candidates.source import Edit, ParsedFile, is_huge
 from agent.candidates.values import names_in_scope
 
 _MOST_NAMES = 3
@@ -76,7 +76,7 @@ def truth_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             left=ast.Call(func=ast.Name(id="len")) as left,
             ops=[ast.Eq()],
             comparators=[ast.Constant(value=int() as number)],
-        ):
+        ) if not is_huge(number):
             text = f"{source.code(left)} <= {number + 1}"
             yield source.replace(node, text, f"at most {number + 1}")
         case _:

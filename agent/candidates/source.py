@@ -9,6 +9,7 @@ from functools import cached_property
 
 from agent.editing.python_source import parse_python
 
+_LARGEST = 1e15
 _BLOCKS = ("body", "orelse", "finalbody")
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
@@ -21,6 +22,14 @@ class Edit:
     end: int
     text: str
     kind: str
+
+
+def is_huge(value: object) -> bool:
+    """True for a number that is neither varied nor put elsewhere.
+
+    Of such a one, the tenth part may be no float, and Python does not even write the longest.
+    """
+    return isinstance(value, int | float) and abs(value) > _LARGEST
 
 
 class ParsedFile:
@@ -43,10 +52,10 @@ class ParsedFile:
 
     @cached_property
     def constants(self) -> Mapping[str, Sequence[int]]:
-        """The lines of each constant, by its value as Python writes it."""
+        """The lines of each constant that is no huge number, by its value as Python writes it."""
         found: dict[str, list[int]] = {}
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Constant):
+            if isinstance(node, ast.Constant) and not is_huge(node.value):
                 found.setdefault(repr(node.value), []).append(node.lineno)
         return found
 

@@ -168,7 +168,7 @@ def template_candidates(
 ) -> tuple[CandidateChange, ...]:
     """Edits of the statements at some places: likely kinds at likely places first; at most `most`.
 
-    Behind these come those whose `hash((path, after))` is in `later`.
+    Those whose `hash((path, after))` is in `later` alternate with the others, which begin.
 
     The `rare` ones put something in or leave a call out: more of them pass weak tests by chance, so they are
     for where nothing else helped.
@@ -223,7 +223,10 @@ def _distinct(
     most: int = 400,
     later: Collection[int] = (),
 ) -> tuple[CandidateChange, ...]:
-    """Keep the first `most` that change something and still parse, each once; those of `later` behind."""
+    """Keep the first `most` that change something and still parse, each once; those of `later` in turn with others.
+
+    They were tried for another test in vain, but one function may have two faults.
+    """
     found: dict[tuple[str, str], CandidateChange] = {}
     behind: dict[tuple[str, str], CandidateChange] = {}
     for path, cost, edit in edits:
@@ -236,9 +239,10 @@ def _distinct(
             behind[key] = candidate
         elif source.parses_with(edit):
             found[key] = candidate
-        if len(found) >= most:
+        if len(found) >= most or 2 * min(len(found), len(behind)) >= most:
             break
-    return (*found.values(), *behind.values())
+    pairs = itertools.zip_longest(found.values(), behind.values())
+    return tuple(c for pair in pairs for c in pair if c is not None)[:most]
 
 
 def _parsed(places: Sequence[FaultPlace], text: Text) -> dict[str, ParsedFile]:

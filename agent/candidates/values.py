@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from agent.candidates.source import Edit, ParsedFile
+from agent.candidates.source import Edit, ParsedFile, is_huge
 from agent.candidates.vocabulary import Vocabulary
 
 _MOST_CONSTANTS = 10
@@ -53,7 +53,7 @@ def near_values(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     match node:
         case ast.Constant(value=bool() as flag):
             yield source.replace(node, str(not flag), f"{flag} to {not flag}")
-        case ast.Constant(value=int() | float() as number):
+        case ast.Constant(value=int() | float() as number) if not is_huge(number):
             near = [
                 item for item in _near(number) if not isinstance(number, int) or item == int(item)
             ]
@@ -67,7 +67,7 @@ def far_values(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Ite
     match node:
         case ast.Constant(value=bool()):
             return
-        case ast.Constant(value=int() | float() as number):
+        case ast.Constant(value=int() | float() as number) if not is_huge(number):
             usual = map(repr, _USUAL_NUMBERS if isinstance(number, int) else ())
             far = [*vocabulary.numbers[:_MOST_CONSTANTS], *usual]
             yield from _numbers(source, node, number, far)
@@ -143,7 +143,7 @@ def _one_more(
 def _continued(numbers: Sequence[object]) -> list[str]:
     """The number that would follow two or more whole ones."""
     match numbers:
-        case [*_, int(before), int(last)]:
+        case [*_, int(before), int(last)] if not is_huge(before) and not is_huge(last):
             return [repr(2 * last - before)]
         case _:
             return []

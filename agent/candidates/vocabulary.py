@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from agent.candidates.source import ParsedFile
+from agent.candidates.source import ParsedFile, is_huge
 
 _LONGEST_CONSTANT = 60
 _FACTORS = {ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**"}
@@ -53,7 +53,7 @@ def _constant(node: ast.Constant) -> Iterator[tuple[str, str]]:
     match node.value:
         case bool():
             return
-        case int() | float() as number:
+        case int() | float() as number if not is_huge(number):
             yield "numbers", repr(number)
         case str() as text if len(text) <= _LONGEST_CONSTANT:
             yield "texts", repr(text)
@@ -79,7 +79,7 @@ def _short_call(source: ParsedFile, node: ast.Call) -> Iterator[tuple[str, str]]
 def _factor(node: ast.AST) -> list[str]:
     match node:
         case ast.BinOp(op=op, right=ast.Constant(value=int() | float() as number)):
-            sign = _FACTORS.get(type(op))
+            sign = "" if is_huge(number) else _FACTORS.get(type(op))
             return [f"{sign} {number!r}"] if sign else []
         case _:
             return []

@@ -169,7 +169,7 @@ class _Repair:
     async def _repair_all(self) -> str:
         """Turn to each red test once, to those first that say most of the fault's place.
 
-        That are those whose failure names it, then those that do not take long, so that many changes can
+        Those are the ones whose failure names it, then those that do not take long, so that many changes can
         be tried, and of these those that run the fewest lines. Tests that an edit made visible are included.
         """
         turned_to: set[str] = set()
@@ -196,10 +196,9 @@ class _Repair:
         families: dict[str, list[TestResult]] = {}
         for item in reds:
             families.setdefault(_family(item.id), []).append(item)
-        all_families = {_family(item.id) for item in self._state.red}
-        if self._small is None or len(all_families) == 1:
+        if self._small is None or len(families) == 1:
             return min(reds, key=lambda item: vagueness(item, is_test_path))
-        lines_run = await self._small.lines_run(self._state)
+        lines_run = await self._small.lines_run(self._state, reds)
         lines = {family: lines_run(own) or math.inf for family, own in families.items()}
         slow = {
             family: sum(item.duration_s for item in own) > _SLOW_S

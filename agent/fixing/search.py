@@ -28,6 +28,8 @@ from agent.streaming import Emit
 from sandbox.search.values import ChangeTrial, Searched, UsualRun
 from sandbox.verdict.report import TestResult
 
+LEAST_S = 2.0
+"""A search with less time is not worth its box."""
 _MOST_TEMPLATES = 600
 _TEMPLATES_S = 20.0
 """With the start of the box and, in the first one, a run of the unchanged tests."""
@@ -42,6 +44,8 @@ class SearchOptions:
 
     budget_s: float = 60.0
     """Seconds for places, edits and fills together; 0 switches the search off."""
+    named_only: bool = False
+    """True if only what the failures themselves ask for is tried."""
     infill: bool = True
     function: bool = True
     """True if, after that, rarer edits are tried, and the function at the likeliest place is asked for anew."""
@@ -96,7 +100,7 @@ class Search:
         `author` writes one function anew where small changes do not help. `facts` are sentences of
         the environment about their failure. `traced` has the lines that the tests run, if a search
         before this one has noted them; else this one does. `places` are then those of the red tests, if
-        they are known. `in_vain` are hashes of edits, as `tried` gives them, that come last here.
+        they are known. `in_vain` are hashes of edits, as `tried` gives them, that take turns with others here.
         """
         self.traced = traced
         self._usual_run: UsualRun | None = None
@@ -147,9 +151,14 @@ class Search:
         Raises:
             SandboxError: If the sandbox gives no answer.
         """
+        if self._options.named_only:
+            await self._named_alone(self.traced or Searched())
+            return self._chosen()
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
-            self.traced = await noted_lines(self._tester, self._red, self._known)
+            self.traced = await noted_lines(
+                self._tester, self._red, self._known, most_s=self._left_s
+            )
         self._usual_run = self.traced.usual
         places = self._ranked(self.traced)
         if self.traced.unsearchable:
@@ -171,7 +180,7 @@ class Search:
 
     def _ranked(self, searched: Searched) -> Sequence[FaultPlace]:
         """Say where the fault probably is, by the traceback alone where no lines are known."""
-        places = self._places or rank(searched, self._red, self._sources.text, is_test=is_test_path)
+        places = self._ranked_by(searched)
         if not searched.lines:
             instead = "the places are the traceback's" if places else "no place can be named"
             self._emit(Notice(f"it is not known which lines the red tests run: {instead}"))
@@ -179,6 +188,14 @@ class Search:
             shown = tuple(place.ranked for place in places[:_MOST_SHOWN])
             self._emit(PlacesRanked(shown, self._red[0].id))
         return places
+
+    def _ranked_by(self, searched: Searched) -> Sequence[FaultPlace]:
+        return self._places or rank(searched, self._red, self._sources.text, is_test=is_test_path)
+
+    async def _named_alone(self, traced: Searched) -> None:
+        self._usual_run = traced.usual
+        if not traced.unsearchable:
+            await self._named(self._ranked_by(traced))
 
     async def _named(self, places: Sequence[FaultPlace]) -> None:
         """Try what the failures themselves ask for: an import, a name that a library has."""
@@ -190,7 +207,7 @@ class Search:
             messages=[result.message for result in self._red],
             facts=self._facts,
         )
-        await self._try(candidates, budget_s=min(_TEMPLATES_S, self._left_s))
+        await self._try(candidates, budget_s=max(LEAST_S, min(_TEMPLATES_S, self._left_s)))
 
     async def _usual(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
@@ -209,7 +226,7 @@ class Search:
             places,
             self._sources.text,
             rare=rare,
-            most=_MOST_TEMPLATES // 2 if self._in_vain else _MOST_TEMPLATES,
+            most=_MOST_TEMPLATES,
             later=self._in_vain,
         )
         if candidates:

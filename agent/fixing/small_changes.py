@@ -13,7 +13,7 @@ from agent.events import ChangeChosen, Notice, OtherChange, StageStarted
 from agent.fixing.attempts import Asked, Parts, Plan, fitting_prompt
 from agent.fixing.function_anew import FunctionAnew
 from agent.fixing.preferring import likeliest
-from agent.fixing.search import Search, SearchOptions
+from agent.fixing.search import LEAST_S, Search, SearchOptions
 from agent.fixing.tester import ChangeTester
 from agent.fixing.tracing import InVain, beside, noted_lines, top_of, with_time_of
 from agent.fixing.verify import State
@@ -27,8 +27,10 @@ from sandbox.verdict.report import TestResult
 _MOST_JUDGED = 3
 _ELSEWHERE = 0.5
 """Halvings of the time by a search in vain at other places; so all of them together stay bounded."""
-_LEAST_S = 2.0
-"""A search with less time is not worth its box."""
+_NOT_SEARCHED = (
+    "searches in vain for other tests left too little time for its small changes: only those that its"
+    " failure itself asks for are tried; a larger fix.search_s gives more"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +61,25 @@ class SmallChanges:
         self._traced: tuple[State, Searched] | None = None
         """The lines that the tests run in a state of the project."""
 
-    async def lines_run(self, state: State) -> Callable[[Sequence[TestResult]], int | None]:
+    async def lines_run(
+        self, state: State, wanted: Sequence[TestResult]
+    ) -> Callable[[Sequence[TestResult]], int | None]:
         """Note which lines the red tests of a state run, and count those that some of them do.
+
+        The `wanted` ones come first, since not all may be noted.
 
         Raises:
             SandboxError: If the sandbox gives no answer.
         """
-        if self._options.budget_s < _LEAST_S:
+        if self._options.budget_s < LEAST_S:
             return lambda _red: None
         if self._traced is None or self._traced[0] is not state:
             self._parts.emit(StageStarted("noting which lines the red tests run"))
-            red = sorted(state.red, key=lambda item: vagueness(item, is_test_path))
-            searched = await noted_lines(self._tester, red)
+            first = {result.id for result in wanted}
+            red = sorted(
+                state.red, key=lambda item: (item.id not in first, vagueness(item, is_test_path))
+            )
+            searched = await noted_lines(self._tester, red, most_s=self._options.budget_s)
             self._traced = (state, searched)
         searched = self._traced[1]
         return lambda red: lines_run(searched, red, is_test_path)
@@ -86,8 +95,11 @@ class SmallChanges:
         places = await asyncio.to_thread(self._places, traced, red)
         top = top_of(places, traced, red)
         budget_s = self._budget_s(top)
-        if budget_s < _LEAST_S:
+        if self._options.budget_s < LEAST_S:
             return []
+        named_only = budget_s < LEAST_S
+        if named_only:
+            self._parts.emit(Notice(f"{red[0].id}: {_NOT_SEARCHED}"))
         alike = [each for each in self._in_vain if each.shares(top)]
         facts = await self._facts(red[0])
         search = Search(
@@ -103,14 +115,15 @@ class SmallChanges:
             traced=traced,
             places=places,
             in_vain=frozenset[int]().union(*(each.tried for each in alike)),
-            options=replace(self._options, budget_s=budget_s),
+            options=replace(self._options, budget_s=max(budget_s, LEAST_S), named_only=named_only),
         )
         passing = await self._in_order(await search.passing(), search)
-        if self._traced is None or self._traced[0] is not state:
-            self._traced = (state, search.traced) if search.traced is not None else None
+        self._keep(search.traced, state)
         if passing:
             self._in_vain = []
-        else:
+        elif not named_only:
+            if traced is None:
+                top = await self._top(search.traced, red)
             self._in_vain.append(InVain(top=top, tried=search.tried))
         if passing:
             best, *others = passing
@@ -137,11 +150,24 @@ class SmallChanges:
         first = await likeliest(equal, parts.model, test=search.test, emit=parts.emit)
         return passing if first is None else [first, *(c for c in passing if c is not first)]
 
+    def _keep(self, traced: Searched | None, state: State) -> None:
+        """Keep the lines that a search noted, unless lines were noted in this state before."""
+        before = self._traced
+        if before is not None and before[0] is state and before[1].lines:
+            return
+        if traced is not None:
+            self._traced = (state, traced)
+
     def _traced_in(self, state: State, red: Sequence[TestResult]) -> Searched | None:
-        """Return the lines that were noted in this very state, if the red tests were among them."""
+        """Return the lines that were noted in this very state, if the red tests were among them.
+
+        Where noting them told only why the project cannot be searched, that is the answer for all.
+        """
         if self._traced is None or self._traced[0] is not state:
             return None
         searched = self._traced[1]
+        if searched.unsearchable:
+            return searched
         known = lines_run(searched, red, is_test_path) or searched.red >= len(state.red)
         return with_time_of(red, searched) if searched.lines and known else None
 
@@ -149,6 +175,12 @@ class SmallChanges:
         if traced is None:
             return ()
         return rank(traced, red, self._parts.sources.text, is_test=is_test_path)
+
+    async def _top(
+        self, traced: Searched | None, red: Sequence[TestResult]
+    ) -> frozenset[tuple[str, int]]:
+        places = await asyncio.to_thread(self._places, traced, red)
+        return top_of(places, traced, red)
 
     def _budget_s(self, top: frozenset[tuple[str, int]]) -> float:
         """Seconds for a search: half for each in vain at the same places, and more for one elsewhere.

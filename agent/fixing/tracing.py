@@ -17,9 +17,15 @@ _TOP = 10
 
 
 async def noted_lines(
-    tester: ChangeTester, red: Sequence[TestResult], known: Sequence[TestResult] = ()
+    tester: ChangeTester,
+    red: Sequence[TestResult],
+    known: Sequence[TestResult] = (),
+    *,
+    most_s: float,
 ) -> Searched:
-    """Run the tests once, the `red` ones first, and note their lines; `known` are all red ones if not these.
+    """Run the tests once, the `red` ones first, and note their lines; it takes at most `most_s` seconds.
+
+    `known` are all red tests if not these.
 
     Raises:
         SandboxError: If the sandbox gives no answer.
@@ -30,7 +36,7 @@ async def noted_lines(
         red=[result.id for result in red],
         known_red=[result.id for result in known],
         endless=[result.id for result in known if result.was_ended],
-        budget_s=_TRACE_S,
+        budget_s=min(_TRACE_S, most_s),
         trace=True,
     )
 
@@ -43,8 +49,8 @@ class InVain:
     tried: frozenset[int]
 
     def shares(self, top: frozenset[tuple[str, int]]) -> bool:
-        """Tell whether it looked at most of some places, or whether one of the two is not known."""
-        return not self.top or 2 * len(self.top & top) >= len(top)
+        """Tell whether it looked at most of some places; not where one of the two is not known."""
+        return bool(top) and 2 * len(self.top & top) >= len(top)
 
 
 def with_time_of(red: Sequence[TestResult], searched: Searched) -> Searched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from sandbox.search.values import LineCounts, Searched, TrialResult, UsualRun
 
 _MOST_LINES = 200_000
+_MOST_TESTS = 1_000_000
+_MOST_GROUPS = 5000
+"""Different groups of red tests that run a line; each is a set in memory."""
 _TEXT = 500
 _LONGEST_S = 86400.0
 _MOST_MODULES = 5000
@@ -63,7 +67,7 @@ class TrialReader:
     def _line(self, item: object) -> None:
         match item:
             case [str(path), int(line), int(red), int(green), int(which)]:
-                if len(self._lines) < _MOST_LINES and 0 <= which < 1 << _MOST_TOLD:
+                if len(self._lines) < _MOST_LINES and _is_possible(line, red, green, which):
                     self._lines[path, line] = red, green, which
             case _:
                 return
@@ -84,15 +88,27 @@ class TrialReader:
 def _counted(
     lines: Mapping[tuple[str, int], tuple[int, int, int]], red_ids: object
 ) -> Mapping[tuple[str, int], LineCounts]:
-    """The counts of each line, with the ids of the red tests in place of their bits."""
+    """The counts of each line, with the ids of the red tests in place of their bits.
+
+    Where there are too many groups of them, those of the groups that came last are not told.
+    """
     ids = red_ids if isinstance(red_ids, list) else []
     bits = [(1 << n, name) for n, name in enumerate(ids[:_MOST_TOLD]) if isinstance(name, str)]
-    numbers = {which for _, _, which in lines.values()}
-    tests = {n: frozenset(name for bit, name in bits if n & bit) for n in numbers}
+    groups = itertools.islice(dict.fromkeys(which for _, _, which in lines.values()), _MOST_GROUPS)
+    tests = {n: frozenset(name for bit, name in bits if n & bit) for n in groups}
+    nobody = frozenset[str]()
     return {
-        place: LineCounts(red=red, green=green, by=tests[which])
+        place: LineCounts(red=red, green=green, by=tests.get(which, nobody))
         for place, (red, green, which) in lines.items()
     }
+
+
+def _is_possible(line: int, red: int, green: int, which: int) -> bool:
+    """True for numbers that a line can have; what runs in the box may have written any others."""
+    if any(isinstance(number, bool) for number in (line, red, green, which)):
+        return False
+    counted = 0 < red <= _MOST_TESTS and 0 <= green <= _MOST_TESTS
+    return counted and 0 <= which < 1 << _MOST_TOLD
 
 
 def _usual_run(record: dict[str, Any]) -> UsualRun | None:
@@ -108,7 +124,7 @@ def _usual_run(record: dict[str, Any]) -> UsualRun | None:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and 0 < value <= _MOST_TESTS else 0
 
 
 class SignedLines:

@@ -25,6 +25,8 @@ _OWN = (
 _MOST_RED = 12
 """Red tests that every change is tried on first; more say nothing new of a change."""
 _GREEN_S = 20.0
+_FIRST_SHARE = 0.8
+"""Share of the time in which lines are noted; the rest is for the test that runs at its end."""
 
 
 async def try_changes(
@@ -72,7 +74,9 @@ async def try_changes(
         "test_s": 0.0,
         "trace": trace,
         "usual": None if usual is None or trace else asdict(usual),
+        "red_s": budget_s / 2 if trace else budget_s,
         "green_s": min(_GREEN_S, budget_s / 2) if trace else budget_s,
+        "first_s": _FIRST_SHARE * budget_s if trace else budget_s,
         "budget_s": budget_s,
         "workers": max(1, int(limits.cpus)),
         "enough": enough,

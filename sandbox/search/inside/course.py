@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _LONGEST_AGAIN_S = 5.0
 """Red tests that take longer are not run again to see how long they take without their lines noted."""
+_LAG_S = 0.3
+"""Red tests that took so much longer the first time were slowed, or they import something themselves."""
 _UNCHANGED_S = 1.0
 """Time of a test that is known not to end, in the unchanged project."""
 
@@ -26,8 +28,10 @@ class TrialCourse:
         root: str,
         orders: dict[str, Any],
         load: Callable[[str], Any],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`runs` are those of pytest or unittest, `load` gives one of our own modules by its name."""
+        self._clock = clock
         self._runs = runs
         self._root = root
         self._tracing = load("line_trace")
@@ -36,29 +40,40 @@ class TrialCourse:
         self._red: list[str] = orders["red"]
         self._known_red: set[str] = set(orders["known_red"])
         self._beside: set[str] = set(orders["beside"])
+        self._red_s = orders["red_s"]
         self._green_s = orders["green_s"]
+        self._first_s = orders["first_s"]
 
     def first(self, *, trace: bool) -> dict[str, Any]:
         """Run the red tests, then all: durations, lines, and the libraries they import."""
         lines: Any = self._tracing.LineTrace(self._root) if trace else None
         spectrum = self._tracing.Spectrum()
-        red = RunWatch(self._test_alarm(_UNCHANGED_S), lines=lines, spectrum=spectrum)
-        red_s = self._timed(red, self._red)
+        started = self._clock()
+        red = RunWatch(
+            self._test_alarm(_UNCHANGED_S),
+            lines=lines,
+            spectrum=spectrum,
+            ends_at=started + self._red_s,
+            clock=self._clock,
+        )
+        imports_s, tests_s = self._timed(red, self._red)
         whole = RunWatch(
             self._test_alarm(_UNCHANGED_S),
             lines=lines,
             spectrum=spectrum,
-            ends_at=time.monotonic() + self._green_s,
+            ends_at=min(self._clock() + self._green_s, started + self._first_s),
+            clock=self._clock,
             skip=self._red,
         )
-        all_s = self._timed(whole, None)
-        slowed = trace and (whole.cut_short or (lines.slows and red_s > _LONGEST_AGAIN_S))
-        if trace and not slowed and lines.slows:
-            red_s = self._timed(RunWatch(self._test_alarm(_UNCHANGED_S)), self._red)
+        all_s = sum(self._timed(whole, None))
+        cut_short = red.cut_short or whole.cut_short
+        slowed = trace and cut_short
+        if trace and lines.slows and not slowed:
+            slowed = self._were_slowed(imports_s, tests_s)
         return {
-            "red_s": red_s,
+            "red_s": imports_s + tests_s,
             "all_s": all_s,
-            "cut_short": whole.cut_short,
+            "cut_short": cut_short,
             "slowed": slowed,
             "red": spectrum.red,
             "green": spectrum.green,
@@ -66,6 +81,16 @@ class TrialCourse:
             "lines": spectrum.lines(),
             "modules": self._tracing.foreign_modules(self._root),
         }
+
+    def _were_slowed(self, imports_s: float, tests_s: float) -> bool:
+        """Tell whether red tests took longer because their lines were noted, by a run without.
+
+        What that takes is no measure itself: all that the project imports is in memory by then.
+        """
+        if imports_s + tests_s > _LONGEST_AGAIN_S:
+            return True
+        again = RunWatch(self._test_alarm(_UNCHANGED_S))
+        return tests_s - self._timed(again, self._red)[1] > _LAG_S
 
     def trial(self, start: Any, limits: dict[str, float]) -> dict[str, Any]:  # noqa: ANN401
         """Run the red tests on a changed project and, where they pass, all the others.
@@ -114,11 +139,15 @@ class TrialCourse:
             "left": len(self._beside - whole.passed_ids),
         }
 
-    def _timed(self, watch: RunWatch, only: list[str] | None) -> float:
-        started = time.monotonic()
+    def _timed(self, watch: RunWatch, only: list[str] | None) -> tuple[float, float]:
+        """Run tests; return the seconds until they were collected, and those from there."""
+        started = self._clock()
+        collected_at: list[float] = []
+        watch.on_collected = lambda: collected_at.append(self._clock())
         self._runs.run(watch, only)
-        took_s: float = time.monotonic() - started - watch.alarm.took_s
-        return took_s
+        ended = self._clock()
+        middle = collected_at[0] if collected_at else ended
+        return middle - started, ended - middle - watch.alarm.took_s
 
     def _test_alarm(self, seconds: float, ring: Callable[[], None] = lambda: None) -> Any:  # noqa: ANN401
         return self._alarm.TestAlarm(self._endless, seconds, ring)
@@ -134,6 +163,7 @@ class RunWatch:
         lines: Any = None,  # noqa: ANN401
         spectrum: Any = None,  # noqa: ANN401
         ends_at: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
         known_red: set[str] | None = None,
         skip: Iterable[str] = (),
         collected: Callable[[], bool] = lambda: True,
@@ -144,11 +174,14 @@ class RunWatch:
         """
         self.alarm = alarm
         self.ends_at = ends_at
+        self._clock = clock
         self.skip = set(skip)
         self.passed_ids: set[str] = set()
         self.message = ""
         self.cut_short = False
         self.elsewhere = False
+        self.on_collected: Callable[[], None] = lambda: None
+        """Called before the first test."""
         self.on_failure: Callable[[], None] | None = None
         """Called by a run that knows of a failure before it is worded."""
         self._lines = lines
@@ -165,6 +198,7 @@ class RunWatch:
 
     def collected(self) -> bool:
         """Say that the tests are collected; False if they are not to run in this process."""
+        self.on_collected()
         self.elsewhere = not self._collected()
         return not self.elsewhere
 
@@ -191,7 +225,7 @@ class RunWatch:
         if self._lines is not None:
             self._spectrum.add(test_id, self._lines.stop(), red=self._is_red)
         self.alarm.end(test_id)
-        late = bool(self.ends_at) and time.monotonic() > self.ends_at
+        late = bool(self.ends_at) and self._clock() > self.ends_at
         enough = late or (self._known_red is not None and self._failures > 0)
         if enough:
             self.cut_short = late

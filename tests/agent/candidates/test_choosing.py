@@ -48,6 +48,14 @@ def test_a_value_that_the_file_had_before_is_no_special_case() -> None:
     assert special_case(candidate(after), before, TEST) == ""
 
 
+def test_a_number_too_long_for_its_decimal_form_is_a_value_like_others() -> None:
+    long = "0x" + "f" * 5000
+    test = f"def test_price():\n    assert price(7) == {long}\n"
+    after = BEFORE.replace("return n * 3", f"return {long} if n else n")
+    assert special_case(candidate(after), BEFORE, test) == long
+    assert special_case(candidate(after), BEFORE, TEST) == ""
+
+
 def test_the_usual_kind_the_likely_line_and_the_smaller_change_come_first() -> None:
     order = best_first(
         [

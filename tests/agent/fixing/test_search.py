@@ -15,6 +15,7 @@ from agent.fixing.options import FixOptions
 from agent.fixing.search import Search, SearchOptions
 from agent.fixing.sources import Sources
 from agent.fixing.tester import ChangeTester
+from agent.fixing.tracing import InVain
 from agent.model.protocol import Fill, FillRequest, ModelError
 from learning.records import Origin
 from sandbox.search.values import ChangeTrial, LineCounts, Searched, TrialResult, UsualRun
@@ -240,7 +241,7 @@ async def test_searches_in_vain_leave_less_time_for_the_next_ones(tmp_path: Path
     model = ScriptedModel(script=[reply(flags())] * 9)
     await repaired(project, model, tester, filler=OneFill("x = 1"))
     assert max(tester.budgets) <= SearchOptions().budget_s
-    assert min(tester.budgets) <= SearchOptions().budget_s / 4
+    assert tester.budgets[-1] <= SearchOptions().budget_s / 2
 
 
 async def test_other_changes_that_pass_are_told_with_their_diffs(tmp_path: Path) -> None:
@@ -317,6 +318,10 @@ class LinesTester(TextTester):
     runs: dict[str, list[int]] = field(default_factory=dict)
     slow: str = ""
     """The id of a test that takes long."""
+    blind: int = 0
+    """So many of the first traces tell no lines."""
+    noted: list[tuple[Sequence[str], float]] = field(default_factory=list)
+    """Red tests whose lines were noted, and the seconds for it."""
     asked: list[tuple[Sequence[str], Sequence[str], float, list[bytes]]] = field(
         default_factory=list
     )
@@ -335,6 +340,10 @@ class LinesTester(TextTester):
         usual: UsualRun | None = None,
     ) -> Searched:
         self.traces += trace
+        if trace:
+            self.noted.append((red, budget_s))
+            if self.traces <= self.blind:
+                return Searched()
         if trials:
             texts = [trial.content for trial in trials]
             self.asked.append((red, beside, budget_s, texts))
@@ -347,7 +356,9 @@ class LinesTester(TextTester):
         return Searched(red=len(self.runs), lines=lines, results=results, usual=usual or noted)
 
 
-async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
+async def searched(
+    tmp_path: Path, tester: LinesTester, *only: str, search_s: float = 60.0
+) -> LinesTester:
     (tmp_path / "three.py").write_text(THREE)
     reds = [
         replace(failed(test_id), duration_s=9.0 * (test_id == tester.slow))
@@ -359,7 +370,7 @@ async def searched(tmp_path: Path, tester: LinesTester) -> LinesTester:
         files=["three.py"],
         runner=runner,
         model=ScriptedModel(script=[]),
-        options=FixOptions(max_attempts=0, function=False),
+        options=FixOptions(max_attempts=0, function=False, only=frozenset(only), search_s=search_s),
         tester=tester,
     )
     async for _ in events:
@@ -375,6 +386,37 @@ async def test_the_red_test_that_runs_the_fewest_lines_is_turned_to_first(tmp_pa
     assert tester.traces == 1
 
 
+async def test_lines_are_noted_of_the_wanted_tests_first_and_within_the_time_of_a_search(
+    tmp_path: Path,
+) -> None:
+    runs = {f"test_three.py::test_{name}": [2] for name in ("a", "b", "c")}
+    wanted = ["test_three.py::test_b", "test_three.py::test_c"]
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs), *wanted, search_s=8.0)
+    (red, seconds), *others = tester.noted
+    assert list(red) == [*wanted, "test_three.py::test_a"]
+    assert seconds <= 8.0
+    assert not others
+
+
+async def test_lines_of_other_tests_are_not_noted_for_one_that_is_wanted_alone(
+    tmp_path: Path,
+) -> None:
+    runs = {f"test_three.py::test_{name}": [2] for name in ("a", "b")}
+    wanted = "test_three.py::test_b"
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs), wanted, search_s=8.0)
+    assert [list(red) for red, _ in tester.noted] == [[wanted]]
+
+
+async def test_a_project_that_cannot_be_searched_is_asked_for_its_lines_once(
+    tmp_path: Path,
+) -> None:
+    project, tester = Project(tmp_path, flags()), TextTester(traced=False, unsearchable="no fork")
+    events = await repaired(project, ScriptedModel(script=[reply(flags())] * 3), tester)
+    assert tester.traces == 1
+    said = [event.text for event in of_type(events, Notice)]
+    assert said.count("no small changes are tried: no fork") == 3
+
+
 async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path: Path) -> None:
     runs = {"test_three.py::test_all": [2, 6, 7], "test_three.py::test_one": [2]}
     tester = LinesTester(wanted="\0", runs=runs, slow="test_three.py::test_one")
@@ -384,17 +426,14 @@ async def test_a_red_test_that_takes_long_is_turned_to_after_the_others(tmp_path
     assert times == {0.5, 9.5}  # with its own time, so that it is not ended too early
 
 
-async def test_a_search_in_vain_is_not_repeated_for_a_test_with_the_same_places(
+async def test_a_search_in_vain_leaves_half_the_time_for_a_test_with_the_same_places(
     tmp_path: Path,
 ) -> None:
     runs = {"test_three.py::test_a": [2], "test_three.py::test_b": [2]}
     tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs))
-    by_test = [(budget, texts) for red, _, budget, texts in tester.asked if "::test_b" in red[0]]
-    before = [t for red, _, _, texts in tester.asked if "::test_a" in red[0] for t in texts]
+    by_test = [budget for red, _, budget, _ in tester.asked if "::test_b" in red[0]]
     assert by_test
-    assert all(budget <= SearchOptions().budget_s / 2 for budget, _ in by_test)
-    known = [text in before for text in by_test[0][1]]
-    assert known == sorted(known)  # what is new comes first
+    assert all(budget <= SearchOptions().budget_s / 2 for budget in by_test)
 
 
 @pytest.mark.parametrize(("lines", "same"), [([2], True), ([6, 7], False)])
@@ -405,3 +444,54 @@ async def test_tests_that_run_the_same_places_may_have_the_same_fault_and_only_t
     tester = await searched(tmp_path, LinesTester(runs=runs))
     first = next(ask for ask in tester.asked if ask[0] == ["test_three.py::test_a"])
     assert list(first[1]) == (["test_three.py::test_b"] if same else [])
+
+
+@pytest.mark.parametrize(("lines", "halves"), [([2], 1.0), ([6, 7], 0.5)])
+async def test_the_places_of_a_search_in_vain_are_those_that_it_learned_itself(
+    tmp_path: Path, lines: list[int], halves: float
+) -> None:
+    runs = {"test_three.py::test_a": [2], "test_three.py::test_b": lines}
+    tester = await searched(tmp_path, LinesTester(wanted="\0", runs=runs, blind=1))
+    assert tester.traces == 2
+    longest = max(budget for red, _, budget, _ in tester.asked if "::test_b" in red[0])
+    least, most = (60.0 / 2**power for power in (halves + 0.3, halves))
+    assert least < longest <= most
+
+
+def test_a_search_at_unknown_places_shares_them_with_no_other() -> None:
+    known, unknown = (
+        InVain(top=top, tried=frozenset()) for top in (frozenset({LINE}), frozenset())
+    )
+    assert known.shares(frozenset({LINE}))
+    assert not known.shares(frozenset())
+    assert not unknown.shares(frozenset({LINE}))
+    assert not unknown.shares(frozenset())
+
+
+async def test_what_a_failure_asks_for_is_tried_when_searches_in_vain_left_no_time(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "number.py").write_text("def down(x):\n    return math.floor(x)\n")
+    reds = [
+        failed(
+            f"test_number.py::test_{name}",
+            f"NameError: name '{missing}' is not defined",
+            frames=[("number.py", 2, "down")],
+        )
+        for name, missing in (("a", "nowhere"), ("b", "math"))
+    ]
+    tester = TextTester(wanted="\0", traced=False)
+    events = [
+        event
+        async for event in fix(
+            root=tmp_path,
+            files=["number.py"],
+            runner=FakeTestRunner(judge=lambda _only: report(*reds)),
+            model=ScriptedModel(script=[]),
+            options=FixOptions(max_attempts=0, function=False, search_s=2.5),
+            tester=tester,
+        )
+    ]
+    assert tester.tried[-1].startswith(b"import math\n")
+    said = [event.text for event in of_type(events, Notice)]
+    assert [text.partition(": ")[0] for text in said if "too little time" in text] == [reds[1].id]
