@@ -11,7 +11,7 @@ from agent.editing.edits import Accepted, Refused, apply_edit, check_edit
 from agent.editing.hunks import keep_hunks
 from agent.editing.python_source import definitions, source_of
 from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
-from agent.editing.source_files import SourceFileError
+from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -24,7 +24,7 @@ from agent.events import (
 )
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
-from agent.prompt_files import filled
+from agent.prompt_files import filled, prompt
 from agent.reply.named import Names
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
@@ -34,6 +34,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.imports import Completed, completed
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
+from agent.turn.opening import asks_for_test
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
 from agent.turn.unplaced import repeated_file
 from sandbox.box.contract import Execution, SandboxError
@@ -93,6 +94,8 @@ class Actions:
     """The edits as the model meant them; the person may have kept only a part."""
     kept_parts: dict[str, str] = field(default_factory=dict)
     """The texts of the files where the person did so, which the model does not know yet."""
+    written: set[str] = field(default_factory=set)
+    """The paths of all edits of the turn."""
     completed: dict[str, Completed] = field(default_factory=dict)
     """The edits with the imports that a reply had left out, by path."""
 
@@ -192,13 +195,20 @@ class Actions:
 
     def _told(self, refused: Refused) -> str:
         """The reason to refuse an edit; with the code that the model has to look at."""
-        if refused.kind == "identical" and (again := self._one_definition(refused.path)):
+        if refused.kind == "identical" and (again := self._about_unchanged(refused.path)):
             return again
         text = self.sources.text(refused.path) if refused.kind == "stale" else None
         if text is None:
             return f"Not written: {refused.reason}."
         self.conversation.mark_shown(refused.path, text)
         return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
+
+    def _about_unchanged(self, path: str) -> str:
+        """What to do after a file came back as it was; empty where its refusal says enough."""
+        if path not in self.written:
+            return self._one_definition(path)
+        missing = asks_for_test(self.user_text) and not any(map(is_test_path, self.written))
+        return f"{path} is written already. {prompt('then_test')}" if missing else ""
 
     def _one_definition(self, path: str) -> str:
         """The request once more with the one definition that it names; empty if it names none or several.
@@ -243,6 +253,7 @@ class Actions:
             self.emit(Notice(str(err), "warning"))
             return Outcome(end=End(ending=TurnEnding.FAILED, reason=str(err)))
         self.edits.append(edit)
+        self.written.add(edit.path)
         self.best.edited(edit.path, kept.after)
         # What the model knows is its own text: one that differs is shown to it when it matters.
         self.conversation.mark_shown(edit.path, edit.after)

@@ -39,7 +39,7 @@ from learning.records import Action, Message, Sampling
 __all__ = ["Background", "Conversation", "RunCommand", "run_turn"]
 
 _MOST_CONTINUED = 2
-"""Times that a reply which reaches its limit goes on."""
+"""Times that a reply which reaches its limit goes on; one that was asked for again does not."""
 _TEMPERATURE_AGAIN = 0.4
 _NOT_KEPT = (
     "nothing of this is kept to learn from: the conversation holds output of an MCP server's tool;"
@@ -269,7 +269,7 @@ class _Turn:
                 if is_for_tests(self.wanted, self.user_text)
                 else end_of_first_round,
                 prose_alone=self.wanted is Wanted.EXPLAIN,
-                goes_on=_MOST_CONTINUED,
+                goes_on=0 if self.actions.reasks else _MOST_CONTINUED,
             )
             said = True
         except ContextLengthError as err:

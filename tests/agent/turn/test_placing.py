@@ -321,3 +321,25 @@ async def test_old_tests_may_change_where_the_request_is_about_them(root: Path) 
     text = "make the tests in tests/test_stats.py use one value, and add one for scale"
     await turn(root, text, fenced(anew, "tests/test_stats.py"))
     assert "mean([5])" in (root / "tests" / "test_stats.py").read_text()
+
+
+async def test_code_given_again_instead_of_its_test_is_answered_with_the_wish_for_the_test(
+    root: Path,
+) -> None:
+    code = fenced("def median(values):\n    return sorted(values)[len(values) // 2]\n", "stats.py")
+    test = fenced("from stats import median\n\n\ndef test_median():\n    assert median([1]) == 1\n")
+    model = ScriptedModel(script=[code, code, test])
+    async for _ in run_turn(
+        Conversation(),
+        "add a function median to stats.py with a test",
+        root=root,
+        files=["stats.py", "shapes.py", "tests/test_stats.py"],
+        model=model,
+        approver=ModeApprover("auto"),
+        wanted=Wanted.NEW,
+    ):
+        pass
+    told = model.requests[2].messages[-1].content
+    assert told.startswith("stats.py is written already.")
+    assert "different from the code above" not in told
+    assert "def test_median" in (root / "tests" / "test_stats.py").read_text()
