@@ -57,7 +57,7 @@ class MissingApi:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The same for all failures by one API."""
+        """The same for all failures by one API of a library."""
         return self.kind.value, self.holder, self.name
 
 
@@ -186,10 +186,10 @@ def _given_kind(failure: ApiFailure, missing: MissingApi) -> str:
         return ""
 
 
-def library_of(failure: ApiFailure, known: Sequence[str]) -> str:
-    """The imported library that a failure is probably about: the first of the known ones."""
-    tops = [each.module.partition(".")[0] for each in imports(failure.code)]
-    return next((top for top in tops if top in known), "")
+def libraries_of(failure: ApiFailure, known: Sequence[str]) -> tuple[str, ...]:
+    """The known libraries that the failed code imports, in its order: one of them the failure is about."""
+    tops = (each.module.partition(".")[0] for each in imports(failure.code))
+    return tuple(dict.fromkeys(top for top in tops if top in known))
 
 
 def changes_of(

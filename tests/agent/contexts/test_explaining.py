@@ -150,6 +150,45 @@ async def test_words_that_say_less_are_no_grounds(tmp_path: Path, message: str, 
     assert await successor(tmp_path, message, code, "Return the error's root, squared.") is None
 
 
+async def test_a_fix_with_one_library_says_nothing_about_the_same_name_of_another(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.py").write_text("class Frame:\n    def extend_by(self, other): ...\n")
+    (tmp_path / "stall.py").write_text("class Frame:\n    def put_below(self, other): ...\n")
+    message = "'Frame' object has no attribute 'append'"
+
+    def failed(imported: str, fix: str = "") -> ApiFailure:
+        code = f"{imported}\na = b.append(c)"
+        fixed = (code.replace("append", fix),) if fix else ()
+        return ApiFailure(exception="AttributeError", message=message, code=code, repaired=fixed)
+
+    failures = [
+        failed("import stall"),
+        failed("import shop", "extend_by"),
+        failed("import math\nimport shop"),
+    ]
+    found, other = await explained(HereSandbox(tmp_path), failures, ["math", "shop", "stall"])
+    assert [(each.change.api, len(each.failures)) for each in found] == [
+        ("shop.Frame.append -> extend_by", 2)
+    ]
+    assert [each.missing for each in other] == ["stall.Frame.append"]
+
+
+async def test_an_error_that_words_the_change_is_about_the_library_that_all_such_code_imports(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.py").write_text("")
+    codes = ["import math\nimport shop\nshop.f('M')", "import shop\nshop.f('M')"]
+    failures = [
+        ApiFailure(
+            exception="ValueError", message="'M' is no longer supported, use 'ME'", code=each
+        )
+        for each in codes
+    ]
+    found, _ = await explained(HereSandbox(tmp_path), failures, ["math", "shop"])
+    assert [(each.change.api, len(each.failures)) for each in found] == [("shop: 'M' -> 'ME'", 2)]
+
+
 @pytest.mark.slow
 async def test_a_form_is_believed_that_fails_with_the_very_error_where_the_old_one_is_put(
     tmp_path: Path,
