@@ -74,6 +74,30 @@ class Frame:
 
     def sort_rows(self):
         """Sort, as `arrange` would."""
+
+    def with_row_place(self):
+        """Add the number of each row."""
+
+    def add_columns(self):
+        """Add columns."""
+
+    def group_by(self):
+        """Group rows."""
+
+    def len_chars(self):
+        """Count characters."""
+
+    def is_not_nan(self):
+        """Tell which values are numbers, of a frame that is not empty."""
+
+    def is_not_null(self):
+        """Tell which values are there, of a frame that is not empty."""
+
+    def read_from_list(self):
+        """Read plain data."""
+
+    def cumtotal(self):
+        """Give the running total."""
 '''
 
 
@@ -115,6 +139,19 @@ async def successor(tmp_path: Path, message: str, code: str, request: str = "") 
             Grounds.ASKED,
             "shop.square_error.square_error(squared=False) -> root_square_error",
         ),
+        *(
+            (
+                f"'Frame' object has no attribute '{old}'",
+                f"a.{old}()",
+                *(Grounds.SPELLING, f"shop.Frame.{old} -> {new}"),
+            )
+            for old, new in (
+                ("with_row_number", "with_row_place"),
+                ("add_column", "add_columns"),
+                ("groupby", "group_by"),
+                ("len", "len_chars"),
+            )
+        ),
     ],
 )
 async def test_the_library_itself_says_what_takes_the_place(
@@ -130,6 +167,9 @@ async def test_the_library_itself_says_what_takes_the_place(
     [
         ("'Frame' object has no attribute 'arrange'", "a.arrange()"),
         ("'Frame' object has no attribute 'turn'", "a.turn()"),
+        ("'Frame' object has no attribute 'is_not_empty'", "a.is_not_empty()"),
+        ("'Frame' object has no attribute 'read_from_series'", "a.read_from_series()"),
+        ("'Frame' object has no attribute 'total'", "a.total()"),
         (
             "word() got an unexpected keyword argument 'regex'",
             "shop.word('a', pattern='b', regex='c')",
