@@ -245,3 +245,10 @@ def test_what_a_fix_has_more_on_the_same_object_or_function_is_the_successor(
     message: str, code: str, fix: str, api: str
 ) -> None:
     assert best(failure(message, code, repaired=(fix,)))[0].api == api
+
+
+@pytest.mark.parametrize("nested", ["-" * 20_000 + "1", "1" + "+1" * 2_000])
+def test_code_that_is_nested_too_deeply_names_no_successor(nested: str) -> None:
+    message = "f() got an unexpected keyword argument 'by'"
+    fixed = f"b = f(x)\nc = {nested}"
+    assert best(failure(message, "b = f(x, by='month')", repaired=(fixed,))) == []
