@@ -234,7 +234,7 @@ def _want(piece: Mapping[str, Any], snippet: Snippet) -> str:
 def _normal(source: str) -> str:
     try:
         return ast.unparse(ast.parse(source.strip()))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source.strip()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from agent.advice.succession import succession
 from agent.contexts.repairs import Replacement, attributes, fixed_argument, replacements
-from agent.editing.python_source import imports
+from agent.editing.python_source import imports, parse_python
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.snippets import plain_type
 from learning.records import Experience, Verdict
@@ -57,7 +58,7 @@ class MissingApi:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The same for all failures by one API."""
+        """The same for all failures by one API of a library."""
         return self.kind.value, self.holder, self.name
 
 
@@ -112,7 +113,7 @@ def _by_its_words(failure: ApiFailure, old: str, new: str) -> MissingApi | None:
     name, said = _plain(old), _plain(new)
     if caller := _caller(failure.code, name):
         return MissingApi(kind=ChangeKind.KEYWORD, holder=caller, name=name, said=said)
-    tree = _parsed(failure.code)
+    tree = parse_python(failure.code)
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Attribute | ast.Name) and _name(node) == name:
             return MissingApi(kind=ChangeKind.NAME, holder="", name=name, said=said)
@@ -136,20 +137,13 @@ def _plain(text: str) -> str:
 
 def _caller(code: str, keyword: str) -> str:
     """Plain name of the call that has this keyword in some code; empty without one."""
-    tree = _parsed(code)
+    tree = parse_python(code)
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Call) and any(each.arg == keyword for each in node.keywords):
             match node.func:
                 case ast.Name(id=name) | ast.Attribute(attr=name):
                     return name
     return ""
-
-
-def _parsed(code: str) -> ast.Module | None:
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def question_of(missing: MissingApi, failure: ApiFailure) -> Mapping[str, Any]:
@@ -186,10 +180,10 @@ def _given_kind(failure: ApiFailure, missing: MissingApi) -> str:
         return ""
 
 
-def library_of(failure: ApiFailure, known: Sequence[str]) -> str:
-    """The imported library that a failure is probably about: the first of the known ones."""
-    tops = [each.module.partition(".")[0] for each in imports(failure.code)]
-    return next((top for top in tops if top in known), "")
+def libraries_of(failure: ApiFailure, known: Sequence[str]) -> tuple[str, ...]:
+    """The known libraries that the failed code imports, in its order: one of them the failure is about."""
+    tops = (each.module.partition(".")[0] for each in imports(failure.code))
+    return tuple(dict.fromkeys(top for top in tops if top in known))
 
 
 def changes_of(
@@ -273,11 +267,13 @@ def _candidates(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _repairs(missing: MissingApi, failure: ApiFailure) -> Iterator[Replacement]:
-    failed, called = _parsed(failure.code), plain_holder(missing)
+    failed, called = parse_python(failure.code), plain_holder(missing)
     if failed is None:
         return
-    for fixed in filter(None, map(_parsed, failure.repaired)):
-        yield from replacements(failed, fixed, missing.name, kind=missing.kind, called=called)
+    for fixed in filter(None, map(parse_python, failure.repaired)):
+        found = replacements(failed, fixed, missing.name, kind=missing.kind, called=called)
+        with suppress(RecursionError):  # code may be parsed and yet nested too deeply to be written
+            yield from list(found)
 
 
 def plain_holder(missing: MissingApi) -> str:
@@ -287,4 +283,4 @@ def plain_holder(missing: MissingApi) -> str:
 
 def _tree(code: str) -> ast.Module:
     """The code's syntax tree; an empty one of code that cannot be parsed."""
-    return _parsed(code) or ast.Module(body=[], type_ignores=[])
+    return parse_python(code) or ast.Module(body=[], type_ignores=[])

@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.contexts.failures import ApiFailure, MissingApi, plain_holder
 from agent.contexts.trying import Ran
+from agent.editing.python_source import parse_python
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
 
 _WRAPPERS = frozenset({"dict", "list", "set", "str", "tuple"})
@@ -75,11 +76,8 @@ def shown_form(
 
 
 def _forms(code: str, missing: MissingApi) -> Iterator[tuple[ChangeKind, str, str]]:
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in ast.walk(tree):
+    tree = parse_python(code)
+    for node in ast.walk(tree) if tree is not None else ():
         if missing.kind is ChangeKind.NAME:
             yield from _wrapped(node, missing.name)
         else:

@@ -182,7 +182,7 @@ def _shortest(group: Sequence[Noted], query: Collection[str]) -> Noted:
 def _depth(line: str) -> int:
     try:
         return sum(1 for _ in ast.walk(ast.parse(line)))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return len(line)
 
 

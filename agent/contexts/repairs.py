@@ -1,8 +1,8 @@
 """Reads from a failed reply and its verified fix which API took the place of the one that is not there.
 
 A fix often differs in more than the API. So a name counts if the same object and arguments stand with it,
-a keyword if the same function is called with it and its value came along, and any other name only if it
-is the one that the fix has and the failed code has not.
+a keyword if the same function is called with it and its value came along, and any other one only if it
+is all that the fix has more, on the object that lacked the old one or in a call of the same function.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def replacements(
     """
     if kind is ChangeKind.KEYWORD:
         yield from _keywords(failed, fixed, missing, called)
-        yield from _only_keyword(failed, fixed, missing)
+        yield from _only_keyword(failed, fixed, missing, called)
     elif kind is ChangeKind.NAME:
         yield from _names(failed, fixed, missing)
         yield from _only_name(failed, fixed, missing)
@@ -76,13 +76,29 @@ def _keywords(
             yield Replacement(called, ChangeKind.VARIANT, argument)
 
 
-def _only_keyword(failed: ast.Module, fixed: ast.Module, missing: str) -> Iterator[Replacement]:
+def _only_keyword(
+    failed: ast.Module, fixed: ast.Module, missing: str, called: str
+) -> Iterator[Replacement]:
+    """The one keyword that only the fix gives to the same function, or the one name on the same object."""
     names = attributes(fixed) - attributes(failed)
-    keywords = _keyword_names(fixed) - _keyword_names(failed)
+    function = _taker(failed, missing, called)
+    keywords = _keyword_names(fixed, function) - _keyword_names(failed, function)
     if len(keywords) == 1 and not names:
         yield Replacement(keywords.pop(), ChangeKind.KEYWORD)
-    elif len(names) == 1 and (old := _constant_call(failed, missing)):
-        yield Replacement(names.pop(), ChangeKind.CALL, old)
+    elif len(names) == 1:
+        name = names.pop()
+        for call in _calls(failed, function):
+            old = _constant_call(call, missing)
+            if old and _is_on_the_same(failed, fixed, function, name):
+                yield Replacement(name, ChangeKind.CALL, old)
+                break
+
+
+def _taker(failed: ast.Module, keyword: str, called: str) -> str:
+    """The function that was given a keyword: the one that the error names, or else one with another name."""
+    calls = (node for node in ast.walk(failed) if isinstance(node, ast.Call))
+    takers = [_called(call) for call in calls if keyword in _given(call)]
+    return called if called in takers else next(iter(takers), "")
 
 
 def _names(failed: ast.Module, fixed: ast.Module, missing: str) -> Iterator[Replacement]:
@@ -114,19 +130,36 @@ def _kind_of_function(new: ast.Call, owner: str, arguments: list[str]) -> Change
 
 
 def _only_name(failed: ast.Module, fixed: ast.Module, missing: str) -> Iterator[Replacement]:
-    """The one name that only the fix has; a module's function is no name of the object that lacked it."""
+    """The one name that only the fix has, if it stands on the object that lacked the old one."""
     names = attributes(fixed) - attributes(failed)
-    if len(names) != 1:
-        return
-    name = names.pop()
-    if _is_of_module(fixed, name) == _is_of_module(failed, missing):
+    if len(names) == 1 and _is_on_the_same(failed, fixed, missing, name := names.pop()):
         yield Replacement(name, ChangeKind.NAME)
 
 
-def _is_of_module(tree: ast.Module, name: str) -> bool:
-    modules = _modules(tree)
-    owners = (n.value for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == name)
-    return any(ast.unparse(owner) in modules for owner in owners)
+def _is_on_the_same(failed: ast.Module, fixed: ast.Module, old: str, new: str) -> bool:
+    """True if both attributes stand on one expression, as it is written or as its variable was assigned."""
+    return bool(_owners(failed, old) & _owners(fixed, new))
+
+
+def _owners(tree: ast.Module, attribute: str) -> set[str]:
+    """What an attribute stands on; of a module its full name, of a variable its only value as well."""
+    modules, values = _modules(tree), _only_values(tree)
+    owners = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == attribute:
+            written = ast.unparse(node.value)
+            owners |= {modules.get(written, written), values.get(written, written)}
+    return owners
+
+
+def _only_values(tree: ast.Module) -> dict[str, str]:
+    """The expressions of variables that are assigned once."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found.setdefault(name, []).append(ast.unparse(value))
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
 
 
 def _modules(tree: ast.Module) -> dict[str, str]:
@@ -137,9 +170,17 @@ def _modules(tree: ast.Module) -> dict[str, str]:
 
 def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called == name:
-                yield node
+        if isinstance(node, ast.Call) and _called(node) == name:
+            yield node
+
+
+def _called(call: ast.Call) -> str:
+    """Plain name of a called function; empty for another expression."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
 
 
 def _given(call: ast.Call) -> dict[str, ast.expr]:
@@ -182,19 +223,16 @@ def _unparsed_without(value: ast.expr, call: ast.Call, keyword: str) -> str:
         call.keywords = kept
 
 
-def _keyword_names(tree: ast.Module) -> set[str]:
-    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+def _keyword_names(tree: ast.Module, function: str) -> set[str]:
+    return {name for call in _calls(tree, function) for name in _given(call)}
 
 
-def _constant_call(tree: ast.Module, keyword: str) -> str:
-    """A method call with this keyword as text, without its object, if its arguments are plain data."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr=name),
-                args=[],
-                keywords=[ast.keyword(arg=given, value=value)],
-            ):
-                if given == keyword and isinstance(value, ast.Constant):
-                    return f"{name}({keyword}={ast.unparse(value)})"
-    return ""
+def _constant_call(call: ast.Call, keyword: str) -> str:
+    """A method call with this keyword alone, without its object, if its value is plain data."""
+    match call:
+        case ast.Call(
+            func=ast.Attribute(attr=name), args=[], keywords=[ast.keyword(arg=given, value=value)]
+        ) if given == keyword and isinstance(value, ast.Constant):
+            return f"{name}({keyword}={ast.unparse(value)})"
+        case _:
+            return ""

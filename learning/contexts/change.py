@@ -57,7 +57,7 @@ class Grounds(StrEnum):
     MOVED = "moved"
     """The same name exists at another place of the library."""
     SPELLING = "spelling"
-    """The same letters, or a short form."""
+    """The same letters, a short form, or another last word alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def _statements(lines: Sequence[str]) -> Iterator[ast.stmt]:
     for line in lines:
         try:
             yield from ast.parse(line).body
-        except (SyntaxError, ValueError, RecursionError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
 
 

@@ -37,10 +37,12 @@ class _TwinEdit:
 
 
 def stale_twin(code: str, change: ApiChange) -> Twin | None:
-    """The code with the old API in every place of the new one; None if it does not use the new one."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
+    """The code with the old API in every place of the new one.
+
+    None if it does not use the new one, or would be no Python with the old one.
+    """
+    tree = _parsed(code)
+    if tree is None:
         return None
     edits = sorted(
         _FINDERS[change.kind](tree, _NamePlaces(code), change), key=lambda edit: edit.start
@@ -51,9 +53,12 @@ def stale_twin(code: str, change: ApiChange) -> Twin | None:
     for edit in edits:
         stale += code[end : edit.start] + edit.text
         end = edit.end
+    stale += code[end:]
+    if _parsed(stale) is None:
+        return None
     named = ((e.start, e.end) if e.name is None else e.name for e in edits)
     names = tuple((start, end) for start, end in named if start < end)
-    return Twin(stale=stale + code[end:], names=names)
+    return Twin(stale=stale, names=names)
 
 
 def successor_places(code: str, change: ApiChange) -> tuple[Span, ...]:
@@ -65,14 +70,20 @@ def successor_places(code: str, change: ApiChange) -> tuple[Span, ...]:
     forms = (ChangeKind.FUNCTION, ChangeKind.JOINED, ChangeKind.VARIANT, ChangeKind.CHAIN)
     if change.kind not in (*forms, ChangeKind.CALL):
         return ()
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = _parsed(code)
+    if tree is None:
         return ()
     places = _NamePlaces(code)
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     ends = sorted(places.end(call.func) for call in calls if _called(call) == change.last)
     return tuple((end - len(change.last), end) for end in ends)
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 class _NamePlaces:
@@ -222,6 +233,10 @@ def _variants(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Itera
                 continue
             end = places.end(node.func)
             yield _TwinEdit(end - len(change.new), end, old)
+            if _is_bare_generator(node, places):
+                yield _TwinEdit(end, end, "(", _UNNAMED)
+                yield _TwinEdit(places.end(node), places.end(node), f", {argument})", _UNNAMED)
+                continue
             given = [*map(places.end, node.args), *map(places.end, node.keywords)]
             at = max(given, default=places.end(node) - 1)
             yield _TwinEdit(at, at, f", {argument}" if given else argument, _UNNAMED)
@@ -229,6 +244,15 @@ def _variants(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Itera
             for alias in node.names:
                 if alias.name == change.new and alias.asname is None:
                     yield _TwinEdit(places.start(alias), places.end(alias), old)
+
+
+def _is_bare_generator(node: ast.Call, places: _NamePlaces) -> bool:
+    """True for `f(a for a in b)`: the call's parentheses are those of its only argument."""
+    match node.args:
+        case [ast.GeneratorExp() as only]:
+            return places.end(only) == places.end(node)
+        case _:
+            return False
 
 
 def _chains(tree: ast.Module, places: _NamePlaces, change: ApiChange) -> Iterator[_TwinEdit]:

@@ -63,10 +63,10 @@ def _pieces(path: Path, names: Names) -> list[Piece]:
         if not _has_one(data, names):
             return []
         tree = ast.parse(data)
-    except (OSError, ValueError, SyntaxError, RecursionError):
+        found = _tests(tree, names) if _is_test(path) else _examples(tree, names)
+        return [{**piece, "file": path.name} for piece in found]
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return []
-    found = _tests(tree, names) if _is_test(path) else _examples(tree, names)
-    return [{**piece, "file": path.name} for piece in found]
 
 
 def _examples(tree: ast.Module, names: Names) -> Iterator[Piece]:

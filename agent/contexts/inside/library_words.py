@@ -115,7 +115,7 @@ def _examples(text: str) -> Iterator[ast.Module]:
     for example in examples:
         try:
             yield ast.parse(example.source)
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
 
 
@@ -127,7 +127,7 @@ def _type_of(value: ast.expr) -> str:
     """The type of a text, a number, or a list of one kind, as it would be written; empty for others."""
     try:
         found = ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return ""
     if isinstance(found, list):
         inner = {type(each).__name__ for each in found}

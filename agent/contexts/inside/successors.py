@@ -106,6 +106,7 @@ def _candidates(
     name: str, names: list[str], docs: dict[str, str], said: list[str]
 ) -> Iterator[Answer]:
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") if name else None
+    twin = _other_last_word(name, names, docs)
     for each in names:
         if each == name:
             continue
@@ -117,7 +118,7 @@ def _candidates(
             why = "documented"
         elif word is not None and _renamed(word, documentation, cue=_CALLED_ELSEWHERE):
             why = "alias"
-        elif name and _is_spelled_like(name, each):
+        elif name and (each == twin or _is_spelled_like(name, each)):
             why = "spelling"
         if why:
             yield {"name": each, "why": why, "about": words.first_sentence(documentation)}
@@ -140,19 +141,23 @@ def _is_quoted(line: str, match: re.Match[str]) -> bool:
     return before.endswith((".", "`", "'", '"'))
 
 
+def _other_last_word(name: str, names: list[str], docs: dict[str, str]) -> str:
+    """The only name that differs in its last part alone, if its documentation has the missing part."""
+    start, _, last = name.rpartition("_")
+    others = [each for each in names if each != name and each.rpartition("_")[0] == start]
+    if "_" not in start or len(others) != 1:
+        return ""
+    is_said = re.search(rf"(?i)\b{re.escape(last)}\b", docs.get(others[0], ""))
+    return others[0] if last and is_said else ""
+
+
 def _is_spelled_like(one: str, other: str) -> bool:
-    """True for the same letters, a short form of the other, and a last part that is another word."""
-    if one.count("_") >= 2 and one.rpartition("_")[0] == other.rpartition("_")[0]:  # noqa: PLR2004
-        return True
+    """True for the same letters, and if the one is a short form of the other."""
     a, b = one.replace("_", "").lower(), other.replace("_", "").lower()
     if a == b:
         return True
-    short, long = sorted((a, b), key=len)
-    if len(short) < _SHORTEST_SHARED:
-        return False
-    if long.endswith(short):
-        return True
-    return short == a and long.startswith(short[:_SHORTEST_SHARED]) and _is_within(short, long)
+    is_short = _SHORTEST_SHARED <= len(a) < len(b)
+    return is_short and b.startswith(a[:_SHORTEST_SHARED]) and _is_within(a, b)
 
 
 def _is_within(short: str, long: str) -> bool:

@@ -74,6 +74,30 @@ class Frame:
 
     def sort_rows(self):
         """Sort, as `arrange` would."""
+
+    def with_row_place(self):
+        """Add the number of each row."""
+
+    def add_columns(self):
+        """Add columns."""
+
+    def group_by(self):
+        """Group rows."""
+
+    def len_chars(self):
+        """Count characters."""
+
+    def is_not_nan(self):
+        """Tell which values are numbers, of a frame that is not empty."""
+
+    def is_not_null(self):
+        """Tell which values are there, of a frame that is not empty."""
+
+    def read_from_list(self):
+        """Read plain data."""
+
+    def cumtotal(self):
+        """Give the running total."""
 '''
 
 
@@ -115,6 +139,19 @@ async def successor(tmp_path: Path, message: str, code: str, request: str = "") 
             Grounds.ASKED,
             "shop.square_error.square_error(squared=False) -> root_square_error",
         ),
+        *(
+            (
+                f"'Frame' object has no attribute '{old}'",
+                f"a.{old}()",
+                *(Grounds.SPELLING, f"shop.Frame.{old} -> {new}"),
+            )
+            for old, new in (
+                ("with_row_number", "with_row_place"),
+                ("add_column", "add_columns"),
+                ("groupby", "group_by"),
+                ("len", "len_chars"),
+            )
+        ),
     ],
 )
 async def test_the_library_itself_says_what_takes_the_place(
@@ -130,6 +167,9 @@ async def test_the_library_itself_says_what_takes_the_place(
     [
         ("'Frame' object has no attribute 'arrange'", "a.arrange()"),
         ("'Frame' object has no attribute 'turn'", "a.turn()"),
+        ("'Frame' object has no attribute 'is_not_empty'", "a.is_not_empty()"),
+        ("'Frame' object has no attribute 'read_from_series'", "a.read_from_series()"),
+        ("'Frame' object has no attribute 'total'", "a.total()"),
         (
             "word() got an unexpected keyword argument 'regex'",
             "shop.word('a', pattern='b', regex='c')",
@@ -148,6 +188,45 @@ async def test_the_library_itself_says_what_takes_the_place(
 )
 async def test_words_that_say_less_are_no_grounds(tmp_path: Path, message: str, code: str) -> None:
     assert await successor(tmp_path, message, code, "Return the error's root, squared.") is None
+
+
+async def test_a_fix_with_one_library_says_nothing_about_the_same_name_of_another(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.py").write_text("class Frame:\n    def extend_by(self, other): ...\n")
+    (tmp_path / "stall.py").write_text("class Frame:\n    def put_below(self, other): ...\n")
+    message = "'Frame' object has no attribute 'append'"
+
+    def failed(imported: str, fix: str = "") -> ApiFailure:
+        code = f"{imported}\na = b.append(c)"
+        fixed = (code.replace("append", fix),) if fix else ()
+        return ApiFailure(exception="AttributeError", message=message, code=code, repaired=fixed)
+
+    failures = [
+        failed("import stall"),
+        failed("import shop", "extend_by"),
+        failed("import math\nimport shop"),
+    ]
+    found, other = await explained(HereSandbox(tmp_path), failures, ["math", "shop", "stall"])
+    assert [(each.change.api, len(each.failures)) for each in found] == [
+        ("shop.Frame.append -> extend_by", 2)
+    ]
+    assert [each.missing for each in other] == ["stall.Frame.append"]
+
+
+async def test_an_error_that_words_the_change_is_about_the_library_that_all_such_code_imports(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.py").write_text("")
+    codes = ["import math\nimport shop\nshop.f('M')", "import shop\nshop.f('M')"]
+    failures = [
+        ApiFailure(
+            exception="ValueError", message="'M' is no longer supported, use 'ME'", code=each
+        )
+        for each in codes
+    ]
+    found, _ = await explained(HereSandbox(tmp_path), failures, ["math", "shop"])
+    assert [(each.change.api, len(each.failures)) for each in found] == [("shop: 'M' -> 'ME'", 2)]
 
 
 @pytest.mark.slow

@@ -181,3 +181,74 @@ def test_a_fix_that_does_something_else_names_no_successor(
     message: str, code: str, fix: str
 ) -> None:
     assert best(failure(message, code, repaired=(fix,))) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "fix", "wrong"),
+    [
+        (
+            "'DataFrame' object has no attribute 'append'",
+            "def f(df, other):\n    return df.append(other)\n",
+            "def f(df, other):\n    rows = [df]\n    rows.extend(other)\n    return rows\n",
+            "extend",
+        ),
+        (
+            "NDFrame.to_csv() got an unexpected keyword argument 'line_terminator'",
+            "df.to_csv(p, line_terminator='x')\nprint(p)",
+            "df.to_csv(p)\nprint(p, end='')",
+            "end",
+        ),
+        (
+            "NDFrame.fillna() got an unexpected keyword argument 'method'",
+            "b = a.fillna(method='ffill')\nprint(c)",
+            "b = [*a]\nprint(c.ffill())",
+            "ffill",
+        ),
+    ],
+)
+def test_what_a_fix_has_more_on_another_object_or_function_is_no_successor(
+    message: str, code: str, fix: str, wrong: str
+) -> None:
+    assert wrong not in [each.new for each in best(failure(message, code, repaired=(fix,)))]
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "fix", "api"),
+    [
+        (
+            "module 'numpy' has no attribute 'trapz'",
+            "import numpy as np\na = np.trapz(heights, dx=1)",
+            "import numpy\na = numpy.trapezoid(heights)",
+            "polars.numpy.trapz -> trapezoid",
+        ),
+        (
+            "'DataFrame' object has no attribute 'with_row_number'",
+            "df = pl.DataFrame(names)\ndf = df.with_row_number().to_dicts()",
+            "df = pl.DataFrame(names)\ndf = df.with_row_index(name='nr')\na = df.to_dicts()",
+            "polars.DataFrame.with_row_number -> with_row_index",
+        ),
+        (
+            "'Series' object has no attribute 'cumsum'",
+            "a = pl.Series(values).cumsum().to_list()",
+            "s = pl.Series(values)\nt = s.cum_sum(reverse=False)\na = t.to_list()",
+            "polars.Series.cumsum -> cum_sum",
+        ),
+        (
+            "DataFrame.pivot() got an unexpected keyword argument 'column_by'",
+            "b = a.pivot(index='x', column_by='month')",
+            "b = a.pivot(index='x', on=names)",
+            "polars.pivot(column_by=) -> pivot(on=)",
+        ),
+    ],
+)
+def test_what_a_fix_has_more_on_the_same_object_or_function_is_the_successor(
+    message: str, code: str, fix: str, api: str
+) -> None:
+    assert best(failure(message, code, repaired=(fix,)))[0].api == api
+
+
+@pytest.mark.parametrize("nested", ["-" * 20_000 + "1", "1" + "+1" * 2_000])
+def test_code_that_is_nested_too_deeply_names_no_successor(nested: str) -> None:
+    message = "f() got an unexpected keyword argument 'by'"
+    fixed = f"b = f(x)\nc = {nested}"
+    assert best(failure(message, "b = f(x, by='month')", repaired=(fixed,))) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from agent.contexts import boxed
 from agent.contexts.boxed import Tried, harvest, modules_of
 from agent.contexts.drafts import Draft, fails_by_the_api
+from agent.contexts.inside.harvest import main
 from agent.contexts.survey import LibraryQuestion, Survey
 from agent.paths import Paths
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
@@ -52,6 +55,33 @@ async def test_a_version_names_no_folder(
 
     monkeypatch.setattr(boxed, "_asked", asked)
     assert (await harvest(HereSandbox(tmp_path), "numpy", [], most=1))[0] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("before.py", "-" * 20_000 + "1\n"),
+        ("documented.py", '"""Do it.\n\n>>> do_it(3)\n"""\na = 1' + "+1" * 1_500 + "\n"),
+        ("test_last.py", "def test_sum():\n    do_it(1" + "+1" * 1_500 + ")\n"),
+    ],
+)
+def test_a_file_that_is_nested_too_deeply_is_left_out(
+    name: str,
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("")
+    (tmp_path / "shop" / name).write_text(text)
+    (tmp_path / "shop" / "test_much.py").write_text("def test_it():\n    assert do_it(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    orders = {"nonce": "n", "library": "shop", "names": ["do_it"], "most": 9}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(orders)))
+    main()
+    answer = json.loads(capsys.readouterr().out.removeprefix("n "))
+    assert [each["file"] for each in answer["pieces"]] == ["test_much.py"]
 
 
 async def test_a_module_is_an_identifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,11 @@ def change(
             "a = b.rows(named=True)\n",
         ),
         (
+            change(ChangeKind.VARIANT, "error(squared=False)", "root_error"),
+            "a = root_error(b for b in c)\nd = root_error((b for b in c))\n",
+            "a = error((b for b in c), squared=False)\nd = error((b for b in c), squared=False)\n",
+        ),
+        (
             change(ChangeKind.CHAIN, "sum(level=)", "groupby(level=).sum()"),
             "a = b.groupby(level='é').sum()\nc = b.groupby(level=0).mean()\n",
             "a = b.sum(level='é')\nc = b.groupby(level=0).mean()\n",
@@ -106,6 +111,26 @@ def test_the_places_of_the_new_name_are_those_in_the_code() -> None:
 @pytest.mark.parametrize("code", ["a = b.other()\n", "a = (\n", "# cum_sum\n"])
 def test_code_that_does_not_use_the_new_api_has_no_twin(code: str) -> None:
     assert stale_twin(code, change(ChangeKind.NAME, "cumsum", "cum_sum")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (change(ChangeKind.FUNCTION, "ptp", "numpy.ptp"), "a = np.ptp(b for b in c)\n"),
+        (
+            change(ChangeKind.VARIANT, "error(squared=False)", "root_error"),
+            "a = root_error(b, (c))\n",
+        ),
+    ],
+)
+def test_a_twin_that_is_no_python_shows_nothing(asked: ApiChange, code: str) -> None:
+    assert stale_twin(code, asked) is None
+
+
+def test_code_that_is_nested_too_deeply_to_be_parsed_has_no_twin() -> None:
+    code = "-" * 20_000 + "a.cum_sum()\n"
+    assert stale_twin(code, change(ChangeKind.NAME, "cumsum", "cum_sum")) is None
+    assert successor_places(code, change(ChangeKind.VARIANT, "f(a=1)", "f")) == ()
 
 
 def test_a_change_has_the_same_line_for_every_context() -> None:
