@@ -38,6 +38,7 @@ from sandbox.verdict.report import TestResult
 
 _MOST = 900
 """Edits of a list that are looked through."""
+_TRACE_S = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ async def found_in(fault: Mutation, releases: Releases, image: str) -> Found:
         ) as tests:
             report = await tests.run()
             red = sorted(report.red, key=lambda item: vagueness(item, is_test_path))
-            searched = await noted_lines(tests, red)
+            searched = await noted_lines(tests, red, most_s=_TRACE_S)
         sources = Sources(root, workspace.list_files())
         return _looked_up(fault, sources, (whole / fault.file).read_text("utf-8"), red, searched)
 
