@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from agent.contexts.failures import (
     missing_in,
     question_of,
 )
-from agent.contexts.forms import forms_of, names_of_forms, shown_form
+from agent.contexts.forms import forms_of, names_of_forms, shown_form, trees_of
 from agent.contexts.trying import run_drafts
 from learning.contexts.change import ApiChange, surest
 from sandbox.box.contract import Sandbox
@@ -179,13 +180,19 @@ async def _shown(sandbox: Sandbox, groups: Sequence[_Group]) -> dict[_Key, ApiCh
         own = [group for group in groups if group.library == library]
         names = sorted({group.names for group in own})
         _, pieces = await harvest(sandbox, library, names, most=_MOST_PIECES)
-        drafts: list[Draft] = []
-        for group in own:
-            for form in forms_of(group.missing, pieces, library=library, version=group.version):
-                drafts += islice(drafts_for(form, pieces_with(pieces, form)), _MOST_TRIED)
+        drafts = await asyncio.to_thread(_drafts_of, own, pieces)
         ran = await run_drafts(sandbox, different(drafts), library) if drafts else []
         for group in own:
             change = shown_form(group.missing, group.failures, ran)
             if change is not None:
                 found[group.key] = change
     return found
+
+
+def _drafts_of(groups: Sequence[_Group], pieces: Sequence[Mapping[str, Any]]) -> list[Draft]:
+    """Examples of the forms that the code of one library shows for each of its groups."""
+    trees, drafts = trees_of(pieces), list[Draft]()
+    for each in groups:
+        for form in forms_of(each.missing, trees, library=each.library, version=each.version):
+            drafts += islice(drafts_for(form, pieces_with(pieces, form)), _MOST_TRIED)
+    return drafts

@@ -38,12 +38,17 @@ def names_of_forms(missing: MissingApi, failure: ApiFailure, *, known: bool) -> 
     return missing.name
 
 
-def forms_of(
-    missing: MissingApi, pieces: Sequence[Mapping[str, Any]], *, library: str, version: str
-) -> list[ApiChange]:
-    """The forms that pieces of code show, those that most of them have first."""
+def trees_of(pieces: Sequence[Mapping[str, Any]]) -> list[ast.Module]:
+    """The syntax trees of the code in pieces; what is no Python has none."""
     codes = (str(code) for piece in pieces for code, _ in piece["code"])
-    counts = Counter(form for code in codes for form in _forms(code, missing))
+    return [tree for code in codes if (tree := parse_python(code)) is not None]
+
+
+def forms_of(
+    missing: MissingApi, trees: Sequence[ast.Module], *, library: str, version: str
+) -> list[ApiChange]:
+    """The forms that code shows, those that most of it has first."""
+    counts = Counter(form for tree in trees for form in _forms(tree, missing))
     return [
         ApiChange(
             library=library,
@@ -75,9 +80,8 @@ def shown_form(
     return form if count >= _FEWEST and 2 * rival < count else None
 
 
-def _forms(code: str, missing: MissingApi) -> Iterator[tuple[ChangeKind, str, str]]:
-    tree = parse_python(code)
-    for node in ast.walk(tree) if tree is not None else ():
+def _forms(tree: ast.Module, missing: MissingApi) -> Iterator[tuple[ChangeKind, str, str]]:
+    for node in ast.walk(tree):
         if missing.kind is ChangeKind.NAME:
             yield from _wrapped(node, missing.name)
         else:

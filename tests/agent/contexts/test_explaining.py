@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import threading
 from pathlib import Path
 
 import pytest
 
+from agent.contexts import explaining, forms
 from agent.contexts.explaining import explained
 from agent.contexts.failures import ApiFailure
 from learning.contexts.change import ApiChange, ChangeKind, Grounds
@@ -243,3 +246,30 @@ async def test_a_form_is_believed_that_fails_with_the_very_error_where_the_old_o
         ("dict().values", ChangeKind.WRAP)
     ]
     assert unexplained == []
+
+
+async def test_what_a_library_shows_is_parsed_once_and_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop.py").write_text("class View: ...\n")
+    parsed: list[tuple[str, bool]] = []
+
+    def parse(source: str) -> ast.Module:
+        parsed.append((source, threading.current_thread() is threading.main_thread()))
+        return ast.parse(source)
+
+    async def harvested(*_: object, **__: object) -> tuple[str, list[dict[str, object]]]:
+        return "1", [{"code": [["a = 1", ""]], "kind": "docstring", "name": "", "about": ""}]
+
+    monkeypatch.setattr(forms, "parse_python", parse)
+    monkeypatch.setattr(explaining, "harvest", harvested)
+    failures = [
+        ApiFailure(
+            exception="AttributeError",
+            message=f"'View' object has no attribute '{name}'",
+            code=f"import shop\na.{name}()",
+        )
+        for name in ("values", "items")
+    ]
+    await explained(HereSandbox(tmp_path), failures, ["shop"])
+    assert parsed == [("a = 1", False)]
