@@ -44,6 +44,14 @@ RunTests = Callable[[], Awaitable[TestReport]]
 """Runs all tests on the files as they are now. Raises SandboxError."""
 
 MOST_REASKS = 2
+_ADDS = re.compile(
+    r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
+    re.IGNORECASE,
+)
+_TAKES = re.compile(
+    r"\b(?:inline|instead|into|merge|move|remove|delete|drop|rename|replace|rid|split)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +176,7 @@ class Actions:
             self._with_imports(edit, before) if complete else edit,
             before,
             allow_test_edits=self.allow_test_edits,
-            may_vanish=frozenset(re.findall(r"\w+", self.conversation.request)),
+            may_vanish=_may_vanish(self.conversation.request),
         )
 
     def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
@@ -378,6 +386,12 @@ class Actions:
     async def _explained(self, failed: Execution | TestReport) -> str:
         said = await self.explain(failed, self.sources) if self.explain is not None else ()
         return "".join(f"\n{sentence}" for sentence in said)
+
+
+def _may_vanish(request: str) -> frozenset[str]:
+    """The names that a change may lose: those of the request, unless it only adds something to them."""
+    only_adds = _ADDS.match(request) and not _TAKES.search(request)
+    return frozenset() if only_adds else frozenset(re.findall(r"\w+", request))
 
 
 def _no_answer(err: SandboxError) -> Outcome:

@@ -343,3 +343,10 @@ async def test_code_given_again_instead_of_its_test_is_answered_with_the_wish_fo
     assert told.startswith("stats.py is written already.")
     assert "different from the code above" not in told
     assert "def test_median" in (root / "tests" / "test_stats.py").read_text()
+
+
+async def test_a_function_that_is_only_to_be_documented_may_not_vanish(root: Path) -> None:
+    other = "def scale(values, factor):\n    return [value * factor for value in values]\n"
+    whole = f"import math\n\n\ndef average(values):\n    return 0\n\n\n{other}"
+    await turn(root, "document mean in stats.py", *[fenced(whole, "stats.py")] * 3)
+    assert (root / "stats.py").read_text() == STATS
