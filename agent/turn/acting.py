@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from agent.approval import Decision, Question
 from agent.editing.edits import Accepted, Refused, apply_edit, check_edit
 from agent.editing.hunks import keep_hunks
-from agent.editing.python_source import definitions, source_of
 from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
-from agent.editing.source_files import SourceFileError, is_test_path
+from agent.editing.source_files import SourceFileError
 from agent.events import (
     EditApplied,
     EditProposed,
@@ -24,7 +22,6 @@ from agent.events import (
 )
 from agent.fixing.context import estimate_tokens, fenced
 from agent.fixing.sources import Sources
-from agent.prompt_files import filled, prompt
 from agent.reply.named import Names
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.reply.search_replace import Patch
@@ -34,8 +31,8 @@ from agent.turn.conversation import Conversation
 from agent.turn.imports import Completed, completed
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
-from agent.turn.opening import asks_for_test
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
+from agent.turn.unchanged import about_unchanged, may_vanish
 from agent.turn.unplaced import repeated_file
 from sandbox.box.contract import Execution, SandboxError
 from sandbox.verdict.report import TestReport
@@ -44,14 +41,6 @@ RunTests = Callable[[], Awaitable[TestReport]]
 """Runs all tests on the files as they are now. Raises SandboxError."""
 
 MOST_REASKS = 2
-_ADDS = re.compile(
-    r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
-    re.IGNORECASE,
-)
-_TAKES = re.compile(
-    r"\b(?:inline|instead|into|merge|move|remove|delete|drop|rename|replace|rid|split)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +165,7 @@ class Actions:
             self._with_imports(edit, before) if complete else edit,
             before,
             allow_test_edits=self.allow_test_edits,
-            may_vanish=_may_vanish(self.conversation.request),
+            may_vanish=may_vanish(self.conversation.request),
         )
 
     def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
@@ -203,39 +192,17 @@ class Actions:
 
     def _told(self, refused: Refused) -> str:
         """The reason to refuse an edit; with the code that the model has to look at."""
-        if refused.kind == "identical" and (again := self._about_unchanged(refused.path)):
+        if refused.kind == "identical" and (
+            again := about_unchanged(
+                refused.path, self.user_text, self.sources, written=self.written
+            )
+        ):
             return again
         text = self.sources.text(refused.path) if refused.kind == "stale" else None
         if text is None:
             return f"Not written: {refused.reason}."
         self.conversation.mark_shown(refused.path, text)
         return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
-
-    def _about_unchanged(self, path: str) -> str:
-        """What to do after a file came back as it was; empty where its refusal says enough."""
-        if path not in self.written:
-            return self._one_definition(path)
-        missing = asks_for_test(self.user_text) and not any(map(is_test_path, self.written))
-        return f"{path} is written already. {prompt('then_test')}" if missing else ""
-
-    def _one_definition(self, path: str) -> str:
-        """The request once more with the one definition that it names; empty if it names none or several.
-
-        A small model that gives a whole file back as it was changes one function when it sees it alone.
-        """
-        text = self.sources.text(path) or ""
-        words = set(re.findall(r"\w+", self.user_text))
-        found = definitions(text) if path.endswith(".py") else {}
-        named = [name for name in found if name.rpartition(".")[2] in words]
-        if len(named) != 1:
-            return ""
-        return filled(
-            "then_change",
-            path=path,
-            definition=named[0],
-            code=source_of(text, found[named[0]]),
-            request=self.user_text,
-        )
 
     async def _apply(self, edit: Accepted) -> Outcome | None:
         """Ask and write; None when it is written, else what comes of it."""
@@ -386,12 +353,6 @@ class Actions:
     async def _explained(self, failed: Execution | TestReport) -> str:
         said = await self.explain(failed, self.sources) if self.explain is not None else ()
         return "".join(f"\n{sentence}" for sentence in said)
-
-
-def _may_vanish(request: str) -> frozenset[str]:
-    """The names that a change may lose: those of the request, unless it only adds something to them."""
-    only_adds = _ADDS.match(request) and not _TAKES.search(request)
-    return frozenset() if only_adds else frozenset(re.findall(r"\w+", request))
 
 
 def _no_answer(err: SandboxError) -> Outcome:

@@ -82,7 +82,7 @@ class BlockPlacer:
         return replace(edit, content=self._new_tests(edit.path, edit.content, before))
 
     def _new_tests(self, path: str, content: str, before: str) -> str:
-        """What a block has beside the tests that its file has already, where new tests are asked for."""
+        """The block without the tests that its file has already, where the request is for new ones."""
         asked = self.user_text
         wants_new = _NEW_TESTS.search(asked) is not None and not _OTHER_TESTS.search(asked)
         if not (wants_new and path.endswith(".py") and is_test_path(path)):

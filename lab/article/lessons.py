@@ -45,7 +45,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """What is learned in how many steps, and after which steps which questions are asked."""
+    """Examples that one adapter learns in a number of steps, and the steps after which questions are asked."""
 
     name: str
     examples: tuple[FeedbackExample, ...]

@@ -1,0 +1,60 @@
+"""Says what to do after a file came back as it was, and which names a change may lose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from agent.editing.python_source import definitions, source_of
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
+from agent.prompt_files import filled, prompt
+from agent.turn.opening import asks_for_test
+
+_ADDS = re.compile(
+    r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
+    re.IGNORECASE,
+)
+_TAKES = re.compile(
+    r"\b(?:inline|instead|into|merge|move|remove|delete|drop|rename|replace|rid|split)\b",
+    re.IGNORECASE,
+)
+
+
+def about_unchanged(
+    path: str, user_text: str, sources: Sources, *, written: Collection[str]
+) -> str:
+    """The answer to a reply that gives a file back unchanged; empty where the refusal says enough.
+
+    `written` are the paths that this turn has written already.
+    """
+    if path not in written:
+        return _one_definition(path, user_text, sources)
+    missing = asks_for_test(user_text) and not any(map(is_test_path, written))
+    return f"{path} is written already. {prompt('then_test')}" if missing else ""
+
+
+def _one_definition(path: str, user_text: str, sources: Sources) -> str:
+    """The request once more with the one definition that it names; empty if it names none or several.
+
+    A small model that gives a whole file back as it was changes one function when it sees it alone.
+    """
+    text = sources.text(path) or ""
+    words = set(re.findall(r"\w+", user_text))
+    found = definitions(text) if path.endswith(".py") else {}
+    named = [name for name in found if name.rpartition(".")[2] in words]
+    if len(named) != 1:
+        return ""
+    return filled(
+        "then_change",
+        path=path,
+        definition=named[0],
+        code=source_of(text, found[named[0]]),
+        request=user_text,
+    )
+
+
+def may_vanish(request: str) -> frozenset[str]:
+    """The names that a change may lose: those of the request, unless it only adds something to them."""
+    only_adds = _ADDS.match(request) and not _TAKES.search(request)
+    return frozenset() if only_adds else frozenset(re.findall(r"\w+", request))
