@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import ast
-import time
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from learning.evaluation.sanitise import raw_code, sanitised_code
+from tests.growth import grows_linearly
 
 FUNCTION = "def add(a, b):\n    return a + b\n"
 
@@ -205,10 +205,9 @@ def test_no_reply_breaks_it_and_what_is_found_parses(reply: str) -> None:
         ast.parse(code)
 
 
-def test_it_takes_linear_time_on_long_garbage() -> None:
-    started = time.perf_counter()
-    sanitised_code("x = (\n" * 30_000, "add")
-    sanitised_code("```python\n" * 20_000, "add")
-    sanitised_code("```\n" * 20_000, "add", before="def add(a, b):\n    pass\n")
-    sanitised_code("a = 1\n" * 20_000 + FUNCTION, "add")
-    assert time.perf_counter() - started < 5
+@pytest.mark.parametrize("piece", ["x = (\n", "```python\n", "```\n", "a = 1\n"])
+def test_long_garbage_takes_linear_time(piece: str) -> None:
+    before = "def add(a, b):\n    pass\n"
+    assert grows_linearly(lambda text: sanitised_code(text, "add"), piece, 180_000)
+    assert grows_linearly(lambda text: sanitised_code(text, "add", before=before), piece, 180_000)
+    assert grows_linearly(lambda text: sanitised_code(text + FUNCTION, "add"), piece, 180_000)
