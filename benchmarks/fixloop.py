@@ -1,4 +1,4 @@
-"""How many of thirty broken repositories the fix loop repairs, with and without help.
+"""Counts the repairs of the fix loop in thirty broken repositories, with and without help.
 
 Run: `.venv/bin/python -P benchmarks/fixloop.py [--model NAME] [--arm NAME]... [--limit N]`.
 
@@ -51,7 +51,7 @@ Build = Callable[[Path, Mutation], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """How much help the model gets."""
+    """Amount of help that the model gets."""
 
     name: str
     attempts: int = 3
@@ -152,12 +152,12 @@ async def run_task(
 
 
 def _other_lessons(store: ExperienceStore, mutation: Mutation) -> tuple[RepairLesson, ...]:
-    """What was learned from other tasks: the answer to this one is not among them."""
+    """Return what was learned from other tasks: the answer to this one is not among them."""
     return lessons_of(item for item in store.list() if item.session != mutation.id)
 
 
 def read_rows(out: Path) -> list[dict[str, object]]:
-    """What an earlier run has written; a line that was cut off is left out."""
+    """Return the rows that an earlier run has written; a line that was cut off is left out."""
     rows = []
     for line in out.read_text("utf-8").splitlines() if out.exists() else ():
         try:

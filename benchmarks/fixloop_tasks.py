@@ -57,14 +57,14 @@ def break_file(root: Path, mutation: Mutation, *, broken: bool = True) -> None:
 
 
 def passes(root: Path) -> bool:
-    """Whether the tests of a repository of ours pass with this Python, outside of any sandbox."""
+    """True if the tests of a repository of ours pass with this Python, outside of any sandbox."""
     argv = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=."]
     done = subprocess.run(argv, cwd=root, capture_output=True, check=False)
     return done.returncode == 0
 
 
 def problem_of(mutation: Mutation) -> str:
-    """Why a mutation is no task: the whole package fails, or the broken one passes; else empty."""
+    """Say why a mutation is no task: the whole package fails, or the broken one passes; else empty."""
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Path(folder, "whole"), Path(folder, "broken")
         build(whole, mutation, broken=False)

@@ -1,4 +1,4 @@
-"""What a round on one mistake does to other wordings, to a neighbour, and to unrelated replies.
+"""Measures what a round on one mistake does to other wordings, to a neighbour, and to unrelated replies.
 
     python -P -m benchmarks.paraphrases [--model smollm2-135m] [--learning-rate 1e-4] [ARM ...]
 
@@ -114,7 +114,7 @@ _FOREIGN = dataclasses.replace(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What one model says: the held-out wordings, the neighbour, and the unrelated replies."""
+    """Replies of one model: the held-out wordings, the neighbour, and the unrelated replies."""
 
     preferences: tuple[float, ...]
     """Log-odds of the right digit over the wrong one at the mistake, for each held-out wording."""
@@ -191,7 +191,7 @@ def moved(before: Findings, after: Findings) -> float:
 
 
 def leaked(before: Findings, after: Findings, chat: ChatFormat) -> float:
-    """How much likelier the learned digit became in the unrelated replies, mean over tokens."""
+    """Return how much likelier the learned digit became in the unrelated replies, mean over tokens."""
     (right,) = chat.encode_text("0")
     rises = (
         float(value)

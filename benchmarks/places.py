@@ -1,4 +1,4 @@
-"""Where the fault and its repair stand in the lists of the search, for the faults of `released.toml`.
+"""Finds the fault and its repair in the lists of the search, for the faults of `released.toml`.
 
 Run: `.venv/bin/python -P benchmarks/places.py [--task ID]... [--archives FOLDER] [--image NAME]`.
 

@@ -130,7 +130,7 @@ SAMPLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What both ways counted, by outcome."""
+    """Counts of both ways, by outcome."""
 
     project: str
     kind: str
@@ -144,7 +144,7 @@ class Row:
 
     @property
     def same(self) -> bool:
-        """Whether they counted the same, and anything at all."""
+        """True if they counted the same, and anything at all."""
         return self.elagent == self.by_hand and sum(self.elagent.values()) > 0
 
 

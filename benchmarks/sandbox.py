@@ -1,4 +1,4 @@
-"""How fast the sandbox is, next to its alternatives, and whether it holds its bars.
+"""Times the sandbox next to its alternatives, and says whether it holds its bars.
 
 Run: `.venv/bin/python -P benchmarks/sandbox.py [--sample N] [--all]`. Prints one line per figure with the
 bar it must hold, and, last, all of them as one JSON line; the exit code is 1 if a bar is missed.
@@ -56,7 +56,7 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """Whether the bar is held."""
+        """True if the bar is held."""
         return self.bar is None or self.value <= self.bar
 
 
@@ -84,7 +84,7 @@ def timed(run: Callable[[], object], rounds: int) -> list[float]:
 
 
 async def one_shot(image: str, locks: Path) -> list[Figure]:
-    """What a box of its own costs, and how it behaves at its limits."""
+    """Measure a box of its own: its cost, and its behaviour at its limits."""
     async with DockerSandbox(image, session=SESSION, lock_dir=locks) as box:
         runs = []
         for _ in range(10):
@@ -126,14 +126,14 @@ async def flood(box: DockerSandbox) -> tuple[float, float, float]:
 
 
 async def lateness(box: DockerSandbox) -> float:
-    """How long after its limit a program is gone that spins, ignores signals and has daemons."""
+    """Measure how long after its limit a program is gone that spins, ignores signals and has daemons."""
     script = "trap '' TERM INT HUP; setsid sleep 1000 & while :; do :; done"
     execution = await box.run(Job(argv=["sh", "-c", script], limits=Limits(timeout_s=1)))
     return execution.duration_s - 1
 
 
 async def warm_box(image: str, locks: Path) -> list[Figure]:
-    """What a program costs in a warm box."""
+    """Measure a program in a warm box."""
     async with WarmSandbox(image, session=SESSION, lock_dir=locks) as warm:
         started = time.perf_counter()
         await warm.run_program(Program(source="pass"))
@@ -157,7 +157,7 @@ async def warm_box(image: str, locks: Path) -> list[Figure]:
 
 
 def plain_docker(image: str, sample: int) -> list[Figure]:
-    """What people do otherwise: the engine's client, once for each program."""
+    """Measure what people do otherwise: the engine's client, once for each program."""
     if shutil.which("docker") is None:
         print("the docker command is missing: docker run and docker exec are left out")
         return []
@@ -261,7 +261,7 @@ asyncio.run(main())
 
 
 def after_kill(image: str, locks: Path) -> list[Figure]:
-    """How long a warm box outlives the process that started it, when that is killed."""
+    """Measure how long a warm box outlives the process that started it, when that is killed."""
     argv = [sys.executable, "-P", "-c", KILLED, image, f"{SESSION}-killed", str(locks)]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environ) as agent:
@@ -279,7 +279,7 @@ def after_kill(image: str, locks: Path) -> list[Figure]:
 
 
 def left(session: str) -> int:
-    """How many containers of a session exist."""
+    """Count the containers of a session."""
     with connect() as client:
         label = f"dev.elagent.session={session}"
         return len(client.containers(all=True, filters={"label": label}))

@@ -79,7 +79,7 @@ def recorded(paths: Sequence[Path], entry_points: dict[str, str]) -> Iterator[Re
 
 
 def reason_of(reply: str, entry_point: str, ours: str, theirs: str) -> str:
-    """Why the codes differ, as far as it can be told; `SAME` if they do not."""
+    """Say why the codes differ, as far as it can be told; `SAME` if they do not."""
     mine, other = _tree(ours), _tree(theirs)
     if mine is not None and other is not None and _kept(mine) == _kept(other):
         return SAME

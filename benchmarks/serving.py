@@ -1,4 +1,4 @@
-"""How fast a model is served: `elagent serve` against the bare llama.cpp binding, same GGUF, same run.
+"""Times the serving of a model: `elagent serve` against the bare llama.cpp binding, same GGUF, same run.
 
 Run: `.venv/bin/python -P benchmarks/serving.py [--model NAME] [--rounds N] [--skip-torch]`. The
 sides take turns, so that other work on the machine meets all of them. Prints a table (medians, with

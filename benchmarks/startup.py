@@ -1,4 +1,4 @@
-"""How long a person waits: `--help`, the first token of `-p` with a warm server, and a cold one.
+"""Times what a person waits for: `--help`, the first token of `-p` with a warm server, and a cold one.
 
 Run: `.venv/bin/python -P benchmarks/startup.py [--model NAME] [--runs N]`. Prints one line per
 figure (median and range of the runs) and, last, all of them as one JSON line. The alternative that

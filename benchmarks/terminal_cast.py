@@ -30,7 +30,7 @@ _KEY_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """What a terminal was sent: for each piece the seconds since the start, and the text."""
+    """Pieces that a terminal was sent: for each the seconds since the start, and the text."""
 
     columns: int
     rows: int

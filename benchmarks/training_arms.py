@@ -27,7 +27,7 @@ _NOTE = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What every arm does."""
+    """Work that every arm does."""
 
     model: str
     tokens: int
@@ -37,7 +37,7 @@ class Work:
 
 
 class Run(NamedTuple):
-    """What one run cost, loading the model left out, its memory included."""
+    """Cost of one run, loading the model left out, its memory included."""
 
     cpu_s: float
     wall_s: float

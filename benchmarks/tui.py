@@ -1,4 +1,4 @@
-"""What the full-screen app costs: `python -P -m benchmarks.tui`.
+"""Measures the full-screen app: `python -P -m benchmarks.tui`.
 
 Everything is measured on the real app; only the agent behind it is scripted. Start and idle cost are
 measured on a process in a pseudo-terminal, the rest in this process over Textual's test driver,
@@ -160,7 +160,7 @@ async def streaming(where: Context) -> dict[str, float]:
 
 
 async def flood(where: Context) -> dict[str, float]:
-    """How long the event loop, which takes the keys, is kept from its work by 1 MB of output."""
+    """Measure how long 1 MB of output keeps the event loop, which takes the keys, from its work."""
     chunk = OutputChunk("0123456789abcdef \x1b[31mred\x1b[0m\n" * 256)
     size = len(chunk.text)
     script: Sequence[Scripted] = (*([chunk] * (2**20 // size)), Waits())

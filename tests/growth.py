@@ -9,7 +9,7 @@ _TIMES_LONGER = 4
 
 
 def grows_linearly(work: Callable[[str], object], piece: str, characters: int) -> bool:
-    """Whether `work` on four times the text costs less than ten times as much processor time.
+    """True if `work` on four times the text costs less than ten times as much processor time.
 
     Linear work costs four times as much, quadratic work sixteen times. `characters` is the length
     of the longer text. The least of several measurements counts, so a busy machine decides nothing.

@@ -1,4 +1,4 @@
-"""What may have been dropped: an operand, a factor, a part of a condition, a limit, a call with constants."""
+"""List what may have been dropped: an operand, a factor, a part of a condition, a limit, a call with constants."""
 
 from __future__ import annotations
 

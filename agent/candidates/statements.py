@@ -108,7 +108,7 @@ def missing_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit
 
 
 def statements_for_the_rest(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
-    """What a loop does with its items, once more behind it: for the last group, or for what is left."""
+    """Yield a loop's work on its items once more behind it: for the last group, or for the rest."""
     block = source.block(statement)
     place = block.index(statement)
     scope = source.scope(statement)

@@ -129,7 +129,7 @@ async def _groups(
 async def _asked(
     sandbox: Sandbox, failures: Sequence[ApiFailure], libraries: Sequence[str]
 ) -> list[_Asked]:
-    """What the libraries answer to each missing name, once for all code that imports the same ones."""
+    """Ask the libraries about each missing name, once for all code that imports the same ones."""
     same: dict[tuple[_Key, _Key], list[ApiFailure]] = {}
     firsts: dict[tuple[_Key, _Key], MissingApi] = {}
     for failure in failures:

@@ -235,7 +235,7 @@ def changes_of(
 def _kind_of(
     missing: MissingApi, failure: ApiFailure, candidate: Mapping[str, Any], library: str
 ) -> tuple[ChangeKind | None, str]:
-    """How a candidate takes the place of what is missing, and the old form where that is more than its name."""
+    """Name the way a candidate replaces what is missing, and the old form where that is more than its name."""
     if candidate["why"] == Grounds.ASKED:
         function = missing.holder.rpartition(".")[2]
         old = fixed_argument(_tree(failure.code), function, missing.name)

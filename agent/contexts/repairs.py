@@ -16,7 +16,7 @@ from learning.contexts.change import ChangeKind
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What a fix uses instead; `old` is the whole old form where it is more than the missing name."""
+    """Name and form that a fix uses instead; `old` is the whole old form where it is more than the missing name."""
 
     new: str
     kind: ChangeKind
@@ -26,7 +26,7 @@ class Replacement:
 def replacements(
     failed: ast.Module, fixed: ast.Module, missing: str, *, kind: ChangeKind, called: str = ""
 ) -> Iterator[Replacement]:
-    """What could have replaced a missing name or keyword, the surest first.
+    """List what could have replaced a missing name or keyword, the surest first.
 
     `called` is the plain name of the function that does not know the keyword.
     """
@@ -119,7 +119,7 @@ def _names(failed: ast.Module, fixed: ast.Module, missing: str) -> Iterator[Repl
 
 
 def _kind_of_function(new: ast.Call, owner: str, arguments: list[str]) -> ChangeKind | None:
-    """How a function is given what had been a method's object and arguments; None if it is not."""
+    """Name the way a function takes what had been a method's object and arguments; None if it does not."""
     match new.args[0]:
         case ast.List(elts=[first, *rest]):
             joins = [*map(ast.unparse, (first, *rest))] == [owner, *arguments[:1]]
@@ -142,7 +142,7 @@ def _is_on_the_same(failed: ast.Module, fixed: ast.Module, old: str, new: str) -
 
 
 def _owners(tree: ast.Module, attribute: str) -> set[str]:
-    """What an attribute stands on; of a module its full name, of a variable its only value as well."""
+    """List the objects that an attribute stands on; of a module its full name, of a variable its only value as well."""
     modules, values = _modules(tree), _only_values(tree)
     owners = set[str]()
     for node in ast.walk(tree):

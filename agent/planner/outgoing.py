@@ -1,4 +1,4 @@
-"""What a planner is sent: the request, names of files and signatures, without secrets and without code."""
+"""Builds what a planner is sent: the request, names of files and signatures, without secrets and without code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Outgoing:
 
     @property
     def words(self) -> str:
-        """What leaves, in words."""
+        """Say in words what leaves the machine."""
         characters = sum(len(message.content) for message in self.messages)
         return (
             f"the request, {self.files} names of files and {self.signatures} signatures"

@@ -97,6 +97,6 @@ def run_alone(folder: Path, experiment: Experiment) -> None:
 
 
 def load_states(folder: Path) -> dict[Experiment, str]:
-    """How the experiments of a folder ended; empty if they were not run together."""
+    """Read the endings of a folder's experiments; empty if they were not run together."""
     path = folder / _STATES
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

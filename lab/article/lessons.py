@@ -68,7 +68,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingKey:
-    """Which answer a reading is of."""
+    """Lesson, step and question that a reading is of."""
 
     lesson: str
     """Id of the lesson, or `START`."""

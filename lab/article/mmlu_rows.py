@@ -67,7 +67,7 @@ class Roles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MmluFindings:
-    """What an experiment has found so far."""
+    """Readings and notes of an experiment so far."""
 
     settings: MmluSettings
     roles: Roles = field(default_factory=Roles)
@@ -132,7 +132,7 @@ def curves_of(found: MmluFindings) -> tuple[Curve, ...]:
 
 
 def words_of(found: MmluFindings) -> dict[str, str]:
-    """What was found on the way, in words."""
+    """Say in words what was found on the way."""
     roles = found.roles
     said = {
         "questions": f"{roles.asked} asked after the format round, {len(roles.learned)} learned,"
@@ -226,7 +226,7 @@ def _letter(found: MmluFindings, arm: str, question: ChoiceQuestion) -> str:
 
 
 def _format_rows(found: MmluFindings) -> Iterator[ArmRow]:
-    """What the round before all arms changed: the bare model, and the model that all arms start from."""
+    """Build the rows of the round before all arms: the bare model, and the model that all arms start from."""
     lesson = next(iter(found.lessons.values()), None)
     if not found.bare or lesson is None:
         return

@@ -1,4 +1,4 @@
-"""What of the article holds: each of its figures, ours beside it, and a verdict by one rule.
+"""Says what of the article holds: each of its figures, ours beside it, and a verdict by one rule.
 
 A figure holds if ours gains, and gains more than a note without content does, both with 95 % intervals
 above 0; what learns from rewards, and from no note, needs the gain alone. Where the article's measure

@@ -34,7 +34,7 @@ class NoteError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryNote:
-    """What to write instead of an API that a release does not have any more."""
+    """Replacement for an API that a release does not have any more."""
 
     library: str
     version: str

@@ -1,4 +1,4 @@
-"""What of the article holds, as a table of 80 columns, JSON, and a part of the page."""
+"""Shows what of the article holds, as a table of 80 columns, JSON, and a part of the page."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def start_mmlu(settings: MmluSettings, data: Path, out: Path | None) -> Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AskedMmlu:
-    """What the first experiment needs of its model, its folder and the person's terminal."""
+    """Model, folder and terminal of the first experiment."""
 
     run: ExperimentRun
     settings: MmluSettings

@@ -143,7 +143,7 @@ def result_record(result: ExperimentResult) -> dict[str, object]:
 
 
 def html_report(kept: Kept) -> str:
-    """What of the article holds, and all results below it, on one page with plots."""
+    """Write one page with plots: what of the article holds, and all results below it."""
     claims = claims_of(kept.results, kept.states)
     ends = "; ".join(_ends(kept))
     parts = [paragraph(_CAUTION, soft=True), *claims_html(claims), paragraph(ends)]
@@ -175,7 +175,7 @@ def _write(path: Path, kept: Kept) -> None:
 
 
 def _ends(kept: Kept) -> list[str]:
-    """How the experiments ended that have a result and did not end by themselves."""
+    """List the experiments that have a result and did not end by themselves."""
     run = {result.experiment for result in kept.results}
     ended = {name: state for name, state in kept.states.items() if state != DONE}
     return [f"{name}: {state}" for name, state in ended.items() if name in run]

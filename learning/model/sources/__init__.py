@@ -1,1 +1,1 @@
-"""Where models come from: the package index, the hub, and what they offer."""
+"""Sources of models: the package index, the hub, and what they offer."""

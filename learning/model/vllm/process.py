@@ -171,7 +171,7 @@ def _options(
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What vLLM is told besides its command line: adapters at run time, and that nothing is sent."""
+    """Build vLLM's environment: adapters at run time, no statistics sent."""
     return {
         **{name: value for name, value in environ.items() if name not in _OF_THIS_PYTHON},
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
