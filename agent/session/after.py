@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
-from agent.editing.edits import Accepted, apply_edit, check_edit
-from agent.editing.source_files import SourceFileError, is_test_path
+from agent.editing.source_files import is_test_path
 from agent.errors import ModelError
 from agent.events import (
-    EditApplied,
-    EditProposed,
     EditReverted,
     FixFinished,
     Notice,
@@ -26,8 +23,7 @@ from agent.events import (
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled
-from agent.reply.parsed import FileEdit
-from agent.session.expected import Mended, mended_expectations
+from agent.session.expecting import NewExpectations, file_of
 from agent.session.linted import Linting
 from agent.streaming import Emit
 from agent.testing.diagnostics import for_the_model
@@ -180,7 +176,7 @@ class AfterCheck:
         reason = f"{named(red)} became red"
         changed = await self._own()
         tests = [path for path in changed if is_test_path(path)]
-        if tests and len(tests) < len(changed) and all(_file_of(name) in tests for name in red):
+        if tests and len(tests) < len(changed) and all(file_of(name) in tests for name in red):
             await self._take_back(tests, reason)
             now = await self._tests()
             if now is not None and not newly_red(first, now):
@@ -205,49 +201,19 @@ class AfterCheck:
     ) -> bool:
         """Let new tests expect what the code gives, where that is allowed; True if one was written."""
         new = [name for name in red if name not in known]
-        written = False
-        changed = await in_thread(self.workspace.changed, self.before)
-        tests = [path for path in changed if is_test_path(path)]
-        held = await in_thread(self.workspace.held, self.before, tests) if new else {}
-        old = [data.decode("utf-8", "replace") for data in held.values() if data is not None]
-        for path in await self._own():
-            ids = [name for name in new if _file_of(name) == path]
-            if not ids or not path.endswith(".py"):
-                continue
-            text = await in_thread(Sources(self.root, [path]).text, path)
-            try:
-                mended = await mended_expectations(
-                    path, text or "", ids, await self.project(), old=old
-                )
-            except SandboxError:
-                return written
-            written |= mended is not None and await self._write(path, text or "", mended)
-        return written
+        return bool(new) and await self._expectations().written(new, await self._own())
 
-    async def _write(self, path: str, before: str, mended: Mended) -> bool:
-        """Write a test file with other expected values, if that is allowed, and say each of them."""
-        edit = FileEdit(path=path, content=mended.text, exact=True)
-        checked = check_edit(self.root, edit, before, allow_test_edits=True)
-        if not isinstance(checked, Accepted):
-            return False
-        self.emit(EditProposed(path, checked.diff))
-        question = Question(kind="edit", subject=path, detail=checked.diff)
-        decision = await self.approver.decide(question)
-        if not decision.allowed or decision.kept is not None:
-            return False
-        await in_thread(self.workspace.will_write, checked.target, checked.data)
-        try:
-            apply_edit(checked)
-        except SourceFileError as err:
-            self.emit(Notice(str(err), "warning"))
-            return False
-        self.conversation.mark_shown(path, mended.text)
-        self.conversation.overhear("\n".join(mended.told))
-        await self.put_back()  # what the model wrote is no longer there, and nobody corrected it
-        self.emit(EditApplied(path, checked.diff))
-        for told in mended.told:
-            self.emit(Notice(told, "warning"))
-        return True
+    def _expectations(self) -> NewExpectations:
+        return NewExpectations(
+            before=self.before,
+            root=self.root,
+            workspace=self.workspace,
+            conversation=self.conversation,
+            project=self.project,
+            approver=self.approver,
+            emit=self.emit,
+            put_back=self.put_back,
+        )
 
     async def _reached(self, first: TestReport) -> tuple[str, ...] | None:
         """The tests that the change can reach, where all of them take long; None for all."""
@@ -342,10 +308,6 @@ class AfterCheck:
 def _says_something(report: TestReport) -> bool:
     """True if a run came to its end and a test ran in it."""
     return report.status is RunStatus.COMPLETE and bool(report.results)
-
-
-def _file_of(test_id: str) -> str:
-    return test_id.partition("::")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Notices a reply that goes in circles while it comes, so that it can be stopped and used.
 
 A circle is a run of lines that came just before, or a piece within a line that came three times; in new
-tests a phrase that comes in comment after comment as well, which a file of settings may well have.
+tests also a phrase that comes in comment after comment, which a file of settings may well have, an assertion that
+comes a third time, whatever its message, and a test that asserts without end.
 Code may well repeat a short line; two rounds of a long piece, or three of a short one, it does not.
 """
 
@@ -24,6 +25,13 @@ _PHRASES = 6
 """Comments that may not have the same phrase."""
 _LOOKED_AT = 4000
 """Characters at the end of a reply in which phrases are counted."""
+_SAME_ASSERTIONS = 3
+_MOST_ASSERTIONS = 24
+"""Assertions of one test, after which it is taken for endless."""
+_ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
+_MESSAGE = re.compile(r"""\s*(?:,\s*f?(["'])(?:(?!\1).)*\1)?\)?\s*(?:#.*)?$""")
+"""The words at the end of an assertion that only say what it means."""
+_TEST = re.compile(r"\s*(?:async )?def ")
 _WORD = re.compile(r"[^\W\d]+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
@@ -34,9 +42,14 @@ def end_of_first_round(text: str) -> int | None:
 
 
 def end_of_tests(text: str) -> int | None:
-    """As `end_of_first_round`, for a reply of nothing but new tests: comments that say the same end it, too."""
+    """As `end_of_first_round`, for a reply of nothing but new tests.
+
+    Comments that say the same end it, too, and so do assertions that come again or never end.
+    """
     end = end_of_first_round(text)
-    return _of_phrases(text) if end is None and text.endswith("\n") else end
+    if end is not None or not text.endswith("\n"):
+        return end
+    return _of_assertions(text) or _of_phrases(text)
 
 
 def _of_lines(text: str) -> int | None:
@@ -52,6 +65,23 @@ def _of_lines(text: str) -> int | None:
             kept = len(lines) - (rounds - 1) * count
             return len("\n".join(lines[:kept])) + 1
     return None
+
+
+def _of_assertions(text: str) -> int | None:
+    """The place before the first repeated assertion of the last test, or behind the last one that it may have."""
+    lines = text.split("\n")[:-1]
+    if not _ASSERTION.match(lines[-1]):
+        return None
+    begin = max((at for at, line in enumerate(lines) if _TEST.match(line)), default=0)
+    said = {
+        at: _MESSAGE.sub("", found[1])
+        for at, line in enumerate(lines)
+        if at >= begin and (found := _ASSERTION.match(line))
+    }
+    same = [at for at, words in said.items() if words == said[len(lines) - 1]]
+    if len(same) >= _SAME_ASSERTIONS:
+        return len("\n".join(lines[: same[1]])) + 1
+    return len(text) if len(said) >= _MOST_ASSERTIONS else None
 
 
 def _of_phrases(text: str) -> int | None:

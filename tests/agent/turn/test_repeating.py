@@ -53,6 +53,37 @@ def test_a_phrase_that_comes_line_after_line_is_a_circle_and_two_lines_of_it_are
     assert kept.count("# Test with a date") == 2
 
 
+def test_an_assertion_that_comes_a_third_time_is_a_circle_whatever_its_message() -> None:
+    text = "def test_parse_date():\n"
+    for said in ("year", "month", "day"):
+        text += f"    # in the current {said}\n"
+        text += f'    assert parse_date("2023-04-15") == (2023, 4, 15), "for the {said}"\n'
+        text += f'    assert parse_date("{said}") is None\n' * (said != "day")
+    kept = usable_part(text, end_of_tests(text) or 0)
+    assert kept.count("(2023, 4, 15)") == 1
+    assert 'parse_date("year") is None' in kept
+    for line in range(1, text.count("\n")):
+        assert end_of_tests("\n".join(text.split("\n")[:line]) + "\n") is None
+
+
+def test_the_same_assertion_may_stand_in_every_test() -> None:
+    tests = [f"def test_{n}():\n    run({n})\n    assert errors() == []\n" for n in range(9)]
+    text = ""
+    for line in "".join(tests).splitlines(keepends=True):
+        text += line
+        assert end_of_tests(text) is None
+
+
+def test_a_test_that_asserts_without_end_is_ended() -> None:
+    text = "def test_square():\n"
+    for number in range(99):
+        text += f"    assert square({number}) == {number * number}\n"
+        if end_of_tests(text) is not None:
+            break
+    assert text.count("assert") == 24
+    assert usable_part(text, end_of_tests(text) or 0) == text
+
+
 def test_a_file_of_settings_may_say_the_same_in_every_comment() -> None:
     lines = [
         f"# set to true if the service should be started on boot\nkey_{n}: true\n" for n in range(9)

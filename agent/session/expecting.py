@@ -1,0 +1,94 @@
+"""Writes the expected values of new tests anew, where that is allowed, and says each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.approval import Approver, Question
+from agent.editing.edits import Accepted, apply_edit, check_edit
+from agent.editing.source_files import SourceFileError, is_test_path
+from agent.events import EditApplied, EditProposed, Notice
+from agent.fixing.sources import Sources
+from agent.reply.parsed import FileEdit
+from agent.session.expected import Mended, mended_expectations
+from agent.streaming import Emit
+from agent.testing.project import ProjectTests
+from agent.turn.conversation import Conversation
+from agent.workspace.workspace import Workspace
+from sandbox.box.contract import SandboxError
+from sandbox.host.children import in_thread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExpectations:
+    """The files, the person and the conversation that new expected values need."""
+
+    before: str
+    """The state of the files before the turn."""
+    root: Path
+    workspace: Workspace
+    conversation: Conversation
+    project: Callable[[], Awaitable[ProjectTests]]
+    approver: Approver
+    emit: Emit
+    put_back: Callable[[], Awaitable[None]]
+    """Is told that files are no longer as the model wrote them."""
+
+    async def written(self, tests: Sequence[str], own: Sequence[str]) -> bool:
+        """Let red tests that are new expect what the code gives; True if a file was written.
+
+        `tests` are node ids, `own` the files that this turn wrote. An assertion that stood in any
+        test file before the turn stays.
+        """
+        old = await self._texts_before()
+        written = False
+        for path in own:
+            ids = [name for name in tests if file_of(name) == path]
+            if not ids or not path.endswith(".py"):
+                continue
+            text = await in_thread(Sources(self.root, [path]).text, path) or ""
+            try:
+                mended = await mended_expectations(path, text, ids, await self.project(), old=old)
+            except SandboxError:
+                return written
+            written |= mended is not None and await self._write(path, text, mended)
+        return written
+
+    async def _texts_before(self) -> list[str]:
+        """Read the changed test files as they were before the turn."""
+        changed = await in_thread(self.workspace.changed, self.before)
+        tests = [path for path in changed if is_test_path(path)]
+        held = await in_thread(self.workspace.held, self.before, tests)
+        return [data.decode("utf-8", "replace") for data in held.values() if data is not None]
+
+    async def _write(self, path: str, before: str, mended: Mended) -> bool:
+        """Write a test file with other expected values, if that is allowed, and say each of them."""
+        edit = FileEdit(path=path, content=mended.text, exact=True)
+        checked = check_edit(self.root, edit, before, allow_test_edits=True)
+        if not isinstance(checked, Accepted):
+            return False
+        self.emit(EditProposed(path, checked.diff))
+        question = Question(kind="edit", subject=path, detail=checked.diff)
+        decision = await self.approver.decide(question)
+        if not decision.allowed or decision.kept is not None:
+            return False
+        await in_thread(self.workspace.will_write, checked.target, checked.data)
+        try:
+            apply_edit(checked)
+        except SourceFileError as err:
+            self.emit(Notice(str(err), "warning"))
+            return False
+        self.conversation.mark_shown(path, mended.text)
+        self.conversation.overhear("\n".join(mended.told))
+        await self.put_back()  # what the model wrote is no longer there, and nobody corrected it
+        self.emit(EditApplied(path, checked.diff))
+        for told in mended.told:
+            self.emit(Notice(told, "warning"))
+        return True
+
+
+def file_of(test_id: str) -> str:
+    """Return the file of a test's node id, as pytest and unittest reports name it."""
+    return test_id.partition("::")[0]
