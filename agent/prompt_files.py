@@ -30,6 +30,7 @@ Name = Literal[
     "tail_test",
     "tail_text",
     "then_change",
+    "then_complete",
     "then_test",
     "then_lint",
     "system_search_replace",

@@ -19,7 +19,7 @@ from agent.events import (
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
-from agent.prompt_files import Name, prompt
+from agent.prompt_files import Name, filled, prompt
 from agent.reply.parsed import FileEdits, ParsedReply, ShellCommand, Unusable
 from agent.settings.schema import TurnSettings
 from agent.streaming import Emit, stream_events
@@ -27,6 +27,7 @@ from agent.turn.acting import DONE, Actions, End, Outcome, RunTests
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.conversation import INTERRUPTED, NOT_USABLE, Conversation
+from agent.turn.demanded import unmet
 from agent.turn.history import TurnHistory
 from agent.turn.opening import Background, asks_for_test, is_for_tests
 from agent.turn.reading import read_reply
@@ -154,7 +155,9 @@ class _Turn:
     log: TurnLog
     emit: Emit
     wanted: Wanted | None = None
-    written: list[str] = field(default_factory=list)
+    before: dict[str, str | None] = field(default_factory=dict)
+    """The texts of the files that this turn wrote, as they were; None for a new file."""
+    asked_for_rest: bool = False
     asked_for_test: bool = False
     actions: Actions = field(init=False)
     clock: asyncio.Timeout = field(init=False)
@@ -210,7 +213,7 @@ class _Turn:
                     "assistant", NOT_USABLE if unusable else answer.text or NOT_USABLE
                 )
             await self._record(history, answer, reading, outcome)
-            outcome = self._then_test(outcome) if left else outcome
+            outcome = self._follow_up(outcome) if left else outcome
             if outcome.end is not None:
                 if self._only_answers and self.history.looked_at:
                     self.emit(Notice(f"looked at {', '.join(self.history.looked_at)}"))
@@ -300,15 +303,33 @@ class _Turn:
             emit=self.emit,
         )
 
-    def _then_test(self, outcome: Outcome) -> Outcome:
-        """The outcome; or the request for the test alone, once, where only the code was written."""
-        self.written += [edit.path for edit in self.actions.edits]
+    def _follow_up(self, outcome: Outcome) -> Outcome:
+        """The outcome; or, once each, the request for what the written code lacks, and for a test alone."""
+        for edit in self.actions.edits:
+            self.before.setdefault(edit.path, edit.before)
+        if outcome.end is not DONE or not self.before:
+            return outcome
+        missing = "" if self.actions.kept_parts else "; ".join(self._unmet())
+        if missing and not self.asked_for_rest:
+            self.asked_for_rest = True
+            self.emit(Notice(f"not there yet: {missing}; asking once more"))
+            told = filled("then_complete", missing=missing, request=self.user_text)
+            return replace(outcome, end=None, observation=told)
+        if missing:
+            self.emit(Notice(f"not there yet: {missing}", "warning"))
         wants = self.wanted is Wanted.NEW and asks_for_test(self.user_text)
-        lacks = bool(self.written) and not any(map(is_test_path, self.written))
-        if outcome.end is not DONE or not (wants and lacks) or self.asked_for_test:
+        if self.asked_for_test or not wants or any(map(is_test_path, self.before)):
             return outcome
         self.asked_for_test = True
         return replace(outcome, end=None, observation=prompt("then_test"))
+
+    def _unmet(self) -> tuple[str, ...]:
+        """What the request demands by name and the files of this turn do not have."""
+        if self.wanted not in (Wanted.NEW, Wanted.EDIT):
+            return ()
+        old = {path: text for path, text in self.before.items() if text is not None}
+        now = {path: self.actions.sources.text(path) or "" for path in self.before}
+        return unmet(self.user_text, old, now)
 
     @property
     def _only_answers(self) -> bool:

@@ -1,0 +1,135 @@
+"""What a request demands by name is looked for in the code that was written; other words demand nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from agent.approval import ModeApprover
+from agent.events import Event, Notice, TurnEnding, TurnFinished
+from agent.intent.wanted import Wanted
+from agent.turn.conversation import Conversation
+from agent.turn.demanded import unmet
+from agent.turn.loop import run_turn
+from tests.fakes.model import ScriptedModel
+
+SLUGS = "def slugify(text):\n    return '-'.join(text.split())\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "better", "missing"),
+    [
+        (
+            "add a parameter separator to slugify that defaults to '-'",
+            "def slugify(text, separator='-'):\n    return separator.join(text.split())\n",
+            "slugify has no parameter separator",
+        ),
+        (
+            "use a constant SEPARATOR = '-' in slugify instead of the literal",
+            "SEPARATOR = '-'\n\n\ndef slugify(text):\n    return SEPARATOR.join(text.split())\n",
+            "SEPARATOR is not assigned at the top level of the file",
+        ),
+        (
+            "slugify should raise a ValueError that says 'no words here' if there are none",
+            f"{SLUGS}\n\ndef check(text):\n    if not text:\n        raise ValueError('no words here')\n",
+            "nothing raises ValueError",
+        ),
+        ("slugify should return 'untitled' if it is empty", f"{SLUGS}# untitled\n", "'untitled'"),
+        (
+            "add a function shout that is loud",
+            f"{SLUGS}\ndef shout(): ...\n",
+            "shout is not defined",
+        ),
+        ("create a class Slug", f"{SLUGS}\nclass Slug: ...\n", "Slug is not defined"),
+        ("give Slug a __repr__", "class Slug:\n    def __repr__(self): ...\n", "__repr__"),
+        ("add an option --upper", f"{SLUGS}\nadd('--upper')\n", "there is no option --upper"),
+    ],
+)
+def test_a_demand_is_seen_until_the_code_meets_it(request_: str, better: str, missing: str) -> None:
+    before = {"slugs.py": SLUGS}
+    assert missing in "; ".join(unmet(request_, before, before))
+    assert unmet(request_, before, {"slugs.py": better}) == ()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "make the function faster",
+        "add a function that returns the words",
+        "write a function returning the words",
+        "add a class method to count them",
+        "add an argument parser to slugs.py",
+        "add type hints to the function slugify",
+        "remove the parameter separator from slugify",
+        "slugify should no longer raise ValueError",
+        "slugify must not print 'done so far'",
+        "let slugify handle text when split would raise ValueError",
+        "drop the option --upper",
+        "what does the option --upper do?",
+        "write tests for slugify",
+        "document slugify",
+    ],
+)
+def test_other_words_demand_nothing(request_: str) -> None:
+    before = {"slugs.py": SLUGS}
+    assert unmet(request_, before, {"slugs.py": f"{SLUGS}\n"}) == ()
+
+
+def test_a_constant_that_became_a_parameter_is_no_constant() -> None:
+    wrong = "def slugify(text, SEPARATOR='-'):\n    return SEPARATOR.join(text.split())\n"
+    request = "use a constant SEPARATOR = '-' in slugify instead of the literal"
+    assert unmet(request, {"slugs.py": SLUGS}, {"slugs.py": wrong})
+
+
+def test_tests_and_other_languages_say_nothing() -> None:
+    request = "add a function shout with a test"
+    assert unmet(request, {}, {"test_slugs.py": "def test_shout(): ...\n"}) == ()
+    assert unmet(request, {}, {"slugs.go": "package slugs\n"}) == ()
+
+
+@given(st.text(max_size=300), st.text(max_size=200))
+def test_no_request_and_no_code_raises(request: str, code: str) -> None:
+    unmet(f"add a parameter {request}", {}, {"a.py": code})
+
+
+LACKING = "slugs.py\n```python\ndef slugify(text):\n    return '_'.join(text.split())\n```\n"
+WHOLE = "slugs.py\n```python\ndef slugify(text, separator='-'):\n    return separator.join(text.split())\n```\n"
+REQUEST = "add a parameter separator to slugify"
+
+
+async def change(root: Path, model: ScriptedModel) -> list[Event]:
+    root.joinpath("slugs.py").write_text(SLUGS)
+    stream = run_turn(
+        Conversation(),
+        REQUEST,
+        root=root,
+        files=["slugs.py"],
+        model=model,
+        approver=ModeApprover(mode="auto"),
+        wanted=Wanted.EDIT,
+    )
+    return [event async for event in stream]
+
+
+async def test_code_that_lacks_what_was_asked_for_by_name_is_asked_for_once_more(
+    tmp_path: Path,
+) -> None:
+    model = ScriptedModel(script=[LACKING, WHOLE])
+    events = await change(tmp_path, model)
+    assert "slugify has no parameter separator" in model.requests[1].messages[-1].content
+    assert "separator" in tmp_path.joinpath("slugs.py").read_text()
+    said = [event.text for event in events if isinstance(event, Notice)]
+    assert said == ["not there yet: slugify has no parameter separator; asking once more"]
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DONE
+
+
+async def test_what_is_lacking_then_is_said_and_not_asked_for_again(tmp_path: Path) -> None:
+    again = LACKING.replace("'_'", "'+'")
+    model = ScriptedModel(script=[LACKING, again])
+    events = await change(tmp_path, model)
+    said = [event for event in events if isinstance(event, Notice)]
+    assert said[-1] == Notice("not there yet: slugify has no parameter separator", "warning")
+    assert len(model.requests) == 2
