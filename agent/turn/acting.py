@@ -31,6 +31,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.imports import Completed, completed
 from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
+from agent.turn.only_asked import only_asked
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
 from agent.turn.unchanged import about_unchanged, may_vanish
 from agent.turn.unplaced import repeated_file
@@ -152,7 +153,7 @@ class Actions:
         return outcome if outcome.end else self._with_kept_parts(outcome)
 
     def _checked(self, edit: FileEdit, *, complete: bool = True) -> Accepted | Refused:
-        """Check an edit; with `complete`, imports that it needs are added first."""
+        """Check an edit; with `complete`, it is made what was asked for first."""
         before = self.conversation.shown_text(edit.path)
         if before is None and (other := self._repeated(edit)):
             reason = f"{edit.path} would be a new file with the text of {other}; write {other}"
@@ -162,15 +163,18 @@ class Actions:
         edit = edit.beside(before)
         return check_edit(
             self.sources.root,
-            self._with_imports(edit, before) if complete else edit,
+            self._adapted(edit, before) if complete else edit,
             before,
             allow_test_edits=self.allow_test_edits,
             may_vanish=may_vanish(self.conversation.request),
         )
 
-    def _with_imports(self, edit: FileEdit, before: str | None) -> FileEdit:
-        self.completed[edit.path] = completed(edit, before, self.sources)
-        return self.completed[edit.path].edit
+    def _adapted(self, edit: FileEdit, before: str | None) -> FileEdit:
+        """The edit with nothing that was not asked for, where that can be told, and with its imports."""
+        asked = only_asked(edit, before, self.user_text)
+        whole = completed(asked, before, self.sources)
+        self.completed[edit.path] = replace(whole, is_part=asked is not edit)
+        return whole.edit
 
     def _repeated(self, edit: FileEdit) -> str:
         shown, request = self.conversation.shown_files, "\n".join(self.conversation.requests)

@@ -24,12 +24,18 @@ class Completed:
     edit: FileEdit
     added: tuple[str, ...] = ()
     """The import statements that were added."""
+    is_part: bool = False
+    """True if only the docstrings or hints of the reply were taken (`agent.turn.only_asked`)."""
     undefined: tuple[str, ...] = ()
     """Names that nothing in the project or the standard library explains."""
 
     def notices(self) -> Iterator[Notice]:
-        """Words for the person on what was added, and on what is missing."""
+        """Words for the person on what was left out or added, and on what is missing."""
         path = self.edit.path
+        if self.is_part:
+            yield Notice(
+                f"{path}: of the reply only the docstrings or hints were taken; it had more"
+            )
         for statement in self.added:
             yield Notice(f"{path}: `{statement}` was added, which the reply left out")
         for name in self.undefined:

@@ -1,0 +1,173 @@
+"""Takes from a reply only its docstrings, or only its type hints: the code stays to the last character.
+
+A small model that is asked for docstrings or hints often changes the code beside them.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Collection, Iterator
+
+from agent.editing.python_source import (
+    DefinitionNode,
+    FunctionNode,
+    definitions,
+    parse_python,
+    source_lines,
+)
+from agent.editing.splicing import TextSplice, spliced
+
+
+def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) -> str:
+    """The text before with the docstrings of the reply, those of `names` alone if any are given.
+
+    Names are qualified (`Cart.add`). A docstring that the reply does not have stays. One for a body on the line of its `def`, or with
+    characters that no plain docstring can hold, is left out.
+    """
+    old, new = definitions(before), definitions(reply)
+    place, tree, given = _Place(before), parse_python(before), parse_python(reply)
+    pairs: list[tuple[ast.Module | DefinitionNode, ast.Module | DefinitionNode]] = []
+    if tree is not None and given is not None and not names:
+        pairs.append((tree, given))
+    pairs += [
+        (old[name], new[name]) for name in old if name in new and (not names or name in names)
+    ]
+    splices = (_docstring(mine, theirs, place) for mine, theirs in pairs)
+    return spliced(place.data, [splice for splice in splices if splice is not None])
+
+
+def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> str:
+    """The text before with the annotations of the reply's functions, those of `names` alone if any are given.
+
+    Names are qualified (`Cart.add`). A hint that the reply does not have stays, and so do variables.
+    """
+    old, new = definitions(before), definitions(reply)
+    place, splices = _Place(before), list[TextSplice]()
+    ends = dict(_ends_of_arguments(before)) if old else {}
+    for name, mine in old.items():
+        theirs = new.get(name)
+        if not isinstance(mine, FunctionNode) or not isinstance(theirs, FunctionNode):
+            continue
+        if not names or name in names:
+            splices += _hints(mine, theirs, place)
+            splices += _result(mine, theirs, place, ends.get(mine.lineno))
+    return spliced(place.data, splices)
+
+
+class _Place:
+    """A text and the byte offsets of its lines."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = [line.encode() for line in source_lines(text)]
+        self.data = b"".join(self.lines)
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a column, in bytes as `ast` counts, of a line from 1 on."""
+        return sum(map(len, self.lines[: line - 1])) + column
+
+    def of(self, node: ast.expr | ast.stmt | ast.arg) -> tuple[int, int]:
+        """The offsets of a node's begin and end."""
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return self.offset(node.lineno, node.col_offset), self.offset(end_line, end_column)
+
+
+def _docstring(
+    mine: ast.Module | DefinitionNode, theirs: ast.Module | DefinitionNode, place: _Place
+) -> TextSplice | None:
+    said = ast.get_docstring(theirs)
+    if not said or said == ast.get_docstring(mine) or not mine.body:
+        return None
+    first = mine.body[0]
+    decorators = first.decorator_list if isinstance(first, DefinitionNode) else []
+    line = min([first.lineno, *(item.lineno for item in decorators)])
+    indent = place.lines[line - 1][: first.col_offset].decode()
+    if indent.strip():  # the body begins on the line of its `def`
+        return None
+    text = _quoted(said, indent)
+    if text is None:
+        return None
+    if ast.get_docstring(mine) is not None:
+        start, end = place.of(first)
+        return TextSplice(start=start, end=end, text=text.encode())
+    at = place.offset(line, 0)
+    gap = "\n" if isinstance(mine, (ast.Module, ast.ClassDef)) else ""
+    return TextSplice(start=at, end=at, text=f"{indent}{text}\n{gap}".encode())
+
+
+def _quoted(said: str, indent: str) -> str | None:
+    """A docstring with its marks, at an indent; None if the plain marks cannot hold it."""
+    if '"""' in said or "\\" in said or "\r" in said or said.endswith('"'):
+        return None
+    lines = said.split("\n")
+    if len(lines) == 1:
+        return f'"""{said}"""'
+    rest = [f"{indent}{line}".rstrip() for line in lines[1:]]
+    return "\n".join([f'"""{lines[0]}', *rest, f'{indent}"""'])
+
+
+def _hints(mine: FunctionNode, theirs: FunctionNode, place: _Place) -> Iterator[TextSplice]:
+    given = {each.arg: each.annotation for each in _arguments(theirs)}
+    defaults = {id(each): value for each, value in _with_defaults(mine)}
+    for each in _arguments(mine):
+        hint = given.get(each.arg)
+        if hint is None or (each.annotation is not None and _same(hint, each.annotation)):
+            continue
+        start, end = place.of(each)
+        yield TextSplice(start=start, end=end, text=f"{each.arg}: {ast.unparse(hint)}".encode())
+        if value := defaults.get(id(each)):
+            begin = place.of(value)[0]
+            if place.data[end:begin] == b"=":
+                yield TextSplice(start=end, end=begin, text=b" = ")
+
+
+def _result(
+    mine: FunctionNode, theirs: FunctionNode, place: _Place, end: tuple[int, int] | None
+) -> Iterator[TextSplice]:
+    """The hint of the result; `end` is where the arguments end, as line and column in bytes."""
+    if theirs.returns is None or end is None:
+        return
+    said = ast.unparse(theirs.returns)
+    if mine.returns is not None:
+        start, stop = place.of(mine.returns)
+        if not _same(mine.returns, theirs.returns):
+            yield TextSplice(start=start, end=stop, text=said.encode())
+        return
+    at = place.offset(*end)
+    yield TextSplice(start=at, end=at, text=f" -> {said}".encode())
+
+
+def _same(one: ast.expr, other: ast.expr) -> bool:
+    return ast.dump(one) == ast.dump(other)
+
+
+def _arguments(node: FunctionNode) -> list[ast.arg]:
+    given = node.args
+    alone = [each for each in (given.vararg, given.kwarg) if each is not None]
+    return [*given.posonlyargs, *given.args, *given.kwonlyargs, *alone]
+
+
+def _with_defaults(node: FunctionNode) -> Iterator[tuple[ast.arg, ast.expr]]:
+    given = node.args
+    placed = [*given.posonlyargs, *given.args]
+    yield from zip(placed[len(placed) - len(given.defaults) :], given.defaults, strict=True)
+    for each, value in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+        if value is not None:
+            yield each, value
+
+
+def _ends_of_arguments(source: str) -> Iterator[tuple[int, tuple[int, int]]]:
+    """For the line of each `def`, the place behind its arguments, as line and column in bytes."""
+    lines, line, depth = source_lines(source), 0, 0
+    for token in tokenize.generate_tokens(io.StringIO(source, newline="").readline):
+        if token.type == tokenize.NAME and token.string == "def" and not line:
+            line, depth = token.start[0], 0
+        elif line and token.type == tokenize.OP and token.string in "([{":
+            depth += 1
+        elif line and token.type == tokenize.OP and token.string in ")]}":
+            depth -= 1
+            if depth == 0 and token.string == ")":
+                row, column = token.end
+                yield line, (row, len(lines[row - 1][:column].encode()))
+                line = 0

@@ -1,0 +1,151 @@
+"""Docstrings and hints of a reply are put into the code, which stays to the last character otherwise."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given, strategies as st
+
+from agent.editing.annotating import with_docstrings_of, with_hints_of
+from agent.reply.parsed import FileEdit
+from agent.turn.only_asked import only_asked
+
+BEFORE = """import re
+
+RATE = 0.19   # of the net
+
+
+def with_tax(cents, rate=RATE, *more, **other):
+    # rounded once
+    return round(cents * (1 + rate))
+
+
+class Cart:
+    limit = 3
+
+    @property
+    def total(self): return sum(self.items)
+
+    async def add(
+        self,
+        name,
+        ü=(1, 2),
+    ):
+        self.items.append(name)
+"""
+REPLY = """\"""Taxes.\"""
+import re
+
+RATE: float = 0.2
+
+
+def with_tax(cents: int, rate: float = RATE, *more: str, **other: object) -> int:
+    \"""Add the tax.
+
+    Rounds once.
+    \"""
+    return int(cents * (1 + rate))
+
+
+class Cart:
+    \"""A cart.\"""
+
+    @property
+    def total(self) -> int:
+        \"""The sum.\"""
+        return 0
+
+    async def add(self, name: str, ü: tuple[int, int] = (1, 2)) -> None:
+        \"""Add an item.\"""
+"""
+
+
+def test_docstrings_come_and_nothing_else() -> None:
+    after = with_docstrings_of(REPLY, BEFORE)
+    tree = ast.parse(after)
+    assert ast.get_docstring(tree) == "Taxes."
+    found = {
+        node.name: ast.get_docstring(node)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    assert found == {
+        "with_tax": "Add the tax.\n\nRounds once.",
+        "Cart": "A cart.",
+        "total": None,
+        "add": "Add an item.",
+    }
+    kept = [line for line in after.splitlines() if line in BEFORE.splitlines()]
+    assert [line for line in kept if line] == [line for line in BEFORE.splitlines() if line]
+
+
+def test_an_older_docstring_is_replaced_and_stays_where_the_reply_has_none() -> None:
+    before = 'def f():\n    "Old."\n    return 1\n\n\ndef g():\n    "Old."\n'
+    reply = 'def f():\n    """New."""\n    return 2\n\n\ndef g():\n    pass\n'
+    assert with_docstrings_of(reply, before) == before.replace('"Old."', '"""New."""', 1)
+
+
+def test_hints_come_and_nothing_else() -> None:
+    after = with_hints_of(REPLY, BEFORE)
+    assert (
+        "def with_tax(cents: int, rate: float = RATE, *more: str, **other: object) -> int:" in after
+    )
+    assert "def total(self) -> int: return sum(self.items)" in after
+    assert "        name: str,\n        ü: tuple[int, int] = (1, 2),\n    ) -> None:\n" in after
+    assert "RATE = 0.19   # of the net" in after
+    assert "return round(cents * (1 + rate))" in after
+
+
+def test_only_those_that_are_named_are_taken() -> None:
+    assert "Cart.add" not in with_hints_of(REPLY, BEFORE, names=["with_tax"])
+    assert "name: str" not in with_hints_of(REPLY, BEFORE, names=["with_tax"])
+    assert "Taxes." not in with_docstrings_of(REPLY, BEFORE, names=["Cart.add"])
+    assert "Add an item." in with_docstrings_of(REPLY, BEFORE, names=["Cart.add"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes"),
+    [
+        ("add type hints to with_tax in tax.py", True),
+        ("annotate all functions of tax.py with types", True),
+        ("add docstrings", True),
+        ("document with_tax", True),
+        ("add a docstring and type hints to with_tax", True),
+        ("add type hints to with_tax and rename it to gross", False),
+        ("add a function that has type hints", False),
+        ("let with_tax round down", False),
+    ],
+)
+def test_a_request_for_nothing_else_changes_no_code(request_: str, changes: bool) -> None:
+    edit = only_asked(FileEdit(path="tax.py", content=REPLY), BEFORE, request_)
+    assert ("return round(cents" in edit.content) == changes
+    assert edit.exact == changes
+
+
+_SIGNATURES = st.lists(st.sampled_from(["a", "b=1", "*c", "d='ü'", "**e"]), max_size=5, unique=True)
+
+
+@given(_SIGNATURES, st.booleans(), st.sampled_from(["", "  # ä (", "\n"]))
+def test_hints_keep_the_program(arguments: list[str], is_async: bool, comment: str) -> None:
+    head = ", ".join(sorted(arguments, key=["a", "b=1", "*c", "d='ü'", "**e"].index))
+    keyword = "async def" if is_async else "def"
+    before = f"{keyword} f({head}):{comment}\n    return locals()\n"
+    reply = "def f(a: int, b: str = 2, *c: bytes, d: 'x' = 1, **e: float) -> dict: ...\n"
+    if is_async:
+        reply = f"async {reply}"
+    after = ast.parse(with_hints_of(reply, before))
+    for node in ast.walk(after):
+        if isinstance(node, ast.arg):
+            assert node.annotation is not None
+            node.annotation = None
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.returns is not None
+            node.returns = None
+    assert ast.dump(after) == ast.dump(ast.parse(before))
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_nothing_raises(reply: str, before: str) -> None:
+    assert with_docstrings_of(reply, before) is not None
+    assert with_hints_of(reply, before) is not None
