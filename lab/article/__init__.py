@@ -1,1 +1,1 @@
-"""The founding article's three experiments: its figures, our settings, and ours beside theirs."""
+"""The founding article's experiments: its figures, our settings, and ours beside theirs."""

@@ -16,9 +16,8 @@ from lab.article.results import ArmRow, Curve, ExperimentResult, is_of, save_exp
 from lab.article.settings import (
     ExperimentSettings,
     Explainer,
-    Gsm8kSettings,
-    HumanEvalSettings,
     LearningSettings,
+    SampledSettings,
 )
 from lab.report import cost_of_replies, task_means
 from lab.rows.evaluated_model import EvaluatedModel
@@ -65,7 +64,7 @@ class ProgressLines:
     steps: Callable[[str], OnStep]
 
 
-def sampling_of(settings: HumanEvalSettings | Gsm8kSettings) -> Sampling:
+def sampling_of(settings: SampledSettings) -> Sampling:
     """Settings for the rollouts and the measurements of an experiment."""
     return Sampling(
         temperature=settings.temperature, seed=settings.seed, max_tokens=settings.max_tokens
@@ -91,7 +90,7 @@ class ExperimentRun:
         self,
         tasks: Sequence[Task],
         source: TaskSource,
-        settings: HumanEvalSettings | Gsm8kSettings,
+        settings: SampledSettings,
         *,
         samples: int = 1,
         observe: Observe | None = None,
@@ -165,7 +164,7 @@ class ExperimentRun:
         )
         if isinstance(made, NothingLearned):
             raise TrainingError(
-                f"no example of {arm} fits into {learning.max_tokens} tokens ({made.reason})"
+                f"{arm} learned nothing: {made.reason} (examples of {learning.max_tokens} tokens at most)"
             )
         self.adapters.append(made)
         return made
@@ -176,7 +175,7 @@ class ExperimentRun:
         adapter: ArmAdapter | None,
         tasks: Sequence[Task],
         source: TaskSource,
-        settings: HumanEvalSettings | Gsm8kSettings,
+        settings: SampledSettings,
         *,
         arm: str,
         samples: int = 1,

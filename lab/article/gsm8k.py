@@ -40,6 +40,8 @@ from learning.records import (
 from learning.training.job import Example, ExampleKind
 
 MEASURE = "accuracy"
+FRAMES = ("article_explained", "article_explained_as_hint", "article_explained_as_review")
+"""Prompts that give the same explanation in different words."""
 NO_GRPO = 'not run: TRL is not installed; pip install "elagent[baselines]"'
 NO_REWARD = "nothing learned: no group of replies was partly right"
 
@@ -175,19 +177,24 @@ def examples_of(
     rollouts: Sequence[Rollout],
     arm: str,
     explanations: Mapping[str, str],
+    *,
+    frames: Sequence[str] = FRAMES[:1],
 ) -> list[FeedbackExample]:
-    """One example per rollout; a rollout without an explanation has none in the arm `explained`."""
+    """One example per rollout; a rollout without an explanation has none, but in the arm `neutral`.
+
+    `frames` are the prompts around an explanation, one for each teacher context.
+    """
     examples = []
     for problem, rollout in zip(problems, rollouts, strict=True):
         explanation = explanations.get(problem.task_id, "")
         if arm == "neutral":
-            note = filled(NEUTRAL)
+            notes = [filled(NEUTRAL)]
         elif explanation:
-            note = filled("article_explained", explanation=clipped(explanation))
+            notes = [filled(frame, explanation=clipped(explanation)) for frame in frames]
         else:
             continue
         messages = word_prompt(problem).messages
-        examples.append(example_with_note(problem.task_id, messages, rollout.token_ids, note))
+        examples.append(example_with_note(problem.task_id, messages, rollout.token_ids, *notes))
     return examples
 
 

@@ -15,10 +15,11 @@ from learning.errors import LearningError
 from learning.training.rules import PLAIN_SDPO, LearningRule, LossRule, WeightRule
 
 _T = TypeVar("_T")
-RuleName = Literal["sdpo", "contrast"]
+RuleName = Literal["sdpo", "contrast", "agreement"]
 MmluArm = Literal["neutral", "answer", "explained", "unlettered", "wrong"]
 HumanEvalArm = Literal["neutral", "tests", "printed", "explained"]
 Gsm8kArm = Literal["neutral", "explained", "grpo"]
+NoiseKind = Literal["neutral", "plain", "ours"]
 
 CONTRAST = LearningRule(
     weights=WeightRule(snr_min=0.0, endorsed=1.0),
@@ -30,6 +31,16 @@ CONTRAST = LearningRule(
 )
 """Learns the effect of the feedback beyond that of a neutral note. There is one teacher context, as in the
 article; all action tokens have the same weight, because the article has no verdict."""
+AGREEMENT = LearningRule(
+    weights=WeightRule(endorsed=1.0),
+    loss=LossRule(echo=0.0, context_anchor=0.0),
+    teacher_contexts=3,
+    controls=1,
+    held_out=0.0,
+)
+"""Learns what the feedback says in three frames alike, beyond a neutral note; a batch whose two halves disagree
+grows by the next examples before it makes a step."""
+_RULES = {"sdpo": PLAIN_SDPO, "contrast": CONTRAST, "agreement": AGREEMENT}
 
 
 class SettingsError(LearningError):
@@ -68,7 +79,7 @@ class LearningSettings:
 
 def training_rule(name: RuleName) -> LearningRule:
     """The numbers behind a rule's name."""
-    return PLAIN_SDPO if name == "sdpo" else CONTRAST
+    return _RULES[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +195,43 @@ class Gsm8kSettings:
     explainer: Explainer = field(default_factory=Explainer)
 
 
-ExperimentSettings = MmluSettings | HumanEvalSettings | Gsm8kSettings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseSettings:
+    """Experiment 4: word problems, learned with small and large effective batches from the same tokens."""
+
+    model: str = ""
+    engine: Literal["auto", "llama", "torch"] = "auto"
+    seed: int = 0
+    train: int = 256
+    test: int = 400
+    temperature: float = 0.0
+    max_tokens: int = 256
+    epochs: int = 2
+    """Passes over the training problems: a smaller batch makes more steps of as many tokens in all."""
+    batches: tuple[int, ...] = (4, 16, 64, 128)
+    """Examples in one optimiser step; where the halves of a batch disagree, `ours` takes more."""
+    kinds: tuple[NoiseKind, ...] = get_args(NoiseKind)
+    learning_rate: float = 1e-4
+    rank: int = 16
+    max_example_tokens: int = 768
+    """Longest example, prompt and action together; a longer action is cut."""
+    explainer: Explainer = field(default_factory=Explainer)
+
+    def learning(self, kind: NoiseKind, batch: int) -> LearningSettings:
+        """The round of one arm."""
+        return LearningSettings(
+            steps=max(1, -(-self.train * self.epochs // batch)),
+            batch=batch,
+            learning_rate=self.learning_rate,
+            rank=self.rank,
+            max_tokens=self.max_example_tokens,
+            rule="agreement" if kind == "ours" else "sdpo",
+        )
+
+
+SampledSettings = HumanEvalSettings | Gsm8kSettings | NoiseSettings
+"""Settings of the experiments whose tasks are answered in words."""
+ExperimentSettings = MmluSettings | SampledSettings
 
 
 def read_settings(path: Path, kind: type[_T]) -> _T:

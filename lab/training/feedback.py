@@ -42,6 +42,8 @@ class FeedbackExample:
     """The same conversation with the feedback in it."""
     control: tuple[Message, ...]
     """The same conversation with a note that says nothing."""
+    more_feedback: tuple[tuple[Message, ...], ...] = ()
+    """The same feedback in other frames, for a rule with several teacher contexts."""
     begun: str = ""
     """Words with which the answer begins in the teacher context, before the action."""
 
@@ -53,15 +55,19 @@ def with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
 
 
 def example_with_note(
-    id_: str, messages: tuple[Message, ...], action_ids: tuple[int, ...], note: str
+    id_: str, messages: tuple[Message, ...], action_ids: tuple[int, ...], note: str, *more: str
 ) -> FeedbackExample:
-    """An example whose teacher context ends with a note; the control ends with the neutral note."""
+    """An example whose teacher context ends with a note; the control ends with the neutral note.
+
+    `more` are notes with the same content, each for a further teacher context.
+    """
     return FeedbackExample(
         id=id_,
         messages=messages,
         action_ids=action_ids,
         feedback=with_note(messages, note),
         control=with_note(messages, words(NEUTRAL)),
+        more_feedback=tuple(with_note(messages, each) for each in more),
     )
 
 
@@ -82,8 +88,12 @@ def write_feedback(folder: Path, examples: Sequence[FeedbackExample]) -> None:
 
 
 def feedback_lines(examples: Sequence[FeedbackExample]) -> list[str]:
-    """Each example as one line of JSON."""
-    return [json.dumps(asdict(example), sort_keys=True) for example in examples]
+    """Each example as one line of JSON; a field that came later is left out where it is empty."""
+    records = (asdict(example) for example in examples)
+    return [
+        json.dumps({k: v for k, v in record.items() if k != "more_feedback" or v}, sort_keys=True)
+        for record in records
+    ]
 
 
 def read_usable_feedback(folder: Path, chat: Format, job: TrainingJob) -> Usable:
@@ -110,8 +120,9 @@ def window_of(example: FeedbackExample, chat: Format, max_tokens: int) -> Prepar
         kind=ExampleKind.EVIDENCE,
         ids=(*prompt, *action),
         positions=tuple(range(len(prompt), len(prompt) + len(action))),
-        teacher_contexts=(
-            (*chat.encode(example.feedback), *chat.encode_text(example.begun), *action),
+        teacher_contexts=tuple(
+            (*chat.encode(each), *chat.encode_text(example.begun), *action)
+            for each in (example.feedback, *example.more_feedback)
         ),
         controls=((*chat.encode(example.control), *action),),
         trained_cut=len(example.action_ids) - len(action),
@@ -128,6 +139,10 @@ def example_from(record: Mapping[str, Any]) -> FeedbackExample:
         id=record["id"],
         action_ids=tuple(record["action_ids"]),
         begun=record.get("begun", ""),
+        more_feedback=tuple(
+            tuple(Message(**message) for message in each)
+            for each in record.get("more_feedback", ())
+        ),
         **chats,
     )
 

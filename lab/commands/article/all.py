@@ -11,8 +11,20 @@ import click
 
 from lab.article.budget import FAILED, Part, run_all, save_states
 from lab.article.published import Experiment
-from lab.article.settings import Gsm8kSettings, HumanEvalSettings, MmluSettings, read_settings
-from lab.commands.article.starting import Started, start_gsm8k, start_humaneval, start_mmlu
+from lab.article.settings import (
+    Gsm8kSettings,
+    HumanEvalSettings,
+    MmluSettings,
+    NoiseSettings,
+    read_settings,
+)
+from lab.commands.article.starting import (
+    Started,
+    start_gsm8k,
+    start_humaneval,
+    start_mmlu,
+    start_noise,
+)
 from lab.commands.article.view import kept_results, report_on
 from lab.commands.gsm8k import NO_WORD_PROBLEMS, WORD_PROBLEMS
 from lab.commands.mmlu import NO_QUESTIONS, QUESTIONS
@@ -21,7 +33,7 @@ from lab.commands.progress import say
 from learning.extra import need
 from tui.running import run_async
 
-_SHARES: dict[Experiment, float] = {"mmlu": 0.5, "humaneval": 0.25, "gsm8k": 0.25}
+_SHARES: dict[Experiment, float] = {"mmlu": 0.4, "humaneval": 0.2, "gsm8k": 0.2, "noise": 0.2}
 _DURATION = re.compile(
     r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?:in)?)?(?:(?P<s>\d+)s)?"
 )
@@ -108,6 +120,13 @@ def everything(
             lambda: start_gsm8k(
                 read_settings(_config("gsm8k", size), Gsm8kSettings),
                 *(_known(train), _known(test), out / "gsm8k"),
+            ),
+        ),
+        "noise": (
+            words,
+            lambda: start_noise(
+                read_settings(_config("noise", size), NoiseSettings),
+                *(_known(train), _known(test), out / "noise"),
             ),
         ),
     }

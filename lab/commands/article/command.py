@@ -12,9 +12,21 @@ import click
 
 from agent.paths import make_private
 from lab.article.budget import run_alone
-from lab.article.settings import Gsm8kSettings, HumanEvalSettings, MmluSettings, read_settings
+from lab.article.settings import (
+    Gsm8kSettings,
+    HumanEvalSettings,
+    MmluSettings,
+    NoiseSettings,
+    read_settings,
+)
 from lab.commands.article.all import everything
-from lab.commands.article.starting import Started, start_gsm8k, start_humaneval, start_mmlu
+from lab.commands.article.starting import (
+    Started,
+    start_gsm8k,
+    start_humaneval,
+    start_mmlu,
+    start_noise,
+)
 from lab.commands.article.view import finish, kept_results, report_on
 from lab.commands.gsm8k import NO_WORD_PROBLEMS, WORD_PROBLEMS
 from lab.commands.mmlu import NO_QUESTIONS, QUESTIONS
@@ -24,9 +36,7 @@ from tui.running import run_async
 from tui.wiring import context
 
 
-@click.group(
-    help="Repeat the founding article's three experiments, with our figures beside its own."
-)
+@click.group(help="Repeat the founding article's experiments, with our figures beside its own.")
 def article() -> None:
     pass
 
@@ -91,6 +101,15 @@ def _experiment(name: str, about: str) -> Callable[[Callable[..., object]], clic
 @data_file(f"{WORD_PROBLEMS}, to be measured on.", "--test", missing=NO_WORD_PROBLEMS)
 def gsm8k(*, train: Path, test: Path, config: Path, out: Path | None) -> Started:
     return start_gsm8k(read_settings(config, Gsm8kSettings), train, test, out)
+
+
+@_experiment(
+    "noise", "Experiment 4: learn from the same noisy explanations with small and large batches."
+)
+@data_file(f"{WORD_PROBLEMS}, to learn from.", "--train", missing=NO_WORD_PROBLEMS)
+@data_file(f"{WORD_PROBLEMS}, to be measured on.", "--test", missing=NO_WORD_PROBLEMS)
+def noise(*, train: Path, test: Path, config: Path, out: Path | None) -> Started:
+    return start_noise(read_settings(config, NoiseSettings), train, test, out)
 
 
 @_experiment(

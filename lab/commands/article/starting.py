@@ -22,6 +22,7 @@ from lab.article.lessons import Lesson, Probe, Readings, Teach, steps_for, teach
 from lab.article.letters import Chances
 from lab.article.mmlu import Subject, run_mmlu, tells_a_letter
 from lab.article.mmlu_rows import FORMAT, MmluFindings, curves_of, rows_of, words_of
+from lab.article.noise import run_noise
 from lab.article.published import Experiment
 from lab.article.results import ExperimentResult
 from lab.article.settings import (
@@ -31,6 +32,7 @@ from lab.article.settings import (
     HumanEvalSettings,
     LearningSettings,
     MmluSettings,
+    NoiseSettings,
     digest,
 )
 from lab.benchmarks.gsm8k import load_word_problems
@@ -71,6 +73,22 @@ class Started:
 
 def start_gsm8k(settings: Gsm8kSettings, train: Path, test: Path, out: Path | None) -> Started:
     """The third experiment on files of problems."""
+    learn, measure, data = _word_problems(settings, train, test)
+    run = _run(context(None), "gsm8k", settings, data, out, engine=settings.engine)
+    return Started(folder=run.folder, result=run_gsm8k(run, settings, learn, measure))
+
+
+def start_noise(settings: NoiseSettings, train: Path, test: Path, out: Path | None) -> Started:
+    """The fourth experiment on files of problems."""
+    learn, measure, data = _word_problems(settings, train, test)
+    run = _run(context(None), "noise", settings, data, out, engine=settings.engine)
+    return Started(folder=run.folder, result=run_noise(run, settings, learn, measure))
+
+
+def _word_problems(
+    settings: Gsm8kSettings | NoiseSettings, train: Path, test: Path
+) -> tuple[WordProblems, WordProblems, str]:
+    """The problems to learn from, those to be measured on, and the key of both files."""
     learn, measure = (
         WordProblems(
             problems=drawn(load_word_problems(file), count, settings.seed),
@@ -78,9 +96,7 @@ def start_gsm8k(settings: Gsm8kSettings, train: Path, test: Path, out: Path | No
         )
         for file, count in ((train, settings.train), (test, settings.test))
     )
-    data = f"{learn.data_sha256[:8]}-{measure.data_sha256[:8]}"
-    run = _run(context(None), "gsm8k", settings, data, out, engine=settings.engine)
-    return Started(folder=run.folder, result=run_gsm8k(run, settings, learn, measure))
+    return learn, measure, f"{learn.data_sha256[:8]}-{measure.data_sha256[:8]}"
 
 
 def start_humaneval(settings: HumanEvalSettings, data: Path | None, out: Path | None) -> Started:

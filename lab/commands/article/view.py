@@ -18,6 +18,7 @@ from lab.article.results import (
     RANK,
     SHARE,
     ArmRow,
+    Curve,
     ExperimentResult,
     Figure,
     has_result,
@@ -35,6 +36,7 @@ TITLES: dict[Experiment, str] = {
     "mmlu": "1. MMLU: probability of a letter, learned from feedback",
     "humaneval": "2. HumanEval: cross-validation over halves of the tasks",
     "gsm8k": "3. GSM8K: chain of thought, learned from explanations",
+    "noise": "4. GSM8K: noisy explanations against the effective batch",
 }
 _SHORT_HEAD = ("arm", "measured", "n", "was", "is", "gain, 95 %", "article")
 _CAUTION = (
@@ -191,7 +193,14 @@ def _notes(result: ExperimentResult) -> list[str]:
 
 
 def _curves(result: ExperimentResult) -> list[str]:
-    """One plot for each arm and measure: the learned questions, and the others dashed."""
+    """One plot for each arm and measure: the learned questions, and the others dashed.
+
+    Of the fourth experiment one plot of all arms, against the effective batch.
+    """
+    if result.experiment == "noise":
+        drawn = [_line(curve, curve.arm) for curve in result.curves]
+        title = "Accuracy against the effective batch, as many tokens each"
+        return [lines(title, drawn, unit="%", across="effective batch")] if drawn else []
     found = []
     for learned in result.curves:
         others = [
@@ -201,20 +210,17 @@ def _curves(result: ExperimentResult) -> list[str]:
         ]
         if not others or not learned.measure.startswith(_DRAWN):
             continue
-        drawn = [
-            Line(
-                label=name,
-                points=[
-                    (each.step, each.figure.value, each.figure.low, each.figure.high)
-                    for each in curve.points
-                ],
-                dashed=curve is not learned,
-            )
-            for curve, name in ((learned, "learned"), (others[0], "others"))
-        ]
+        drawn = [_line(learned, "learned"), _line(others[0], "others", dashed=True)]
         title = f"{learned.arm}: {learned.measure}; dotted: its teacher"
         found.append(lines(title, drawn, unit="%", across="step", level=learned.teacher))
     return found
+
+
+def _line(curve: Curve, label: str, *, dashed: bool = False) -> Line:
+    points = [
+        (each.step, each.figure.value, each.figure.low, each.figure.high) for each in curve.points
+    ]
+    return Line(label=label, points=points, dashed=dashed)
 
 
 def _short_cells(result: ExperimentResult, row: ArmRow) -> tuple[str, ...]:

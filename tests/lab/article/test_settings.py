@@ -8,13 +8,19 @@ from lab.article.settings import (
     Gsm8kSettings,
     HumanEvalSettings,
     MmluSettings,
+    NoiseSettings,
     SettingsError,
     digest,
     read_settings,
 )
 
 EXAMPLES = Path(__file__).parents[3] / "lab" / "data" / "article"
-KINDS = {"mmlu": MmluSettings, "humaneval": HumanEvalSettings, "gsm8k": Gsm8kSettings}
+KINDS = {
+    "mmlu": MmluSettings,
+    "humaneval": HumanEvalSettings,
+    "gsm8k": Gsm8kSettings,
+    "noise": NoiseSettings,
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -33,7 +39,7 @@ def test_the_shipped_word_problems_are_those_of_the_article() -> None:
     [
         ("lern = 3", "unknown: lern"),
         ("learn = 3.5", "learn is of type int"),
-        ("[learning]\nrule = 'grpo'", "rule is one of sdpo, contrast"),
+        ("[learning]\nrule = 'grpo'", "rule is one of sdpo, contrast, agreement"),
         ("learning = 3", "learning is a table"),
         ("arms = 'answer'", "arms is a list"),
         ("arms = ['answers']", "arms is one of neutral, answer, .*, not 'answers'"),

@@ -107,6 +107,37 @@ def test_the_first_experiment_runs_and_goes_on_where_it_stopped(
 
 
 @pytest.mark.slow
+def test_the_fourth_experiment_runs_and_goes_on_where_it_stopped(
+    model: Path, tmp_path: Path
+) -> None:
+    problems = [{"question": f"{n} and 1?", "answer": f"#### {n + 1}"} for n in range(4)]
+    data = lines_of(tmp_path / "gsm8k.jsonl", *problems)
+    config = tmp_path / "noise.toml"
+    config.write_text(
+        f"model = '{model}'\nengine = 'torch'\ntrain = 4\ntest = 3\nmax_tokens = 4\nepochs = 1\n"
+        f"batches = [2, 4]\nrank = 2\nmax_example_tokens = 900\n"
+        f"[explainer]\nmodel = '{model}'\nengine = 'torch'\nmax_tokens = 4\n"
+    )
+    given = ("--train", data, "--test", data, "--config", config)
+    _, rows = run("noise", tmp_path / "out", *given)
+    for batch in (2, 4):
+        assert rows[f"neutral-{batch} accuracy"]["tasks"] == "3 of 3"
+        assert rows[f"plain-{batch} accuracy"]["beyond neutral"]
+        ours = rows[f"ours-{batch} accuracy"]
+        assert ours["tasks"] == "3 of 3" or "learned nothing" in ours["note"]
+    again, same = run("noise", tmp_path / "out", *given)
+    assert same == rows
+    assert "loading" not in again.stderr
+    page = tmp_path / "page.html"
+    CliRunner().invoke(
+        cli,
+        ["eval", "article", "report", str(tmp_path / "out"), "--html", str(page)],
+        catch_exceptions=False,
+    )
+    assert "Accuracy against the effective batch" in page.read_text()
+
+
+@pytest.mark.slow
 def test_all_experiments_share_a_budget_and_end_with_the_page(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
