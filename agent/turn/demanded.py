@@ -1,6 +1,6 @@
 """Says what a request demands by name and the code that was written for it does not have yet.
 
-Read are options, parameters, definitions, constants, exceptions and quoted texts. A demand in other
+Read are options, parameters, definitions, fields, constants, exceptions and quoted texts. A demand in other
 words, and one that a request denies ("without", "no longer"), is not seen: nothing is said of it.
 """
 
@@ -31,6 +31,9 @@ _PARAMETER = re.compile(rf"\b(?:parameter|argument)\s+{_NAME}{_BEHIND}", re.IGNO
 _DEFINITION = re.compile(
     rf"\b(?:an?|new)\s+(?:function|method|class|property|dataclass)\s+{_NAME}{_BEHIND}",
     re.IGNORECASE,
+)
+_FIELD = re.compile(
+    rf"\b(?:an?|new)\s+(?:\w+\s+)?(?:attribute|field)\s+{_NAME}{_BEHIND}", re.IGNORECASE
 )
 _DUNDER = re.compile(r"(?P<name>\b__[a-z]+__)(?!\w)")
 _CONSTANT = re.compile(r"\bconstant\s+(?:called\s+|named\s+)?[`'\"]?(?P<name>[A-Z][A-Z0-9_]+)\b")
@@ -105,7 +108,7 @@ def unmet(request: str, before: Mapping[str, str], after: Mapping[str, str]) -> 
     new = "\n".join(code.values())
     trees = [tree for text in code.values() if (tree := parse_python(text)) is not None]
     found: list[str] = []
-    for demands in (_options, _parameters, _definitions, _constants, _raised, _texts):
+    for demands in (_options, _parameters, _definitions, _fields, _constants, _raised, _texts):
         found += demands(request, old, new, trees)
     return tuple(dict.fromkeys(found))
 
@@ -138,6 +141,16 @@ def _definitions(request: str, _old: str, _new: str, trees: list[ast.Module]) ->
     for name in _named(request, _DEFINITION, _DUNDER):
         if name not in defined:
             yield f"{name} is not defined"
+
+
+def _fields(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
+    """A field is assigned to, as `self.name` or in the body of a class, or is a parameter."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    there = {name for node in nodes if isinstance(node, ast.stmt) for name in _targets(node)}
+    there |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    for name in _named(request, _FIELD):
+        if name not in there:
+            yield f"there is no field {name}"
 
 
 def _constants(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:

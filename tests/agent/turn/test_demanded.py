@@ -42,6 +42,7 @@ SLUGS = "def slugify(text):\n    return '-'.join(text.split())\n"
             f"{SLUGS}\ndef shout(): ...\n",
             "shout is not defined",
         ),
+        ("add a field tags to Slug", "class Slug:\n    tags = ()\n", "there is no field tags"),
         ("create a class Slug", f"{SLUGS}\nclass Slug: ...\n", "Slug is not defined"),
         ("give Slug a __repr__", "class Slug:\n    def __repr__(self): ...\n", "__repr__"),
         ("add an option --upper", f"{SLUGS}\nadd('--upper')\n", "there is no option --upper"),
