@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from agent.editing.python_source import definitions, parse_python
+from agent.editing.python_source import parse_python
 from agent.editing.source_files import is_test_path
 
 _GIVES = re.compile(
@@ -124,16 +124,19 @@ def _options(request: str, _old: str, new: str, _trees: list[ast.Module]) -> Ite
                 yield f"there is no option {name}"
 
 
-def _parameters(request: str, _old: str, new: str, trees: list[ast.Module]) -> Iterator[str]:
+def _parameters(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
     """A parameter must be one of a function that the request names; of any, if it names none."""
     words = set(re.findall(r"\w+", request))
     functions = [node for tree in trees for node in _functions(tree)]
     named = [node for node in functions if node.name in words]
-    classes = {name for name in definitions(new) if name in words and name[:1].isupper()}
+    there = {argument for node in named or functions for argument in _arguments(node)}
     for name in _named(request, _PARAMETER):
-        holders = functions if classes or not named else named
-        if name not in {argument for node in holders for argument in _arguments(node)}:
-            yield f"{named[0].name if named else 'no function'} has {'no' if named else 'a'} parameter {name}"
+        if name not in there:
+            yield (
+                f"{named[0].name} has no parameter {name}"
+                if named
+                else f"no parameter is called {name}"
+            )
 
 
 def _definitions(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
