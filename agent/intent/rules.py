@@ -86,6 +86,8 @@ _COMPLAINS = re.compile(
     r"|\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
     r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
 )
+_QUOTED = re.compile(r"'[^'\n]{3,}'|\"[^\"\n]{3,}\"|`[^`\n]+`")
+"""A text that is quoted: its words say nothing of what is wanted."""
 _NEW_THING = (
     r"(?:functions?|methods?|class(?:method)?(?:es)?|tests?|test cases?|modules?|files?|scripts?|options?|flags?"
     r"|(?:sub)?commands?|propert(?:y|ies)|__\w+__|helpers?|exceptions?|enums?|decorators?|endpoints?|routes?|views?"
@@ -105,6 +107,8 @@ _MAKES = re.compile(
 _ADDS_TO = re.compile(
     rf"^(?:add|write|put|include|insert) (?:a |an |the |some |more |missing |proper )*{_ALSO_EDITS}\b"
 )
+_TURNS = re.compile(r"^(?:make|turn|convert) \S+ (?:into )?(?:an?|the) (?:\w+ )?\w+[.!]?$")
+"""A thing that is there already becomes another: `make area a property`."""
 _EDITS = re.compile(
     r"^(?:add|adapt|adjust|allow|annotate|append|apply|cache|capitali[sz]e|change|clean(?: up)?|comment|convert|cut|"
     r"decrease|delete|deprecate|document|don't|drop|edit|ensure|extend|extract|format|generali[sz]e|get rid of|handle|"
@@ -174,7 +178,7 @@ def _of_clauses(
 
 def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
     """The kind of a message that begins with no verb: a complaint, a wish, a traceback."""
-    if _COMPLAINS.search(whole):
+    if _COMPLAINS.search(_QUOTED.sub("…", whole)):
         is_asked = asks or any(_WHY.match(clause) for clause in clauses)
         return Wanted.EXPLAIN if is_asked else Wanted.REPAIR
     if has_trace or asks:
@@ -192,7 +196,7 @@ def _question(whole: str, *, has_trace: bool) -> Wanted:
 def _change(clause: str) -> Wanted | None:
     if _RENAMES.match(clause):
         return Wanted.RENAME
-    if _ADDS_TO.match(clause):
+    if _ADDS_TO.match(clause) or _TURNS.match(clause):
         return Wanted.EDIT
     if _MAKES.match(clause):
         return Wanted.NEW

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent.candidates.imports import import_edits
 from agent.candidates.source import ParsedFile
+from agent.editing.mutable_defaults import with_factories
 from agent.editing.python_source import parse_python
 from agent.events import Notice
 from agent.fixing.sources import Sources
@@ -43,10 +44,12 @@ class Completed:
 
 
 def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed:
-    """The edit with an import for each name that it newly uses without defining it.
+    """The edit with an import for each name that it newly uses without defining it, and factories for defaults.
 
     The way in which the project's other files import a name comes first.
     """
+    if edit.path.endswith(".py") and (whole := with_factories(edit.content)) != edit.content:
+        edit = replace(edit, content=whole)
     lacking = newly_undefined(before or "", edit.content) if edit.path.endswith(".py") else ()
     if not lacking:
         return Completed(edit=edit)

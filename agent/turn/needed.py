@@ -12,6 +12,13 @@ from agent.reply.named import Names
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{2,}")
 _TESTS = re.compile(r"\btests?\b|\btest_\w+|\bcoverage\b", re.IGNORECASE)
+_COMMAND_LINE = re.compile(
+    r"(?<![\w-])--[a-z][\w-]+|\b(?:options?|flags?|sub-?commands?|command[- ]line)\b", re.IGNORECASE
+)
+_READS_ONE = re.compile(
+    r"(?m)^\s*(?:import|from)\s+(?:argparse|click|docopt|fire|getopt|optparse|typer)\b"
+)
+_FEW = 2
 _NEW = re.compile(
     r"\b(?:new|create|generate|scaffold|split|move|extract|file|module|script|package|project)\b",
     re.IGNORECASE,
@@ -56,10 +63,19 @@ def _subjects(request: str, sources: Sources) -> dict[str, None]:
     said = request.replace(f"{sources.root}/", "./")
     found = dict.fromkeys([*names.mentioned(said), *names.with_name(said)])
     words = _words(request)
+    if not found and _COMMAND_LINE.search(request):
+        found.update(dict.fromkeys(_command_lines(sources)))
     for path in sorted(sources.files):
         if has_outline(path) and words & _defined(sources.text(path) or ""):
             found[path] = None
     return found
+
+
+def _command_lines(sources: Sources) -> list[str]:
+    """The files that read a command line, where there are few."""
+    texts = ((path, sources.text(path) or "") for path in sorted(sources.files))
+    found = [path for path, text in texts if not is_test_path(path) and _READS_ONE.search(text)]
+    return found if len(found) <= _FEW else []
 
 
 def _related(

@@ -151,7 +151,7 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
             return prompt("tail_question")
         case Wanted.EXPLAIN:
             return prompt("tail_explain")
-        case Wanted.EDIT | Wanted.NEW if _is_about_text(user_text):
+        case Wanted.EDIT | Wanted.NEW if writes_text(user_text):
             return prompt("tail_text")
         case Wanted.NEW:
             return prompt("tail_test" if is_for_tests(wanted, user_text) else "tail_new")
@@ -161,7 +161,7 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
             return ""
 
 
-def _is_about_text(user_text: str) -> bool:
+def writes_text(user_text: str) -> bool:
     """True if a request is to write into files that it names, and names no code."""
     files = _FILE.findall(user_text)
     is_text = bool(files) and all(f".{ending.lower()}" in _TEXT_ENDINGS for ending in files)

@@ -32,6 +32,7 @@ from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
 from agent.turn.needed import subject_files
+from agent.turn.opening import writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _A_PART = (
@@ -69,7 +70,8 @@ class BlockPlacer:
             case PlainAnswer(text=prose) | Unusable(reason=prose):
                 if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
                     return reading
-                edits = self._from_blocks(scan_blocks(reply.replace("\r\n", "\n")).blocks)
+                blocks = scan_blocks(reply.replace("\r\n", "\n")).blocks
+                edits = self._from_blocks(blocks) or self._text_file(blocks)
                 return FileEdits(edits=edits, prose=prose) if edits else reading
             case _:
                 return reading
@@ -140,6 +142,21 @@ class BlockPlacer:
             elif self._strange_label(block):
                 return ()
         return tuple(FileEdit(path=path, content=text, exact=True) for path, text in texts.items())
+
+    def _text_file(self, blocks: Sequence[FencedBlock]) -> tuple[FileEdit, ...]:
+        """The one file of text that the request is to change, if the reply is one block, which begins as it does."""
+        names = Names(self.sources.files)
+        named = dict.fromkeys([*names.mentioned(self.user_text), *names.with_name(self.user_text)])
+        path, *others = [*named, ""]
+        before = self.conversation.shown_text(path) if path else None
+        if others[1:] or before is None or takes_parts(path) or len(blocks) != 1:
+            return ()
+        (block,) = blocks
+        first = before.lstrip().partition("\n")[0].strip()
+        begins = first and block.content.lstrip().startswith(first)
+        if not (block.closed and begins and writes_text(self.user_text)):
+            return ()
+        return (FileEdit(path=path, content=file_text(block.content)),)
 
     def _text_with(self, path: str, before: str | None, content: str) -> str | None:
         """The text of a file with a block in it; None where the file is another than was shown."""

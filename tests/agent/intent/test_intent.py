@@ -79,6 +79,9 @@ def test_a_verb_inside_a_question_asks_for_no_repair(text: str, wanted: Wanted) 
     [
         ("give with_tax a parameter rate that defaults to RATE", Wanted.EDIT),
         ("give Cart a docstring", Wanted.EDIT),
+        ("make fahrenheit a property", Wanted.EDIT),
+        ("f should raise a ValueError that says 'not a roman numeral' for others", Wanted.EDIT),
+        ("f should return 2 but it returns 'not a number'", Wanted.REPAIR),
         ("give me a function that sorts by price", Wanted.NEW),
         ("give me the list of files", Wanted.QUESTION),
         ("write a commit message for this diff", Wanted.QUESTION),

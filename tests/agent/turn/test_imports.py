@@ -88,3 +88,32 @@ def test_only_files_that_have_the_name_are_parsed(tmp_path: Path) -> None:
     assert [notice.text for notice in made.notices()] == [
         "stats.py: `from pricing import net` was added, which the reply left out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("default", "factory"),
+    [
+        ("[]", "list"),
+        ("dict()", "dict"),
+        ("{}", "dict"),
+        ("set()", "set"),
+        ("['ä', 1]", "lambda: ['ä', 1]"),
+    ],
+)
+def test_a_mutable_default_of_a_data_class_gets_a_factory(
+    tmp_path: Path, default: str, factory: str
+) -> None:
+    source = f"from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Item:\n    ü: str\n    tags: list = {default}  # new\n"
+    made = _completed(tmp_path, source)
+    names: dict[str, object] = {}
+    exec(compile(made.edit.content, "stats.py", "exec"), names)  # noqa: S102 - our own text
+    assert f"    tags: list = field(default_factory={factory})  # new\n" in made.edit.content
+    assert names["Item"]("a").tags == eval(default)  # type: ignore[operator]  # noqa: S307
+
+
+def test_other_defaults_stay(tmp_path: Path) -> None:
+    source = (
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass Item:\n    size: int = 3\n"
+        "    name: str = str()\n\n\nclass Plain:\n    tags: list = []\n\n\ndef f(x=[]): ...\n"
+    )
+    assert _completed(tmp_path, source).edit.content == source

@@ -14,7 +14,7 @@ from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
-from agent.turn.needed import why_unasked
+from agent.turn.needed import subject_files, why_unasked
 from agent.turn.opening import Background, open_turn, tail_of
 from tests.fakes.model import ScriptedModel
 
@@ -196,3 +196,18 @@ def test_a_request_about_a_file_that_is_no_code_asks_for_the_whole_file(
     request_: str, *, is_whole: bool
 ) -> None:
     assert ("whole new file" in tail_of(Wanted.EDIT, request_)) is is_whole
+
+
+def test_a_request_for_an_option_is_about_the_file_that_reads_the_command_line(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "items.py": "def by_priority(items):\n    return items\n",
+        "cli.py": "import argparse\n\n\ndef main():\n    argparse.ArgumentParser()\n",
+        "test_cli.py": "import argparse\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)
+    sources = Sources(tmp_path, list(files))
+    assert subject_files("give the add command an option --priority", sources) == ("cli.py",)
+    assert subject_files("sort items with the highest first", sources) == ()

@@ -350,3 +350,28 @@ async def test_a_function_that_is_only_to_be_documented_may_not_vanish(root: Pat
     whole = f"import math\n\n\ndef average(values):\n    return 0\n\n\n{other}"
     await turn(root, "document mean in stats.py", *[fenced(whole, "stats.py")] * 3)
     assert (root / "stats.py").read_text() == STATS
+
+
+@pytest.mark.parametrize(
+    ("request_", "block", "is_taken"),
+    [
+        ("add a section Usage to README.md", "# Statistics\n\n## Usage\n\n```sh\nrun\n```\n", True),
+        ("add a section Usage to README.md", "## Usage\n", False),
+        ("what would a better README.md say?", "# Statistics\n\nMore.\n", False),
+    ],
+)
+def test_a_block_without_a_label_is_the_text_file_that_is_to_change_if_it_begins_as_that(
+    root: Path, request_: str, block: str, is_taken: bool
+) -> None:
+    (root / "README.md").write_text("# Statistics\n")
+    conversation = Conversation()
+    conversation.asked(request_)
+    conversation.mark_shown("README.md", "# Statistics\n")
+    sources = Sources(root, ["README.md", "stats.py"])
+    reply = f"```markdown\n{block}```\n"
+    reading = parse_reply(reply, known_paths=sources.files, request=request_)
+    placer = BlockPlacer(conversation=conversation, user_text=request_, sources=sources)
+    placed = placer.placed(reply, reading)
+    assert isinstance(placed, FileEdits) == is_taken
+    if isinstance(placed, FileEdits):
+        assert [(edit.path, edit.content) for edit in placed.edits] == [("README.md", block)]
