@@ -33,6 +33,7 @@ Name = Literal[
     "then_complete",
     "then_test",
     "then_lint",
+    "then_red",
     "system_search_replace",
 ]
 

@@ -22,7 +22,7 @@ from agent.events import (
 )
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
-from agent.prompt_files import filled
+from agent.prompt_files import filled, prompt
 from agent.session.expecting import NewExpectations, file_of
 from agent.session.linted import Linting
 from agent.streaming import Emit
@@ -31,6 +31,7 @@ from agent.testing.project import ProjectTests
 from agent.testing.reaching import reached_tests
 from agent.turn.checking import Closing, named, newly_red
 from agent.turn.conversation import Conversation
+from agent.turn.tools import failures_digest
 from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
@@ -101,7 +102,7 @@ class AfterCheck:
             if not running.done():
                 running.cancel()
                 await asyncio.wait([running])
-        after, problem, in_part = await self._judged(first)
+        after, problem, in_part = await self._judged(first, again)
         if not problem and self.linting is not None and self._has_sandbox:
             after = await self._linted(self.linting, after, again, in_part=in_part)
         left = await self._own()
@@ -145,7 +146,9 @@ class AfterCheck:
         done, _ = await asyncio.wait([running], timeout=_PATIENCE_S)
         return running.result() if done and not self.late.is_set() else None
 
-    async def _judged(self, first: TestReport | None) -> tuple[TestReport | None, str, bool]:
+    async def _judged(
+        self, first: TestReport | None, again: GoOn | None
+    ) -> tuple[TestReport | None, str, bool]:
         """The tests now, the reason if something had to be taken back, and if only some ran."""
         if first is None:
             return None, "", False
@@ -160,19 +163,29 @@ class AfterCheck:
         if after is None or not red:
             return after, "", in_part
         self.emit(TestsFinished(after))
-        return (*await self._mended(first, after, red), False)
+        return (*await self._mended(first, after, red, again), False)
 
     async def _mended(
-        self, first: TestReport, after: TestReport, red: Sequence[str]
+        self, first: TestReport, after: TestReport, red: Sequence[str], again: GoOn | None
     ) -> tuple[TestReport | None, str]:
         """Repair what became red, or take it back; the tests then, and the reason."""
-        known = {result.id for result in first.results}
+        known = frozenset(result.id for result in first.results)
         for mend in (self._expected_anew, self._searched):
             if not await mend(after, red, known) or (now := await self._tests()) is None:
                 continue
             after, red = now, newly_red(first, now)
             if not red:
                 return now, ""
+        if again is not None and known.intersection(red):
+            now = await self._once_more(first, after, red, again)
+            if now is not None:
+                return now, ""
+        return await self._given_up(first, after, red)
+
+    async def _given_up(
+        self, first: TestReport, after: TestReport, red: Sequence[str]
+    ) -> tuple[TestReport | None, str]:
+        """Take back the new tests if only they are red, else the whole change; the tests then, and the reason."""
         reason = f"{named(red)} became red"
         changed = await self._own()
         tests = [path for path in changed if is_test_path(path)]
@@ -184,6 +197,29 @@ class AfterCheck:
         if not await self._take_back(changed, reason):
             return after, f"{reason}, and the files that others changed since were left"
         return first, f"{reason}, so it was taken back"
+
+    async def _once_more(
+        self, first: TestReport, after: TestReport, red: Sequence[str], again: GoOn
+    ) -> TestReport | None:
+        """The tests after the model mended its change for them; None, and its change as before, if it did not."""
+        between = await in_thread(self.workspace.snapshot, "before the change is mended")
+        sources = Sources(self.root, await in_thread(self.workspace.list_files))
+        failed = [result for result in after.red if result.id in red]
+        try:
+            await again(prompt("then_red"), failures_digest(failed, sources))
+        except ModelError as err:
+            self.emit(Notice(f"the change was not mended: {err}", "warning"))
+            return None
+        changed = await in_thread(self.workspace.changed, between)
+        mended = [path for path in await self._own() if path in changed]
+        is_code = bool(mended) and not any(map(is_test_path, mended))  # no test may be made to fit
+        now = await self._tests() if is_code else None
+        if now is not None and not newly_red(first, now):
+            await self.judged(now)
+            return now
+        if mended:
+            await self._take_back(mended, f"{named(red)} stayed red", state=between)
+        return None
 
     async def _searched(
         self, after: TestReport, red: Sequence[str], known: Collection[str]

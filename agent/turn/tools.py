@@ -12,7 +12,7 @@ from agent.testing.failures import evidence_of
 from agent.turn.conversation import Conversation
 from sandbox.box.contract import Ending, Execution
 from sandbox.box.streams import display_safe
-from sandbox.verdict.report import RunStatus, TestReport
+from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
 RunCommand = Callable[[str], Awaitable[Execution]]
 """Runs a command line in the sandbox, on a copy of the repository. Raises SandboxError."""
@@ -110,11 +110,15 @@ def tests_digest(report: TestReport, sources: Sources) -> str:
         said = (_without_red(report, counts), report.ending, *report.remarks)
         text = " ".join(filter(None, said))
         return f"{text}\n{fenced(chr(10).join(printed), 'text')}" if printed else text
-    first = report.red[:_FAILURES_SHOWN]
+    return f"The tests ran: {counts}.\n\n{failures_digest(report.red, sources)}"
+
+
+def failures_digest(failed: Sequence[TestResult], sources: Sources) -> str:
+    """The first failures with their frames, for the model."""
+    first = failed[:_FAILURES_SHOWN]
     parts = [failure_digest(result, evidence_of(result), sources) for result in first]
-    more = len(report.red) - len(first)
-    rest = [f"{more} more tests fail."] if more else []
-    return "\n\n".join([f"The tests ran: {counts}.", *parts, *rest])
+    more = len(failed) - len(first)
+    return "\n\n".join([*parts, *([f"{more} more tests fail."] if more else [])])
 
 
 def _without_red(report: TestReport, counts: str) -> str:

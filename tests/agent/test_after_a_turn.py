@@ -240,3 +240,46 @@ async def test_an_expected_value_that_was_mended_is_no_correction_of_the_person(
         recorder = await assistant._resources.recorder(lambda _: None)
         assert recorder is not None
         assert recorder.files_are(lambda path: (root / path).read_text()) == ()
+
+
+BROKEN = "def add(a, b):\n    digits = [str(a), str(b)]\n    return ''.join(sorted(digits, key=len)) * 2\n"
+OTHER = "def add(a, b):\n    total = b\n    return total + a\n"
+
+
+@pytest.mark.docker
+async def test_a_change_that_made_a_test_red_is_mended_by_the_model_that_sees_the_failure(
+    root: Path, server: FakeServer
+) -> None:
+    server.script += [
+        text(f"ops.py\n```python\n{BROKEN}```"),
+        text("I cannot."),  # asked by the search for the one function
+        text(f"ops.py\n```python\n{OTHER}```"),
+    ]
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("let add in ops.py use a total"))
+    assert (root / "ops.py").read_text() == OTHER
+    assert ending(events) is TurnEnding.DONE
+    asked = str(server.requests[-1]["messages"])
+    assert "test_add" in asked
+    assert "passed before" in asked
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    "again",
+    [
+        "I cannot.",
+        f"ops.py\n```python\n{BROKEN.replace('* 2', '* 3')}```",
+        "test_ops.py\n```python\nfrom ops import add\n\n\ndef test_add():\n    assert add\n```",
+    ],
+)
+async def test_a_change_that_the_model_cannot_mend_is_taken_back(
+    root: Path, server: FakeServer, again: str
+) -> None:
+    server.script += [text(f"ops.py\n```python\n{BROKEN}```"), text(again)]
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("let add in ops.py use a total"))
+    assert (root / "ops.py").read_text() == SUM
+    assert (root / "test_ops.py").read_text() == TEST
+    assert "became red, so it was taken back" in said(events)
+    assert ending(events) is TurnEnding.FAILED
