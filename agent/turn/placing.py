@@ -63,7 +63,9 @@ class BlockPlacer:
         """The reading of a reply with its definitions put into their files, where that is clear."""
         match reading:
             case FileEdits(edits=edits):
-                placed = tuple(self._whole(self._with_old_tests(edit)) for edit in edits)
+                taken = {edit.path for edit in edits}
+                at = (self._at_its_tests(edit, taken) for edit in edits)
+                placed = tuple(self._whole(self._with_old_tests(edit)) for edit in at)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
                 return replace(reading, edits=placed)
@@ -75,6 +77,24 @@ class BlockPlacer:
                 return FileEdits(edits=edits, prose=prose) if edits else reading
             case _:
                 return reading
+
+    def _at_its_tests(self, edit: FileEdit, taken: Collection[str]) -> FileEdit:
+        """An edit of nothing but tests at the project's own tests, where its label is code or a new file.
+
+        A path that the request names stays, and so does one where the tests' file has an edit of its own.
+        """
+        given = names_in(edit.path, edit.content) if edit.path.endswith(".py") else frozenset()
+        if edit.exact or not given or not all(map(_is_test_name, given)):
+            return edit
+        if edit.path in self.sources.files and is_test_path(edit.path):
+            return edit
+        if edit.path in self.user_text and is_test_path(edit.path):
+            return edit
+        path, name = self._tests_file(given, edit.path), edit.path.rpartition("/")[2]
+        is_found = name.startswith("test_") or name.endswith("_test.py")
+        if not path or path in taken or (is_found and path not in self.sources.files):
+            return edit
+        return replace(edit, path=path)
 
     def _with_old_tests(self, edit: FileEdit) -> FileEdit:
         """An edit of a test file that leaves the tests as they are that the request does not name."""
@@ -199,7 +219,7 @@ class BlockPlacer:
         """The file that definitions are for by their names, or the one that the request is about."""
         given = names_in(kind, content)
         candidates = self._candidates_like(kind)
-        if all(name.startswith(("test_", "Test")) for name in given):
+        if all(map(_is_test_name, given)):
             return self._tests_file(given, kind)
         holders = [path for path in candidates if given & self._names_in(path)]
         if len(holders) == 1:
@@ -276,3 +296,7 @@ class BlockPlacer:
             re.IGNORECASE,
         )
         return frozenset(_WORD.findall(self.conversation.request)) if asks else frozenset()
+
+
+def _is_test_name(name: str) -> bool:
+    return name.startswith(("test_", "Test"))

@@ -375,3 +375,33 @@ def test_a_block_without_a_label_is_the_text_file_that_is_to_change_if_it_begins
     assert isinstance(placed, FileEdits) == is_taken
     if isinstance(placed, FileEdits):
         assert [(edit.path, edit.content) for edit in placed.edits] == [("README.md", block)]
+
+
+@pytest.mark.parametrize(
+    ("label", "path"),
+    [
+        ("stats.py", "tests/test_stats.py"),
+        ("test_stats.py", "tests/test_stats.py"),
+        ("tests/stats.py", "tests/test_stats.py"),
+        ("tests/test_stats.py", "tests/test_stats.py"),
+        ("tests/test_more.py", "tests/test_more.py"),
+    ],
+)
+def test_tests_below_another_path_go_to_the_tests_of_the_file(
+    root: Path, label: str, path: str
+) -> None:
+    request = "add a test of scale in stats.py"
+    request += " to tests/test_more.py" if "more" in label else ""
+    conversation = Conversation()
+    conversation.asked(request)
+    conversation.mark_shown("stats.py", STATS)
+    sources = Sources(root, ["stats.py", "shapes.py", "tests/test_stats.py"])
+    block = "from stats import scale\n\n\ndef test_scale():\n    assert scale([1], 2) == [2]\n"
+    reply = f"{label}\n```python\n{block}```\n"
+    reading = parse_reply(reply, known_paths=sources.files, request=request)
+    placer = BlockPlacer(conversation=conversation, user_text=request, sources=sources)
+    placed = placer.placed(reply, reading)
+    assert isinstance(placed, FileEdits)
+    assert [edit.path for edit in placed.edits] == [path]
+    if path == "tests/test_stats.py":
+        assert "def test_mean" in placed.edits[0].content
