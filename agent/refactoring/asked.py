@@ -28,7 +28,8 @@ _MOVE = re.compile(
 )
 _REMOVE = re.compile(
     rf"^(?:please\s+|can you\s+|could you\s+)*(?:remove|delete|drop|get rid of)\s+{_KIND}{_NAME.format('old')}"
-    rf"{_CLASS.format('holder')}{_IN.format('file')}\s*(?:please)?[.!?]*$",
+    rf"{_CLASS.format('holder')}{_IN.format('file')}(?P<tests>,?\s+(?:and|with)\s+(?:all\s+)?(?:its|the)\s+tests?)?"
+    r"\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
 _MEANS_NO_MORE = re.compile(
@@ -78,6 +79,8 @@ class AskedRefactoring:
     """The new name, or the file that the definition moves to."""
     file: str = ""
     """The file that the request names beside the name."""
+    with_tests: bool = False
+    """True if the tests of what is removed go, too."""
     is_guess: bool = False
     """True if `NAME of CLASS` was read as a method, which it need not be."""
 
@@ -101,7 +104,13 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
     if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
         old = _qualified(match["old"], match["holder"])
         is_guess = old != match["old"]
-        return AskedRefactoring(kind="remove", old=old, file=match["file"] or "", is_guess=is_guess)
+        return AskedRefactoring(
+            kind="remove",
+            old=old,
+            file=match["file"] or "",
+            is_guess=is_guess,
+            with_tests=match["tests"] is not None,
+        )
     return None
 
 

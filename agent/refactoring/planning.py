@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -27,10 +27,11 @@ from agent.editing.python_source import (
     parse_python,
     source_lines,
 )
-from agent.editing.source_files import SourceFileError, resolve_inside
+from agent.editing.source_files import SourceFileError, is_test_path, resolve_inside
 from agent.errors import AgentError
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
+from agent.refactoring.tests_of import without_tests_of
 
 if TYPE_CHECKING:
     from rope.base.change import ChangeSet
@@ -302,8 +303,31 @@ def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
     if parse_python(after) is None or not after.strip():
         raise RefactoringError(f"{path} would not be right without {asked.old}")
     name = asked.old.rpartition(".")[2]
-    left = _still_there(name, sources, {path: after})
-    return Refactored(texts={path: after}, before={path: text}, left=left, names=frozenset({name}))
+    texts: dict[str, str | None] = {path: after}
+    if asked.with_tests:
+        texts |= without_tests_of(name, sources)
+    kept = {file: text for file, text in texts.items() if text is not None}
+    gone = tuple(file for file, text in texts.items() if text is None)
+    return Refactored(
+        texts=kept,
+        before={file: sources.text(file) or "" for file in texts},
+        removed=gone,
+        left=_still_there(name, sources, {**kept, **dict.fromkeys(gone, "")}),
+        names=frozenset({name, *_tests_between(sources, kept, gone)}),
+    )
+
+
+def _tests_between(
+    sources: Sources, kept: Mapping[str, str], gone: Sequence[str]
+) -> frozenset[str]:
+    """The names of the tests that a plan removes."""
+    now = {**kept, **dict.fromkeys(gone, "")}
+    return frozenset(
+        name.rpartition(".")[2]
+        for path, text in now.items()
+        if is_test_path(path)
+        for name in definitions(sources.text(path) or "").keys() - definitions(text).keys()
+    )
 
 
 def _still_there(name: str, sources: Sources, texts: Mapping[str, str]) -> tuple[str, ...]:

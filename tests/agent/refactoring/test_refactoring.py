@@ -65,6 +65,8 @@ def plan(request_: str, sources: Sources) -> Refactored:
         ("Move the class Cart into its own module cart.py",
          AskedRefactoring(kind="move", old="Cart", new="cart.py")),
         ("remove the function old_slug", AskedRefactoring(kind="remove", old="old_slug")),
+        ("delete spread and its tests", AskedRefactoring(kind="remove", old="spread", with_tests=True)),
+        ("delete spread and its callers", None),
         ("delete the unused imports", None),
         ("move everything in helpers.py to utils.py", None),
         ("remove the trailing comma in stats.py", None),
@@ -120,6 +122,35 @@ def test_a_definition_is_removed_and_what_still_names_it_is_said(sources: Source
     done = plan("remove the function spread", sources)
     assert done.texts["stats.py"] == FILES["stats.py"].partition("\n\n\ndef spread")[0] + "\n"
     assert done.left == ()
+
+
+TESTS = (
+    "import pytest\nfrom stats import (\n    mean,\n    spread,\n)\n\n\ndef test_mean():\n    assert mean([2]) == 2\n\n\n"
+    "@pytest.mark.parametrize('n', [1])\ndef test_wide(n):\n    assert spread([n]) == 0\n"
+)
+
+
+def test_its_tests_go_with_a_definition_that_is_removed(sources: Sources) -> None:
+    (sources.root / "tests/test_stats.py").write_text(TESTS)
+    done = plan("delete spread and its tests", sources)
+    assert done.texts["tests/test_stats.py"] == (
+        "import pytest\nfrom stats import mean\n\n\ndef test_mean():\n    assert mean([2]) == 2\n"
+    )
+    assert done.names == {"spread", "test_wide"}
+    assert done.left == ()
+
+
+def test_a_file_of_tests_of_which_nothing_is_left_goes_with_them(sources: Sources) -> None:
+    (sources.root / "tests/test_stats.py").write_text(
+        "from stats import spread\n\n\ndef test_spread():\n    assert spread([1]) == 0\n"
+    )
+    assert plan("remove spread and its test", sources).removed == ("tests/test_stats.py",)
+
+
+def test_an_import_that_something_else_still_uses_stays(sources: Sources) -> None:
+    text = "from stats import spread\n\n\ndef wide(n):\n    return spread([n])\n\n\ndef test_wide():\n    assert wide(1) == 0\n"
+    (sources.root / "tests/test_stats.py").write_text(text)
+    assert "tests/test_stats.py" not in plan("remove spread and its tests", sources).texts
 
 
 @pytest.mark.parametrize(
