@@ -2,7 +2,8 @@
 
 A small model computes the values that its tests expect in its head, and often wrongly. Such a test is run
 once with its comparisons written out instead of asserted; where the code gives another value of the same
-kind, the test takes that one. That proves nothing about the code, so the person is told each value.
+kind, the test takes that one. A comparison with a value of another kind, or that the code ends with an
+exception, is left out beside others that hold. That proves nothing about the code, so the person is told each.
 """
 
 from __future__ import annotations
@@ -13,11 +14,22 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import Template
 
 from agent.editing.python_source import FunctionNode, parse_python, source_lines
 from agent.testing.project import ProjectTests
 from sandbox.box.contract import SourceFile
 
+_WRITER = """
+
+def _elagent_$token(number, value):
+    try:
+        said = ascii(value())
+    except Exception as error:
+        said = "raises " + type(error).__name__
+    __import__("os").write(2, ("\\n$token %s %s\\n" % (number, said)).encode())
+"""
+_RAISES = re.compile(r"raises ([A-Za-z_]\w{0,60})")
 _LONGEST = 200
 """Characters of a value that is worth writing into a test."""
 
@@ -26,6 +38,8 @@ _LONGEST = 200
 class Comparison:
     """One `assert value == literal` of a test."""
 
+    test: str
+    """The name of the test function."""
     line: int
     value: ast.expr
     literal: ast.expr
@@ -79,17 +93,21 @@ def comparisons(source: str, names: Collection[str]) -> Iterator[Comparison]:
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, FunctionNode) and node.name in names:
             for statement in node.body:
-                if (found := _comparison(statement)) is not None:
+                if (found := _comparison(statement, node.name)) is not None:
                     yield found
 
 
-def _comparison(statement: ast.stmt) -> Comparison | None:
+def _comparison(statement: ast.stmt, test: str) -> Comparison | None:
     match statement:
         case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
             pair = (left, right) if _is_literal(right) else (right, left)
             if _is_literal(pair[1]) and not _is_literal(pair[0]):
                 return Comparison(
-                    line=statement.lineno, value=pair[0], literal=pair[1], statement=statement
+                    test=test,
+                    line=statement.lineno,
+                    value=pair[0],
+                    literal=pair[1],
+                    statement=statement,
                 )
     return None
 
@@ -100,14 +118,18 @@ def written_out(source: str, compared: Sequence[Comparison], token: str) -> str:
     Each comes on a line of its own that begins with the token, which the project cannot know before.
     """
     edits = [
-        (
-            each.statement,
-            f'__import__("os").write(2, ("\\n{token} {number} "'
-            f' + ascii({ast.unparse(each.value)}) + "\\n").encode())',
-        )
-        for number, each in enumerate(compared)
+        (each.statement, _call(each.value, number, token)) for number, each in enumerate(compared)
     ]
-    return _replaced(source, edits)
+    return f"{_replaced(source, edits).rstrip()}\n{Template(_WRITER).substitute(token=token)}"
+
+
+def _call(value: ast.expr, number: int, token: str) -> str:
+    """The statement that writes a value out; one that is awaited is computed in its place."""
+    waits = any(isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)) for node in ast.walk(value))
+    said = ast.unparse(value)
+    if not waits:
+        return f"_elagent_{token}({number}, lambda: {said})"
+    return f"_elagent_{token}({number}, lambda said={said}: said)"
 
 
 def with_values(
@@ -117,19 +139,63 @@ def with_values(
 
     A value is taken only if every run of the line gave the same one, of the kind that the test expects.
     """
-    edits: list[tuple[ast.expr, str]] = []
+    edits: list[tuple[ast.stmt | ast.expr, str]] = []
     told: list[str] = []
+    out: list[tuple[Comparison, str]] = []
+    holding: set[str] = set()
     for number, each in enumerate(compared):
         said = set(seen.get(number, ()))
+        given = said.pop() if len(said) == 1 else ""
         expected = ast.literal_eval(each.literal)
-        value = _instead(said.pop(), expected) if len(said) == 1 else ""
-        if value:
+        if value := _instead(given, expected):
             edits.append((each.literal, value))
             told.append(
                 f"{path}:{each.line} expected {expected!r} where the code gives {value}: the test now"
                 f" expects {value}. Check that this is right."
             )
+        elif other := _other_kind(given, expected):
+            out.append((each, other))
+            continue
+        if value or _is_same(given, expected):
+            holding.add(each.test)
+    for each, other in out:
+        if each.test in holding:
+            edits.append((each.statement, ""))
+            told.append(
+                f"{path}:{each.line} expected {ast.literal_eval(each.literal)!r} where the code {other}: the"
+                " assertion was left out. Check which is right."
+            )
     return Mended(text=_replaced(source, edits), told=tuple(told)) if edits else None
+
+
+def _is_same(said: str, expected: object) -> bool:
+    return bool(said) and _read(said) == (expected,)
+
+
+def _other_kind(said: str, expected: object) -> str:
+    """What the code does instead of giving a value of the kind that is expected; empty for all else.
+
+    Truth values are what a test claims: a comparison with one is never left out.
+    """
+    if isinstance(expected, bool) or not said:
+        return ""
+    if raised := _RAISES.fullmatch(said):
+        return f"raises {raised[1]}"
+    found = _read(said)
+    if len(said) > _LONGEST or not found or isinstance(found[0], bool):
+        return ""
+    numbers = isinstance(expected, (int, float)) and isinstance(found[0], (int, float))
+    if numbers or type(found[0]) is type(expected):
+        return ""
+    return f"gives {found[0]!r}"
+
+
+def _read(said: str) -> tuple[object, ...]:
+    """The value of a literal, alone in a tuple; empty for anything else."""
+    try:
+        return (ast.literal_eval(said),)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ()
 
 
 def _seen(output: str, token: str) -> Mapping[int, Collection[str]]:
@@ -144,12 +210,9 @@ def _instead(said: str, expected: object) -> str:
 
     A truth value, or nothing at all, is what a test claims and no result that it computes.
     """
-    if len(said) > _LONGEST:
+    if len(said) > _LONGEST or not (found := _read(said)):
         return ""
-    try:
-        given = ast.literal_eval(said)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return ""
+    given = found[0]
     if isinstance(expected, bool) or isinstance(given, bool) or expected is None or given is None:
         return ""
     numbers = isinstance(expected, (int, float)) and isinstance(given, (int, float))
@@ -167,12 +230,20 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def _replaced(source: str, edits: Sequence[tuple[ast.stmt | ast.expr, str]]) -> str:
-    """The source with other text in the place of nodes; the columns of nodes count bytes."""
+    """The source with other text in the place of nodes; the columns of nodes count bytes.
+
+    A statement without a text goes with the comments above it; one that shares its line becomes `pass`.
+    """
     lines = [line.encode() for line in source_lines(source)]
     for node, text in sorted(edits, key=_place, reverse=True):
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         before, behind = lines[first][: node.col_offset], lines[last][node.end_col_offset or 0 :]
-        lines[first : last + 1] = [before + text.encode() + behind]
+        if text or before.strip() or behind.strip():
+            lines[first : last + 1] = [before + (text or "pass").encode() + behind]
+            continue
+        while first and lines[first - 1].lstrip().startswith(b"#"):
+            first -= 1
+        del lines[first : last + 1]
     return b"".join(lines).decode()
 
 

@@ -76,3 +76,53 @@ def test_two_comparisons_in_one_line_and_one_in_parentheses_are_both_mended() ->
     found = with_values("t.py", source, compared, {0: ["30"], 1: ["40"], 2: ["50"]})
     assert found is not None
     assert found.text == source.replace("3;", "30;").replace("4\n", "40\n").replace("5)", "50)")
+
+
+TWO = (
+    "def test_a():\n    assert f(1) == 1\n    # of an invalid text\n    assert f('x') == None\n\n\n"
+    "def test_b():\n    assert f(2) == None\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("(2, 3)", "gives (2, 3)"), ("raises ValueError", "raises ValueError")]
+)
+def test_a_comparison_with_another_kind_of_value_is_left_out_beside_one_that_holds(
+    given: str, said: str
+) -> None:
+    compared = list(comparisons(TWO, ["test_a", "test_b"]))
+    found = with_values("t.py", TWO, compared, {0: {"1"}, 1: {given}, 2: {given}})
+    assert found is not None
+    assert (
+        found.text
+        == "def test_a():\n    assert f(1) == 1\n\n\ndef test_b():\n    assert f(2) == None\n"
+    )
+    assert found.told == (
+        f"t.py:4 expected None where the code {said}: the assertion was left out. Check which is right.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "given"), [("True", "raises E"), ("True", "3"), ("3", "False")]
+)
+def test_what_a_test_claims_to_be_true_is_never_left_out(expected: str, given: str) -> None:
+    source = f"def test_a():\n    assert f(1) == 1\n    assert g() == {expected}\n"
+    compared = list(comparisons(source, ["test_a"]))
+    assert with_values("t.py", source, compared, {0: {"1"}, 1: {given}}) is None
+
+
+def test_an_exception_is_written_out_and_the_next_comparison_runs(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    source = "def test_a():\n    assert f('ü') == 1\n    assert f(2) == 5\n"
+    text = written_out(source, list(comparisons(source, ["test_a"])), "token")
+    names: dict[str, object] = {"f": lambda value: 4 // value}
+    exec(compile(text, "t.py", "exec"), names)  # noqa: S102 - our own text
+    names["test_a"]()  # type: ignore[operator]
+    assert capfd.readouterr().err.split("\n") == [
+        "",
+        "token 0 raises TypeError",
+        "",
+        "token 1 2",
+        "",
+    ]
