@@ -33,7 +33,7 @@ from agent.turn.lookups import Lookup, as_lookups, look
 from agent.turn.needed import why_unasked
 from agent.turn.only_asked import only_asked
 from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
-from agent.turn.unchanged import about_unchanged, may_vanish
+from agent.turn.unchanged import about_unasked, about_unchanged, may_vanish
 from agent.turn.unplaced import repeated_file
 from sandbox.box.contract import Execution, SandboxError
 from sandbox.verdict.report import TestReport
@@ -258,10 +258,13 @@ class Actions:
         self.emit(Notice(f"{path} was not written: {decision.reason or DECLINED.reason}"))
         if not decision.instead:
             return Outcome(end=DECLINED)
+        told = f"This change of {path} is not wanted. Instead: {decision.instead}"
         if not decision.ours:
             self.conversation.asked(decision.instead)
-        told = f"This change of {path} is not wanted. Instead: {decision.instead}"
-        return Outcome(observation=told)
+            return Outcome(observation=told)
+        self.reasks += 1  # the same words again would give the same reply
+        code = about_unasked(path, self.user_text, self.sources)
+        return Outcome(observation=code or told)
 
     async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
         """The part of an edit that may be written, checked anew; else the refusal."""

@@ -9,6 +9,7 @@ from agent.editing.python_source import definitions, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled, prompt
+from agent.turn.needed import subject_files
 from agent.turn.opening import asks_for_test
 
 _ADDS = re.compile(
@@ -29,12 +30,20 @@ def about_unchanged(
     `written` are the paths that this turn has written already.
     """
     if path not in written:
-        return _one_definition(path, user_text, sources)
+        return _one_definition(path, user_text, sources, why=f"{path} would be the same as before")
     missing = asks_for_test(user_text) and not any(map(is_test_path, written))
     return f"{path} is written already. {prompt('then_test')}" if missing else ""
 
 
-def _one_definition(path: str, user_text: str, sources: Sources) -> str:
+def about_unasked(path: str, user_text: str, sources: Sources) -> str:
+    """The answer to a reply that writes a file which is not asked for; empty where no definition is named."""
+    why = f"the request does not ask for {path}"
+    code = [each for each in subject_files(user_text, sources) if not is_test_path(each)]
+    told = (_one_definition(each, user_text, sources, why=why) for each in code)
+    return next(filter(None, told), "")
+
+
+def _one_definition(path: str, user_text: str, sources: Sources, *, why: str) -> str:
     """The request once more with the one definition that it names; empty if it names none or several.
 
     A small model that gives a whole file back as it was changes one function when it sees it alone.
@@ -48,6 +57,7 @@ def _one_definition(path: str, user_text: str, sources: Sources) -> str:
     return filled(
         "then_change",
         path=path,
+        why=why,
         definition=named[0],
         code=source_of(text, found[named[0]]),
         request=user_text,
