@@ -38,6 +38,13 @@ def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) 
     return spliced(place.data, [splice for splice in splices if splice is not None])
 
 
+def with_docstring(before: str, name: str, said: str) -> str:
+    """The text before with one docstring, given a definition's qualified name and the words."""
+    old, place = definitions(before), _Place(before)
+    splice = _described(old[name], said, place) if name in old else None
+    return spliced(place.data, [splice] if splice is not None else [])
+
+
 def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> str:
     """The text before with the annotations of the reply's functions, those of `names` alone if any are given.
 
@@ -77,7 +84,11 @@ def _docstring(
     mine: ast.Module | DefinitionNode, theirs: ast.Module | DefinitionNode, place: _Place
 ) -> TextSplice | None:
     said = ast.get_docstring(theirs)
-    if not said or said == ast.get_docstring(mine) or not mine.body:
+    return _described(mine, said, place) if said else None
+
+
+def _described(mine: ast.Module | DefinitionNode, said: str, place: _Place) -> TextSplice | None:
+    if said == ast.get_docstring(mine) or not mine.body:
         return None
     first = mine.body[0]
     decorators = first.decorator_list if isinstance(first, DefinitionNode) else []

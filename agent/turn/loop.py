@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.approval import Approver, Decision, Question
+from agent.editing.python_source import definitions
 from agent.editing.source_files import is_test_path
 from agent.events import (
     Event,
@@ -19,7 +20,7 @@ from agent.events import (
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
-from agent.prompt_files import Name, filled, prompt
+from agent.prompt_files import Name, filled
 from agent.reply.parsed import FileEdits, ParsedReply, ShellCommand, Unusable
 from agent.settings.schema import TurnSettings
 from agent.streaming import Emit, stream_events
@@ -321,7 +322,18 @@ class _Turn:
         if self.asked_for_test or not wants or any(map(is_test_path, self.before)):
             return outcome
         self.asked_for_test = True
-        return replace(outcome, end=None, observation=prompt("then_test"))
+        told = filled("then_test", what=", ".join(self._new_names()) or "it")
+        return replace(outcome, end=None, observation=told)
+
+    def _new_names(self) -> list[str]:
+        """The definitions that this turn added to Python code."""
+        return [
+            name
+            for path, before in self.before.items()
+            if path.endswith(".py")
+            for name in definitions(self.actions.sources.text(path) or "")
+            if name not in definitions(before or "")
+        ]
 
     def _unmet(self) -> tuple[str, ...]:
         """What the request demands by name and the files of this turn do not have."""

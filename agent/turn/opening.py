@@ -156,9 +156,14 @@ def tail_of(wanted: Wanted | None, user_text: str) -> str:
         case Wanted.NEW:
             return prompt("tail_test" if is_for_tests(wanted, user_text) else "tail_new")
         case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
-            return prompt("tail_document" if _DOCUMENTS.search(user_text) else "tail_change")
+            return prompt("tail_document" if asks_for_docstrings(user_text) else "tail_change")
         case _:
             return ""
+
+
+def asks_for_docstrings(user_text: str) -> bool:
+    """True if a request is for docstrings."""
+    return _DOCUMENTS.search(user_text) is not None
 
 
 def writes_text(user_text: str) -> bool:

@@ -6,12 +6,14 @@ shown; a block of tests goes to the tests of that file. Nothing is guessed betwe
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from agent.editing.annotating import with_docstring
 from agent.editing.parts_of_files import (
     classes_in,
     is_language_of,
@@ -22,7 +24,8 @@ from agent.editing.parts_of_files import (
     takes_parts,
     vanished,
 )
-from agent.editing.placing import without_known_tests
+from agent.editing.placing import tests_among, without_definitions, without_known_tests
+from agent.editing.python_source import definitions, parse_python
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.reply.block_files import NOT_CODE, file_text
@@ -32,7 +35,7 @@ from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
 from agent.turn.needed import subject_files
-from agent.turn.opening import writes_text
+from agent.turn.opening import asks_for_docstrings, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _A_PART = (
@@ -68,15 +71,38 @@ class BlockPlacer:
                 placed = tuple(self._whole(self._with_old_tests(edit)) for edit in at)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
-                return replace(reading, edits=placed)
+                return replace(reading, edits=self._with_tests_apart(placed))
             case PlainAnswer(text=prose) | Unusable(reason=prose):
                 if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
                     return reading
                 blocks = scan_blocks(reply.replace("\r\n", "\n")).blocks
-                edits = self._from_blocks(blocks) or self._text_file(blocks)
+                edits = (
+                    self._from_blocks(blocks) or self._text_file(blocks) or self._docstring(blocks)
+                )
+                edits = self._with_tests_apart(edits)
                 return FileEdits(edits=edits, prose=prose) if edits else reading
             case _:
                 return reading
+
+    def _with_tests_apart(self, edits: Sequence[FileEdit]) -> tuple[FileEdit, ...]:
+        """The edits with new tests that stand among the code in an edit of the tests' file."""
+        if not _NEW_TESTS.search(self.user_text):
+            return tuple(edits)
+        taken, found = {edit.path for edit in edits}, list[FileEdit]()
+        for edit in edits:
+            before = self.sources.text(edit.path) or ""
+            tests = {} if is_test_path(edit.path) else tests_among(edit.content, before)
+            path = self._tests_file(list(tests), edit.path) if tests else ""
+            if not path or path in taken:
+                found.append(edit)
+                continue
+            found.append(replace(edit, content=without_definitions(edit.content, list(tests))))
+            known = self._names_in(path)
+            new = "\n\n\n".join(text for name, text in tests.items() if name not in known)
+            text = self._text_with(path, self.sources.text(path), new) if new else None
+            if text is not None:
+                found.append(FileEdit(path=path, content=text, exact=True))
+        return tuple(found)
 
     def _at_its_tests(self, edit: FileEdit, taken: Collection[str]) -> FileEdit:
         """An edit of nothing but tests at the project's own tests, where its label is code or a new file.
@@ -177,6 +203,25 @@ class BlockPlacer:
         if not (block.closed and begins and writes_text(self.user_text)):
             return ()
         return (FileEdit(path=path, content=file_text(block.content)),)
+
+    def _docstring(self, blocks: Sequence[FencedBlock]) -> tuple[FileEdit, ...]:
+        """The file with a docstring that came without its definition, where the request names just one.
+
+        Its first paragraph counts: what follows is often about the rest of the file.
+        """
+        if len(blocks) != 1 or not asks_for_docstrings(self.user_text):
+            return ()
+        tree = parse_python(textwrap.dedent(blocks[0].content))
+        said = ast.get_docstring(tree) if tree is not None and len(tree.body) == 1 else None
+        path = self._candidates[0] if len(self._candidates) == 1 else ""
+        before = self.sources.text(path) if path.endswith(".py") else None
+        if not said or before is None or self.conversation.shown_text(path) != before:
+            return ()
+        names = [each for each in definitions(before) if each.rpartition(".")[2] in self._words]
+        if len(names) != 1:
+            return ()
+        text = with_docstring(before, names[0], said.partition("\n\n")[0])
+        return (FileEdit(path=path, content=text, exact=True),) if text != before else ()
 
     def _text_with(self, path: str, before: str | None, content: str) -> str | None:
         """The text of a file with a block in it; None where the file is another than was shown."""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from agent.editing.python_source import definitions, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
-from agent.prompt_files import filled, prompt
+from agent.prompt_files import filled
 from agent.turn.needed import subject_files
 from agent.turn.opening import asks_for_test
 
@@ -32,7 +32,7 @@ def about_unchanged(
     if path not in written:
         return _one_definition(path, user_text, sources, why=f"{path} would be the same as before")
     missing = asks_for_test(user_text) and not any(map(is_test_path, written))
-    return f"{path} is written already. {prompt('then_test')}" if missing else ""
+    return f"{path} is written already. {filled('then_test', what='it')}" if missing else ""
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:

@@ -405,3 +405,58 @@ def test_tests_below_another_path_go_to_the_tests_of_the_file(
     assert [edit.path for edit in placed.edits] == [path]
     if path == "tests/test_stats.py":
         assert "def test_mean" in placed.edits[0].content
+
+
+MIXED = (
+    STATS
+    + "\n\ndef middle(values):\n    return sorted(values)[len(values) // 2]\n\n\ndef test_mean():\n    assert mean([]) == 9\n"
+    "\n\ndef test_middle():\n    assert middle([3, 1, 2]) == 2\n"
+)
+
+
+def placed_at(root: Path, request: str, reply: str) -> dict[str, str]:
+    """The files that a reply to a request would write."""
+    conversation = Conversation()
+    conversation.asked(request)
+    conversation.mark_shown("stats.py", STATS)
+    sources = Sources(root, ["stats.py", "shapes.py", "tests/test_stats.py"])
+    reading = parse_reply(reply, known_paths=sources.files, request=request)
+    placer = BlockPlacer(conversation=conversation, user_text=request, sources=sources)
+    placed = placer.placed(reply, reading)
+    return {e.path: e.content for e in placed.edits} if isinstance(placed, FileEdits) else {}
+
+
+@pytest.mark.parametrize("label", ["stats.py\n", ""])
+def test_new_tests_among_the_code_go_to_the_tests_and_known_ones_stay(
+    root: Path, label: str
+) -> None:
+    request = "add a function middle to stats.py with a test"
+    found = placed_at(root, request, f"{label}```python\n{MIXED}```\n")
+    assert "def middle" in found["stats.py"]
+    assert "def test_" not in found["stats.py"]
+    assert "def test_middle" in found["tests/test_stats.py"]
+    assert "assert mean([1, 3]) == 2" in found["tests/test_stats.py"]
+    assert "== 9" not in found["tests/test_stats.py"]
+
+
+def test_a_request_without_tests_may_put_any_function_anywhere(root: Path) -> None:
+    found = placed_at(root, "rewrite stats.py", f"stats.py\n```python\n{MIXED}```\n")
+    assert "def test_middle" in found["stats.py"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_taken"),
+    [
+        ("write a docstring for scale", True),
+        ("write docstrings for mean and scale", False),
+        ("what does the docstring of scale say?", False),
+    ],
+)
+def test_a_docstring_without_its_function_is_put_into_the_one_that_is_named(
+    root: Path, request_: str, is_taken: bool
+) -> None:
+    reply = '```python\n"""Multiply all values.\n\nThe other function gives the mean."""\n```\n'
+    found = placed_at(root, request_, reply)
+    assert bool(found) == is_taken
+    if is_taken:
+        assert 'def scale(values, factor):\n    """Multiply all values."""\n' in found["stats.py"]
