@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from agent.candidates.candidate import CandidateChange
 from agent.events import Event, PlacesRanked, RankedPlace
@@ -24,6 +25,7 @@ _SEARCH_S = 40.0
 """Less than the time of a repair: somebody waits for words."""
 _PLACES_TOLD = 3
 _FAILURES_TOLD = 2
+_LONGEST_SAID = 160
 _EXCEPTION = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)\b")
 
 
@@ -86,7 +88,8 @@ async def failure_facts(
     if places.ranked:
         lines = "\n".join(_with_code(sources, place) for place in places.ranked[:_PLACES_TOLD])
         parts.append(f"Lines of the code that are most likely at fault:\n{lines}")
-    helps = _helps(passing[0], sources) if passing else ""
+    change = passing[0] if passing else None
+    helps = change_in_words(change, sources.text(change.path) or "") if change else ""
     if helps:
         parts.append(f"Tried in the sandbox: {red[0].id} passes when {helps}.")
     more = len(red) - _FAILURES_TOLD
@@ -125,14 +128,28 @@ def unseen_exceptions(reply: str, seen: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in _EXCEPTION.findall(reply) if name not in seen))
 
 
-def _helps(change: CandidateChange, sources: Sources) -> str:
-    """The change in words: the line as it is, and as it would have to be."""
-    before = (sources.text(change.path) or "").split("\n")
-    after = change.after.split("\n")
-    at = next((n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
-    if at is None:
+def change_in_words(change: CandidateChange, text: str) -> str:
+    """A change of a file with this text, in words: lines that are put in, left out, or others than they are."""
+    before, after = text.split("\n"), change.after.split("\n")
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    spans = [span for span in matcher.get_opcodes() if span[0] != "equal"]
+    if not spans:
         return ""
-    return f"{change.path}:{at + 1} is `{after[at].strip()}` instead of `{before[at].strip()}`"
+    _, old, old_end, new, new_end = spans[0]
+    was, now = _said(before[old:old_end]), _said(after[new:new_end])
+    if not was:
+        return f"`{now}` is put in above {change.path}:{old + 1}"
+    return (
+        f"{change.path}:{old + 1} is `{now}` instead of `{was}`"
+        if now
+        else f"{change.path}:{old + 1}, `{was}`, goes"
+    )
+
+
+def _said(lines: Sequence[str]) -> str:
+    """Lines as one, without their indent; cut where they are many."""
+    said = " ".join(line.strip() for line in lines if line.strip())
+    return said if len(said) <= _LONGEST_SAID else f"{said[:_LONGEST_SAID]} …"
 
 
 def _with_code(sources: Sources, place: RankedPlace) -> str:
