@@ -26,7 +26,7 @@ _PHRASES = 6
 _LOOKED_AT = 4000
 """Characters at the end of a reply in which phrases are counted."""
 _SAME_ASSERTIONS = 3
-_MOST_ASSERTIONS = 24
+_MOST_ASSERTIONS = 12
 """Assertions of one test, after which it is taken for endless."""
 _ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
 _MESSAGE = re.compile(r"""\s*(?:,\s*f?(["'])(?:(?!\1).)*\1)?\)?\s*(?:#.*)?$""")
