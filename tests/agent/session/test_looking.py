@@ -6,6 +6,7 @@ import pytest
 
 from agent.candidates.candidate import CandidateChange
 from agent.session.looking import change_in_words
+from learning.records import Origin
 
 BEFORE = "def f(a):\n    x = 1\n    return a / x\n"
 
@@ -23,13 +24,17 @@ BEFORE = "def f(a):\n    x = 1\n    return a / x\n"
     ],
 )
 def test_a_change_is_said_as_what_it_is(after: str, said: str) -> None:
-    change = CandidateChange(path="f.py", line=2, after=after, origin="template", kind="")
+    change = CandidateChange(path="f.py", line=2, after=after, origin=Origin.TEMPLATE, kind="")
     assert change_in_words(change, BEFORE) == said
 
 
 def test_a_long_change_is_cut() -> None:
     lines = "".join(f"    value_{n} = {n}\n" for n in range(99))
     change = CandidateChange(
-        path="f.py", line=2, after=BEFORE.replace("    x = 1\n", lines), origin="infill", kind=""
+        path="f.py",
+        line=2,
+        after=BEFORE.replace("    x = 1\n", lines),
+        origin=Origin.INFILL,
+        kind="",
     )
     assert len(change_in_words(change, BEFORE)) < 220
