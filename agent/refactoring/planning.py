@@ -305,7 +305,7 @@ def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
     name = asked.old.rpartition(".")[2]
     texts: dict[str, str | None] = {path: after}
     if asked.with_tests:
-        texts |= without_tests_of(name, sources)
+        texts |= without_tests_of(name, path, sources)
     kept = {file: text for file, text in texts.items() if text is not None}
     gone = tuple(file for file, text in texts.items() if text is None)
     return Refactored(

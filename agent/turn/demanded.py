@@ -1,14 +1,15 @@
 """Says what a request demands by name and the code that was written for it does not have yet.
 
 Read are options, parameters, definitions, fields, constants, exceptions and quoted texts. A demand in other
-words, and one that a request denies ("without", "no longer"), is not seen: nothing is said of it.
+words, and one that a request denies ("without", "no longer"), is not seen: nothing is said of it. A false
+demand costs a reply that may spoil what was right, so a pattern that is in doubt demands nothing.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.editing.python_source import parse_python
 from agent.editing.source_files import is_test_path
@@ -17,6 +18,7 @@ _GIVES = re.compile(
     r"\b(?:accept|add|create|define|extract|give|implement|introduce|let|make|provide|support|take|use|write)s?\b",
     re.IGNORECASE,
 )
+_ADDS = re.compile(r"\b(?:accept|add|create|give|introduce|provide|support)s?\b", re.IGNORECASE)
 _DENIES = re.compile(
     r"\b(?:delete|(?:do|must|should) not|don't|drop|get rid|no longer|remove|rename|stop|without)\b",
     re.IGNORECASE,
@@ -26,24 +28,32 @@ _BEHIND = (
     r"(?=\s*(?:[.,;:(=]|$|(?:and|by|default\w*|for|from|in|of|on|so|that|to|which|whose|with)\b))"
 )
 """The words behind a name: what stands before another word may be an adverb, or a part of a compound."""
+_NEW = r"\b(?:an?|another|new)\s+(?:\w+\s+)?"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
-_PARAMETER = re.compile(rf"\b(?:parameter|argument)\s+{_NAME}{_BEHIND}", re.IGNORECASE)
+_PARAMETER = re.compile(rf"{_NEW}(?:parameter|argument)\s+{_NAME}{_BEHIND}", re.IGNORECASE)
 _DEFINITION = re.compile(
     rf"\b(?:an?|new)\s+(?:function|method|class|property|dataclass)\s+{_NAME}{_BEHIND}",
     re.IGNORECASE,
 )
-_FIELD = re.compile(
-    rf"\b(?:an?|new)\s+(?:\w+\s+)?(?:attribute|field)\s+{_NAME}{_BEHIND}", re.IGNORECASE
+_FIELD = re.compile(rf"{_NEW}(?:attribute|field)\s+{_NAME}{_BEHIND}", re.IGNORECASE)
+_DUNDER = re.compile(r"(?<![.\w])(?P<name>__[a-z]+__)(?![\w.])")
+_NO_METHODS = frozenset(
+    ["__all__", "__class__", "__dict__", "__doc__", "__file__", "__init__", "__main__", "__name__"]
 )
-_DUNDER = re.compile(r"(?P<name>\b__[a-z]+__)(?!\w)")
 _CONSTANT = re.compile(r"\bconstant\s+(?:called\s+|named\s+)?[`'\"]?(?P<name>[A-Z][A-Z0-9_]+)\b")
 _RAISED = re.compile(
     r"(?:^|\b(?:and|(?:let|make)\s+\w+|must|should|to)\s+(?:also\s+|then\s+)?)raise\s+(?:an?\s+)?`?"
     r"(?P<name>[A-Z]\w*(?:Error|Exception))\b",
     re.MULTILINE,
 )
+_OF_PYTHON = re.compile(
+    r"(?:Attribute|Index|Key|Overflow|Recursion|Type|UnicodeDecode|Value|ZeroDivision|FileNotFound|OS)Error"
+)
+"""Exceptions that code may raise without a `raise` of its own."""
+_MESSAGE = re.compile(r"\b(?:message|says?|saying|text|words)\b", re.IGNORECASE)
 _TEXT = re.compile(
-    r"\b(?:message|prints?|returns?|saying|says?|text)\s+(?P<mark>['\"])(?P<name>[^'\"\n{}<>%]{3,60})(?P=mark)"
+    r"(?:\brais\w+\b[^.;]*\b(?:message|says?|saying)|\b(?:must|should)\s+(?:print|return))\s+"
+    r"(?P<mark>['\"])(?P<name>[^'\"\n{}<>%]{3,60})(?P=mark)(?!\s+(?:for|given|instead|to)\b)"
 )
 _NO_NAMES = frozenset(
     [
@@ -57,16 +67,19 @@ _NO_NAMES = frozenset(
             "before",
             "below",
             "by",
+            "called",
             "for",
             "from",
             "has",
-            "here",
         ),
         *(
+            "here",
             "if",
             "in",
+            "instead",
             "into",
             "is",
+            "named",
             "of",
             "on",
             "only",
@@ -74,42 +87,73 @@ _NO_NAMES = frozenset(
             "that",
             "the",
             "there",
-            "to",
-            "which",
-            "with",
         ),
         *(
+            "to",
+            "too",
+            "twice",
+            "which",
+            "with",
             "argument",
             "attribute",
+            "body",
             "call",
+            "checks",
+            "class",
+        ),
+        *(
             "decorator",
+            "definition",
+            "description",
+            "descriptions",
+            "docs",
+            "docstring",
+            "docstrings",
+            "error",
+        ),
+        *(
             "function",
             "getter",
+            "header",
+            "hierarchy",
             "list",
             "method",
+            "name",
+            "parameter",
             "parser",
         ),
-        *("property", "setter", "signature", "variable", "version"),
+        *(
+            "property",
+            "setter",
+            "signature",
+            "test",
+            "tests",
+            "types",
+            "validation",
+            "validator",
+            "variable",
+        ),
+        *("version", "everywhere", "optional", "required", "unchanged"),
     ]
 )
 """Words that may stand behind "a function" and name none."""
+_TEXTS = (".cfg", ".ini", ".json", ".md", ".rst", ".toml", ".txt", ".yaml", ".yml")
 
 
-def unmet(request: str, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+def unmet(request: str, after: Mapping[str, str]) -> tuple[str, ...]:
     """The demands of a request that the written files do not meet, a sentence each; empty if all are met.
 
-    `before` and `after` give the texts of the files that were written, by path; a new file is only
-    in `after`. Tests and files that are no Python say nothing.
+    `after` gives the texts of the files that were written, by path. Tests and texts say nothing; with a
+    file of another language beside the code nothing is demanded.
     """
     code = {path: text for path, text in after.items() if _is_code(path)}
-    if not code or _DENIES.search(request):
+    others = [path for path in after if not path.endswith((".py", *_TEXTS))]
+    if not code or others or _DENIES.search(request):
         return ()
-    old = "\n".join(text for path, text in before.items() if _is_code(path))
-    new = "\n".join(code.values())
     trees = [tree for text in code.values() if (tree := parse_python(text)) is not None]
     found: list[str] = []
     for demands in (_options, _parameters, _definitions, _fields, _constants, _raised, _texts):
-        found += demands(request, old, new, trees)
+        found += demands(request, "\n".join(code.values()), trees)
     return tuple(dict.fromkeys(found))
 
 
@@ -117,18 +161,22 @@ def _is_code(path: str) -> bool:
     return path.endswith(".py") and not is_test_path(path)
 
 
-def _options(request: str, _old: str, new: str, _trees: list[ast.Module]) -> Iterator[str]:
-    if _GIVES.search(request):
-        for name in _OPTION.findall(request):
-            if name not in new:
-                yield f"there is no option {name}"
+def _options(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[str]:
+    """An option stands in the code as it is typed, or as the parameter that a library makes one of."""
+    for option in _OPTION.finditer(request):
+        sentence = re.split(r"[.;:]\s", request[: option.start()])[-1]
+        name = option[0].removeprefix("--").removeprefix("no-").replace("-", "_")
+        if _ADDS.search(sentence) and option[0] not in code and not re.search(rf"\b{name}\b", code):
+            yield f"there is no option {option[0]}"
 
 
-def _parameters(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
+def _parameters(request: str, _code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
     """A parameter must be one of a function that the request names; of any, if it names none."""
     words = set(re.findall(r"\w+", request))
     functions = [node for tree in trees for node in _functions(tree)]
     named = [node for node in functions if node.name in words]
+    if any(node.args.kwarg for node in named):
+        return
     there = {argument for node in named or functions for argument in _arguments(node)}
     for name in _named(request, _PARAMETER):
         if name not in there:
@@ -139,41 +187,61 @@ def _parameters(request: str, _old: str, _new: str, trees: list[ast.Module]) -> 
             )
 
 
-def _definitions(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
+def _definitions(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
     defined = {name for tree in trees for name in _defined(tree)}
-    for name in _named(request, _DEFINITION, _DUNDER):
+    for name in _named(request, _DEFINITION):
         if name not in defined:
+            yield f"{name} is not defined"
+    for name in _named(request, _DUNDER):
+        if name not in _NO_METHODS and name not in code and "dataclass" not in code:
             yield f"{name} is not defined"
 
 
-def _fields(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
-    """A field is assigned to, as `self.name` or in the body of a class, or is a parameter."""
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    there = {name for node in nodes if isinstance(node, ast.stmt) for name in _targets(node)}
-    there |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+def _fields(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[str]:
+    """A field may be assigned to, a parameter, or a key: it must stand in the code at all."""
     for name in _named(request, _FIELD):
-        if name not in there:
+        if not re.search(rf"\b{re.escape(name)}\b", code):
             yield f"there is no field {name}"
 
 
-def _constants(request: str, _old: str, _new: str, trees: list[ast.Module]) -> Iterator[str]:
-    top = {name for tree in trees for node in tree.body for name in _targets(node)}
+def _constants(request: str, _code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
+    """A constant is bound or used somewhere, and is no parameter."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    used |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
     for name in _named(request, _CONSTANT):
-        if name not in top:
-            yield f"{name} is not assigned at the top level of the file"
+        if name not in used - parameters:
+            yield f"{name} is no constant of the file"
 
 
-def _raised(request: str, old: str, new: str, _trees: list[ast.Module]) -> Iterator[str]:
-    for name in (match["name"] for match in _RAISED.finditer(request)):
-        pattern = rf"\braise {name}\b"
-        if len(re.findall(pattern, new)) <= len(re.findall(pattern, old)):
+def _raised(request: str, _code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
+    """An exception is raised; one that Python raises by itself is demanded only with a message."""
+    raised = {
+        _last(node.exc) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Raise)
+    }
+    for match in _RAISED.finditer(request):
+        name, rest = match["name"], request[match.end() :]
+        if _OF_PYTHON.fullmatch(name) and not _MESSAGE.search(rest):
+            continue
+        if name not in raised:
             yield f"nothing raises {name}"
 
 
-def _texts(request: str, _old: str, new: str, _trees: list[ast.Module]) -> Iterator[str]:
+def _texts(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
+    """A text stands in the code, or in literals that follow each other."""
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    literals = "".join(node.value for node in nodes if isinstance(node.value, str))
     for text in (match["name"] for match in _TEXT.finditer(request)):
-        if text not in new:
+        if text not in code and text not in literals:
             yield f"the text {text!r} does not stand in the code"
+
+
+def _last(node: ast.expr | None) -> str:
+    """The last part of the name of what is raised."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
 
 
 def _named(request: str, *patterns: re.Pattern[str]) -> Iterator[str]:
@@ -205,15 +273,5 @@ def _defined(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
-        elif isinstance(node, ast.stmt):
-            yield from _targets(node)
-
-
-def _targets(node: ast.stmt) -> Iterator[str]:
-    match node:
-        case ast.Assign(targets=targets):
-            yield from (each.id for each in targets if isinstance(each, ast.Name))
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            yield name
-        case _:
-            return
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id

@@ -339,9 +339,8 @@ class _Turn:
         """What the request demands by name and the files of this turn do not have."""
         if self.wanted not in (Wanted.NEW, Wanted.EDIT):
             return ()
-        old = {path: text for path, text in self.before.items() if text is not None}
         now = {path: self.actions.sources.text(path) or "" for path in self.before}
-        return unmet(self.user_text, old, now)
+        return unmet(self.user_text, now)
 
     @property
     def _only_answers(self) -> bool:

@@ -147,6 +147,44 @@ def test_a_file_of_tests_of_which_nothing_is_left_goes_with_them(sources: Source
     assert plan("remove spread and its test", sources).removed == ("tests/test_stats.py",)
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_names():\n    seen = set()\n    seen.spread('a')\n",
+        "def test_own():\n    spread = mean([1])\n    assert spread == 1\n",
+        "def test_inner():\n    def spread(n):\n        return n\n    assert spread(1) == 1\n",
+        "def test_given(spread):\n    assert spread\n",
+    ],
+)
+def test_a_test_that_uses_the_name_for_something_else_stays(sources: Sources, test: str) -> None:
+    text = f"from stats import mean\nfrom other import spread as wide\n\n\n{test}\n\ndef test_wide():\n    assert wide(1)\n"
+    (sources.root / "tests/test_stats.py").write_text(text)
+    assert "tests/test_stats.py" not in plan("remove spread and its tests", sources).texts
+
+
+def test_a_test_that_uses_it_under_another_name_goes(sources: Sources) -> None:
+    text = (
+        "import os; import stats\nfrom stats import mean, spread as wide\n\n\ndef test_mean():\n    assert mean([1]) == 1\n\n\n"
+        "def test_wide():\n    assert wide([1]) == 0\n\n\ndef test_module():\n    assert stats.spread([1]) == 0\n"
+    )
+    (sources.root / "tests/test_stats.py").write_text(text)
+    assert plan("remove spread and its tests", sources).texts["tests/test_stats.py"] == (
+        "import os; import stats\nfrom stats import mean\n\n\ndef test_mean():\n    assert mean([1]) == 1\n"
+    )
+
+
+def test_a_class_of_tests_of_which_none_is_left_goes(sources: Sources) -> None:
+    text = (
+        "import unittest\nfrom stats import mean, spread\n\n\nclass Wide(unittest.TestCase):\n    def test_wide(self):\n"
+        "        self.assertEqual(spread([1]), 0)\n\n    def test_twice(self):\n        assert spread([2]) == 0\n\n\n"
+        "class Mean(unittest.TestCase):\n    def test_mean(self):\n        self.assertEqual(mean([1]), 1)\n"
+    )
+    (sources.root / "tests/test_stats.py").write_text(text)
+    after = plan("remove spread and its tests", sources).texts["tests/test_stats.py"]
+    assert "class Wide" not in after
+    assert "class Mean" in after
+
+
 def test_an_import_that_something_else_still_uses_stays(sources: Sources) -> None:
     text = "from stats import spread\n\n\ndef wide(n):\n    return spread([n])\n\n\ndef test_wide():\n    assert wide(1) == 0\n"
     (sources.root / "tests/test_stats.py").write_text(text)
