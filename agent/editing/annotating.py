@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from agent.editing.python_source import (
     DefinitionNode,
     FunctionNode,
+    definition_counts,
     definitions,
     parse_python,
     source_lines,
@@ -26,7 +27,7 @@ def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) 
     Names are qualified (`Cart.add`). A docstring that the reply does not have stays. One for a body on the line of its `def`, or with
     characters that no plain docstring can hold, is left out.
     """
-    old, new = definitions(before), definitions(reply)
+    old, new = _single(before), _single(reply)
     place, tree, given = _Place(before), parse_python(before), parse_python(reply)
     pairs: list[tuple[ast.Module | DefinitionNode, ast.Module | DefinitionNode]] = []
     if tree is not None and given is not None and not names:
@@ -40,7 +41,7 @@ def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) 
 
 def with_docstring(before: str, name: str, said: str) -> str:
     """The text before with one docstring, given a definition's qualified name and the words."""
-    old, place = definitions(before), _Place(before)
+    old, place = _single(before), _Place(before)
     splice = _described(old[name], said, place) if name in old else None
     return spliced(place.data, [splice] if splice is not None else [])
 
@@ -50,7 +51,7 @@ def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> st
 
     Names are qualified (`Cart.add`). A hint that the reply does not have stays, and so do variables.
     """
-    old, new = definitions(before), definitions(reply)
+    old, new = _single(before), _single(reply)
     place, splices = _Place(before), list[TextSplice]()
     ends = dict(_ends_of_arguments(before)) if old else {}
     for name, mine in old.items():
@@ -61,6 +62,13 @@ def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> st
             splices += _hints(mine, theirs, place)
             splices += _result(mine, theirs, place, ends.get(mine.lineno))
     return spliced(place.data, splices)
+
+
+def _single(source: str) -> dict[str, DefinitionNode]:
+    """The definitions without those of which there are several by one name, as a property and its setter."""
+    tree = parse_python(source)
+    counts = definition_counts(tree) if tree is not None else {}
+    return {name: node for name, node in definitions(source).items() if counts.get(name) == 1}
 
 
 class _Place:
@@ -94,7 +102,8 @@ def _described(mine: ast.Module | DefinitionNode, said: str, place: _Place) -> T
     decorators = first.decorator_list if isinstance(first, DefinitionNode) else []
     line = min([first.lineno, *(item.lineno for item in decorators)])
     indent = place.lines[line - 1][: first.col_offset].decode()
-    if indent.strip():  # the body begins on the line of its `def`
+    above = place.lines[line - 2].rstrip() if line > 1 else b""
+    if indent.strip() or above.endswith(b"\\"):  # the body begins on the line of its `def`
         return None
     text = _quoted(said, indent)
     if text is None:
@@ -109,7 +118,9 @@ def _described(mine: ast.Module | DefinitionNode, said: str, place: _Place) -> T
 
 def _quoted(said: str, indent: str) -> str | None:
     """A docstring with its marks, at an indent; None if the plain marks cannot hold it."""
-    if '"""' in said or "\\" in said or "\r" in said or said.endswith('"'):
+    if '"""' in said or "\\" in said or said.endswith('"'):
+        return None
+    if not all(character.isprintable() or character in "\n\t" for character in said):
         return None
     lines = said.split("\n")
     if len(lines) == 1:

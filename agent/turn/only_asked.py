@@ -3,44 +3,140 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from agent.editing.annotating import with_docstrings_of, with_hints_of
-from agent.editing.python_source import definitions
+from agent.editing.python_source import definitions, imports, parse_python
 from agent.reply.parsed import FileEdit
+from agent.turn.imports import newly_undefined
 
-_POLITE = r"^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*"
-_ASKS = re.compile(
-    rf"{_POLITE}(?P<verb>add|annotate|complete|create|document|generate|give|insert|put|write)\b",
+_VERB = re.compile(
+    r"^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*"
+    r"(?P<verb>add|annotate|complete|create|document|generate|give|insert|put|write)\b",
     re.IGNORECASE,
 )
-_DOCSTRINGS = re.compile(r"\bdocstrings?\b|^\W*(?:\w+\s+){0,2}document\b", re.IGNORECASE)
-_HINTS = re.compile(
-    r"\b(?:type[- ]?)?(?:hints?|annotations?)\b|\btypes\b|\bannotate\b", re.IGNORECASE
+_TOKEN = re.compile(r"[\w./-]+")
+_DOCSTRING, _DOCSTRINGS = "docstring", "docstrings"
+_HINTS = frozenset(["annotation", "annotations", "hint", "hints", "types"])
+_PLAIN = frozenset(
+    [
+        *(
+            "a",
+            "all",
+            "also",
+            "an",
+            "and",
+            "any",
+            "as",
+            "brief",
+            "class",
+            "classes",
+            "code",
+            "concise",
+            "each",
+        ),
+        *(
+            "every",
+            "everything",
+            "everywhere",
+            "file",
+            "for",
+            "function",
+            "functions",
+            "good",
+            "google",
+            "in",
+        ),
+        *(
+            "it",
+            "its",
+            "me",
+            "method",
+            "methods",
+            "missing",
+            "module",
+            "modules",
+            "now",
+            "numpy",
+            "of",
+            "on",
+        ),
+        *(
+            "or",
+            "please",
+            "proper",
+            "public",
+            "short",
+            "some",
+            "style",
+            "thanks",
+            "the",
+            "their",
+            "them",
+            "this",
+        ),
+        *("to", "too", "type", "well", "with"),
+    ]
 )
-_MORE = re.compile(
-    r"\b(?:attribute|change|class that|comments?|delete|fix|function that|implement|inline|instead|move|parameter"
-    r"|raises?|readme|refactor|remove|rename|returns?|tests?|variable)\b",
-    re.IGNORECASE,
-)
-"""Words of a request that may want the code to change as well."""
+"""Words that ask for nothing beside docstrings and hints."""
+_ALL = frozenset(["all", "any", "each", "every", "everything", "everywhere"])
+_MEMBERS = frozenset(["methods", _DOCSTRINGS, *_HINTS])
 
 
 def only_asked(edit: FileEdit, before: str | None, request: str) -> FileEdit:
     """The edit with nothing but docstrings or hints, if the request asks for nothing else; else as it is.
 
     Those of the definitions that the request names are taken, of all if it names none. A reply that
-    has none of them stays as it is, for the usual checks to judge.
+    has none of them stays as it is, for the usual checks to judge, and so does one whose hints need more
+    than an import.
     """
-    found = _ASKS.match(request)
-    if found is None or before is None or not edit.path.endswith(".py") or _MORE.search(request):
+    found = _VERB.match(request)
+    if found is None or before is None or not edit.path.endswith(".py"):
         return edit
-    docstrings, hints = _DOCSTRINGS.search(request), _HINTS.search(request)
-    words = set(re.findall(r"\w+", request[found.end() :]))
-    names = [name for name in definitions(before) if name.rpartition(".")[2] in words]
-    text = before
+    tokens = [token.strip(".-") for token in _TOKEN.findall(request[found.end() :])]
+    words = [token.lower() for token in tokens]
+    verb = found["verb"].lower()
+    docstrings = verb == "document" or _DOCSTRING in words or _DOCSTRINGS in words
+    hints = verb == "annotate" or not _HINTS.isdisjoint(words)
+    known = definitions(before)
+    if not (docstrings or hints) or not _asks_no_more(tokens, edit.path, known):
+        return edit
+    text, names = before, _named(tokens, known)
     if docstrings:
         text = with_docstrings_of(edit.content, text, names=names)
     if hints:
         text = with_hints_of(edit.content, text, names=names)
-    return edit if text in (before, edit.content) else replace(edit, content=text, exact=True)
+    if text in (before, edit.content) or parse_python(text) is None:
+        return edit
+    plain = {each.name for each in imports(edit.content) if each.name == each.alias}
+    if not set(newly_undefined(before, text)) <= plain:
+        return edit
+    return replace(edit, content=text, exact=True)
+
+
+def _asks_no_more(tokens: Collection[str], path: str, known: Collection[str]) -> bool:
+    """True if each word is about docstrings, hints, a definition of the file, or the file."""
+    own = {part for name in known for part in name.split(".")} | set(known)
+    stem = path.rpartition("/")[2].partition(".")[0]
+    return all(
+        token.lower() in _PLAIN
+        or token.lower() in (_DOCSTRING, _DOCSTRINGS)
+        or token.lower() in _HINTS
+        or token in own
+        or token == stem
+        or token in path
+        for token in tokens
+    )
+
+
+def _named(tokens: Collection[str], known: Collection[str]) -> list[str]:
+    """The qualified names that a request names; a class stands for its methods where several are meant."""
+    words = {token.lower() for token in tokens}
+    if words & _ALL and not words & {"methods"}:
+        return []
+    asked = {token for token in tokens if token.lower() not in _PLAIN}
+    found = [name for name in known if name in asked or name.rpartition(".")[2] in asked]
+    if words & _MEMBERS:
+        found += [name for name in known if any(name.startswith(f"{each}.") for each in found)]
+    return list(dict.fromkeys(found))

@@ -51,6 +51,9 @@ _OTHER_TESTS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """A request that may be for other tests in the place of those that are there."""
+_SECTION = re.compile(
+    r"\s*(?:Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Notes?)\b|\s*:\w+|\s*>>>"
+)
 _PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
 
 
@@ -207,7 +210,7 @@ class BlockPlacer:
     def _docstring(self, blocks: Sequence[FencedBlock]) -> tuple[FileEdit, ...]:
         """The file with a docstring that came without its definition, where the request names just one.
 
-        Its first paragraph counts: what follows is often about the rest of the file.
+        Its first paragraph counts, and the sections behind it: other text is often about the rest of the file.
         """
         if len(blocks) != 1 or not asks_for_docstrings(self.user_text):
             return ()
@@ -220,7 +223,7 @@ class BlockPlacer:
         names = [each for each in definitions(before) if each.rpartition(".")[2] in self._words]
         if len(names) != 1:
             return ()
-        text = with_docstring(before, names[0], said.partition("\n\n")[0])
+        text = with_docstring(before, names[0], _of_one(said))
         return (FileEdit(path=path, content=text, exact=True),) if text != before else ()
 
     def _text_with(self, path: str, before: str | None, content: str) -> str | None:
@@ -345,3 +348,10 @@ class BlockPlacer:
 
 def _is_test_name(name: str) -> bool:
     return name.startswith(("test_", "Test"))
+
+
+def _of_one(docstring: str) -> str:
+    """The first paragraph of a docstring, with the sections that follow it."""
+    first, *others = docstring.split("\n\n")
+    sections = [part for part in others if _SECTION.match(part)]
+    return "\n\n".join([first, *sections])

@@ -115,6 +115,13 @@ def test_only_those_that_are_named_are_taken() -> None:
         ("add type hints to with_tax and rename it to gross", False),
         ("add a function that has type hints", False),
         ("let with_tax round down", False),
+        ("add a docstring to with_tax and make it round down", False),
+        ("add type hints and handle missing values", False),
+        ("add docstrings and simplify with_tax", False),
+        ("add type hints to with_tax, cache the result", False),
+        ("add a method count with a docstring to Cart", False),
+        ("add two more types of coins", False),
+        ("add google style docstrings to all functions in tax.py", True),
     ],
 )
 def test_a_request_for_nothing_else_changes_no_code(request_: str, changes: bool) -> None:
@@ -149,3 +156,53 @@ def test_hints_keep_the_program(arguments: list[str], is_async: bool, comment: s
 def test_nothing_raises(reply: str, before: str) -> None:
     assert with_docstrings_of(reply, before) is not None
     assert with_hints_of(reply, before) is not None
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        ("add docstrings to all functions in add.py", {"with_tax", "Cart", "add"}),
+        ("add docstrings to all methods of Cart", {"Cart", "add"}),
+        ("add a docstring to the class Cart", {"Cart"}),
+        ("add a docstring to with_tax", {"with_tax"}),
+    ],
+)
+def test_those_that_are_meant_get_a_docstring(request_: str, names: set[str]) -> None:
+    after = only_asked(FileEdit(path="add.py", content=REPLY), BEFORE, request_).content
+    found = {
+        node.name
+        for node in ast.walk(ast.parse(after))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and ast.get_docstring(node)
+    }
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "from __future__ import annotations\n\n\nclass Cart:\n    def copy(self) -> Cart:\n        return 1\n",
+        "from typing import TypeVar\n\nT = TypeVar('T')\n\n\nclass Cart:\n    def copy(self) -> T:\n        return 1\n",
+        "from decimal import Decimal as D\n\n\nclass Cart:\n    def copy(self) -> D:\n        return 1\n",
+    ],
+)
+def test_hints_that_need_more_than_an_import_are_left_to_the_whole_reply(reply: str) -> None:
+    before = "class Cart:\n    def copy(self):\n        return self\n"
+    edit = FileEdit(path="cart.py", content=reply)
+    assert only_asked(edit, before, "add type hints") is edit
+
+
+def test_a_property_with_its_setter_is_not_mixed_up() -> None:
+    before = "class A:\n    @property\n    def x(self):\n        return 1\n\n    @x.setter\n    def x(self, v):\n        pass\n"
+    reply = (
+        'class A:\n    @property\n    def x(self) -> int:\n        """Get."""\n        return 1\n'
+    )
+    assert with_hints_of(reply, before) == before
+    assert with_docstrings_of(reply, before) == before
+
+
+@pytest.mark.parametrize("said", ["a\\ud800b", "a\\0b", "a\\rb"])
+def test_a_docstring_of_strange_characters_is_left_out(said: str) -> None:
+    before = "def f():\n    return 1\n"
+    reply = f'def f():\n    """{said}"""\n    return 1\n'
+    assert with_docstrings_of(reply, before) == before

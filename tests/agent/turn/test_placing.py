@@ -455,8 +455,11 @@ def test_a_request_without_tests_may_put_any_function_anywhere(root: Path) -> No
 def test_a_docstring_without_its_function_is_put_into_the_one_that_is_named(
     root: Path, request_: str, is_taken: bool
 ) -> None:
-    reply = '```python\n"""Multiply all values.\n\nThe other function gives the mean."""\n```\n'
+    reply = '```python\n"""Multiply all values.\n\nThe other function gives the mean.\n\nReturns:\n    A list.\n"""\n```\n'
     found = placed_at(root, request_, reply)
     assert bool(found) == is_taken
     if is_taken:
-        assert 'def scale(values, factor):\n    """Multiply all values."""\n' in found["stats.py"]
+        assert (
+            'def scale(values, factor):\n    """Multiply all values.\n\n    Returns:\n        A list.\n    """\n'
+            in found["stats.py"]
+        )
