@@ -21,7 +21,6 @@ from agent.editing.python_source import (
     definitions,
     parse_python,
     source_lines,
-    source_of,
 )
 
 _MAIN = "__name__"
@@ -65,17 +64,6 @@ def without_known_tests(block: str, before: str, *, asked: Collection[str] = ())
         lines[_first_line(node) - 1 : _end(node)] = [None] * (_end(node) - _first_line(node) + 1)
     new = "\n".join(line for line in lines if line is not None)
     return new if is_part_of(new, before) else block
-
-
-def tests_among(source: str, before: str) -> dict[str, str]:
-    """The top-level test functions that a file of code has and had not before, by name, with their text."""
-    tree, known = parse_python(source), definitions(before)
-    tests = [] if tree is None else [node for node in tree.body if isinstance(node, FunctionNode)]
-    return {
-        node.name: source_of(source, node)
-        for node in tests
-        if _is_test(node) and node.name not in known
-    }
 
 
 def without_definitions(source: str, names: Collection[str]) -> str:

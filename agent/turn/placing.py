@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from agent.editing.annotating import with_docstring
+from agent.editing.parting import part_tests
 from agent.editing.parts_of_files import (
     classes_in,
     is_language_of,
@@ -24,7 +25,7 @@ from agent.editing.parts_of_files import (
     takes_parts,
     vanished,
 )
-from agent.editing.placing import tests_among, without_definitions, without_known_tests
+from agent.editing.placing import without_known_tests
 from agent.editing.python_source import definitions, parse_python
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
@@ -51,6 +52,8 @@ _OTHER_TESTS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """A request that may be for other tests in the place of those that are there."""
+_SAME_LINES = 0.8
+"""Share of a text's lines that a block must have to be that text, changed."""
 _SECTION = re.compile(
     r"\s*(?:Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Notes?)\b|\s*:\w+|\s*>>>"
 )
@@ -74,7 +77,8 @@ class BlockPlacer:
                 placed = tuple(self._whole(self._with_old_tests(edit)) for edit in at)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
-                return replace(reading, edits=self._with_tests_apart(placed))
+                parted, notes = self._with_tests_apart(placed)
+                return replace(reading, edits=parted, notes=(*reading.notes, *notes))
             case PlainAnswer(text=prose) | Unusable(reason=prose):
                 if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
                     return reading
@@ -82,30 +86,43 @@ class BlockPlacer:
                 edits = (
                     self._from_blocks(blocks) or self._text_file(blocks) or self._docstring(blocks)
                 )
-                edits = self._with_tests_apart(edits)
-                return FileEdits(edits=edits, prose=prose) if edits else reading
+                edits, notes = self._with_tests_apart(edits)
+                return FileEdits(edits=edits, prose=prose, notes=tuple(notes)) if edits else reading
             case _:
                 return reading
 
-    def _with_tests_apart(self, edits: Sequence[FileEdit]) -> tuple[FileEdit, ...]:
-        """The edits with new tests that stand among the code in an edit of the tests' file."""
-        if not _NEW_TESTS.search(self.user_text):
-            return tuple(edits)
-        taken, found = {edit.path for edit in edits}, list[FileEdit]()
+    def _with_tests_apart(
+        self, edits: Sequence[FileEdit]
+    ) -> tuple[tuple[FileEdit, ...], list[str]]:
+        """The edits with new tests that stand among the code in an edit of the tests' file, and notes on it."""
+        taken, found, notes = {edit.path for edit in edits}, list[FileEdit](), list[str]()
+        texts: dict[str, str] = {}
         for edit in edits:
-            before = self.sources.text(edit.path) or ""
-            tests = {} if is_test_path(edit.path) else tests_among(edit.content, before)
-            path = self._tests_file(list(tests), edit.path) if tests else ""
-            if not path or path in taken:
+            before = self.sources.text(edit.path)
+            parted = None
+            if before is not None and not is_test_path(edit.path) and self._wants_tests:
+                parted = part_tests(edit.content, before, without=self._words)
+            path = self._tests_file(list(parted.tests), edit.path) if parted else ""
+            if parted is None or not path or path in taken:
                 found.append(edit)
                 continue
-            found.append(replace(edit, content=without_definitions(edit.content, list(tests))))
-            known = self._names_in(path)
-            new = "\n\n\n".join(text for name, text in tests.items() if name not in known)
-            text = self._text_with(path, self.sources.text(path), new) if new else None
-            if text is not None:
-                found.append(FileEdit(path=path, content=text, exact=True))
-        return tuple(found)
+            old = texts.get(path, self.sources.text(path))
+            block, left = parted.block(old or "", edit.path, about=self._words)
+            text = self._text_with(path, old, block) if block else old
+            if block and text is None:
+                found.append(edit)
+                continue
+            found.append(replace(edit, content=parted.code))
+            texts |= {path: text} if text is not None and text != old else {}
+            notes += [
+                f"{path} has {name} already: the one of the reply was left out" for name in left
+            ]
+        found += [FileEdit(path=path, content=text, exact=True) for path, text in texts.items()]
+        return tuple(found), notes
+
+    @property
+    def _wants_tests(self) -> bool:
+        return _NEW_TESTS.search(self.user_text) is not None
 
     def _at_its_tests(self, edit: FileEdit, taken: Collection[str]) -> FileEdit:
         """An edit of nothing but tests at the project's own tests, where its label is code or a new file.
@@ -113,7 +130,9 @@ class BlockPlacer:
         A path that the request names stays, and so does one where the tests' file has an edit of its own.
         """
         given = names_in(edit.path, edit.content) if edit.path.endswith(".py") else frozenset()
-        if edit.exact or not given or not all(map(_is_test_name, given)):
+        if edit.exact or not self._wants_tests or not given or not all(map(_is_test_name, given)):
+            return edit
+        if given & (self._names_in(edit.path) | self._words):  # code that is called so
             return edit
         if edit.path in self.sources.files and is_test_path(edit.path):
             return edit
@@ -201,9 +220,12 @@ class BlockPlacer:
         if others[1:] or before is None or takes_parts(path) or len(blocks) != 1:
             return ()
         (block,) = blocks
-        first = before.lstrip().partition("\n")[0].strip()
-        begins = first and block.content.lstrip().startswith(first)
-        if not (block.closed and begins and writes_text(self.user_text)):
+        old = [line.strip() for line in before.split("\n") if line.strip()]
+        new = {line.strip() for line in block.content.split("\n")}
+        is_whole = bool(old) and sum(line in new for line in old) >= _SAME_LINES * len(old)
+        begins = bool(old) and block.content.lstrip().startswith(old[0])
+        heads = all(line in new for line in old if line.startswith("#"))
+        if not (block.closed and is_whole and begins and heads and writes_text(self.user_text)):
             return ()
         return (FileEdit(path=path, content=file_text(block.content)),)
 
@@ -347,7 +369,7 @@ class BlockPlacer:
 
 
 def _is_test_name(name: str) -> bool:
-    return name.startswith(("test_", "Test"))
+    return re.match(r"test_|Test(?![a-z])", name) is not None
 
 
 def _of_one(docstring: str) -> str:

@@ -463,3 +463,57 @@ def test_a_docstring_without_its_function_is_put_into_the_one_that_is_named(
             'def scale(values, factor):\n    """Multiply all values.\n\n    Returns:\n        A list.\n    """\n'
             in found["stats.py"]
         )
+
+
+def test_code_that_is_called_like_a_test_stays_code(root: Path) -> None:
+    for request, reply in [
+        (
+            "let test_port in stats.py give False for 0 and add a test",
+            "def test_port(p):\n    return p > 0\n",
+        ),
+        (
+            "add a function test_connection to stats.py that tests the line",
+            "def test_connection():\n    ...\n",
+        ),
+        (
+            "add a dataclass Testimonial to stats.py, with a test",
+            "class Testimonial:\n    text: str\n",
+        ),
+    ]:
+        found = placed_at(root, request, f"stats.py\n```python\n{STATS}\n\n{reply}```\n")
+        assert list(found) == ["stats.py"], request
+        assert reply in found["stats.py"]
+        assert list(placed_at(root, request, f"stats.py\n```python\n{reply}```\n")) == ["stats.py"]
+
+
+def test_a_second_test_of_a_name_is_one_more_where_the_request_is_about_it(root: Path) -> None:
+    reply = STATS + "\n\ndef test_mean():\n    with pytest.raises(ValueError):\n        mean([])\n"
+    request = "let mean raise a ValueError for an empty list and add a test"
+    found = placed_at(root, request, f"stats.py\n```python\nimport pytest\n{reply}```\n")
+    assert "def test_mean_2" in found["tests/test_stats.py"]
+    assert "import pytest" in found["tests/test_stats.py"]
+    assert "pytest" not in found["stats.py"]
+
+
+def test_parted_tests_bring_the_imports_that_they_use(root: Path) -> None:
+    found = placed_at(
+        root, "add a function middle to stats.py with a test", f"stats.py\n```python\n{MIXED}```\n"
+    )
+    assert "from stats import mean, middle\n" in found["tests/test_stats.py"] or (
+        "from stats import middle\n" in found["tests/test_stats.py"]
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "@pytest.fixture\ndef values():\n    return [1]\n",
+        "class TestMiddle:\n    pass\n",
+        "if __name__ == '__main__':\n    test_middle()\n",
+    ],
+)
+def test_tests_that_cannot_be_parted_stay(root: Path, more: str) -> None:
+    reply = f"stats.py\n```python\nimport pytest\n\n{MIXED}\n\n{more}```\n"
+    found = placed_at(root, "add a function middle to stats.py with a test", reply)
+    assert list(found) == ["stats.py"]
+    assert "def test_middle" in found["stats.py"]
