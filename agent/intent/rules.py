@@ -86,7 +86,7 @@ _COMPLAINS = re.compile(
     r"|\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
     r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
 )
-_QUOTED = re.compile(r"'[^'\n]{3,}'|\"[^\"\n]{3,}\"|`[^`\n]+`")
+_QUOTED = re.compile(r"(?<!\w)'[^'\n]{3,}'(?!\w)|\"[^\"\n]{3,}\"|`[^`\n]+`")
 """A text that is quoted: its words say nothing of what is wanted."""
 _NEW_THING = (
     r"(?:functions?|methods?|class(?:method)?(?:es)?|tests?|test cases?|modules?|files?|scripts?|options?|flags?"
@@ -107,7 +107,9 @@ _MAKES = re.compile(
 _ADDS_TO = re.compile(
     rf"^(?:add|write|put|include|insert) (?:a |an |the |some |more |missing |proper )*{_ALSO_EDITS}\b"
 )
-_TURNS = re.compile(r"^(?:make|turn|convert) \S+ (?:into )?(?:an?|the) (?:\w+ )?\w+[.!]?$")
+_TURNS = re.compile(
+    r"^(?:make|turn|convert) (?!(?:me|sure|up|us)\b)\S+ (?:into )?(?:an?|the) (?:\w+ )?\w+[.!]?$"
+)
 """A thing that is there already becomes another: `make area a property`."""
 _EDITS = re.compile(
     r"^(?:add|adapt|adjust|allow|annotate|append|apply|cache|capitali[sz]e|change|clean(?: up)?|comment|convert|cut|"

@@ -27,6 +27,8 @@ class Completed:
     """The import statements that were added."""
     is_part: bool = False
     """True if only the docstrings or hints of the reply were taken (`agent.turn.only_asked`)."""
+    has_factories: bool = False
+    """True if defaults of data classes became factories (`agent.editing.mutable_defaults`)."""
     undefined: tuple[str, ...] = ()
     """Names that nothing in the project or the standard library explains."""
 
@@ -37,6 +39,8 @@ class Completed:
             yield Notice(
                 f"{path}: of the reply only the docstrings or hints were taken; it had more"
             )
+        if self.has_factories:
+            yield Notice(f"{path}: a default that Python refuses in a data class became a factory")
         for statement in self.added:
             yield Notice(f"{path}: `{statement}` was added, which the reply left out")
         for name in self.undefined:
@@ -48,11 +52,11 @@ def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed
 
     The way in which the project's other files import a name comes first.
     """
-    if edit.path.endswith(".py") and (whole := with_factories(edit.content)) != edit.content:
-        edit = replace(edit, content=whole)
+    made = with_factories(edit.content) if edit.path.endswith(".py") else edit.content
+    has_factories, edit = made != edit.content, replace(edit, content=made)
     lacking = newly_undefined(before or "", edit.content) if edit.path.endswith(".py") else ()
     if not lacking:
-        return Completed(edit=edit)
+        return Completed(edit=edit, has_factories=has_factories)
     project = _parsed(sources, without=edit.path, names=lacking)
     text, added, undefined = edit.content, list[str](), list[str]()
     for name in lacking:
@@ -68,6 +72,7 @@ def completed(edit: FileEdit, before: str | None, sources: Sources) -> Completed
         edit=replace(edit, content=text) if added else edit,
         added=tuple(added),
         undefined=tuple(undefined),
+        has_factories=has_factories,
     )
 
 

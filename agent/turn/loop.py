@@ -358,7 +358,10 @@ class _Turn:
             command=reading.command if isinstance(reading, (FileEdits, ShellCommand)) else "",
             observation=outcome.observation or (outcome.end.reason if outcome.end else ""),
         )
-        other = any(each.added or each.is_part for each in self.actions.completed.values())
+        other = any(
+            each.added or each.is_part or each.has_factories
+            for each in self.actions.completed.values()
+        )
         in_part = bool(self.actions.kept_parts) or other
         await self.log.record(step, outcome.report, in_part=in_part)
 

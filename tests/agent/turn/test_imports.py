@@ -114,6 +114,13 @@ def test_a_mutable_default_of_a_data_class_gets_a_factory(
 def test_other_defaults_stay(tmp_path: Path) -> None:
     source = (
         "from dataclasses import dataclass\n\n\n@dataclass\nclass Item:\n    size: int = 3\n"
-        "    name: str = str()\n\n\nclass Plain:\n    tags: list = []\n\n\ndef f(x=[]): ...\n"
+        "    name: str = str()\n    shared: ClassVar[list] = []\n    other: list = [D]\n"
+        "    many: list = [\n        1,  # one\n    ]\n\n\nclass Plain:\n    tags: list = []\n\n\ndef f(x=[]): ...\n"
     )
-    assert _completed(tmp_path, source).edit.content == source
+    assert _completed(tmp_path, source, source).edit.content == source
+    other = (
+        "from pydantic.dataclasses import dataclass\n\n\n@dataclass\nclass A:\n    x: list = []\n"
+    )
+    assert _completed(tmp_path, other).edit.content == other
+    field = "from dataclasses import dataclass\n\n\n@dataclass\nclass A:\n    field: str\n    x: list = []\n"
+    assert _completed(tmp_path, field).edit.content == field
