@@ -113,7 +113,13 @@ class AfterCheck:
             seconds=self.clock() - started,
             in_part=in_part,
         )
-        self.emit(Notice(closing.line if left else f"Nothing is left of the change: {problem}"))
+        self.emit(
+            Notice(
+                closing.line
+                if left
+                else f"Nothing is left of the change: {problem or 'it was put back'}"
+            )
+        )
         if problem and end.ending is TurnEnding.DONE:
             return TurnFinished(problem, TurnEnding.FAILED)
         return end
@@ -210,8 +216,9 @@ class AfterCheck:
         except ModelError as err:
             self.emit(Notice(f"the change was not mended: {err}", "warning"))
             return None
+        written = set(await in_thread(self.workspace.written))
         changed = await in_thread(self.workspace.changed, between)
-        mended = [path for path in await self._own() if path in changed]
+        mended = [path for path in changed if path in written]
         is_code = bool(mended) and not any(map(is_test_path, mended))  # no test may be made to fit
         now = await self._tests() if is_code else None
         if now is not None and not newly_red(first, now):

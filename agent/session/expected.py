@@ -9,8 +9,10 @@ exception, is left out beside others that hold. That proves nothing about the co
 from __future__ import annotations
 
 import ast
+import io
 import re
 import secrets
+import tokenize
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,10 @@ def _elagent_$token(number, value):
     __import__("os").write(2, ("\\n$token %s %s\\n" % (number, said)).encode())
 """
 _RAISES = re.compile(r"raises ([A-Za-z_]\w{0,60})")
+_OF_THE_TEST = frozenset(
+    ["ImportError", "ModuleNotFoundError", "NameError", "SyntaxError", "UnboundLocalError"]
+)
+"""Exceptions that are the test's own fault more likely than the code's answer."""
 _LONGEST = 200
 """Characters of a value that is worth writing into a test."""
 
@@ -38,8 +44,8 @@ _LONGEST = 200
 class Comparison:
     """One `assert value == literal` of a test."""
 
-    test: str
-    """The name of the test function."""
+    test: int
+    """The line of the test function."""
     line: int
     value: ast.expr
     literal: ast.expr
@@ -55,9 +61,18 @@ class Mended:
 
 
 async def mended_expectations(
-    path: str, source: str, tests: Collection[str], project: ProjectTests, *, old: Iterable[str]
+    path: str,
+    source: str,
+    tests: Collection[str],
+    project: ProjectTests,
+    *,
+    old: Iterable[str],
+    leave_out: bool,
 ) -> Mended | None:
     """The test file with the values that the code gives; None if there is nothing to mend.
+
+    With `leave_out`, assertions that expect something of another kind go, beside others that hold: for
+    code that nobody has just changed, so that no test of a change is weakened.
 
     `tests` are the node ids of red tests of this file. A comparison that stands in one of the `old`
     texts, wherever in it, stays. The file itself is not written.
@@ -77,7 +92,8 @@ async def mended_expectations(
         ["python", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", *sorted(tests)],
         instead=[SourceFile(path=path, content=written_out(source, compared, token).encode())],
     )
-    return with_values(path, source, compared, _seen(execution.stderr.text, token))
+    seen = _seen(execution.stderr.text, token)
+    return with_values(path, source, compared, seen, leave_out=leave_out)
 
 
 def _asserted(source: str) -> Iterator[str]:
@@ -93,11 +109,11 @@ def comparisons(source: str, names: Collection[str]) -> Iterator[Comparison]:
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, FunctionNode) and node.name in names:
             for statement in node.body:
-                if (found := _comparison(statement, node.name)) is not None:
+                if (found := _comparison(statement, node.lineno)) is not None:
                     yield found
 
 
-def _comparison(statement: ast.stmt, test: str) -> Comparison | None:
+def _comparison(statement: ast.stmt, test: int) -> Comparison | None:
     match statement:
         case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
             pair = (left, right) if _is_literal(right) else (right, left)
@@ -125,7 +141,8 @@ def written_out(source: str, compared: Sequence[Comparison], token: str) -> str:
 
 def _call(value: ast.expr, number: int, token: str) -> str:
     """The statement that writes a value out; one that is awaited is computed in its place."""
-    waits = any(isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom)) for node in ast.walk(value))
+    kinds = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+    waits = any(isinstance(node, kinds) for node in ast.walk(value))
     said = ast.unparse(value)
     if not waits:
         return f"_elagent_{token}({number}, lambda: {said})"
@@ -133,7 +150,12 @@ def _call(value: ast.expr, number: int, token: str) -> str:
 
 
 def with_values(
-    path: str, source: str, compared: Sequence[Comparison], seen: Mapping[int, Collection[str]]
+    path: str,
+    source: str,
+    compared: Sequence[Comparison],
+    seen: Mapping[int, Collection[str]],
+    *,
+    leave_out: bool = True,
 ) -> Mended | None:
     """The test file with the values that were seen; None if none of them is another one.
 
@@ -142,7 +164,7 @@ def with_values(
     edits: list[tuple[ast.stmt | ast.expr, str]] = []
     told: list[str] = []
     out: list[tuple[Comparison, str]] = []
-    holding: set[str] = set()
+    holding: set[int] = set()
     for number, each in enumerate(compared):
         said = set(seen.get(number, ()))
         given = said.pop() if len(said) == 1 else ""
@@ -159,7 +181,7 @@ def with_values(
         if value or _is_same(given, expected):
             holding.add(each.test)
     for each, other in out:
-        if each.test in holding:
+        if leave_out and each.test in holding:
             edits.append((each.statement, ""))
             told.append(
                 f"{path}:{each.line} expected {ast.literal_eval(each.literal)!r} where the code {other}: the"
@@ -180,7 +202,7 @@ def _other_kind(said: str, expected: object) -> str:
     if isinstance(expected, bool) or not said:
         return ""
     if raised := _RAISES.fullmatch(said):
-        return f"raises {raised[1]}"
+        return "" if raised[1] in _OF_THE_TEST else f"raises {raised[1]}"
     found = _read(said)
     if len(said) > _LONGEST or not found or isinstance(found[0], bool):
         return ""
@@ -234,18 +256,36 @@ def _replaced(source: str, edits: Sequence[tuple[ast.stmt | ast.expr, str]]) -> 
 
     A statement without a text goes with the comments above it; one that shares its line becomes `pass`.
     """
-    lines = [line.encode() for line in source_lines(source)]
+    lines, comments = [line.encode() for line in source_lines(source)], _comment_lines(source)
     for node, text in sorted(edits, key=_place, reverse=True):
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         before, behind = lines[first][: node.col_offset], lines[last][node.end_col_offset or 0 :]
         if text or before.strip() or behind.strip():
             lines[first : last + 1] = [before + (text or "pass").encode() + behind]
             continue
-        while first and lines[first - 1].lstrip().startswith(b"#"):
-            first -= 1
+        above = first
+        while above and above in comments:
+            above -= 1
+        if (
+            not lines[above - 1].rstrip().endswith(b":")
+        ):  # those below a `def` are about the whole test
+            first = above
         del lines[first : last + 1]
     return b"".join(lines).decode()
 
 
 def _place(edit: tuple[ast.stmt | ast.expr, str]) -> tuple[int, int]:
     return edit[0].lineno, edit[0].col_offset
+
+
+def _comment_lines(source: str) -> frozenset[int]:
+    """The lines, from 1, that hold nothing but a comment."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source, newline="").readline))
+    except (SyntaxError, tokenize.TokenError):
+        return frozenset()
+    return frozenset(
+        token.start[0]
+        for token in tokens
+        if token.type == tokenize.COMMENT and not token.line[: token.start[1]].strip()
+    )

@@ -43,14 +43,16 @@ class NewExpectations:
         test file before the turn stays.
         """
         old = await self._texts_before()
-        written = False
+        written, tests_alone = False, all(map(is_test_path, own))
         for path in own:
             ids = [name for name in tests if file_of(name) == path]
             if not ids or not path.endswith(".py"):
                 continue
             text = await in_thread(Sources(self.root, [path]).text, path) or ""
             try:
-                mended = await mended_expectations(path, text, ids, await self.project(), old=old)
+                mended = await mended_expectations(
+                    *(path, text, ids, await self.project()), old=old, leave_out=tests_alone
+                )
             except SandboxError:
                 return written
             written |= mended is not None and await self._write(path, text, mended)

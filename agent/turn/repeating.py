@@ -8,7 +8,10 @@ Code may well repeat a short line; two rounds of a long piece, or three of a sho
 
 from __future__ import annotations
 
+import ast
 import re
+
+from agent.editing.python_source import parse_python
 
 _MOST_LINES = 12
 _LONG = 60
@@ -26,12 +29,9 @@ _PHRASES = 6
 _LOOKED_AT = 4000
 """Characters at the end of a reply in which phrases are counted."""
 _SAME_ASSERTIONS = 3
-_MOST_ASSERTIONS = 12
-"""Assertions of one test, after which it is taken for endless."""
+_MOST_ASSERTIONS = 20
+"""Assertions in a row, after which a test is taken for endless."""
 _ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
-_MESSAGE = re.compile(r"""\s*(?:,\s*f?(["'])(?:(?!\1).)*\1)?\)?\s*(?:#.*)?$""")
-"""The words at the end of an assertion that only say what it means."""
-_TEST = re.compile(r"\s*(?:async )?def ")
 _WORD = re.compile(r"[^\W\d]+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
@@ -68,20 +68,36 @@ def _of_lines(text: str) -> int | None:
 
 
 def _of_assertions(text: str) -> int | None:
-    """The place before the first repeated assertion of the last test, or behind the last one that it may have."""
+    """The place before the first repeat of an assertion, or behind the last one that a test may have.
+
+    Only assertions in a row count, with nothing but comments between them, each whole on its line.
+    """
     lines = text.split("\n")[:-1]
-    if not _ASSERTION.match(lines[-1]):
+    said: list[tuple[int, str]] = []
+    for at in range(len(lines) - 1, -1, -1):
+        if assertion := _assertion(lines[at]):
+            said.append((at, assertion))
+        elif lines[at].strip() and not _COMMENT.match(lines[at]):
+            break
+    if not said or said[0][0] != len(lines) - 1:
         return None
-    begin = max((at for at, line in enumerate(lines) if _TEST.match(line)), default=0)
-    said = {
-        at: _MESSAGE.sub("", found[1])
-        for at, line in enumerate(lines)
-        if at >= begin and (found := _ASSERTION.match(line))
-    }
-    same = [at for at, words in said.items() if words == said[len(lines) - 1]]
+    same = [at for at, words in said if words == said[0][1]]
     if len(same) >= _SAME_ASSERTIONS:
-        return len("\n".join(lines[: same[1]])) + 1
+        return len("\n".join(lines[: same[-2]])) + 1
     return len(text) if len(said) >= _MOST_ASSERTIONS else None
+
+
+def _assertion(line: str) -> str:
+    """An assertion without its message, in a spelling that is equal for equal ones; empty for other lines."""
+    if not _ASSERTION.match(line) or (tree := parse_python(line.strip())) is None:
+        return ""
+    match tree.body:
+        case [ast.Assert(test=test)]:
+            return ast.dump(test)
+        case [ast.Expr(value=ast.Call() as call)]:
+            return ast.dump(call)
+        case _:
+            return ""
 
 
 def _of_phrases(text: str) -> int | None:

@@ -74,13 +74,31 @@ def test_the_same_assertion_may_stand_in_every_test() -> None:
         assert end_of_tests(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def test_a():\n"
+        + "    assert f(\n        1\n    ) == 2\n" * 1
+        + "".join(f"    assert slugify(\n        {n}\n    ) == 'a'\n" for n in range(5)),
+        "def test_b():\n" + "".join(f"    self.assertEqual(next(t), {c!r})\n" for c in "abcd"),
+        "def test_c():\n" + "".join(f"    assert c.color == '#{c * 3}'\n" for c in "fab0"),
+        "def test_d():\n" + "    assert c.value == 0\n    c.toggle()\n" * 6,
+    ],
+)
+def test_assertions_that_only_look_alike_are_no_circle(text: str) -> None:
+    found = ""
+    for line in text.splitlines(keepends=True):
+        found += line
+        assert end_of_tests(found) is None or end_of_first_round(found) is not None
+
+
 def test_a_test_that_asserts_without_end_is_ended() -> None:
     text = "def test_square():\n"
     for number in range(99):
         text += f"    assert square({number}) == {number * number}\n"
         if end_of_tests(text) is not None:
             break
-    assert text.count("assert") == 12
+    assert text.count("assert") == 20
     assert usable_part(text, end_of_tests(text) or 0) == text
 
 
