@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,7 +176,7 @@ class AfterCheck:
     ) -> tuple[TestReport | None, str]:
         """Repair what became red, or take it back; the tests then, and the reason."""
         known = frozenset(result.id for result in first.results)
-        for mend in (self._expected_anew, self._searched):
+        for mend in (self._expected_anew, self._searched, self._left_out):
             if not await mend(after, red, known) or (now := await self._tests()) is None:
                 continue
             after, red = now, newly_red(first, now)
@@ -228,9 +228,7 @@ class AfterCheck:
             await self._take_back(mended, f"{named(red)} stayed red", state=between)
         return None
 
-    async def _searched(
-        self, after: TestReport, red: Sequence[str], known: Collection[str]
-    ) -> bool:
+    async def _searched(self, after: TestReport, red: Sequence[str], known: frozenset[str]) -> bool:
         """Let the search repair the code for red tests, new ones that only expect something else aside.
 
         Such a test may be wrong itself, and no code is changed to satisfy it.
@@ -240,11 +238,19 @@ class AfterCheck:
         return bool(wanted) and await self._repaired(wanted)
 
     async def _expected_anew(
-        self, _after: TestReport, red: Sequence[str], known: Collection[str]
+        self, _after: TestReport, red: Sequence[str], known: frozenset[str]
     ) -> bool:
         """Let new tests expect what the code gives, where that is allowed; True if one was written."""
         new = [name for name in red if name not in known]
         return bool(new) and await self._expectations().written(new, await self._own())
+
+    async def _left_out(
+        self, _after: TestReport, red: Sequence[str], known: frozenset[str]
+    ) -> bool:
+        """Leave new tests out that nothing made green, where others stay; True if one was left out."""
+        if not known.isdisjoint(red):
+            return False
+        return await self._expectations().left_out(red, await self._own())
 
     def _expectations(self) -> NewExpectations:
         return NewExpectations(

@@ -1,13 +1,15 @@
-"""Writes the expected values of new tests anew, where that is allowed, and says each of them."""
+"""Writes new tests anew that the code does not pass: with its values, or without them; and says so."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.approval import Approver, Question
 from agent.editing.edits import Accepted, apply_edit, check_edit
+from agent.editing.placing import without_definitions
+from agent.editing.python_source import definitions
 from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import EditApplied, EditProposed, Notice
 from agent.fixing.sources import Sources
@@ -58,6 +60,25 @@ class NewExpectations:
             written |= mended is not None and await self._write(path, text, mended)
         return written
 
+    async def left_out(self, tests: Sequence[str], own: Sequence[str]) -> bool:
+        """Take red tests that are new out of files that keep other new ones; True if a file was written."""
+        written = False
+        held = await in_thread(self.workspace.held, self.before, own)
+        for path in own:
+            ids = (name.partition("[")[0] for name in tests if file_of(name) == path)
+            names = frozenset(name.rpartition("::")[2] for name in ids)
+            if not names or not path.endswith(".py") or not is_test_path(path):
+                continue
+            text = await in_thread(Sources(self.root, [path]).text, path) or ""
+            old = definitions((held.get(path) or b"").decode("utf-8", "replace"))
+            rest = without_definitions(text, names - old.keys())
+            if not any(name.startswith("test_") for name in definitions(rest).keys() - old.keys()):
+                continue
+            told = f"{path}: {', '.join(sorted(names))} failed and was left out; the other new tests stay"
+            mended = Mended(text=rest, told=(told,))
+            written |= rest != text and await self._write(path, text, mended, may_vanish=names)
+        return written
+
     async def _texts_before(self) -> list[str]:
         """Read the changed test files as they were before the turn."""
         changed = await in_thread(self.workspace.changed, self.before)
@@ -65,10 +86,14 @@ class NewExpectations:
         held = await in_thread(self.workspace.held, self.before, tests)
         return [data.decode("utf-8", "replace") for data in held.values() if data is not None]
 
-    async def _write(self, path: str, before: str, mended: Mended) -> bool:
-        """Write a test file with other expected values, if that is allowed, and say each of them."""
+    async def _write(
+        self, path: str, before: str, mended: Mended, *, may_vanish: Collection[str] = ()
+    ) -> bool:
+        """Write a test file that was mended, if that is allowed, and say what was done."""
         edit = FileEdit(path=path, content=mended.text, exact=True)
-        checked = check_edit(self.root, edit, before, allow_test_edits=True)
+        checked = check_edit(
+            self.root, edit, before, allow_test_edits=True, may_vanish=frozenset(may_vanish)
+        )
         if not isinstance(checked, Accepted):
             return False
         self.emit(EditProposed(path, checked.diff))

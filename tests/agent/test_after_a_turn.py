@@ -283,3 +283,23 @@ async def test_a_change_that_the_model_cannot_mend_is_taken_back(
     assert (root / "test_ops.py").read_text() == TEST
     assert "became red, so it was taken back" in said(events)
     assert ending(events) is TurnEnding.FAILED
+
+
+@pytest.mark.docker
+async def test_a_new_test_that_fails_is_left_out_and_the_others_stay(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "ops.py").write_text(TWICE)
+    good = "def test_twice():\n    assert twice(4) == 8\n"
+    bad = "def test_nothing():\n    assert twice(None) is True\n"
+    reply = f"test_ops.py\n```python\nfrom ops import twice\n\n\n{good}\n\n{bad}```"
+    server.script += [text(reply), text("I cannot.")]
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("add tests of twice in ops.py"))
+    now = (root / "test_ops.py").read_text()
+    assert "def test_twice" in now
+    assert "def test_add" in now
+    assert "def test_nothing" not in now
+    assert (root / "ops.py").read_text() == TWICE
+    assert "test_nothing failed and was left out" in said(events)
+    assert ending(events) is TurnEnding.DONE
