@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.approval import Approver, Decision, Question
+from agent.approval import Approver
 from agent.editing.source_files import is_test_path
 from agent.errors import ModelError
 from agent.events import (
@@ -39,8 +39,6 @@ from sandbox.verdict.report import RunStatus, TestReport
 
 _PATIENCE_S = 60.0
 """Seconds that the tests before the turn may still take once the model is done."""
-_PREPARING_S = 120.0
-"""Seconds that an edit waits for the sandbox to be prepared."""
 _SEARCH_S = 20.0
 _SHORT_RUN_S = 5.0
 """Seconds up to which all tests run again after a change, and not only those that reach it."""
@@ -357,21 +355,3 @@ class AfterCheck:
 def _says_something(report: TestReport) -> bool:
     """True if a run came to its end and a test ran in it."""
     return report.status is RunStatus.COMPLETE and bool(report.results)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AfterBaseline:
-    """An approver that holds edits back until the tests before the turn have read the files."""
-
-    approver: Approver
-    may_write: asyncio.Event
-    late: asyncio.Event
-
-    async def decide(self, question: Question) -> Decision:
-        """Wait for the tests to have read the files; then ask."""
-        if question.kind == "edit":
-            try:
-                await asyncio.wait_for(self.may_write.wait(), _PREPARING_S)
-            except TimeoutError:
-                self.late.set()
-        return await self.approver.decide(question)

@@ -13,7 +13,8 @@ from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.model.protocol import GapFiller, Model
 from agent.planner.planner import Planner
-from agent.session.after import AfterBaseline, AfterCheck
+from agent.session.after import AfterCheck
+from agent.session.baseline import AfterBaseline
 from agent.session.edits import recorded
 from agent.session.exactly import Exactly
 from agent.session.linted import Linting

@@ -12,8 +12,8 @@ import pytest
 from agent.approval import Decision, ModeApprover, Question
 from agent.events import EditApplied, Event, Notice, TurnEnding, TurnFinished
 from agent.model.protocol import Model, ModelError
-from agent.session import after
-from agent.session.after import AfterBaseline
+from agent.session import baseline
+from agent.session.baseline import AfterBaseline
 from agent.streaming import Emit
 from tests.agent.test_assistant import all_of, opened
 from tests.fakes.openai_server import FakeServer, serve, text
@@ -153,7 +153,7 @@ async def test_a_rename_that_makes_tests_red_is_taken_back_where_no_model_answer
 async def test_tests_that_began_too_late_say_nothing_of_the_time_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(after, "_PREPARING_S", 0.01)
+    monkeypatch.setattr(baseline, "_PREPARING_S", 0.01)
     person, late = Asked(allows=True), asyncio.Event()
     waits = AfterBaseline(approver=person, may_write=asyncio.Event(), late=late)
     assert (await waits.decide(Question(kind="edit", subject="ops.py"))).allowed
