@@ -13,8 +13,8 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,42 +27,21 @@ from agent.editing.python_source import (
     parse_python,
     source_lines,
 )
-from agent.editing.source_files import SourceFileError, is_test_path, resolve_inside
-from agent.errors import AgentError
+from agent.editing.source_files import SourceFileError, resolve_inside
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
-from agent.refactoring.tests_of import without_tests_of
+from agent.refactoring.planned import Refactored, RefactoringError, still_there
+from agent.refactoring.removing import removed
 
 if TYPE_CHECKING:
     from rope.base.change import ChangeSet
     from rope.base.project import Project
 
 _MOST_FILES = 3000
-_MOST_LEFT = 5
 _BUILT_IN = frozenset(
     name for kind in (str, bytes, list, dict, set, tuple, int, float) for name in dir(kind)
 )
 """Attributes that objects of other kinds have, too: a call through an unknown object may mean them."""
-
-
-class RefactoringError(AgentError):
-    """A refactoring cannot be done; the message says why, and what to say instead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refactored:
-    """The files after a refactoring."""
-
-    texts: Mapping[str, str]
-    """New texts of files, with Unix line ends; a file that is not there yet is new."""
-    before: Mapping[str, str]
-    """The texts that this was planned on, of the files that change or are removed."""
-    removed: tuple[str, ...] = ()
-    """Files that are gone, as a renamed module is."""
-    left: tuple[str, ...] = ()
-    """Places, as `path:line`, where the old name still stands, in strings, comments and other files."""
-    names: frozenset[str] = field(default_factory=frozenset)
-    """Names that may vanish from files."""
 
 
 def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
@@ -72,7 +51,7 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
         RefactoringError: If the name is not found, means several things, or the new one is taken.
     """
     if asked.kind == "remove":
-        return _removed(asked, sources)
+        return removed(asked, _place(asked, sources)[0], sources)
     if asked.kind == "move":
         asked = replace(asked, new=_destination(asked.new, sources))
     if asked.old.endswith(".py"):
@@ -118,7 +97,7 @@ def _with_rope(
     if asked.kind == "rename":
         _check_importers(_bare(asked.new), before, changed)
     old = _bare(asked.old)
-    left = _still_there(old, sources, {**texts, **changed}) if asked.kind == "rename" else ()
+    left = still_there(old, sources, {**texts, **changed}) if asked.kind == "rename" else ()
     return Refactored(
         texts=changed, before=before, removed=removed, left=left, names=frozenset({old})
     )
@@ -281,67 +260,6 @@ def _offsets(text: str, name: str, *, variables: bool) -> list[int]:
 def _name_at(text: str, node: DefinitionNode) -> int:
     match = re.search(rf"\b(?:def|class)\s+({re.escape(node.name)})\b", text)
     return match.start(1) if match else 0
-
-
-def _removed(asked: AskedRefactoring, sources: Sources) -> Refactored:
-    """The file without a definition, its decorators and the blank lines around it."""
-    path, _ = _place(asked, sources)
-    text = sources.text(path) or ""
-    fits = (
-        node
-        for name, node in definitions(text).items()
-        if asked.old in (name, name.rpartition(".")[2])
-    )
-    if (node := next(fits, None)) is None:
-        raise RefactoringError(f"{asked.old} is no function or class")
-    lines = source_lines(text)
-    first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
-    last = node.end_lineno or node.lineno
-    while first and not lines[first - 1].strip():
-        first -= 1
-    after = "".join([*lines[:first], *lines[last:]]).rstrip("\n") + "\n"
-    if parse_python(after) is None or not after.strip():
-        raise RefactoringError(f"{path} would not be right without {asked.old}")
-    name = asked.old.rpartition(".")[2]
-    texts: dict[str, str | None] = {path: after}
-    if asked.with_tests:
-        texts |= without_tests_of(name, path, sources)
-    kept = {file: text for file, text in texts.items() if text is not None}
-    gone = tuple(file for file, text in texts.items() if text is None)
-    return Refactored(
-        texts=kept,
-        before={file: sources.text(file) or "" for file in texts},
-        removed=gone,
-        left=_still_there(name, sources, {**kept, **dict.fromkeys(gone, "")}),
-        names=frozenset({name, *_tests_between(sources, kept, gone)}),
-    )
-
-
-def _tests_between(
-    sources: Sources, kept: Mapping[str, str], gone: Sequence[str]
-) -> frozenset[str]:
-    """The names of the tests that a plan removes."""
-    now = {**kept, **dict.fromkeys(gone, "")}
-    return frozenset(
-        name.rpartition(".")[2]
-        for path, text in now.items()
-        if is_test_path(path)
-        for name in definitions(sources.text(path) or "").keys() - definitions(text).keys()
-    )
-
-
-def _still_there(name: str, sources: Sources, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """Places where a name is still written, whatever it means there."""
-    word = re.compile(rf"(?<![\w]){re.escape(name)}(?![\w])")
-    found: list[str] = []
-    for path in sorted(sources.files):
-        text = texts.get(path, sources.text(path)) or ""
-        found += [
-            f"{path}:{n}" for n, line in enumerate(text.split("\n"), start=1) if word.search(line)
-        ]
-        if len(found) > _MOST_LEFT:
-            return (*found[:_MOST_LEFT], "and more")
-    return tuple(found)
 
 
 def _python(sources: Sources) -> list[str]:

@@ -30,7 +30,8 @@ from agent.editing.source_files import (
 from agent.events import EditApplied, EditProposed, Notice, StageStarted, TurnEnding, TurnFinished
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
-from agent.refactoring.planning import Refactored, RefactoringError, plan_refactoring
+from agent.refactoring.planned import Refactored, RefactoringError
+from agent.refactoring.planning import plan_refactoring
 from agent.reply.parsed import FileEdit
 from agent.streaming import Emit
 from agent.turn.conversation import Conversation

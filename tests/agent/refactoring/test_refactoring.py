@@ -8,7 +8,8 @@ import pytest
 
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring, asked_refactoring
-from agent.refactoring.planning import Refactored, RefactoringError, plan_refactoring
+from agent.refactoring.planned import Refactored, RefactoringError
+from agent.refactoring.planning import plan_refactoring
 
 FILES = {
     "stats.py": "def mean(values):\n    return sum(values) / len(values)\n\n\ndef spread(values):\n"
