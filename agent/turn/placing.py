@@ -35,7 +35,7 @@ from agent.reply.labels import label_of
 from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
-from agent.turn.needed import subject_files
+from agent.turn.likely_files import LikelyFiles, is_test_name
 from agent.turn.opening import asks_for_docstrings, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -67,6 +67,12 @@ class BlockPlacer:
     conversation: Conversation
     user_text: str
     sources: Sources
+
+    @cached_property
+    def _likely(self) -> LikelyFiles:
+        return LikelyFiles(
+            conversation=self.conversation, user_text=self.user_text, sources=self.sources
+        )
 
     def placed(self, reply: str, reading: ParsedReply) -> ParsedReply:
         """The reading of a reply with its definitions put into their files, where that is clear."""
@@ -102,7 +108,7 @@ class BlockPlacer:
             parted = None
             if before is not None and not is_test_path(edit.path) and self._wants_tests:
                 parted = part_tests(edit.content, before, without=self._words)
-            path = self._tests_file(list(parted.tests), edit.path) if parted else ""
+            path = self._likely.tests_file(list(parted.tests), edit.path) if parted else ""
             if parted is None or not path or path in taken:
                 found.append(edit)
                 continue
@@ -130,15 +136,15 @@ class BlockPlacer:
         A path that the request names stays, and so does one where the tests' file has an edit of its own.
         """
         given = names_in(edit.path, edit.content) if edit.path.endswith(".py") else frozenset()
-        if edit.exact or not self._wants_tests or not given or not all(map(_is_test_name, given)):
+        if edit.exact or not self._wants_tests or not given or not all(map(is_test_name, given)):
             return edit
-        if given & (self._names_in(edit.path) | self._words):  # code that is called so
+        if given & (self._likely.names_in_file(edit.path) | self._words):  # code that is called so
             return edit
         if edit.path in self.sources.files and is_test_path(edit.path):
             return edit
         if edit.path in self.user_text and is_test_path(edit.path):
             return edit
-        path, name = self._tests_file(given, edit.path), edit.path.rpartition("/")[2]
+        path, name = self._likely.tests_file(given, edit.path), edit.path.rpartition("/")[2]
         is_found = name.startswith("test_") or name.endswith("_test.py")
         if not path or path in taken or (is_found and path not in self.sources.files):
             return edit
@@ -238,7 +244,7 @@ class BlockPlacer:
             return ()
         tree = parse_python(textwrap.dedent(blocks[0].content))
         said = ast.get_docstring(tree) if tree is not None and len(tree.body) == 1 else None
-        path = self._candidates[0] if len(self._candidates) == 1 else ""
+        path = self._likely.candidates[0] if len(self._likely.candidates) == 1 else ""
         before = self.sources.text(path) if path.endswith(".py") else None
         if not said or before is None or self.conversation.shown_text(path) != before:
             return ()
@@ -268,7 +274,7 @@ class BlockPlacer:
         """A path of the language that a block is in: any for Python, else one that is in question."""
         if is_language_of("a.py", block.language) and parses("a.py", content):
             return "a.py"
-        fits = (path for path in self._candidates if is_language_of(path, block.language))
+        fits = (path for path in self._likely.candidates if is_language_of(path, block.language))
         return next((path for path in fits if parses(path, content)), "")
 
     def _path_of(self, block: FencedBlock, content: str, kind: str) -> str:
@@ -276,7 +282,7 @@ class BlockPlacer:
         label = label_of(block, Names(self.sources.files, self.user_text))[0]
         if isinstance(label, str) and label in self.sources.files:
             return label
-        path = self._inferred(content, kind)
+        path = self._likely.inferred(content, kind)
         strange = self._strange_label(block)
         return path if not strange or path.rpartition("/")[2] == strange.rpartition("/")[2] else ""
 
@@ -284,66 +290,6 @@ class BlockPlacer:
         """A label that names no file of the project, such as one with a placeholder in it."""
         label = label_of(block, Names(self.sources.files, self.user_text))[0]
         return label.label if isinstance(label, Unclear) and label.is_label else ""
-
-    def _inferred(self, content: str, kind: str) -> str:
-        """The file that definitions are for by their names, or the one that the request is about."""
-        given = names_in(kind, content)
-        candidates = self._candidates_like(kind)
-        if all(map(_is_test_name, given)):
-            return self._tests_file(given, kind)
-        holders = [path for path in candidates if given & self._names_in(path)]
-        if len(holders) == 1:
-            return holders[0]
-        return candidates[0] if len(candidates) == 1 else ""
-
-    @cached_property
-    def _candidates(self) -> tuple[str, ...]:
-        """The files that the request is about."""
-        names = Names(self.sources.files)
-        named = dict.fromkeys([*names.mentioned(self.user_text), *names.with_name(self.user_text)])
-        files = list(named) or list(subject_files(self.user_text, self.sources))
-        files = files or [
-            path for path in self.conversation.shown_files if path in self.sources.files
-        ]
-        return tuple(path for path in files if takes_parts(path))
-
-    def _candidates_like(self, kind: str) -> tuple[str, ...]:
-        """Those of the candidates that are in one language; no tests, where there is other code."""
-        tag = kind.rpartition(".")[2]
-        code = [path for path in self._candidates if is_language_of(path, tag)]
-        return tuple(path for path in code if not is_test_path(path)) or tuple(code)
-
-    def _tests_file(self, given: Collection[str], kind: str) -> str:
-        """The file of tests that the request names, or that belongs to its file.
-
-        It may be a new one in Python alone, where a test needs nothing around it.
-        """
-        names, tag = Names(self.sources.files), kind.rpartition(".")[2]
-        named = [p for p in names.mentioned(self.user_text) if is_test_path(p)]
-        if len(named) == 1:
-            return named[0]
-        tests = [
-            path
-            for path in sorted(self.sources.files)
-            if is_test_path(path) and is_language_of(path, tag)
-        ]
-        holders = [path for path in tests if self._names_in(path) & set(given)]
-        if len(holders) == 1:
-            return holders[0]
-        candidates = self._candidates_like(kind)
-        if len(candidates) != 1:
-            return tests[0] if len(tests) == 1 else ""
-        stem, _, ending = candidates[0].rpartition("/")[2].rpartition(".")
-        usual = (f"test_{stem}.{ending}", f"{stem}_test.{ending}")
-        own = [path for path in tests if path.rpartition("/")[2] in usual]
-        if own or ending != "py":
-            return own[0] if own else ""
-        folders = {path.rpartition("/")[0] for path in tests}
-        folder = min(folders) if folders else ""
-        return f"{folder}/test_{stem}.py".lstrip("/")
-
-    def _names_in(self, path: str) -> frozenset[str]:
-        return names_in(path, self.sources.text(path) or "")
 
     def _class_in(self, path: str, source: str) -> str:
         """The one class of a file that the request names; else its only class."""
@@ -366,10 +312,6 @@ class BlockPlacer:
             re.IGNORECASE,
         )
         return frozenset(_WORD.findall(self.conversation.request)) if asks else frozenset()
-
-
-def _is_test_name(name: str) -> bool:
-    return re.match(r"test_|Test(?![a-z])", name) is not None
 
 
 def _of_one(docstring: str) -> str:
