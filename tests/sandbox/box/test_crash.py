@@ -257,7 +257,7 @@ async def test_an_engine_that_ends_under_a_run_is_no_verdict_about_the_code(
             await asyncio.to_thread(private_engine.start)
             assert (await box.run(Job(argv=["true"]))).succeeded
         await asyncio.to_thread(remove_leftovers, tmp_path)
-        assert await asyncio.to_thread(until, 5.0, lambda: not boxes("engine"))
+        assert await asyncio.to_thread(until, 60.0, lambda: not boxes("engine"))
     del run
     gc.collect()  # the SDK forgets to close a socket to which nobody answered
 
