@@ -92,8 +92,17 @@ class EngineSocket:
             engine.connect(str(ENGINE))
             self._pairs = [each for each in self._pairs if each.fileno() >= 0]
             self._pairs += [client, engine]
-            for pair in ((client, engine), (engine, client)):
-                threading.Thread(target=_copy, args=pair, daemon=True).start()
+            threading.Thread(target=_join, args=(client, engine), daemon=True).start()
+
+
+def _join(client: socket.socket, engine: socket.socket) -> None:
+    """Pass on what both sides say, until both have ended."""
+    back = threading.Thread(target=_copy, args=(engine, client), daemon=True)
+    back.start()
+    _copy(client, engine)
+    back.join()
+    client.close()
+    engine.close()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

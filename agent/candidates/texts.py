@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TypeGuard
 
@@ -50,7 +51,20 @@ def _exchanges(code: str) -> Iterator[tuple[int, int, str]]:
     for pattern, others in kinds:
         for found in pattern.finditer(code):
             for new in others(found):
-                yield found.start(), found.end(), new
+                first, last = found.span()
+                if "\\" not in new or _is_sound(f"{code[:first]}{new}{code[last:]}"):
+                    yield first, last, new
+
+
+def _is_sound(literal: str) -> bool:
+    """True for a literal whose escapes Python knows: others give a warning, which may be an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            ast.parse(literal, mode="eval")
+        except (SyntaxError, ValueError):
+            return False
+    return True
 
 
 def _neighbours(found: re.Match[str]) -> tuple[str, ...]:
