@@ -32,15 +32,16 @@ def moved_statements(source: ParsedFile, statement: ast.stmt) -> Iterator[Edit]:
 
 
 def _is_movable(source: ParsedFile, statement: ast.stmt) -> bool:
-    """True for a short statement of a function that begins its line, without a text of several lines."""
+    """True for a short statement of a function alone on its lines, without a text of several ones or a comment."""
     if not isinstance(source.scope(statement), ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Return):
         return False
     start, end = source.span(statement)
     begins = not source.between(source.line_start(statement.lineno), start).strip()
+    ends = not source.between(end, source.line_start((statement.end_lineno or 0) + 1)).strip()
     code = source.between(start, end)
-    return begins and len(code) <= _LONGEST and '"""' not in code and "'''" not in code
+    return begins and ends and len(code) <= _LONGEST and '"""' not in code and "'''" not in code
 
 
 def _exchanged(source: ParsedFile, one: ast.stmt, other: ast.stmt) -> Iterator[Edit]:
@@ -48,6 +49,8 @@ def _exchanged(source: ParsedFile, one: ast.stmt, other: ast.stmt) -> Iterator[E
         return
     start, end = source.span(one)[0], source.span(other)[1]
     gap = source.between(source.span(one)[1], source.span(other)[0])
+    if gap.strip():  # a comment is about one of them
+        return
     text = f"{source.code(other)}{gap}{source.code(one)}"
     yield Edit(start=start, end=end, text=text, kind="statements exchanged")
 
@@ -56,6 +59,8 @@ def _behind(
     source: ParsedFile, statement: ast.stmt, before: ast.stmt, block: ast.stmt
 ) -> Iterator[Edit]:
     start, end = source.span(before)[1], source.span(statement)[1]
+    if _has_comment(source, before, statement):
+        return
     text = f"\n{_moved(source, statement, block.col_offset)}"
     yield Edit(start=start, end=end, text=text, kind="moved behind its block")
 
@@ -69,6 +74,8 @@ def _before(
     header = source.between(start, source.line_start(statement.lineno))
     if source.line_start(statement.lineno) <= source.span(block)[0]:
         return
+    if _has_comment(source, statement, after):
+        return
     text = f"{_moved(source, statement, block.col_offset)}\n{header}{' ' * after.col_offset}"
     yield Edit(start=start, end=end, text=text, kind="moved before its block")
 
@@ -77,9 +84,16 @@ def _inside(source: ParsedFile, statement: ast.stmt, block: ast.stmt) -> Iterato
     last = getattr(block, "orelse", None) or getattr(block, "body", [])
     if not last or last[0].lineno == block.lineno or isinstance(last[-1], _BLOCKS):
         return
+    if _has_comment(source, last[-1], statement):
+        return
     start, end = source.span(last[-1])[1], source.span(statement)[1]
     text = f"\n{_moved(source, statement, last[-1].col_offset)}"
     yield Edit(start=start, end=end, text=text, kind="moved into the block before it")
+
+
+def _has_comment(source: ParsedFile, one: ast.stmt, other: ast.stmt) -> bool:
+    """True if more than white space stands between two statements: it would be lost."""
+    return bool(source.between(source.span(one)[1], source.span(other)[0]).strip())
 
 
 def _moved(source: ParsedFile, statement: ast.stmt, column: int) -> str:

@@ -172,6 +172,19 @@ def test_no_text_gets_an_escape_that_python_does_not_know() -> None:
     assert any("r'[a-z]+\\.'" in c.after for c in raw)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(a):\n    if a:\n        x = 1\n        # why\n        y = 2\n    return x\n",
+        "def f(a):\n    for b in a:\n        x = b\n    # why\n    y = 2\n    return y\n",
+    ],
+)
+def test_no_statement_moves_over_a_comment_that_would_be_lost(source: str) -> None:
+    for line in range(2, 7):
+        for candidate in changed(source, line):
+            assert candidate.kind not in MOVES or "# why" in candidate.after, candidate.kind
+
+
 @pytest.mark.parametrize("source", ["def f(:\n", "x = 1\fy = 2\n", "x = 1\ry = 2\r", ""])
 def test_a_file_that_cannot_be_cut_into_spans_gives_no_change(source: str) -> None:
     assert changed(source, 1) == ()
