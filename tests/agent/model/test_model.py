@@ -329,7 +329,7 @@ async def test_cancelling_closes_the_connection_at_once(server: FakeServer) -> N
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - started < 10  # the reply would take 50 s
+        assert time.monotonic() - started < 0.2
         assert await asyncio.to_thread(server.disconnected.wait, 2)
 
 

@@ -327,7 +327,7 @@ async def test_cancelling_ends_the_worker_and_the_next_round_goes_on(place: _Pla
     with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
         await waiting
     await events.aclose()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 30  # the round would take hours
+    assert time.monotonic() - started < 2.0
     assert _workers(place.jobs) == []
     resumed = await place.all_events(_ENDLESS)
     assert "an earlier round was interrupted: going on from its last step" in _texts(resumed)

@@ -199,7 +199,7 @@ async def test_cancelling_ends_the_program_and_keeps_the_box(warm_closed: WarmSa
             task.cancel()
             (outcome,) = await asyncio.gather(task, return_exceptions=True)
             assert isinstance(outcome, asyncio.CancelledError)
-            assert time.monotonic() - begun < 20  # the program never ends
+            assert time.monotonic() - begun < 2
         before = containers("warm-closed")
         assert (await warm.run_program(HELLO)).status is Status.PASS
         assert [c["Id"] for c in containers("warm-closed")] == [c["Id"] for c in before]
