@@ -155,7 +155,7 @@ def with_values(
     compared: Sequence[Comparison],
     seen: Mapping[int, Collection[str]],
     *,
-    leave_out: bool = True,
+    leave_out: bool,
 ) -> Mended | None:
     """The test file with the values that were seen; None if none of them is another one.
 

@@ -22,6 +22,9 @@ from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
 
+_OF_FUNCTION = 2
+"""Parts of the node id of a test that stands in no class."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExpectations:
@@ -61,12 +64,17 @@ class NewExpectations:
         return written
 
     async def left_out(self, tests: Sequence[str], own: Sequence[str]) -> bool:
-        """Take red tests that are new out of files that keep other new ones; True if a file was written."""
+        """Take red tests that are new out of files that keep other new ones; True if a file was written.
+
+        Only where the turn wrote tests alone: beside code that it changed, a red test may be right.
+        """
         written = False
+        if not all(map(is_test_path, own)):
+            return False
         held = await in_thread(self.workspace.held, self.before, own)
         for path in own:
-            ids = (name.partition("[")[0] for name in tests if file_of(name) == path)
-            names = frozenset(name.rpartition("::")[2] for name in ids)
+            ids = (name.partition("[")[0].split("::") for name in tests)
+            names = frozenset(id_[1] for id_ in ids if id_[0] == path and len(id_) == _OF_FUNCTION)
             if not names or not path.endswith(".py") or not is_test_path(path):
                 continue
             text = await in_thread(Sources(self.root, [path]).text, path) or ""

@@ -303,3 +303,18 @@ async def test_a_new_test_that_fails_is_left_out_and_the_others_stay(
     assert (root / "ops.py").read_text() == TWICE
     assert "test_nothing failed and was left out" in said(events)
     assert ending(events) is TurnEnding.DONE
+
+
+@pytest.mark.docker
+async def test_a_new_test_that_fails_beside_changed_code_is_no_success(
+    root: Path, server: FakeServer
+) -> None:
+    code = "def half(a):\n    return None\n"
+    tests = "def test_half():\n    assert half(4) is not 3\n\n\ndef test_value():\n    assert half(4) + 1\n"
+    reply = f"ops.py\n```python\n{SUM}\n\n{code}```\ntest_ops.py\n```python\nfrom ops import half\n\n\n{tests}```"
+    server.script += [text(reply), text("I cannot.")]
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("add a function half to ops.py with a test"))
+    assert "failed and was left out" not in said(events)
+    assert (root / "test_ops.py").read_text() == TEST
+    assert ending(events) is TurnEnding.FAILED
