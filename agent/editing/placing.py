@@ -21,6 +21,7 @@ from agent.editing.python_source import (
     definitions,
     parse_python,
     source_lines,
+    without_nodes,
 )
 
 _MAIN = "__name__"
@@ -69,14 +70,10 @@ def without_known_tests(block: str, before: str, *, asked: Collection[str] = ())
 def without_definitions(source: str, names: Collection[str]) -> str:
     """The source without the top-level functions and classes of these names, and the blank lines above them."""
     tree = parse_python(source)
-    lines: list[str | None] = [*source.split("\n")]
-    for node in tree.body if tree is not None else ():
-        if isinstance(node, DefinitionNode) and node.name in names:
-            first = _first_line(node) - 1
-            while first and not (lines[first - 1] or "").strip():
-                first -= 1
-            lines[first : _end(node)] = [None] * (_end(node) - first)
-    return "\n".join(line for line in lines if line is not None).rstrip("\n") + "\n"
+    body = tree.body if tree is not None else []
+    return without_nodes(
+        source, [node for node in body if isinstance(node, DefinitionNode) and node.name in names]
+    )
 
 
 def place_definitions(

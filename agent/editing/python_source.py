@@ -10,7 +10,7 @@ import builtins
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -132,6 +132,18 @@ def source_of(source: str, node: DefinitionNode) -> str:
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
     lines = source_lines(source)[first - 1 : node.end_lineno]
     return "\n".join(line.rstrip("\r\n") for line in lines)
+
+
+def without_nodes(source: str, nodes: Collection[DefinitionNode]) -> str:
+    """The source without some of its definitions, their decorators and the blank lines above them."""
+    lines: list[str | None] = [*source_lines(source)]
+    for node in nodes:
+        first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
+        while first and not (lines[first - 1] or "").strip():
+            first -= 1
+        last = node.end_lineno or node.lineno
+        lines[first:last] = [None] * (last - first)
+    return "".join(line for line in lines if line is not None).rstrip("\n") + "\n"
 
 
 def signatures(source: str) -> tuple[str, ...]:

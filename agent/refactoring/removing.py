@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent.editing.python_source import definitions, parse_python, source_lines
+from agent.editing.python_source import definitions, parse_python, without_nodes
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
@@ -26,12 +26,7 @@ def removed(asked: AskedRefactoring, path: str, sources: Sources) -> Refactored:
     )
     if (node := next(fits, None)) is None:
         raise RefactoringError(f"{asked.old} is no function or class")
-    lines = source_lines(text)
-    first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
-    last = node.end_lineno or node.lineno
-    while first and not lines[first - 1].strip():
-        first -= 1
-    after = "".join([*lines[:first], *lines[last:]]).rstrip("\n") + "\n"
+    after = without_nodes(text, [node])
     if parse_python(after) is None or not after.strip():
         raise RefactoringError(f"{path} would not be right without {asked.old}")
     name = asked.old.rpartition(".")[2]

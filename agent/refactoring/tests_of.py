@@ -6,7 +6,13 @@ import ast
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
-from agent.editing.python_source import DefinitionNode, FunctionNode, parse_python, source_lines
+from agent.editing.python_source import (
+    DefinitionNode,
+    FunctionNode,
+    parse_python,
+    source_lines,
+    without_nodes,
+)
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 
@@ -31,24 +37,24 @@ def _without(name: str, module: str, text: str) -> str:
     if tree is None:
         return text
     uses = _Uses(tree, name, module)
-    lines: list[str | None] = [*source_lines(text)]
     gone: list[DefinitionNode] = [node for node in _tests(tree) if uses.within(node)]
     emptied = [
         node
         for node in tree.body
         if isinstance(node, ast.ClassDef) and gone and all(each in gone for each in node.body)
     ]
-    for node in (*gone, *emptied):
-        _drop(lines, node)
-    rest = parse_python("".join(line for line in lines if line is not None))
+    after = without_nodes(text, [*gone, *emptied])
+    rest = parse_python(after)
     if rest is None or not gone:
         return text
-    if not _loads(rest, uses.local):
-        for statement in tree.body:
-            if isinstance(statement, ast.ImportFrom) and _is_alone(statement, tree):
-                _drop_import(lines, statement, name, uses.local)
-    after = "".join(line for line in lines if line is not None).rstrip("\n") + "\n"
-    return after if parse_python(after) is not None else text
+    if _loads(rest, uses.local):
+        return after
+    lines: list[str | None] = [*source_lines(after)]
+    for statement in rest.body:
+        if isinstance(statement, ast.ImportFrom) and _is_alone(statement, rest):
+            _drop_import(lines, statement, name, uses.local)
+    without_imports = "".join(line for line in lines if line is not None)
+    return without_imports if parse_python(without_imports) is not None else text
 
 
 class _Uses:
@@ -100,15 +106,6 @@ def _tests(tree: ast.Module) -> Iterator[FunctionNode]:
             for each in node.body:
                 if isinstance(each, FunctionNode) and each.name.startswith("test"):
                     yield each
-
-
-def _drop(lines: list[str | None], node: DefinitionNode) -> None:
-    """Take out a definition, its decorators, and the blank lines above it."""
-    first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
-    while first and not (lines[first - 1] or "").strip():
-        first -= 1
-    last = node.end_lineno or node.lineno
-    lines[first:last] = [None] * (last - first)
 
 
 def _is_alone(statement: ast.stmt, tree: ast.Module) -> bool:

@@ -55,86 +55,14 @@ _TEXT = re.compile(
     r"(?:\brais\w+\b[^.;]*\b(?:message|says?|saying)|\b(?:must|should)\s+(?:print|return))\s+"
     r"(?P<mark>['\"])(?P<name>[^'\"\n{}<>%]{3,60})(?P=mark)(?!\s+(?:for|given|instead|to)\b)"
 )
-_NO_NAMES = frozenset(
-    [
-        *(
-            "above",
-            "after",
-            "also",
-            "and",
-            "are",
-            "as",
-            "before",
-            "below",
-            "by",
-            "called",
-            "for",
-            "from",
-            "has",
-        ),
-        *(
-            "here",
-            "if",
-            "in",
-            "instead",
-            "into",
-            "is",
-            "named",
-            "of",
-            "on",
-            "only",
-            "so",
-            "that",
-            "the",
-            "there",
-        ),
-        *(
-            "to",
-            "too",
-            "twice",
-            "which",
-            "with",
-            "argument",
-            "attribute",
-            "body",
-            "call",
-            "checks",
-            "class",
-        ),
-        *(
-            "decorator",
-            "definition",
-            "description",
-            "descriptions",
-            "docs",
-            "docstring",
-            "docstrings",
-            "error",
-        ),
-        *(
-            "function",
-            "getter",
-            "header",
-            "hierarchy",
-            "list",
-            "method",
-            "name",
-            "parameter",
-            "parser",
-        ),
-        *(
-            "property",
-            "setter",
-            "signature",
-            "test",
-            "tests",
-            "types",
-            "validation",
-            "validator",
-            "variable",
-        ),
-        *("version", "everywhere", "optional", "required", "unchanged"),
-    ]
+_NO_NAMES = re.compile(
+    r"above|after|also|and|are|as|before|below|by|called|for|from|has|here|if|in|instead|into|is"
+    r"|named|of|on|only|so|that|the|there|to|too|twice|which|with|argument|attribute|body|call"
+    r"|checks|class|decorator|definition|description|descriptions|docs|docstring|docstrings|error"
+    r"|function|getter|header|hierarchy|list|method|name|parameter|parser|property|setter"
+    r"|signature|test|tests|types|validation|validator|variable|version|everywhere|optional"
+    r"|required|unchanged",
+    re.IGNORECASE,
 )
 """Words that may stand behind "a function" and name none."""
 _TEXTS = (".cfg", ".ini", ".json", ".md", ".rst", ".toml", ".txt", ".yaml", ".yml")
@@ -254,7 +182,7 @@ def _named(request: str, *patterns: re.Pattern[str]) -> Iterator[str]:
 
 
 def _is_name(word: str) -> bool:
-    return word.lower() not in _NO_NAMES and not word.endswith("ing")
+    return _NO_NAMES.fullmatch(word) is None and not word.endswith("ing")
 
 
 def _functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:

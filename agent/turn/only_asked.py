@@ -19,65 +19,12 @@ _VERB = re.compile(
 _TOKEN = re.compile(r"[\w./-]+")
 _DOCSTRING, _DOCSTRINGS = "docstring", "docstrings"
 _HINTS = frozenset(["annotation", "annotations", "hint", "hints", "types"])
-_PLAIN = frozenset(
-    [
-        *(
-            "a",
-            "all",
-            "also",
-            "an",
-            "and",
-            "any",
-            "as",
-            "brief",
-            "class",
-            "classes",
-            "code",
-            "concise",
-            "each",
-        ),
-        *(
-            "every",
-            "everything",
-            "everywhere",
-            "file",
-            "for",
-            "function",
-            "functions",
-            "good",
-            "google",
-            "in",
-        ),
-        *(
-            "it",
-            "its",
-            "me",
-            "method",
-            "methods",
-            "missing",
-            "module",
-            "modules",
-            "now",
-            "numpy",
-            "of",
-            "on",
-        ),
-        *(
-            "or",
-            "please",
-            "proper",
-            "public",
-            "short",
-            "some",
-            "style",
-            "thanks",
-            "the",
-            "their",
-            "them",
-            "this",
-        ),
-        *("to", "too", "type", "well", "with"),
-    ]
+_PLAIN = re.compile(
+    r"a|all|also|an|and|any|as|brief|class|classes|code|concise|each|every|everything|everywhere"
+    r"|file|for|function|functions|good|google|in|it|its|me|method|methods|missing|module|modules"
+    r"|now|numpy|of|on|or|please|proper|public|short|some|style|thanks|the|their|them|this|to|too"
+    r"|type|well|with",
+    re.IGNORECASE,
 )
 """Words that ask for nothing beside docstrings and hints."""
 _ALL = frozenset(["all", "any", "each", "every", "everything", "everywhere"])
@@ -120,7 +67,7 @@ def _asks_no_more(tokens: Collection[str], path: str, known: Collection[str]) ->
     own = {part for name in known for part in name.split(".")} | set(known)
     stem = path.rpartition("/")[2].partition(".")[0]
     return all(
-        token.lower() in _PLAIN
+        _PLAIN.fullmatch(token) is not None
         or token.lower() in (_DOCSTRING, _DOCSTRINGS)
         or token.lower() in _HINTS
         or token in own
@@ -135,7 +82,7 @@ def _named(tokens: Collection[str], known: Collection[str]) -> list[str]:
     words = {token.lower() for token in tokens}
     if words & _ALL and not words & {"methods"}:
         return []
-    asked = {token for token in tokens if token.lower() not in _PLAIN}
+    asked = {token for token in tokens if _PLAIN.fullmatch(token) is None}
     found = [name for name in known if name in asked or name.rpartition(".")[2] in asked]
     if words & _MEMBERS:
         found += [name for name in known if any(name.startswith(f"{each}.") for each in found)]
