@@ -10,6 +10,7 @@ import io
 import tokenize
 from collections.abc import Collection, Iterator
 
+from agent.editing.byte_places import BytePlaces
 from agent.editing.python_source import (
     DefinitionNode,
     FunctionNode,
@@ -28,7 +29,7 @@ def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) 
     characters that no plain docstring can hold, is left out.
     """
     old, new = _single(before), _single(reply)
-    place, tree, given = _Place(before), parse_python(before), parse_python(reply)
+    place, tree, given = BytePlaces(before), parse_python(before), parse_python(reply)
     pairs: list[tuple[ast.Module | DefinitionNode, ast.Module | DefinitionNode]] = []
     if tree is not None and given is not None and not names:
         pairs.append((tree, given))
@@ -41,7 +42,7 @@ def with_docstrings_of(reply: str, before: str, *, names: Collection[str] = ()) 
 
 def with_docstring(before: str, name: str, said: str) -> str:
     """The text before with one docstring, given a definition's qualified name and the words."""
-    old, place = _single(before), _Place(before)
+    old, place = _single(before), BytePlaces(before)
     splice = _described(old[name], said, place) if name in old else None
     return spliced(place.data, [splice] if splice is not None else [])
 
@@ -52,7 +53,7 @@ def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> st
     Names are qualified (`Cart.add`). A hint that the reply does not have stays, and so do variables.
     """
     old, new = _single(before), _single(reply)
-    place, splices = _Place(before), list[TextSplice]()
+    place, splices = BytePlaces(before), list[TextSplice]()
     ends = dict(_ends_of_arguments(before)) if old else {}
     for name, mine in old.items():
         theirs = new.get(name)
@@ -71,31 +72,16 @@ def _single(source: str) -> dict[str, DefinitionNode]:
     return {name: node for name, node in definitions(source).items() if counts.get(name) == 1}
 
 
-class _Place:
-    """A text and the byte offsets of its lines."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = [line.encode() for line in source_lines(text)]
-        self.data = b"".join(self.lines)
-
-    def offset(self, line: int, column: int) -> int:
-        """The offset of a column, in bytes as `ast` counts, of a line from 1 on."""
-        return sum(map(len, self.lines[: line - 1])) + column
-
-    def of(self, node: ast.expr | ast.stmt | ast.arg) -> tuple[int, int]:
-        """The offsets of a node's begin and end."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
-        return self.offset(node.lineno, node.col_offset), self.offset(end_line, end_column)
-
-
 def _docstring(
-    mine: ast.Module | DefinitionNode, theirs: ast.Module | DefinitionNode, place: _Place
+    mine: ast.Module | DefinitionNode, theirs: ast.Module | DefinitionNode, place: BytePlaces
 ) -> TextSplice | None:
     said = ast.get_docstring(theirs)
     return _described(mine, said, place) if said else None
 
 
-def _described(mine: ast.Module | DefinitionNode, said: str, place: _Place) -> TextSplice | None:
+def _described(
+    mine: ast.Module | DefinitionNode, said: str, place: BytePlaces
+) -> TextSplice | None:
     if said == ast.get_docstring(mine) or not mine.body:
         return None
     first = mine.body[0]
@@ -129,7 +115,7 @@ def _quoted(said: str, indent: str) -> str | None:
     return "\n".join([f'"""{lines[0]}', *rest, f'{indent}"""'])
 
 
-def _hints(mine: FunctionNode, theirs: FunctionNode, place: _Place) -> Iterator[TextSplice]:
+def _hints(mine: FunctionNode, theirs: FunctionNode, place: BytePlaces) -> Iterator[TextSplice]:
     given = {each.arg: each.annotation for each in _arguments(theirs)}
     defaults = {id(each): value for each, value in _with_defaults(mine)}
     for each in _arguments(mine):
@@ -145,7 +131,7 @@ def _hints(mine: FunctionNode, theirs: FunctionNode, place: _Place) -> Iterator[
 
 
 def _result(
-    mine: FunctionNode, theirs: FunctionNode, place: _Place, end: tuple[int, int] | None
+    mine: FunctionNode, theirs: FunctionNode, place: BytePlaces, end: tuple[int, int] | None
 ) -> Iterator[TextSplice]:
     """The hint of the result; `end` is where the arguments end, as line and column in bytes."""
     if theirs.returns is None or end is None:

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from agent.editing.python_source import parse_python, source_lines
+from agent.editing.byte_places import BytePlaces
+from agent.editing.python_source import parse_python
 from agent.editing.splicing import TextSplice, spliced
 
 _FIELD = "field"
@@ -22,19 +23,12 @@ def with_factories(source: str) -> str:
     tree = parse_python(source)
     if tree is None:
         return source
-    lines = [line.encode() for line in source_lines(source)]
-    splices = []
+    places, splices = BytePlaces(source), list[TextSplice]()
     for value in _refused(tree):
-        start, end = (
-            sum(map(len, lines[: line - 1])) + column
-            for line, column in (
-                (value.lineno, value.col_offset),
-                (value.end_lineno or value.lineno, value.end_col_offset or 0),
-            )
-        )
+        start, end = places.of(value)
         text = f"field(default_factory={_factory(value)})".encode()
         splices.append(TextSplice(start=start, end=end, text=text))
-    return spliced(b"".join(lines), splices) if splices else source
+    return spliced(places.data, splices) if splices else source
 
 
 def _refused(tree: ast.Module) -> Iterator[ast.expr]:

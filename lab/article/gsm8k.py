@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun, TaskSource
 from lab.article.results import CONTROL, NOT_YET, ArmRow, ExperimentResult, paired_row
-from lab.article.settings import Gsm8kSettings
+from lab.article.settings import Gsm8kSettings, WordSettings
 from lab.benchmarks.gsm8k import WordProblem, prompt_digest, word_prompt, word_tasks
 from lab.prompt_files import filled
 from lab.rows.rollouts import Rollout
@@ -66,13 +66,8 @@ async def run_gsm8k(
 ) -> ExperimentResult:
     """Make everything that is missing; the result so far is saved after each arm."""
     run.begin(rows_of(settings, {}, {}, {}))
-    rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
     tasks = word_tasks(test.problems)
-    bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
-    pairs = zip(train.problems, rollouts, strict=True)
-    explained = await run.explanations(
-        {problem.task_id: explanation_prompt(problem, each) for problem, each in pairs}
-    )
+    rollouts, bare, explained = await prepare(run, settings, train, test)
     after: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
     for arm in settings.arms:
@@ -88,6 +83,20 @@ async def run_gsm8k(
         after[arm] = await run.measure(arm, made, tasks, test.source, settings, arm=arm)
         run.save(rows_of(settings, bare, after, reasons))
     return run.save(rows_of(settings, bare, after, reasons))
+
+
+async def prepare(
+    run: ExperimentRun, settings: WordSettings, train: WordProblems, test: WordProblems
+) -> tuple[list[Rollout], dict[str, float], dict[str, str]]:
+    """The rollouts of the training problems, the bare model's test scores, and the explanations, by task."""
+    rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
+    tasks = word_tasks(test.problems)
+    bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
+    pairs = zip(train.problems, rollouts, strict=True)
+    explained = await run.explanations(
+        {problem.task_id: explanation_prompt(problem, each) for problem, each in pairs}
+    )
+    return rollouts, bare, explained
 
 
 async def _grpo(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lab.article.experiment import NO_EXPLAINER, ExperimentRun
-from lab.article.gsm8k import FRAMES, MEASURE, WordProblems, examples_of, explanation_prompt
+from lab.article.gsm8k import FRAMES, MEASURE, WordProblems, examples_of, prepare
 from lab.article.results import (
     NOT_YET,
     ArmRow,
@@ -41,13 +41,8 @@ async def run_noise(
 ) -> ExperimentResult:
     """Make everything that is missing; the result so far is saved after each arm."""
     run.begin(rows_of(NoiseFindings(settings=settings)))
-    rollouts = await run.rollouts(word_tasks(train.problems), train.source, settings)
     tasks = word_tasks(test.problems)
-    bare = await run.measure("bare", None, tasks, test.source, settings, arm="bare")
-    pairs = zip(train.problems, rollouts, strict=True)
-    explained = await run.explanations(
-        {problem.task_id: explanation_prompt(problem, each) for problem, each in pairs}
-    )
+    rollouts, bare, explained = await prepare(run, settings, train, test)
     found = NoiseFindings(settings=settings, bare=bare)
     for arm, kind, batch in arms_of(settings):
         examples = examples_of(

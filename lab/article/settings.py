@@ -180,8 +180,8 @@ class HumanEvalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gsm8kSettings:
-    """Experiment 3: word problems with a chain of thought."""
+class WordSettings:
+    """Settings that both experiments with word problems have."""
 
     model: str = ""
     engine: Literal["auto", "llama", "torch"] = "auto"
@@ -190,22 +190,22 @@ class Gsm8kSettings:
     test: int = 1319
     temperature: float = 0.0
     max_tokens: int = 256
-    arms: tuple[Gsm8kArm, ...] = get_args(Gsm8kArm)
-    learning: LearningSettings = field(default_factory=LearningSettings)
     explainer: Explainer = field(default_factory=Explainer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseSettings:
+class Gsm8kSettings(WordSettings):
+    """Experiment 3: word problems with a chain of thought."""
+
+    arms: tuple[Gsm8kArm, ...] = get_args(Gsm8kArm)
+    learning: LearningSettings = field(default_factory=LearningSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseSettings(WordSettings):
     """Experiment 4: word problems, learned with small and large effective batches from the same tokens."""
 
-    model: str = ""
-    engine: Literal["auto", "llama", "torch"] = "auto"
-    seed: int = 0
-    train: int = 256
     test: int = 400
-    temperature: float = 0.0
-    max_tokens: int = 256
     epochs: int = 2
     """Passes over the training problems: a smaller batch makes more steps of as many tokens in all."""
     batches: tuple[int, ...] = (4, 16, 64, 128)
@@ -215,7 +215,6 @@ class NoiseSettings:
     rank: int = 16
     max_example_tokens: int = 768
     """Longest example, prompt and action together; a longer action is cut."""
-    explainer: Explainer = field(default_factory=Explainer)
 
     def learning(self, kind: NoiseKind, batch: int) -> LearningSettings:
         """The round of one arm."""
@@ -229,9 +228,9 @@ class NoiseSettings:
         )
 
 
-SampledSettings = HumanEvalSettings | Gsm8kSettings | NoiseSettings
+SampledSettings = HumanEvalSettings | WordSettings
 """Settings of the experiments whose tasks are answered in words."""
-ExperimentSettings = MmluSettings | SampledSettings
+ExperimentSettings = MmluSettings | HumanEvalSettings | Gsm8kSettings | NoiseSettings
 
 
 def read_settings(path: Path, kind: type[_T]) -> _T:

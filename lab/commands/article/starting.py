@@ -33,6 +33,7 @@ from lab.article.settings import (
     LearningSettings,
     MmluSettings,
     NoiseSettings,
+    WordSettings,
     digest,
 )
 from lab.benchmarks.gsm8k import load_word_problems
@@ -86,7 +87,7 @@ def start_noise(settings: NoiseSettings, train: Path, test: Path, out: Path | No
 
 
 def _word_problems(
-    settings: Gsm8kSettings | NoiseSettings, train: Path, test: Path
+    settings: WordSettings, train: Path, test: Path
 ) -> tuple[WordProblems, WordProblems, str]:
     """The problems to learn from, those to be measured on, and the key of both files."""
     learn, measure = (
