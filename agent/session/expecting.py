@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent.approval import Approver, Question
 from agent.editing.edits import Accepted, apply_edit, check_edit
@@ -14,11 +13,8 @@ from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import EditApplied, EditProposed, Notice
 from agent.fixing.sources import Sources
 from agent.reply.parsed import FileEdit
+from agent.session.change import TurnChange
 from agent.session.expected import Mended, mended_expectations
-from agent.streaming import Emit
-from agent.testing.project import ProjectTests
-from agent.turn.conversation import Conversation
-from agent.workspace.workspace import Workspace
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
 
@@ -28,18 +24,10 @@ _OF_FUNCTION = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExpectations:
-    """The files, the person and the conversation that new expected values need."""
+    """The change that holds new tests, and the person who may allow other values in them."""
 
-    before: str
-    """The state of the files before the turn."""
-    root: Path
-    workspace: Workspace
-    conversation: Conversation
-    project: Callable[[], Awaitable[ProjectTests]]
+    change: TurnChange
     approver: Approver
-    emit: Emit
-    put_back: Callable[[], Awaitable[None]]
-    """Is told that files are no longer as the model wrote them."""
 
     async def written(self, tests: Sequence[str], own: Sequence[str]) -> bool:
         """Let red tests that are new expect what the code gives; True if a file was written.
@@ -53,10 +41,10 @@ class NewExpectations:
             ids = [name for name in tests if file_of(name) == path]
             if not ids or not path.endswith(".py"):
                 continue
-            text = await in_thread(Sources(self.root, [path]).text, path) or ""
+            text = await in_thread(Sources(self.change.root, [path]).text, path) or ""
             try:
                 mended = await mended_expectations(
-                    *(path, text, ids, await self.project()), old=old, leave_out=tests_alone
+                    *(path, text, ids, await self.change.project()), old=old, leave_out=tests_alone
                 )
             except SandboxError:
                 return written
@@ -71,13 +59,13 @@ class NewExpectations:
         written = False
         if not all(map(is_test_path, own)):
             return False
-        held = await in_thread(self.workspace.held, self.before, own)
+        held = await in_thread(self.change.workspace.held, self.change.before, own)
         for path in own:
             ids = (name.partition("[")[0].split("::") for name in tests)
             names = frozenset(id_[1] for id_ in ids if id_[0] == path and len(id_) == _OF_FUNCTION)
             if not names or not path.endswith(".py") or not is_test_path(path):
                 continue
-            text = await in_thread(Sources(self.root, [path]).text, path) or ""
+            text = await in_thread(Sources(self.change.root, [path]).text, path) or ""
             old = definitions((held.get(path) or b"").decode("utf-8", "replace"))
             rest = without_definitions(text, names - old.keys())
             if not any(name.startswith("test_") for name in definitions(rest).keys() - old.keys()):
@@ -89,9 +77,8 @@ class NewExpectations:
 
     async def _texts_before(self) -> list[str]:
         """Read the changed test files as they were before the turn."""
-        changed = await in_thread(self.workspace.changed, self.before)
-        tests = [path for path in changed if is_test_path(path)]
-        held = await in_thread(self.workspace.held, self.before, tests)
+        tests = [path for path in await self.change.all() if is_test_path(path)]
+        held = await in_thread(self.change.workspace.held, self.change.before, tests)
         return [data.decode("utf-8", "replace") for data in held.values() if data is not None]
 
     async def _write(
@@ -100,27 +87,29 @@ class NewExpectations:
         """Write a test file that was mended, if that is allowed, and say what was done."""
         edit = FileEdit(path=path, content=mended.text, exact=True)
         checked = check_edit(
-            self.root, edit, before, allow_test_edits=True, may_vanish=frozenset(may_vanish)
+            self.change.root, edit, before, allow_test_edits=True, may_vanish=frozenset(may_vanish)
         )
         if not isinstance(checked, Accepted):
             return False
-        self.emit(EditProposed(path, checked.diff))
+        self.change.emit(EditProposed(path, checked.diff))
         question = Question(kind="edit", subject=path, detail=checked.diff)
         decision = await self.approver.decide(question)
         if not decision.allowed or decision.kept is not None:
             return False
-        await in_thread(self.workspace.will_write, checked.target, checked.data)
+        await in_thread(self.change.workspace.will_write, checked.target, checked.data)
         try:
             apply_edit(checked)
         except SourceFileError as err:
-            self.emit(Notice(str(err), "warning"))
+            self.change.emit(Notice(str(err), "warning"))
             return False
-        self.conversation.mark_shown(path, mended.text)
-        self.conversation.overhear("\n".join(mended.told))
-        await self.put_back()  # what the model wrote is no longer there, and nobody corrected it
-        self.emit(EditApplied(path, checked.diff))
+        self.change.conversation.mark_shown(path, mended.text)
+        self.change.conversation.overhear("\n".join(mended.told))
+        await (
+            self.change.put_back()
+        )  # what the model wrote is no longer there, and nobody corrected it
+        self.change.emit(EditApplied(path, checked.diff))
         for told in mended.told:
-            self.emit(Notice(told, "warning"))
+            self.change.emit(Notice(told, "warning"))
         return True
 
 

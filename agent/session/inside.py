@@ -15,9 +15,11 @@ from agent.model.protocol import GapFiller, Model
 from agent.planner.planner import Planner
 from agent.session.after import AfterCheck
 from agent.session.baseline import AfterBaseline
+from agent.session.change import TurnChange
 from agent.session.edits import recorded
 from agent.session.exactly import Exactly
 from agent.session.linted import Linting
+from agent.session.mending import Mending
 from agent.session.planned import Step
 from agent.session.request import Request
 from agent.session.resources import Resources
@@ -61,17 +63,22 @@ class InSession:
         parts = self.parts
         root = parts.resources.context.root
         sources = Sources(root, await in_thread(parts.workspace.list_files))
-        after = AfterCheck(
+        change = TurnChange(
             before=before,
             root=root,
             workspace=parts.workspace,
             conversation=parts.conversation,
             project=self.project,
-            fix=lambda options: self.fix(options, quiet=True),
-            approver=parts.approver,
             emit=self.emit,
             judged=self._judged,
             put_back=self._put_back,
+        )
+        after = AfterCheck(
+            mending=Mending(
+                change=change,
+                fix=lambda options: self.fix(options, quiet=True),
+                approver=parts.approver,
+            ),
             linting=self._linting() if self._settings.lint.after_edits else None,
         )
         self._approver = AfterBaseline(

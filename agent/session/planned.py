@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,9 @@ from agent.events import Notice, StageStarted, TurnEnding, TurnFinished
 from agent.intent.rules import by_rules
 from agent.intent.wanted import Wanted
 from agent.prompt_files import filled
-from agent.session.after import AfterCheck, GoOn
+from agent.session.after import AfterCheck
+from agent.session.mending import GoOn
 from agent.streaming import Emit
-from sandbox.host.children import in_thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +57,7 @@ async def do_steps(
             is_first=number == 1,
         )
         if not step.is_first:
-            state = await in_thread(after.workspace.snapshot, f"before step {number}")
-            after = dataclasses.replace(after, before=state)
+            after = after.since(await after.change.snapshot(f"before step {number}"))
         end = await after.checked(partial(carry_out, step), again=again)
         if end is not None and end.ending is not TurnEnding.DONE:
             left = count - number

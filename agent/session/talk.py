@@ -16,8 +16,8 @@ from agent.prompt_files import Name
 from agent.session.context import Context
 from agent.session.rewinding import rewound_record
 from agent.settings.schema import Settings
-from agent.turn.acting import RunTests
 from agent.turn.best import Checkpoints
+from agent.turn.commands import RunTests
 from agent.turn.conversation import Conversation
 from agent.turn.loop import Background, RunCommand, run_turn
 from agent.turn.steps import TurnRecorder

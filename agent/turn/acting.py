@@ -1,101 +1,28 @@
-"""Does what a reply asks for: edits after checks, commands in the sandbox, looks at files."""
+"""Does what a reply asks for: writes its files, runs its command, or asks for the reply again."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from agent.approval import Decision, Question
-from agent.editing.edits import Accepted, Refused, apply_edit, check_edit
-from agent.editing.hunks import keep_hunks
-from agent.editing.replacing import NotReplaced, Replaced, replace_hunks
-from agent.editing.source_files import SourceFileError
-from agent.events import (
-    EditApplied,
-    EditProposed,
-    Notice,
-    OutputChunk,
-    ReplyUnusable,
-    StageStarted,
-    TestsFinished,
-    TurnEnding,
-)
-from agent.fixing.context import estimate_tokens, fenced
-from agent.fixing.sources import Sources
-from agent.reply.named import Names
-from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
-from agent.reply.search_replace import Patch
+from agent.events import Notice, ReplyUnusable
+from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.streaming import Emit
-from agent.turn.best import BestState
-from agent.turn.conversation import Conversation
-from agent.turn.imports import Completed, completed
-from agent.turn.lookups import Lookup, as_lookups, look
-from agent.turn.needed import why_unasked
-from agent.turn.only_asked import only_asked
-from agent.turn.tools import Explain, RunCommand, command_digest, failing_files, tests_digest
-from agent.turn.unchanged import about_unasked, about_unchanged, may_vanish
-from agent.turn.unplaced import repeated_file
-from sandbox.box.contract import Execution, SandboxError
-from sandbox.verdict.report import TestReport
-
-RunTests = Callable[[], Awaitable[TestReport]]
-"""Runs all tests on the files as they are now. Raises SandboxError."""
+from agent.turn.commands import Commands
+from agent.turn.outcome import DONE, REASKED_ENOUGH, Outcome
+from agent.turn.writing import Writing
 
 MOST_REASKS = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """The end of a turn, with its reason."""
-
-    ending: TurnEnding
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The outcome of one reply: the turn ends, or the model is told something."""
-
-    end: End | None = None
-    observation: str = ""
-    failed: bool = False
-    """True if the observation is an error."""
-    report: TestReport | None = None
-    """The tests' report, if they were run."""
-    unusable: bool = False
-    """True if the reply itself was at fault and is asked for again."""
-
-
-DONE = End(ending=TurnEnding.DONE, reason="done")
-DECLINED = End(ending=TurnEnding.DECLINED, reason="declined")
-REASKED_ENOUGH = End(ending=TurnEnding.UNUSABLE, reason="no usable reply after two re-asks")
-
-
 @dataclass(kw_only=True)
 class Actions:
-    """The means of one turn, and the edits of its present action."""
+    """The means of one turn."""
 
-    conversation: Conversation
-    user_text: str
-    sources: Sources
-    decide: Callable[[Question], Awaitable[Decision]]
+    writing: Writing
+    commands: Commands
     emit: Emit
-    best: BestState
-    run_command: RunCommand | None = None
-    run_tests: RunTests | None = None
-    explain: Explain | None = None
-    allow_test_edits: bool = True
-    room_tokens: int = 0
-    """Tokens of the context that are free for an observation."""
     reasks: int = 0
-    edits: list[Accepted] = field(default_factory=list)
-    """The edits as the model meant them; the person may have kept only a part."""
-    kept_parts: dict[str, str] = field(default_factory=dict)
-    """The texts of the files where the person did so, which the model does not know yet."""
-    written: set[str] = field(default_factory=set)
-    """The paths of all edits of the turn."""
-    completed: dict[str, Completed] = field(default_factory=dict)
-    """The edits with the imports that a reply had left out, by path."""
+    """Replies that were asked for again."""
 
     async def act(self, reading: ParsedReply) -> Outcome:
         """Do what a reply asks for.
@@ -103,265 +30,43 @@ class Actions:
         Raises:
             WorkspaceError: If a state of the files cannot be recorded.
         """
-        self.edits.clear()
-        self.kept_parts.clear()
-        self.completed.clear()
+        self.writing.begin()
+        outcome = await self._done(reading)
+        self.reasks += outcome.again
+        return outcome
+
+    async def _done(self, reading: ParsedReply) -> Outcome:
         match reading:
             case PlainAnswer(notes=notes):
-                for note in notes:
-                    self.emit(Notice(note, "warning"))
+                self._warn(notes)
                 return Outcome(end=DONE)
             case Unusable(reason=reason):
                 return self._ask_again(reason)
             case ShellCommand(command=command, notes=notes):
-                for note in notes:
-                    self.emit(Notice(note, "warning"))
-                return await self._command(command)
+                self._warn(notes)
+                return await self.commands.do(command)
             case FileEdits():
                 return await self._edit(reading)
 
-    def _ask_again(self, reason: str) -> Outcome:
-        self.reasks += 1
-        more = self.reasks <= MOST_REASKS
-        self.emit(ReplyUnusable(reason, self.reasks + 1 if more else 0, MOST_REASKS + 1))
-        if self.reasks > MOST_REASKS:
-            return Outcome(end=REASKED_ENOUGH)
-        return Outcome(observation=reason, failed=True, unusable=True)
-
     async def _edit(self, reading: FileEdits) -> Outcome:
-        """Check all edits, then ask for and apply each; nothing is written if one is refused."""
-        for note in reading.notes:
-            self.emit(Notice(note))
-        replaced = [self._replaced(patch) for patch in reading.patches]
-        checked = [
-            self._checked(edit) if isinstance(edit, FileEdit) else edit
-            for edit in (*reading.edits, *replaced)
-        ]
-        written = any(isinstance(item, Accepted) for item in checked)
-        if refused := [
-            item
-            for item in checked
-            if isinstance(item, Refused) and not (written and item.kind == "identical")
-        ]:
-            return self._ask_again("\n\n".join(self._told(item) for item in refused))
-        for edit in checked:
-            if isinstance(edit, Accepted) and (ends := await self._apply(edit)):
-                return ends
+        written = await self.writing.write(reading)
+        if isinstance(written, str):
+            return self._ask_again(written)
+        if written is not None:
+            return written
         if not reading.command:
             return Outcome(end=DONE)
-        outcome = await self._command(reading.command)
-        return outcome if outcome.end else self._with_kept_parts(outcome)
+        outcome = await self.commands.do(reading.command)
+        return outcome if outcome.end else self.writing.with_kept_parts(outcome)
 
-    def _checked(self, edit: FileEdit, *, complete: bool = True) -> Accepted | Refused:
-        """Check an edit; with `complete`, it is made what was asked for first."""
-        before = self.conversation.shown_text(edit.path)
-        if before is None and (other := self._repeated(edit)):
-            reason = f"{edit.path} would be a new file with the text of {other}; write {other}"
-            return Refused(
-                path=edit.path, kind="namesake", reason=f"{reason} above the block to change that"
-            )
-        edit = edit.beside(before)
-        return check_edit(
-            self.sources.root,
-            self._adapted(edit, before) if complete else edit,
-            before,
-            allow_test_edits=self.allow_test_edits,
-            may_vanish=may_vanish(self.conversation.request),
-        )
+    def _ask_again(self, reason: str) -> Outcome:
+        number = self.reasks + 1
+        more = number <= MOST_REASKS
+        self.emit(ReplyUnusable(reason, number + 1 if more else 0, MOST_REASKS + 1))
+        if not more:
+            return Outcome(end=REASKED_ENOUGH, again=True)
+        return Outcome(observation=reason, failed=True, unusable=True, again=True)
 
-    def _adapted(self, edit: FileEdit, before: str | None) -> FileEdit:
-        """The edit with nothing that was not asked for, where that can be told, and with its imports."""
-        asked = only_asked(edit, before, self.user_text)
-        whole = completed(asked, before, self.sources)
-        self.completed[edit.path] = replace(whole, is_part=asked is not edit)
-        return whole.edit
-
-    def _repeated(self, edit: FileEdit) -> str:
-        shown, request = self.conversation.shown_files, "\n".join(self.conversation.requests)
-        return repeated_file(edit.path, edit.content, shown, request)
-
-    def _replaced(self, patch: Patch) -> FileEdit | Refused:
-        """The whole file that SEARCH/REPLACE blocks make of the text that the model has seen."""
-        before = self.conversation.shown_text(patch.path)
-        if before is None and self.sources.text(patch.path) is not None:
-            reason = f"{patch.path} was not shown to the model; nothing was written"
-            return Refused(path=patch.path, kind="stale", reason=reason)
-        match replace_hunks(before or "", patch.hunks, path=patch.path):
-            case NotReplaced(reason=reason):
-                return Refused(path=patch.path, kind="no_match", reason=f"{patch.path}: {reason}")
-            case Replaced(text=text, notes=notes):
-                for note in notes:
-                    self.emit(Notice(f"{patch.path}: {note}"))
-                return FileEdit(path=patch.path, content=text, exact=True)
-
-    def _told(self, refused: Refused) -> str:
-        """The reason to refuse an edit; with the code that the model has to look at."""
-        if refused.kind == "identical" and (
-            again := about_unchanged(
-                refused.path, self.user_text, self.sources, written=self.written
-            )
-        ):
-            return again
-        text = self.sources.text(refused.path) if refused.kind == "stale" else None
-        if text is None:
-            return f"Not written: {refused.reason}."
-        self.conversation.mark_shown(refused.path, text)
-        return f"Not written: {refused.reason}. This is {refused.path} now:\n{fenced(text, '')}"
-
-    async def _apply(self, edit: Accepted) -> Outcome | None:
-        """Ask and write; None when it is written, else what comes of it."""
-        if edit.before is None and (other := Names(self.sources.files).in_other_case(edit.path)):
-            note = (
-                f"{edit.path} is a new file; {other}, which differs in case alone, stays as it is"
-            )
+    def _warn(self, notes: tuple[str, ...]) -> None:
+        for note in notes:
             self.emit(Notice(note, "warning"))
-        if whole := self.completed.get(edit.path):
-            for notice in whole.notices():
-                self.emit(notice)
-        self.emit(EditProposed(edit.path, edit.diff))
-        question = Question(
-            kind="edit", subject=edit.path, detail=edit.diff, unasked=self._unasked(edit)
-        )
-        kept = await self._allowed(edit, question)
-        if isinstance(kept, Decision):
-            return self._declined(edit.path, kept)
-        await self.best.will_write(kept.target, kept.data)
-        try:
-            apply_edit(kept)
-        except SourceFileError as err:
-            self.emit(Notice(str(err), "warning"))
-            return Outcome(end=End(ending=TurnEnding.FAILED, reason=str(err)))
-        self.edits.append(edit)
-        self.written.add(edit.path)
-        self.best.edited(edit.path, kept.after)
-        # What the model knows is its own text: one that differs is shown to it when it matters.
-        self.conversation.mark_shown(edit.path, edit.after)
-        self.conversation.changed(edit.path)
-        self.sources.include(edit.path)
-        if kept is not edit:
-            self.kept_parts[edit.path] = kept.after
-        self.emit(EditApplied(edit.path, kept.diff))
-        return None
-
-    def _unasked(self, edit: Accepted) -> str:
-        conversation = self.conversation
-        return why_unasked(
-            edit.path,
-            is_new=edit.before is None,
-            requests=conversation.requests,
-            sources=self.sources,
-            also=(*conversation.added_files, *conversation.changed_files, *conversation.focus),
-        )
-
-    def _declined(self, path: str, decision: Decision) -> Outcome:
-        """The end of the turn; or it goes on with what to do instead."""
-        self.emit(Notice(f"{path} was not written: {decision.reason or DECLINED.reason}"))
-        if not decision.instead:
-            return Outcome(end=DECLINED)
-        told = f"This change of {path} is not wanted. Instead: {decision.instead}"
-        if not decision.ours:
-            self.conversation.asked(decision.instead)
-            return Outcome(observation=told)
-        self.reasks += 1  # the same words again would give the same reply
-        code = about_unasked(path, self.user_text, self.sources)
-        return Outcome(observation=code or told)
-
-    async def _allowed(self, edit: Accepted, question: Question) -> Accepted | Decision:
-        """The part of an edit that may be written, checked anew; else the refusal."""
-        while (decision := await self.decide(question)).allowed:
-            if decision.kept is None:
-                return edit
-            part = keep_hunks(edit.stored_before or "", edit.stored_after, decision.kept)
-            if part == edit.stored_after:
-                return edit
-            text = part.replace("\r\n", "\n")
-            checked = self._checked(
-                FileEdit(path=edit.path, content=text, exact=True), complete=False
-            )
-            if isinstance(checked, Accepted):
-                return checked
-            question = replace(question, problem=f"This part cannot be written: {checked.reason}")
-        return decision
-
-    def _with_kept_parts(self, outcome: Outcome) -> Outcome:
-        """Tell the model, too, what the person left of its change."""
-        told = []
-        for path, text in self.kept_parts.items():
-            self.conversation.mark_shown(path, text)
-            said = f"The user kept only a part of your change. This is {path} now:"
-            told.append(f"{said}\n{fenced(text, '')}")
-        return replace(outcome, observation="\n\n".join([*told, outcome.observation]))
-
-    async def _command(self, command: str) -> Outcome:
-        """Answer from the files if the command only looks; else run it in the sandbox."""
-        lookups = as_lookups(command)
-        if self.run_tests is not None and lookups and lookups[-1].kind == "tests":
-            before = [self._looked(item) for item in lookups[:-1] if item.kind != "tests"]
-            return await self._tests(command, "\n\n".join(before))
-        if lookups and all(item.kind != "tests" for item in lookups):
-            return Outcome(observation="\n\n".join(self._looked(item) for item in lookups))
-        return await self._run(command)
-
-    def _looked(self, lookup: Lookup) -> str:
-        self.emit(StageStarted(str(lookup)))
-        found = look(lookup, self.sources, budget_tokens=self.room_tokens, count=estimate_tokens)
-        self.room_tokens -= estimate_tokens(found.text)
-        for path, text in found.shown:
-            self.conversation.mark_shown(path, text)
-        return found.text
-
-    async def _refused(self, command: str) -> Outcome | None:
-        decision = await self.decide(Question(kind="command", subject=command))
-        if decision.allowed:
-            return None
-        self.emit(Notice(f"{command} was not run: {decision.reason or DECLINED.reason}"))
-        return Outcome(end=DECLINED)
-
-    async def _tests(self, command: str, before: str) -> Outcome:
-        if self.run_tests is None:
-            return await self._run(command)
-        if refused := await self._refused(command):
-            return refused
-        self.emit(StageStarted("running all tests"))
-        try:
-            report = await self.run_tests()
-        except SandboxError as err:
-            return _no_answer(err)
-        self.emit(TestsFinished(report))
-        self.conversation.look_at(failing_files(report, self.sources))
-        await self.best.judged(report)
-        told = tests_digest(report, self.sources)
-        if not report.all_green:
-            told += await self._explained(report)
-        return Outcome(
-            observation=f"{before}\n\n{told}" if before else told,
-            failed=not report.all_green,
-            report=report,
-        )
-
-    async def _run(self, command: str) -> Outcome:
-        if self.run_command is None:
-            told = "Commands cannot be run here. Answer without running anything."
-            return Outcome(observation=told, failed=True)
-        if refused := await self._refused(command):
-            return refused
-        self.emit(StageStarted(f"running {command}"))
-        try:
-            execution = await self.run_command(command)
-        except SandboxError as err:
-            return _no_answer(err)
-        digest = command_digest(command, execution)
-        if not execution.succeeded:
-            self.conversation.look_at(Names(self.sources.files).mentioned(digest))
-            digest += await self._explained(execution)
-        self.emit(OutputChunk(digest))
-        return Outcome(observation=digest, failed=not execution.succeeded)
-
-    async def _explained(self, failed: Execution | TestReport) -> str:
-        said = await self.explain(failed, self.sources) if self.explain is not None else ()
-        return "".join(f"\n{sentence}" for sentence in said)
-
-
-def _no_answer(err: SandboxError) -> Outcome:
-    reason = f"the sandbox gave no answer: {err}"
-    return Outcome(end=End(ending=TurnEnding.FAILED, reason=reason))

@@ -13,9 +13,9 @@ from agent.model.protocol import Model
 from agent.prompt_files import Name, prompt
 from agent.settings.schema import TurnSettings
 from agent.streaming import Emit
-from agent.turn.acting import End
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.opening import Background, open_turn
+from agent.turn.outcome import End
 from learning.records import Message
 
 _SMALLEST_REPLY_TOKENS = 128

@@ -13,6 +13,8 @@ from agent.approval import ModeApprover
 from agent.events import Event, Notice, TurnFinished
 from agent.fixing.options import FixOptions
 from agent.session.after import AfterCheck
+from agent.session.change import TurnChange
+from agent.session.mending import Mending
 from agent.testing.project import ProjectTests
 from agent.turn.conversation import Conversation
 from agent.workspace.workspace import Workspace
@@ -98,18 +100,18 @@ async def closed(
     async def work() -> TurnFinished:
         return TurnFinished("done")
 
-    check = AfterCheck(
+    change = TurnChange(
         before="state",
         root=root,
         workspace=cast("Workspace", files),
         conversation=Conversation(),
         project=project,
-        fix=fix,
-        approver=ModeApprover("auto"),
         emit=events.append,
         judged=judged,
         put_back=put_back,
     )
+    mending = Mending(change=change, fix=fix, approver=ModeApprover("auto"))
+    check = AfterCheck(mending=mending)
     await check.checked(work)
     return [event.text for event in events if isinstance(event, Notice)][-1], kept, files
 

@@ -1,0 +1,75 @@
+"""Asks once more for what a turn was to write and did not: what the request names, and a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from agent.editing.edits import Accepted
+from agent.editing.python_source import definitions
+from agent.editing.source_files import is_test_path
+from agent.events import Notice
+from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
+from agent.prompt_files import filled
+from agent.streaming import Emit
+from agent.turn.demanded import unmet
+from agent.turn.opening import asks_for_test
+from agent.turn.outcome import DONE, Outcome
+
+
+@dataclass(kw_only=True)
+class FollowUp:
+    """What one turn has written, and what was asked for once more already."""
+
+    user_text: str
+    wanted: Wanted | None
+    sources: Sources
+    emit: Emit
+    before: dict[str, str | None] = field(default_factory=dict)
+    """The texts of the files that this turn wrote, as they were; None for a new file."""
+    asked_for_rest: bool = False
+    asked_for_test: bool = False
+
+    def after(
+        self, outcome: Outcome, edits: Sequence[Accepted], kept_parts: Mapping[str, str]
+    ) -> Outcome:
+        """The outcome; or, once each, the request for what the written code lacks, and for a test alone.
+
+        `edits` were written for it; what the person kept a part of, `kept_parts`, is not asked for again.
+        """
+        for edit in edits:
+            self.before.setdefault(edit.path, edit.before)
+        if outcome.end is not DONE or not self.before:
+            return outcome
+        missing = "" if kept_parts else "; ".join(self._unmet())
+        if missing and not self.asked_for_rest:
+            self.asked_for_rest = True
+            self.emit(Notice(f"not there yet: {missing}; asking once more"))
+            told = filled("then_complete", missing=missing, request=self.user_text)
+            return replace(outcome, end=None, observation=told)
+        if missing:
+            self.emit(Notice(f"not there yet: {missing}", "warning"))
+        wants = self.wanted is Wanted.NEW and asks_for_test(self.user_text)
+        if self.asked_for_test or not wants or any(map(is_test_path, self.before)):
+            return outcome
+        self.asked_for_test = True
+        told = filled("then_test", what=", ".join(self._new_names()) or "it")
+        return replace(outcome, end=None, observation=told)
+
+    def _new_names(self) -> list[str]:
+        """The definitions that this turn added to Python code."""
+        return [
+            name
+            for path, before in self.before.items()
+            if path.endswith(".py")
+            for name in definitions(self.sources.text(path) or "")
+            if name not in definitions(before or "")
+        ]
+
+    def _unmet(self) -> tuple[str, ...]:
+        """What the request demands by name and the files of this turn do not have."""
+        if self.wanted not in (Wanted.NEW, Wanted.EDIT):
+            return ()
+        now = {path: self.sources.text(path) or "" for path in self.before}
+        return unmet(self.user_text, now)
