@@ -57,7 +57,9 @@ def rows_of(folder: Path, arm: str, *, an_api: int) -> list[Example]:
     return [*lessons, *anchors, *passes]
 
 
-async def train(folder: Path, out: Path, arm: str, *, name: str, rule: str, an_api: int) -> None:
+async def train(
+    folder: Path, out: Path, arm: str, *, name: str, rule: str, an_api: int, epochs: int
+) -> None:
     """Train the arm on the model of that name, and print what it took."""
     model = resolve(name, session_at(Path.cwd()).paths.models)
     if model.hf is None:
@@ -68,6 +70,8 @@ async def train(folder: Path, out: Path, arm: str, *, name: str, rule: str, an_a
     job = arm_job(arm, model, LIMITS, prefix=f"arm-{arm}", seed=0)
     usable = prepare_all(rows, ChatFormat.load(model.hf), job)
     job = replace(about_apis(job, usable.prepared, arm=rule), pack_tokens=896)
+    one = job.steps // job.rule.epochs
+    job = replace(job, rule=replace(job.rule, epochs=epochs), steps=epochs * one)
     kinds = Counter(str(row.kind) for row in rows)
     print(f"{arm}: {dict(kinds)}, {job.steps} steps of {job.batch}", flush=True)
     started = time.monotonic()
@@ -92,6 +96,9 @@ def main() -> None:
     parser.add_argument("--model", default="qwen2.5-coder-1.5b", metavar="NAME")
     parser.add_argument("--rule", choices=SPAN_ARMS, default="span")
     parser.add_argument("--an-api", type=int, default=12, metavar="N")
+    parser.add_argument(
+        "--epochs", type=int, choices=(1, 2), default=2, help="at most: see docs/learning.md"
+    )
     given = parser.parse_args()
     asyncio.run(
         train(
@@ -99,6 +106,7 @@ def main() -> None:
             name=given.model,
             rule=given.rule,
             an_api=given.an_api,
+            epochs=given.epochs,
         )
     )
 

@@ -103,10 +103,12 @@ def base_all(
     folder: Path,
     *,
     pack_tokens: int,
+    on_read: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[int, TokenTarget]:
     """The bare base model's distributions on the rows where nothing should change, by their number.
 
-    Each pack is stored as it was read, so that an interrupted round goes on.
+    Each pack is stored as it was read, so that an interrupted round goes on. `on_read` is told the number
+    of rows that are read, and of all.
     """
     (folder / _TARGETS).mkdir(exist_ok=True)
     numbers = [n for n, example in enumerate(examples) if example.kind in MIX]
@@ -122,6 +124,7 @@ def base_all(
             saved = torch.load(path, weights_only=True)["targets"]
             for n, (support, log_q) in zip(members, saved, strict=True):
                 found[n] = TokenTarget(support_ts=support, log_q_tb=log_q)
+            on_read(len(found), len(numbers))
     return found
 
 

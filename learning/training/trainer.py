@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -45,6 +46,12 @@ from learning.training.teacher import (
 if TYPE_CHECKING:
     from peft import PeftModel
 
+EVIDENCE = "reading the evidence"
+UNCHANGED = "reading what should stay as it is"
+
+OnTarget = Callable[[str, int, int], None]
+"""Called with the stage of reading targets, the number of rows that are read, and of all."""
+
 _CLIP_NORM = 0.5
 _TIMES_A_WRITE = 20
 """Training between two writes of the state, in multiples of the time that a write takes."""
@@ -58,7 +65,8 @@ def train(
     *,
     anchors: Sequence[Anchored] = (),
     checkpoint_every: int = 1,
-    on_target: Callable[[int, int], None] = lambda _done, _total: None,
+    on_target: OnTarget = lambda _stage, _done, _total: None,
+    on_begin: Callable[[], None] = lambda: None,
     on_step: Callable[[StepReport], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RoundReport:
@@ -68,7 +76,7 @@ def train(
     was killed and resumed at any point (on one CPU, with the same number of threads).
     With `checkpoint_every` n, every n-th layer computes its activations again in the backward pass; 0
     keeps all activations. The state is written after the first step, then as often as costs a twentieth
-    of the time, at least after every `job.save_every_s` of training, and at the end.
+    of the time, at least after every `job.save_every_s` of training, and at the end. `on_begin` is called before the first step.
     """
     base = cast("CausalModel", model.get_base_model())
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -95,6 +103,7 @@ def train(
     )
     done = resume(folder, weights, optimizer)
     _recompute(base, checkpoint_every)
+    on_begin()
     with fused(model), packed_attention(base):
         ended = _steps(this, folder, done, on_step=on_step, clock=clock)
     return dataclasses.replace(ended, reading=passes.reading)
@@ -242,7 +251,7 @@ def _passes(  # noqa: PLR0917 - one private step of `train`, with what it was gi
     examples: Sequence[Prepared],
     job: TrainingJob,
     folder: Path,
-    on_target: Callable[[int, int], None],
+    on_target: OnTarget,
 ) -> _Passes:
     """The passes of every example, after the targets that they need were read."""
     base = cast("CausalModel", model.get_base_model())  # shares prefixes, which a half cannot
@@ -250,6 +259,7 @@ def _passes(  # noqa: PLR0917 - one private step of `train`, with what it was gi
     kept = base_all(
         *(model, reader, examples if job.rule.span.anchor else (), folder),
         pack_tokens=job.pack_tokens,
+        on_read=partial(on_target, UNCHANGED),
     )
     rows = [
         rows_of(example, kept.get(number), job.rule.span)
@@ -278,11 +288,11 @@ def _targets(
     examples: Sequence[Prepared],
     job: TrainingJob,
     folder: Path,
-    on_target: Callable[[int, int], None],
+    on_target: OnTarget,
 ) -> list[ExampleTarget | None]:
     if not job.rule.loss.evidence:
         return [None] * len(examples)
-    return read_all(base, examples, folder, rule=job.rule, on_read=on_target)
+    return read_all(base, examples, folder, rule=job.rule, on_read=partial(on_target, EVIDENCE))
 
 
 def _clipped_norm(weights: Iterable[torch.nn.Parameter], loss: float, step: int) -> float:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,14 +156,13 @@ def _train(  # noqa: PLR0917 - one private step of `run`, with what it was given
     if unseen:
         heartbeat.say(ProgressLine(stage="measuring fixes that are not learned"))
     before = log_likelihoods(base, unseen)
-    to_read = sum(bool(example.teacher_contexts) for example in prepared)
     progress = _TrainingProgress(heartbeat, steps=job.steps)
-    progress.begin(to_read if job.rule.loss.evidence else 0)
     done = train(
         *(model, prepared, job, folder),
         anchors=anchors,
         checkpoint_every=every,
         on_target=progress.on_target,
+        on_begin=progress.on_begin,
         on_step=progress.on_step,
     )
     if unseen:
@@ -178,17 +178,18 @@ class _TrainingProgress:
         self._heartbeat = heartbeat
         self._steps = steps
         self._seconds: list[float] = []
+        self._clock = time.monotonic
+        self._stage, self._began, self._first = "", 0.0, 0
 
-    def begin(self, targets: int) -> None:
-        if targets:
-            self._heartbeat.say(ProgressLine(stage="reading the evidence", steps=targets))
-        else:
-            self._heartbeat.say(ProgressLine(stage="training", steps=self._steps))
+    def on_target(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._stage, self._began, self._first = stage, self._clock(), done
+        read, taken_s = done - self._first, self._clock() - self._began
+        eta_s = taken_s / read * (total - done) if read else None
+        self._heartbeat.say(ProgressLine(stage=stage, step=done, steps=total, eta_s=eta_s))
 
-    def on_target(self, done: int, total: int) -> None:
-        self._heartbeat.say(ProgressLine(stage="reading the evidence", step=done, steps=total))
-        if done == total:
-            self._heartbeat.say(ProgressLine(stage="training", steps=self._steps))
+    def on_begin(self) -> None:
+        self._heartbeat.say(ProgressLine(stage="training", steps=self._steps))
 
     def on_step(self, step: StepReport) -> None:
         self._seconds.append(step.seconds)

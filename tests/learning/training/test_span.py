@@ -27,7 +27,7 @@ from learning.training.passes import measure
 from learning.training.prepare import Prepared, Skipped, prepare
 from learning.training.rules import SPAN, SPAN_ARMS, LearningRule, SpanRule, rule_from, rule_record
 from learning.training.teacher import base_all
-from learning.training.trainer import train
+from learning.training.trainer import UNCHANGED, train
 
 _CHOSEN = "np.trapezoid(y)"
 _STALE = "np.trapz(y)"
@@ -241,6 +241,25 @@ def test_the_new_name_rises_and_the_stale_one_falls_at_an_unseen_prompt(
     assert after["new"] > before["new"] + 1
     assert after["stale"] < before["stale"] - 0.5
     assert report.steps[-1].loss < 0.5 * report.steps[0].loss
+
+
+def test_the_rows_to_keep_are_told_while_they_are_read_and_before_the_first_step(
+    random_model: InstalledModel, chat: ChatFormat, tmp_path: Path
+) -> None:
+    examples = _examples(chat)
+    told: list[object] = []
+    read: list[tuple[str, int, int]] = []
+    job = _job(random_model, steps=1, pack_tokens=128)
+    train(
+        *(load_student(job), examples, job, tmp_path),
+        on_target=lambda *each: read.append(each),
+        on_begin=lambda: told.append(len(read)),
+        on_step=lambda step: told.append(step.step),
+    )
+    assert told == [len(read), 1]
+    assert len(read) > 1
+    assert read[-1] == (UNCHANGED, 6, 6)
+    assert [row[1] for row in read] == sorted({row[1] for row in read})
 
 
 def test_the_anchor_keeps_other_calls_near_the_base_model(
