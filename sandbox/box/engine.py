@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 API_TIMEOUT_S = 30.0
 DEFAULT_SOCKET = "/var/run/docker.sock"
+_DOCKERS: set[str] = set()
+"""Addresses that were found to be Docker's."""
+_LONGEST_REASON = 300
 _START = "install and start Docker (on Debian or Ubuntu: apt-get install docker.io)"
 
 
@@ -86,12 +89,33 @@ def connect(url: str | None = None, *, timeout_s: float = API_TIMEOUT_S) -> Iter
     try:
         _knock(url)
         client = APIClient(base_url=url, version="auto", timeout=int(timeout_s))
+        _check_kind(client, url)
     except (DockerException, OSError, ValueError) as error:
         raise _unavailable(url, error) from error
     try:
         yield client
     finally:
         client.close()
+
+
+def _check_kind(client: APIClient, url: str) -> None:
+    """Refuse what speaks Docker's API and cannot make a box; each address is asked once.
+
+    Raises:
+        EngineUnavailableError: If it is Podman: it reads a seccomp profile as the name of a file, and takes
+            no limit on the files in a box's memory.
+    """
+    if url in _DOCKERS:
+        return
+    version: dict[str, Any] = client.version()
+    names = {str(part.get("Name", "")) for part in version.get("Components") or ()}
+    if "Podman Engine" in names:
+        client.close()
+        raise EngineUnavailableError(
+            f"the engine at {url.removeprefix('unix://')} is Podman, which cannot fence a box as Docker"
+            f" does: set DOCKER_HOST to the socket of a Docker engine, or {_START}"
+        )
+    _DOCKERS.add(url)
 
 
 def _knock(url: str) -> None:
@@ -156,7 +180,10 @@ def engine_errors(what: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise SandboxError(f"{what}: {error.explanation or error}") from error
+        reason = " ".join(str(error.explanation or error).split())
+        if len(reason) > _LONGEST_REASON:
+            reason = f"{reason[:_LONGEST_REASON]} [...]"
+        raise SandboxError(f"{what}: {reason}") from error
     except (DockerException, RequestException, OSError) as error:
         raise EngineUnavailableError(
             f"{what}: the Docker engine does not answer ({_reason(error)})"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box.contract import EngineUnavailableError
+from sandbox.box.contract import EngineUnavailableError, SandboxError
 from sandbox.box.engine import check_engine, connect, engine_errors, engine_url
 
 
@@ -100,9 +100,13 @@ def test_something_else_behind_the_socket_is_not_an_engine(tmp_path: Path, reply
 
 
 @contextmanager
-def server_that_hangs(path: Path, *, after_requests: int) -> Iterator[None]:
+def server_that_hangs(
+    path: Path,
+    *,
+    after_requests: int,
+    version: bytes = b'{"ApiVersion": "1.41", "Version": "20.10"}',
+) -> Iterator[None]:
     """Answers so many requests about its version as an engine would, then listens and is silent."""
-    version = b'{"ApiVersion": "1.41", "Version": "20.10"}'
     reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
     reply += b"Content-Length: %d\r\n\r\n%b" % (len(version), version)
     open_connections = []
@@ -129,7 +133,7 @@ def server_that_hangs(path: Path, *, after_requests: int) -> Iterator[None]:
             connection.close()
 
 
-@pytest.mark.parametrize("after_requests", [0, 1])
+@pytest.mark.parametrize("after_requests", [0, 1, 2])
 def test_an_engine_that_hangs_is_given_up_at_the_deadline(
     tmp_path: Path, after_requests: int
 ) -> None:
@@ -143,6 +147,30 @@ def test_an_engine_that_hangs_is_given_up_at_the_deadline(
     ):
         client.containers()
     assert time.monotonic() - began < 5
+
+
+def test_podman_is_refused_before_anything_is_made_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "podman.sock"
+    version = (
+        b'{"ApiVersion": "1.41", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}'
+    )
+    with (
+        server_that_hangs(path, after_requests=2, version=version),
+        pytest.raises(EngineUnavailableError, match=r"podman\.sock is Podman, .* set DOCKER_HOST"),
+    ):
+        check_engine({"DOCKER_HOST": f"unix://{path}"})
+
+
+def test_a_refusal_that_quotes_a_whole_request_is_cut() -> None:
+    from docker.errors import APIError
+
+    refusal = APIError("no", explanation="cannot open {\n" + 20 * '"a long profile", ' + "}")
+    with pytest.raises(SandboxError) as caught, engine_errors("the box could not be created"):
+        raise refusal
+    message = str(caught.value)
+    assert message.startswith('the box could not be created: cannot open { "a long')
+    assert message.endswith("[...]")
+    assert "\n" not in message
 
 
 def test_an_address_of_another_kind_is_refused() -> None:
