@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 API_TIMEOUT_S = 30.0
 DEFAULT_SOCKET = "/var/run/docker.sock"
-_DOCKERS: set[str] = set()
-"""Addresses that were found to be Docker's."""
+_FIT: set[str] = set()
+"""Addresses of engines that were found to be able to fence a box."""
 _LONGEST_REASON = 300
 _START = "install and start Docker (on Debian or Ubuntu: apt-get install docker.io)"
 
@@ -89,33 +89,39 @@ def connect(url: str | None = None, *, timeout_s: float = API_TIMEOUT_S) -> Iter
     try:
         _knock(url)
         client = APIClient(base_url=url, version="auto", timeout=int(timeout_s))
-        _check_kind(client, url)
     except (DockerException, OSError, ValueError) as error:
         raise _unavailable(url, error) from error
-    try:
+    with closing(client):
+        try:
+            _check_fences(client, url)
+        except (DockerException, OSError, ValueError) as error:
+            raise _unavailable(url, error) from error
         yield client
-    finally:
-        client.close()
 
 
-def _check_kind(client: APIClient, url: str) -> None:
-    """Refuse what speaks Docker's API and cannot make a box; each address is asked once.
+def _check_fences(client: APIClient, url: str) -> None:
+    """Refuse what speaks Docker's API and cannot fence a box; each address is asked once.
 
     Raises:
-        EngineUnavailableError: If it is Podman: it reads a seccomp profile as the name of a file, and takes
-            no limit on the files in a box's memory.
+        EngineUnavailableError: If it is Podman, which reads a seccomp profile as the name of a file and takes
+            no limit on the files in a box's memory; or if it cannot limit memory and processes.
     """
-    if url in _DOCKERS:
+    if url in _FIT:
         return
     version: dict[str, Any] = client.version()
-    names = {str(part.get("Name", "")) for part in version.get("Components") or ()}
-    if "Podman Engine" in names:
-        client.close()
+    info: dict[str, Any] = client.info()
+    path = url.removeprefix("unix://")
+    if any(part.get("Name") == "Podman Engine" for part in version.get("Components") or ()):
         raise EngineUnavailableError(
-            f"the engine at {url.removeprefix('unix://')} is Podman, which cannot fence a box as Docker"
-            f" does: set DOCKER_HOST to the socket of a Docker engine, or {_START}"
+            f"the engine at {path} is Podman, which cannot fence a box as Docker does: set DOCKER_HOST to"
+            f" the socket of a Docker engine, or {_START}"
         )
-    _DOCKERS.add(url)
+    if info.get("MemoryLimit") is False or info.get("PidsLimit") is False:
+        raise EngineUnavailableError(
+            f"the engine at {path} cannot limit the memory and the processes of a box, as a rootless one"
+            " without control groups of version 2: set DOCKER_HOST to an engine that can"
+        )
+    _FIT.add(url)
 
 
 def _knock(url: str) -> None:

@@ -133,7 +133,7 @@ def server_that_hangs(
             connection.close()
 
 
-@pytest.mark.parametrize("after_requests", [0, 1, 2])
+@pytest.mark.parametrize("after_requests", [0, 1, 2, 3])
 def test_an_engine_that_hangs_is_given_up_at_the_deadline(
     tmp_path: Path, after_requests: int
 ) -> None:
@@ -149,14 +149,25 @@ def test_an_engine_that_hangs_is_given_up_at_the_deadline(
     assert time.monotonic() - began < 5
 
 
-def test_podman_is_refused_before_anything_is_made_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "podman.sock"
-    version = (
-        b'{"ApiVersion": "1.41", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}'
-    )
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (
+            b'"Components": [{"Name": "Podman Engine"}]',
+            r"is Podman, .* set DOCKER_HOST to the socket of a Docker engine",
+        ),
+        (b'"MemoryLimit": false, "PidsLimit": true', "cannot limit the memory and the processes"),
+        (b'"MemoryLimit": true, "PidsLimit": false', "cannot limit the memory and the processes"),
+    ],
+)
+def test_an_engine_that_cannot_fence_a_box_is_refused_before_anything_is_made_with_it(
+    tmp_path: Path, says: bytes, reason: str
+) -> None:
+    path = tmp_path / "other.sock"
+    version = b'{"ApiVersion": "1.41", %b}' % says
     with (
-        server_that_hangs(path, after_requests=2, version=version),
-        pytest.raises(EngineUnavailableError, match=r"podman\.sock is Podman, .* set DOCKER_HOST"),
+        server_that_hangs(path, after_requests=3, version=version),
+        pytest.raises(EngineUnavailableError, match=rf"other\.sock {reason}"),
     ):
         check_engine({"DOCKER_HOST": f"unix://{path}"})
 
