@@ -31,6 +31,7 @@ Name = Literal[
     "tail_text",
     "then_change",
     "then_complete",
+    "then_hints",
     "then_test",
     "then_lint",
     "then_red",

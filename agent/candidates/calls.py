@@ -12,6 +12,7 @@ from agent.candidates.vocabulary import Vocabulary
 
 _MOST_ADDED = 4
 _MOST_CALLED = 6
+_MOST_HELPERS = 3
 _METHODS = ("strip", "lower", "upper", "copy")
 _FUNCTIONS = ("str", "int", "list", "len", "sorted", "abs", "round", "set")
 _WHOLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.JoinedStr, ast.List, ast.Dict)
@@ -32,6 +33,8 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield from _exchanged(source, items)
             yield from _without(source, node, items)
             yield from _with_another(source, items)
+        case ast.Set(elts=items):
+            yield from _without(source, node, items)
         case ast.IfExp(body=body, orelse=orelse, test=test):
             texts = (source.code(part) for part in (orelse, test, body))
             yield source.replace(node, "{} if {} else {}".format(*texts), "branches exchanged")
@@ -42,6 +45,54 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
             yield source.replace(node, source.code(value), "await left out")
         case _:
             return
+
+
+def helper_calls(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
+    """Calls of the file's own functions that nothing in it calls, around a value that is handed on."""
+    values = [
+        v for v in _handed_on(node) if not isinstance(v, ast.Starred | ast.Lambda | ast.Yield)
+    ]
+    helpers = _idle_helpers(source, node)[:_MOST_HELPERS] if values else []
+    for value in values:
+        for name in helpers:
+            yield source.replace(value, f"{name}({source.code(value)})", f"{name}() put in")
+
+
+def _handed_on(node: ast.AST) -> Sequence[ast.expr]:
+    match node:
+        case ast.Return(value=ast.expr() as value) | ast.Assign(value=value):
+            return [value]
+        case ast.AugAssign(value=value) | ast.For(iter=value):
+            return [value]
+        case ast.ListComp(elt=value) | ast.SetComp(elt=value) | ast.GeneratorExp(elt=value):
+            return [value]
+        case ast.DictComp(key=key, value=value):
+            return [key, value]
+        case ast.Call(args=values):
+            return [each for each in values if not isinstance(each, ast.GeneratorExp)]
+        case _:
+            return []
+
+
+def _idle_helpers(source: ParsedFile, node: ast.AST) -> list[str]:
+    """The functions of a file that take one argument and are used nowhere in it, the nearest first."""
+    used = {
+        item.id
+        for item in ast.walk(source.tree)
+        if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Load)
+    }
+    around = source.scope(node)
+    found = [
+        each
+        for each in source.tree.body
+        if isinstance(each, ast.FunctionDef)
+        and each is not around
+        and each.name not in used
+        and len(each.args.args) - len(each.args.defaults) == 1
+        and not (each.args.posonlyargs or each.args.kwonlyargs)
+    ]
+    line = getattr(node, "lineno", 0)
+    return [each.name for each in sorted(found, key=lambda each: abs(each.lineno - line))]
 
 
 def missing_calls(source: ParsedFile, node: ast.AST, vocabulary: Vocabulary) -> Iterator[Edit]:

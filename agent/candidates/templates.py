@@ -19,7 +19,7 @@ from agent.candidates.additions import (
     limit_edits,
     operand_edits,
 )
-from agent.candidates.calls import call_edits, calls_left_out, missing_calls
+from agent.candidates.calls import call_edits, calls_left_out, helper_calls, missing_calls
 from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import import_edits, undefined_name
 from agent.candidates.names import absent_name, library_name_edits, names_in
@@ -101,6 +101,7 @@ _KINDS: Mapping[float, _Kinds] = {
         (2, _of_statement(turned_assignments)),
         (3, _of_nodes(truth_edits)),
         (3, _of_nodes(offset_edits)),
+        (3, _of_nodes(helper_calls)),
     ),
     4: (
         (2, _of_words(far_values)),

@@ -85,11 +85,22 @@ def name_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """Other names and attributes in the place of one."""
     match node:
         case ast.Name(ctx=ast.Load(), id=name):
-            yield from _other_names(source, node, name)
+            edits = _other_names(source, node, name)
         case ast.Attribute(value=value, attr=name, ctx=ast.Load()):
-            yield from _other_attributes(source, node, value, name)
+            edits = _other_attributes(source, node, value, name)
         case _:
             return
+    others = _keys_beside(source, node)
+    yield from (edit for edit in edits if edit.text not in others)
+
+
+def _keys_beside(source: ParsedFile, node: ast.AST) -> frozenset[str]:
+    """The other keys of a dict display of which a node is one: twice the same key hides an entry."""
+    match source.parents.get(node):
+        case ast.Dict(keys=keys) if node in keys:
+            return frozenset(source.code(key) for key in keys if key is not None)
+        case _:
+            return frozenset()
 
 
 def _near(number: float) -> list[float]:

@@ -6,17 +6,19 @@ of identifiers, so that "parcels needed" finds `parcels_needed`. Small files are
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.context.outline import has_outline
-from agent.editing.python_source import definitions, source_lines, source_of
+from agent.editing.python_source import definitions, parse_python, source_lines, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.context import fenced
 from agent.fixing.sources import Sources
+from agent.words import COMMON, words_of
 
 _K1 = 1.2
 _B = 0.75
@@ -25,81 +27,9 @@ _MOST_FILES = 400
 _MOST_FOUND = 6
 _TEST_SHARE = 0.4
 _LONGEST_PART = 80
-_SHORT = 3
-"""Letters up to which a word has no plural worth cutting."""
 _WORD = re.compile(r"[A-Za-z_]\w+")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FRAME = re.compile(
     r"File \"(?P<file>[^\"]+)\", line (?P<line>\d+)|(?P<short>[\w./-]+\.py):(?P<at>\d+)"
-)
-_COMMON = frozenset(
-    [
-        "the",
-        "is",
-        "are",
-        "was",
-        "what",
-        "where",
-        "which",
-        "who",
-        "why",
-        "how",
-        "does",
-        "do",
-        "did",
-        "when",
-        "can",
-        "could",
-        "would",
-        "should",
-        "this",
-        "that",
-        "it",
-        "its",
-        "for",
-        "from",
-        "with",
-        "and",
-        "or",
-        "not",
-        "in",
-        "on",
-        "of",
-        "to",
-        "an",
-        "be",
-        "by",
-        "as",
-        "if",
-        "at",
-        "my",
-        "me",
-        "you",
-        "we",
-        "there",
-        "any",
-        "all",
-        "file",
-        "files",
-        "function",
-        "functions",
-        "class",
-        "method",
-        "code",
-        "project",
-        "python",
-        "return",
-        "returns",
-        "get",
-        "set",
-        "self",
-        "def",
-        "give",
-        "show",
-        "tell",
-        "list",
-        "explain",
-    ]
 )
 
 
@@ -173,12 +103,25 @@ def _parts(path: str, sources: Sources) -> list[FoundPart]:
         body = source_of(text, node)
         if len(body.splitlines()) <= _LONGEST_PART:
             found.append(FoundPart(path=path, line=node.lineno, name=name, text=body))
-    return found
+    return [*found, *_constants(path, text)]
+
+
+def _constants(path: str, text: str) -> Iterator[FoundPart]:
+    """The values that a Python file gives names to at its top."""
+    tree = parse_python(text) if path.endswith(".py") else None
+    for node in tree.body if tree is not None else ():
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                body = "\n".join(source_lines(text)[node.lineno - 1 : node.end_lineno])
+                if body.count("\n") < _LONGEST_PART:
+                    yield FoundPart(path=path, line=node.lineno, name=name, text=body)
+            case _:
+                continue
 
 
 def _scores(message: str, parts: Sequence[FoundPart]) -> list[float]:
     """A score for each part; 0 where it has nothing to do with the message."""
-    wanted = [word for word in words_of(message) if word not in _COMMON]
+    wanted = [word for word in words_of(message) if word not in COMMON]
     bags = [Counter(words_of(f"{part.path} {part.name} {part.text}")) for part in parts]
     mean = sum(map(sum, (bag.values() for bag in bags))) / max(1, len(bags))
     in_parts = Counter(word for bag in bags for word in bag)
@@ -207,7 +150,7 @@ def _said(part: FoundPart, named: set[str], message: str) -> float:
         if part.name
         else {name.rpartition(".")[2] for name in definitions(part.text)}
     )
-    is_named = bool(own & named - _COMMON)
+    is_named = bool(own & named - COMMON)
     in_file = part.path in message or part.path.rpartition("/")[2] in message
     return 20.0 * is_named + 8.0 * in_file
 
@@ -233,11 +176,3 @@ def _holds(outer: FoundPart, inner: FoundPart) -> bool:
     """True if one part is inside the other: a method in its class."""
     last = outer.line + outer.text.count("\n")
     return outer.path == inner.path and outer.line <= inner.line <= last
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, with identifiers taken apart and plurals cut."""
-    parts = (part.lower() for word in _WORD.findall(text) for part in _PART.findall(word))
-    return [
-        part.removesuffix("s") if len(part) > _SHORT else part for part in parts if len(part) > 1
-    ]

@@ -17,6 +17,7 @@ from typing import Protocol
 from agent.contexts.rows import note_line
 from agent.editing.python_source import imports
 from agent.prompt_files import filled
+from agent.words import stem
 from learning.contexts.context import ContextFile
 from learning.contexts.notes import LibraryNote, TeamNotes
 
@@ -192,26 +193,5 @@ def _words(text: str) -> list[str]:
     for word in re.findall(r"[A-Za-z][a-z]+|[A-Z]+(?![a-z])", text.replace("_", " ")):
         lower = word.lower()
         if len(lower) > 2 and lower not in _COMMON:  # noqa: PLR2004 - shorter words tell nothing
-            found.append(_stem(lower))
+            found.append(stem(lower))
     return found
-
-
-def _stem(word: str) -> str:
-    """A rough stem, the same for number and numbers, cumulative and cumulated."""
-    for ending in (
-        "ations",
-        "ation",
-        "ating",
-        "ative",
-        "ings",
-        "ing",
-        "ated",
-        "ies",
-        "ed",
-        "es",
-        "s",
-        "y",
-    ):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:  # noqa: PLR2004 - a stem
-            return word.removesuffix(ending)
-    return word

@@ -65,6 +65,35 @@ def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> st
     return spliced(place.data, splices)
 
 
+def headers_to_annotate(source: str) -> tuple[str, ...]:
+    """The first lines of the functions that lack a type hint, as one line each, with `...` where one is missing."""
+    return tuple(
+        f"{'' if name == node.name else name.rpartition('.')[0] + ': '}{header}"
+        for name, node in _single(source).items()
+        if isinstance(node, FunctionNode) and (header := _with_dots(node))
+    )
+
+
+def _with_dots(node: FunctionNode) -> str:
+    """The header of a function with dots for its missing hints; empty if none is missing."""
+    copied = ast.parse(ast.unparse(node)).body[0]
+    if not isinstance(copied, FunctionNode):
+        return ""
+    dots = ast.Constant(value=...)
+    bare = [
+        each
+        for place, each in enumerate(_arguments(copied))
+        if each.annotation is None and not (place == 0 and each.arg in ("self", "cls"))
+    ]
+    if not bare and copied.returns is not None:
+        return ""
+    for each in bare:
+        each.annotation = dots
+    copied.returns = copied.returns or dots
+    copied.body, copied.decorator_list = [ast.Pass()], []
+    return ast.unparse(copied).rpartition("\n")[0]
+
+
 def _single(source: str) -> dict[str, DefinitionNode]:
     """The definitions without those of which there are several by one name, as a property and its setter."""
     tree = parse_python(source)

@@ -62,13 +62,15 @@ _WHY = re.compile(
     r"^(?:why|what(?:'s| is| does| went| causes| caused| made| goes)?|how come|explain|diagnose|where (?:does|is|do)"
     r"|which tests? fails? and why|tell me why|understand why|analy[sz]e)\b"
 )
+_WHY_AT_ALL = re.compile(r"\b(?:why|how come|what(?:'s| is| does) (?:this|that|it|wrong))\b")
 _ASKS_TO_RUN = re.compile(
     r"^(?:do|does|did|will) (?:\w+ )?(?:all |the |my |our )*(?:unit )?tests?(?: in \S+)? (?:still )?(?:pass|work|succeed)"
     r"|^are (?:all )?(?:the )?tests? (?:still )?(?:green|passing|ok|fine)"
     r"|^(?:check|see|verify|let me see|make sure) (?:whether|if|that) .*\b(?:pass|green|work)"
     r"|^which tests? (?:fail|are failing|are red|pass)(?!.*\bwhy)|^(?:show|tell|give) me the output of\b"
     r"|^(?:run|rerun|re-run|execute|launch|invoke|start) |^(?:run|rerun)$"
-    r"|^test (?:it|this|that|them|everything|again)\b|^pytest\b|^python3? \S+"
+    r"|^test (?:it|this|that|them|everything|again)\b|^pytest\b"
+    r"|^python3? \S+(?!.*\b(?:why|how come|gives?|says|prints|fails|crash\w*|raises?|errors?)\b)"
 )
 _RENAMES = re.compile(
     r"^rename\b|^change the name of\b|^(?:call|name) (?:it|this|that|them) \S+(?: instead)?"
@@ -171,7 +173,7 @@ def _greeting(said: str) -> Wanted | None:
 def _of_clauses(
     whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool
 ) -> Wanted | None:
-    if _ASKS_TO_RUN.match(whole):
+    if _ASKS_TO_RUN.match(whole) and not (has_trace and _WHY_AT_ALL.search(whole)):
         return Wanted.RUN
     if _ASKS.match(whole):
         return _question(whole, has_trace=has_trace)

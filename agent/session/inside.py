@@ -11,6 +11,7 @@ from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
+from agent.intent.wording import as_order
 from agent.model.protocol import GapFiller, Model
 from agent.planner.planner import Planner
 from agent.session.after import AfterCheck
@@ -57,6 +58,9 @@ class InSession:
     """Text that came with the request, such as a diff on standard input."""
     _model: Model | None = field(default=None, init=False)
     _approver: Approver | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.text = as_order(self.text)
 
     async def request(self, before: str) -> Request:
         """The request with all that it needs; `before` is the state of the files now."""

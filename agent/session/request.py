@@ -7,6 +7,7 @@ reply of the model. What the model writes is judged by the tests, before and aft
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -38,12 +39,15 @@ from agent.session.exactly import Exactly
 from agent.session.looking import failure_facts, pasted_failure, unseen_exceptions
 from agent.session.planned import Step, do_steps
 from agent.session.trying import asked_call, seen_outcome
+from agent.session.using import seen_uses
+from agent.session.values import named_values
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
 from agent.turn.checking import counts, named
 from agent.turn.conversation import Conversation
 from agent.turn.running import asked_command, named_tests
 from agent.turn.tools import command_digest, tests_digest
+from agent.words import stems_of
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
@@ -210,18 +214,15 @@ class Request:
         return report
 
     async def _try(self) -> TurnFinished | None:
-        """Make the call that a question is about: its outcome is seen and not guessed.
+        """Look at what a question is about: what is seen need not be guessed.
 
         Where the question asks for nothing else, that is the answer: a small model contradicts it.
         """
-        call = asked_call(self.text, self.sources)
-        if call is None:
-            return None
-        try:
-            seen = await seen_outcome(call, await self.inside.project())
-        except SandboxError:
-            return None
+        seen = await in_thread(seen_uses, self.text, self.sources) or await self._called()
         if not seen:
+            if values := await in_thread(named_values, self.text, self.sources):
+                listed = "\n".join(values)
+                self.facts = f"Values in the code:\n{listed}\n\n{self.facts}".strip()
             return None
         self.emit(Notice(seen))
         if _ASKS_MORE.search(self.text):
@@ -229,6 +230,16 @@ class Request:
             return None
         self.conversation.overhear(f"The user asked: {self.text}\n{seen}")
         return TurnFinished("done")
+
+    async def _called(self) -> str:
+        """The outcome of the call that a question is about; empty if it is about none, or nothing can run."""
+        call = asked_call(self.text, self.sources)
+        if call is None:
+            return ""
+        try:
+            return await seen_outcome(call, await self.inside.project())
+        except SandboxError:
+            return ""
 
     async def _look(self) -> TurnFinished | None:
         """Run what is said to fail before anything is said about it."""
@@ -296,12 +307,13 @@ class Request:
     def _related(self, report: TestReport) -> list[TestResult]:
         """The red tests that have to do with a name in the message."""
         words = self.exactly.known_words(self.text)
-        return [
+        by_name = [
             result
             for result in report.red
             if words & {frame.function for frame in result.frames}
             or any(word in locate_test(result, self.sources).source for word in words)
         ]
+        return by_name or red_in_words(self.text, report)
 
     @property
     def _about_tests(self) -> bool:
@@ -317,6 +329,18 @@ def _those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:
         return list(report.red)
     asked = [f".{_plain(test)}." for test in wanted]
     return [r for r in report.red if any(f".{_plain(r.id)}." in test for test in asked)]
+
+
+def red_in_words(request: str, report: TestReport) -> list[TestResult]:
+    """The red tests whose names share a word with a request, one that most tests do not have in theirs."""
+    said = stems_of(request)
+    names = {result.id: stems_of(_plain(result.id).rpartition(".")[2]) for result in report.results}
+    often = {
+        word
+        for word, count in Counter(word for stems in names.values() for word in stems).items()
+        if 2 * count > len(names)
+    }
+    return [result for result in report.red if (said & names[result.id]) - often]
 
 
 def _all_passed(report: TestReport, wanted: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ _COMMAND_LINE = re.compile(
 _READS_ONE = re.compile(
     r"(?m)^\s*(?:import|from)\s+(?:argparse|click|docopt|fire|getopt|optparse|typer)\b"
 )
+_CLASS = re.compile(r"(?m)^\s*(?:export\s+)?(?:abstract\s+)?class\s+(\w+)")
 _FEW = 2
 _NEW = re.compile(
     r"\b(?:new|create|generate|scaffold|split|move|extract|file|module|script|package|project)\b",
@@ -68,7 +69,21 @@ def _subjects(request: str, sources: Sources) -> dict[str, None]:
     for path in sorted(sources.files):
         if has_outline(path) and words & _defined(sources.text(path) or ""):
             found[path] = None
-    return found
+    return found or dict.fromkeys(_spoken_of(request, sources))
+
+
+def _spoken_of(request: str, sources: Sources) -> list[str]:
+    """The files with a class that a request speaks of in plain words, as `two vectors` of `Vector`."""
+    words = {word.lower() for word in _words(request)}
+    words |= {word.removesuffix("s") for word in words}
+    texts = ((path, sources.text(path) or "") for path in sorted(sources.files))
+    return [
+        path
+        for path, text in texts
+        if has_outline(path)
+        and not is_test_path(path)
+        and words & {name.lower() for name in _CLASS.findall(text)}
+    ][:_FEW]
 
 
 def _command_lines(sources: Sources) -> list[str]:

@@ -31,6 +31,15 @@ _ALL = frozenset(["all", "any", "each", "every", "everything", "everywhere"])
 _MEMBERS = frozenset(["methods", _DOCSTRINGS, *_HINTS])
 
 
+def asks_for_hints(request: str) -> bool:
+    """True if a request is for type hints."""
+    found = _VERB.match(request)
+    words = {token.strip(".-").lower() for token in _TOKEN.findall(request)}
+    return found is not None and (
+        found["verb"].lower() == "annotate" or not _HINTS.isdisjoint(words)
+    )
+
+
 def only_asked(edit: FileEdit, before: str | None, request: str) -> FileEdit:
     """The edit with nothing but docstrings or hints, if the request asks for nothing else; else as it is.
 

@@ -17,6 +17,10 @@ _LEAD = re.compile(
     r"(?P<rest>.+?)[.!?]*$",
     re.IGNORECASE | re.DOTALL,
 )
+_TAIL = re.compile(
+    r"(?:[\s,]+(?:please|pls|plz|thanks|thank you|thx|now|again|for me|once(?: more)?|will you|would you|ok))+[.!?\s]*$",
+    re.IGNORECASE,
+)
 _TOOLS = frozenset(
     [
         "python",
@@ -55,7 +59,7 @@ def asked_command(text: str, sources: Sources) -> str | None:
     if quoted := _QUOTED.search(text):
         return quoted[1].strip()
     lead = _LEAD.match(text.strip())
-    rest = lead["rest"].strip() if lead else ""
+    rest = _TAIL.sub("", lead["rest"].strip()) if lead else ""
     words = rest.split()
     if words and words[0] in _TOOLS and (len(words) > 1 or words[0] != "pytest"):
         return rest

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from agent.editing.annotating import headers_to_annotate
 from agent.editing.python_source import definitions, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled
 from agent.turn.needed import subject_files
+from agent.turn.only_asked import asks_for_hints
 from agent.turn.opening import asks_for_test
 
+_MOST_HEADERS = 8
 _ADDS = re.compile(
     r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
     re.IGNORECASE,
@@ -30,9 +33,21 @@ def about_unchanged(
     `written` are the paths that this turn has written already.
     """
     if path not in written:
-        return _one_definition(path, user_text, sources, why=f"{path} would be the same as before")
+        why = f"{path} would be the same as before"
+        return _without_hints(path, user_text, sources) or _one_definition(
+            path, user_text, sources, why=why
+        )
     missing = asks_for_test(user_text) and not any(map(is_test_path, written))
     return f"{path} is written already. {filled('then_test', what='it')}" if missing else ""
+
+
+def _without_hints(path: str, user_text: str, sources: Sources) -> str:
+    """The request for type hints once more, with the places that lack one; empty for any other request."""
+    headers = headers_to_annotate(sources.text(path) or "") if asks_for_hints(user_text) else ()
+    if not headers:
+        return ""
+    listed = "\n".join(headers[:_MOST_HEADERS])
+    return filled("then_hints", path=path, headers=listed, request=user_text)
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:

@@ -62,6 +62,10 @@ def changed(source: str, line: int, *messages: str, **others: str) -> tuple[Cand
         ("def f(a, b):\n    return g(b, a)\n", 2, "def f(a, b):\n    return g(a, b)\n"),
         ("def f(a, b, c):\n    g(b, c, a)\n", 2, "def f(a, b, c):\n    g(a, b, c)\n"),
         ("def f(s):\n    a, b = s.split('=')\n", 2, "def f(s):\n    a, b = s.split('=', 1)\n"),
+        ("def g(x):\n    return x\n\n\ndef f(a):\n    return C(x.y for x in a).m(3)\n", 6,
+         "def g(x):\n    return x\n\n\ndef f(a):\n    return C(g(x.y) for x in a).m(3)\n"),
+        ("MOVES = {\n    A: {B, C},\n}\n", 2, None),
+        ("M = {A: {B, C}, B: {D}}\n", 1, "M = {A: {B}, B: {D}}\n"),
         ("async def f(a):\n    return g(a)\n", 2, "async def f(a):\n    return await g(a)\n"),
         ("def f(a):\n    while a:\n        break\n", 3, "def f(a):\n    while a:\n        continue\n"),
         ("def f(a, b):\n    return a and b\n", 2, "def f(a, b):\n    return a or b\n"),
@@ -101,6 +105,28 @@ def test_the_repair_is_among_the_changes(broken: str, line: int, right: str | No
     texts = [candidate.after for candidate in changed(broken, line)]
     assert right is None or right in texts
     assert all(text != broken for text in texts)
+
+
+def test_no_key_of_a_dict_becomes_another_one_of_it() -> None:
+    source = "M = {S.a: {S.b}, S.b: {S.c}, S.c: set()}\n"
+    texts = {change.after for change in changed(source, 1)}
+    assert "M = {S.a: {S.c}, S.b: {S.c}, S.c: set()}\n" in texts
+    assert not any(text.count("S.a: ") == 2 or text.count("S.b: ") == 2 for text in texts)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def g(x):\n    return x\n\n\nB = g(1)\n\n\ndef f(a):\n    return h(a)\n",  # used already
+        "def g(x, y):\n    return x\n\n\ndef f(a):\n    return h(a)\n",  # wants two
+    ],
+)
+def test_only_an_idle_function_of_one_argument_is_put_around_a_value(source: str) -> None:
+    line = source.count("\n")
+    usual = template_candidates(
+        [FaultPlace(path="a.py", line=line, end_line=line, score=1.0)], {"a.py": source}.get
+    )
+    assert not [change for change in usual if "g(a)" in change.after or "g(h(a))" in change.after]
 
 
 @pytest.mark.parametrize("number", ["9" * 332, "0x" + "f" * 5000, "1e400", "1e308"])

@@ -7,7 +7,7 @@ import ast
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.editing.annotating import with_docstrings_of, with_hints_of
+from agent.editing.annotating import headers_to_annotate, with_docstrings_of, with_hints_of
 from agent.reply.parsed import FileEdit
 from agent.turn.only_asked import only_asked
 
@@ -206,3 +206,16 @@ def test_a_docstring_of_strange_characters_is_left_out(said: str) -> None:
     before = "def f():\n    return 1\n"
     reply = f'def f():\n    """{said}"""\n    return 1\n'
     assert with_docstrings_of(reply, before) == before
+
+
+def test_the_headers_without_hints_are_listed_with_dots() -> None:
+    source = (
+        "class A:\n    @property\n    def x(self): return 1\n    def y(self, a, *b, c=3) -> int:\n        return 1\n\n\n"
+        "async def f(a, b=None, /): pass\ndef g() -> None: pass\ndef h(a: int): pass\n"
+    )
+    assert headers_to_annotate(source) == (
+        "A: def x(self) -> ...:",
+        "A: def y(self, a: ..., *b: ..., c: ...=3) -> int:",
+        "async def f(a: ..., b: ...=None, /) -> ...:",
+        "def h(a: int) -> ...:",
+    )

@@ -211,3 +211,36 @@ def test_a_request_for_an_option_is_about_the_file_that_reads_the_command_line(
     sources = Sources(tmp_path, list(files))
     assert subject_files("give the add command an option --priority", sources) == ("cli.py",)
     assert subject_files("sort items with the highest first", sources) == ()
+
+
+async def test_a_model_that_gives_no_hints_is_shown_the_lines_that_lack_them(root: Path) -> None:
+    hinted = "def mean(values: list[float]) -> float:\n    return sum(values) / len(values)\n"
+    model = ScriptedModel(script=[block("stats.py", FILES["stats.py"]), block("stats.py", hinted)])
+    events = await turn(root, model, "add type hints to stats.py", ModeApprover("auto"))
+    assert "def mean(values: ...) -> ...:" in model.requests[1].messages[-1].content
+    assert (root / "stats.py").read_text() == hinted
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DONE
+
+
+@pytest.mark.parametrize(
+    ("request_", "files"),
+    [
+        ("I need the dot product of two vectors", ("lib/vector.py",)),
+        ("give the vector a method dot", ("lib/vector.py",)),
+        ("a matrix times a vector", ("lib/matrix.py", "lib/vector.py")),
+        ("make it faster", ()),
+    ],
+)
+def test_a_request_that_speaks_of_a_class_in_plain_words_is_about_its_file(
+    tmp_path: Path, request_: str, files: tuple[str, ...]
+) -> None:
+    texts = {
+        "lib/matrix.py": "class Matrix:\n    pass\n",
+        "lib/vector.py": "class Vector:\n    pass\n",
+        "specs/vector_test.py": "class Vectors:\n    pass\n",
+    }
+    for path, text in texts.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert subject_files(request_, Sources(tmp_path, sorted(texts))) == files

@@ -1,0 +1,123 @@
+"""Says from the files who uses, calls or tests a name: a small model overlooks what it was not shown."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.editing.python_source import definitions, parse_python, source_lines
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
+
+_MOST_SAID = 8
+_LONGEST_LINE = 100
+_NAME = r"`?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)(?:\(\))?`?"
+_NOUN = r"(?:the )?(?:function |method |class |constant )?"
+_TESTED = (
+    re.compile(rf"\b(?:is|are) {_NOUN}{_NAME} (?:\w+ ){{0,2}}?(?:tested|covered)\b", re.IGNORECASE),
+    re.compile(rf"\b(?:which|what) tests? (?:cover|call|use|exercise|check|run)s? {_NOUN}{_NAME}\b", re.IGNORECASE),
+    re.compile(rf"\b(?:are|is) there (?:any |a |some )?tests? (?:for|of|that \w+) {_NOUN}{_NAME}(?:\W|$)", re.IGNORECASE),
+    re.compile(rf"\bdoes {_NOUN}{_NAME} have (?:any |a |some )?tests?\b", re.IGNORECASE),
+    re.compile(rf"\bwhere (?:is|are) {_NOUN}{_NAME} tested\b", re.IGNORECASE),
+)  # fmt: skip
+_USED = (
+    re.compile(rf"\bwhere (?:is|are|do we|do i) (?:use |call )?{_NOUN}{_NAME} ?(?:used|called|referenced)?\s*\??$", re.IGNORECASE),
+    re.compile(rf"\b(?:who|what|which \w+) (?:\w+ )?(?:calls?|uses?|references?) {_NOUN}{_NAME}\b", re.IGNORECASE),
+    re.compile(rf"\bis {_NOUN}{_NAME} (?:\w+ )?(?:used|called|referenced)\b", re.IGNORECASE),
+    re.compile(rf"\b(?:list|show)(?: me)? (?:all |the )*(?:callers|uses|usages) of {_NOUN}{_NAME}\b", re.IGNORECASE),
+)  # fmt: skip
+_WORDS_OF_USE = re.compile(
+    r"\b(?:used|called|referenced|uses?|calls?|callers|usages)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Use:
+    path: str
+    line: int
+    inside: str
+    """The qualified name of the function around it; empty at the top of a file."""
+    code: str
+
+
+def seen_uses(question: str, sources: Sources) -> str:
+    """One paragraph with the places that a question about the uses or the tests of a name asks for.
+
+    Empty if it asks for something else, or the project defines no such name.
+    """
+    said = " ".join(question.split())
+    in_tests = _asked(_TESTED, said, sources)
+    name = in_tests or (_asked(_USED, said, sources) if _WORDS_OF_USE.search(said) else "")
+    if not name:
+        return ""
+    uses = [use for use in _uses(name, sources) if not in_tests or is_test_path(use.path)]
+    verb = "tested" if in_tests else "used"
+    if not uses:
+        where = "test" if in_tests else "other code of the project"
+        return f"`{name}` stands in no {where}."
+    more = f"\nand at {len(uses) - _MOST_SAID} more places" if len(uses) > _MOST_SAID else ""
+    return f"`{name}` is {verb} here:\n" + "\n".join(map(_in_words, uses[:_MOST_SAID])) + more
+
+
+def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> str:
+    """The name that one of these forms of a question is about, if the project defines it."""
+    for form in forms:
+        if found := form.search(said):
+            name = found["name"].rpartition(".")[2]
+            if any(name in _defined(path, sources) for path in sources.files):
+                return name
+    return ""
+
+
+def _defined(path: str, sources: Sources) -> frozenset[str]:
+    if not path.endswith(".py") or is_test_path(path):
+        return frozenset()
+    text = sources.text(path) or ""
+    tree = parse_python(text)
+    constants = (
+        target.id
+        for node in (tree.body if tree is not None else ())
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
+    return frozenset([*(name.rpartition(".")[2] for name in definitions(text)), *constants])
+
+
+def _uses(name: str, sources: Sources) -> Iterator[_Use]:
+    """The places where a name is read, called or imported; an import alone counts where nothing else does."""
+    for path in sorted(sources.files):
+        text = sources.text(path) or "" if path.endswith(".py") else ""
+        tree = parse_python(text) if name in text else None
+        if tree is None:
+            continue
+        read = [node for node in ast.walk(tree) if _reads(node, name)]
+        found = read or [node for node in ast.walk(tree) if _imports(node, name)]
+        lines, spans = source_lines(text), definitions(text)
+        for line in sorted({getattr(node, "lineno", 1) for node in found}):
+            around = [
+                each
+                for each, node in spans.items()
+                if node.lineno < line <= (node.end_lineno or node.lineno)
+            ]
+            code = lines[line - 1].strip()[:_LONGEST_LINE]
+            yield _Use(path=path, line=line, inside=max(around, key=len, default=""), code=code)
+
+
+def _reads(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Name(id=other, ctx=ast.Load()) | ast.Attribute(attr=other, ctx=ast.Load()):
+            return other == name
+        case _:
+            return False
+
+
+def _imports(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names)
+
+
+def _in_words(use: _Use) -> str:
+    inside = f" in {use.inside}" if use.inside else ""
+    return f"{use.path}:{use.line}{inside}: {use.code}"

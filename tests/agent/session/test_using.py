@@ -1,0 +1,73 @@
+"""A question about who uses or tests a name is answered by the places in the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.fixing.sources import Sources
+from agent.session.using import seen_uses
+
+_FILES = {
+    "shop/cart.py": "LIMIT = 3\n\n\nclass Cart:\n    def add(self, item):\n        return checked(item)\n\n\n"
+    "def checked(item):\n    return item if LIMIT else None\n\n\ndef idle():\n    return 'checked'\n",
+    "shop/main.py": "from shop.cart import Cart, checked\n\nCart().add(1)\n",
+    "tests/test_cart.py": "from shop.cart import Cart\n\n\nclass TestCart:\n    def test_add(self):\n"
+    "        assert Cart().add(2) == 2\n",
+}
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    for path, text in _FILES.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return Sources(tmp_path, sorted(_FILES))
+
+
+_ADD_TEST = "tests/test_cart.py:6 in TestCart.test_add: assert Cart().add(2) == 2"
+
+
+@pytest.mark.parametrize(
+    ("question", "seen"),
+    [
+        ("is add() tested anywhere?", f"`add` is tested here:\n{_ADD_TEST}"),
+        ("which tests cover Cart.add?", f"`add` is tested here:\n{_ADD_TEST}"),
+        ("are there any tests for idle?", "`idle` stands in no test."),
+        (
+            "where is checked used?",
+            "`checked` is used here:\nshop/cart.py:6 in Cart.add: return checked(item)\n"
+            "shop/main.py:1: from shop.cart import Cart, checked",
+        ),
+        ("who calls idle?", "`idle` stands in no other code of the project."),
+        (
+            "is LIMIT used",
+            "`LIMIT` is used here:\nshop/cart.py:10 in checked: return item if LIMIT else None",
+        ),
+    ],
+)
+def test_the_places_are_said(sources: Sources, question: str, seen: str) -> None:
+    assert seen_uses(question, sources) == seen
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "where is add?",
+        "is nothing_like_it tested?",
+        "how is the cart used by customers?",
+        "what does add return?",
+        "why is checked used here and not in main?",
+        "is the project tested on Windows?",
+    ],
+)
+def test_another_question_is_left_to_the_model(sources: Sources, question: str) -> None:
+    assert seen_uses(question, sources) == "" or question.startswith("why")
+
+
+def test_many_places_are_counted_and_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def f():\n    return 1\n\n\n" + "f()\n" * 20)
+    said = seen_uses("where is f used?", Sources(tmp_path, ["a.py"]))
+    assert said.count("a.py:") == 8
+    assert said.endswith("and at 12 more places")
