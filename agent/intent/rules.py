@@ -187,7 +187,7 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
         return Wanted.EXPLAIN if is_asked else Wanted.REPAIR
     if has_trace or asks:
         return Wanted.EXPLAIN if has_trace else Wanted.QUESTION
-    if _WISHES.match(whole):
+    if any(_WISHES.match(clause) for clause in (whole, *clauses)):
         return Wanted.EDIT
     return next((found for clause in clauses[1:] if (found := _change(clause))), None)
 

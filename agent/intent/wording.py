@@ -6,6 +6,7 @@ What reads requests, the model among it, finds the verb and the thing in their u
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 
 _THING = (
     r"(?:(?:any|a|good|proper|some|unit)\s+)*"
@@ -34,17 +35,78 @@ _NEEDS = re.compile(
 )
 
 
-def as_order(text: str) -> str:
-    """The order that a remark with its wish stands for; any other message as it is."""
+_POLITE = (
+    r"(?:(?:and|so|then|please|pls|just|let's|let us|can you|could you|would you|will you|we can|you can|i'd|i would"
+    r"|we should|you should)\s+)*"
+)
+_IT = r"(?:it|this|that|them)"
+_NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
+_TAIL = r"(?:\s+(?:everywhere|instead|please|now|for me|too|throughout|then|in (?:all|every) files?))*[\s.!]*$"
+_DELETE = re.compile(
+    rf"{_POLITE}(?:(?:delete|remove|drop|kill) {_IT}|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
+    rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT}){_TAIL}",
+    re.IGNORECASE,
+)
+_MOVE = re.compile(rf"{_POLITE}(?:move|put) {_IT} (?P<where>(?:in)?to \S.*?){_TAIL}", re.IGNORECASE)
+_RENAME = re.compile(
+    rf"{_POLITE}(?:(?:re)?name {_IT} (?:in)?(?:to )?|(?P<calls>call) {_IT} |change {_IT} (?:in)?to )"
+    rf"{_NAME.format('new')}(?P<tail>{_TAIL})",
+    re.IGNORECASE,
+)
+_OF_NAMES = re.compile(
+    r"\b(?:names?|named|naming|called|spell\w*|misspelled|typo|confusing|cryptic|misleading|unclear|ugly|like|hate)\b"
+    r"|\b(?:everywhere|instead)\b",
+    re.IGNORECASE,
+)
+"""Words with which `call it NAME` means a name, and no call."""
+_PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
+_WORD = re.compile(r"(?<![\w/-])[A-Za-z_]\w*(?:\.\w+)*")
+_CLASS = re.compile(
+    r"\b(?:in|of|on|from)\s+(?:the\s+)?(?:class\s+)?`?(?P<name>[A-Z]\w*)`?(?![\w./])"
+)
+_FILE = re.compile(
+    r"\b(?:in|into|of|from)\s+(?:the\s+)?(?:file\s+|module\s+)?`?(?P<name>[\w./-]+\.py)\b"
+)
+
+
+def as_order(text: str, named: Callable[[Collection[str]], Collection[str]] = lambda _: ()) -> str:
+    """The order that a remark with its wish stands for; any other message as it is.
+
+    `named` gives those of some words that are names in the project: they tell what `it` means.
+    """
     said = " ".join(text.split())
     if found := _NEEDS.match(said):
         return _order("add", found["things"], found["subject"])
-    found = _BOTH.match(said)
-    if found is None:
-        return text
+    if (found := _BOTH.match(said)) is None:
+        return _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")
     subject = found["lacking"] or found["of"] or found["untested"] or found["unsaid"]
     return _order(found["verb"].lower(), things, subject)
+
+
+def _refactoring(said: str, named: Callable[[Collection[str]], Collection[str]]) -> str:
+    """The rename, move or deletion of what a remark speaks of; empty if it speaks of none, or of several."""
+    *remark, wish = _PARTS.split(said)
+    before = ", ".join(remark)
+    orders = ((kind, form.match(wish)) for kind, form in _FORMS.items())
+    kind, order = next(((k, found) for k, found in orders if found), ("", None))
+    if order is None or not before or "?" in before:
+        return ""
+    if order.groupdict().get("calls") and not _OF_NAMES.search(f"{before} {order['tail']}"):
+        return ""
+    holder, file = _CLASS.search(before), _FILE.search(before)
+    around = {found["name"] for found in (holder, file) if found}
+    words = [word for word in _WORD.findall(before) if word not in around]
+    names = sorted(set(named(words)))
+    if len(names) != 1:
+        return ""
+    what = " in ".join([names[0], *(found["name"] for found in (holder, file) if found)])
+    if kind == "delete":
+        return f"delete {what}"
+    return f"move {what} {order['where']}" if kind == "move" else f"rename {what} to {order['new']}"
+
+
+_FORMS = {"delete": _DELETE, "move": _MOVE, "rename": _RENAME}
 
 
 def _order(verb: str, things: str, subject: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|parameter|argument|test|helper)?\s*"
+_KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|field|property|parameter|argument|test|helper)?(?:\s+name)?\s*"
 _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
 _IN = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
 _CLASS = r"(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<{0}>(?-i:[A-Z])\w*)[`'\"]?(?![\w./]))?"

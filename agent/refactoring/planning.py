@@ -30,6 +30,7 @@ from agent.editing.python_source import (
 from agent.editing.source_files import SourceFileError, resolve_inside
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
+from agent.refactoring.fields import has_field, renamed_field
 from agent.refactoring.planned import Refactored, RefactoringError, still_there
 from agent.refactoring.removing import removed
 
@@ -58,6 +59,9 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
         path = _existing(asked.old, sources)
         _check_new_module(asked, path, sources)
         return _with_rope(asked, sources, path=path, offset=None)
+    if asked.kind == "rename" and not asked.file and has_field(asked.old, sources):
+        _check_new_name(asked)
+        return renamed_field(asked, sources)
     path, offset = _place(asked, sources)
     _check_scope(asked, path, offset, sources)
     return _with_rope(asked, sources, path=path, offset=offset)

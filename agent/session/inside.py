@@ -14,6 +14,7 @@ from agent.intent.wanted import Wanted
 from agent.intent.wording import as_order
 from agent.model.protocol import GapFiller, Model
 from agent.planner.planner import Planner
+from agent.refactoring.known import known_names
 from agent.session.after import AfterCheck
 from agent.session.baseline import AfterBaseline
 from agent.session.change import TurnChange
@@ -59,14 +60,12 @@ class InSession:
     _model: Model | None = field(default=None, init=False)
     _approver: Approver | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.text = as_order(self.text)
-
     async def request(self, before: str) -> Request:
         """The request with all that it needs; `before` is the state of the files now."""
         parts = self.parts
         root = parts.resources.context.root
         sources = Sources(root, await in_thread(parts.workspace.list_files))
+        self.text = await in_thread(as_order, self.text, lambda words: known_names(words, sources))
         change = TurnChange(
             before=before,
             root=root,

@@ -1,6 +1,6 @@
 """Says what a request demands by name and the code that was written for it does not have yet.
 
-Read are options, parameters, definitions, fields, constants, exceptions and quoted texts. A demand in other
+Read are options, commands, parameters, definitions, fields, constants, exceptions and quoted texts. A demand in other
 words, and one that a request denies ("without", "no longer"), is not seen: nothing is said of it. A false
 demand costs a reply that may spoil what was right, so a pattern that is in doubt demands nothing.
 """
@@ -19,6 +19,11 @@ _GIVES = re.compile(
     re.IGNORECASE,
 )
 _ADDS = re.compile(r"\b(?:accept|add|create|give|introduce|provide|support)s?\b", re.IGNORECASE)
+_GETS = re.compile(
+    r"\b(?:should|must|could|can|ought to|needs? to|has to|wants? to) (?:also )?(?:get|have|take)\b"
+    r"|\b(?:needs|lacks|wants) (?:an?|another)\b",
+    re.IGNORECASE,
+)
 _DENIES = re.compile(
     r"\b(?:delete|(?:do|must|should) not|don't|drop|get rid|no longer|remove|rename|stop|without)\b",
     re.IGNORECASE,
@@ -30,6 +35,7 @@ _BEHIND = (
 """The words behind a name: what stands before another word may be an adverb, or a part of a compound."""
 _NEW = r"\b(?:an?|another|new)\s+(?:\w+\s+)?"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+_COMMAND = re.compile(rf"{_NEW}(?:sub-?)?command\s+{_NAME}{_BEHIND}", re.IGNORECASE)
 _PARAMETER = re.compile(rf"{_NEW}(?:parameter|argument)\s+{_NAME}{_BEHIND}", re.IGNORECASE)
 _DEFINITION = re.compile(
     rf"\b(?:an?|new)\s+(?:function|method|class|property|dataclass)\s+{_NAME}{_BEHIND}",
@@ -80,7 +86,16 @@ def unmet(request: str, after: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     trees = [tree for text in code.values() if (tree := parse_python(text)) is not None]
     found: list[str] = []
-    for demands in (_options, _parameters, _definitions, _fields, _constants, _raised, _texts):
+    for demands in (
+        _options,
+        _commands,
+        _parameters,
+        _definitions,
+        _fields,
+        _constants,
+        _raised,
+        _texts,
+    ):
         found += demands(request, "\n".join(code.values()), trees)
     return tuple(dict.fromkeys(found))
 
@@ -94,8 +109,17 @@ def _options(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[
     for option in _OPTION.finditer(request):
         sentence = re.split(r"[.;:]\s", request[: option.start()])[-1]
         name = option[0].removeprefix("--").removeprefix("no-").replace("-", "_")
-        if _ADDS.search(sentence) and option[0] not in code and not re.search(rf"\b{name}\b", code):
+        adds = _ADDS.search(sentence) or _GETS.search(sentence)
+        if adds and option[0] not in code and not re.search(rf"\b{name}\b", code):
             yield f"there is no option {option[0]}"
+
+
+def _commands(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
+    """A command stands in the code as it is typed, or as the function that a library makes one of."""
+    functions = {node.name for tree in trees for node in _functions(tree) if node.decorator_list}
+    for name in _named(request, _COMMAND):
+        if name not in functions and not re.search(rf"['\"]{re.escape(name)}['\"]", code):
+            yield f"there is no command {name}"
 
 
 def _parameters(request: str, _code: str, trees: Sequence[ast.Module]) -> Iterator[str]:

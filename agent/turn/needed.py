@@ -13,8 +13,10 @@ from agent.reply.named import Names
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{2,}")
 _TESTS = re.compile(r"\btests?\b|\btest_\w+|\bcoverage\b", re.IGNORECASE)
 _COMMAND_LINE = re.compile(
-    r"(?<![\w-])--[a-z][\w-]+|\b(?:options?|flags?|sub-?commands?|command[- ]line)\b", re.IGNORECASE
+    r"(?<![\w-])--[a-z][\w-]+|\b(?:options?|flags?|(?:sub-?)?commands?|command[- ]line|cli)\b",
+    re.IGNORECASE,
 )
+_QUOTED = re.compile(r"`[^`\n]*`|\"[^\"\n]*\"")
 _READS_ONE = re.compile(
     r"(?m)^\s*(?:import|from)\s+(?:argparse|click|docopt|fire|getopt|optparse|typer)\b"
 )
@@ -64,7 +66,7 @@ def _subjects(request: str, sources: Sources) -> dict[str, None]:
     said = request.replace(f"{sources.root}/", "./")
     found = dict.fromkeys([*names.mentioned(said), *names.with_name(said)])
     words = _words(request)
-    if not found and _COMMAND_LINE.search(request):
+    if not found and _COMMAND_LINE.search(_QUOTED.sub("", request)):
         found.update(dict.fromkeys(_command_lines(sources)))
     for path in sorted(sources.files):
         if has_outline(path) and words & _defined(sources.text(path) or ""):

@@ -40,3 +40,43 @@ def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:
 )
 def test_any_other_message_stays(said: str) -> None:
     assert as_order(said) == said
+
+
+_NAMES = frozenset(["parse_range", "human_size", "qty", "Ingredient", "mean", "median"])
+
+
+@pytest.mark.parametrize(
+    ("said", "order"),
+    [
+        ("nobody uses parse_range, throw it out", "delete parse_range"),
+        ("parse_range is dead code so delete it", "delete parse_range"),
+        ("I don't need mean anymore. get rid of it please", "delete mean"),
+        (
+            "human_size doesn't belong in report.py, move it to a new file sizes.py",
+            "move human_size in report.py to a new file sizes.py",
+        ),
+        (
+            "i dont like the field name qty in Ingredient, call it quantity everywhere",
+            "rename qty in Ingredient to quantity",
+        ),
+        ("mean is a bad name. rename it to average", "rename mean to average"),
+    ],
+)
+def test_it_in_a_wish_is_the_one_thing_that_the_remark_names(said: str, order: str) -> None:
+    assert as_order(said, _NAMES.intersection) == order
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "mean is slow, call it once",
+        "mean is slow, make it faster",
+        "is mean used? if not, delete it",
+        "mean and median do the same, delete it",
+        "the cache is stale, delete it",
+        "mean is used by report, delete it there",
+        "delete it",
+    ],
+)
+def test_a_wish_that_may_mean_something_else_stays(said: str) -> None:
+    assert as_order(said, _NAMES.intersection) == said

@@ -45,6 +45,21 @@ SLUGS = "def slugify(text):\n    return '-'.join(text.split())\n"
         ("add a field tags to Slug", "class Slug:\n    tags = ()\n", "there is no field tags"),
         ("create a class Slug", f"{SLUGS}\nclass Slug: ...\n", "Slug is not defined"),
         ("give Slug a __repr__", "class Slug:\n    def __repr__(self): ...\n", "__repr__"),
+        (
+            "the list command should get an option --upper",
+            f"{SLUGS}\nadd('--upper')\n",
+            "there is no option --upper",
+        ),
+        (
+            "add a command hosts that prints all",
+            f"{SLUGS}\ncommands.add_parser('hosts')\n",
+            "there is no command hosts",
+        ),
+        (
+            "add a command hosts",
+            f"{SLUGS}\n@app.command()\ndef hosts(): ...\n",
+            "there is no command hosts",
+        ),
         ("add an option --upper", f"{SLUGS}\nadd('--upper')\n", "there is no option --upper"),
     ],
 )
