@@ -127,8 +127,11 @@ class Mending:
     async def _searched(self, after: TestReport, red: Sequence[str], known: frozenset[str]) -> bool:
         """Let the search repair the code for red tests, new ones that only expect something else aside.
 
-        Such a test may be wrong itself, and no code is changed to satisfy it.
+        Such a test may be wrong itself, and no code is changed to satisfy it; nor for any new test, where
+        the turn wrote tests alone.
         """
+        if all(map(is_test_path, await self.change.own())):
+            red = [name for name in red if name in known]
         asserts = {result.id for result in after.red if result.exception == "AssertionError"}
         wanted = [name for name in red if name in known or name not in asserts]
         return bool(wanted) and await self._repaired(wanted)

@@ -45,6 +45,9 @@ class Files:
     def changed(self, _before: str) -> list[str]:
         return [path for path in self.changed_files if path not in self.restored]
 
+    def held(self, _state: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+        return {path: FILES[path].encode() for path in paths}
+
     def restore(self, _before: str, *, only: tuple[str, ...]) -> None:
         self.restored += only
 
@@ -76,7 +79,11 @@ GREEN = passed(OPS, USERS)
 
 
 async def closed(
-    root: Path, tests: Tests, *, changed: Sequence[str] = ("ops.py",)
+    root: Path,
+    tests: Tests,
+    *,
+    changed: Sequence[str] = ("ops.py",),
+    searched: list[frozenset[str]] | None = None,
 ) -> tuple[str, list[TestReport], Files]:
     """The last words of a turn, what was kept as a verdict, and the files."""
     for path, text in FILES.items():
@@ -88,8 +95,9 @@ async def closed(
     async def project() -> ProjectTests:
         return cast("ProjectTests", tests)
 
-    async def fix(_options: FixOptions) -> None:
-        return None
+    async def fix(options: FixOptions) -> None:
+        if searched is not None:
+            searched.append(options.only)
 
     async def judged(item: TestReport) -> None:
         kept.append(item)
@@ -157,3 +165,24 @@ async def test_a_red_test_of_the_part_takes_the_change_back(tmp_path: Path) -> N
     line, _, files = await closed(tmp_path, tests)
     assert files.restored == ["ops.py"]
     assert f"{OPS} became red" in line
+
+
+NEW = failed("test_ops.py::test_new", "TypeError: no", exception="TypeError")
+
+
+@pytest.mark.parametrize(
+    ("changed", "searched"),
+    [
+        (["ops.py", "test_ops.py"], [frozenset([NEW.id])]),
+        (["test_ops.py"], []),
+    ],
+)
+async def test_no_code_is_changed_for_a_new_test_where_the_turn_wrote_tests_alone(
+    tmp_path: Path, changed: list[str], searched: list[frozenset[str]]
+) -> None:
+    green = passed(OPS, USERS, seconds=1.0)
+    tests = Tests([green, report(*green.results, NEW, duration_s=1.0)])
+    asked: list[frozenset[str]] = []
+    line, _, _ = await closed(tmp_path, tests, changed=changed, searched=asked)
+    assert asked == searched
+    assert "taken back" in line
