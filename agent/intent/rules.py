@@ -55,11 +55,11 @@ _GREETS = re.compile(
 )
 _FAILURE = re.compile(
     r"\b(?:fail\w*|crash\w*|traceback|stack ?trace|\w+(?:error|exception)|errors?(?! (?:message|handling|code|class))"
-    r"|red|broken|broke|break|went wrong|goes wrong|wrong with|not found)\b"
+    r"|red|broken|broke|(?<!would )(?<!will )(?<!could )break|went wrong|goes wrong|wrong with|not found)\b"
     r"|(?:\bnot|n't) (?:pass\w*|work\w*)\b"
 )
 _WHY = re.compile(
-    r"^(?:why|what(?:'s| is| does| went| causes| caused| made| goes)?|how come|explain|diagnose|where (?:does|is|do)"
+    r"^(?:why|any idea|what(?:'s|s| is| does| went| causes| caused| made| goes)?|how come|explain|diagnose|where (?:does|is|do)"
     r"|which tests? fails? and why|tell me why|understand why|analy[sz]e)\b"
 )
 _WHY_AT_ALL = re.compile(r"\b(?:why|how come|what(?:'s| is| does) (?:this|that|it|wrong))\b")
@@ -88,12 +88,16 @@ _COMPLAINS = re.compile(
     r"|\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
     r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
 )
+_CAN_YOU = re.compile(r"(?:(?:and|so|then)\s+)?(?:can|could|would|will) you\b")
+_MISSPELT = re.compile(r"\b(?:typos?|misspel\w+|spelling (?:error|mistake))\b")
+_SAYS_MORE = re.compile(r"(?:say|mention|name|include|tell) (?:which|what|the|who|where|how|why)\b")
+"""A wish for an output that says more, behind a remark on it."""
 _QUOTED = re.compile(r"(?<!\w)'[^'\n]{3,}'(?!\w)|\"[^\"\n]{3,}\"|`[^`\n]+`")
 """A text that is quoted: its words say nothing of what is wanted."""
 _NEW_THING = (
     r"(?:functions?|methods?|class(?:method)?(?:es)?|tests?|test cases?|modules?|files?|scripts?|options?|flags?"
     r"|(?:sub)?commands?|propert(?:y|ies)|__\w+__|helpers?|exceptions?|enums?|decorators?|endpoints?|routes?|views?"
-    r"|fixtures?|constants?|packages?|programs?|app|cli|generators?|iterators?|dataclass|protocol|mixin|wrapper)"
+    r"|fixtures?|constants?|repr|constructors?|getters?|setters?|context managers?|packages?|programs?|app|cli|generators?|iterators?|dataclass|protocol|mixin|wrapper)"
 )
 _ALSO_EDITS = (
     r"(?:docstrings?|type ?hints?|types|hints|annotations?|comments?|parameters?|arguments?|param|arg|logging|log"
@@ -135,7 +139,8 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.COMMAND
     has_trace = _TRACE.search(text) is not None
     prose = "\n".join(line for line in said.splitlines() if not _TRACE_LINE.match(line)).lower()
-    clauses = [lead for part in _CLAUSE.split(prose.strip()) if (lead := _lead(part))]
+    parts = _CLAUSE.split(prose.strip())
+    clauses = [lead for part in parts if (lead := _lead(part))]
     whole = _lead(prose.replace("\n", " ").strip())
     if not clauses:
         return Wanted.EXPLAIN if has_trace else _greeting(said)
@@ -145,7 +150,15 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.QUESTION
     if any(_REPAIRS.match(clause) for clause in _requests(prose)):
         return Wanted.REPAIR
-    return _of_clauses(whole, clauses, has_trace=has_trace, asks=prose.rstrip().endswith("?"))
+    wish = None if _ASKS.match(whole) else _polite_wish(parts[1:])
+    asks = prose.rstrip().endswith("?")
+    return wish or _of_clauses(whole, clauses, has_trace=has_trace, asks=asks)
+
+
+def _polite_wish(parts: Sequence[str]) -> Wanted | None:
+    """The change that is asked for behind a remark: `load is too long, can you split it up?`."""
+    asked = (_lead(part) for part in parts if _CAN_YOU.match(part.strip()))
+    return next((found for clause in asked if (found := _change(clause))), None)
 
 
 def changes_asked(text: str) -> int:
@@ -186,7 +199,10 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
         is_asked = asks or any(_WHY.match(clause) for clause in clauses)
         return Wanted.EXPLAIN if is_asked else Wanted.REPAIR
     if has_trace or asks:
-        return Wanted.EXPLAIN if has_trace else Wanted.QUESTION
+        fails = has_trace or _FAILURE.search(whole) is not None
+        return Wanted.EXPLAIN if fails else Wanted.QUESTION
+    if _MISSPELT.search(whole) or any(map(_SAYS_MORE.match, clauses[1:])):
+        return Wanted.EDIT
     if any(_WISHES.match(clause) for clause in (whole, *clauses)):
         return Wanted.EDIT
     return next((found for clause in clauses[1:] if (found := _change(clause))), None)

@@ -35,6 +35,15 @@ _NEEDS = re.compile(
 )
 
 
+_BARE = re.compile(
+    rf"^(?P<things>{_THING}) (?:for|in|on|to) (?P<subject>{_SUBJECT})(?: please| pls| thanks)*[\s.!]*$",
+    re.IGNORECASE,
+)
+_BELONGS = re.compile(
+    r"^(?:the )?(?:function |method |class )?(?P<subject>[\w.`]+)(?:\(\))? (?:belongs|(?:should|must) (?:be|belong|go|live|move|sit))"
+    r" (?:in|into|to) (?:(?:its|own|a|an|another|the|new|module|file|separate) )*`?(?P<file>[\w./-]+\.py)`?[\s.!]*$",
+    re.IGNORECASE,
+)
 _POLITE = (
     r"(?:(?:and|so|then|please|pls|just|let's|let us|can you|could you|would you|will you|we can|you can|i'd|i would"
     r"|we should|you should)\s+)*"
@@ -43,7 +52,7 @@ _IT = r"(?:it|this|that|them)"
 _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
 _TAIL = r"(?:\s+(?:everywhere|instead|please|now|for me|too|throughout|then|in (?:all|every) files?))*[\s.!]*$"
 _DELETE = re.compile(
-    rf"{_POLITE}(?:(?:delete|remove|drop|kill) {_IT}|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
+    rf"{_POLITE}(?:(?:delete|remove|drop|kill)(?: {_IT})?|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
     rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT}){_TAIL}",
     re.IGNORECASE,
 )
@@ -75,8 +84,10 @@ def as_order(text: str, named: Callable[[Collection[str]], Collection[str]] = la
     `named` gives those of some words that are names in the project: they tell what `it` means.
     """
     said = " ".join(text.split())
-    if found := _NEEDS.match(said):
+    if found := _NEEDS.match(said) or _BARE.match(said):
         return _order("add", found["things"], found["subject"])
+    if found := _BELONGS.match(said):
+        return f"move {found['subject']} to {found['file']}"
     if (found := _BOTH.match(said)) is None:
         return _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")

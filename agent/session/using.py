@@ -23,14 +23,15 @@ _TESTED = (
     re.compile(rf"\bwhere (?:is|are) {_NOUN}{_NAME} tested\b", re.IGNORECASE),
 )  # fmt: skip
 _USED = (
-    re.compile(rf"\bwhere (?:is|are|do we|do i) (?:use |call )?{_NOUN}{_NAME} ?(?:used|called|referenced)?\s*\??$", re.IGNORECASE),
+    re.compile(rf"\bwhere (?:is|are) {_NOUN}{_NAME} (?:used|called|referenced)\b", re.IGNORECASE),
+    re.compile(rf"\bwhere do (?:we|i|you|they) (?:use|call) {_NOUN}{_NAME}\b", re.IGNORECASE),
     re.compile(rf"\b(?:who|what|which \w+) (?:\w+ )?(?:calls?|uses?|references?) {_NOUN}{_NAME}\b", re.IGNORECASE),
     re.compile(rf"\bis {_NOUN}{_NAME} (?:\w+ )?(?:used|called|referenced)\b", re.IGNORECASE),
+    re.compile(rf"\b(?:is|does) (?:any|some)(?:thing|one|body) (?:still )?(?:call|us|referenc)(?:ing|e)? {_NOUN}{_NAME}\b", re.IGNORECASE),
     re.compile(rf"\b(?:list|show)(?: me)? (?:all |the )*(?:callers|uses|usages) of {_NOUN}{_NAME}\b", re.IGNORECASE),
+    re.compile(rf"\bbreaks? if (?:i|we) (?:change|delete|drop|remove|rename) {_NOUN}{_NAME}\b", re.IGNORECASE),
+    re.compile(rf"\bcan (?:i|we) (?:safely )?(?:delete|drop|remove) {_NOUN}{_NAME}\b", re.IGNORECASE),
 )  # fmt: skip
-_WORDS_OF_USE = re.compile(
-    r"\b(?:used|called|referenced|uses?|calls?|callers|usages)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def seen_uses(question: str, sources: Sources) -> str:
     """
     said = " ".join(question.split())
     in_tests = _asked(_TESTED, said, sources)
-    name = in_tests or (_asked(_USED, said, sources) if _WORDS_OF_USE.search(said) else "")
+    name = in_tests or _asked(_USED, said, sources)
     if not name:
         return ""
     uses = [use for use in _uses(name, sources) if not in_tests or is_test_path(use.path)]

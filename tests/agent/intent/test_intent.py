@@ -122,3 +122,25 @@ async def test_the_models_word_counts_if_it_is_one_of_the_list(said: str, wanted
 async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_harm() -> None:
     model = ScriptedModel(script=[ServerUnreachableError("gone")])
     assert (await model_reading("hm", model)).wanted is Wanted.QUESTION
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("load is way too long, can you split it up?", Wanted.EDIT),
+        ("load fails on empty files, can you fix that?", Wanted.REPAIR),
+        ("load fails on empty files, can you tell me why?", Wanted.EXPLAIN),
+        ("what does load do, can you explain it?", Wanted.QUESTION),
+        ("getting KeyError: 'due' when i run python -m library, any idea?", Wanted.EXPLAIN),
+        ("tests are failing after my last change, whats going on", Wanted.EXPLAIN),
+        ("'unknown unit' is no help, the error should say which unit it was", Wanted.EDIT),
+        ("the error for a missing file is ugly, say which file it was", Wanted.EDIT),
+        ("there's a typo in the readme: recieve", Wanted.EDIT),
+        ("what would break if i delete register?", Wanted.QUESTION),
+        ("python -m weblog a.log gives me this, why?\n\nTraceback (most recent call last):\n"
+         '  File "a.py", line 1, in <module>\nNameError: x', Wanted.EXPLAIN),
+        ("python app.py --help", Wanted.RUN),
+    ],
+)  # fmt: skip
+def test_a_wish_counts_and_not_the_remark_before_it(text: str, wanted: Wanted) -> None:
+    assert by_rules(text) is wanted

@@ -19,6 +19,10 @@ from agent.intent.wording import as_order
         ("Cart is undocumented, could you please write some?", "write docstrings to Cart"),
         ("convert in units.py has no docstring, add one", "add docstring to convert in units.py"),
         ("parse_amount needs unit tests", "add unit tests for parse_amount"),
+        ("docstring for solve pls", "add docstring to solve"),
+        ("tests for parse_amount", "add tests for parse_amount"),
+        ("shuffle should live in its own module shuffling.py", "move shuffle to shuffling.py"),
+        ("the function load belongs in store.py.", "move load to store.py"),
     ],
 )
 def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:

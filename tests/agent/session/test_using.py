@@ -71,3 +71,15 @@ def test_many_places_are_counted_and_not_listed(tmp_path: Path) -> None:
     said = seen_uses("where is f used?", Sources(tmp_path, ["a.py"]))
     assert said.count("a.py:") == 8
     assert said.endswith("and at 12 more places")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "is anything calling checked?",
+        "what would break if I delete checked?",
+        "can we remove checked",
+    ],
+)
+def test_a_question_about_a_removal_is_one_about_uses(sources: Sources, question: str) -> None:
+    assert seen_uses(question, sources).startswith("`checked` is used here:\nshop/cart.py:6")
