@@ -68,6 +68,12 @@ _OF_NAMES = re.compile(
     re.IGNORECASE,
 )
 """Words with which `call it NAME` means a name, and no call."""
+_TIDY = re.compile(
+    rf"{_POLITE}(?:make {_IT} (?:a (?:bit|little) )?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter"
+    rf"|more (?:readable|pythonic|idiomatic)|less (?:nested|ugly|convoluted))|(?:clean|tidy) (?:up {_IT}|{_IT} up)"
+    rf"|(?:simplify|flatten|tidy) {_IT}){_TAIL}",
+    re.IGNORECASE,
+)
 _PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
 _WORD = re.compile(r"(?<![\w/-])[A-Za-z_]\w*(?:\.\w+)*")
 _CLASS = re.compile(
@@ -112,12 +118,12 @@ def _refactoring(said: str, named: Callable[[Collection[str]], Collection[str]])
     if len(names) != 1:
         return ""
     what = " in ".join([names[0], *(found["name"] for found in (holder, file) if found)])
-    if kind == "delete":
-        return f"delete {what}"
+    if kind in ("delete", "simplify"):
+        return f"{kind} {what}"
     return f"move {what} {order['where']}" if kind == "move" else f"rename {what} to {order['new']}"
 
 
-_FORMS = {"delete": _DELETE, "move": _MOVE, "rename": _RENAME}
+_FORMS = {"delete": _DELETE, "simplify": _TIDY, "move": _MOVE, "rename": _RENAME}
 
 
 def _order(verb: str, things: str, subject: str) -> str:

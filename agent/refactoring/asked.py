@@ -32,6 +32,13 @@ _REMOVE = re.compile(
     r"\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
+_TIDY = re.compile(
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make\s+{_KIND}{_NAME.format('made')}{_CLASS.format('of_made')}{_IN.format('in_made')}"
+    r"\s+(?:a\s+(?:bit|little)\s+)?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter|more\s+(?:readable|pythonic|idiomatic)"
+    rf"|less\s+(?:nested|ugly|convoluted))|(?:clean\s+up|tidy(?:\s+up)?|simplify|flatten)\s+{_KIND}{_NAME.format('old')}"
+    rf"{_CLASS.format('holder')}{_IN.format('file')})(?:\s+a\s+(?:bit|little))?\s*(?:please)?[.!?]*$",
+    re.IGNORECASE,
+)
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
@@ -72,7 +79,7 @@ class AskedRefactoring:
     """A refactoring that a request asks for in so many words."""
 
     kind: str
-    """`rename`, `move` or `remove`."""
+    """`rename`, `move`, `remove` or `tidy`."""
     old: str
     """The name of a definition, maybe qualified (`Order.sum`), or of a file."""
     new: str = ""
@@ -110,6 +117,15 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             file=match["file"] or "",
             is_guess=is_guess,
             with_tests=match["tests"] is not None,
+        )
+    if match := _TIDY.match(said):
+        old = match["old"] or match["made"]
+        holder, file = match["holder"] or match["of_made"], match["file"] or match["in_made"]
+        is_plain = old.lower() in _PLAIN
+        return (
+            None
+            if is_plain
+            else AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
         )
     return None
 

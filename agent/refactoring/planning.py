@@ -33,6 +33,7 @@ from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.fields import has_field, renamed_field
 from agent.refactoring.planned import Refactored, RefactoringError, still_there
 from agent.refactoring.removing import removed
+from agent.refactoring.tidying import tidied
 
 if TYPE_CHECKING:
     from rope.base.change import ChangeSet
@@ -53,6 +54,10 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
     """
     if asked.kind == "remove":
         return removed(asked, _place(asked, sources)[0], sources)
+    if asked.kind == "tidy":
+        is_file = asked.old.endswith(".py")
+        path = _existing(asked.old, sources) if is_file else _place(asked, sources)[0]
+        return tidied(asked.old, path, sources)
     if asked.kind == "move":
         asked = replace(asked, new=_destination(asked.new, sources))
     if asked.old.endswith(".py"):

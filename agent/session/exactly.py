@@ -61,7 +61,7 @@ class Exactly:
         try:
             plan = await asyncio.to_thread(plan_refactoring, asked, self.sources)
         except RefactoringError as err:
-            if asked.kind == "remove" or asked.is_guess:
+            if asked.kind in ("remove", "tidy") or asked.is_guess:
                 return None
             self.emit(Notice(f"{err}. No file was changed."))
             return TurnFinished(str(err), TurnEnding.FAILED)
@@ -116,8 +116,17 @@ class Exactly:
             self.emit(EditApplied(path, said))
         if plan.left:
             self.emit(Notice(f"{asked.old} is still written in {', '.join(plan.left)}"))
-        done = {"rename": "renamed", "move": "moved", "remove": "removed"}[asked.kind]
-        self.conversation.overhear(f"{asked.old} was {done} {asked.new} in {subject}.")
+        done = {
+            "rename": "renamed to",
+            "move": "moved to",
+            "remove": "removed",
+            "tidy": "simplified by ruff",
+        }[asked.kind]
+        self.conversation.overhear(
+            f"{asked.old} was {done} {asked.new}".rstrip() + f" in {subject}."
+        )
+        if asked.kind == "tidy":
+            self.emit(Notice(f"{asked.old} was {done}; say what else you have in mind for it"))
         return TurnFinished("done")
 
 
