@@ -31,6 +31,7 @@ Name = Literal[
     "tail_text",
     "then_change",
     "then_complete",
+    "then_docstrings",
     "then_hints",
     "then_test",
     "then_lint",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import io
+import textwrap
 import tokenize
 from collections.abc import Collection, Iterator
 
@@ -72,6 +73,38 @@ def headers_to_annotate(source: str) -> tuple[str, ...]:
         for name, node in _single(source).items()
         if isinstance(node, FunctionNode) and (header := _with_dots(node))
     )
+
+
+def stubs_to_document(source: str, *, words: Collection[str] = ()) -> tuple[str, ...]:
+    """The definitions without a docstring, each as its first line with a docstring of dots; methods in their class.
+
+    If `words` name some definitions, those and their methods alone.
+    """
+    found: dict[str, list[str]] = {}
+    known = _single(source)
+    named = {name for name in known if name.rpartition(".")[2] in words}
+    for name, node in known.items():
+        holder, _, own = name.rpartition(".")
+        if named and not named & {name, holder}:
+            continue
+        if ast.get_docstring(node) is not None or (holder and "." in holder) or _is_special(own):
+            continue
+        copied = ast.parse(ast.unparse(node)).body[0]
+        if not isinstance(copied, DefinitionNode):
+            continue
+        copied.body, copied.decorator_list = [ast.Expr(ast.Constant("..."))], []
+        stub = ast.unparse(copied)
+        if isinstance(node, ast.ClassDef):
+            found.setdefault(name, [stub])
+        elif holder:
+            found.setdefault(holder, [f"class {holder}:"]).append(textwrap.indent(stub, "    "))
+        else:
+            found[name] = [stub]
+    return tuple("\n\n".join(parts) for parts in found.values())
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _with_dots(node: FunctionNode) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from agent.editing.placing import without_definitions
 from agent.editing.python_source import (
@@ -22,7 +24,7 @@ class PartedTests:
 
     code: str
     tests: Mapping[str, str]
-    """The text of each test function, by name."""
+    """The text of each test function, and of each class of tests, by name."""
     source: str
 
     def block(self, old: str, path: str, *, about: Collection[str]) -> tuple[str, list[str]]:
@@ -37,7 +39,9 @@ class PartedTests:
                 kept[name] = text
             elif _loaded(text) & set(about):
                 new = next(f"{name}_{n}" for n in range(2, 99) if f"{name}_{n}" not in known)
-                kept[new] = text.replace(f"def {name}(", f"def {new}(", 1)
+                kept[new] = re.sub(
+                    rf"(?m)^(async def|def|class) {name}\b", rf"\1 {new}", text, count=1
+                )
             else:
                 left.append(name)
         if not kept:
@@ -50,8 +54,8 @@ class PartedTests:
 def part_tests(source: str, before: str, *, without: Collection[str]) -> PartedTests | None:
     """The new top-level tests of a file of code, and the file without them; None where that is not clear.
 
-    Functions named in `without` are no tests. With a fixture or a class of tests beside them, or where the
-    code uses one, all of them stay.
+    Functions named in `without` are no tests. With a fixture beside them, or where the code uses one, all of
+    them stay.
     """
     tree, known = parse_python(source), definitions(before)
     if tree is None:
@@ -60,9 +64,7 @@ def part_tests(source: str, before: str, *, without: Collection[str]) -> PartedT
     tests = {
         node.name: source_of(source, node)
         for node in new
-        if isinstance(node, FunctionNode)
-        and node.name.startswith("test_")
-        and node.name not in without
+        if _is_test(node) and node.name not in without
     }
     code = without_definitions(source, list(tests))
     if not tests or any(map(_belongs_to_tests, new)) or _loaded(code) & set(tests):
@@ -70,9 +72,21 @@ def part_tests(source: str, before: str, *, without: Collection[str]) -> PartedT
     return PartedTests(code=_without_idle_imports(code, before), tests=tests, source=source)
 
 
+def _is_test(node: ast.stmt) -> TypeGuard[FunctionNode | ast.ClassDef]:
+    if isinstance(node, FunctionNode):
+        return node.name.startswith("test_")
+    if not isinstance(node, ast.ClassDef):
+        return False
+    is_named = node.name.startswith("Test") or any(
+        ast.unparse(base).endswith("TestCase") for base in node.bases
+    )
+    tests = (each for each in node.body if isinstance(each, FunctionNode))
+    return is_named and any(each.name.startswith("test") for each in tests)
+
+
 def _belongs_to_tests(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
-        return node.name.startswith("Test")
+        return node.name.startswith("Test") and not _is_test(node)
     marks = node.decorator_list if isinstance(node, FunctionNode) else []
     return any("fixture" in ast.unparse(mark) for mark in marks)
 

@@ -37,7 +37,8 @@ _INTERROGATES = re.compile(
 )
 """Questions in grammar, in which no verb after a comma or an `and` is a request of its own."""
 _CHANGES_NOTHING = re.compile(
-    r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)"
+    r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)\b"
+    r"(?! (?:the |any |my |our |its )?(?:\w+ )?(?:tests?|specs?|test files?|signatures?|behaviou?rs?|apis?|interfaces?|names?|docs?|docstrings?|comments?)\b)"
 )
 _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"

@@ -30,7 +30,8 @@ _BOTH = re.compile(
     re.IGNORECASE,
 )
 _NEEDS = re.compile(
-    rf"^(?P<subject>{_SUBJECT}) (?:needs?|could use|should have|must have) (?P<things>{_THING})[\s.!]*$",
+    rf"^(?P<subject>{_SUBJECT}) (?:needs?|could use|should have|must have) (?P<things>{_THING})"
+    r"(?: (?:for|in|on) (?:all |each |every |its |the |of )*(?:public )?(?:class(?:es)?|everything|functions?|methods?))?[\s.!]*$",
     re.IGNORECASE,
 )
 

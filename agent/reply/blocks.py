@@ -16,6 +16,7 @@ from agent.reply.words import is_language
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*?)[ \t]*$")
 _INFO_LIKE = re.compile(r"^\{?[\w+#./\\:=\"'-]+(?: +[\w+#./\\:=\"'@-]+){0,2}\}?$")
 _NAMES_A_FILE = re.compile(r"\S*\.\w+[\"'}]*(?:\s+\{[^}]*\})?$")
+_LABEL_ALONE = re.compile(r"^\s*(?:#|//|--)?\s*`?(?P<path>[\w./-]*\w\.[A-Za-z]\w{0,4})`?:?\s*$")
 _PYTHON = frozenset({"python", "py", "python3", ""})
 _MARKDOWN = frozenset({"markdown", "md"})
 _CLOSERS_TRIED = 8
@@ -73,7 +74,7 @@ class _Fence:
 
 def scan_blocks(text: str) -> Scan:
     """All fenced blocks of a text with Unix line ends, and the prose around them."""
-    lines = text.split("\n")
+    lines = _without_label_fences(text.split("\n"))
     blocks: list[FencedBlock] = []
     prose: list[str] = []
     position = 0
@@ -89,9 +90,26 @@ def scan_blocks(text: str) -> Scan:
 
 def fenced_lines(text: str) -> frozenset[int]:
     """The lines of a text, from 0, that stand between the fences of a block."""
-    lines = text.split("\n")
+    lines = _without_label_fences(text.split("\n"))
     spans = ((opener.line + 1, len(lines) if end is None else end) for opener, end in _spans(lines))
     return frozenset(number for start, end in spans for number in range(start, end))
+
+
+def _without_label_fences(lines: Sequence[str]) -> list[str]:
+    """The lines with a fence that holds a path alone, right before the fence of the code, as that path."""
+    found = list(lines)
+    for number, label in enumerate(lines[1:-1], start=1):
+        opener, path = _fence(number - 1, lines[number - 1]), _LABEL_ALONE.match(label)
+        if path is None or opener is None or not opener.info:
+            continue
+        after = number + 1
+        if (closer := _fence(after, lines[after])) and not closer.info:
+            after += 1
+            after += bool(lines[after : after + 1] and not lines[after].strip())
+        code = _fence(after, lines[after]) if after < len(lines) else None
+        if code is not None and code.info and code.opens:
+            found[number - 1 : after] = ["", path["path"], *[""] * (after - number - 1)]
+    return found
 
 
 def _spans(lines: Sequence[str]) -> Iterator[tuple[_Fence, int | None]]:

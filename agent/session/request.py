@@ -55,6 +55,8 @@ from sandbox.verdict.report import RunStatus, TestReport, TestResult
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
 _ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
+_VALUE = re.compile(r"(?<![\w.])(?=\S*\d)[\w.,:/%+-]{2,}\w(?!\w)")
+"""A value that a request quotes: it has a digit, and more than two characters."""
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -313,7 +315,15 @@ class Request:
             if words & {frame.function for frame in result.frames}
             or any(word in locate_test(result, self.sources).source for word in words)
         ]
-        return by_name or red_in_words(self.text, report)
+        if by_name:
+            return by_name
+        values = _VALUE.findall(self.text)
+        by_value = [
+            result
+            for result in report.red
+            if any(value in locate_test(result, self.sources).source for value in values)
+        ]
+        return by_value or red_in_words(self.text, report)
 
     @property
     def _about_tests(self) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from agent.editing.annotating import headers_to_annotate
+from agent.editing.annotating import headers_to_annotate, stubs_to_document
 from agent.editing.python_source import definitions, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled
 from agent.turn.needed import subject_files
 from agent.turn.only_asked import asks_for_hints
-from agent.turn.opening import asks_for_test
+from agent.turn.opening import asks_for_docstrings, asks_for_test
 
 _MOST_HEADERS = 8
 _ADDS = re.compile(
@@ -34,8 +34,10 @@ def about_unchanged(
     """
     if path not in written:
         why = f"{path} would be the same as before"
-        return _without_hints(path, user_text, sources) or _one_definition(
-            path, user_text, sources, why=why
+        return (
+            _without_hints(path, user_text, sources)
+            or _without_docstrings(path, user_text, sources)
+            or _one_definition(path, user_text, sources, why=why)
         )
     missing = asks_for_test(user_text) and not any(map(is_test_path, written))
     return f"{path} is written already. {filled('then_test', what='it')}" if missing else ""
@@ -48,6 +50,17 @@ def _without_hints(path: str, user_text: str, sources: Sources) -> str:
         return ""
     listed = "\n".join(headers[:_MOST_HEADERS])
     return filled("then_hints", path=path, headers=listed, request=user_text)
+
+
+def _without_docstrings(path: str, user_text: str, sources: Sources) -> str:
+    """The request for docstrings once more, with what lacks one; empty for any other request."""
+    asks = path.endswith(".py") and asks_for_docstrings(user_text)
+    words = re.findall(r"\w+", user_text)
+    stubs = stubs_to_document(sources.text(path) or "", words=words) if asks else ()
+    if not stubs:
+        return ""
+    listed = "\n\n\n".join(stubs[:_MOST_HEADERS])
+    return filled("then_docstrings", path=path, headers=listed, request=user_text)
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:

@@ -7,7 +7,12 @@ import ast
 import pytest
 from hypothesis import given, strategies as st
 
-from agent.editing.annotating import headers_to_annotate, with_docstrings_of, with_hints_of
+from agent.editing.annotating import (
+    headers_to_annotate,
+    stubs_to_document,
+    with_docstrings_of,
+    with_hints_of,
+)
 from agent.reply.parsed import FileEdit
 from agent.turn.only_asked import only_asked
 
@@ -219,3 +224,12 @@ def test_the_headers_without_hints_are_listed_with_dots() -> None:
         "async def f(a: ..., b: ...=None, /) -> ...:",
         "def h(a: int) -> ...:",
     )
+
+
+def test_what_a_request_names_alone_is_to_be_documented() -> None:
+    source = "def f(a):\n    return a\n\n\nclass C:\n    def g(self):\n        return 1\n\n    def h(self):\n        'Say.'\n"
+    assert stubs_to_document(source, words=["document", "f"]) == ('def f(a):\n    """..."""',)
+    both = 'class C:\n    """..."""\n\n    def g(self):\n        """..."""'
+    assert stubs_to_document(source, words=["C"]) == (both,)
+    assert stubs_to_document(source, words=["g"]) == (both.replace('    """..."""\n\n', "\n", 1),)
+    assert len(stubs_to_document(source)) == 2

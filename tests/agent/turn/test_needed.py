@@ -244,3 +244,23 @@ def test_a_request_that_speaks_of_a_class_in_plain_words_is_about_its_file(
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     assert subject_files(request_, Sources(tmp_path, sorted(texts))) == files
+
+
+async def test_a_model_that_gives_no_docstrings_is_shown_what_lacks_them(root: Path) -> None:
+    code = "class Cart:\n    def __init__(self, items):\n        self.items = items\n\n    def total(self, rate=1):\n        return rate * sum(self.items)\n"
+    (root / "clock.py").write_text(code)
+    stub = (
+        'class Cart:\n    """A cart."""\n\n    def total(self, rate=1):\n        """Sum it up."""\n'
+    )
+    model = ScriptedModel(script=[block("clock.py", code), block("clock.py", stub)])
+    events = await turn(root, model, "add docstrings to clock.py", ModeApprover("auto"))
+    asked = model.requests[1].messages[-1].content
+    assert (
+        'class Cart:\n    """..."""\n\n    def total(self, rate=1):\n        """..."""\n' in asked
+    )
+    assert "__init__" not in asked
+    assert (root / "clock.py").read_text() == code.replace(
+        "class Cart:\n", 'class Cart:\n    """A cart."""\n\n'
+    ).replace("rate=1):\n", 'rate=1):\n        """Sum it up."""\n')
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DONE

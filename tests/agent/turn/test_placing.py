@@ -517,3 +517,31 @@ def test_tests_that_cannot_be_parted_stay(root: Path, more: str) -> None:
     found = placed_at(root, "add a function middle to stats.py with a test", reply)
     assert list(found) == ["stats.py"]
     assert "def test_middle" in found["stats.py"]
+
+
+def test_a_class_of_unittests_among_the_code_goes_to_the_tests(root: Path) -> None:
+    (root / "tests" / "test_stats.py").write_text(
+        "import unittest\n\nfrom stats import mean\n\n\nclass StatsTest(unittest.TestCase):\n"
+        "    def test_mean(self):\n        self.assertEqual(mean([1, 3]), 2)\n"
+    )
+    middle = "def middle(values):\n    return sorted(values)[len(values) // 2]\n"
+    tests = (
+        "class StatsTest(unittest.TestCase):\n    def setUp(self):\n        self.values = [3, 1, 2]\n\n"
+        "    def test_mean(self):\n        self.assertEqual(middle(self.values), 2)\n"
+    )
+    request = "add a function middle to stats.py with a test"
+    found = placed_at(root, request, f"stats.py\n```python\n{STATS}\n\n{middle}\n\n{tests}```\n")
+    assert found["stats.py"].rstrip() == f"{STATS}\n\n{middle}".rstrip()
+    now = found["tests/test_stats.py"]
+    assert "self.assertEqual(mean([1, 3]), 2)" in now
+    assert "class StatsTest_2(unittest.TestCase):\n    def setUp" in now
+
+
+@pytest.mark.parametrize(
+    "opening",
+    ["```python\nstats.py\n```python\n", "```python\n# stats.py\n```\n\n```python\n"],
+)
+def test_a_path_in_a_fence_of_its_own_is_the_label_of_the_next(root: Path, opening: str) -> None:
+    code = STATS.replace("/ len(values)", "/ (len(values) or 1)")
+    found = placed_at(root, "let mean take an empty list", f"{opening}{code}```\n")
+    assert found == {"stats.py": code}
