@@ -54,7 +54,8 @@ _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
 _TAIL = r"(?:\s+(?:everywhere|instead|please|now|for me|too|throughout|then|in (?:all|every) files?))*[\s.!]*$"
 _DELETE = re.compile(
     rf"{_POLITE}(?:(?:delete|remove|drop|kill)(?: {_IT})?|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
-    rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT}){_TAIL}",
+    rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT})"
+    rf"(?P<tests> \(?(?:and|with) (?:all )?(?:its|the) tests?\)?)?{_TAIL}",
     re.IGNORECASE,
 )
 _MOVE = re.compile(rf"{_POLITE}(?:move|put) {_IT} (?P<where>(?:in)?to \S.*?){_TAIL}", re.IGNORECASE)
@@ -120,7 +121,7 @@ def _refactoring(said: str, named: Callable[[Collection[str]], Collection[str]])
         return ""
     what = " in ".join([names[0], *(found["name"] for found in (holder, file) if found)])
     if kind in ("delete", "simplify"):
-        return f"{kind} {what}"
+        return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
     return f"move {what} {order['where']}" if kind == "move" else f"rename {what} to {order['new']}"
 
 

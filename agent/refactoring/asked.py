@@ -39,13 +39,17 @@ _TIDY = re.compile(
     rf"{_CLASS.format('holder')}{_IN.format('file')})(?:\s+a\s+(?:bit|little))?\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
+_PROPERTY = re.compile(
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:method\s+)?{_NAME.format('old')}{_CLASS.format('holder')}"
+    r"\s+(?:into\s+)?a\s+property(?P<rest>.*)$",
+    re.IGNORECASE,
+)
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
     r"|everywhere|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
     r"(?:project|code ?base|code|repo|repository)|in (?:all|every) (?:the )?files?"
-    r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?"
-    r"(?:callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
+    r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?(?:where it is (?:called|used)|wherever it is (?:called|used)|callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
     re.IGNORECASE,
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
@@ -79,7 +83,7 @@ class AskedRefactoring:
     """A refactoring that a request asks for in so many words."""
 
     kind: str
-    """`rename`, `move`, `remove` or `tidy`."""
+    """`rename`, `move`, `remove`, `tidy` or `property`."""
     old: str
     """The name of a definition, maybe qualified (`Order.sum`), or of a file."""
     new: str = ""
@@ -118,6 +122,9 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             is_guess=is_guess,
             with_tests=match["tests"] is not None,
         )
+    if (match := _PROPERTY.match(said)) and _MEANS_NO_MORE.fullmatch(match["rest"]):
+        old = _qualified(match["old"], match["holder"])
+        return None if old.lower() in _PLAIN else AskedRefactoring(kind="property", old=old)
     if match := _TIDY.match(said):
         old = match["old"] or match["made"]
         holder, file = match["holder"] or match["of_made"], match["file"] or match["in_made"]

@@ -32,6 +32,7 @@ from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.fields import has_field, renamed_field
 from agent.refactoring.planned import Refactored, RefactoringError, still_there
+from agent.refactoring.properties import made_property
 from agent.refactoring.removing import removed
 from agent.refactoring.tidying import tidied
 
@@ -58,6 +59,8 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
         is_file = asked.old.endswith(".py")
         path = _existing(asked.old, sources) if is_file else _place(asked, sources)[0]
         return tidied(asked.old, path, sources)
+    if asked.kind == "property":
+        return made_property(asked.old, _place(asked, sources)[0], sources)
     if asked.kind == "move":
         asked = replace(asked, new=_destination(asked.new, sources))
     if asked.old.endswith(".py"):

@@ -21,7 +21,8 @@ _GIVES = re.compile(
 _ADDS = re.compile(r"\b(?:accept|add|create|give|introduce|provide|support)s?\b", re.IGNORECASE)
 _GETS = re.compile(
     r"\b(?:should|must|could|can|ought to|needs? to|has to|wants? to) (?:also )?(?:get|have|take)\b"
-    r"|\b(?:needs|lacks|wants) (?:an?|another)\b",
+    r"|\b(?:needs|lacks|wants) (?:an?|another)\b"
+    r"|\b(?:i|we)(?:'d| would)? (?:like|need|want) (?:an?|another)\b",
     re.IGNORECASE,
 )
 _DENIES = re.compile(
@@ -104,13 +105,20 @@ def _is_code(path: str) -> bool:
     return path.endswith(".py") and not is_test_path(path)
 
 
-def _options(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[str]:
+def _options(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
     """An option stands in the code as it is typed, or as the parameter that a library makes one of."""
+    made = {
+        name
+        for tree in trees
+        for node in _functions(tree)
+        if node.decorator_list
+        for name in _arguments(node)
+    }
     for option in _OPTION.finditer(request):
         sentence = re.split(r"[.;:]\s", request[: option.start()])[-1]
         name = option[0].removeprefix("--").removeprefix("no-").replace("-", "_")
         adds = _ADDS.search(sentence) or _GETS.search(sentence)
-        if adds and option[0] not in code and not re.search(rf"\b{name}\b", code):
+        if adds and option[0] not in code and name not in made:
             yield f"there is no option {option[0]}"
 
 

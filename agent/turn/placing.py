@@ -36,7 +36,7 @@ from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
 from agent.turn.likely_files import LikelyFiles, is_test_name
-from agent.turn.opening import asks_for_docstrings, writes_text
+from agent.turn.opening import asks_for_docstrings, asks_for_test, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _A_PART = (
@@ -46,6 +46,7 @@ _A_PART = (
 _NEW_TESTS = re.compile(
     r"\b(?:add|write|create|generate|make|with|and)\b.*\btests?\b", re.IGNORECASE | re.DOTALL
 )
+_ADDS = re.compile(r"\b(?:add|create|give|implement|introduce|like|need|want)\b", re.IGNORECASE)
 _OTHER_TESTS = re.compile(
     r"\b(?:adapt|adjust|change|clean|convert|fix|make|merge|move|port|refactor|rename|replace|rewrite|simplify"
     r"|update|use)\b.*\btests\b",
@@ -106,8 +107,14 @@ class BlockPlacer:
         for edit in edits:
             before = self.sources.text(edit.path)
             parted = None
-            if before is not None and not is_test_path(edit.path) and self._wants_tests:
+            if before is not None and not is_test_path(edit.path):
                 parted = part_tests(edit.content, before, without=self._words)
+            adds = _ADDS.search(self.user_text) and not asks_for_test(self.user_text)
+            if parted and adds:
+                found.append(replace(edit, content=parted.code))
+                notes.append(f"{edit.path}: tests that nobody asked for were left out")
+                continue
+            parted = parted if self._wants_tests else None
             path = self._likely.tests_file(list(parted.tests), edit.path) if parted else ""
             if parted is None or not path or path in taken:
                 found.append(edit)

@@ -84,3 +84,8 @@ def test_it_in_a_wish_is_the_one_thing_that_the_remark_names(said: str, order: s
 )
 def test_a_wish_that_may_mean_something_else_stays(said: str) -> None:
     assert as_order(said, _NAMES.intersection) == said
+
+
+def test_the_tests_of_what_goes_may_go_with_it() -> None:
+    said = "nobody uses mean in stats.py, throw it out (and its tests)"
+    assert as_order(said, _NAMES.intersection) == "delete mean in stats.py and its tests"

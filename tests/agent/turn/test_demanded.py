@@ -60,6 +60,11 @@ SLUGS = "def slugify(text):\n    return '-'.join(text.split())\n"
             f"{SLUGS}\n@app.command()\ndef hosts(): ...\n",
             "there is no command hosts",
         ),
+        (
+            "I'd like an option --words for the tool",
+            f"{SLUGS}\n@click.command()\ndef main(words): ...\n",
+            "there is no option --words",
+        ),
         ("add an option --upper", f"{SLUGS}\nadd('--upper')\n", "there is no option --upper"),
     ],
 )

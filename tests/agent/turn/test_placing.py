@@ -545,3 +545,12 @@ def test_a_path_in_a_fence_of_its_own_is_the_label_of_the_next(root: Path, openi
     code = STATS.replace("/ len(values)", "/ (len(values) or 1)")
     found = placed_at(root, "let mean take an empty list", f"{opening}{code}```\n")
     assert found == {"stats.py": code}
+
+
+def test_tests_that_nobody_asked_for_do_not_get_among_the_code(root: Path) -> None:
+    found = placed_at(
+        root, "add a function middle to stats.py", f"stats.py\n```python\n{MIXED}```\n"
+    )
+    assert list(found) == ["stats.py"]
+    assert "def middle" in found["stats.py"]
+    assert "test_" not in found["stats.py"]
