@@ -1,6 +1,6 @@
 """Measures how many ordinary requests come out right, through the conversation that the app uses.
 
-Run: `.venv/bin/python -P benchmarks/conversation.py [--model NAME] [--only NAME]... [--fresh] [--seconds N]`.
+Run: `.venv/bin/python -P benchmarks/conversation.py [--model NAME] [--only NAME]... [--list NAME] [--seconds N]`.
 
 Each request is put to a fresh copy of one of six small repositories, in mode `auto` with nobody to ask,
 as `elagent -p` does. What came of it is checked from outside: hidden tests, mutants that new tests
@@ -10,7 +10,7 @@ answer must have. Beside that each row says if the suite is redder than before, 
 Every finished request is one line in the output file; a second run with the same file goes on where the
 first one ended, and `--seconds` ends a run between two requests.
 
-With `--fresh` the requests are those of `conversation_fresh.py`.
+`--list fresh` takes the requests of `conversation_fresh.py`, `--list a` and `--list b` those of strangers.
 
 Limits: the requests and the checks are our own, on repositories of some forty lines, and a pattern
 in an answer says little about the rest of the answer.
@@ -48,6 +48,7 @@ from agent.settings.load import load
 from agent.turn.checking import counts, newly_red
 from benchmarks.conversation_cases import CASES, After, Case
 from benchmarks.conversation_fresh import FRESH
+from benchmarks.strangers import list_a, list_b
 from sandbox.verdict.report import TestReport
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,11 +207,19 @@ def summary(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+_LISTS: Mapping[str, Sequence[Case]] = {
+    "own": CASES,
+    "fresh": FRESH,
+    "a": list_a.STRANGER,
+    "b": list_b.STRANGER,
+}
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description="Ordinary requests, and what comes of them.")
     parser.add_argument("--model", default="qwen2.5-coder-1.5b")
     parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--fresh", action="store_true", help="the second list")
+    parser.add_argument("--list", choices=_LISTS, default="own", help="the list of requests")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "conversation.jsonl")
     given = parser.parse_args()
@@ -221,7 +230,7 @@ async def main() -> None:
     )
     known = {(row.name, row.model) for row in rows}
     ends = time.monotonic() + given.seconds
-    for case in FRESH if given.fresh else CASES:
+    for case in _LISTS[given.list]:
         if (case.name, given.model) in known or (given.only and case.name not in given.only):
             continue
         if time.monotonic() > ends:

@@ -1,4 +1,4 @@
-"""A second list of requests for `benchmarks/conversation.py --fresh`: written after the product, run once before it was mended.
+"""A second list of requests for `benchmarks/conversation.py --list fresh`: written after the product, run once before it was mended.
 
 Its repositories are laid out otherwise than those of the first list: a `src/` folder, unittest, data classes,
 subcommands.

@@ -1,0 +1,1 @@
+"""Requests to the conversation that strangers to the product wrote, with checks: two lists of thirty."""
