@@ -34,8 +34,6 @@ _NEEDS = re.compile(
     r"(?: (?:for|in|on) (?:all |each |every |its |the |of )*(?:public )?(?:class(?:es)?|everything|functions?|methods?))?[\s.!]*$",
     re.IGNORECASE,
 )
-
-
 _BARE = re.compile(
     rf"^(?P<things>{_THING}) (?:for|in|on|to) (?P<subject>{_SUBJECT})(?: please| pls| thanks)*[\s.!]*$",
     re.IGNORECASE,
@@ -70,6 +68,12 @@ _OF_NAMES = re.compile(
     re.IGNORECASE,
 )
 """Words with which `call it NAME` means a name, and no call."""
+_NOT_NEEDED = re.compile(
+    r"\b(?:dead|leftover|obsolete|redundant|superfluous|unnecessary|unneeded|unused|useless)\b"
+    r"|(?:\b(?:dont|no|no longer|no one|nobody|not|nothing|never)|n't)\b.*\b(?:call|need|us|want)\w*",
+    re.IGNORECASE,
+)
+"""Words that say why something can go: without them, `it` may be something else that the remark speaks of."""
 _TIDY = re.compile(
     rf"{_POLITE}(?:make {_IT} (?:a (?:bit|little) )?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter"
     rf"|more (?:readable|pythonic|idiomatic)|less (?:nested|ugly|convoluted))|(?:clean|tidy) (?:up {_IT}|{_IT} up)"
@@ -92,7 +96,8 @@ def as_order(text: str, named: Callable[[Collection[str]], Collection[str]] = la
     `named` gives those of some words that are names in the project: they tell what `it` means.
     """
     said = " ".join(text.split())
-    if found := _NEEDS.match(said) or _BARE.match(said):
+    found = _NEEDS.match(said) or _BARE.match(said)
+    if found and not re.fullmatch(_IT, found["subject"], re.IGNORECASE):
         return _order("add", found["things"], found["subject"])
     if found := _BELONGS.match(said):
         return f"move {found['subject']} to {found['file']}"
@@ -112,6 +117,8 @@ def _refactoring(said: str, named: Callable[[Collection[str]], Collection[str]])
     if order is None or not before or "?" in before:
         return ""
     if order.groupdict().get("calls") and not _OF_NAMES.search(f"{before} {order['tail']}"):
+        return ""
+    if kind == "delete" and not _NOT_NEEDED.search(before):
         return ""
     holder, file = _CLASS.search(before), _FILE.search(before)
     around = {found["name"] for found in (holder, file) if found}

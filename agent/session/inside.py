@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.approval import Approver
-from agent.events import Event, FixFinished, TestFinished, TestsFinished, TurnFinished
+from agent.events import Event, FixFinished, Notice, TestFinished, TestsFinished, TurnFinished
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
@@ -65,7 +65,10 @@ class InSession:
         parts = self.parts
         root = parts.resources.context.root
         sources = Sources(root, await in_thread(parts.workspace.list_files))
-        self.text = await in_thread(as_order, self.text, lambda words: known_names(words, sources))
+        order = await in_thread(as_order, self.text, lambda words: known_names(words, sources))
+        if order != self.text:
+            self.emit(Notice(f"taken as: {order}"))
+            self.text = order
         change = TurnChange(
             before=before,
             root=root,

@@ -241,3 +241,72 @@ async def test_a_traceback_of_code_that_has_changed_since_quotes_no_line(
     async with without_sandbox(root, server) as assistant:
         events = await all_of(assistant.turn(f"explain this\n{TRACE}"))
     assert "was raised at stats.py:2 in mean." in said(events)
+
+
+@pytest.mark.parametrize(
+    ("request_", "taken", "after"),
+    [
+        (
+            "mean is a bad name, call it average everywhere",
+            "rename mean to average",
+            {"stats.py": "def average", "report.py": "average(values)"},
+        ),
+        (
+            "nobody needs line any more. throw it out",
+            "delete line",
+            {"stats.py": "def mean"},
+        ),
+        (
+            "mean has no place in stats.py, move it to average.py",
+            "move mean in stats.py to average.py",
+            {"average.py": "def mean", "report.py": "average.mean(values)"},
+        ),
+    ],
+)
+async def test_a_wish_behind_a_remark_is_said_as_the_order_that_it_is_and_done(
+    root: Path, server: FakeServer, request_: str, taken: str, after: dict[str, str]
+) -> None:
+    (root / "stats.py").write_text(f"{MEAN}\n\ndef size(values):\n    return len(values)\n")
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn(request_))
+        assert f"taken as: {taken}" in said(events)
+        assert server.requests == []
+        for path, text_ in after.items():
+            assert text_ in (root / path).read_text()
+        assert ("def line" in (root / "report.py").read_text()) == ("line" not in taken)
+        assistant.workspace.undo()
+    assert (root / "report.py").read_text() == USE
+
+
+async def test_who_uses_a_name_is_answered_from_the_files(root: Path, server: FakeServer) -> None:
+    async with without_sandbox(root, server) as assistant:
+        events = await all_of(assistant.turn("is mean tested anywhere?"))
+        events += await all_of(assistant.turn("who calls mean?"))
+    assert "`mean` stands in no test." in said(events)
+    assert "report.py:5 in line: return str(mean(values))" in said(events)
+    assert server.requests == []
+
+
+async def test_the_values_that_a_question_names_go_along(root: Path, server: FakeServer) -> None:
+    (root / "units.py").write_text("SIZES = {'cup': 250, 'spoon': 15}\n")
+    server.script.append(text("250."))
+    async with without_sandbox(root, server) as assistant:
+        await all_of(assistant.turn("how much is a cup?"))
+    assert "units.py:1: SIZES['cup'] is 250" in str(server.requests[0]["messages"])
+
+
+@pytest.mark.docker
+async def test_a_repair_without_a_name_is_of_the_red_test_that_shares_a_word_or_a_value(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "stats.py").write_text(
+        "def amount(text):\n    return float(text.replace(',', ''))\n\n\ndef widest(values):\n    return min(values)\n"
+    )
+    (root / "test_stats.py").write_text(
+        "from stats import amount, widest\n\n\ndef test_comma():\n    assert amount('1,5') == 1.5\n\n\n"
+        "def test_the_wide_one():\n    assert widest([1, 7]) == 7\n"
+    )
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn("it is never the wide one that comes out. please fix"))
+    assert "max(values)" in (root / "stats.py").read_text()
+    assert "replace(',', '')" in (root / "stats.py").read_text()

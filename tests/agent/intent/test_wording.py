@@ -79,6 +79,9 @@ def test_it_in_a_wish_is_the_one_thing_that_the_remark_names(said: str, order: s
         "mean and median do the same, delete it",
         "the cache is stale, delete it",
         "mean is used by report, delete it there",
+        "the cached value of mean is stale, delete it",
+        "mean returns the wrong thing, remove it",
+        "this needs docs",
         "delete it",
     ],
 )
