@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from agent.editing.python_source import parse_python
@@ -10,24 +11,33 @@ from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.words import COMMON, words_of
 
+_NAMES = re.compile(
+    r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=|['\"](?P<key>[^'\"\n]{1,60})['\"]\s*:"
+)
+_MOST_FILES = 400
 _MOST_TOLD = 6
 _LONGEST_VALUE = 80
 
 
 def named_values(question: str, sources: Sources) -> tuple[str, ...]:
-    """The values that a question names, each as `path:line: NAME["key"] is value`; at most six."""
+    """The values that a question names, each as `path:line: NAME["key"] is value`; at most six.
+
+    In a large project the files nearest to its root are read.
+    """
     words = frozenset(words_of(question)) - COMMON
+    files = [path for path in sources.files if path.endswith(".py") and not is_test_path(path)]
     found = (
         f"{path}:{line}: {said}"
-        for path in sorted(sources.files)
-        if path.endswith(".py") and not is_test_path(path)
+        for path in sorted(files, key=lambda path: (path.count("/"), path))[:_MOST_FILES]
         for line, said in _values(sources.text(path) or "", words)
     )
     return tuple(said for said, _ in zip(found, range(_MOST_TOLD), strict=False))
 
 
 def _values(text: str, words: frozenset[str]) -> Iterator[tuple[int, str]]:
-    tree = parse_python(text)
+    # most files hold no such name: they are not parsed
+    names = (match["name"] or match["key"] for match in _NAMES.finditer(text))
+    tree = parse_python(text) if any(_is_named(name, words) for name in names) else None
     for node in tree.body if tree is not None else ():
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
