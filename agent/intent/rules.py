@@ -40,6 +40,11 @@ _CHANGES_NOTHING = re.compile(
     r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)\b"
     r"(?! (?:the |any |my |our |its )?(?:\w+ )?(?:tests?|specs?|test files?|signatures?|behaviou?rs?|apis?|interfaces?|names?|docs?|docstrings?|comments?)\b)"
 )
+_LIMIT = re.compile(
+    r"(?:^|(?<=[.;,!?\n]))\s*(?:but |and |please )*(?:do not|don't|dont|without) "
+    r"(?:chang|edit|touch|writ|modify|fix|renam)\w* [^.;,!?\n]*[.;,!]?"
+)
+"""A part of a message that says what is to stay: the rest says what is wanted."""
 _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
@@ -90,6 +95,11 @@ _COMPLAINS = re.compile(
     r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
 )
 _CAN_YOU = re.compile(r"(?:(?:and|so|then)\s+)?(?:can|could|would|will) you\b")
+_TELLS = re.compile(
+    r"\b(?:let (?:me|us) know|look|pass me|give me|show me|write (?:it |that )?down|in(?:to)? words|keep an eye|return the value"
+    r"|profiler|debugger|tell|walk me)\b"
+)
+"""Wishes for words, whose verbs are those of changes."""
 _MISSPELT = re.compile(r"\b(?:typos?|misspel\w+|spelling (?:error|mistake))\b")
 _SAYS_MORE = re.compile(r"(?:say|mention|name|include|tell) (?:which|what|the|who|where|how|why)\b")
 """A wish for an output that says more, behind a remark on it."""
@@ -140,6 +150,8 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.COMMAND
     has_trace = _TRACE.search(text) is not None
     prose = "\n".join(line for line in said.splitlines() if not _TRACE_LINE.match(line)).lower()
+    if not _CHANGES_NOTHING.search(prose):
+        prose = _LIMIT.sub(" ", prose).strip(" ,;.\n") or prose
     parts = _CLAUSE.split(prose.strip())
     clauses = [lead for part in parts if (lead := _lead(part))]
     whole = _lead(prose.replace("\n", " ").strip())
@@ -158,7 +170,9 @@ def by_rules(text: str) -> Wanted | None:
 
 def _polite_wish(parts: Sequence[str]) -> Wanted | None:
     """The change that is asked for behind a remark: `load is too long, can you split it up?`."""
-    asked = (_lead(part) for part in parts if _CAN_YOU.match(part.strip()))
+    asked = (
+        _lead(part) for part in parts if _CAN_YOU.match(part.strip()) and not _TELLS.search(part)
+    )
     return next((found for clause in asked if (found := _change(clause))), None)
 
 

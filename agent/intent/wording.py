@@ -6,7 +6,8 @@ What reads requests, the model among it, finds the verb and the thing in their u
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 _THING = (
     r"(?:(?:any|a|good|proper|some|unit)\s+)*"
@@ -48,91 +49,139 @@ _POLITE = (
     r"|we should|you should)\s+)*"
 )
 _IT = r"(?:it|this|that|them)"
-_NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
 _TAIL = r"(?:\s+(?:everywhere|instead|please|now|for me|too|throughout|then|in (?:all|every) files?))*[\s.!]*$"
-_DELETE = re.compile(
-    rf"{_POLITE}(?:(?:delete|remove|drop|kill)(?: {_IT})?|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
-    rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT})"
-    rf"(?P<tests> \(?(?:and|with) (?:all )?(?:its|the) tests?\)?)?{_TAIL}",
-    re.IGNORECASE,
+_OF = (
+    r"(?:the )?(?:function |method |class |field |attribute |constant |helper )?(?:name )?(?:of )?"
+    r"`?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)`?(?:\(\))?"
+    r"(?: (?:in|of|from) (?:the )?(?:class |file |module )?`?(?P<where>[\w./-]*\w)`?)?"
 )
-_MOVE = re.compile(rf"{_POLITE}(?:move|put) {_IT} (?P<where>(?:in)?to \S.*?){_TAIL}", re.IGNORECASE)
-_RENAME = re.compile(
-    rf"{_POLITE}(?:(?:re)?name {_IT} (?:in)?(?:to )?|(?P<calls>call) {_IT} |change {_IT} (?:in)?to )"
-    rf"{_NAME.format('new')}(?P<tail>{_TAIL})",
-    re.IGNORECASE,
-)
-_OF_NAMES = re.compile(
-    r"\b(?:names?|named|naming|called|spell\w*|misspelled|typo|confusing|cryptic|misleading|unclear|ugly|like|hate)\b"
-    r"|\b(?:everywhere|instead)\b",
-    re.IGNORECASE,
-)
-"""Words with which `call it NAME` means a name, and no call."""
-_NOT_NEEDED = re.compile(
-    r"\b(?:dead|leftover|obsolete|redundant|superfluous|unnecessary|unneeded|unused|useless)\b"
-    r"|(?:\b(?:dont|no|no longer|no one|nobody|not|nothing|never)|n't)\b.*\b(?:call|need|us|want)\w*",
-    re.IGNORECASE,
-)
-"""Words that say why something can go: without them, `it` may be something else that the remark speaks of."""
-_TIDY = re.compile(
-    rf"{_POLITE}(?:make {_IT} (?:a (?:bit|little) )?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter"
-    rf"|more (?:readable|pythonic|idiomatic)|less (?:nested|ugly|convoluted))|(?:clean|tidy) (?:up {_IT}|{_IT} up)"
-    rf"|(?:simplify|flatten|tidy) {_IT}){_TAIL}",
-    re.IGNORECASE,
-)
+_LATELY = r"(?: (?:any ?more|anywhere|any longer|at all|here|now|really|yet))*"
+_BAD = r"(?:awful|bad|confusing|cryptic|misleading|misspelled|odd|poor|strange|terrible|too (?:long|short)|ugly|unclear|wrong)"
+
+
+def _whole(*forms: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{'|'.join(forms)})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An order about `it`, and the remarks that say what is meant; any other remark may speak of something else."""
+
+    order: re.Pattern[str]
+    remarks: Sequence[re.Pattern[str]]
+
+
+_WISHES: Mapping[str, _Wish] = {
+    "delete": _Wish(
+        _whole(
+            rf"{_POLITE}(?:(?:delete|remove|drop|kill)(?: {_IT})?|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
+            rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT})"
+            rf"(?P<tests> \(?(?:and|with) (?:all )?(?:its|the) tests?\)?)?{_TAIL}"
+        ),
+        (
+            _whole(
+                rf"(?:nobody|no one|nothing|nothing else) (?:\w+ )?(?:uses|calls|needs|wants) {_OF}{_LATELY}"
+            ),
+            _whole(
+                rf"(?:we|i|you) (?:don't|dont|do not|no longer|never) (?:\w+ )?(?:use|call|need|want) {_OF}{_LATELY}"
+            ),
+            _whole(
+                rf"{_OF}(?: is| are|'s)(?: now| just)? (?:dead(?: code)?|obsolete|redundant|superfluous|unnecessary"
+                rf"|unneeded|unused|useless|(?:not|no longer|never) (?:used|needed|called)){_LATELY}"
+            ),
+            _whole(rf"{_OF} (?:isn't|isnt|aren't) (?:used|needed|called){_LATELY}"),
+        ),
+    ),
+    "rename": _Wish(
+        _whole(
+            rf"{_POLITE}(?:(?:re)?name {_IT} (?:in)?(?:to )?|call {_IT} |change {_IT} (?:in)?to )"
+            rf"[`'\"]?(?P<new>[A-Za-z_]\w*)[`'\"]?{_TAIL}"
+        ),
+        (
+            _whole(rf"{_OF} is (?:a|an) (?:\w+ )?name"),
+            _whole(rf"(?:the )?name (?:of )?{_OF} is {_BAD}"),
+            _whole(rf"{_OF} is (?:badly|poorly|wrongly|oddly) (?:named|spelled|called)"),
+            _whole(rf"(?:i|we) (?:don't|dont|do not) like (?:the )?(?:\w+ )?name (?:of )?{_OF}"),
+        ),
+    ),
+    "move": _Wish(
+        _whole(rf"{_POLITE}(?:move|put) {_IT} (?P<where>(?:in)?to \S.*?){_TAIL}"),
+        (
+            _whole(
+                rf"{_OF} (?:doesn't|doesnt|does not) (?:really )?belong (?:here|there|in(?:to)? (?P<from>[\w./-]*\w))"
+            ),
+            _whole(rf"{_OF} has no place (?:here|there|in (?P<from>[\w./-]*\w))"),
+            _whole(rf"{_OF} is in the wrong (?:file|module|place)"),
+        ),
+    ),
+    "simplify": _Wish(
+        _whole(
+            rf"{_POLITE}(?:make {_IT} (?:a (?:bit|little) )?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter"
+            rf"|more (?:readable|pythonic|idiomatic)|less (?:nested|ugly|convoluted))|(?:clean|tidy) (?:up {_IT}|{_IT} up)"
+            rf"|(?:simplify|flatten|tidy) {_IT}){_TAIL}"
+        ),
+        (
+            _whole(
+                rf"{_OF} is (?:(?:so|too|very|really|quite|pretty|a bit|way too) )*(?:a mess|complicated|convoluted|hard to read"
+                r"|long|messy|nested|ugly|unreadable|verbose)(?: with [\w ]+)?"
+            ),
+        ),
+    ),
+}
 _PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
-_WORD = re.compile(r"(?<![\w/-])[A-Za-z_]\w*(?:\.\w+)*")
-_CLASS = re.compile(
-    r"\b(?:in|of|on|from)\s+(?:the\s+)?(?:class\s+)?`?(?P<name>[A-Z]\w*)`?(?![\w./])"
-)
-_FILE = re.compile(
-    r"\b(?:in|into|of|from)\s+(?:the\s+)?(?:file\s+|module\s+)?`?(?P<name>[\w./-]+\.py)\b"
-)
+Named = Callable[[Collection[str]], Collection[str]]
+"""Gives those of some words that are names in the project."""
 
 
-def as_order(text: str, named: Callable[[Collection[str]], Collection[str]] = lambda _: ()) -> str:
+def as_order(text: str, named: Named = lambda _: ()) -> str:
     """The order that a remark with its wish stands for; any other message as it is.
 
-    `named` gives those of some words that are names in the project: they tell what `it` means.
+    Only remarks about one thing that the project has, a name or a file, and in so many words.
     """
     said = " ".join(text.split())
-    found = _NEEDS.match(said) or _BARE.match(said)
-    if found and not re.fullmatch(_IT, found["subject"], re.IGNORECASE):
-        return _order("add", found["things"], found["subject"])
+    if found := _NEEDS.match(said) or _BARE.match(said):
+        order = _order("add", found["things"], found["subject"])
+        return order if _is_there(found["subject"], named) else text
     if found := _BELONGS.match(said):
-        return f"move {found['subject']} to {found['file']}"
+        there = _is_there(found["subject"], named) and not _FILE.match(found["subject"])
+        return f"move {found['subject']} to {found['file']}" if there else text
     if (found := _BOTH.match(said)) is None:
         return _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")
     subject = found["lacking"] or found["of"] or found["untested"] or found["unsaid"]
-    return _order(found["verb"].lower(), things, subject)
+    return _order(found["verb"].lower(), things, subject) if _is_there(subject, named) else text
 
 
-def _refactoring(said: str, named: Callable[[Collection[str]], Collection[str]]) -> str:
-    """The rename, move or deletion of what a remark speaks of; empty if it speaks of none, or of several."""
-    *remark, wish = _PARTS.split(said)
-    before = ", ".join(remark)
-    orders = ((kind, form.match(wish)) for kind, form in _FORMS.items())
-    kind, order = next(((k, found) for k, found in orders if found), ("", None))
-    if order is None or not before or "?" in before:
-        return ""
-    if order.groupdict().get("calls") and not _OF_NAMES.search(f"{before} {order['tail']}"):
-        return ""
-    if kind == "delete" and not _NOT_NEEDED.search(before):
-        return ""
-    holder, file = _CLASS.search(before), _FILE.search(before)
-    around = {found["name"] for found in (holder, file) if found}
-    words = [word for word in _WORD.findall(before) if word not in around]
-    names = sorted(set(named(words)))
-    if len(names) != 1:
-        return ""
-    what = " in ".join([names[0], *(found["name"] for found in (holder, file) if found)])
-    if kind in ("delete", "simplify"):
-        return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
-    return f"move {what} {order['where']}" if kind == "move" else f"rename {what} to {order['new']}"
+_FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}$|[\w./-]+/$")
 
 
-_FORMS = {"delete": _DELETE, "simplify": _TIDY, "move": _MOVE, "rename": _RENAME}
+def _is_there(subject: str, named: Named) -> bool:
+    """True if the first word of a subject is a name of the project, or looks like a file."""
+    first = subject.removeprefix("the ").split(" ")[0].strip("`").removesuffix("()")
+    return _FILE.match(first) is not None or first in named([first])
+
+
+def _refactoring(said: str, named: Named) -> str:
+    """The rename, move, deletion or simplification of what a remark speaks of; empty if that is in any doubt."""
+    parts = _PARTS.split(said)
+    if len(parts) != 2 or "?" in said:  # noqa: PLR2004 - the remark, and the wish
+        return ""
+    remark = parts[0].strip(" .,;:!")
+    for kind, wish in _WISHES.items():
+        order = wish.order.fullmatch(parts[1])
+        about = next((a for form in wish.remarks if (a := form.fullmatch(remark))), None)
+        if order is None or about is None or about["name"] not in named([about["name"]]):
+            continue
+        places = [about["where"], about.groupdict().get("from")]
+        what = " in ".join([about["name"], *filter(None, places)])
+        if kind in ("delete", "simplify"):
+            return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
+        return (
+            f"move {what} {order['where']}"
+            if kind == "move"
+            else f"rename {what} to {order['new']}"
+        )
+    return ""
 
 
 def _order(verb: str, things: str, subject: str) -> str:

@@ -10,24 +10,26 @@ from agent.editing.python_source import definitions, parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
-from agent.refactoring.planned import Refactored, RefactoringError, still_there
+from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError, still_there
 
 _REPLACES = ("replace", "_replace", "evolve", "model_copy")
 """Functions that take fields by their names, of dataclasses, namedtuples, attrs and pydantic."""
 
 
 def has_field(name: str, sources: Sources) -> bool:
-    """True if a class of the project has a field, and no definition has its name; it may be `Class.field`."""
+    """True if a name, maybe `Class.field`, is that of a field and of nothing else that the project defines."""
     holder, _, field = name.rpartition(".")
     holders = [each for _, each in _holders(field, sources)]
-    return bool(holders) and (not holder or holder in holders) and not _is_defined(field, sources)
+    if not holders or _is_defined(field, sources):
+        return False
+    return holder in holders if holder else not _is_bound(field, sources)
 
 
 def renamed_field(asked: AskedRefactoring, sources: Sources) -> Refactored:
     """The files with a field under its new name.
 
     Raises:
-        RefactoringError: If several classes have such a field, or the class has the new name already.
+        RefactoringError: If other things may have the name, or the class has the new one already.
     """
     old, new = asked.old.rpartition(".")[2], asked.new.rpartition(".")[2]
     holders = _holders(old, sources)
@@ -41,13 +43,17 @@ def renamed_field(asked: AskedRefactoring, sources: Sources) -> Refactored:
         raise RefactoringError(f"{holder} has a field {new} already")
     if f"{holder}.{new}" in definitions(sources.text(path) or ""):
         raise RefactoringError(f"{holder} has a method {new} already")
+    if old in BUILT_IN:
+        raise RefactoringError(f"objects of other kinds have a {old}, too")
+    has_own = f"{holder}.__init__" in definitions(sources.text(path) or "")
     texts: dict[str, str] = {}
     for file in _python(sources):
         text = sources.text(file) or ""
-        tree = parse_python(text) if old in text else None
+        tree = parse_python(text) if old in text or holder in text else None
         if tree is not None:
+            _check_clear(tree, old, holder, f"in {file}")
             place = BytePlaces(text)
-            starts = set(_uses(tree, old, holder, place))
+            starts = set(_uses(tree, old, holder, place, keywords=not has_own))
             size = len(old.encode())
             splices = [TextSplice(start=s, end=s + size, text=new.encode()) for s in starts]
             texts[file] = spliced(place.data, splices)
@@ -60,14 +66,56 @@ def renamed_field(asked: AskedRefactoring, sources: Sources) -> Refactored:
     )
 
 
-def _uses(tree: ast.Module, name: str, holder: str, place: BytePlaces) -> Iterator[int]:
-    """Where the name of a field begins, in bytes."""
+def _check_clear(tree: ast.Module, name: str, holder: str, where: str) -> None:
+    """Raises RefactoringError where a file has a use that may mean something else, or that is not followed."""
+    outside = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=attr) if attr == name and _root(node) in outside:
+                raise RefactoringError(f"{name} may be of a module {where}:{node.lineno}")
+            case ast.ClassDef(bases=bases) if any(_last(base) == holder for base in bases):
+                raise RefactoringError(f"{node.name} is a subclass of {holder} {where}")
+            case ast.alias(name=own, asname=str()) if own.rpartition(".")[2] == holder:
+                raise RefactoringError(f"{holder} has another name {where}")
+            case ast.Assign(value=ast.Name(id=own) | ast.Attribute(attr=own)) if own == holder:
+                raise RefactoringError(f"{holder} has another name {where}:{node.lineno}")
+            case ast.MatchClass(kwd_attrs=names) if name in names:
+                raise RefactoringError(f"a pattern names {name} {where}")
+            case _:
+                continue
+
+
+def _root(node: ast.expr) -> str:
+    """The name that a chain of attributes, calls and subscripts begins with."""
+    while True:
+        match node:
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
+                node = inner
+            case ast.Name(id=name):
+                return name
+            case _:
+                return ""
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _uses(
+    tree: ast.Module, name: str, holder: str, place: BytePlaces, *, keywords: bool
+) -> Iterator[int]:
+    """Where the name of a field begins, in bytes; `keywords` if calls of the class take it by its name."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=attr) if attr == name:
                 yield place.of(node)[1] - len(name.encode())
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), keywords=given):
-                if called in (holder, *_REPLACES):
+                if keywords and called in (holder, *_REPLACES):
                     yield from (
                         place.offset(k.lineno, k.col_offset) for k in given if k.arg == name
                     )
@@ -134,6 +182,30 @@ def _is_defined(name: str, sources: Sources) -> bool:
         for path in _python(sources)
         for each in definitions(sources.text(path) or "")
     )
+
+
+def _is_bound(name: str, sources: Sources) -> bool:
+    """True if a parameter, a variable or a value at the top of a file has the name, outside of class bodies."""
+    for path in _python(sources):
+        text = sources.text(path) or ""
+        tree = parse_python(text) if name in text else None
+        if tree is None:
+            continue
+        fields = {
+            id(node)
+            for holder in ast.walk(tree)
+            if isinstance(holder, ast.ClassDef)
+            for statement in holder.body
+            if isinstance(statement, ast.Assign | ast.AnnAssign)
+            for node in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg) and node.arg == name:
+                return True
+            stores = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            if stores and getattr(node, "id", "") == name and id(node) not in fields:
+                return True
+    return False
 
 
 def _python(sources: Sources) -> list[str]:

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from agent.errors import AgentError
 from agent.fixing.sources import Sources
 
+BUILT_IN = frozenset(
+    name for kind in (str, bytes, list, dict, set, tuple, int, float) for name in dir(kind)
+)
+"""Attributes that objects of other kinds have, too: a call through an unknown object may mean them."""
 _MOST_LEFT = 5
 
 

@@ -31,7 +31,7 @@ from agent.editing.source_files import SourceFileError, resolve_inside
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.fields import has_field, renamed_field
-from agent.refactoring.planned import Refactored, RefactoringError, still_there
+from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError, still_there
 from agent.refactoring.properties import made_property
 from agent.refactoring.removing import removed
 from agent.refactoring.tidying import tidied
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
     from rope.base.project import Project
 
 _MOST_FILES = 3000
-_BUILT_IN = frozenset(
-    name for kind in (str, bytes, list, dict, set, tuple, int, float) for name in dir(kind)
-)
-"""Attributes that objects of other kinds have, too: a call through an unknown object may mean them."""
 
 
 def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
@@ -142,7 +138,7 @@ def _is_unique(asked: AskedRefactoring, texts: Mapping[str, str]) -> bool:
         for text in texts.values()
         for qualified in definitions(text)
     )
-    return found == 1 and name not in _BUILT_IN
+    return found == 1 and name not in BUILT_IN
 
 
 def _place(asked: AskedRefactoring, sources: Sources) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from agent.editing.byte_places import BytePlaces
 from agent.editing.python_source import definitions, parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
-from agent.refactoring.planned import Refactored, RefactoringError
+from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError
 
 
 def made_property(name: str, path: str, sources: Sources) -> Refactored:
@@ -28,10 +28,13 @@ def made_property(name: str, path: str, sources: Sources) -> Refactored:
     others = (arguments.posonlyargs, arguments.args[1:], arguments.kwonlyargs)
     if node.decorator_list or any(others) or arguments.vararg or arguments.kwarg:
         raise RefactoringError(f"{name} takes arguments or is decorated: it cannot be a property")
+    if own in BUILT_IN:
+        raise RefactoringError(f"objects of other kinds have a {own}, too")
     texts: dict[str, str] = {}
     for file in sorted(each for each in sources.files if each.endswith(".py")):
         code = sources.text(file) or ""
-        if file != path and any(each.rpartition(".")[2] == own for each in definitions(code)):
+        same = [each for each in definitions(code) if each.rpartition(".")[2] == own]
+        if same != (fits if file == path else []):
             raise RefactoringError(
                 f"{own} is defined in {file}, too: which calls mean it is not clear"
             )
@@ -39,7 +42,8 @@ def made_property(name: str, path: str, sources: Sources) -> Refactored:
         splices = [*_calls(tree, fits[0], place)] if tree is not None else []
         if file == path:
             begin = place.offset(node.lineno, 0)
-            mark = b" " * node.col_offset + b"@property\n"
+            line = place.lines[node.lineno - 1]
+            mark = line[: len(line) - len(line.lstrip())] + b"@property\n"
             splices.append(TextSplice(start=begin, end=begin, text=mark))
         if splices:
             texts[file] = spliced(place.data, splices)
@@ -50,18 +54,34 @@ def _calls(tree: ast.Module, method: str, place: BytePlaces) -> Iterator[TextSpl
     """The parentheses of the calls of a `Class.method` that are given nothing.
 
     Raises:
-        RefactoringError: If a call gives it something, or the class's own function is handed on.
+        RefactoringError: If a call gives it something, or it may be handed on without being called.
     """
     holder, _, name = method.rpartition(".")
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=attr) as func, args=[], keywords=[]) if (
-                attr == name
-            ):
-                yield TextSplice(start=place.of(func)[1], end=place.of(node)[1], text=b"")
-            case ast.Call(func=ast.Attribute(attr=attr)) if attr == name:
+        if not isinstance(node, ast.Attribute) or node.attr != name:
+            continue
+        match parents.get(node):
+            case ast.Call(func=func, args=[], keywords=[]) as call if func is node:
+                yield TextSplice(start=place.of(node)[1], end=place.of(call)[1], text=b"")
+            case ast.Call(func=func) if func is node:
                 raise RefactoringError(f"a call of {name} gives it something")
-            case ast.Attribute(attr=attr, value=ast.Name(id=own)) if (own, attr) == (holder, name):
-                raise RefactoringError(f"{method} is handed on without being called")
+            case parent if isinstance(node.value, ast.Name) and (
+                isinstance(parent, _HANDS_ON) or node.value.id == holder
+            ):
+                raise RefactoringError(f"{name} may be handed on without being called")
             case _:
                 continue
+
+
+_HANDS_ON = (
+    ast.Call,
+    ast.keyword,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.Return,
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Lambda,
+)

@@ -16,8 +16,11 @@ from agent.editing.python_source import DefinitionNode, definitions, parse_pytho
 from agent.fixing.sources import Sources
 from agent.refactoring.planned import Refactored, RefactoringError
 
-_RULES = "C4,PERF,PIE,PLR1714,PLR5501,RET505,RET506,RET507,RET508,SIM"
-"""Simpler forms of comprehensions, loops, calls, conditions and returns."""
+_RULES = (
+    "C400,C401,C402,C403,C404,C405,C411,C413,C416,C417,PLR5501,RET505,RET506,RET507,RET508"
+    ",SIM101,SIM102,SIM103,SIM110,SIM114,SIM118,SIM201,SIM202,SIM208,SIM210,SIM211,SIM212"
+)
+"""Simpler forms of comprehensions, loops, conditions and returns: those that mean the same and need no import."""
 _PATIENCE_S = 20.0
 
 

@@ -140,6 +140,16 @@ async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_ha
         ("python -m weblog a.log gives me this, why?\n\nTraceback (most recent call last):\n"
          '  File "a.py", line 1, in <module>\nNameError: x', Wanted.EXPLAIN),
         ("python app.py --help", Wanted.RUN),
+        ("can you get solver_test.py green? dont touch the tests", Wanted.REPAIR),
+        ("fix load without changing the tests", Wanted.REPAIR),
+        ("refactor load without changing its behaviour", Wanted.EDIT),
+        ("don't write tests, explain load", Wanted.QUESTION),
+        ("don't touch tests; why does load fail?", Wanted.EXPLAIN),
+        ("explain load, don't change anything", Wanted.QUESTION),
+        ("load looks odd, can you let me know what it does?", Wanted.QUESTION),
+        ("we call load twice, can you take a look?", Wanted.QUESTION),
+        ("hm, can you write down what load does?", Wanted.QUESTION),
+        ("load is slow, could you use a profiler to tell me where?", Wanted.QUESTION),
     ],
 )  # fmt: skip
 def test_a_wish_counts_and_not_the_remark_before_it(text: str, wanted: Wanted) -> None:

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from agent.intent.wording import as_order
+
+_NAMES = frozenset(
+    [
+        "Cart",
+        "Ingredient",
+        "convert",
+        "human_size",
+        "line",
+        "load",
+        "load_all",
+        "mean",
+        "median",
+        "parse",
+        "parse_amount",
+        "parse_range",
+        "qty",
+        "save",
+        "shuffle",
+        "solve",
+        "total",
+    ]
+)
+
+
+def _named(words: Collection[str]) -> Collection[str]:
+    return [word for word in words if word.rpartition(".")[2] in _NAMES]
 
 
 @pytest.mark.parametrize(
@@ -19,14 +47,33 @@ from agent.intent.wording import as_order
         ("Cart is undocumented, could you please write some?", "write docstrings to Cart"),
         ("convert in units.py has no docstring, add one", "add docstring to convert in units.py"),
         ("parse_amount needs unit tests", "add unit tests for parse_amount"),
+        ("grid.py could use docstrings for all the methods", "add docstrings to grid.py"),
         ("docstring for solve pls", "add docstring to solve"),
         ("tests for parse_amount", "add tests for parse_amount"),
         ("shuffle should live in its own module shuffling.py", "move shuffle to shuffling.py"),
         ("the function load belongs in store.py.", "move load to store.py"),
+        ("nobody uses parse_range, throw it out", "delete parse_range"),
+        ("parse_range is dead code so delete it", "delete parse_range"),
+        ("I don't need mean anymore. get rid of it please", "delete mean"),
+        ("save isn't used anywhere. delete please", "delete save"),
+        (
+            "nobody uses mean in stats.py, throw it out (and its tests)",
+            "delete mean in stats.py and its tests",
+        ),
+        (
+            "human_size doesn't belong in report.py, move it to a new file sizes.py",
+            "move human_size in report.py to a new file sizes.py",
+        ),
+        (
+            "i dont like the field name qty in Ingredient, call it quantity everywhere",
+            "rename qty in Ingredient to quantity",
+        ),
+        ("mean is a bad name. rename it to average", "rename mean to average"),
+        ("load is ugly with all those ifs, make it nicer", "simplify load"),
     ],
 )
 def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:
-    assert as_order(said) == order
+    assert as_order(said, _named) == order
 
 
 @pytest.mark.parametrize(
@@ -38,57 +85,63 @@ def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:
         "no tests yet, write a function g with a test",
         "why does load need tests",
         "the loader needs a test server",
+        "what needs tests",
+        "nobody needs tests",
+        "this needs docs",
+        "it belongs in utils.py",
+        "everything must go into main.py",
         "load has no tests, write some and rename it to read",
         "x = 1\n\nneeds tests?",
+        "delete it",
     ],
 )
 def test_any_other_message_stays(said: str) -> None:
-    assert as_order(said) == said
-
-
-_NAMES = frozenset(["parse_range", "human_size", "qty", "Ingredient", "mean", "median"])
-
-
-@pytest.mark.parametrize(
-    ("said", "order"),
-    [
-        ("nobody uses parse_range, throw it out", "delete parse_range"),
-        ("parse_range is dead code so delete it", "delete parse_range"),
-        ("I don't need mean anymore. get rid of it please", "delete mean"),
-        (
-            "human_size doesn't belong in report.py, move it to a new file sizes.py",
-            "move human_size in report.py to a new file sizes.py",
-        ),
-        (
-            "i dont like the field name qty in Ingredient, call it quantity everywhere",
-            "rename qty in Ingredient to quantity",
-        ),
-        ("mean is a bad name. rename it to average", "rename mean to average"),
-    ],
-)
-def test_it_in_a_wish_is_the_one_thing_that_the_remark_names(said: str, order: str) -> None:
-    assert as_order(said, _NAMES.intersection) == order
+    assert as_order(said, _named) == said
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        "mean is slow, call it once",
-        "mean is slow, make it faster",
-        "is mean used? if not, delete it",
-        "mean and median do the same, delete it",
-        "the cache is stale, delete it",
-        "mean is used by report, delete it there",
+        "load has an unused variable, remove it",
+        "the variable cache in load is unused, remove it",
+        "nobody calls load with a relative path, remove it",
+        "nobody uses the cache in load, remove it",
+        "the verbose parameter of load is unused, remove it",
+        "load: nobody uses the p argument, get rid of it",
+        "load no longer needs the encoding argument, drop it",
+        "the comment above load is useless, remove it",
+        "the tests of load are useless, delete them",
+        "nobody uses the data folder, delete it",
         "the cached value of mean is stale, delete it",
         "mean returns the wrong thing, remove it",
-        "this needs docs",
-        "delete it",
+        "mean is used by report, delete it there",
+        "mean and median do the same, delete it",
     ],
 )
-def test_a_wish_that_may_mean_something_else_stays(said: str) -> None:
-    assert as_order(said, _NAMES.intersection) == said
+def test_something_of_a_function_is_not_the_function(said: str) -> None:
+    assert as_order(said, _named) == said
 
 
-def test_the_tests_of_what_goes_may_go_with_it() -> None:
-    said = "nobody uses mean in stats.py, throw it out (and its tests)"
-    assert as_order(said, _NAMES.intersection) == "delete mean in stats.py and its tests"
+@pytest.mark.parametrize(
+    "said",
+    [
+        "do not touch load, the try block is not needed, remove it",
+        "keep load. the logging is unused, remove it",
+        "if nobody uses load, delete it",
+        "is mean used? if not, delete it",
+        "why is load unused, delete it",
+        "add a --json flag to the cli. load is dead code, delete it",
+        "add caching to load, then rename it to save",
+        "fix the bug in load, then clean it up",
+        "the variable x in load is cryptic, rename it to path",
+        "the second argument of load is badly named, call it path",
+        "load's docstring is misleading, call it total",
+        "add a function like load, call it load_all",
+        "copy load, rename it to load_all",
+        "split the parsing out of load, move it to parsing.py",
+        "mean is slow, call it once",
+        "mean is slow, make it faster",
+    ],
+)
+def test_no_condition_and_no_other_wish_is_lost(said: str) -> None:
+    assert as_order(said, _named) == said

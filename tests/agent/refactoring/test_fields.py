@@ -31,7 +31,6 @@ def _planned(root: Path, request: str, **texts: str) -> Refactored:
     [
         "rename the field qty in Item to quantity",
         "rename Item.qty to quantity",
-        "rename qty to quantity",
     ],
 )
 def test_attributes_and_keywords_follow_and_a_parameter_of_that_name_stays(
@@ -45,6 +44,40 @@ def test_attributes_and_keywords_follow_and_a_parameter_of_that_name_stays(
         "qty=3", "quantity=3"
     )
     assert plan.left == ("item.py:10", "use.py:4", "use.py:5")
+
+
+def test_a_field_alone_by_its_name_is_meant_where_nothing_else_has_it(tmp_path: Path) -> None:
+    plan = _planned(tmp_path, "rename qty to quantity", item=_ITEM)
+    assert "quantity: int = 1" in plan.texts["item.py"]
+
+
+def test_a_class_with_its_own_init_keeps_the_keywords_of_its_calls(tmp_path: Path) -> None:
+    text = "class M:\n    def __init__(self, path):\n        self.path = path\n\n\nM(path=1).path\n"
+    plan = _planned(tmp_path, "rename field path of M to place", m=text)
+    assert plan.texts["m.py"] == text.replace("self.path", "self.place").replace(
+        ").path", ").place"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "import os\n\nP = os.qty.join('a')\n",
+        "from item import Item\n\n\nclass Child(Item):\n    pass\n",
+        "from item import Item as I\n\nI(qty=1)\n",
+        "import item\n\nI = item.Item\n",
+        "def f(x):\n    match x:\n        case Item(qty=n):\n            return n\n",
+    ],
+)
+def test_a_use_that_cannot_be_followed_stops_it(tmp_path: Path, more: str) -> None:
+    with pytest.raises(RefactoringError):
+        _planned(tmp_path, "rename field qty of Item to quantity", item=_ITEM, more=more)
+
+
+def test_a_field_that_other_objects_have_too_is_left_to_the_model(tmp_path: Path) -> None:
+    text = "class C:\n    def __init__(self):\n        self.count = 1\n"
+    with pytest.raises(RefactoringError, match="objects of other kinds"):
+        _planned(tmp_path, "rename field count of C to total", c=text)
 
 
 def test_slots_and_attributes_of_self_are_fields(tmp_path: Path) -> None:

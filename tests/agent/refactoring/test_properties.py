@@ -49,6 +49,13 @@ def test_the_method_is_marked_and_its_calls_lose_their_parentheses(
         ("make month a property", "class Other:\n    def month(self): ...\n", "defined in"),
         ("make month a property", "from day import Entry\n\nKEY = Entry.month\n", "handed on"),
         ("make month a property", "def f(e):\n    return e.month(1)\n", "gives it something"),
+        ("make month a property", "def f(e):\n    return map(e.month, [1])\n", "handed on"),
+        ("make copy a property", "class C:\n    def copy(self): ...\n", "other kinds"),
+        (
+            "make Entry.month a property",
+            "class Child:\n    def month(self): ...\n",
+            "defined in",
+        ),
         ("make f a property", "def f(e):\n    return e\n", "is no method"),
         ("make g a property", "class G:\n    def g(self, a): ...\n", "takes arguments"),
         ("make h a property", "class H:\n    @property\n    def h(self): ...\n", "is decorated"),

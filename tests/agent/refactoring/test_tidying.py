@@ -58,6 +58,12 @@ def test_the_settings_of_the_project_are_not_read(tmp_path: Path) -> None:
         (_PLAIN.format("is_big"), "knows no simpler form"),
         (_NESTED.format("other"), "not defined"),
         (
+            "import os\n\n\ndef is_big(p):\n    try:\n        os.remove(p)\n    except OSError:\n        pass\n",
+            "no simpler",
+        ),
+        ("def is_big(v):\n    return v == 'a' or v == 'b'\n", "no simpler"),
+        ("class is_big:\n    debug = False\n    port = 1\n    debug = True\n", "no simpler"),
+        (
             "def is_big(n):\n    if n:\n        # why\n        return True\n    return False\n",
             "would be lost|no simpler",
         ),
