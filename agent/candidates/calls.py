@@ -13,6 +13,7 @@ from agent.candidates.vocabulary import Vocabulary
 _MOST_ADDED = 4
 _MOST_CALLED = 6
 _MOST_HELPERS = 3
+_NO_VALUES = (ast.Starred, ast.Lambda, ast.Yield, ast.YieldFrom, ast.Tuple, ast.NamedExpr)
 _METHODS = ("strip", "lower", "upper", "copy")
 _FUNCTIONS = ("str", "int", "list", "len", "sorted", "abs", "round", "set")
 _WHOLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.JoinedStr, ast.List, ast.Dict)
@@ -49,9 +50,7 @@ def call_edits(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
 
 def helper_calls(source: ParsedFile, node: ast.AST) -> Iterator[Edit]:
     """Calls of the file's own functions that nothing in it calls, around a value that is handed on."""
-    values = [
-        v for v in _handed_on(node) if not isinstance(v, ast.Starred | ast.Lambda | ast.Yield)
-    ]
+    values = [value for value in _handed_on(node) if not isinstance(value, _NO_VALUES)]
     helpers = _idle_helpers(source, node)[:_MOST_HELPERS] if values else []
     for value in values:
         for name in helpers:
@@ -76,18 +75,13 @@ def _handed_on(node: ast.AST) -> Sequence[ast.expr]:
 
 def _idle_helpers(source: ParsedFile, node: ast.AST) -> list[str]:
     """The functions of a file that take one argument and are used nowhere in it, the nearest first."""
-    used = {
-        item.id
-        for item in ast.walk(source.tree)
-        if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Load)
-    }
     around = source.scope(node)
     found = [
         each
         for each in source.tree.body
         if isinstance(each, ast.FunctionDef)
         and each is not around
-        and each.name not in used
+        and each.name not in source.loaded
         and len(each.args.args) - len(each.args.defaults) == 1
         and not (each.args.posonlyargs or each.args.kwonlyargs)
     ]

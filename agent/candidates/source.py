@@ -59,6 +59,12 @@ class ParsedFile:
                 found.setdefault(repr(node.value), []).append(node.lineno)
         return found
 
+    @cached_property
+    def loaded(self) -> frozenset[str]:
+        """The names that the file uses."""
+        nodes = (node for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+        return frozenset(node.id for node in nodes if isinstance(node.ctx, ast.Load))
+
     @classmethod
     def of(cls, text: str) -> ParsedFile | None:
         """Parse a file; None if it is not Python."""

@@ -87,7 +87,8 @@ def stubs_to_document(source: str, *, words: Collection[str] = ()) -> tuple[str,
         holder, _, own = name.rpartition(".")
         if named and not named & {name, holder}:
             continue
-        if ast.get_docstring(node) is not None or (holder and "." in holder) or _is_special(own):
+        is_deep = "." in holder or (holder and isinstance(node, ast.ClassDef))
+        if ast.get_docstring(node) is not None or is_deep or _is_special(own):
             continue
         copied = ast.parse(ast.unparse(node)).body[0]
         if not isinstance(copied, DefinitionNode):

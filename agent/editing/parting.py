@@ -69,19 +69,32 @@ def part_tests(source: str, before: str, *, without: Collection[str]) -> PartedT
     code = without_definitions(source, list(tests))
     if not tests or any(map(_belongs_to_tests, new)) or _loaded(code) & set(tests):
         return None
-    return PartedTests(code=_without_idle_imports(code, before), tests=tests, source=source)
+    used = set[str]().union(*map(_loaded, tests.values()))
+    return PartedTests(code=_without_idle_imports(code, before, used), tests=tests, source=source)
 
 
 def _is_test(node: ast.stmt) -> TypeGuard[FunctionNode | ast.ClassDef]:
     if isinstance(node, FunctionNode):
-        return node.name.startswith("test_")
+        return node.name.startswith("test_") and _asserts(node)
     if not isinstance(node, ast.ClassDef):
         return False
     is_named = node.name.startswith("Test") or any(
         ast.unparse(base).endswith("TestCase") for base in node.bases
     )
     tests = (each for each in node.body if isinstance(each, FunctionNode))
-    return is_named and any(each.name.startswith("test") for each in tests)
+    return is_named and any(each.name.startswith("test") and _asserts(each) for each in tests)
+
+
+def _asserts(node: FunctionNode) -> bool:
+    """True if a function claims something, as tests do, and is marked as nothing else."""
+    marks = [ast.unparse(mark) for mark in node.decorator_list]
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    claims = any(isinstance(each, ast.Assert) for each in ast.walk(node)) or any(
+        ast.unparse(call).startswith(("self.assert", "self.fail", "pytest.")) for call in calls
+    )
+    return claims and all(
+        mark.startswith(("pytest.", "unittest.", "mock.", "patch")) for mark in marks
+    )
 
 
 def _belongs_to_tests(node: ast.stmt) -> bool:
@@ -135,15 +148,17 @@ def _own_import(code: str, used: Collection[str], old: str, path: str) -> Iterat
     yield f"from {modules[0] if modules else dotted} import {', '.join(names)}"
 
 
-def _without_idle_imports(code: str, before: str) -> str:
-    """The code without imports that it did not have before and does not use."""
+def _without_idle_imports(code: str, before: str, of_tests: Collection[str]) -> str:
+    """The code without imports that it did not have before and that only its tests used."""
     tree = parse_python(code)
-    used, known = _loaded(code), bound_names(before)
+    kept, known = _loaded(code), bound_names(before)
     lines: list[str | None] = [*code.split("\n")]
     for node in tree.body if tree is not None else ():
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = {(a.asname or a.name).partition(".")[0] for a in node.names}
-            if not names & (used | known):
-                last = node.end_lineno or node.lineno
-                lines[node.lineno - 1 : last] = [None] * (last - node.lineno + 1)
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        names = {(a.asname or a.name).partition(".")[0] for a in node.names}
+        last = node.end_lineno or node.lineno
+        is_alone = ";" not in "".join(code.split("\n")[node.lineno - 1 : last])
+        if is_alone and names <= set(of_tests) and not names & (kept | known):
+            lines[node.lineno - 1 : last] = [None] * (last - node.lineno + 1)
     return "\n".join(line for line in lines if line is not None)

@@ -18,6 +18,9 @@ _INFO_LIKE = re.compile(r"^\{?[\w+#./\\:=\"'-]+(?: +[\w+#./\\:=\"'@-]+){0,2}\}?$
 _NAMES_A_FILE = re.compile(r"\S*\.\w+[\"'}]*(?:\s+\{[^}]*\})?$")
 _LABEL_ALONE = re.compile(r"^\s*(?:#|//|--)?\s*`?(?P<path>[\w./-]*\w\.[A-Za-z]\w{0,4})`?:?\s*$")
 _PYTHON = frozenset({"python", "py", "python3", ""})
+_SHELLS = frozenset(
+    ["bash", "console", "fish", "markdown", "md", "powershell", "sh", "shell", "text", "txt", "zsh"]
+)
 _MARKDOWN = frozenset({"markdown", "md"})
 _CLOSERS_TRIED = 8
 _DEEPEST_CLOSER = 3
@@ -98,9 +101,13 @@ def fenced_lines(text: str) -> frozenset[int]:
 def _without_label_fences(lines: Sequence[str]) -> list[str]:
     """The lines with a fence that holds a path alone, right before the fence of the code, as that path."""
     found = list(lines)
+    if any(
+        fence and fence.width > _DEEPEST_CLOSER for fence in map(_fence, range(len(lines)), lines)
+    ):
+        return found  # longer fences hold others, which are text
     for number, label in enumerate(lines[1:-1], start=1):
         opener, path = _fence(number - 1, lines[number - 1]), _LABEL_ALONE.match(label)
-        if path is None or opener is None or not opener.info:
+        if path is None or opener is None or not opener.info or opener.info.lower() in _SHELLS:
             continue
         after = number + 1
         if (closer := _fence(after, lines[after])) and not closer.info:

@@ -220,14 +220,15 @@ class Request:
 
         Where the question asks for nothing else, that is the answer: a small model contradicts it.
         """
-        seen = await in_thread(seen_uses, self.text, self.sources) or await self._called()
+        uses = await in_thread(seen_uses, self.text, self.sources)
+        seen = uses.said if uses else await self._called()
         if not seen:
             if values := await in_thread(named_values, self.text, self.sources):
                 listed = "\n".join(values)
                 self.facts = f"Values in the code:\n{listed}\n\n{self.facts}".strip()
             return None
         self.emit(Notice(seen))
-        if _ASKS_MORE.search(self.text):
+        if _ASKS_MORE.search(self.text) or (uses is not None and not uses.answers):
             self.facts = f"{seen}\n\n{self.facts}".strip()
             return None
         self.conversation.overhear(f"The user asked: {self.text}\n{seen}")

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from agent.editing.python_source import definitions, parse_python, source_lines
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
+from agent.refactoring.planned import still_there
 
 _MOST_SAID = 8
+_NO_MORE = re.compile(
+    r"(?:\s|[?.!]|\b(?:anywhere|at all|by any tests?|by anything|in (?:the|this|our) (?:code(?:base)?|project|repo(?:sitory)?|tests?)"
+    r"|somewhere|still|yet|please)\b)*"
+)
+"""The words behind such a question that ask for nothing more."""
 _LONGEST_LINE = 100
 _NAME = r"`?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)(?:\(\))?`?"
 _NOUN = r"(?:the )?(?:function |method |class |constant )?"
@@ -43,33 +49,53 @@ class _Use:
     code: str
 
 
-def seen_uses(question: str, sources: Sources) -> str:
-    """One paragraph with the places that a question about the uses or the tests of a name asks for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenUses:
+    """The places where a name stands."""
 
-    Empty if it asks for something else, or the project defines no such name.
+    said: str
+    answers: bool
+    """True if the question asks for nothing else; else this is only a part of its answer."""
+
+
+def seen_uses(question: str, sources: Sources) -> SeenUses | None:
+    """The places that a question about the uses or the tests of a name asks for.
+
+    None if it asks for something else, or the project defines no such name.
     """
     said = " ".join(question.split())
-    in_tests = _asked(_TESTED, said, sources)
-    name = in_tests or _asked(_USED, said, sources)
-    if not name:
-        return ""
-    uses = [use for use in _uses(name, sources) if not in_tests or is_test_path(use.path)]
-    verb = "tested" if in_tests else "used"
-    if not uses:
-        where = "test" if in_tests else "other code of the project"
-        return f"`{name}` stands in no {where}."
-    more = f"\nand at {len(uses) - _MOST_SAID} more places" if len(uses) > _MOST_SAID else ""
-    return f"`{name}` is {verb} here:\n" + "\n".join(map(_in_words, uses[:_MOST_SAID])) + more
+    form, in_tests = _asked(_TESTED, said, sources), True
+    if form is None:
+        form, in_tests = _asked(_USED, said, sources), False
+    if form is None:
+        return None
+    holder, _, name = form["name"].rpartition(".")
+    answers = not holder and _NO_MORE.fullmatch(said[form.end() :]) is not None
+    uses = [
+        use
+        for use in _uses(name, sources)
+        if use.inside.rpartition(".")[2] != name and (not in_tests or is_test_path(use.path))
+    ]
+    if uses:
+        more = f"\nand at {len(uses) - _MOST_SAID} more places" if len(uses) > _MOST_SAID else ""
+        where = "these tests" if in_tests else "this code"
+        listed = "\n".join(map(_in_words, uses[:_MOST_SAID]))
+        return SeenUses(said=f"`{name}` stands in {where}:\n{listed}{more}", answers=answers)
+    if in_tests:
+        return SeenUses(said=f"`{name}` stands in no test.", answers=answers)
+    written = still_there(name, sources, {})
+    text = f" It is written at {', '.join(written)}." if written else ""
+    return SeenUses(said=f"No code of the project uses `{name}`.{text}", answers=answers)
 
 
-def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> str:
-    """The name that one of these forms of a question is about, if the project defines it."""
+def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> re.Match[str] | None:
+    """The form of a question that fits, if the project defines the name that it is about."""
     for form in forms:
         if found := form.search(said):
             name = found["name"].rpartition(".")[2]
             if any(name in _defined(path, sources) for path in sources.files):
-                return name
-    return ""
+                return found
+    return None
 
 
 def _defined(path: str, sources: Sources) -> frozenset[str]:

@@ -19,12 +19,13 @@ _GIVES = re.compile(
     re.IGNORECASE,
 )
 _ADDS = re.compile(r"\b(?:accept|add|create|give|introduce|provide|support)s?\b", re.IGNORECASE)
-_GETS = re.compile(
-    r"\b(?:should|must|could|can|ought to|needs? to|has to|wants? to) (?:also )?(?:get|have|take)\b"
-    r"|\b(?:needs|lacks|wants) (?:an?|another)\b"
-    r"|\b(?:i|we)(?:'d| would)? (?:like|need|want) (?:an?|another)\b",
+_IS_NEW = re.compile(
+    r"\b(?:accept|add|create|introduce|provide|support|get|have|take|like|need|want|give)s?\b"
+    r"(?:(?!\b(?:when|if|with|that|so)\b)[^,])*?\b(?:options?|flags?|switch(?:es)?|arguments?)\s+(?:called\s+|named\s+)?[`'\"]?$"
+    r"|\b(?:accept|add|introduce|provide|support)s?\s+(?:an?\s+|another\s+|the\s+|new\s+)*[`'\"]?$",
     re.IGNORECASE,
 )
+"""The words before an option that is to be made: the sentence up to it."""
 _DENIES = re.compile(
     r"\b(?:delete|(?:do|must|should) not|don't|drop|get rid|no longer|remove|rename|stop|without)\b",
     re.IGNORECASE,
@@ -36,7 +37,9 @@ _BEHIND = (
 """The words behind a name: what stands before another word may be an adverb, or a part of a compound."""
 _NEW = r"\b(?:an?|another|new)\s+(?:\w+\s+)?"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
-_COMMAND = re.compile(rf"{_NEW}(?:sub-?)?command\s+{_NAME}{_BEHIND}", re.IGNORECASE)
+_COMMAND = re.compile(
+    rf"{_NEW}(?:sub-?)?command\s+{_NAME}(?=\s+(?:that|to|which)\b)", re.IGNORECASE
+)
 _PARAMETER = re.compile(rf"{_NEW}(?:parameter|argument)\s+{_NAME}{_BEHIND}", re.IGNORECASE)
 _DEFINITION = re.compile(
     rf"\b(?:an?|new)\s+(?:function|method|class|property|dataclass)\s+{_NAME}{_BEHIND}",
@@ -63,7 +66,7 @@ _TEXT = re.compile(
     r"(?P<mark>['\"])(?P<name>[^'\"\n{}<>%]{3,60})(?P=mark)(?!\s+(?:for|given|instead|to)\b)"
 )
 _NO_NAMES = re.compile(
-    r"above|after|also|and|are|as|before|below|by|called|for|from|has|here|if|in|instead|into|is"
+    r"above|bus|handler|history|line|palette|pattern|prompt|queue|after|also|and|are|as|before|below|by|called|for|from|has|here|if|in|instead|into|is"
     r"|named|of|on|only|so|that|the|there|to|too|twice|which|with|argument|attribute|body|call"
     r"|checks|class|decorator|definition|description|descriptions|docs|docstring|docstrings|error"
     r"|function|getter|header|hierarchy|list|method|name|parameter|parser|property|setter"
@@ -105,28 +108,26 @@ def _is_code(path: str) -> bool:
     return path.endswith(".py") and not is_test_path(path)
 
 
-def _options(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
-    """An option stands in the code as it is typed, or as the parameter that a library makes one of."""
-    made = {
-        name
-        for tree in trees
-        for node in _functions(tree)
-        if node.decorator_list
-        for name in _arguments(node)
-    }
+def _options(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[str]:
+    """An option stands in the code as it is typed, or as the name that a library makes one of."""
     for option in _OPTION.finditer(request):
         sentence = re.split(r"[.;:]\s", request[: option.start()])[-1]
-        name = option[0].removeprefix("--").removeprefix("no-").replace("-", "_")
-        adds = _ADDS.search(sentence) or _GETS.search(sentence)
-        if adds and option[0] not in code and name not in made:
+        plain = option[0].removeprefix("--").removeprefix("no-")
+        typed = (option[0], f"--{plain}")
+        # where options are typed out, a variable of that name is none
+        is_there = any(each in code for each in typed) or (
+            "add_argument(" not in code
+            and re.search(rf"\b{re.escape(plain.replace('-', '_'))}\b", code)
+        )
+        if _IS_NEW.search(sentence) and not is_there:
             yield f"there is no option {option[0]}"
 
 
 def _commands(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:
     """A command stands in the code as it is typed, or as the function that a library makes one of."""
-    functions = {node.name for tree in trees for node in _functions(tree) if node.decorator_list}
+    functions = {node.name.removeprefix("do_") for tree in trees for node in _functions(tree)}
     for name in _named(request, _COMMAND):
-        if name not in functions and not re.search(rf"['\"]{re.escape(name)}['\"]", code):
+        if name not in functions and not re.search(rf"['\"/]{re.escape(name)}['\"]", code):
             yield f"there is no command {name}"
 
 

@@ -58,7 +58,7 @@ def why_unasked(
 
 def subject_files(request: str, sources: Sources) -> tuple[str, ...]:
     """The files that a request names, and those that define what it names, in that order."""
-    return tuple(_subjects(request, sources))
+    return tuple(_subjects(request, sources) or _spoken_of(request, sources))
 
 
 def _subjects(request: str, sources: Sources) -> dict[str, None]:
@@ -71,7 +71,7 @@ def _subjects(request: str, sources: Sources) -> dict[str, None]:
     for path in sorted(sources.files):
         if has_outline(path) and words & _defined(sources.text(path) or ""):
             found[path] = None
-    return found or dict.fromkeys(_spoken_of(request, sources))
+    return found
 
 
 def _spoken_of(request: str, sources: Sources) -> list[str]:

@@ -36,7 +36,7 @@ from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
 from agent.turn.likely_files import LikelyFiles, is_test_name
-from agent.turn.opening import asks_for_docstrings, asks_for_test, writes_text
+from agent.turn.opening import asks_for_docstrings, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _A_PART = (
@@ -46,6 +46,7 @@ _A_PART = (
 _NEW_TESTS = re.compile(
     r"\b(?:add|write|create|generate|make|with|and)\b.*\btests?\b", re.IGNORECASE | re.DOTALL
 )
+_SPEAKS_OF_TESTS = re.compile(r"test|coverage|\bspecs?\b", re.IGNORECASE)
 _ADDS = re.compile(r"\b(?:add|create|give|implement|introduce|like|need|want)\b", re.IGNORECASE)
 _OTHER_TESTS = re.compile(
     r"\b(?:adapt|adjust|change|clean|convert|fix|make|merge|move|port|refactor|rename|replace|rewrite|simplify"
@@ -109,7 +110,7 @@ class BlockPlacer:
             parted = None
             if before is not None and not is_test_path(edit.path):
                 parted = part_tests(edit.content, before, without=self._words)
-            adds = _ADDS.search(self.user_text) and not asks_for_test(self.user_text)
+            adds = _ADDS.search(self.user_text) and not _SPEAKS_OF_TESTS.search(self.user_text)
             if parted and adds:
                 found.append(replace(edit, content=parted.code))
                 notes.append(f"{edit.path}: tests that nobody asked for were left out")

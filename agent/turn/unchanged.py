@@ -19,6 +19,7 @@ _ADDS = re.compile(
     r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
     re.IGNORECASE,
 )
+_POLITE = re.compile(r"^\W*(?:(?:please|now|can you|could you)\s+)*", re.IGNORECASE)
 _TAKES = re.compile(
     r"\b(?:inline|instead|into|merge|move|remove|delete|drop|rename|replace|rid|split)\b",
     re.IGNORECASE,
@@ -55,7 +56,7 @@ def _without_hints(path: str, user_text: str, sources: Sources) -> str:
 def _without_docstrings(path: str, user_text: str, sources: Sources) -> str:
     """The request for docstrings once more, with what lacks one; empty for any other request."""
     asks = path.endswith(".py") and asks_for_docstrings(user_text)
-    words = re.findall(r"\w+", user_text)
+    _, *words = re.findall(r"\w+", _POLITE.sub("", user_text))  # the first one is the verb
     stubs = stubs_to_document(sources.text(path) or "", words=words) if asks else ()
     if not stubs:
         return ""

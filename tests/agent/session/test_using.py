@@ -32,23 +32,29 @@ _ADD_TEST = "tests/test_cart.py:6 in TestCart.test_add: assert Cart().add(2) == 
 @pytest.mark.parametrize(
     ("question", "seen"),
     [
-        ("is add() tested anywhere?", f"`add` is tested here:\n{_ADD_TEST}"),
-        ("which tests cover Cart.add?", f"`add` is tested here:\n{_ADD_TEST}"),
+        ("is add() tested anywhere?", f"`add` stands in these tests:\n{_ADD_TEST}"),
+        ("which tests cover Cart.add?", f"`add` stands in these tests:\n{_ADD_TEST}"),
         ("are there any tests for idle?", "`idle` stands in no test."),
         (
             "where is checked used?",
-            "`checked` is used here:\nshop/cart.py:6 in Cart.add: return checked(item)\n"
+            "`checked` stands in this code:\nshop/cart.py:6 in Cart.add: return checked(item)\n"
             "shop/main.py:1: from shop.cart import Cart, checked",
         ),
-        ("who calls idle?", "`idle` stands in no other code of the project."),
+        (
+            "who calls idle?",
+            "No code of the project uses `idle`. It is written at shop/cart.py:13.",
+        ),
         (
             "is LIMIT used",
-            "`LIMIT` is used here:\nshop/cart.py:10 in checked: return item if LIMIT else None",
+            "`LIMIT` stands in this code:\nshop/cart.py:10 in checked: return item if LIMIT else None",
         ),
     ],
 )
 def test_the_places_are_said(sources: Sources, question: str, seen: str) -> None:
-    assert seen_uses(question, sources) == seen
+    found = seen_uses(question, sources)
+    assert found is not None
+    assert found.said == seen
+    assert found.answers == ("." not in question)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +69,15 @@ def test_the_places_are_said(sources: Sources, question: str, seen: str) -> None
     ],
 )
 def test_another_question_is_left_to_the_model(sources: Sources, question: str) -> None:
-    assert seen_uses(question, sources) == "" or question.startswith("why")
+    found = seen_uses(question, sources)
+    assert found is None or not found.answers
 
 
 def test_many_places_are_counted_and_not_listed(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def f():\n    return 1\n\n\n" + "f()\n" * 20)
-    said = seen_uses("where is f used?", Sources(tmp_path, ["a.py"]))
+    found = seen_uses("where is f used?", Sources(tmp_path, ["a.py"]))
+    assert found is not None
+    said = found.said
     assert said.count("a.py:") == 8
     assert said.endswith("and at 12 more places")
 
@@ -82,4 +91,33 @@ def test_many_places_are_counted_and_not_listed(tmp_path: Path) -> None:
     ],
 )
 def test_a_question_about_a_removal_is_one_about_uses(sources: Sources, question: str) -> None:
-    assert seen_uses(question, sources).startswith("`checked` is used here:\nshop/cart.py:6")
+    found = seen_uses(question, sources)
+    assert found is not None
+    assert found.said.startswith("`checked` stands in this code:\nshop/cart.py:6")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "who calls checked or add?",
+        "is checked used correctly?",
+        "is add tested against negative numbers?",
+        "can I remove checked from the README?",
+        "are there any tests for add that use a tmp dir?",
+    ],
+)
+def test_where_more_is_asked_the_places_are_a_part_of_the_answer(
+    sources: Sources, question: str
+) -> None:
+    found = seen_uses(question, sources)
+    assert found is not None
+    assert not found.answers
+
+
+def test_a_name_that_stands_in_texts_alone_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def plug(n):\n    return plug(n - 1)\n")
+    (tmp_path / "hooks.toml").write_text("plug = 'a:plug'\n")
+    found = seen_uses("can I delete plug?", Sources(tmp_path, ["a.py", "hooks.toml"]))
+    assert found is not None
+    assert found.said.startswith("No code of the project uses `plug`. It is written at a.py:1")
+    assert "hooks.toml:1" in found.said

@@ -56,7 +56,7 @@ SLUGS = "def slugify(text):\n    return '-'.join(text.split())\n"
             "there is no command hosts",
         ),
         (
-            "add a command hosts",
+            "add a command hosts that prints all",
             f"{SLUGS}\n@app.command()\ndef hosts(): ...\n",
             "there is no command hosts",
         ),
@@ -72,6 +72,38 @@ def test_a_demand_is_seen_until_the_code_meets_it(request_: str, better: str, mi
     before = {"slugs.py": SLUGS}
     assert missing in "; ".join(unmet(request_, before))
     assert unmet(request_, {"slugs.py": better}) == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ("add a --dry-run option", "def main(dry_run=False): ...\ntyper.run(main)\n"),
+        ("add a --no-color flag", "p.add_argument('--color', action=BooleanOptionalAction)\n"),
+        ("add logging when called with --verbose", "if args.verbose:\n    log()\n"),
+        ("add a check that --out and --in differ", "def check(a, b): ...\n"),
+        ("add a command palette", "def palette_of(app): ...\n"),
+        (
+            "add a command greet that says hello",
+            "class Shell:\n    def do_greet(self, line): ...\n",
+        ),
+    ],
+)
+def test_what_may_be_there_in_another_form_is_not_demanded(request_: str, code: str) -> None:
+    assert unmet(request_, {"app.py": code}) == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (
+            "I'd like an option --char for the drawing",
+            "def draw(char='o'): ...\np.add_argument('file')\n",
+        ),
+        ("the list command should get an option --all", "p.add_argument('--some')\nall = 1\n"),
+    ],
+)
+def test_a_variable_is_no_option_where_options_are_typed_out(request_: str, code: str) -> None:
+    assert "there is no option" in "; ".join(unmet(request_, {"app.py": code}))
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,10 @@ def test_a_request_that_speaks_of_a_class_in_plain_words_is_about_its_file(
     for path, text in texts.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
-    assert subject_files(request_, Sources(tmp_path, sorted(texts))) == files
+    sources = Sources(tmp_path, sorted(texts))
+    assert subject_files(request_, sources) == files
+    # it may be a plain word: what is written without a question does not depend on it
+    assert why_unasked("lib/matrix.py", is_new=False, requests=[request_], sources=sources) == ""
 
 
 async def test_a_model_that_gives_no_docstrings_is_shown_what_lacks_them(root: Path) -> None:

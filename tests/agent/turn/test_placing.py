@@ -554,3 +554,39 @@ def test_tests_that_nobody_asked_for_do_not_get_among_the_code(root: Path) -> No
     assert list(found) == ["stats.py"]
     assert "def middle" in found["stats.py"]
     assert "test_" not in found["stats.py"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "more"),
+    [
+        ("add unittests for middle", ""),
+        ("I want full coverage for middle", ""),
+        ("add a route that shows a page", "@app.route('/x')\ndef test_page():\n    assert True\n"),
+        ("add a connectivity check", "def test_connection(host):\n    return host.up\n"),
+        ("add a runner", "class TestRunner:\n    def tests(self):\n        return []\n"),
+    ],
+)
+def test_what_may_be_wanted_is_never_thrown_away(root: Path, request_: str, more: str) -> None:
+    code = MIXED if not more else f"{STATS}\n\n{more}"
+    found = placed_at(root, request_, f"stats.py\n```python\n{code}```\n")
+    kept = "".join(found.values())
+    assert ("def test_middle" in kept) if not more else (more.strip() in kept)
+
+
+def test_only_imports_of_the_tests_go_with_them(root: Path) -> None:
+    reply = f"import pytest\nfrom math import *\nimport json; LIMIT = 1\n{MIXED}\n\ndef test_raises():\n    with pytest.raises(ValueError):\n        mean(1)\n"
+    found = placed_at(
+        root, "add a function middle to stats.py", f"stats.py\n```python\n{reply}```\n"
+    )
+    assert "from math import *\nimport json; LIMIT = 1\n" in found["stats.py"]
+    assert "pytest" not in found["stats.py"]
+
+
+def test_fences_within_a_longer_one_are_text(root: Path) -> None:
+    (root / "README.md").write_text("Run:\n")
+    text = "Run:\n\n```sh\n./install.sh\n```\n\n```text\nInstalled\n```\n"
+    reading = parse_reply(
+        f"README.md\n````markdown\n{text}````\n", known_paths=["README.md"], request="say how"
+    )
+    assert isinstance(reading, FileEdits)
+    assert reading.edits[0].content == text
