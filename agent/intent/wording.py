@@ -36,7 +36,9 @@ _NEEDS = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(
-    rf"^(?P<things>{_THING}) (?:for|in|on|to) (?P<subject>{_SUBJECT})(?: please| pls| thanks)*[\s.!]*$",
+    rf"^(?P<things>{_THING}) (?:for|in|on|to) "
+    r"(?:(?:all|each|every|the) )*(?:(?:public )?(?:class(?:es)?|functions?|methods?|definitions?) (?:in|of) )?"
+    rf"(?P<subject>{_SUBJECT})(?: please| pls| thanks)*[\s.!]*$",
     re.IGNORECASE,
 )
 _BELONGS = re.compile(

@@ -49,6 +49,7 @@ def _named(words: Collection[str]) -> Collection[str]:
         ("parse_amount needs unit tests", "add unit tests for parse_amount"),
         ("grid.py could use docstrings for all the methods", "add docstrings to grid.py"),
         ("docstring for solve pls", "add docstring to solve"),
+        ("docstrings for all functions in parse.py please", "add docstrings to parse.py"),
         ("tests for parse_amount", "add tests for parse_amount"),
         ("shuffle should live in its own module shuffling.py", "move shuffle to shuffling.py"),
         ("the function load belongs in store.py.", "move load to store.py"),
