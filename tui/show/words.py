@@ -47,7 +47,7 @@ def ended_line(event: TurnFinished) -> str:
 
 def fixed_line(event: FixFinished) -> str:
     """Tell why a repair ended, in a sentence."""
-    if event.reason != "all green":
+    if event.reason not in ("all green", "no test that was asked for is red"):
         return stopped(event.reason)
     if event.red_after:
         return "Done: the tests that this was about pass."

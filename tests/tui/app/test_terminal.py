@@ -37,7 +37,7 @@ def test_a_change_is_asked_for_accepted_tested_undone_and_resumed(tmp_path: Path
         model = ("--mode", "ask", "--model", "fake", "--base-url", server.url)
         with elagent(root, *model, environ=environ) as terminal:
             terminal.wait_for("Ask for a change")
-            terminal.type("Fix the bulk price in warehouse/pricing.py")
+            terminal.type("Let the bulk price begin at BULK_QUANTITY in warehouse/pricing.py")
             terminal.press("Enter")
             shown = terminal.wait_for("Accept (y)")
             assert "+    if quantity >= BULK_QUANTITY:" in shown
@@ -51,7 +51,7 @@ def test_a_change_is_asked_for_accepted_tested_undone_and_resumed(tmp_path: Path
             terminal.wait_for("red: 2 failed, 26 passed", behind="> /test")
             terminal.type("/undo")
             terminal.press("Enter")
-            terminal.wait_for("undo: Fix the bulk price")
+            terminal.wait_for("undo: Let the bulk price")
             assert pricing.read_bytes() == before
             terminal.type("/quit")
             terminal.press("Enter")
