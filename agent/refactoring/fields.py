@@ -109,7 +109,7 @@ def _last(node: ast.expr) -> str:
 def _uses(
     tree: ast.Module, name: str, holder: str, place: BytePlaces, *, keywords: bool
 ) -> Iterator[int]:
-    """Where the name of a field begins, in bytes; `keywords` if calls of the class take it by its name."""
+    """The places where the name of a field begins, in bytes; `keywords` if calls of the class take it by its name."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=attr) if attr == name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from agent.editing.python_source import definitions, names_bound_in, parse_python
+from agent.editing.python_source import definitions, imports, names_bound_in, parse_python
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.refactoring.fields import fields_of
@@ -25,7 +25,8 @@ def known_names(words: Collection[str], sources: Sources) -> frozenset[str]:
         if tree is None:
             continue
         names = set(definitions(text))
-        names |= {name.rpartition(".")[2] for name in names} | names_bound_in(tree.body)
+        names |= {name.rpartition(".")[2] for name in names}
+        names |= names_bound_in(tree.body) - {item.alias for item in imports(text)}
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 names |= {

@@ -1,4 +1,4 @@
-"""What one turn wrote: which files those are, what the tests say of them, and the way back."""
+"""Holds what one turn wrote: which files those are, what the tests say of them, and the way back."""
 
 from __future__ import annotations
 

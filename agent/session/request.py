@@ -7,7 +7,6 @@ reply of the model. What the model writes is judged by the tests, before and aft
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,7 +25,6 @@ from agent.events import (
 from agent.fixing.context import fenced
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
-from agent.fixing.targets import locate_test
 from agent.intent.asking import RequestReading, model_reading, rules_reading
 from agent.intent.wanted import Wanted
 from agent.model.protocol import GapFiller, Model
@@ -38,6 +36,7 @@ from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.exactly import Exactly
 from agent.session.looking import failure_facts, pasted_failure, unseen_exceptions
 from agent.session.planned import Step, do_steps
+from agent.session.related import all_passed, related_red, those
 from agent.session.trying import asked_call, seen_outcome
 from agent.session.using import seen_uses
 from agent.session.values import named_values
@@ -47,16 +46,13 @@ from agent.turn.checking import counts, named
 from agent.turn.conversation import Conversation
 from agent.turn.running import asked_command, named_tests
 from agent.turn.tools import command_digest, tests_digest
-from agent.words import stems_of
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
-from sandbox.verdict.report import RunStatus, TestReport, TestResult
+from sandbox.verdict.report import TestReport
 
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
 _ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
-_VALUE = re.compile(r"(?<![\w.])(?=\S*\d)[\w.,:/%+-]{2,}\w(?!\w)")
-"""A value that a request quotes: it has a digit, and more than two characters."""
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -254,7 +250,7 @@ class Request:
             return None
         try:
             report = await self._tests()
-            red = _those(report, wanted)
+            red = those(report, wanted)
             if not red:
                 return self._nothing_red(report, wanted)
             project = await self.inside.project()
@@ -278,7 +274,7 @@ class Request:
 
     def _nothing_red(self, report: TestReport, wanted: Sequence[str]) -> TurnFinished | None:
         """Say that there is no failure; None where the run does not prove it."""
-        seen = bool(wanted) and _all_passed(report, wanted)
+        seen = bool(wanted) and all_passed(report, wanted)
         if not report.all_green and not seen:
             self.facts = f"{tests_digest(report, self.sources)}\n\n{self.facts}".strip()
             return None
@@ -296,7 +292,14 @@ class Request:
             self.emit(Notice(f"the tests could not be run: {err}", "warning"))
             return None
         wanted = named_tests(self.text, self.sources)
-        red = _those(report, wanted) if wanted or self._about_tests else self._related(report)
+        if wanted or self._about_tests:
+            red = those(report, wanted)
+        else:
+            red = await in_thread(
+                related_red, self.text, report, self.sources, self.exactly.known_words(self.text)
+            )
+            if red:
+                self.emit(Notice(f"taken to be about {named([result.id for result in red])}"))
         if not red:
             return self._nothing_red(report, wanted) if wanted or self._about_tests else None
         only = frozenset(result.id for result in red)
@@ -307,65 +310,9 @@ class Request:
         self.conversation.overhear(f"The user asked: {self.text}\nThe repair:\n{finished.diff}")
         return TurnFinished("done")
 
-    def _related(self, report: TestReport) -> list[TestResult]:
-        """The red tests that have to do with a name in the message."""
-        words = self.exactly.known_words(self.text)
-        by_name = [
-            result
-            for result in report.red
-            if words & {frame.function for frame in result.frames}
-            or any(word in locate_test(result, self.sources).source for word in words)
-        ]
-        if by_name:
-            return by_name
-        values = _VALUE.findall(self.text)
-        by_value = [
-            result
-            for result in report.red
-            if any(value in locate_test(result, self.sources).source for value in values)
-        ]
-        return by_value or red_in_words(self.text, report)
-
     @property
     def _about_tests(self) -> bool:
         said = self.text.lower()
         return any(
             word in said.replace("_", " ").split() or f"{word}s" in said for word in _ABOUT_TESTS
         )
-
-
-def _those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:
-    """The red results of these tests, whatever their parameters; of all, if none are named."""
-    if not wanted:
-        return list(report.red)
-    asked = [f".{_plain(test)}." for test in wanted]
-    return [r for r in report.red if any(f".{_plain(r.id)}." in test for test in asked)]
-
-
-def red_in_words(request: str, report: TestReport) -> list[TestResult]:
-    """The red tests whose names share a word with a request, one that most tests do not have in theirs."""
-    said = stems_of(request)
-    names = {result.id: stems_of(_plain(result.id).rpartition(".")[2]) for result in report.results}
-    often = {
-        word
-        for word, count in Counter(word for stems in names.values() for word in stems).items()
-        if 2 * count > len(names)
-    }
-    return [result for result in report.red if (said & names[result.id]) - often]
-
-
-def _all_passed(report: TestReport, wanted: Sequence[str]) -> bool:
-    """True if a whole run saw each of these tests pass; its ids may lack the project's folder."""
-    passed = {_plain(test) for test in report.passed_ids}
-    asked = {_plain(test) for test in wanted}
-    return report.status is RunStatus.COMPLETE and all(
-        test in passed or any(test.endswith(f".{name}") for name in passed - asked)
-        for test in asked
-    )
-
-
-def _plain(test_id: str) -> str:
-    """The dotted name of a test, or of a file that could not be loaded, whatever its runner."""
-    path, _, name = test_id.partition("[")[0].partition("::")
-    dotted = f"{path.removesuffix('.py')}.{name}".replace("::", ".").replace("/", ".").strip(".")
-    return dotted.removeprefix("unittest.loader._FailedTest.")

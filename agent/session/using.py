@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.editing.python_source import definitions, parse_python, source_lines
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
+from agent.refactoring.known import known_names
 from agent.refactoring.planned import still_there
 
 _MOST_SAID = 8
@@ -93,24 +94,9 @@ def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> r
     for form in forms:
         if found := form.search(said):
             name = found["name"].rpartition(".")[2]
-            if any(name in _defined(path, sources) for path in sources.files):
+            if known_names([name], sources):
                 return found
     return None
-
-
-def _defined(path: str, sources: Sources) -> frozenset[str]:
-    if not path.endswith(".py") or is_test_path(path):
-        return frozenset()
-    text = sources.text(path) or ""
-    tree = parse_python(text)
-    constants = (
-        target.id
-        for node in (tree.body if tree is not None else ())
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    )
-    return frozenset([*(name.rpartition(".")[2] for name in definitions(text)), *constants])
 
 
 def _uses(name: str, sources: Sources) -> Iterator[_Use]:

@@ -20,7 +20,7 @@ from agent.turn.outcome import DONE, Outcome
 
 @dataclass(kw_only=True)
 class FollowUp:
-    """What one turn has written, and what was asked for once more already."""
+    """The files that one turn has written, and the wishes that were repeated to the model already."""
 
     user_text: str
     wanted: Wanted | None
@@ -68,7 +68,7 @@ class FollowUp:
         ]
 
     def _unmet(self) -> tuple[str, ...]:
-        """What the request demands by name and the files of this turn do not have."""
+        """The demands of the request, by name, that the files of this turn do not meet."""
         if self.wanted not in (Wanted.NEW, Wanted.EDIT):
             return ()
         now = {path: self.sources.text(path) or "" for path in self.before}

@@ -92,7 +92,7 @@ class Replies:
         return reply.action
 
     def read(self, action: Action, sources: Sources) -> ParsedReply:
-        """What the last reply asks for."""
+        """The last reply as edits, a command, an answer, or nothing that can be used."""
         if self.only_thought:
             return Unusable(kind="empty", reason=ONLY_THOUGHT)
         return read_reply(

@@ -307,6 +307,7 @@ async def test_a_repair_without_a_name_is_of_the_red_test_that_shares_a_word_or_
         "def test_the_wide_one():\n    assert widest([1, 7]) == 7\n"
     )
     async with opened(root, server) as assistant:
-        await all_of(assistant.turn("it is never the wide one that comes out. please fix"))
+        events = await all_of(assistant.turn("it is never the wide one that comes out. please fix"))
+    assert "taken to be about test_stats.py::test_the_wide_one" in said(events)
     assert "max(values)" in (root / "stats.py").read_text()
     assert "replace(',', '')" in (root / "stats.py").read_text()

@@ -47,7 +47,9 @@ def ended_line(event: TurnFinished) -> str:
 
 def fixed_line(event: FixFinished) -> str:
     """Tell why a repair ended, in a sentence."""
-    if event.reason not in ("all green", "no test that was asked for is red"):
+    repaired = set(event.red_before) - set(event.red_after)
+    is_left = event.reason == "no test that was asked for is red" and repaired  # a name may be none
+    if event.reason != "all green" and not is_left:
         return stopped(event.reason)
     if event.red_after:
         return "Done: the tests that this was about pass."

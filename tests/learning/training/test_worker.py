@@ -195,6 +195,9 @@ def test_progress_is_told_from_start_to_end(done: Path) -> None:
     assert [(line.step, line.steps) for line in steps] == [(n, 4) for n in range(1, 5)]
     assert all(line.tokens_per_s > 0 and line.rss_mib > 0 for line in steps)
     assert steps[-1].eta_s == 0
+    read = [line for line in lines if line.stage == "reading the evidence"]
+    assert read[-1].step == read[-1].steps
+    assert read[-1].eta_s == 0 or len({line.step for line in read}) == 1
 
 
 def test_kill_9_at_five_points_changes_no_byte_of_the_adapter(

@@ -336,6 +336,8 @@ def test_the_end_of_a_repair_never_claims_more_than_its_counts() -> None:
     assert "still red: b" in shown(part)
     others = replace(part, reason="no test that was asked for is red")
     assert "Done: the tests that this was about pass." in shown(others)
+    unknown = replace(others, red_before=("b",))
+    assert "Stopped: no test that was asked for is red." in shown(unknown)
     assert "Stopped: no attempt repaired it." in shown(replace(part, reason="attempts used up"))
 
 
