@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from agent.context.class_fields import fields_of, named_tuple
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
@@ -113,6 +115,8 @@ class Definition:
     """One line, without the body."""
     depth: int
     """0 at the top of the file, 1 inside a class, ..."""
+    fields: tuple[str, ...] = ()
+    """The fields of a Python class; those of other languages stand among its members."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,17 +188,21 @@ def _definitions(
             body = child.child_by_field_name("body")
             if not name or (child.type.endswith("_specifier") and body is None):
                 continue
-            yield Definition(name=name, signature=_signature(child, body, data), depth=depth)
+            fields = fields_of(body) if child.type == "class_definition" and body else ()
+            signature = _signature(child, body, data)
+            yield Definition(name=name, signature=signature, depth=depth, fields=fields)
             if is_holder and body is not None:
                 yield from _definitions(body, grammar, data, depth + 1, level + 1)
-        elif child.type == "variable_declarator":
-            yield from _named_function(child, data, depth)
+        elif child.type in ("variable_declarator", "assignment"):
+            yield from _assigned(child, data, depth)
         elif not child.type.endswith(("string", "comment", "argument_list", "arguments")):
             yield from _definitions(child, grammar, data, depth, level + 1)
 
 
-def _named_function(node: Node, data: bytes, depth: int) -> Iterator[Definition]:
-    """`const name = (a, b) => ...`, the usual way to define a function in JavaScript."""
+def _assigned(node: Node, data: bytes, depth: int) -> Iterator[Definition]:
+    """A named tuple, or `const name = (a, b) => ...`, the usual way to define a function in JavaScript."""
+    if tuple_name := named_tuple(node):
+        yield Definition(name=tuple_name, signature=_signature(node, None, data), depth=depth)
     name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
     if name is None or value is None:
         return

@@ -14,6 +14,7 @@ from agent.fixing.sources import Sources
 
 _MOST_FILES = 2000
 _TEST_SHARE = 0.1
+_MOST_FIELDS = 12
 _OUTSIDERS = frozenset({"node_modules", "vendor", "third_party", "dist", "build", ".venv", "venv"})
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 
@@ -140,7 +141,10 @@ def _around(definitions: Sequence[Definition], index: int) -> list[int]:
 
 
 def _line(definition: Definition) -> str:
-    return f"{'  ' * (definition.depth + 1)}{definition.signature}\n"
+    shown = definition.fields[:_MOST_FIELDS]
+    more = ", ..." if len(definition.fields) > len(shown) else ""
+    fields = f"  # has {', '.join(shown)}{more}" if shown else ""
+    return f"{'  ' * (definition.depth + 1)}{definition.signature}{fields}\n"
 
 
 def _drawn(chosen: Sequence[tuple[str, int]], outlines: Mapping[str, Outline]) -> str:
