@@ -37,13 +37,23 @@ class _Splice:
 
 
 def is_part_of(block: str, before: str, *, may_vanish: Collection[str] = ()) -> bool:
-    """True if a block gives some definitions of a file, or new ones, but not the whole file."""
+    """True if a block gives some definitions of a file, or new ones, but not the whole file.
+
+    One that gives all of them is a part, too, where it uses what only the rest of the file binds.
+    """
     given = definitions(textwrap.dedent(block))
     plain = {name.rpartition(".")[2] for name in given} | bound_names(textwrap.dedent(block))
     kept = [name for name in definitions(before) if name.rpartition(".")[2] not in may_vanish]
     missing = [name for name in kept if name.rpartition(".")[2] not in plain]
-    loses_values = bool(given) and not kept and bool(bound_names(before) - plain)
-    return bool(given) and (bool(missing) or loses_values)
+    lost = bound_names(before) - plain
+    loses_values = bool(given) and not kept and bool(lost)
+    return bool(given) and (bool(missing) or loses_values or bool(lost & _used(block)))
+
+
+def _used(block: str) -> frozenset[str]:
+    tree = parse_python(textwrap.dedent(block))
+    nodes = ast.walk(tree) if tree is not None else iter(())
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
 
 
 def without_known_tests(block: str, before: str, *, asked: Collection[str] = ()) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.editing.placing import place_definitions
+from agent.editing.placing import is_part_of, place_definitions
 
 CART = """\
 from shapes import Base
@@ -87,3 +87,14 @@ def test_a_whole_class_with_its_setter_takes_the_place_of_the_old_one() -> None:
     placed = place_definitions(CART, block)
     assert placed is not None
     assert placed.text == CART.replace("return self._total", "return self._total or 0")
+
+
+def test_a_block_with_all_definitions_is_a_part_where_it_uses_what_only_the_file_binds() -> None:
+    file = "import math\n\n\ndef area(r):\n    return math.pi * r\n\n\nif __name__ == '__main__':\n    area(1)\n"
+    block = "def area(r):\n    return math.pi * r**2\n"
+    assert is_part_of(block, file)
+    placed = place_definitions(file, block)
+    assert placed is not None
+    assert placed.text == file.replace("math.pi * r\n", "math.pi * r**2\n")
+    assert not is_part_of("def area(r):\n    return 3 * r**2\n", file)
+    assert not is_part_of(f"import math\n\n\n{block}", file)
