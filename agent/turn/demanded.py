@@ -37,6 +37,7 @@ _BEHIND = (
 """The words behind a name: what stands before another word may be an adverb, or a part of a compound."""
 _NEW = r"\b(?:an?|another|new)\s+(?:\w+\s+)?"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+_PARSED = re.compile(r"\buses args\.(?P<name>[a-z]\w*)")
 _COMMAND = re.compile(
     rf"{_NEW}(?:sub-?)?command\s+{_NAME}(?=\s+(?:that|to|which)\b)", re.IGNORECASE
 )
@@ -121,6 +122,9 @@ def _options(request: str, code: str, _trees: Sequence[ast.Module]) -> Iterator[
         )
         if _IS_NEW.search(sentence) and not is_there:
             yield f"there is no option {option[0]}"
+    for name in (match["name"] for match in _PARSED.finditer(request)):
+        if not re.search(rf"\.{name}\b|['\"]{name}['\"]", code):
+            yield f"nothing uses args.{name}"
 
 
 def _commands(request: str, code: str, trees: Sequence[ast.Module]) -> Iterator[str]:

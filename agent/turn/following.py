@@ -14,6 +14,7 @@ from agent.intent.wanted import Wanted
 from agent.prompt_files import filled
 from agent.streaming import Emit
 from agent.turn.demanded import unmet
+from agent.turn.imports import newly_undefined
 from agent.turn.opening import asks_for_test
 from agent.turn.outcome import DONE, Outcome
 
@@ -68,8 +69,14 @@ class FollowUp:
         ]
 
     def _unmet(self) -> tuple[str, ...]:
-        """The demands of the request, by name, that the files of this turn do not meet."""
+        """The demands of the request, by name, that the files of this turn do not meet, and undefined names."""
         if self.wanted not in (Wanted.NEW, Wanted.EDIT):
             return ()
         now = {path: self.sources.text(path) or "" for path in self.before}
-        return unmet(self.user_text, now)
+        undefined = (
+            f"{path} uses {name}, which is defined nowhere"
+            for path, text in now.items()
+            if path.endswith(".py") and not is_test_path(path)
+            for name in newly_undefined(self.before[path] or "", text)
+        )
+        return (*unmet(self.user_text, now), *undefined)

@@ -198,3 +198,22 @@ async def test_what_is_lacking_then_is_said_and_not_asked_for_again(tmp_path: Pa
     said = [event for event in events if isinstance(event, Notice)]
     assert said[-1] == Notice("not there yet: slugify has no parameter separator", "warning")
     assert len(model.requests) == 2
+
+
+async def test_a_name_that_the_change_uses_and_nobody_defines_is_asked_for_once(
+    tmp_path: Path,
+) -> None:
+    uses = WHOLE.replace("text.split()", "parts(text)")
+    defines = uses.replace("(text)\n```", "(text)\n\n\ndef parts(text):\n    return text.split()\n```")
+    model = ScriptedModel(script=[uses, defines])
+    events = await change(tmp_path, model)
+    assert "slugs.py uses parts, which is defined nowhere" in model.requests[1].messages[-1].content
+    assert "def parts(text)" in tmp_path.joinpath("slugs.py").read_text()
+    assert events[-1] == TurnFinished("done")
+
+
+def test_a_step_that_is_to_use_what_was_parsed_must_do_so() -> None:
+    request = "Change `main` in cli.py so that it uses args.quiet: add a flag"
+    assert unmet(request, {"cli.py": "def main(args):\n    pass\n"}) == ("nothing uses args.quiet",)
+    for used in ("args.quiet", "vars(args)['quiet']"):
+        assert unmet(request, {"cli.py": f"def main(args):\n    print({used})\n"}) == ()
