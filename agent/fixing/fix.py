@@ -66,6 +66,7 @@ _SLOW_S = 1.0
 """Red tests that take longer, all parameters together, come after the others."""
 OVERRULED = "no test is red, but the test runner itself ended with an error"
 ATTEMPTS_USED_UP = "attempts used up"
+NOTHING_PASSES = "no small change makes it pass"
 STUCK = "stuck: its replies came to the same again and again"
 REASKED_ENOUGH = "no usable reply after two re-asks"
 NOTHING_WANTED = "no test that was asked for is red"
@@ -120,7 +121,10 @@ def fix(
             names=names,
         )
         limits = SearchOptions(
-            budget_s=options.search_s, infill=options.infill, function=options.function
+            budget_s=options.search_s,
+            infill=options.infill,
+            function=options.function,
+            draws_s=options.draws_s,
         )
         small = SmallChanges(parts, tester, filler, limits) if tester else None
         await _Repair(parts, options, RepairLog(parts, recorder), small).run()
@@ -226,8 +230,11 @@ class _Repair:
             course = course or Course.of(result)
             if reason := await self._attempt(result, attempt, course):
                 return reason
-        if self._red_of(family) is None:
-            return ALL_GREEN
+        return ALL_GREEN if self._red_of(family) is None else self._in_vain(course)
+
+    def _in_vain(self, course: Course | None) -> str:
+        if not self._options.max_attempts:
+            return NOTHING_PASSES
         return STUCK if course and course.stuck else ATTEMPTS_USED_UP
 
     async def _repaired_by_search(self, family: str) -> bool:

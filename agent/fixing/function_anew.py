@@ -37,6 +37,9 @@ _MOST_LINES = 120
 _MARGIN_TOKENS = 80
 _MOST_SIGNATURES = 12
 _LONGEST_TEST = 3000
+MOST_DRAWS = 6
+"""Replies for each function, while there is time."""
+_TEMPERATURE = 0.8
 
 TryOne = Callable[[CandidateChange, int], Awaitable[str | None]]
 """Tries a change that cost so many tokens; None if it passes, else the first lines of its failure."""
@@ -51,6 +54,8 @@ class OldFunction:
     """Qualified: `Order.net`."""
     node: FunctionNode
     source: str
+    score: float = 0.0
+    """That of its likeliest place."""
 
 
 class FunctionAnew:
@@ -66,30 +71,41 @@ class FunctionAnew:
         result: TestResult,
         try_one: TryOne,
         left_s: Callable[[], float],
+        *,
+        draws: int = MOST_DRAWS,
     ) -> None:
-        """Try replies until one passes, or until no time is left.
+        """Try replies until one passes, or until no time is left; at most `draws` for each function.
 
         Raises:
             ModelError: If the model does not answer.
             SandboxError: If the sandbox gives no answer.
         """
-        for old in likely_functions(places, self._parts.sources.text):
+        functions = likely_functions(places, self._parts.sources.text)
+        for draw, old in ((draw, old) for draw in range(draws) for old in functions):
             if left_s() <= 0:
                 return
+            if draw and 2 * old.score < functions[0].score:
+                continue
             try:
                 async with asyncio.timeout(left_s()):
-                    if await self._passes(old, result, try_one):
+                    if await self._passes(old, result, try_one, draw):
                         return
             except TimeoutError:
                 return
 
-    async def _passes(self, old: OldFunction, result: TestResult, try_one: TryOne) -> bool:
+    async def _passes(
+        self, old: OldFunction, result: TestResult, try_one: TryOne, draw: int
+    ) -> bool:
+        """True if a reply passes: the likeliest one at the first draw, sampled ones afterwards."""
         parts = self._parts
-        parts.emit(StageStarted(f"{parts.model.name} writes {old.name} anew"))
+        again = f", try {draw + 1}" if draw else ""
+        parts.emit(StageStarted(f"{parts.model.name} writes {old.name} anew{again}"))
         messages = self._messages(old, result)
         most = 2 * estimate_tokens(old.source) + _MARGIN_TOKENS
-        sampling = Sampling(temperature=0.0, max_tokens=most)
-        reply = await ask(parts.model, messages, sampling=sampling, emit=parts.emit)
+        temperature = _TEMPERATURE if draw else 0.0
+        sampling = Sampling(temperature=temperature, seed=draw, max_tokens=most)
+        begun = f"```python\n{_head_of(old)}\n" if draw else ""
+        reply = await ask(parts.model, messages, sampling=sampling, emit=parts.emit, begun=begun)
         text = reply.action.text
         candidate = self._candidate(old, text, Origin.FUNCTION)
         if candidate is None:
@@ -97,7 +113,7 @@ class FunctionAnew:
         message = await try_one(candidate, reply.completion_tokens)
         if message is None:
             return True
-        voice = voice_of(parts.model, messages, sampling, parts.emit)
+        voice = None if draw else voice_of(parts.model, messages, sampling, parts.emit)
         failed = self._failed(message, candidate)
         if voice is None or failed is None:
             return False
@@ -170,6 +186,14 @@ class FunctionAnew:
         )
 
 
+def _head_of(old: OldFunction) -> str:
+    """The lines of a function above its body, without its indent."""
+    above = old.node.body[0].lineno - min(
+        [old.node.lineno, *(each.lineno for each in old.node.decorator_list)]
+    )
+    return "\n".join(textwrap.dedent(old.source).split("\n")[: max(above, 1)])
+
+
 def likely_functions(
     places: Sequence[FaultPlace], text: Callable[[str], str | None]
 ) -> tuple[OldFunction, ...]:
@@ -185,7 +209,13 @@ def likely_functions(
             and (node.end_lineno or 0) - node.lineno < _MOST_LINES
         ]
         for name, node in around[-1:]:
-            old = OldFunction(path=place.path, name=name, node=node, source=source_of(source, node))
+            old = OldFunction(
+                path=place.path,
+                name=name,
+                node=node,
+                source=source_of(source, node),
+                score=place.score,
+            )
             found.setdefault((place.path, name), old)
         if len(found) == _MOST_FUNCTIONS:
             break

@@ -25,6 +25,8 @@ class FixOptions:
     rewrite_s: float = 60.0
     """Seconds that the model has for whole files for a failing test, without those in which they are judged;
     a reply that is not finished then is given up."""
+    draws_s: float = 0.0
+    """Seconds, more than `search_s`, in which the model writes the likeliest functions anew."""
     largest_file_tokens: int = 4096
     """Estimated tokens of the largest file that the model is asked to write anew as a whole."""
     infill: bool = True

@@ -17,7 +17,7 @@ from agent.candidates.templates import named_candidates, template_candidates
 from agent.editing.source_files import is_test_path
 from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
 from agent.fixing.filling import Filling
-from agent.fixing.function_anew import FunctionAnew
+from agent.fixing.function_anew import MOST_DRAWS, FunctionAnew
 from agent.fixing.sources import Sources
 from agent.fixing.targets import locate_test
 from agent.fixing.tester import ChangeTester
@@ -49,6 +49,9 @@ class SearchOptions:
     infill: bool = True
     function: bool = True
     """True if, after that, rarer edits are tried, and the function at the likeliest place is asked for anew."""
+    draws_s: float = 0.0
+    """Seconds for that function, more than `budget_s`, where the time of the search is used up by then; with 0 it
+    is asked for once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,8 +250,13 @@ class Search:
         """Try the one function at the likeliest place as the model writes it anew."""
         if self._author is None:
             return
+        self._ends_at = max(self._ends_at, self._clock() + self._options.draws_s)
         try:
-            await self._author.repaired(places, self._red[0], self._try_one, lambda: self._left_s)
+            await self._author.repaired(
+                *(places, self._red[0], self._try_one),
+                lambda: self._left_s,
+                draws=MOST_DRAWS if self._options.draws_s else 1,
+            )
         except ModelError as err:
             self._emit(Notice(f"no function is written anew: {err}"))
 

@@ -106,6 +106,7 @@ class InSession:
             emit=self.emit,
             planner=self._planner(),
             search_s=self._settings.fix.search_s,
+            draws_s=self._settings.fix.rewrite_s / 2,
             attached=self.attached,
         )
 
@@ -167,7 +168,12 @@ class InSession:
         """
         asked = self.text if step.is_first else ""
         return await self._answered(
-            step.text, step.wanted, step.facts, goes_on=not step.is_first, asked=asked
+            step.text,
+            step.wanted,
+            step.facts,
+            goes_on=not step.is_first,
+            asked=asked,
+            begun=step.begun,
         )
 
     async def go_on(self, text: str, facts: str) -> TurnFinished:
@@ -185,6 +191,7 @@ class InSession:
         *,
         goes_on: bool = False,
         asked: str | None = None,
+        begun: str = "",
     ) -> TurnFinished:
         parts = self.parts
 
@@ -210,6 +217,7 @@ class InSession:
             explain=explain,
             wanted=wanted,
             facts=facts,
+            begun=begun,
         )
         return await self._last(
             parts.talk.turn(
@@ -235,6 +243,7 @@ class InSession:
             least_reply_tokens=_asked_for(settings),
             search_s=settings.fix.search_s,
             rewrite_s=settings.fix.rewrite_s,
+            draws_s=settings.fix.rewrite_s / 2,
             largest_file_tokens=settings.fix.largest_file_tokens,
             only=only,
         )

@@ -9,6 +9,7 @@ from functools import partial
 from agent.events import Notice, StageStarted, TurnEnding, TurnFinished
 from agent.intent.rules import by_rules
 from agent.intent.wanted import Wanted
+from agent.planner.step import PlanStep
 from agent.prompt_files import filled
 from agent.session.after import AfterCheck
 from agent.session.mending import GoOn
@@ -24,6 +25,8 @@ class Step:
     facts: str
     """What the model is told besides, in which the whole request is."""
     is_first: bool
+    begun: str = ""
+    """The beginning of the reply; the model writes the rest."""
 
 
 CarryOut = Callable[[Step], Awaitable[TurnFinished]]
@@ -31,7 +34,7 @@ CarryOut = Callable[[Step], Awaitable[TurnFinished]]
 
 
 async def do_steps(
-    texts: Sequence[str],
+    planned: Sequence[PlanStep],
     request: str,
     facts: str,
     *,
@@ -46,15 +49,18 @@ async def do_steps(
         ModelError: If the model gives no answer.
         WorkspaceError: If a state of the files cannot be recorded.
     """
-    count = len(texts)
-    for number, text in enumerate(texts, start=1):
+    count = len(planned)
+    for number, each in enumerate(planned, start=1):
+        if each.is_done(await after.change.sources()):
+            continue
         emit(StageStarted(f"step {number} of {count}"))
         whole = filled("plan_step", number=str(number), count=str(count), request=request)
         step = Step(
-            text=text,
-            wanted=_kind(text),
+            text=each.text,
+            wanted=_kind(each),
             facts=f"{facts}\n\n{whole}".strip(),
             is_first=number == 1,
+            begun=each.begun,
         )
         if not step.is_first:
             after = after.since(await after.change.snapshot(f"before step {number}"))
@@ -67,5 +73,5 @@ async def do_steps(
     return TurnFinished("done")
 
 
-def _kind(step: str) -> Wanted:
-    return Wanted.NEW if by_rules(step) is Wanted.NEW else Wanted.EDIT
+def _kind(step: PlanStep) -> Wanted:
+    return Wanted.NEW if not step.begun and by_rules(step.text) is Wanted.NEW else Wanted.EDIT

@@ -28,8 +28,10 @@ from agent.fixing.sources import Sources
 from agent.intent.asking import RequestReading, model_reading, rules_reading
 from agent.intent.wanted import Wanted
 from agent.model.protocol import GapFiller, Model
+from agent.planner.command_line import command_line_steps
 from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
+from agent.planner.step import PlanStep
 from agent.refactoring.asked import asked_refactoring
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
@@ -52,6 +54,9 @@ from sandbox.verdict.report import TestReport
 
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
+_SEARCH_S = 45.0
+_DRAWS_S = 25.0
+"""Somebody waits for the answer: `run-tests --fix` and `/fix` take as long as the settings say, and write files anew."""
 _ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -98,6 +103,7 @@ class Request:
     planner: Planner | None = None
     """Gives the steps of a request that needs some; None: the model does all at once."""
     search_s: float = 60.0
+    draws_s: float = 30.0
     attached: str = ""
     """Text that came with the request; it is data, and never says what is wanted."""
     facts: str = field(default="", init=False)
@@ -180,11 +186,13 @@ class Request:
                 )
             )
 
-    async def _planned(self, kind: Wanted) -> Sequence[str]:
-        """The steps that a planner gives; none where nobody plans, or the request needs none."""
+    async def _planned(self, kind: Wanted) -> Sequence[PlanStep]:
+        """The steps that the code itself or a planner gives; none where the request needs none."""
+        if steps := await in_thread(command_line_steps, self.text, kind, self.sources):
+            return steps
         if self.planner is None or not await in_thread(needs_steps, self.text, kind, self.sources):
             return ()
-        return await self.planner.steps(self.text, self.sources)
+        return [PlanStep(text=text) for text in await self.planner.steps(self.text, self.sources)]
 
     async def _run(self) -> TurnFinished | None:
         """Run what the message asks for; None where that is not clear."""
@@ -303,7 +311,13 @@ class Request:
         if not red:
             return self._nothing_red(report, wanted) if wanted or self._about_tests else None
         only = frozenset(result.id for result in red)
-        finished = await self.inside.fix(FixOptions(only=only, search_s=self.search_s))
+        options = FixOptions(
+            only=only,
+            search_s=min(self.search_s, _SEARCH_S),
+            draws_s=min(self.draws_s, _DRAWS_S),
+            max_attempts=0,
+        )
+        finished = await self.inside.fix(options)
         still = () if finished is None else [item for item in finished.red_after if item in only]
         if finished is None or still:
             return TurnFinished("not repaired: some tests stay red", TurnEnding.FAILED)

@@ -52,6 +52,8 @@ class Means:
     explain: Explain | None = None
     wanted: Wanted | None = None
     facts: str = ""
+    begun: str = ""
+    """The beginning of the first reply; the model writes the rest."""
 
 
 @dataclass(kw_only=True)
@@ -104,6 +106,7 @@ class Talk:
             wanted=means.wanted,
             facts=means.facts,
             asked=asked,
+            begun=means.begun,
         ):
             yield event
 

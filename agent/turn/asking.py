@@ -132,6 +132,15 @@ class _Listener:
                             return await self._stop(prose)
         return None
 
+    async def hear_on(
+        self, begun: str, stream: AsyncIterator[str | Reply | Waiting]
+    ) -> Reply | None:
+        """As `hear`, where this much of the reply stands already."""
+        self._on_text(begun)
+        self._emit(TextDelta(begun))
+        self._heard = begun
+        return await self.hear(stream)
+
     async def _stop(self, text: str) -> Reply:
         """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
         model, self.stopped = self._model, True
@@ -149,8 +158,11 @@ async def ask(
     circle: Circle | None = None,
     prose_alone: bool = False,
     goes_on: int = 0,
+    begun: str = "",
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
+
+    `begun` is how the reply begins, where the model's server has a place for it; it is part of the reply.
 
     `circle` gives the end of what a reply that goes in circles says once: there it is stopped.
     With `prose_alone`, one that begins a block of code behind its prose is: the prose is the reply.
@@ -168,7 +180,11 @@ async def ask(
         circle=circle,
         prose_alone=prose_alone,
     )
-    reply = await listener.hear(model.stream(messages, sampling=sampling))
+    if begun and isinstance(model, Continuer) and model.continues:
+        rest = await listener.hear_on(begun, model.stream(messages, sampling=sampling, begun=begun))
+        reply = rest if rest is None or listener.stopped else _behind(begun, rest)
+    else:
+        reply = await listener.hear(model.stream(messages, sampling=sampling))
     if reply is None:
         raise ModelError(f"{model.name} ended its answer without saying so; ask again")
     for _ in range(goes_on):
@@ -213,6 +229,23 @@ def prose_before_code(text: str) -> str:
     if kept.endswith(":"):
         kept = _LEAD_IN.sub("", kept).rstrip()
     return kept if len(kept) >= _LEAST_PROSE else ""
+
+
+def _behind(begun: str, rest: Reply) -> Reply:
+    """A reply with its beginning; it has no token ids, since a part was read as text.
+
+    A server that takes the beginning for a message of its own is answered from the start: that stays.
+    """
+    text = rest.action.text
+    is_anew = text.lstrip().startswith(begun.split("\n", maxsplit=1)[0])
+    action = replace(
+        rest.action,
+        text=text if is_anew else begun + text,
+        prompt_ids=(),
+        token_ids=(),
+        logprobs=None,
+    )
+    return replace(rest, action=action)
 
 
 def _joined(reply: Reply, rest: Reply) -> Reply:

@@ -69,6 +69,7 @@ def run_turn(
     wanted: Wanted | None = None,
     facts: str = "",
     asked: str | None = None,
+    begun: str = "",
 ) -> AsyncGenerator[Event, None]:
     """Answer one request of the user; the last event is `TurnFinished`.
 
@@ -76,7 +77,8 @@ def run_turn(
     whatever the model says. `facts` are what was seen for it already; they go along with it.
 
     `asked` are the person's own words, where `user_text` is a step of a plan for them; empty where
-    they are noted already. Only they say which files are written without a question.
+    they are noted already. Only they say which files are written without a question. `begun` is
+    how the first reply begins.
 
     `files` are the repository's files relative to `root`. `recorder` is told of every action with
     what came of it. `explain` asks the environment why a command failed. `checkpoints` lets a turn
@@ -120,6 +122,7 @@ def run_turn(
                 sampling=Sampling(temperature=temperature, max_tokens=limits.max_reply_tokens),
                 emit=emit,
                 wanted=wanted,
+                begun=begun,
             ),
             following=FollowUp(user_text=user_text, wanted=wanted, sources=sources, emit=emit),
             log=TurnLog(kept, emit, sources.text),

@@ -36,6 +36,8 @@ class Replies:
     """Its `max_tokens` are those of the longest reply."""
     emit: Emit
     wanted: Wanted | None = None
+    begun: str = ""
+    """The beginning of the first reply; the model writes the rest."""
     used_tokens: int = 0
     """Tokens that the turn has read and made so far."""
     free_tokens: int = 0
@@ -60,6 +62,7 @@ class Replies:
         used = f"{limit - room} of {limit} tokens are used"
         self.emit(StageStarted(f"{self.model.name} answers ({used})"))
         heard: list[str] = []
+        begun, self.begun = self.begun, ""
         said = False
         try:
             reply = await ask(
@@ -73,6 +76,7 @@ class Replies:
                 else end_of_first_round,
                 prose_alone=self.wanted is Wanted.EXPLAIN,
                 goes_on=0 if reasks else _MOST_CONTINUED,
+                begun=begun,
             )
             said = True
         except ContextLengthError as err:

@@ -15,6 +15,7 @@ _REASONS: Mapping[str, str] = {
     "stuck: it goes back and forth between the same two actions": "the model went back and forth",
     "stuck: its replies came to the same again and again": _MODEL_STUCK,
     "attempts used up": "no attempt repaired it",
+    "no small change makes it pass": "no small change repaired it",
     "no tests": "there are no tests",
     "interrupted": "you interrupted it",
 }

@@ -232,3 +232,41 @@ async def test_a_whole_file_with_an_absent_name_is_spliced_where_the_server_can(
     assert (finished(events).reason == "all green") is continues
     assert [kept.origin for kept in recorder.kept][1:] == [Origin.SPLICE][:continues]
     assert ("three = True  # anew" in project.module.read_text()) is continues
+
+
+async def test_a_function_is_sampled_again_behind_its_head_while_there_is_time(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path, START)
+    same = fenced("def value():\n    return 0\n")
+    rest = ANEW.partition("\n")[2]
+    model = GoingOn(script=[same, f"{rest}```", "unused"])
+    found = fix(
+        root=project.root,
+        files=project.files,
+        runner=project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=0, draws_s=20.0),
+        tester=LineTester(),
+    )
+    events = [event async for event in found]
+    assert finished(events).reason == "all green"
+    assert "True  # anew" in project.module.read_text()
+    assert model.begun == ["```python\ndef value():\n"]
+    assert [request.sampling.temperature for request in model.requests] == [0.0, 0.8]
+
+
+async def test_without_time_of_its_own_a_function_is_asked_for_once(tmp_path: Path) -> None:
+    project = Project(tmp_path, START)
+    model = GoingOn(script=[fenced("def value():\n    return 0\n")])
+    found = fix(
+        root=project.root,
+        files=project.files,
+        runner=project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=0),
+        tester=LineTester(),
+    )
+    events = [event async for event in found]
+    assert finished(events).reason == "no small change makes it pass"
+    assert len(model.requests) == 1

@@ -114,3 +114,30 @@ async def test_a_reply_that_goes_in_circles_while_it_goes_on_is_stopped() -> Non
     assert reply.action.text.count(line) < 5
     assert any("repeat itself" in event.text for event in said if isinstance(event, Notice))
     assert model.script == ["no more"], "it is not asked to go on with a circle"
+
+
+async def _begun(model: ScriptedModel, begun: str) -> tuple[Reply, str]:
+    said: list[Event] = []
+    reply = await ask(model, _ASKED, sampling=Sampling(), emit=said.append, begun=begun)
+    return reply, "".join(event.text for event in said if isinstance(event, TextDelta))
+
+
+async def test_a_reply_that_is_begun_has_its_beginning_and_is_shown_with_it() -> None:
+    model = ContinuingModel(script=["    return 1\n```"])
+    reply, shown = await _begun(model, "```python\ndef one():\n")
+    assert model.begun == ["```python\ndef one():\n"]
+    assert reply.action.text == shown == "```python\ndef one():\n    return 1\n```"
+    assert reply.action.token_ids == ()
+
+
+async def test_a_server_that_begins_anew_has_the_last_word() -> None:
+    whole = "```python\ndef one():\n    return 1\n```"
+    reply, _ = await _begun(ContinuingModel(script=[whole]), "```python\ndef one():\n")
+    assert reply.action.text == whole
+
+
+async def test_a_model_whose_replies_cannot_be_begun_writes_all_of_it() -> None:
+    whole = "```python\ndef one():\n    return 1\n```"
+    for model in (ScriptedModel(script=[whole]), ContinuingModel(script=[whole], continues=False)):
+        reply, shown = await _begun(model, "```python\ndef one():\n")
+        assert reply.action.text == shown == whole

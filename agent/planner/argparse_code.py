@@ -1,0 +1,153 @@
+"""Reads the command line that a project makes with argparse: who adds to the parser, and who reads what was parsed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.editing.python_source import DefinitionNode, FunctionNode, definitions
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
+
+PARSED = frozenset(["args", "arguments", "namespace", "ns", "options", "opts", "parsed"])
+"""Usual names of what was parsed."""
+_ADDS = ("add_argument", "add_parser")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedStatement:
+    """A statement that adds an argument or a command to a parser."""
+
+    method: str
+    """`add_argument` or `add_parser`."""
+    receiver: str
+    """What it is added to, as it is written."""
+    target: str
+    """The variable that takes the outcome; empty for none."""
+    names: tuple[str, ...]
+    """The texts that it is given, such as `--month`."""
+    first: int
+    """Its first line, from 1."""
+    last: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """One file's command line."""
+
+    path: str
+    text: str
+    parser: str
+    """Name of the function that adds to the parser."""
+    users: tuple[str, ...]
+    """Names of the functions that read what was parsed; those that parse it come first."""
+    added: tuple[AddedStatement, ...]
+    has_handlers: bool
+    """True if each command names the function that does it."""
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Options and commands that exist, as they are typed."""
+        return frozenset(name for each in self.added for name in each.names)
+
+    @property
+    def commands(self) -> frozenset[str]:
+        """The names of the commands."""
+        return frozenset(
+            n for each in self.added if each.method == "add_parser" for n in each.names
+        )
+
+    def up_to(self, statement: AddedStatement, *, target: str = "") -> str:
+        """The function that adds to the parser, up to the end of a statement; `target` takes its outcome."""
+        lines = self.text.split("\n")
+        if target:
+            line, column = lines[statement.first - 1], statement.column
+            lines[statement.first - 1] = f"{line[:column]}{target} = {line[column:]}"
+        first = _first_line(definitions(self.text)[self.parser])
+        return "\n".join(lines[first - 1 : statement.last])
+
+    def head_of(self, function: str) -> str:
+        """The decorators and the signature of a function, with its docstring."""
+        node = definitions(self.text)[function]
+        body = node.body[0]
+        is_text = isinstance(body, ast.Expr) and isinstance(body.value, ast.Constant)
+        last = (body.end_lineno or body.lineno) if is_text else body.lineno - 1
+        lines = self.text.split("\n")
+        return "\n".join(lines[_first_line(node) - 1 : max(last, node.lineno)])
+
+
+def command_line(sources: Sources) -> CommandLine | None:
+    """The command line of a project; None if it has none or several. Reads files; blocks."""
+    found = [each for path in sources.files if (each := _of_file(path, sources)) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _of_file(path: str, sources: Sources) -> CommandLine | None:
+    """The command line of a file; None if several functions add to a parser, or nobody reads what is parsed."""
+    text = sources.text(path) if path.endswith(".py") and not is_test_path(path) else None
+    if text is None or "add_argument(" not in text:
+        return None
+    functions = {
+        name: node
+        for name, node in definitions(text).items()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    adding = {name: found for name, node in functions.items() if (found := tuple(_added(node)))}
+    parsing = [name for name, node in functions.items() if _has_attribute(node, "parse_args")]
+    reading = [name for name, node in functions.items() if _reads_parsed(node)]
+    users = tuple(dict.fromkeys([*parsing, *reading]))
+    if len(adding) != 1 or not users:
+        return None
+    parser, added = next(iter(adding.items()))
+    return CommandLine(
+        path=path,
+        text=text,
+        parser=parser,
+        users=users,
+        added=added,
+        has_handlers=_has_attribute(functions[parser], "set_defaults"),
+    )
+
+
+def _added(function: FunctionNode) -> Iterator[AddedStatement]:
+    """The statements of a function that add something under a name that is written out, in order."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Expr | ast.Assign) or not isinstance(node.value, ast.Call):
+            continue
+        call = node.value
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in _ADDS:
+            continue
+        names = tuple(each.value for each in call.args if isinstance(each, ast.Constant))
+        if names:
+            yield AddedStatement(
+                method=call.func.attr,
+                receiver=ast.unparse(call.func.value),
+                target=_variable(node.targets) if isinstance(node, ast.Assign) else "",
+                names=tuple(map(str, names)),
+                first=node.lineno,
+                last=node.end_lineno or node.lineno,
+                column=node.col_offset,
+            )
+
+
+def _variable(targets: Sequence[ast.expr]) -> str:
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
+
+
+def _first_line(node: DefinitionNode) -> int:
+    return min([node.lineno, *(each.lineno for each in node.decorator_list)])
+
+
+def _has_attribute(node: ast.AST, name: str) -> bool:
+    return any(isinstance(each, ast.Attribute) and each.attr == name for each in ast.walk(node))
+
+
+def _reads_parsed(function: FunctionNode) -> bool:
+    return any(
+        isinstance(each, ast.Attribute)
+        and isinstance(each.value, ast.Name)
+        and each.value.id in PARSED
+        for each in ast.walk(function)
+    )
