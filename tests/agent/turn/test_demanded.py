@@ -204,7 +204,9 @@ async def test_a_name_that_the_change_uses_and_nobody_defines_is_asked_for_once(
     tmp_path: Path,
 ) -> None:
     uses = WHOLE.replace("text.split()", "parts(text)")
-    defines = uses.replace("(text)\n```", "(text)\n\n\ndef parts(text):\n    return text.split()\n```")
+    defines = uses.replace(
+        "(text))\n```", "(text))\n\n\ndef parts(text):\n    return text.split()\n```"
+    )
     model = ScriptedModel(script=[uses, defines])
     events = await change(tmp_path, model)
     assert "slugs.py uses parts, which is defined nowhere" in model.requests[1].messages[-1].content
