@@ -44,9 +44,10 @@ HANDLERS = CLI.replace("    return parser", "    errors.set_defaults(run=print)\
 
 
 def steps_for(
-    root: Path, text: str, cli: str = CLI, wanted: Wanted = Wanted.EDIT, **more: str
+    root: Path, text: str, cli: str = CLI, *, wanted: Wanted = Wanted.EDIT, second: str = ""
 ) -> tuple[PlanStep, ...]:
-    files = {"tool/cli.py": cli, "tool/other.py": "def top():\n    return 1\n", **more}
+    files = {"tool/cli.py": cli, "tool/other.py": "def top():\n    return 1\n"}
+    files |= {"tool/second.py": second} if second else {}
     for path, content in files.items():
         (root / path).parent.mkdir(exist_ok=True, parents=True)
         (root / path).write_text(content)
@@ -110,7 +111,7 @@ def test_what_is_there_or_is_for_something_else_has_no_steps(text: str, tmp_path
 def test_where_the_places_are_not_clear_there_are_no_steps(tmp_path: Path) -> None:
     text = "add a --quiet flag that prints nothing"
     assert steps_for(tmp_path, text, ALONE) == ()
-    assert steps_for(tmp_path, text, **{"tool/second.py": CLI}) == ()
+    assert steps_for(tmp_path, text, second=CLI) == ()
     assert steps_for(tmp_path, text, "def main():\n    pass\n") == ()
     assert steps_for(tmp_path, text, wanted=Wanted.QUESTION) == ()
 
