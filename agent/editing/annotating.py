@@ -66,12 +66,22 @@ def with_hints_of(reply: str, before: str, *, names: Collection[str] = ()) -> st
     return spliced(place.data, splices)
 
 
-def headers_to_annotate(source: str) -> tuple[str, ...]:
-    """The first lines of the functions that lack a type hint, as one line each, with `...` where one is missing."""
+def headers_to_annotate(source: str, *, words: Collection[str] = ()) -> tuple[str, ...]:
+    """The first lines of the functions that lack a type hint, as one line each, with `...` where one is missing.
+
+    If `words` name some definitions, those and their methods alone. That `__init__` gives None goes without saying.
+    """
+    known = _single(source)
+    named = {name for name in known if name.rpartition(".")[2] in words}
+    headers = (
+        (name, node, _with_dots(node))
+        for name, node in known.items()
+        if isinstance(node, FunctionNode) and (not named or named & {name, name.rpartition(".")[0]})
+    )
     return tuple(
         f"{'' if name == node.name else name.rpartition('.')[0] + ': '}{header}"
-        for name, node in _single(source).items()
-        if isinstance(node, FunctionNode) and (header := _with_dots(node))
+        for name, node, header in headers
+        if header and (node.name != "__init__" or ": ..." in header)
     )
 
 

@@ -17,7 +17,7 @@ _SUBJECT = r"(?:the )?[\w./`-]+(?:\(\))?(?: in [\w./-]+)?"
 _REMARK = (
     rf"(?P<lacking>{_SUBJECT}) (?:still )?(?:has|have|had|lacks?|misses|miss|is missing|are missing)(?: got)?"
     rf" (?:no )?(?P<things>{_THING})"
-    rf"|(?:there (?:is|are|were) )?(?:still )?no (?P<none>{_THING}) (?:for|in|of|on) (?P<of>{_SUBJECT})"
+    rf"|(?:there(?:'s| is|s| are| were) )?(?:still )?no (?P<none>{_THING}) (?:for|in|of|on) (?P<of>{_SUBJECT})"
     rf"|(?P<untested>{_SUBJECT}) (?:is|are)(?: still)?(?: untested|(?: not|n't) (?:\w+ )?tested)"
     rf"|(?P<unsaid>{_SUBJECT}) (?:is|are)(?: still)?(?: undocumented|(?: not|n't) (?:\w+ )?documented)"
 )
@@ -57,7 +57,10 @@ _OF = (
     r"`?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)`?(?:\(\))?"
     r"(?: (?:in|of|from) (?:the )?(?:class |file |module )?`?(?P<where>[\w./-]*\w)`?)?"
 )
-_LATELY = r"(?: (?:any ?more|anywhere|any longer|at all|here|now|really|yet))*"
+_LATELY = (
+    r"(?: (?:any ?more|anywhere|any longer|at all|here|now|really|yet|afaics?|afaik|imo|i (?:believe|guess|think)"
+    r"|it seems|as far as i (?:can (?:see|tell)|know)))*"
+)
 _BAD = r"(?:awful|bad|confusing|cryptic|misleading|misspelled|odd|poor|strange|terrible|too (?:long|short)|ugly|unclear|wrong)"
 
 

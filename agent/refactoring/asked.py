@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agent.intent.rules import changes_asked
+
 _KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|field|property|parameter|argument|test|helper)?(?:\s+name)?\s*"
 _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
-_IN = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
+_IN = r"(?:\s+(?:in|from|out\s+of|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
 _CLASS = r"(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<{0}>(?-i:[A-Z])\w*)[`'\"]?(?![\w./]))?"
 _END = r"(?=[.!?,;:)]*(?:\s|$))"
 _RENAMES = tuple(
@@ -53,6 +55,12 @@ _MEANS_NO_MORE = re.compile(
     re.IGNORECASE,
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
+_REASON = re.compile(
+    r"[,.;(-]\s*(?P<why>(?:because|since|as it|that'?s|it'?s|it is|they'?re|they are|this is|nobody|nothing)\b"
+    r"(?!\s+(?:\w+\s+)?(?:callers?|calls|docs?\w*|imports?|references?|tests?|uses|usages?)\b)[^.!?]*[.!?)]*)$",
+    re.IGNORECASE,
+)
+"""A clause that says why; "its tests" is no such one."""
 _PLAIN = frozenset(
     [
         "it",
@@ -98,7 +106,7 @@ class AskedRefactoring:
 
 def asked_refactoring(text: str) -> AskedRefactoring | None:
     """The refactoring that a request asks for; None if its words are not so clear, or ask for more."""
-    said = text.strip()
+    said = _without_reason(text.strip())
     if (match := _MOVE.search(said)) and _is_all(match):
         return AskedRefactoring(
             kind="move", old=match["old"], new=match["new"], file=match["file"] or ""
@@ -135,6 +143,12 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             else AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
         )
     return None
+
+
+def _without_reason(text: str) -> str:
+    """The text without a clause at its end that says why: `move f to a.py, it's only used there`."""
+    reason = _REASON.search(text)
+    return text if reason is None or changes_asked(reason["why"]) else text[: reason.start()]
 
 
 def _qualified(name: str, holder: str | None) -> str:

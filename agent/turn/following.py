@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.editing.edits import Accepted
@@ -15,8 +15,11 @@ from agent.prompt_files import filled
 from agent.streaming import Emit
 from agent.turn.demanded import unmet
 from agent.turn.imports import newly_undefined
+from agent.turn.needed import subject_files
 from agent.turn.opening import asks_for_test
 from agent.turn.outcome import DONE, Outcome
+from agent.turn.unchanged import about_left_out
+from agent.turn.unknown_methods import unknown_methods
 
 
 @dataclass(kw_only=True)
@@ -51,12 +54,26 @@ class FollowUp:
             return replace(outcome, end=None, observation=told)
         if missing:
             self.emit(Notice(f"not there yet: {missing}", "warning"))
+        if left_out := "" if kept_parts or self.asked_for_rest else self._left_out():
+            self.asked_for_rest = True
+            self.emit(Notice("some definitions were left out; asking for them"))
+            return replace(outcome, end=None, observation=left_out)
         wants = self.wanted is Wanted.NEW and asks_for_test(self.user_text)
         if self.asked_for_test or not wants or any(map(is_test_path, self.before)):
             return outcome
         self.asked_for_test = True
         told = filled("then_test", what=", ".join(self._new_names()) or "it")
         return replace(outcome, end=None, observation=told)
+
+    def _left_out(self) -> str:
+        """The request for the hints or docstrings that a reply for a whole file left out."""
+        why = "That is written, but it is a part of what was asked"
+        told = (
+            about_left_out(path, self.user_text, self.sources, why=why)
+            for path in subject_files(self.user_text, self.sources)
+            if path in self.before and not is_test_path(path)
+        )
+        return next(filter(None, told), "")
 
     def _new_names(self) -> list[str]:
         """The definitions that this turn added to Python code."""
@@ -74,9 +91,17 @@ class FollowUp:
             return ()
         now = {path: self.sources.text(path) or "" for path in self.before}
         undefined = (
-            f"{path} uses {name}, which is defined nowhere"
+            said
             for path, text in now.items()
             if path.endswith(".py") and not is_test_path(path)
-            for name in newly_undefined(self.before[path] or "", text)
+            for said in self._undefined(path, text)
         )
         return (*unmet(self.user_text, now), *undefined)
+
+    def _undefined(self, path: str, text: str) -> Iterator[str]:
+        """Sentences on names and methods that a file uses now and nobody defines."""
+        before = self.before[path] or ""
+        for name in newly_undefined(before, text):
+            yield f"{path} uses {name}, which is defined nowhere"
+        for name in unknown_methods(path, before, text, self.sources):
+            yield f"{path} calls .{name}(), and nothing in the project defines {name}"

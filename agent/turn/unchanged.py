@@ -35,33 +35,32 @@ def about_unchanged(
     """
     if path not in written:
         why = f"{path} would be the same as before"
-        return (
-            _without_hints(path, user_text, sources)
-            or _without_docstrings(path, user_text, sources)
-            or _one_definition(path, user_text, sources, why=why)
+        said = f"Not written: {why}"
+        return about_left_out(path, user_text, sources, why=said) or _one_definition(
+            path, user_text, sources, why=why
         )
     missing = asks_for_test(user_text) and not any(map(is_test_path, written))
     return f"{path} is written already. {filled('then_test', what='it')}" if missing else ""
 
 
-def _without_hints(path: str, user_text: str, sources: Sources) -> str:
-    """The request for type hints once more, with the places that lack one; empty for any other request."""
-    headers = headers_to_annotate(sources.text(path) or "") if asks_for_hints(user_text) else ()
-    if not headers:
-        return ""
-    listed = "\n".join(headers[:_MOST_HEADERS])
-    return filled("then_hints", path=path, headers=listed, request=user_text)
+def about_left_out(path: str, user_text: str, sources: Sources, *, why: str) -> str:
+    """The request for type hints or docstrings once more, with what lacks them; empty for any other request.
 
-
-def _without_docstrings(path: str, user_text: str, sources: Sources) -> str:
-    """The request for docstrings once more, with what lacks one; empty for any other request."""
-    asks = path.endswith(".py") and asks_for_docstrings(user_text)
-    _, *words = re.findall(r"\w+", _POLITE.sub("", user_text))  # the first one is the verb
-    stubs = stubs_to_document(sources.text(path) or "", words=words) if asks else ()
-    if not stubs:
+    `why` is the first sentence of it, without its stop.
+    """
+    text = sources.text(path) or ""
+    if not path.endswith(".py"):
         return ""
-    listed = "\n\n\n".join(stubs[:_MOST_HEADERS])
-    return filled("then_docstrings", path=path, headers=listed, request=user_text)
+    _, *words = re.findall(r"\w+", _POLITE.sub("", user_text)) or [""]  # the first one is the verb
+    headers = headers_to_annotate(text, words=words) if asks_for_hints(user_text) else ()
+    if headers:
+        listed = "\n".join(headers[:_MOST_HEADERS])
+        return filled("then_hints", why=why, path=path, headers=listed, request=user_text)
+    stubs = stubs_to_document(text, words=words) if asks_for_docstrings(user_text) else ()
+    if stubs:
+        listed = "\n\n\n".join(stubs[:_MOST_HEADERS])
+        return filled("then_docstrings", why=why, path=path, headers=listed, request=user_text)
+    return ""
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:
