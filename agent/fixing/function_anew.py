@@ -28,6 +28,7 @@ from agent.prompt_files import filled, prompt
 from agent.reply.blocks import scan_blocks
 from agent.testing.failures import evidence_of
 from agent.turn.asking import ask
+from agent.turn.beginning import Beginning
 from learning.evidence.judge import exception_in
 from learning.records import Message, Origin, Sampling
 from sandbox.verdict.report import TestResult
@@ -104,7 +105,7 @@ class FunctionAnew:
         most = 2 * estimate_tokens(old.source) + _MARGIN_TOKENS
         temperature = _TEMPERATURE if draw else 0.0
         sampling = Sampling(temperature=temperature, seed=draw, max_tokens=most)
-        begun = f"```python\n{_head_of(old)}\n" if draw else ""
+        begun = Beginning(text=f"```python\n{_head_of(old)}\n") if draw else None
         reply = await ask(parts.model, messages, sampling=sampling, emit=parts.emit, begun=begun)
         text = reply.action.text
         candidate = self._candidate(old, text, Origin.FUNCTION)

@@ -13,6 +13,7 @@ from agent.events import Notice, Progress, ReplyFinished, StageStarted, TextDelt
 from agent.model.protocol import Continuer, Model, ModelError, Reply, Waiting
 from agent.reply.reasoning import part_reply
 from agent.streaming import Emit
+from agent.turn.beginning import Beginning
 from agent.turn.repeating import usable_part
 from learning.records import Action, Message, Sampling
 
@@ -105,9 +106,10 @@ class _Listener:
         self._on_text = on_text
         self._circle = circle
         self._prose_alone = prose_alone
+        self._begun: Beginning | None = None
         self._heard = ""
         self.stopped = False
-        """True once the model went in circles, or began code where only prose is wanted."""
+        """True once the model went in circles, or on behind what was wanted."""
 
     async def hear(self, stream: AsyncIterator[str | Reply | Waiting]) -> Reply | None:
         """The reply at the end of a stream; of one that is stopped, what was complete of all that was heard."""
@@ -128,17 +130,19 @@ class _Listener:
                             name = self._model.name
                             self._emit(Notice(f"{name} began to repeat itself and was stopped"))
                             return await self._stop(usable_part(self._heard, end))
+                        if self._begun and (end := self._begun.end_in(self._heard)) is not None:
+                            return await self._stop(usable_part(self._heard, end))
                         if self._prose_alone and (prose := prose_before_code(self._heard)):
                             return await self._stop(prose)
         return None
 
     async def hear_on(
-        self, begun: str, stream: AsyncIterator[str | Reply | Waiting]
+        self, begun: Beginning, stream: AsyncIterator[str | Reply | Waiting]
     ) -> Reply | None:
         """As `hear`, where this much of the reply stands already."""
-        self._on_text(begun)
-        self._emit(TextDelta(begun))
-        self._heard = begun
+        self._on_text(begun.text)
+        self._emit(TextDelta(begun.text))
+        self._begun, self._heard = begun, begun.text
         return await self.hear(stream)
 
     async def _stop(self, text: str) -> Reply:
@@ -158,7 +162,7 @@ async def ask(
     circle: Circle | None = None,
     prose_alone: bool = False,
     goes_on: int = 0,
-    begun: str = "",
+    begun: Beginning | None = None,
 ) -> Reply:
     """Ask for one whole reply, with a word about what is waited for while nothing comes.
 
@@ -181,7 +185,8 @@ async def ask(
         prose_alone=prose_alone,
     )
     if begun and isinstance(model, Continuer) and model.continues:
-        rest = await listener.hear_on(begun, model.stream(messages, sampling=sampling, begun=begun))
+        stream = model.stream(messages, sampling=sampling, begun=begun.text)
+        rest = await listener.hear_on(begun, stream)
         reply = rest if rest is None or listener.stopped else _behind(begun, rest)
     else:
         reply = await listener.hear(model.stream(messages, sampling=sampling))
@@ -194,8 +199,8 @@ async def ask(
         if not isinstance(model, Continuer) or not model.continues:
             break
         further = replace(sampling, max_tokens=min(sampling.max_tokens, room))
-        begun = reply.action.text
-        rest = await listener.hear(model.stream(messages, sampling=further, begun=begun))
+        said = reply.action.text
+        rest = await listener.hear(model.stream(messages, sampling=further, begun=said))
         if rest is None:
             break
         reply = rest if listener.stopped else _joined(reply, rest)
@@ -231,16 +236,15 @@ def prose_before_code(text: str) -> str:
     return kept if len(kept) >= _LEAST_PROSE else ""
 
 
-def _behind(begun: str, rest: Reply) -> Reply:
+def _behind(begun: Beginning, rest: Reply) -> Reply:
     """A reply with its beginning; it has no token ids, since a part was read as text.
 
     A server that takes the beginning for a message of its own is answered from the start: that stays.
     """
     text = rest.action.text
-    is_anew = text.lstrip().startswith(begun.split("\n", maxsplit=1)[0])
     action = replace(
         rest.action,
-        text=text if is_anew else begun + text,
+        text=text if begun.is_said_again(text) else begun.text + text,
         prompt_ids=(),
         token_ids=(),
         logprobs=None,

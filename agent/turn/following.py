@@ -18,7 +18,7 @@ from agent.turn.imports import newly_undefined
 from agent.turn.needed import subject_files
 from agent.turn.opening import asks_for_test
 from agent.turn.outcome import DONE, Outcome
-from agent.turn.unchanged import about_left_out
+from agent.turn.unchanged import about_left_out, begun_with
 from agent.turn.unknown_methods import unknown_methods
 
 
@@ -54,10 +54,10 @@ class FollowUp:
             return replace(outcome, end=None, observation=told)
         if missing:
             self.emit(Notice(f"not there yet: {missing}", "warning"))
-        if left_out := "" if kept_parts or self.asked_for_rest else self._left_out():
+        for path, told in () if kept_parts or self.asked_for_rest else self._left_out():
             self.asked_for_rest = True
             self.emit(Notice("some definitions were left out; asking for them"))
-            return replace(outcome, end=None, observation=left_out)
+            return replace(outcome, end=None, observation=told, begun=begun_with(told, path))
         wants = self.wanted is Wanted.NEW and asks_for_test(self.user_text)
         if self.asked_for_test or not wants or any(map(is_test_path, self.before)):
             return outcome
@@ -65,15 +65,14 @@ class FollowUp:
         told = filled("then_test", what=", ".join(self._new_names()) or "it")
         return replace(outcome, end=None, observation=told)
 
-    def _left_out(self) -> str:
-        """The request for the hints or docstrings that a reply for a whole file left out."""
+    def _left_out(self) -> Iterator[tuple[str, str]]:
+        """The files whose hints or docstrings a reply left out in part, each with the request for the rest."""
         why = "That is written, but it is a part of what was asked"
-        told = (
-            about_left_out(path, self.user_text, self.sources, why=why)
-            for path in subject_files(self.user_text, self.sources)
-            if path in self.before and not is_test_path(path)
-        )
-        return next(filter(None, told), "")
+        for path in subject_files(self.user_text, self.sources):
+            if path in self.before and not is_test_path(path):
+                told = about_left_out(path, self.user_text, self.sources, why=why)
+                if told:
+                    yield path, told
 
     def _new_names(self) -> list[str]:
         """The definitions that this turn added to Python code."""

@@ -22,6 +22,7 @@ from agent.reply.parsed import FileEdits, ParsedReply, ShellCommand
 from agent.settings.schema import TurnSettings
 from agent.streaming import Emit, stream_events
 from agent.turn.acting import Actions
+from agent.turn.beginning import Beginning
 from agent.turn.best import BestState, Checkpoints
 from agent.turn.commands import Commands, RunTests
 from agent.turn.conversation import NOT_USABLE, Conversation
@@ -122,7 +123,7 @@ def run_turn(
                 sampling=Sampling(temperature=temperature, max_tokens=limits.max_reply_tokens),
                 emit=emit,
                 wanted=wanted,
-                begun=begun,
+                begun=Beginning(text=begun) if begun else None,
             ),
             following=FollowUp(user_text=user_text, wanted=wanted, sources=sources, emit=emit),
             log=TurnLog(kept, emit, sources.text),
@@ -231,6 +232,7 @@ class _Turn:
                 return end
             if problem := await self.history.go_on(outcome.observation):
                 return problem
+            self.replies.begun = outcome.begun
         raise AssertionError("the last reply ends the turn")
 
     def _no_further(self, answer: Action, outcome: Outcome, left: int) -> End | None:

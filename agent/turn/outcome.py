@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.events import TurnEnding
+from agent.turn.beginning import Beginning
 from sandbox.verdict.report import TestReport
 
 
@@ -28,6 +29,8 @@ class Outcome:
     """The tests' report, if they were run."""
     unusable: bool = False
     """True if the reply itself was at fault and is asked for again."""
+    begun: Beginning | None = None
+    """How the next reply begins, where there is one."""
     again: bool = False
     """True if the same is asked once more: the next reply is drawn otherwise, or it would be the same."""
 

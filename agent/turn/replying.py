@@ -11,6 +11,7 @@ from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.reply.parsed import ParsedReply, Unusable
 from agent.streaming import Emit
 from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
+from agent.turn.beginning import Beginning
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.history import TurnHistory
 from agent.turn.opening import is_for_tests
@@ -36,8 +37,8 @@ class Replies:
     """Its `max_tokens` are those of the longest reply."""
     emit: Emit
     wanted: Wanted | None = None
-    begun: str = ""
-    """The beginning of the first reply; the model writes the rest."""
+    begun: Beginning | None = None
+    """The beginning of the next reply; the model writes the rest."""
     used_tokens: int = 0
     """Tokens that the turn has read and made so far."""
     free_tokens: int = 0
@@ -62,7 +63,7 @@ class Replies:
         used = f"{limit - room} of {limit} tokens are used"
         self.emit(StageStarted(f"{self.model.name} answers ({used})"))
         heard: list[str] = []
-        begun, self.begun = self.begun, ""
+        begun, self.begun = self.begun, None
         said = False
         try:
             reply = await ask(

@@ -10,6 +10,7 @@ from agent.editing.python_source import definitions, source_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.prompt_files import filled
+from agent.turn.beginning import Beginning
 from agent.turn.needed import subject_files
 from agent.turn.only_asked import asks_for_hints
 from agent.turn.opening import asks_for_docstrings, asks_for_test
@@ -61,6 +62,18 @@ def about_left_out(path: str, user_text: str, sources: Sources, *, why: str) -> 
         listed = "\n\n\n".join(stubs[:_MOST_HEADERS])
         return filled("then_docstrings", why=why, path=path, headers=listed, request=user_text)
     return ""
+
+
+def begun_with(told: str, path: str) -> Beginning | None:
+    """The beginning of the reply to `about_left_out`: the first header up to what it lacks."""
+    listed = told.partition("```\n")[2].partition("\n```")[0]
+    first, dots, _ = listed.partition("...")
+    holder, colon, header = first.partition(": ")
+    if not dots or "." in holder.partition("(")[0]:
+        return None
+    if colon and header.lstrip().startswith(("def ", "async def ")) and "(" not in holder:
+        first = f"class {holder}:\n    {header}"
+    return Beginning(text=f"{path}\n```python\n{first}", alone=False)
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:

@@ -10,6 +10,7 @@ import pytest
 from agent.events import Event, Notice, ReplyFinished, TextDelta
 from agent.model.protocol import Reply
 from agent.turn.asking import ask
+from agent.turn.beginning import Beginning
 from agent.turn.repeating import end_of_first_round
 from learning.records import Message, Sampling
 from tests.fakes.model import Scripted, ScriptedModel
@@ -116,9 +117,10 @@ async def test_a_reply_that_goes_in_circles_while_it_goes_on_is_stopped() -> Non
     assert model.script == ["no more"], "it is not asked to go on with a circle"
 
 
-async def _begun(model: ScriptedModel, begun: str) -> tuple[Reply, str]:
+async def _begun(model: ScriptedModel, begun: str, *, alone: bool = True) -> tuple[Reply, str]:
     said: list[Event] = []
-    reply = await ask(model, _ASKED, sampling=Sampling(), emit=said.append, begun=begun)
+    beginning = Beginning(text=begun, alone=alone)
+    reply = await ask(model, _ASKED, sampling=Sampling(), emit=said.append, begun=beginning)
     return reply, "".join(event.text for event in said if isinstance(event, TextDelta))
 
 
@@ -141,3 +143,21 @@ async def test_a_model_whose_replies_cannot_be_begun_writes_all_of_it() -> None:
     for model in (ScriptedModel(script=[whole]), ContinuingModel(script=[whole], continues=False)):
         reply, shown = await _begun(model, "```python\ndef one():\n")
         assert reply.action.text == shown == whole
+
+
+async def test_a_reply_that_is_begun_ends_with_its_definition_unless_others_may_follow() -> None:
+    more = "    return 1\n\n\ndef two():\n    return 2\n```\nThat is all."
+    begun = "a.py\n```python\ndef one():\n"
+    reply, _ = await _begun(ContinuingModel(script=[more]), begun)
+    assert reply.action.text == f"{begun}    return 1\n```\n"
+    reply, _ = await _begun(ContinuingModel(script=[more]), begun, alone=False)
+    assert reply.action.text == begun + more
+
+
+def test_a_definition_ends_where_its_indent_does_and_a_bracket_ends_none() -> None:
+    method = Beginning(text="```python\nclass A:\n    def one(self, n")
+    heard = f"{method.text},\n    ):\n        return 1\n\n    def two(self):\n"
+    assert heard[: method.end_in(heard)].endswith("        return 1\n\n")
+    assert method.end_in(heard.removesuffix("def two(self):\n")) is None
+    assert method.end_in(f"{method.text}):\n        return 1\n```\n") is None
+    assert Beginning(text="```python\nx = 1").end_in("```python\nx = 1\ny = 2\n") is None
