@@ -169,9 +169,9 @@ def _is_there(subject: str, named: Named) -> bool:
 def _refactoring(said: str, named: Named) -> str:
     """The rename, move, deletion or simplification of what a remark speaks of; empty if that is in any doubt."""
     parts = _PARTS.split(said)
-    if len(parts) != 2 or "?" in said:  # noqa: PLR2004 - the remark, and the wish
+    if len(parts) < 2 or "?" in said:  # noqa: PLR2004 - the remark, and the wish
         return ""
-    remark = parts[0].strip(" .,;:!")
+    remark, more = parts[0].strip(" .,;:!"), said[said.index(parts[1]) + len(parts[1]) :].strip()
     for kind, wish in _WISHES.items():
         order = wish.order.fullmatch(parts[1])
         about = next((a for form in wish.remarks if (a := form.fullmatch(remark))), None)
@@ -179,12 +179,14 @@ def _refactoring(said: str, named: Named) -> str:
             continue
         places = [about["where"], about.groupdict().get("from")]
         what = " in ".join([about["name"], *filter(None, places)])
+        if more and kind != "rename":
+            continue
         if kind in ("delete", "simplify"):
             return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
         return (
             f"move {what} {order['where']}"
             if kind == "move"
-            else f"rename {what} to {order['new']}"
+            else f"rename {what} to {order['new']}. {more}".removesuffix(". ")
         )
     return ""
 

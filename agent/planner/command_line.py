@@ -125,7 +125,8 @@ def _for_command(line: CommandLine, text: str, command: str) -> tuple[PlanStep, 
     if place is None:
         return ()
     last = _end_of_command(line, place.names[0]) or place
-    target = f"{command.replace('-', '_')}_parser = " if place.target else ""
+    has_variables = any(each.target for each in line.added if each.method == "add_parser")
+    target = f"{command.replace('-', '_')}_parser = " if has_variables else ""
     then = f'{target}{place.receiver}.add_parser("{command}",'
     user = line.users[0]
     adds = PlanStep(

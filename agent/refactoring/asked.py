@@ -55,6 +55,9 @@ _MEANS_NO_MORE = re.compile(
     re.IGNORECASE,
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
+_BETWEEN = re.compile(
+    r"(?:\s*[.;!]\s+|,?\s+(?=and\b|then\b))(?:(?:and|then|also|please)\s+)*", re.IGNORECASE
+)
 _REASON = re.compile(
     r"[,.;(-]\s*(?P<why>(?:because|since|as it|that'?s|it'?s|it is|they'?re|they are|this is|nobody|nothing)\b"
     r"(?!\s+(?:\w+\s+)?(?:callers?|calls|docs?\w*|imports?|references?|tests?|uses|usages?)\b)[^.!?]*[.!?)]*)$",
@@ -142,6 +145,27 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             if is_plain
             else AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
         )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefactoringFirst:
+    """A refactoring, and what a request asks for behind it."""
+
+    asked: AskedRefactoring
+    rest: str
+    """Words of the person; `it` is the name that the thing has then."""
+
+
+def refactoring_first(text: str) -> RefactoringFirst | None:
+    """The refactoring that a request begins with, where it asks for another change behind it; else None."""
+    for between in _BETWEEN.finditer(text):
+        first, rest = text[: between.start()], text[between.end() :].strip()
+        asked = asked_refactoring(first) if changes_asked(rest) else None
+        if asked is not None and asked.kind in ("rename", "move"):
+            name = asked.new if asked.kind == "rename" else asked.old
+            named = re.sub(r"\bit\b", name, rest, count=1, flags=re.IGNORECASE)
+            return RefactoringFirst(asked=asked, rest=named)
     return None
 
 

@@ -32,7 +32,7 @@ from agent.planner.command_line import command_line_steps
 from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
 from agent.planner.step import PlanStep
-from agent.refactoring.asked import asked_refactoring
+from agent.refactoring.asked import RefactoringFirst, asked_refactoring, refactoring_first
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.exactly import Exactly
@@ -147,7 +147,25 @@ class Request:
             return await self._repair()
         if kind.may_write and (asked := asked_refactoring(self.text)):
             return await self.after.checked(lambda: self.exactly.refactor(asked))
-        return None
+        both = refactoring_first(self.text) if kind.may_write else None
+        return await self._both(both) if both else None
+
+    async def _both(self, both: RefactoringFirst) -> TurnFinished | None:
+        """Do the refactoring that a request begins with, then let the model do the rest; None if it does not begin."""
+        end = await self.after.checked(lambda: self.exactly.refactor(both.asked))
+        if end is None or end.ending is not TurnEnding.DONE:
+            return end
+        after = self.after.since(await self.after.change.snapshot("before the rest of the request"))
+        if asked := asked_refactoring(both.rest):
+            return await after.checked(lambda: self.exactly.refactor(asked))
+        return await do_steps(
+            [PlanStep(text=both.rest)],
+            *(self.text, self.facts),
+            after=after,
+            carry_out=self.inside.carry_out,
+            again=self.inside.go_on,
+            emit=self.emit,
+        )
 
     async def _by_model(self, kind: Wanted) -> TurnFinished:
         if not kind.may_write:

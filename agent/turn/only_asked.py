@@ -16,6 +16,7 @@ _VERB = re.compile(
     r"(?P<verb>add|annotate|complete|create|document|generate|give|insert|put|write)\b",
     re.IGNORECASE,
 )
+_HEAD = re.compile(r"\s*(?:async )?def \w+\(.*\)(?: *->.*)?:\s*")
 _TOKEN = re.compile(r"[\w./-]+")
 _DOCSTRING, _DOCSTRINGS = "docstring", "docstrings"
 _HINTS = frozenset(["annotation", "annotations", "hint", "hints", "types"])
@@ -38,6 +39,21 @@ def asks_for_hints(request: str) -> bool:
     return found is not None and (
         found["verb"].lower() == "annotate" or not _HINTS.isdisjoint(words)
     )
+
+
+def with_bodies(text: str) -> str:
+    """The text of a reply with dots as the body of each function of which it gives the first line alone.
+
+    Asked for type hints, a small model gives the first lines as they were listed; that is no Python without them.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if not _HEAD.fullmatch(line):
+            continue
+        below = next((each for each in lines[number + 1 :] if each.strip()), "")
+        if len(below) - len(below.lstrip()) <= len(line) - len(line.lstrip()):
+            lines[number] = f"{line.rstrip()} ..."
+    return "\n".join(lines)
 
 
 def only_asked(edit: FileEdit, before: str | None, request: str) -> FileEdit:

@@ -11,6 +11,7 @@ from agent.reply.parse import parse_reply
 from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand, Unusable
 from agent.streaming import Emit
 from agent.turn.conversation import NOT_USABLE, Conversation
+from agent.turn.only_asked import asks_for_hints, with_bodies
 from agent.turn.placing import BlockPlacer
 from agent.turn.unplaced import has_definitions, unplaced_change
 from learning.records import Action
@@ -38,8 +39,9 @@ def read_reply(
     emit: Emit,
 ) -> ParsedReply:
     """The actions of a reply. A changed definition that fits no file answers no request."""
+    text = with_bodies(action.text) if asks_for_hints(user_text) else action.text
     reading = parse_reply(
-        action.text,
+        text,
         known_paths=sources.files,
         finish=action.finish,
         take_patches=True,
@@ -52,7 +54,7 @@ def read_reply(
     is_question = wanted is None and _QUESTION.search(user_text) is not None
     if not is_question:
         placer = BlockPlacer(conversation=conversation, user_text=user_text, sources=sources)
-        reading = placer.placed(action.text, reading)
+        reading = placer.placed(text, reading)
     if not isinstance(reading, PlainAnswer) or _QUESTION.search(user_text):
         return reading
     if path := unplaced_change(action.text, conversation.shown_files):

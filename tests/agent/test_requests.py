@@ -311,3 +311,17 @@ async def test_a_repair_without_a_name_is_of_the_red_test_that_shares_a_word_or_
     assert "taken to be about test_stats.py::test_the_wide_one" in said(events)
     assert "max(values)" in (root / "stats.py").read_text()
     assert "replace(',', '')" in (root / "stats.py").read_text()
+
+
+async def test_a_rename_with_a_wish_behind_it_is_done_first_and_the_model_does_the_rest(
+    root: Path, server: FakeServer
+) -> None:
+    documented = 'stats.py\n```python\ndef average(values):\n    """The mean."""\n    return sum(values) / len(values)\n```'
+    server.script.append(text(documented))
+    async with without_sandbox(root, server) as assistant:
+        await all_of(assistant.turn("rename mean to average and give it a docstring"))
+        assert '"""The mean."""' in (root / "stats.py").read_text()
+        assert "str(average(values))" in (root / "report.py").read_text()
+        assert "give average a docstring" in str(server.requests[0]["messages"])
+        assistant.workspace.undo()
+    assert (root / "stats.py").read_text() == MEAN

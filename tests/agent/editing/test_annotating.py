@@ -14,7 +14,7 @@ from agent.editing.annotating import (
     with_hints_of,
 )
 from agent.reply.parsed import FileEdit
-from agent.turn.only_asked import only_asked
+from agent.turn.only_asked import only_asked, with_bodies
 
 BEFORE = """import re
 
@@ -233,3 +233,17 @@ def test_what_a_request_names_alone_is_to_be_documented() -> None:
     assert stubs_to_document(source, words=["C"]) == (both,)
     assert stubs_to_document(source, words=["g"]) == (both.replace('    """..."""\n\n', "\n", 1),)
     assert len(stubs_to_document(source)) == 2
+
+
+def test_a_first_line_alone_gets_dots_and_one_with_a_body_stays() -> None:
+    text = "```python\nclass A:\n    def one(self) -> int:\n\n    def two(self) -> str:\n        return ''\n\ndef three() -> None:\n```"
+    assert with_bodies(text) == text.replace("-> int:", "-> int: ...").replace("None:", "None: ...")
+
+
+def test_only_what_is_named_is_said_to_lack_hints() -> None:
+    source = "class A:\n    def __init__(self):\n        pass\n\n    def one(self, n):\n        pass\n\n\ndef two(m):\n    pass\n"
+    assert headers_to_annotate(source) == (
+        "A: def one(self, n: ...) -> ...:",
+        "def two(m: ...) -> ...:",
+    )
+    assert headers_to_annotate(source, words=["two"]) == ("def two(m: ...) -> ...:",)

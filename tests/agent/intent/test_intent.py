@@ -150,6 +150,13 @@ async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_ha
         ("we call load twice, can you take a look?", Wanted.QUESTION),
         ("hm, can you write down what load does?", Wanted.QUESTION),
         ("load is slow, could you use a profiler to tell me where?", Wanted.QUESTION),
+        ("list needs a --names flag, then only the names get printed", Wanted.NEW),
+        ("Stats could use a property rate = hits / all, and 0 when there are none", Wanted.NEW),
+        ("list needs a flag?", Wanted.QUESTION),
+        ("list the functions of load", Wanted.QUESTION),
+        ("when is load called", Wanted.QUESTION),
+        ("when a name is missing, load ends with a KeyError. id rather get an empty string", Wanted.EDIT),
+        ("load kicks out some other entry. thats wrong, it gets no bigger", Wanted.REPAIR),
     ],
 )  # fmt: skip
 def test_a_wish_counts_and_not_the_remark_before_it(text: str, wanted: Wanted) -> None:

@@ -71,6 +71,12 @@ def _named(words: Collection[str]) -> Collection[str]:
         ),
         ("mean is a bad name. rename it to average", "rename mean to average"),
         ("load is ugly with all those ifs, make it nicer", "simplify load"),
+        ("mean isn't used any more afaics, get rid of it", "delete mean"),
+        ("there's no test for load yet, can you write some", "write test for load"),
+        (
+            "mean is a bad name, call it average. and give it a docstring",
+            "rename mean to average. and give it a docstring",
+        ),
     ],
 )
 def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.fixing.sources import Sources
-from agent.refactoring.asked import AskedRefactoring, asked_refactoring
+from agent.refactoring.asked import AskedRefactoring, asked_refactoring, refactoring_first
 from agent.refactoring.planned import Refactored, RefactoringError
 from agent.refactoring.planning import plan_refactoring
 
@@ -263,3 +263,39 @@ def test_the_settings_of_the_repository_are_never_run(sources: Sources) -> None:
     (sources.root / ".ropeproject" / "config.py").write_text(evil)
     plan("rename mean to average", sources)
     assert not (sources.root / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "move Clock out of time.py into fakes.py, its only there for tests",
+        "move Clock from time.py to fakes.py, because nothing else needs it.",
+    ],
+)
+def test_a_reason_behind_a_refactoring_asks_for_no_more(text: str) -> None:
+    assert asked_refactoring(text) == AskedRefactoring(
+        kind="move", old="Clock", new="fakes.py", file="time.py"
+    )
+
+
+def test_a_wish_behind_a_refactoring_is_its_own() -> None:
+    both = refactoring_first("rename mean to average and give it a docstring")
+    assert both is not None
+    assert (both.asked.old, both.asked.new) == ("mean", "average")
+    assert both.rest == "give average a docstring"
+    moved = refactoring_first("move f to a.py; then add a test for it")
+    assert moved is not None
+    assert moved.rest == "add a test for f"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rename a to b. thanks!",
+        "rename a to b and c to d",
+        "move f to a.py, its tests too",
+        "delete f and add g",
+    ],
+)
+def test_nothing_is_read_into_other_words(text: str) -> None:
+    assert refactoring_first(text) is None
