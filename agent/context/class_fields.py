@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _TUPLES = frozenset({"namedtuple", "NamedTuple"})
+_STATEMENTS = frozenset(
+    {"block", "else_clause", "elif_clause", "except_clause", "expression_statement", "finally_clause",
+     "for_statement", "if_statement", "try_statement", "while_statement", "with_statement"}
+)  # fmt: skip
+"""What stands around an assignment; no expression is entered, and no function inside another one."""
 
 
 def fields_of(body: Node) -> tuple[str, ...]:
@@ -38,15 +43,25 @@ def _assigned(statement: Node) -> Iterator[str]:
             yield _text(target)
 
 
-def _given_to_self(node: Node) -> Iterator[str]:
+def _given_to_self(function: Node) -> Iterator[str]:
     """The attributes of `self` that a function assigns, in order."""
-    if node.type == "assignment":
-        target = node.child_by_field_name("left")
-        for each in [target, *target.named_children] if target is not None else []:
-            if each.type == "attribute" and _field_text(each, "object") == "self":
-                yield _field_text(each, "attribute")
-    for child in node.named_children:
-        yield from _given_to_self(child)
+    body = function.child_by_field_name("body")
+    waiting = [body] if body is not None else []
+    while waiting:
+        node = waiting.pop()
+        if node.type == "assignment":
+            yield from _of_self(node.child_by_field_name("left"))
+        elif node.type in _STATEMENTS:
+            waiting += reversed(node.named_children)
+
+
+def _of_self(target: Node | None) -> Iterator[str]:
+    if target is None:
+        return
+    several = target.type in ("pattern_list", "tuple_pattern")
+    for each in target.named_children if several else [target]:
+        if each.type == "attribute" and _field_text(each, "object") == "self":
+            yield _field_text(each, "attribute")
 
 
 def _field_text(node: Node, field: str) -> str:

@@ -193,7 +193,7 @@ def _definitions(
             yield Definition(name=name, signature=signature, depth=depth, fields=fields)
             if is_holder and body is not None:
                 yield from _definitions(body, grammar, data, depth + 1, level + 1)
-        elif child.type in ("variable_declarator", "assignment"):
+        elif child.type == "variable_declarator" or named_tuple(child):
             yield from _assigned(child, data, depth)
         elif not child.type.endswith(("string", "comment", "argument_list", "arguments")):
             yield from _definitions(child, grammar, data, depth, level + 1)

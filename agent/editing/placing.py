@@ -47,13 +47,19 @@ def is_part_of(block: str, before: str, *, may_vanish: Collection[str] = ()) -> 
     missing = [name for name in kept if name.rpartition(".")[2] not in plain]
     lost = bound_names(before) - plain
     loses_values = bool(given) and not kept and bool(lost)
-    return bool(given) and (bool(missing) or loses_values or bool(lost & _used(block)))
+    needs_rest = bool((lost - set(may_vanish)) & _used(block))
+    return bool(given) and (bool(missing) or loses_values or needs_rest)
 
 
 def _used(block: str) -> frozenset[str]:
+    """The names that a block reads and binds nowhere, in none of its functions."""
     tree = parse_python(textwrap.dedent(block))
-    nodes = ast.walk(tree) if tree is not None else iter(())
-    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    return frozenset(node.id for node in names) - bound
 
 
 def without_known_tests(block: str, before: str, *, asked: Collection[str] = ()) -> str:

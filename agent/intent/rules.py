@@ -46,7 +46,7 @@ _LIMIT = re.compile(
 )
 """A part of a message that says what is to stay: the rest says what is wanted."""
 _ASKS = re.compile(
-    r"^(?:what|what's|whats|where|where's|when(?= (?:do|does|did|is|are|was|were|will|should|can|must)\b)|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
+    r"^(?:what|what's|whats|where|where's|when(?= (?:do|does|did|is|are|was|were|will|should|can|must)\b|.*\b(?:how|what|whether|which|who|why)\b)|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
     r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the (?:list|names?|callers?|reasons?|number|output)\b(?!.*\b(?:add|rename|change|write|fix|remove|delete)\b)"
     r"|(?:write|draft|suggest|propose|give me)(?: me)? (?:(?:a|an|the|some|good|short) )+"
@@ -90,9 +90,10 @@ _REPAIRS = re.compile(
 _COMPLAINS = re.compile(
     r"\b(?:there(?:'s| is| are)(?: still)? (?:a |an |some )?(?:bugs?|errors?|mistakes?|problems?)"
     r"|(?:fails?|crash(?:es)?|is broken|is wrong|are wrong|is red|are red|are failing|is failing|does(?: not|n't) work"
-    r"|do(?: not|n't) work|(?:that|this)(?:'s| is|s) (?:a bug|incorrect|not right|wrong)|stopped working|raises? \w+error|hangs?|loops forever))\b"
+    r"|do(?: not|n't) work|stopped working|raises? \w+error|hangs?|loops forever))\b"
     r"|\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
     r"|^\S+ (?!should|must|needs?|has|uses?)\w+s\b.*\binstead of\b"
+    r"|^(?!no\b)(?!.*\b(?:doubt|meant|says?|sure|think|whether)\b).{15,}[.,;!]\s+(?:that|this)(?:'s| is|s) (?:a bug|incorrect|not right|wrong)\b"
 )
 _CAN_YOU = re.compile(r"(?:(?:and|so|then)\s+)?(?:can|could|would|will) you\b")
 _TELLS = re.compile(
@@ -122,7 +123,8 @@ _MAKES = re.compile(
     rf"|^\S+ (?:needs|should have|lacks|is missing) (?:a|an) (?:\w+ ){{0,2}}{_NEW_THING}\b"
 )
 _NEEDS_NEW = re.compile(
-    rf"^(?:the |our )?[\w./`-]+(?: command| class| function| module)? (?:needs|should (?:get|have)|could use|lacks|is missing)"
+    r"^(?!(?:any|every|no)?(?:body|thing|what|which|who|whose|where|it|one)\b)"
+    rf"(?:the |our )?[\w./`-]+(?: command| class| function| module)? (?:needs|should (?:get|have)|could use|lacks|is missing)"
     rf" (?:an?|another) (?:[\w`-]+ ){{0,3}}{_NEW_THING}\b"
 )
 """A wish for something new whose first word may be one of a question: `list needs a --names flag`."""
@@ -145,7 +147,7 @@ _EDITS = re.compile(
 _WISHES = re.compile(
     r"^(?:the |an? |all |every )?\S+(?:\s\S+){0,5}? (?:should|must|needs? to|has to|ought to)\b"
     r"|^(?:i|we)(?:'d| would)? (?:need|want|like|prefer) \S+.* to\b"
-    r"|^(?:i|we)(?:'d|d| would) (?:rather|prefer to)\b"
+    r"|^(?:i|we)(?:'d|d| would) (?:rather|prefer to) (?:get|print|raise|return|skip|have (?:an?|no|the))\b"
 )
 
 

@@ -133,6 +133,12 @@ _WISHES: Mapping[str, _Wish] = {
         ),
     ),
 }
+FURTHER_WISH = re.compile(
+    r"(?:(?:and|then|also|please)\s+)*(?:give (?:it|[\w.]+)|add|write|create)\s+(?:an? |some |the )*(?:unit )?"
+    r"(?:docstrings?|tests?|(?:type )?hints)(?:\s+(?:for|to)\s+(?:it|[\w.]+))?[\s.!]*",
+    re.IGNORECASE,
+)
+"""A wish behind a refactoring that is done after it."""
 _PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
 Named = Callable[[Collection[str]], Collection[str]]
 """Gives those of some words that are names in the project."""
@@ -171,7 +177,9 @@ def _refactoring(said: str, named: Named) -> str:
     parts = _PARTS.split(said)
     if len(parts) < 2 or "?" in said:  # noqa: PLR2004 - the remark, and the wish
         return ""
-    remark, more = parts[0].strip(" .,;:!"), said[said.index(parts[1]) + len(parts[1]) :].strip()
+    remark, more = parts[0].strip(" .,;:!"), " ".join(parts[2:])
+    if more and not FURTHER_WISH.fullmatch(more):
+        return ""
     for kind, wish in _WISHES.items():
         order = wish.order.fullmatch(parts[1])
         about = next((a for form in wish.remarks if (a := form.fullmatch(remark))), None)

@@ -30,7 +30,7 @@ class AddedStatement:
     first: int
     """Its first line, from 1."""
     last: int
-    column: int
+    indent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,11 @@ class CommandLine:
     parser: str
     """Name of the function that adds to the parser."""
     users: tuple[str, ...]
-    """Names of the functions that read what was parsed; those that parse it come first."""
+    """Names of the functions that read what was parsed; one that parses it, too, comes first and alone."""
+    root: str
+    """The variable of the parser itself; empty where it is not made in that function."""
     added: tuple[AddedStatement, ...]
+    """In the order of their lines."""
     has_handlers: bool
     """True if each command names the function that does it."""
 
@@ -63,8 +66,8 @@ class CommandLine:
         """The function that adds to the parser, up to the end of a statement; `target` takes its outcome."""
         lines = self.text.split("\n")
         if target:
-            line, column = lines[statement.first - 1], statement.column
-            lines[statement.first - 1] = f"{line[:column]}{target} = {line[column:]}"
+            line, indent = lines[statement.first - 1], statement.indent
+            lines[statement.first - 1] = f"{indent}{target} = {line.removeprefix(indent)}"
         first = _first_line(definitions(self.text)[self.parser])
         return "\n".join(lines[first - 1 : statement.last])
 
@@ -94,33 +97,34 @@ def _of_file(path: str, sources: Sources) -> CommandLine | None:
         for name, node in definitions(text).items()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    adding = {name: found for name, node in functions.items() if (found := tuple(_added(node)))}
-    parsing = [name for name, node in functions.items() if _has_attribute(node, "parse_args")]
+    lines = text.split("\n")
+    adding = {n: found for n, node in functions.items() if (found := tuple(_added(node, lines)))}
     reading = [name for name, node in functions.items() if _reads_parsed(node)]
-    users = tuple(dict.fromkeys([*parsing, *reading]))
-    if len(adding) != 1 or not users:
+    both = [name for name in reading if _has_attribute(functions[name], "parse_args")]
+    if len(adding) != 1 or not reading:
         return None
     parser, added = next(iter(adding.items()))
     return CommandLine(
         path=path,
         text=text,
         parser=parser,
-        users=users,
+        users=tuple(both if len(both) == 1 else reading),
+        root=_parser_variable(functions[parser]),
         added=added,
         has_handlers=_has_attribute(functions[parser], "set_defaults"),
     )
 
 
-def _added(function: FunctionNode) -> Iterator[AddedStatement]:
-    """The statements of a function that add something under a name that is written out, in order."""
-    for node in ast.walk(function):
+def _added(function: FunctionNode, lines: Sequence[str]) -> Iterator[AddedStatement]:
+    """The statements of a function, one on a line of its own each, that add what is written out there."""
+    for node in function.body:
         if not isinstance(node, ast.Expr | ast.Assign) or not isinstance(node.value, ast.Call):
             continue
-        call = node.value
+        call, before = node.value, lines[node.lineno - 1][: node.col_offset]
         if not isinstance(call.func, ast.Attribute) or call.func.attr not in _ADDS:
             continue
         names = tuple(each.value for each in call.args if isinstance(each, ast.Constant))
-        if names:
+        if names and not before.strip() and isinstance(call.func.value, ast.Name | ast.Attribute):
             yield AddedStatement(
                 method=call.func.attr,
                 receiver=ast.unparse(call.func.value),
@@ -128,8 +132,19 @@ def _added(function: FunctionNode) -> Iterator[AddedStatement]:
                 names=tuple(map(str, names)),
                 first=node.lineno,
                 last=node.end_lineno or node.lineno,
-                column=node.col_offset,
+                indent=before,
             )
+
+
+def _parser_variable(function: FunctionNode) -> str:
+    """The variable that takes a new parser."""
+    for node in function.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            made = node.value.func
+            name = made.attr if isinstance(made, ast.Attribute) else getattr(made, "id", "")
+            if name.endswith("ArgumentParser"):
+                return _variable(node.targets)
+    return ""
 
 
 def _variable(targets: Sequence[ast.expr]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agent.intent.rules import changes_asked
+from agent.intent.wording import FURTHER_WISH
 
 _KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|field|property|parameter|argument|test|helper)?(?:\s+name)?\s*"
 _NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
@@ -59,11 +59,19 @@ _BETWEEN = re.compile(
     r"(?:\s*[.;!]\s+|,?\s+(?=and\b|then\b))(?:(?:and|then|also|please)\s+)*", re.IGNORECASE
 )
 _REASON = re.compile(
-    r"[,.;(-]\s*(?P<why>(?:because|since|as it|that'?s|it'?s|it is|they'?re|they are|this is|nobody|nothing)\b"
-    r"(?!\s+(?:\w+\s+)?(?:callers?|calls|docs?\w*|imports?|references?|tests?|uses|usages?)\b)[^.!?]*[.!?)]*)$",
+    r"(?:,|;|\.|\s-)\s*(?:(?:it'?s|it is|that'?s|they'?re)(?: now| only| really| just)*"
+    r" (?:unused|dead|obsolete|redundant|not used|never (?:called|used)|clearer|shorter|better|nicer"
+    r"|(?:used |needed )?(?:only )?(?:there|used|needed) (?:only )?(?:for|in|by) [\w ./]{1,30}|used only there)"
+    r"|(?:because|since) (?:nobody|nothing)(?: else)? (?:calls|needs|uses) it)[\s.!]*$",
     re.IGNORECASE,
 )
-"""A clause that says why; "its tests" is no such one."""
+"""A clause at the end that says why, in so many words."""
+_LONGEST = 400
+"""Characters of a request that is read as more than one thing."""
+_RENAMES_IT = re.compile(
+    r"(?:(?:and|then|also|please)\s+)*rename it (?:in)?to [`'\"]?[A-Za-z_]\w*[`'\"]?[\s.!]*",
+    re.IGNORECASE,
+)
 _PLAIN = frozenset(
     [
         "it",
@@ -158,10 +166,14 @@ class RefactoringFirst:
 
 
 def refactoring_first(text: str) -> RefactoringFirst | None:
-    """The refactoring that a request begins with, where it asks for another change behind it; else None."""
+    """The refactoring that a request begins with, where a docstring, hints, a test or a new name are asked for behind it."""
+    if len(text) > _LONGEST:
+        return None
     for between in _BETWEEN.finditer(text):
-        first, rest = text[: between.start()], text[between.end() :].strip()
-        asked = asked_refactoring(first) if changes_asked(rest) else None
+        rest = text[between.end() :].strip()
+        if not (FURTHER_WISH.fullmatch(rest) or _RENAMES_IT.fullmatch(rest)):
+            continue
+        asked = asked_refactoring(text[: between.start()])
         if asked is not None and asked.kind in ("rename", "move"):
             name = asked.new if asked.kind == "rename" else asked.old
             named = re.sub(r"\bit\b", name, rest, count=1, flags=re.IGNORECASE)
@@ -171,8 +183,8 @@ def refactoring_first(text: str) -> RefactoringFirst | None:
 
 def _without_reason(text: str) -> str:
     """The text without a clause at its end that says why: `move f to a.py, it's only used there`."""
-    reason = _REASON.search(text)
-    return text if reason is None or changes_asked(reason["why"]) else text[: reason.start()]
+    reason = _REASON.search(text) if len(text) <= _LONGEST else None
+    return text if reason is None else text[: reason.start()]
 
 
 def _qualified(name: str, holder: str | None) -> str:

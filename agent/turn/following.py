@@ -16,6 +16,7 @@ from agent.streaming import Emit
 from agent.turn.demanded import unmet
 from agent.turn.imports import newly_undefined
 from agent.turn.needed import subject_files
+from agent.turn.only_asked import asks_for_whole_file
 from agent.turn.opening import asks_for_test
 from agent.turn.outcome import DONE, Outcome
 from agent.turn.unchanged import about_left_out, begun_with
@@ -69,7 +70,10 @@ class FollowUp:
         """The files whose hints or docstrings a reply left out in part, each with the request for the rest."""
         why = "That is written, but it is a part of what was asked"
         for path in subject_files(self.user_text, self.sources):
-            if path in self.before and not is_test_path(path):
+            text = self.sources.text(path) or ""
+            if path not in self.before or is_test_path(path):
+                continue
+            if asks_for_whole_file(self.user_text, path, text):
                 told = about_left_out(path, self.user_text, self.sources, why=why)
                 if told:
                     yield path, told

@@ -16,7 +16,12 @@ _VERB = re.compile(
     r"(?P<verb>add|annotate|complete|create|document|generate|give|insert|put|write)\b",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"\s*(?:async )?def \w+\(.*\)(?: *->.*)?:\s*")
+_LONGEST = 40_000
+_LIMITS = re.compile(
+    r"\b(?:but|except|first|last|missing|module|not|only|other|parameters?|public|returns?|some|top)\b",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"\s*(?:async )?def \w+\([^\n]*:\s*")
 _TOKEN = re.compile(r"[\w./-]+")
 _DOCSTRING, _DOCSTRINGS = "docstring", "docstrings"
 _HINTS = frozenset(["annotation", "annotations", "hint", "hints", "types"])
@@ -41,16 +46,32 @@ def asks_for_hints(request: str) -> bool:
     )
 
 
+def asks_for_whole_file(request: str, path: str, source: str) -> bool:
+    """True if a request for docstrings or hints is about all of a file, and says nothing that limits it."""
+    found = _VERB.match(request)
+    if found is None or _LIMITS.search(request):
+        return False
+    tokens = [token.strip(".-") for token in _TOKEN.findall(request[found.end() :])]
+    known = definitions(source)
+    stem = path.rpartition("/")[2].partition(".")[0]
+    names_file = any(token == stem or token.endswith(f"{stem}.py") for token in tokens)
+    return names_file and not _named(tokens, known) and _asks_no_more(tokens, path, known)
+
+
 def with_bodies(text: str) -> str:
     """The text of a reply with dots as the body of each function of which it gives the first line alone.
 
     Asked for type hints, a small model gives the first lines as they were listed; that is no Python without them.
+    Edits by SEARCH blocks stay as they are.
     """
+    if "<<<<<<<" in text or len(text) > _LONGEST:
+        return text
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if not _HEAD.fullmatch(line):
             continue
-        below = next((each for each in lines[number + 1 :] if each.strip()), "")
+        rest = (each for each in lines[number + 1 :] if each.strip() and each.lstrip()[0] != "#")
+        below = next(rest, "")
         if len(below) - len(below.lstrip()) <= len(line) - len(line.lstrip()):
             lines[number] = f"{line.rstrip()} ..."
     return "\n".join(lines)

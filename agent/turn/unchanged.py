@@ -20,6 +20,8 @@ _ADDS = re.compile(
     r"\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*(?:add|annotate|comment|describe|document|test)\b",
     re.IGNORECASE,
 )
+_DOTS = re.compile(r"\"\"\"\.\.\.|(?::|->) \.\.\.")
+"""The first place that something is to stand in: a docstring or a type."""
 _POLITE = re.compile(r"^\W*(?:(?:please|now|can you|could you)\s+)*", re.IGNORECASE)
 _TAKES = re.compile(
     r"\b(?:inline|instead|into|merge|move|remove|delete|drop|rename|replace|rid|split)\b",
@@ -67,7 +69,8 @@ def about_left_out(path: str, user_text: str, sources: Sources, *, why: str) -> 
 def begun_with(told: str, path: str) -> Beginning | None:
     """The beginning of the reply to `about_left_out`: the first header up to what it lacks."""
     listed = told.partition("```\n")[2].partition("\n```")[0]
-    first, dots, _ = listed.partition("...")
+    found = _DOTS.search(listed)
+    first, dots = (listed[: found.end() - 3], "...") if found else ("", "")
     holder, colon, header = first.partition(": ")
     if not dots or "." in holder.partition("(")[0]:
         return None

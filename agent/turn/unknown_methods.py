@@ -10,14 +10,13 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 
 from agent.editing.python_source import imports, parse_python
 from agent.fixing.sources import Sources
 
-_MOST_FILES = 300
+_MOST_FILES = 150
 _ALWAYS = (
     "argparse", "builtins", "collections", "datetime", "decimal", "fractions", "io", "logging", "pathlib", "random", "re",
     "string", "types",
@@ -34,13 +33,23 @@ _KNOWN = frozenset([
 """Modules of the standard library whose classes may be looked at: importing them does nothing else."""
 
 
+_PURE = frozenset([
+    "__future__", "abc", "base64", "bisect", "cmath", "copy", "fnmatch", "getpass", "glob", "heapq", "keyword", "math",
+    "platform", "secrets", "signal", "stat", "sys", "warnings",
+])  # fmt: skip
+"""Modules whose functions give objects of usual types."""
+_MAKES_NAMES = re.compile(
+    r"\b(?:__getattr\w*__|namedtuple|NamedTuple|setattr|SimpleNamespace|Mock)\b"
+)
+
+
 def unknown_methods(path: str, before: str, after: str, sources: Sources) -> tuple[str, ...]:
     """The names of methods that the new text of a Python file calls, the old one does not, and nobody defines.
 
     Reads the project's files; blocks.
     """
     tree, old = parse_python(after), parse_python(before)
-    if tree is None or old is None or _imports_others(after, sources):
+    if tree is None or old is None or _MAKES_NAMES.search(after) or _imports_others(after, sources):
         return ()
     imported = {each.alias.partition(".")[0] for each in imports(after)}
     known = {name for name, _ in _calls(old)} | _assigned(tree)
@@ -48,7 +57,7 @@ def unknown_methods(path: str, before: str, after: str, sources: Sources) -> tup
         known |= _methods_of(module)
     new = (n for n, root in _calls(tree) if n not in known and root not in imported)
     found = [name for name in dict.fromkeys(new) if not name.startswith("_")]
-    return tuple(name for name in found if not _stands_elsewhere(name, path, sources))
+    return _standing_nowhere(found, path, sources) if found else ()
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -62,7 +71,7 @@ def _calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(tree: ast.Module) -> set[str]:
-    """The names of all definitions and assigned attributes of a file."""
+    """The names of all definitions and assigned attributes of a file, and the words of its texts."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -70,22 +79,27 @@ def _assigned(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             names.add(node.attr)
         elif isinstance(node, ast.AnnAssign | ast.arg):
-            name = node.arg if isinstance(node, ast.arg) else getattr(node.target, "id", "")
-            names.add(name)
+            names.add(node.arg if isinstance(node, ast.arg) else getattr(node.target, "id", ""))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.update(re.findall(r"\w+", node.value))
     return names
 
 
 def _imports_others(text: str, sources: Sources) -> bool:
-    """True if a file imports what is neither of the project nor of the standard library."""
+    """True if a file imports what is neither of the project nor of the modules that are known here."""
     own = {part for file in sources.files for part in file.removesuffix(".py").split("/")}
     tops = {each.module.partition(".")[0] for each in imports(text)}
-    return bool({top for top in tops if top} - sys.stdlib_module_names - own)
+    return bool({top for top in tops if top} - _KNOWN - _PURE - own)
 
 
-def _stands_elsewhere(name: str, path: str, sources: Sources) -> bool:
-    word = re.compile(rf"\b{re.escape(name)}\b")
+def _standing_nowhere(names: list[str], path: str, sources: Sources) -> tuple[str, ...]:
+    """Those of the names that no other file of the project has in any place; none in a large project."""
     others = [file for file in sources.files if file.endswith(".py") and file != path]
-    return len(others) > _MOST_FILES or any(word.search(sources.text(f) or "") for f in others)
+    if len(others) > _MOST_FILES:
+        return ()
+    word = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
+    there = {found for file in others for found in word.findall(sources.text(file) or "")}
+    return tuple(name for name in names if name not in there)
 
 
 def _standard(text: str) -> set[str]:
@@ -97,10 +111,10 @@ def _standard(text: str) -> set[str]:
 @cache
 def _methods_of(module: str) -> frozenset[str]:
     """The names that the classes of a module of the standard library have; none for any other module."""
-    if module.partition(".")[0] not in _KNOWN:
+    if module.partition(".")[0] not in _KNOWN or "__" in module or module.endswith("*"):
         return frozenset()
     try:
         found = vars(importlib.import_module(module)).values()
-    except ImportError:
+    except Exception:  # noqa: BLE001 - a part of a name that is no module, or one that cannot be imported here
         return frozenset()
     return frozenset(name for each in found if isinstance(each, type) for name in dir(each))

@@ -105,13 +105,15 @@ def test_a_class_stands_with_its_fields_and_a_named_tuple_with_its_own(tmp_path:
     text = (
         "from collections import namedtuple\n\nPoint = namedtuple('Point', 'x y')\n\n\nclass Entry:\n"
         "    day: str\n    kind = 'other'\n    __slots__ = ()\n\n    def __init__(self, payee):\n"
-        "        self.payee = payee\n        self.low, self.high = 0, 1\n\n    def reset(self):\n"
+        "        self.payee = payee\n        self.low, self.high = 0, 1\n        self.low[1] = self.high.deep = 1\n"
+        f"        if payee:\n            self.sum = {' + '.join('1' * 3000)}\n\n        def inner(self):\n"
+        "            self.wrong = 1\n\n    def reset(self):\n"
         "        self.later = 2\n"
     )
     (tmp_path / "entry.py").write_text(text)
     drawn = draw(Sources(tmp_path, ["entry.py"]))
     assert "  Point = namedtuple('Point', 'x y')\n" in drawn
-    assert "  class Entry  # has day, kind, payee, low, high\n" in drawn
+    assert "  class Entry  # has day, kind, payee, low, high, sum\n" in drawn
     fields = "".join(f"    f{number}: int\n" for number in range(20))
     (tmp_path / "entry.py").write_text(f"class Wide:\n{fields}")
     assert draw(Sources(tmp_path, ["entry.py"])).endswith("f11, ...")

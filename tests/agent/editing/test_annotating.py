@@ -14,7 +14,7 @@ from agent.editing.annotating import (
     with_hints_of,
 )
 from agent.reply.parsed import FileEdit
-from agent.turn.only_asked import only_asked, with_bodies
+from agent.turn.only_asked import asks_for_whole_file, only_asked, with_bodies
 
 BEFORE = """import re
 
@@ -238,6 +238,9 @@ def test_what_a_request_names_alone_is_to_be_documented() -> None:
 def test_a_first_line_alone_gets_dots_and_one_with_a_body_stays() -> None:
     text = "```python\nclass A:\n    def one(self) -> int:\n\n    def two(self) -> str:\n        return ''\n\ndef three() -> None:\n```"
     assert with_bodies(text) == text.replace("-> int:", "-> int: ...").replace("None:", "None: ...")
+    commented = "def f(x: int) -> int:\n# note\n    return x"
+    hunk = "<<<<<<< SEARCH\ndef f(x):\n=======\ndef f(x: int):\n>>>>>>> REPLACE"
+    assert (with_bodies(commented), with_bodies(hunk)) == (commented, hunk)
 
 
 def test_only_what_is_named_is_said_to_lack_hints() -> None:
@@ -247,3 +250,22 @@ def test_only_what_is_named_is_said_to_lack_hints() -> None:
         "def two(m: ...) -> ...:",
     )
     assert headers_to_annotate(source, words=["two"]) == ("def two(m: ...) -> ...:",)
+
+
+@pytest.mark.parametrize(
+    ("request_", "whole"),
+    [
+        ("add type hints to cart.py", True),
+        ("please annotate all functions in shop/cart.py", True),
+        ("add a return type hint to total in cart.py", False),
+        ("add a module docstring to cart.py", False),
+        ("add docstrings to the public functions in cart.py", False),
+        ("add type hints to cart.py, but not to total", False),
+        ("add type hints to the first two functions of cart.py", False),
+        ("add type hints", False),
+        ("what are type hints in cart.py", False),
+    ],
+)
+def test_only_a_request_for_a_whole_file_is_for_all_of_it(request_: str, *, whole: bool) -> None:
+    source = "def total(a):\n    return a\n"
+    assert asks_for_whole_file(request_, "shop/cart.py", source) is whole

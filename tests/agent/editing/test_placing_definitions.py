@@ -98,3 +98,6 @@ def test_a_block_with_all_definitions_is_a_part_where_it_uses_what_only_the_file
     assert placed.text == file.replace("math.pi * r\n", "math.pi * r**2\n")
     assert not is_part_of("def area(r):\n    return 3 * r**2\n", file)
     assert not is_part_of(f"import math\n\n\n{block}", file)
+    local = "LIMIT = 3\n\n\ndef f():\n    return LIMIT\n"
+    assert not is_part_of("def f():\n    LIMIT = 4\n    return LIMIT\n", local)
+    assert not is_part_of("def f(LIMIT=3):\n    return LIMIT\n", local)

@@ -102,6 +102,19 @@ def test_where_each_command_names_its_function_there_is_one_step(tmp_path: Path)
         "remove the top command",
         "add a function hosts",
         "print the file twice",
+        "I want main to show the --help text when called without arguments",
+        "add a command-line option to choose the month",
+        "add a dirty flag to the Document class",
+        "add a function that wraps pip install --upgrade",
+        "add a CI step that runs mypy --strict",
+        "add a pytest option --strict-markers to pyproject.toml",
+        "add a test for the --quiet option",
+        "add a new command handler class",
+        "add a command pattern to the history",
+        "add a new command stats that prints all, with a --json flag",
+        "add a new option --no-color and a --quiet option",
+        "add a --from option",
+        "add a --fast option that sorts the errors, for the top command",
     ],
 )
 def test_what_is_there_or_is_for_something_else_has_no_steps(text: str, tmp_path: Path) -> None:
@@ -123,3 +136,35 @@ def test_a_step_that_was_done_along_with_the_one_before_is_seen(tmp_path: Path) 
     (tmp_path / "tool/cli.py").write_text(CLI.replace("print(args.file)", "print(args.quiet)"))
     assert uses.is_done(Sources(tmp_path, ["tool/cli.py"]))
     assert not PlanStep(text="Do it.").is_done(sources)
+
+
+@pytest.mark.parametrize(
+    "cli",
+    [
+        CLI.replace("    parser = argparse.ArgumentParser()\n", "    parser = make()\n"),
+        CLI.replace(
+            '    parser.add_argument("file")', '    if 1:\n        parser.add_argument("file")'
+        ),
+        CLI.replace('    parser.add_argument("file")', '    x = 1; parser.add_argument("file")'),
+        CLI.replace("args = build_parser().parse_args(argv)", "args = read(argv)")
+        + "\n\ndef again(args):\n    print(args.file)\n",
+    ],
+)
+def test_a_parser_that_is_built_in_another_way_gets_no_steps(cli: str, tmp_path: Path) -> None:
+    assert steps_for(tmp_path, "add a --quiet flag that prints nothing", cli) == ()
+
+
+def test_a_variable_that_is_used_again_belongs_to_its_last_command(tmp_path: Path) -> None:
+    again = CLI.replace('commands.add_parser("top"', 'errors = commands.add_parser("top"')
+    adds, _ = steps_for(tmp_path, "the top command needs an option --only-one", again)
+    assert adds.begun.endswith('"top", help="the first")\n    errors.add_argument("--only-one",')
+
+
+def test_tabs_stay_and_the_function_that_reads_is_the_one_that_changes(tmp_path: Path) -> None:
+    cli = (
+        CLI.replace("    ", "\t").replace("build_parser().parse_args(argv)", "parse(argv)")
+        + "\n\ndef parse(argv):\n\treturn build_parser().parse_args(argv)\n"
+    )
+    adds, uses = steps_for(tmp_path, "add a --quiet flag that prints nothing", cli)
+    assert adds.begun.endswith('\n\tparser.add_argument("--quiet",')
+    assert uses.definition == "main"

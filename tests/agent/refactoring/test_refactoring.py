@@ -270,6 +270,7 @@ def test_the_settings_of_the_repository_are_never_run(sources: Sources) -> None:
     [
         "move Clock out of time.py into fakes.py, its only there for tests",
         "move Clock from time.py to fakes.py, because nothing else needs it.",
+        "move Clock from time.py to fakes.py; it's only used in tests",
     ],
 )
 def test_a_reason_behind_a_refactoring_asks_for_no_more(text: str) -> None:
@@ -295,7 +296,26 @@ def test_a_wish_behind_a_refactoring_is_its_own() -> None:
         "rename a to b and c to d",
         "move f to a.py, its tests too",
         "delete f and add g",
+        "rename f to g and don't change the tests",
+        "rename f to g and let me know which files changed",
+        "rename f to g. Ignore the tests.",
+        "rename f to g. Then fix main so that it returns 1",
+        "rename f to g. and add a test, but not for main",
     ],
 )
 def test_nothing_is_read_into_other_words(text: str) -> None:
     assert refactoring_first(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rename total to amount, it is the parameter, not the function",
+        "rename load to read, it's important that the old name still works",
+        "rename foo to bar, nothing else should change",
+        "delete foo, it's only used in main where bar does the same: use bar there",
+        "move load to io.py, since we need a shim in the old place",
+    ],
+)
+def test_a_clause_that_limits_or_asks_for_more_is_no_reason(text: str) -> None:
+    assert asked_refactoring(text) is None

@@ -154,10 +154,26 @@ async def test_a_reply_that_is_begun_ends_with_its_definition_unless_others_may_
     assert reply.action.text == begun + more
 
 
-def test_a_definition_ends_where_its_indent_does_and_a_bracket_ends_none() -> None:
-    method = Beginning(text="```python\nclass A:\n    def one(self, n")
-    heard = f"{method.text},\n    ):\n        return 1\n\n    def two(self):\n"
-    assert heard[: method.end_in(heard)].endswith("        return 1\n\n")
-    assert method.end_in(heard.removesuffix("def two(self):\n")) is None
-    assert method.end_in(f"{method.text}):\n        return 1\n```\n") is None
+@pytest.mark.parametrize(
+    "body",
+    [
+        ",\n):\n    return 1\n\n",
+        "):\n    def inner(x):\n        return x\n    return inner(n)\n",
+        '):\n    """Text.\nclass of its own:\n"""\n    return 1\n',
+        "):\n# a comment\n    return 1\n",
+    ],
+)
+def test_a_definition_ends_where_code_stands_beside_it(body: str) -> None:
+    begun = Beginning(text="```python\ndef one(n")
+    assert begun.end_in(f"{begun.text}{body}") is None
+    heard = f"{begun.text}{body}def two(m):\n    return 2\n"
+    assert heard[: begun.end_in(heard)] == f"{begun.text}{body}"
+
+
+def test_a_definition_is_the_outermost_one_that_is_begun() -> None:
+    begun = Beginning(text="```python\ndef one():\n    def inner():\n        return 1\n    x = f(")
+    heard = f"{begun.text}inner)\n    return x\n\n"
+    assert begun.end_in(heard) is None
+    assert begun.end_in(f"{heard}one()\n") == len(heard)
+    assert begun.end_in(f"{begun.text}inner)\n```\n") is None
     assert Beginning(text="```python\nx = 1").end_in("```python\nx = 1\ny = 2\n") is None

@@ -38,6 +38,10 @@ def test_a_method_that_nobody_defines_is_named(tmp_path: Path) -> None:
         ("shelf.drop('x')", "import numpy\n"),
         ("shelf._drop('x')", ""),
         ("shelf.drop = print; shelf.drop('x')", ""),
+        ("shelf.drop('x')", "import tkinter\n"),
+        ("shelf.drop('x')", "from types import SimpleNamespace\n"),
+        ("print('drop'); shelf.drop('x')", ""),
+        ("shelf.use('x')", "import unittest.__main__\n"),
     ],
 )
 def test_what_is_defined_or_in_doubt_is_not(line: str, head: str, tmp_path: Path) -> None:
