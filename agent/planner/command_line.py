@@ -38,45 +38,12 @@ _COMMANDS = tuple(
         r"\b(?:an?|another|new)\s+(?:new\s+)?[`'\"]?(?P<name>[a-z][\w-]*)[`'\"]?\s+(?:sub-?)?command\s*(?=(?:that|to|which)\b|[,.:(]|$)",
     )
 )
-_NO_NAMES = frozenset(
-    [
-        "a",
-        "an",
-        "boolean",
-        "bus",
-        "cli",
-        "command",
-        "default",
-        "extra",
-        "first",
-        "handler",
-        "help",
-        "history",
-        "in",
-        "line",
-        "long",
-        "new",
-        "of",
-        "on",
-        "optional",
-        "other",
-        "palette",
-        "pattern",
-        "prompt",
-        "queue",
-        "second",
-        "short",
-        "similar",
-        "simple",
-        "small",
-        "sub",
-        "that",
-        "third",
-        "to",
-        "which",
-        "with",
-    ]
+_NO_NAMES = re.compile(
+    r"a|an|boolean|bus|cli|command|default|extra|first|handler|help|history|in|line|long|new|of|on|optional|other|palette"
+    r"|pattern|prompt|queue|second|short|similar|simple|small|sub|that|third|to|which|with",
+    re.IGNORECASE,
 )
+"""Words that may stand in the place of a name and are none."""
 
 
 def command_line_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanStep, ...]:
@@ -102,7 +69,7 @@ def command_line_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[Pla
 def _names(patterns: Sequence[re.Pattern[str]], text: str) -> list[str]:
     """The names that a request gives to new options or commands, without those that no code can use."""
     found = (match["name"] for pattern in patterns for match in pattern.finditer(text))
-    names = [n for n in dict.fromkeys(found) if n.lower() not in _NO_NAMES]
+    names = [n for n in dict.fromkeys(found) if not _NO_NAMES.fullmatch(n)]
     return [name for name in names if not keyword.iskeyword(name.replace("-", "_"))]
 
 
