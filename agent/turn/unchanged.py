@@ -56,7 +56,8 @@ def about_left_out(path: str, user_text: str, sources: Sources, *, why: str) -> 
         return ""
     _, *words = re.findall(r"\w+", _POLITE.sub("", user_text)) or [""]  # the first one is the verb
     headers = headers_to_annotate(text, words=words) if asks_for_hints(user_text) else ()
-    if headers:
+    if headers:  # those first that lack most: a small model often gives the first one alone
+        headers = tuple(sorted(headers, key=lambda header: -header.count("...")))
         listed = "\n".join(headers[:_MOST_HEADERS])
         return filled("then_hints", why=why, path=path, headers=listed, request=user_text)
     stubs = stubs_to_document(text, words=words) if asks_for_docstrings(user_text) else ()

@@ -71,7 +71,7 @@ def _calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(tree: ast.Module) -> set[str]:
-    """The names of all definitions and assigned attributes of a file, and the words of its texts."""
+    """The names of all definitions and assigned attributes of a file."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -80,8 +80,6 @@ def _assigned(tree: ast.Module) -> set[str]:
             names.add(node.attr)
         elif isinstance(node, ast.AnnAssign | ast.arg):
             names.add(node.arg if isinstance(node, ast.arg) else getattr(node.target, "id", ""))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names.update(re.findall(r"\w+", node.value))
     return names
 
 
