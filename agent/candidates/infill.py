@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.candidates.candidate import CandidateChange
-from agent.editing.python_source import parse_python, source_lines
+from agent.editing.python_source import first_line, parse_python, source_lines
 from agent.localisation.places import FaultPlace
 from agent.model.protocol import Fill
 from learning.records import Origin
@@ -109,7 +109,7 @@ class _Source:
 def _functions(body: Sequence[ast.stmt], owner: int) -> Iterator[tuple[int, int, int]]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            first = first_line(node)
             yield first, node.end_lineno or node.lineno, owner
         elif isinstance(node, ast.ClassDef):
             yield from _functions(node.body, node.lineno)

@@ -13,7 +13,7 @@ _STATEMENTS = frozenset(
     {"block", "else_clause", "elif_clause", "except_clause", "expression_statement", "finally_clause",
      "for_statement", "if_statement", "try_statement", "while_statement", "with_statement"}
 )  # fmt: skip
-"""What stands around an assignment; no expression is entered, and no function inside another one."""
+"""Types of syntax nodes that may stand around an assignment; no expression is entered, and no function inside another one."""
 
 
 def fields_of(body: Node) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from agent.editing.python_source import (
     bound_names,
     definition_counts,
     definitions,
+    first_line,
     parse_python,
     source_lines,
     without_nodes,
@@ -78,7 +79,7 @@ def without_known_tests(block: str, before: str, *, asked: Collection[str] = ())
         return block
     lines: list[str | None] = [*source.split("\n")]
     for node in dropped:
-        lines[_first_line(node) - 1 : _end(node)] = [None] * (_end(node) - _first_line(node) + 1)
+        lines[first_line(node) - 1 : _end(node)] = [None] * (_end(node) - first_line(node) + 1)
     new = "\n".join(line for line in lines if line is not None)
     return new if is_part_of(new, before) else block
 
@@ -167,7 +168,7 @@ class _Work:
         if isinstance(old, ast.ClassDef):
             self.unclear |= not self._covers(node, old)
         keeps = bool(old.decorator_list) and not node.decorator_list
-        first = old.lineno if keeps else _first_line(old)
+        first = old.lineno if keeps else first_line(old)
         lines = self._taken(node, indent=old.col_offset)
         self.splices.append(_Splice(first=first - 1, last=_end(old), lines=lines))
         self.replaced.append(node.name)
@@ -211,7 +212,7 @@ class _Work:
         lines = textwrap.indent(textwrap.dedent("\n".join(given)), indent).splitlines()
         at = (
             min(
-                _first_line(item) if isinstance(item, DefinitionNode) else item.lineno
+                first_line(item) if isinstance(item, DefinitionNode) else item.lineno
                 for item in old.body
             )
             - 1
@@ -232,7 +233,7 @@ class _Work:
 
     def _taken(self, node: DefinitionNode, *, indent: int) -> tuple[str, ...]:
         """The lines of a definition of the block, at another indent."""
-        given = self.given_lines[_first_line(node) - 1 : node.end_lineno]
+        given = self.given_lines[first_line(node) - 1 : node.end_lineno]
         plain = textwrap.dedent("\n".join(given))
         return tuple(textwrap.indent(plain, " " * indent).splitlines())
 
@@ -356,10 +357,6 @@ def _with_names(node: ast.Import | ast.ImportFrom, names: Sequence[ast.alias]) -
     if isinstance(node, ast.Import):
         return ast.Import(names=list(names))
     return ast.ImportFrom(module=node.module, names=list(names), level=node.level)
-
-
-def _first_line(node: DefinitionNode) -> int:
-    return min([node.lineno, *(item.lineno for item in node.decorator_list)])
 
 
 def _end(node: ast.stmt) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import io
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -127,10 +128,24 @@ def source_lines(source: str) -> list[str]:
     return io.StringIO(source, newline="").readlines()
 
 
+def first_line(node: DefinitionNode) -> int:
+    """The number of a definition's first line, decorators included, from 1."""
+    return min([node.lineno, *(item.lineno for item in node.decorator_list)])
+
+
+def head_of(source: str, node: FunctionNode) -> str:
+    """The lines of a function above its code, the docstring included, without its indent; empty for one of a single line."""
+    body = node.body[0]
+    last = (body.end_lineno or body.lineno) if _is_docstring(body) else body.lineno - 1
+    if body.lineno <= node.lineno:
+        return ""
+    lines = [line.rstrip("\r\n") for line in source_lines(source)[first_line(node) - 1 : last]]
+    return textwrap.dedent("\n".join(lines)).rstrip()
+
+
 def source_of(source: str, node: DefinitionNode) -> str:
     """The lines of a definition, decorators included."""
-    first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
-    lines = source_lines(source)[first - 1 : node.end_lineno]
+    lines = source_lines(source)[first_line(node) - 1 : node.end_lineno]
     return "\n".join(line.rstrip("\r\n") for line in lines)
 
 
@@ -138,7 +153,7 @@ def without_nodes(source: str, nodes: Collection[DefinitionNode]) -> str:
     """The source without some of its definitions, their decorators and the blank lines above them."""
     lines: list[str | None] = [*source_lines(source)]
     for node in nodes:
-        first = min([node.lineno, *(item.lineno for item in node.decorator_list)]) - 1
+        first = first_line(node) - 1
         while first and not (lines[first - 1] or "").strip():
             first -= 1
         last = node.end_lineno or node.lineno

@@ -217,10 +217,14 @@ class _Repair:
 
     async def _repair_family(self, family: str) -> str:
         """Try to repair a test, all its parameters together; why it ended."""
+        started, total = monotonic(), self._options.total_s
         if await self._repaired_by_search(family):
             return ALL_GREEN
         course: Course | None = None
         self._rewriting_left_s = self._options.rewrite_s
+        if total is not None:
+            left_s = total - (monotonic() - started)
+            self._rewriting_left_s = min(self._rewriting_left_s, left_s)
         for attempt in range(1, self._options.max_attempts + 1):
             result = self._red_of(family)
             if result is None:
@@ -310,9 +314,11 @@ class _Repair:
             self._rewriting_left_s -= monotonic() - started
 
     def _out_of_time(self) -> str:
-        seconds = self._options.rewrite_s
+        seconds, total = self._options.rewrite_s, self._options.total_s
         if not seconds:
             return "no whole file is asked for, since fix.rewrite_s is 0"
+        if total is not None:
+            return f"its {total:g} s are used up; `run-tests --fix` and /fix give more"
         return f"its {seconds:g} s for whole files are used up; a larger fix.rewrite_s gives more"
 
     async def _use(self, plan: Plan, asked: Asked, edit: Accepted | str, course: Course) -> None:

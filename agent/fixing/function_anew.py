@@ -17,7 +17,14 @@ from agent.candidates.candidate import CandidateChange
 from agent.candidates.imports import after_imports
 from agent.candidates.source import Edit, ParsedFile
 from agent.candidates.splicing import Failed, SpliceLimits, spliced
-from agent.editing.python_source import FunctionNode, definitions, is_stub, signatures, source_of
+from agent.editing.python_source import (
+    FunctionNode,
+    definitions,
+    head_of,
+    is_stub,
+    signatures,
+    source_of,
+)
 from agent.events import StageStarted
 from agent.fixing.attempts import Parts
 from agent.fixing.context import estimate_tokens, failure_digest, fenced
@@ -105,7 +112,8 @@ class FunctionAnew:
         most = 2 * estimate_tokens(old.source) + _MARGIN_TOKENS
         temperature = _TEMPERATURE if draw else 0.0
         sampling = Sampling(temperature=temperature, seed=draw, max_tokens=most)
-        begun = Beginning(text=f"```python\n{_head_of(old)}\n") if draw else None
+        head = head_of(parts.sources.text(old.path) or "", old.node) if draw else ""
+        begun = Beginning(text=f"```python\n{head}\n") if head else None
         reply = await ask(parts.model, messages, sampling=sampling, emit=parts.emit, begun=begun)
         text = reply.action.text
         candidate = self._candidate(old, text, Origin.FUNCTION)
@@ -185,14 +193,6 @@ class FunctionAnew:
             changed_characters=len(old.source),
             cost=3,
         )
-
-
-def _head_of(old: OldFunction) -> str:
-    """The lines of a function above its body, without its indent."""
-    above = old.node.body[0].lineno - min(
-        [old.node.lineno, *(each.lineno for each in old.node.decorator_list)]
-    )
-    return "\n".join(textwrap.dedent(old.source).split("\n")[: max(above, 1)])
 
 
 def likely_functions(

@@ -25,6 +25,8 @@ class FixOptions:
     rewrite_s: float = 60.0
     """Seconds that the model has for whole files for a failing test, without those in which they are judged;
     a reply that is not finished then is given up."""
+    total_s: float | None = None
+    """Seconds for all of that for a failing test: whole files get what the search leaves; None for no limit."""
     draws_s: float = 0.0
     """Seconds, more than `search_s`, in which the model writes the likeliest functions anew."""
     largest_file_tokens: int = 4096

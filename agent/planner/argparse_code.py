@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.editing.python_source import DefinitionNode, FunctionNode, definitions
+from agent.editing.python_source import FunctionNode, definitions, first_line, head_of
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 
@@ -22,7 +22,7 @@ class AddedStatement:
     method: str
     """`add_argument` or `add_parser`."""
     receiver: str
-    """What it is added to, as it is written."""
+    """The parser, or the group of commands, as it is written."""
     target: str
     """The variable that takes the outcome; empty for none."""
     names: tuple[str, ...]
@@ -46,21 +46,13 @@ class CommandLine:
     root: str
     """The variable of the parser itself; empty where it is not made in that function."""
     added: tuple[AddedStatement, ...]
-    """In the order of their lines."""
+    """The plain statements of that function, in the order of their lines."""
+    given: frozenset[str]
+    """Options and commands that exist, as they are typed, wherever the file adds them."""
+    commands: frozenset[str]
+    """The names of the commands among them."""
     has_handlers: bool
     """True if each command names the function that does it."""
-
-    @property
-    def given(self) -> frozenset[str]:
-        """Options and commands that exist, as they are typed."""
-        return frozenset(name for each in self.added for name in each.names)
-
-    @property
-    def commands(self) -> frozenset[str]:
-        """The names of the commands."""
-        return frozenset(
-            n for each in self.added if each.method == "add_parser" for n in each.names
-        )
 
     def up_to(self, statement: AddedStatement, *, target: str = "") -> str:
         """The function that adds to the parser, up to the end of a statement; `target` takes its outcome."""
@@ -68,17 +60,13 @@ class CommandLine:
         if target:
             line, indent = lines[statement.first - 1], statement.indent
             lines[statement.first - 1] = f"{indent}{target} = {line.removeprefix(indent)}"
-        first = _first_line(definitions(self.text)[self.parser])
+        first = first_line(definitions(self.text)[self.parser])
         return "\n".join(lines[first - 1 : statement.last])
 
     def head_of(self, function: str) -> str:
-        """The decorators and the signature of a function, with its docstring."""
+        """The first lines of a function; empty for one of a single line."""
         node = definitions(self.text)[function]
-        body = node.body[0]
-        is_text = isinstance(body, ast.Expr) and isinstance(body.value, ast.Constant)
-        last = (body.end_lineno or body.lineno) if is_text else body.lineno - 1
-        lines = self.text.split("\n")
-        return "\n".join(lines[_first_line(node) - 1 : max(last, node.lineno)])
+        return "" if isinstance(node, ast.ClassDef) else head_of(self.text, node)
 
 
 def command_line(sources: Sources) -> CommandLine | None:
@@ -98,21 +86,32 @@ def _of_file(path: str, sources: Sources) -> CommandLine | None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     lines = text.split("\n")
-    adding = {n: found for n, node in functions.items() if (found := tuple(_added(node, lines)))}
+    adding = [name for name, node in functions.items() if any(_names_added(node))]
     reading = [name for name, node in functions.items() if _reads_parsed(node)]
     both = [name for name in reading if _has_attribute(functions[name], "parse_args")]
     if len(adding) != 1 or not reading:
         return None
-    parser, added = next(iter(adding.items()))
+    parser, named = adding[0], [*_names_added(functions[adding[0]])]
     return CommandLine(
         path=path,
         text=text,
         parser=parser,
         users=tuple(both if len(both) == 1 else reading),
         root=_parser_variable(functions[parser]),
-        added=added,
+        added=tuple(_added(functions[parser], lines)),
+        given=frozenset(name for _, name in named),
+        commands=frozenset(name for method, name in named if method == "add_parser"),
         has_handlers=_has_attribute(functions[parser], "set_defaults"),
     )
+
+
+def _names_added(function: FunctionNode) -> Iterator[tuple[str, str]]:
+    """The texts that calls anywhere in a function add to a parser, each with the name of the method."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _ADDS:
+            for each in node.args:
+                if isinstance(each, ast.Constant):
+                    yield getattr(node.func, "attr", ""), str(each.value)
 
 
 def _added(function: FunctionNode, lines: Sequence[str]) -> Iterator[AddedStatement]:
@@ -149,10 +148,6 @@ def _parser_variable(function: FunctionNode) -> str:
 
 def _variable(targets: Sequence[ast.expr]) -> str:
     return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else ""
-
-
-def _first_line(node: DefinitionNode) -> int:
-    return min([node.lineno, *(each.lineno for each in node.decorator_list)])
 
 
 def _has_attribute(node: ast.AST, name: str) -> bool:

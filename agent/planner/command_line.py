@@ -15,6 +15,7 @@ from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.planner.argparse_code import PARSED, AddedStatement, CommandLine, command_line
 from agent.planner.step import PlanStep
+from agent.prompt_files import filled
 
 _IS_OTHER = re.compile(
     r"\b(?:ci|delete|dockerfile|docs?|docstrings?|documentation|makefile|mypy|pre-commit|pytest|readme|remove|rename|tests?"
@@ -78,7 +79,7 @@ def _for_option(line: CommandLine, text: str, option: str) -> tuple[PlanStep, ..
     if of is None:
         return ()
     user = _user_of(line, of)
-    name = option.replace("-", "_")
+    name, wish = option.replace("-", "_"), _wish(text)
     to = f"the parser of the command {of}" if of else "the parser"
     place = _end_of_command(line, of) if of else _last_added(line)
     if place is None or not user or user == line.parser:
@@ -91,11 +92,18 @@ def _for_option(line: CommandLine, text: str, option: str) -> tuple[PlanStep, ..
     return _steps(
         line,
         PlanStep(
-            text=f"Add the new option --{option} to {to} in `{line.parser}` of {line.path}. It is for this: {_wish(text)}.",
+            text=filled(
+                "step_option",
+                option=option,
+                parser=to,
+                function=line.parser,
+                path=line.path,
+                wish=wish,
+            ),
             begun=begun,
         ),
         user=user,
-        uses=f"Change `{user}` in {line.path} so that it uses args.{name}: {_wish(text)}.",
+        uses=filled("step_option_used", function=user, path=line.path, attribute=name, wish=wish),
         shows=rf"\b(?:{'|'.join(sorted(PARSED))})\.{name}\b",
     )
 
@@ -135,8 +143,11 @@ def _for_command(line: CommandLine, text: str, command: str) -> tuple[PlanStep, 
     has_variables = any(each.target for each in line.added if each.method == "add_parser")
     target = f"{command.replace('-', '_')}_parser = " if has_variables else ""
     then = f'{target}{place.receiver}.add_parser("{command}",'
+    wish = _wish(text)
     adds = PlanStep(
-        text=f"Add the new command {command} to the parser in `{line.parser}` of {line.path}. It is for this: {_wish(text)}.",
+        text=filled(
+            "step_command", command=command, function=line.parser, path=line.path, wish=wish
+        ),
         begun=_with_place(line, last, then=then),
     )
     if line.has_handlers:  # the function that it names is asked for where it is not there
@@ -147,7 +158,7 @@ def _for_command(line: CommandLine, text: str, command: str) -> tuple[PlanStep, 
         line,
         adds,
         user=user,
-        uses=f"Change `{user}` in {line.path} for the new command {command}: {_wish(text)}.",
+        uses=filled("step_command_used", function=user, path=line.path, command=command, wish=wish),
         shows=rf"['\"]{re.escape(command)}['\"]",
     )
 
@@ -155,7 +166,8 @@ def _for_command(line: CommandLine, text: str, command: str) -> tuple[PlanStep, 
 def _steps(
     line: CommandLine, adds: PlanStep, *, user: str, uses: str, shows: str
 ) -> tuple[PlanStep, ...]:
-    begun = f"{line.path}\n```python\n{line.head_of(user)}\n"
+    head = line.head_of(user)
+    begun = f"{line.path}\n```python\n{head}\n" if head else ""
     return adds, PlanStep(text=uses, begun=begun, path=line.path, definition=user, shows=shows)
 
 

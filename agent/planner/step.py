@@ -11,7 +11,7 @@ from agent.fixing.sources import Sources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """What is to be done, and how the reply that does it begins."""
+    """One change that the model makes in one reply, and the beginning of that reply."""
 
     text: str
     begun: str = ""

@@ -106,7 +106,7 @@ class InSession:
             emit=self.emit,
             planner=self._planner(),
             search_s=self._settings.fix.search_s,
-            draws_s=self._settings.fix.rewrite_s / 2,
+            rewrite_s=self._settings.fix.rewrite_s,
             attached=self.attached,
         )
 

@@ -55,8 +55,9 @@ from sandbox.verdict.report import TestReport
 _ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
 _SEARCH_S = 45.0
-_DRAWS_S = 25.0
-"""Somebody waits for the answer: `run-tests --fix` and `/fix` take as long as the settings say, and write files anew."""
+_DRAWS_S = 20.0
+_TOTAL_S = 80.0
+"""Somebody waits for the answer: `run-tests --fix` and `/fix` take as long as the settings say."""
 _ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -103,7 +104,7 @@ class Request:
     planner: Planner | None = None
     """Gives the steps of a request that needs some; None: the model does all at once."""
     search_s: float = 60.0
-    draws_s: float = 30.0
+    rewrite_s: float = 60.0
     attached: str = ""
     """Text that came with the request; it is data, and never says what is wanted."""
     facts: str = field(default="", init=False)
@@ -332,8 +333,9 @@ class Request:
         options = FixOptions(
             only=only,
             search_s=min(self.search_s, _SEARCH_S),
-            draws_s=min(self.draws_s, _DRAWS_S),
-            max_attempts=0,
+            draws_s=min(self.rewrite_s / 2, _DRAWS_S),
+            rewrite_s=self.rewrite_s,
+            total_s=_TOTAL_S,
         )
         finished = await self.inside.fix(options)
         still = () if finished is None else [item for item in finished.red_after if item in only]

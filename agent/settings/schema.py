@@ -223,7 +223,8 @@ class FixSettings:
     search_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
     """Seconds of the search by small changes for each failing test before that; 0: never."""
     rewrite_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
-    """Seconds that the model has for whole files for each failing test after that; 0: never."""
+    """Seconds that the model has for whole files for each failing test after that, and half as many before it for the
+    likeliest functions alone; 0: never."""
     largest_file_tokens: int = _setting(4096, project=ProjectMay.LOWER, low=0)
     """A file of more is never written anew as a whole: only small changes and single functions are
     tried."""

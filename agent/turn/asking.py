@@ -108,6 +108,7 @@ class _Listener:
         self._prose_alone = prose_alone
         self._begun: Beginning | None = None
         self._heard = ""
+        self._pieces = 0
         self.stopped = False
         """True once the model went in circles, or on behind what was wanted."""
 
@@ -126,6 +127,7 @@ class _Listener:
                         self._on_text(item)
                         self._emit(TextDelta(item))
                         self._heard += item
+                        self._pieces += 1
                         if self._circle and (end := self._circle(self._heard)) is not None:
                             name = self._model.name
                             self._emit(Notice(f"{name} began to repeat itself and was stopped"))
@@ -146,10 +148,14 @@ class _Listener:
         return await self.hear(stream)
 
     async def _stop(self, text: str) -> Reply:
-        """The reply that a stopped one leaves; it has no token ids, since it was cut within one."""
+        """The reply that a stopped one leaves; it has no token ids, since it was cut within one.
+
+        Its tokens are counted by the pieces that came: a server sends one with each, or several.
+        """
         model, self.stopped = self._model, True
         action = Action(text=text, model=model.name, adapter=model.adapter, sampling=self._sampling)
-        return Reply(action=action, prompt_tokens=await model.count_tokens(self._messages))
+        read = await model.count_tokens(self._messages)
+        return Reply(action=action, prompt_tokens=read, completion_tokens=self._pieces)
 
 
 async def ask(

@@ -14,7 +14,7 @@ _GOES_ON = (")", "]", "}", "```", "#")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """How a reply begins: the path of its file, a fence, and the first lines of a definition."""
+    """The first lines of a reply: the path of its file, a fence, and the head of a definition."""
 
     text: str
     alone: bool = True

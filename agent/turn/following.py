@@ -21,6 +21,7 @@ from agent.turn.opening import asks_for_test
 from agent.turn.outcome import DONE, Outcome
 from agent.turn.unchanged import about_left_out, begun_with
 from agent.turn.unknown_methods import unknown_methods
+from sandbox.host.children import in_thread
 
 
 @dataclass(kw_only=True)
@@ -36,7 +37,7 @@ class FollowUp:
     asked_for_rest: bool = False
     asked_for_test: bool = False
 
-    def after(
+    async def after(
         self, outcome: Outcome, edits: Sequence[Accepted], kept_parts: Mapping[str, str]
     ) -> Outcome:
         """The outcome; or, once each, the request for what the written code lacks, and for a test alone.
@@ -47,7 +48,7 @@ class FollowUp:
             self.before.setdefault(edit.path, edit.before)
         if outcome.end is not DONE or not self.before:
             return outcome
-        missing = "" if kept_parts else "; ".join(self._unmet())
+        missing = "" if kept_parts else "; ".join(await in_thread(self._unmet))
         if missing and not self.asked_for_rest:
             self.asked_for_rest = True
             self.emit(Notice(f"not there yet: {missing}; asking once more"))

@@ -223,7 +223,7 @@ class _Turn:
                     "assistant", NOT_USABLE if unusable else answer.text or NOT_USABLE
                 )
             await self._record(history, answer, reading, outcome)
-            outcome = self._follow_up(outcome) if left else outcome
+            outcome = await self._follow_up(outcome) if left else outcome
             if outcome.end is not None:
                 if self._only_answers and self.history.looked_at:
                     self.emit(Notice(f"looked at {', '.join(self.history.looked_at)}"))
@@ -257,9 +257,9 @@ class _Turn:
             return _limit(f"the limit of {self.limits.max_tokens} tokens is reached")
         return None
 
-    def _follow_up(self, outcome: Outcome) -> Outcome:
+    async def _follow_up(self, outcome: Outcome) -> Outcome:
         writing = self.actions.writing
-        return self.following.after(outcome, writing.edits, writing.kept_parts)
+        return await self.following.after(outcome, writing.edits, writing.kept_parts)
 
     @property
     def _only_answers(self) -> bool:

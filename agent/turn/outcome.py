@@ -30,7 +30,7 @@ class Outcome:
     unusable: bool = False
     """True if the reply itself was at fault and is asked for again."""
     begun: Beginning | None = None
-    """How the next reply begins, where there is one."""
+    """The beginning of the next reply; None for none."""
     again: bool = False
     """True if the same is asked once more: the next reply is drawn otherwise, or it would be the same."""
 

@@ -102,8 +102,8 @@ def _standing_nowhere(names: list[str], path: str, sources: Sources) -> tuple[st
 
 def _standard(text: str) -> set[str]:
     """The modules of the standard library that a file imports."""
-    names = (f"{each.module}.{each.name}" if each.name else each.module for each in imports(text))
-    return {each.module for each in imports(text)} | {n for n in names if n.count(".")}
+    found = imports(text)
+    return {each.module for each in found} | {f"{e.module}.{e.name}" for e in found if e.name}
 
 
 @cache
@@ -113,6 +113,11 @@ def _methods_of(module: str) -> frozenset[str]:
         return frozenset()
     try:
         found = vars(importlib.import_module(module)).values()
-    except Exception:  # noqa: BLE001 - a part of a name that is no module, or one that cannot be imported here
+    except (
+        ImportError,
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # no module, or not one of this system
         return frozenset()
     return frozenset(name for each in found if isinstance(each, type) for name in dir(each))

@@ -325,3 +325,19 @@ async def test_a_rename_with_a_wish_behind_it_is_done_first_and_the_model_does_t
         assert "give average a docstring" in str(server.requests[0]["messages"])
         assistant.workspace.undo()
     assert (root / "stats.py").read_text() == MEAN
+
+
+@pytest.mark.docker
+async def test_a_repair_that_no_small_change_makes_is_written_by_the_model(
+    root: Path, server: FakeServer
+) -> None:
+    (root / "test_stats.py").write_text(
+        "from stats import median\n\n\ndef test_median():\n    assert median([5, 1, 3]) == 3\n"
+    )
+    whole = f"{MEAN}\n\ndef median(values):\n    return sorted(values)[len(values) // 2]\n"
+    server.script += [text(f"stats.py\n```python\n{whole}```")] * 8
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn("make test_median pass"))
+    assert (root / "stats.py").read_text() == whole
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].ending is TurnEnding.DONE

@@ -712,3 +712,22 @@ async def test_an_edit_that_cannot_be_judged_says_why(
     assert reverted.reason.startswith(said)
     assert ("NameError" in reverted.reason) == bool(output)
     assert project.module.read_text() == start
+
+
+@pytest.mark.parametrize(("total_s", "asked"), [(None, 1), (60.0, 1), (0.0, 0)])
+async def test_whole_files_get_what_the_search_leaves_of_a_total(
+    tmp_path: Path, total_s: float | None, asked: int
+) -> None:
+    project = Project(tmp_path, flags(one=True, two=True))
+    model = ScriptedModel(script=[reply(flags(one=True, two=True, three=True))])
+    found = fix(
+        root=project.root,
+        files=project.files,
+        runner=project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=1, total_s=total_s),
+    )
+    end = finished([event async for event in found])
+    assert len(model.requests) == asked
+    if not asked:
+        assert end.reason == "its 0 s are used up; `run-tests --fix` and /fix give more"

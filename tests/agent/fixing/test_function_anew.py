@@ -10,7 +10,7 @@ import pytest
 
 from agent.advice.existing import ExistingNames
 from agent.advice.failure import FailureContext
-from agent.editing.python_source import find_function, source_of
+from agent.editing.python_source import FunctionNode, find_function, head_of, source_of
 from agent.events import ChangeChosen
 from agent.fixing.fix import fix
 from agent.fixing.function_anew import OldFunction, likely_functions, with_function
@@ -270,3 +270,16 @@ async def test_without_time_of_its_own_a_function_is_asked_for_once(tmp_path: Pa
     events = [event async for event in found]
     assert finished(events).reason == "no small change makes it pass"
     assert len(model.requests) == 1
+
+
+def test_a_function_of_one_line_is_not_begun() -> None:
+    assert head_of("def f(): return 1\n", function_of("def f(): return 1\n")) == ""
+    method = 'class A:\n    @property\n    def f(self):\n        """Text."""\n        return 1\n'
+    head = '@property\ndef f(self):\n    """Text."""'
+    assert head_of(method, function_of(method)) == head
+
+
+def function_of(source: str) -> FunctionNode:
+    node = find_function(source, "f") or find_function(source, "A.f")
+    assert node is not None
+    return node

@@ -20,6 +20,9 @@ def build_parser():
     parser.add_argument("file")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("top", help="the first")
+    commands.add_parser("nested").add_argument("--all")
+    if parser:
+        parser.add_argument("--drive")
     errors = commands.add_parser("errors", help="what failed")
     errors.add_argument("--since", help="no older ones")
     return parser
@@ -114,6 +117,8 @@ def test_where_each_command_names_its_function_there_is_one_step(tmp_path: Path)
         "add a new command stats that prints all, with a --json flag",
         "add a new option --no-color and a --quiet option",
         "add a --from option",
+        "give the option --drive a better help text",
+        "add a --deep flag to the nested command",
         "add a --fast option that sorts the errors, for the top command",
     ],
 )

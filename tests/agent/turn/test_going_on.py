@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -177,3 +178,9 @@ def test_a_definition_is_the_outermost_one_that_is_begun() -> None:
     assert begun.end_in(f"{heard}one()\n") == len(heard)
     assert begun.end_in(f"{begun.text}inner)\n```\n") is None
     assert Beginning(text="```python\nx = 1").end_in("```python\nx = 1\ny = 2\n") is None
+
+
+async def test_the_tokens_of_a_reply_that_is_ended_are_counted_by_its_pieces() -> None:
+    more = "    return 1\n\n\ndef two():\n"
+    reply, _ = await _begun(ContinuingModel(script=[more]), "a.py\n```python\ndef one():\n")
+    assert reply.completion_tokens == len(re.findall(r"\S*\s*", more)) - 1
