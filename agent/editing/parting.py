@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from agent.editing.placing import without_definitions
+from agent.editing.python_parts import without_definitions
 from agent.editing.python_source import (
     FunctionNode,
     bound_names,

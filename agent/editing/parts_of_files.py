@@ -7,7 +7,7 @@ from collections.abc import Collection
 from types import MappingProxyType
 
 from agent.context.outline import GRAMMARS, has_outline
-from agent.editing import grafting, placing
+from agent.editing import grafting, placing, python_parts
 from agent.editing.guards import vanished_definitions, vanished_names
 from agent.editing.placed import PlacedText
 from agent.editing.python_source import definitions, parse_python
@@ -39,7 +39,7 @@ def is_language_of(path: str, tag: str) -> bool:
 def is_part_of(path: str, block: str, before: str, *, may_vanish: Collection[str] = ()) -> bool:
     """True if a block gives some definitions of a file, or new ones, but not the whole file."""
     if path.endswith(_PYTHON):
-        return placing.is_part_of(block, before, may_vanish=may_vanish)
+        return python_parts.is_part_of(block, before, may_vanish=may_vanish)
     return grafting.is_part_of(path, block, before, may_vanish=may_vanish)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agent.approval import Approver, Question
 from agent.editing.edits import Accepted, apply_edit, check_edit
-from agent.editing.placing import without_definitions
+from agent.editing.python_parts import without_definitions
 from agent.editing.python_source import definitions
 from agent.editing.source_files import SourceFileError, is_test_path
 from agent.events import EditApplied, EditProposed, Notice

@@ -25,7 +25,7 @@ from agent.editing.parts_of_files import (
     takes_parts,
     vanished,
 )
-from agent.editing.placing import without_known_tests
+from agent.editing.python_parts import without_known_tests
 from agent.editing.python_source import definitions, parse_python
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources

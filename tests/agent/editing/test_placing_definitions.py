@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.editing.placing import is_part_of, place_definitions
+from agent.editing.placing import place_definitions
+from agent.editing.python_parts import is_part_of
 
 CART = """\
 from shapes import Base
