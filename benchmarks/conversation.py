@@ -1,6 +1,6 @@
 """Measures how many ordinary requests come out right, through the conversation that the app uses.
 
-Run: `.venv/bin/python -P benchmarks/conversation.py [--model NAME] [--only NAME]... [--list NAME] [--seconds N]`.
+Run: `.venv/bin/python -P benchmarks/conversation.py [--model NAME] [--adapter DIR] [--only NAME]... [--list NAME] [--seconds N]`.
 
 Each request is put to a fresh copy of one of six small repositories, in mode `auto` with nobody to ask,
 as `elagent -p` does. What came of it is checked from outside: hidden tests, mutants that new tests
@@ -22,12 +22,13 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent.approval import ModeApprover
@@ -49,6 +50,13 @@ from agent.turn.checking import counts, newly_red
 from benchmarks.conversation_cases import CASES, After, Case
 from benchmarks.conversation_fresh import FRESH
 from benchmarks.strangers import list_a, list_b, list_c
+from learning.promotion.adapters import AdapterStore
+from learning.promotion.manifest import (
+    adapter_prefix,
+    is_adapter_name,
+    read_manifest,
+    write_manifest,
+)
 from sandbox.verdict.report import TestReport
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +81,7 @@ class Row:
     said: str
 
 
-async def run_case(case: Case, model: str) -> Row:
+async def run_case(case: Case, model: str, adapter: Path | None) -> Row:
     """Put one request to a copy of its repository, and check what came of it."""
     with tempfile.TemporaryDirectory(prefix="elagent-talk-") as folder:
         root = Path(folder) / "project"
@@ -84,6 +92,8 @@ async def run_case(case: Case, model: str) -> Row:
             paths=from_environ(os.environ),
             launcher=[sys.executable, "-P", str(ROOT / "elagent.py")],
         )
+        if adapter is not None:
+            _use(AdapterStore(where.repository.adapters), adapter, Path(folder) / "adapter")
         async with Assistant(where, ModeApprover("auto")) as assistant:
             first = await _tests(assistant)
             started = time.monotonic()
@@ -106,6 +116,17 @@ async def run_case(case: Case, model: str) -> Row:
             changed=after.files != dict(case.files),
             said=said[-600:],
         )
+
+
+def _use(store: AdapterStore, adapter: Path, copy: Path) -> None:
+    """Let a copy of this adapter answer in the repository of the store, under a name that any store takes."""
+    shutil.copytree(adapter, copy)
+    manifest = read_manifest(copy)
+    if not is_adapter_name(manifest.name):
+        write_manifest(
+            copy, replace(manifest, name=f"{adapter_prefix('arm', 1)}-{manifest.digest[:8]}")
+        )
+    store.activate(store.adopt(copy).name)
 
 
 def _none() -> TestReport:
@@ -219,6 +240,7 @@ _LISTS: Mapping[str, Sequence[Case]] = {
 async def main() -> None:
     parser = argparse.ArgumentParser(description="Ordinary requests, and what comes of them.")
     parser.add_argument("--model", default="qwen2.5-coder-1.5b")
+    parser.add_argument("--adapter", type=Path, help="the folder of an adapter, to be in use")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--list", choices=_LISTS, default="own", help="the list of requests")
     parser.add_argument("--seconds", type=float, default=float("inf"))
@@ -236,7 +258,7 @@ async def main() -> None:
             continue
         if time.monotonic() > ends:
             break
-        row = await run_case(case, given.model)
+        row = await run_case(case, given.model, given.adapter)
         rows.append(row)
         with given.out.open("a", encoding="utf-8") as stream:
             stream.write(f"{json.dumps(asdict(row), ensure_ascii=False)}\n")

@@ -1,8 +1,9 @@
 """Notices a reply that goes in circles while it comes, so that it can be stopped and used.
 
 A circle is a run of lines that came just before, or a piece within a line that came three times; in new
-tests also a phrase that comes in comment after comment, which a file of settings may well have, an assertion that
-comes a third time, whatever its message, and a test that asserts without end.
+tests also a phrase that comes in comment after comment, which a file of settings may well have, and an assertion that
+comes a third time, whatever its message. Assertions that go on and on, each with other values, are no circle, and end a
+reply, too: soon where nobody asked for tests.
 Code may well repeat a short line; two rounds of a long piece, or three of a short one, it does not.
 """
 
@@ -30,7 +31,11 @@ _LOOKED_AT = 4000
 """Characters at the end of a reply in which phrases are counted."""
 _SAME_ASSERTIONS = 3
 _MOST_ASSERTIONS = 20
-"""Assertions in a row, after which a test is taken for endless."""
+"""Assertions in a row, after which a test is taken for endless in a reply of tests alone."""
+_MOST_BESIDE = 40
+"""As many beside other code, where a long table may be meant."""
+_MOST_UNASKED = 12
+"""As many where the request asks for no test."""
 _ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
 _WORD = re.compile(r"[^\W\d]+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
@@ -39,6 +44,23 @@ _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 def end_of_first_round(text: str) -> int | None:
     """The place behind the first round of what the end of a text repeats; None if it repeats nothing."""
     return _of_lines(text) if text.endswith("\n") else _within_line(text)
+
+
+def end_of_code(text: str, *, with_tests: bool, shown: str = "") -> int | None:
+    """As `end_of_first_round`, for a reply with code; `with_tests` if tests were asked for beside it.
+
+    Assertions that stand in a text that the model was shown may all come again.
+    """
+    end = end_of_first_round(text)
+    if end is not None or not text.endswith("\n"):
+        return end
+    most = _MOST_BESIDE if with_tests else _MOST_UNASKED
+    said = _last_assertions(text)
+    if len(said) < most:
+        return None
+    lines = text.split("\n")
+    new = [at for at, _ in said if lines[at].strip() not in shown]
+    return len(text) if len(new) >= most else None
 
 
 def end_of_tests(text: str) -> int | None:
@@ -68,23 +90,27 @@ def _of_lines(text: str) -> int | None:
 
 
 def _of_assertions(text: str) -> int | None:
-    """The place before the first repeat of an assertion, or behind the last one that a test may have.
+    """The place before the first repeat of an assertion, or behind the last one that a test may have."""
+    said = _last_assertions(text)
+    same = [at for at, words in said if words == said[0][1]]
+    if len(same) >= _SAME_ASSERTIONS:
+        return len("\n".join(text.split("\n")[: same[-2]])) + 1
+    return len(text) if len(said) >= _MOST_ASSERTIONS else None
 
-    Only assertions in a row count, with nothing but comments between them, each whole on its line.
+
+def _last_assertions(text: str) -> list[tuple[int, str]]:
+    """The assertions in a row that end a text, each with its line, the last one first; none if its last line is none.
+
+    Only comments may stand between them, and each is whole on its line.
     """
     lines = text.split("\n")[:-1]
     said: list[tuple[int, str]] = []
     for at in range(len(lines) - 1, -1, -1):
         if assertion := _assertion(lines[at]):
             said.append((at, assertion))
-        elif lines[at].strip() and not _COMMENT.match(lines[at]):
+        elif not said or (lines[at].strip() and not _COMMENT.match(lines[at])):
             break
-    if not said or said[0][0] != len(lines) - 1:
-        return None
-    same = [at for at, words in said if words == said[0][1]]
-    if len(same) >= _SAME_ASSERTIONS:
-        return len("\n".join(lines[: same[-2]])) + 1
-    return len(text) if len(said) >= _MOST_ASSERTIONS else None
+    return said
 
 
 def _assertion(line: str) -> str:

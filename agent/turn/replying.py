@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agent.events import Notice, StageStarted, TurnEnding
 from agent.fixing.sources import Sources
@@ -10,14 +11,14 @@ from agent.intent.wanted import Wanted
 from agent.model.protocol import ContextLengthError, Model, ReplyRefusedError
 from agent.reply.parsed import ParsedReply, Unusable
 from agent.streaming import Emit
-from agent.turn.asking import ONLY_THOUGHT, ask, unsaid
+from agent.turn.asking import ONLY_THOUGHT, Circle, ask, unsaid
 from agent.turn.beginning import Beginning
 from agent.turn.conversation import INTERRUPTED, Conversation
 from agent.turn.history import TurnHistory
-from agent.turn.opening import is_for_tests
+from agent.turn.opening import asks_for_test, is_for_tests
 from agent.turn.outcome import End
 from agent.turn.reading import read_reply
-from agent.turn.repeating import end_of_first_round, end_of_tests
+from agent.turn.repeating import end_of_code, end_of_tests
 from learning.records import Action, Sampling
 
 _MOST_CONTINUED = 2
@@ -72,9 +73,7 @@ class Replies:
                 sampling=sampling,
                 emit=self.emit,
                 on_text=heard.append,
-                circle=end_of_tests
-                if is_for_tests(self.wanted, self.user_text)
-                else end_of_first_round,
+                circle=self._circle(),
                 prose_alone=self.wanted is Wanted.EXPLAIN,
                 goes_on=0 if reasks else _MOST_CONTINUED,
                 begun=begun,
@@ -95,6 +94,12 @@ class Replies:
                 Notice(f"the reply was cut off at {reply.completion_tokens} tokens", "warning")
             )
         return reply.action
+
+    def _circle(self) -> Circle:
+        if is_for_tests(self.wanted, self.user_text):
+            return end_of_tests
+        shown = "\n".join(self.conversation.shown_files.values())
+        return partial(end_of_code, with_tests=asks_for_test(self.user_text), shown=shown)
 
     def read(self, action: Action, sources: Sources) -> ParsedReply:
         """The last reply as edits, a command, an answer, or nothing that can be used."""

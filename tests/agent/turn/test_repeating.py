@@ -10,7 +10,12 @@ from agent.approval import ModeApprover
 from agent.intent.wanted import Wanted
 from agent.turn.conversation import Conversation
 from agent.turn.loop import run_turn
-from agent.turn.repeating import end_of_first_round, end_of_tests, usable_part
+from agent.turn.repeating import (
+    end_of_code,
+    end_of_first_round,
+    end_of_tests,
+    usable_part,
+)
 from tests.fakes.model import ScriptedModel
 
 LINE = "    assert median([1, 2, 3]) == 2\n"
@@ -100,6 +105,21 @@ def test_a_test_that_asserts_without_end_is_ended() -> None:
             break
     assert text.count("assert") == 20
     assert usable_part(text, end_of_tests(text) or 0) == text
+
+
+@pytest.mark.parametrize(("with_tests", "most"), [(False, 12), (True, 40)])
+def test_assertions_without_end_end_a_reply_soon_where_no_test_was_asked_for(
+    with_tests: bool, most: int
+) -> None:
+    lines = [f'    assert parse_date("20{n:02}-01-02") == (20{n:02}, 1, 2)\n' for n in range(99)]
+    text = 'def parse_date(text):\n    """Read a date."""\n\n\ndef test_parse_date():\n'
+    for line in lines:
+        text += line
+        if end_of_code(text, with_tests=with_tests) is not None:
+            break
+    assert text.count("assert") == most
+    assert end_of_code(text, with_tests=with_tests) == len(text)
+    assert end_of_code(text, with_tests=with_tests, shown="".join(lines)) is None
 
 
 def test_a_file_of_settings_may_say_the_same_in_every_comment() -> None:
