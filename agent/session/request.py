@@ -17,8 +17,6 @@ from agent.events import (
     OutputChunk,
     RequestRead,
     StageStarted,
-    TestFinished,
-    TestsFinished,
     TurnEnding,
     TurnFinished,
 )
@@ -27,7 +25,7 @@ from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
 from agent.intent.asking import RequestReading, model_reading, rules_reading
 from agent.intent.wanted import Wanted
-from agent.model.protocol import GapFiller, Model
+from agent.model.protocol import Model
 from agent.planner.command_line import command_line_steps
 from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
@@ -36,30 +34,22 @@ from agent.refactoring.asked import RefactoringFirst, asked_refactoring, refacto
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.exactly import Exactly
-from agent.session.looking import failure_facts, pasted_failure, unseen_exceptions
+from agent.session.looking import unseen_exceptions
 from agent.session.planned import Step, do_steps
-from agent.session.related import all_passed, related_red, those
+from agent.session.red_tests import RedTests, Seen
 from agent.session.trying import asked_call, seen_outcome
 from agent.session.using import seen_uses
 from agent.session.values import named_values
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
-from agent.turn.checking import counts, named
 from agent.turn.conversation import Conversation
-from agent.turn.running import asked_command, named_tests
+from agent.turn.running import asked_command
 from agent.turn.tools import command_digest, tests_digest
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
-from sandbox.verdict.report import TestReport
 
-_ABOUT_TESTS = ("test", "suite", "green", "pytest", "build", "ci")
 _MOST_ATTACHED = 12_000
-_SEARCH_S = 45.0
-_DRAWS_S = 20.0
-_TOTAL_S = 80.0
-"""Somebody waits for the answer: `run-tests --fix` and `/fix` take as long as the settings say."""
 _ASKS_MORE = re.compile(r"\b(?:why|how|should|explain|better|and|also)\b", re.IGNORECASE)
-_TRACEBACK = "Traceback (most recent call last)"
 
 
 class Inside(Protocol):
@@ -141,15 +131,37 @@ class Request:
         if kind is Wanted.RUN:
             return await self._run()
         if kind is Wanted.EXPLAIN:
-            return await self._look()
+            return self._take(await self._red_tests.look())
         if kind is Wanted.QUESTION:
             return await self._try()
         if kind is Wanted.REPAIR:
-            return await self._repair()
+            return self._take(await self._red_tests.repair())
         if kind.may_write and (asked := asked_refactoring(self.text)):
             return await self.after.checked(lambda: self.exactly.refactor(asked))
         both = refactoring_first(self.text) if kind.may_write else None
         return await self._both(both) if both else None
+
+    @property
+    def _red_tests(self) -> RedTests:
+        return RedTests(
+            text=self.text,
+            attached=self.attached,
+            conversation=self.conversation,
+            sources=self.sources,
+            known_words=self.exactly.known_words,
+            project=self.inside.project,
+            model=self.inside.model,
+            fix=self.inside.fix,
+            emit=self.emit,
+            search_s=self.search_s,
+            rewrite_s=self.rewrite_s,
+        )
+
+    def _take(self, seen: Seen) -> TurnFinished | None:
+        """Keep what was seen for the model, and for the end of its answer; the end, if that was all."""
+        self.facts = f"{seen.facts}\n\n{self.facts}".strip()
+        self.closing = seen.closing
+        return seen.end
 
     async def _both(self, both: RefactoringFirst) -> TurnFinished | None:
         """Do the refactoring that a request begins with, then let the model do the rest; None if it does not begin."""
@@ -219,7 +231,7 @@ class Request:
         if command is None:
             return None
         if not command:
-            report = await self._tests()
+            report = await self._red_tests.run()
             self.conversation.overhear(tests_digest(report, self.sources))
             return TurnFinished("done", exit_code=0 if report.all_green else 1)
         project = await self.inside.project()
@@ -230,13 +242,6 @@ class Request:
         self.conversation.overhear(command_digest(command, execution))
         ending = TurnEnding.DONE if execution.succeeded else TurnEnding.FAILED
         return TurnFinished(ending_in_words(execution), ending, exit_code_of(execution))
-
-    async def _tests(self) -> TestReport:
-        project = await self.inside.project()
-        self.emit(StageStarted("running all tests"))
-        report = await project.run(on_result=lambda result: self.emit(TestFinished(result)))
-        self.emit(TestsFinished(report))
-        return report
 
     async def _try(self) -> TurnFinished | None:
         """Look at what a question is about: what is seen need not be guessed.
@@ -266,87 +271,3 @@ class Request:
             return await seen_outcome(call, await self.inside.project())
         except SandboxError:
             return ""
-
-    async def _look(self) -> TurnFinished | None:
-        """Run what is said to fail before anything is said about it."""
-        wanted = named_tests(self.text, self.sources)
-        if raised := pasted_failure(f"{self.text}\n{self.attached}", self.sources):
-            self.emit(Notice(raised))
-            self.facts = f"{raised}\n\n{self.facts}".strip()
-        if not wanted and (_TRACEBACK in self.text or not self._about_tests):
-            return None
-        try:
-            report = await self._tests()
-            red = those(report, wanted)
-            if not red:
-                return self._nothing_red(report, wanted)
-            project = await self.inside.project()
-            model = await self.inside.model()
-            filler = model if isinstance(model, GapFiller) else None
-            facts = await failure_facts(
-                report, red, self.sources, project, self.emit, filler=filler
-            )
-            self.facts = f"{facts.told}\n\n{self.facts}".strip()
-            still = named([result.id for result in red])
-            helps = f" It passes when {facts.helps} (tried in the sandbox)." if facts.helps else ""
-            self.closing = f"Nothing was changed, so {still} still fails.{helps}"
-            if facts.helps:  # seen, and so better than what a small model would say of it
-                self.emit(Notice(facts.failure))
-                self.emit(Notice(self.closing))
-                self.conversation.overhear(f"{facts.told}\n{self.closing}")
-                return TurnFinished("done")
-        except SandboxError as err:
-            self.emit(Notice(f"the tests could not be run, so nothing is known: {err}", "warning"))
-        return None
-
-    def _nothing_red(self, report: TestReport, wanted: Sequence[str]) -> TurnFinished | None:
-        """Say that there is no failure; None where the run does not prove it."""
-        seen = bool(wanted) and all_passed(report, wanted)
-        if not report.all_green and not seen:
-            self.facts = f"{tests_digest(report, self.sources)}\n\n{self.facts}".strip()
-            return None
-        what = ", ".join(wanted) if seen else "every test that ran" if wanted else "every test"
-        verb = "pass" if seen and len(wanted) > 1 else "passes"
-        self.emit(Notice(f"{what} {verb}: {counts(report)}. There is no failure to look at."))
-        self.conversation.overhear(tests_digest(report, self.sources))
-        return TurnFinished("done")
-
-    async def _repair(self) -> TurnFinished | None:
-        """Repair the red tests that the message is about; None if it is about none."""
-        try:
-            report = await self._tests()
-        except SandboxError as err:
-            self.emit(Notice(f"the tests could not be run: {err}", "warning"))
-            return None
-        wanted = named_tests(self.text, self.sources)
-        if wanted or self._about_tests:
-            red = those(report, wanted)
-        else:
-            red = await in_thread(
-                related_red, self.text, report, self.sources, self.exactly.known_words(self.text)
-            )
-            if red:
-                self.emit(Notice(f"taken to be about {named([result.id for result in red])}"))
-        if not red:
-            return self._nothing_red(report, wanted) if wanted or self._about_tests else None
-        only = frozenset(result.id for result in red)
-        options = FixOptions(
-            only=only,
-            search_s=min(self.search_s, _SEARCH_S),
-            draws_s=min(self.rewrite_s / 2, _DRAWS_S),
-            rewrite_s=self.rewrite_s,
-            total_s=_TOTAL_S,
-        )
-        finished = await self.inside.fix(options)
-        still = () if finished is None else [item for item in finished.red_after if item in only]
-        if finished is None or still:
-            return TurnFinished("not repaired: some tests stay red", TurnEnding.FAILED)
-        self.conversation.overhear(f"The user asked: {self.text}\nThe repair:\n{finished.diff}")
-        return TurnFinished("done")
-
-    @property
-    def _about_tests(self) -> bool:
-        said = self.text.lower()
-        return any(
-            word in said.replace("_", " ").split() or f"{word}s" in said for word in _ABOUT_TESTS
-        )
