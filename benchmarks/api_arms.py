@@ -35,8 +35,10 @@ PASSES = 0.4
 LIMITS = TrainingLimits(learning_rate=2e-4, budget_s=0.0)
 
 
-def rows_of(folder: Path, arm: str, *, an_api: int) -> list[Example]:
+def rows_of(folder: Path, arm: str, *, an_api: int, unchanged: str) -> list[Example]:
     """The rows of an arm: as many lessons as `own` has with `an_api` of each API, anchors and passes.
+
+    With `unchanged` "replies" the model's own replies stand in the place of anchors and passes, as many.
 
     Raises:
         JobError: If the rows cannot be read.
@@ -54,11 +56,22 @@ def rows_of(folder: Path, arm: str, *, an_api: int) -> list[Example]:
         raise SystemExit(f"{arm} has {len(lessons)} rows, and {len(kept)} are needed")
     anchors = read_rows(folder / "anchors.jsonl")[: math.ceil(ANCHORS * len(kept))]
     passes = read_rows(folder / "passes.jsonl")[: math.ceil(PASSES * len(kept))]
+    if unchanged == "replies":
+        most = len(anchors) + len(passes)
+        return [*lessons, *read_rows(folder / "replies.jsonl")[:most]]
     return [*lessons, *anchors, *passes]
 
 
 async def train(
-    folder: Path, out: Path, arm: str, *, name: str, rule: str, an_api: int, epochs: int
+    folder: Path,
+    out: Path,
+    arm: str,
+    *,
+    name: str,
+    rule: str,
+    an_api: int,
+    unchanged: str,
+    epochs: int,
 ) -> None:
     """Train the arm on the model of that name, and print what it took."""
     model = resolve(name, session_at(Path.cwd()).paths.models)
@@ -66,7 +79,7 @@ async def train(
         raise SystemExit(
             f"{name} has no weights here: fetch them with `elagent models pull {name}`"
         )
-    rows = rows_of(folder, arm, an_api=an_api)
+    rows = rows_of(folder, arm, an_api=an_api, unchanged=unchanged)
     job = arm_job(arm, model, LIMITS, prefix=f"arm-{arm}", seed=0)
     usable = prepare_all(rows, ChatFormat.load(model.hf), job)
     job = replace(about_apis(job, usable.prepared, arm=rule), pack_tokens=896)
@@ -97,6 +110,9 @@ def main() -> None:
     parser.add_argument("--rule", choices=SPAN_ARMS, default="span")
     parser.add_argument("--an-api", type=int, default=12, metavar="N")
     parser.add_argument(
+        "--unchanged", choices=("calls", "replies"), default="calls", help="what should not change"
+    )
+    parser.add_argument(
         "--epochs", type=int, choices=(1, 2), default=2, help="at most: see docs/learning.md"
     )
     given = parser.parse_args()
@@ -106,6 +122,7 @@ def main() -> None:
             name=given.model,
             rule=given.rule,
             an_api=given.an_api,
+            unchanged=given.unchanged,
             epochs=given.epochs,
         )
     )

@@ -5,8 +5,8 @@
 
 With `--survey` the default model is asked, too, for what a library documents: no drift task is read for it.
 OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`, `passes.jsonl`,
-`other-apis.jsonl`, `shuffled.jsonl`, in the form of a training job's examples; `benchmarks/api_arms.py`
-trains on them. Only tasks of the experience half are read. A run that was interrupted goes on with what is kept.
+`other-apis.jsonl`, `shuffled.jsonl`, `replies.jsonl` (the first replies that runs named by `--replies` hold), in the
+form of a training job's examples; `benchmarks/api_arms.py` trains on them. Only tasks of the experience half are read. A run that was interrupted goes on with what is kept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from agent.contexts.building import ContextBuilder
 from agent.contexts.explaining import Explained, Unexplained
 from agent.contexts.failures import ApiFailure
+from agent.contexts.own_replies import reply_row
 from agent.contexts.rows import equal_share, pair_rows, shuffled
 from agent.contexts.survey import questions_about
 from agent.events import Event, Notice
@@ -33,6 +34,7 @@ from agent.session.context import Context as Session
 from lab.drift.sets import drift_image, load_tasks
 from lab.drift.tasks import DriftTask, drift_prompt
 from lab.rows.evaluated_model import open_subject
+from learning.contexts.change import ApiChange
 from learning.contexts.context import ApiContext
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.evidence.judge import exception_in
@@ -103,6 +105,31 @@ def own_passes(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[Example
     ]
 
 
+def own_replies(
+    runs: Sequence[Path], tasks: Sequence[DriftTask], changes: Sequence[ApiChange]
+) -> list[Example]:
+    """All first replies to the experience half, right or wrong, at their own prompts: one of each task in turn."""
+    own = {task.id: task for task in tasks if task.split == "experience"}
+    replies: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for file in (*run.glob("samples.jsonl"), *run.glob("attempts-*.jsonl")):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                if row["task_id"] in own and row.get("attempts", 1) == 1:
+                    text, said = (
+                        row.get("reply", row.get("text")),
+                        row.get("message", row.get("said")),
+                    )
+                    replies.setdefault(row["task_id"], {}).setdefault(text, said)
+    turns = zip_longest(
+        *([(task, *each) for each in group.items()] for task, group in replies.items())
+    )
+    return [
+        reply_row(drift_prompt(own[task]).messages, text, changes, said=said, model=MODEL)
+        for task, text, said in (each for turn in turns for each in turn if each is not None)
+    ]
+
+
 def mixed(contexts: Sequence[ApiContext]) -> list[ApiContext]:
     """The contexts of all libraries in turn."""
     libraries = {
@@ -139,7 +166,13 @@ def show(
 
 
 async def build(
-    session: Session, out: Path, runs: Sequence[Path], libraries_asked: Sequence[str], most: int
+    session: Session,
+    out: Path,
+    runs: Sequence[Path],
+    *,
+    replies: Sequence[Path],
+    libraries_asked: Sequence[str],
+    most: int,
 ) -> None:
     """Build everything."""
     tasks = load_tasks(TASKS)
@@ -171,6 +204,7 @@ async def build(
         ("anchors", pair_rows(anchors, model=MODEL, noted=0.0)),
         ("other-apis", [as_lesson(row) for row in pair_rows(control, model=MODEL, noted=0.0)]),
         ("passes", own_passes(runs, tasks)),
+        ("replies", own_replies(replies, tasks, changes)),
     ):
         write_rows(rows / f"{name}.jsonl", examples)
         print(f"{name}: {len(examples)} rows")
@@ -204,9 +238,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("runs", type=Path, nargs="*")
     parser.add_argument("--survey", action="append", default=[], metavar="LIBRARY")
+    parser.add_argument("--replies", action="append", type=Path, default=[], metavar="RUN")
     parser.add_argument("--most", type=int, default=100)
     given = parser.parse_args()
-    asyncio.run(build(session_at(Path.cwd()), given.out, given.runs, given.survey, given.most))
+    asyncio.run(
+        build(
+            *(session_at(Path.cwd()), given.out, given.runs),
+            replies=given.replies,
+            libraries_asked=given.survey,
+            most=given.most,
+        )
+    )
 
 
 if __name__ == "__main__":

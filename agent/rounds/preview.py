@@ -32,6 +32,7 @@ _KIND_NAMES = {
     ExampleKind.API_PAIR: "verified uses of APIs that changed",
     ExampleKind.API_ANCHOR: "calls of the same libraries that did not change, to stay as they are",
     ExampleKind.OWN_PASS: "other verified passes, to stay as they are",
+    ExampleKind.OWN_REPLY: "own replies, to stay as they are where they did not fail",
 }
 
 

@@ -45,7 +45,8 @@ class ApiUse:
     error: str = ""
     """The error of the stale completion, in one line."""
     names: tuple[Span, ...] = ()
-    """Places of the new name, and of arguments that belong to it, in the chosen completion; sorted."""
+    """Places of the new name, and of arguments that belong to it, in the chosen completion, sorted; in a reply
+    of the model's own those of the names that failed."""
     noted: bool = False
     """True if the prompt tells of the API: reading such notes must not be unlearned."""
     experiences: tuple[str, ...] = ()

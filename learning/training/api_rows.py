@@ -39,19 +39,24 @@ def api_tokens(example: Example, chat: Format) -> ApiTokens:
     A pair whose name has no place is given that token as its name.
     """
     use, action = example.use, example.step.action
-    spelled = spell(action.token_ids, chat.decode)
-    spans = use.names if use is not None and spelled.text == example.chosen else ()
-    names = tuple(
-        index
-        for index, (start, end) in enumerate(spelled.spans)
-        if any(start < stop and end > begin for begin, stop in spans)
-    )
+    names = named_tokens(example, chat)
     differs, stale_id = _first_difference(
         action.token_ids, chat.encode_text(use.stale) if use is not None and use.stale else ()
     )
     if not names and differs is not None:
         names = (differs,)
     return ApiTokens(names=names, differs=differs, stale_id=stale_id)
+
+
+def named_tokens(example: Example, chat: Format) -> tuple[int, ...]:
+    """Indices of the tokens of a row's completion that reach into a name of its use."""
+    spelled = spell(example.step.action.token_ids, chat.decode)
+    spans = example.use.names if example.use and spelled.text == example.chosen else ()
+    return tuple(
+        index
+        for index, (start, end) in enumerate(spelled.spans)
+        if any(start < stop and end > begin for begin, stop in spans)
+    )
 
 
 def _first_difference(

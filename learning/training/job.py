@@ -57,9 +57,11 @@ class ExampleKind(StrEnum):
     """Stay as good at a call of the same library that did not change."""
     OWN_PASS = "own_pass"  # noqa: S105 - not a password
     """Stay as good at other work that the model did right."""
+    OWN_REPLY = "own_reply"
+    """Write as before what did not fail in a reply of the model; the names of its `use` are left out."""
 
 
-MIX = frozenset({ExampleKind.API_ANCHOR, ExampleKind.OWN_PASS})
+MIX = frozenset({ExampleKind.API_ANCHOR, ExampleKind.OWN_PASS, ExampleKind.OWN_REPLY})
 """Kinds of rows on which nothing should change."""
 API_KINDS = MIX | {ExampleKind.API_PAIR}
 """Kinds of rows about APIs, learned by the span rule."""
@@ -69,7 +71,7 @@ API_KINDS = MIX | {ExampleKind.API_PAIR}
 class Example:
     """One training example: `step` gives the prompt; `fix`, if any, gives the right action.
 
-    Rows about an API (`API_PAIR`, `API_ANCHOR`, `OWN_PASS`) have no `fix`: the chosen completion is the
+    Rows about an API (`API_PAIR`, and those of `MIX`) have no `fix`: the chosen completion is the
     text of the step's action, and `use` says where in it the API stands and what its stale twin is.
     """
 

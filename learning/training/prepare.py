@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from learning.records import Evidence, Experience, Message
-from learning.training.api_rows import ApiTokens, api_tokens
+from learning.training.api_rows import ApiTokens, api_tokens, named_tokens
 from learning.training.chat_format import Format
 from learning.training.job import Example, ExampleKind, TrainingJob
 from learning.training.rules import PLAIN_SDPO, LearningRule
@@ -119,9 +119,18 @@ def prepare(
 
 
 def _about_api(example: Example, chat: Format, max_tokens: int) -> Prepared | Skipped:
-    """A row about an API: the whole completion is trained, its name and its stale twin are placed."""
+    """A row about an API: the whole completion is trained, its name and its stale twin are placed.
+
+    In a reply of the model's own the names that failed are not trained.
+    """
     prompt, action = example.step.action.prompt_ids, example.step.action.token_ids
-    made = _window(example, prompt, action, range(len(action)), max_tokens)
+    trained: Sequence[int] = range(len(action))
+    if example.kind is ExampleKind.OWN_REPLY:
+        failed = set(named_tokens(example, chat))
+        trained = [index for index in trained if index not in failed]
+        if not trained:
+            return Skipped(reason="nothing is left of it without what failed")
+    made = _window(example, prompt, action, trained, max_tokens)
     if isinstance(made, Skipped):
         return made
     made = replace(made, use_id=(example.use and example.use.context) or example.step.id)
