@@ -170,6 +170,22 @@ def test_a_row_whose_name_does_not_fit_is_left_out(chat: ChatFormat) -> None:
     assert len(anchor.ids) == 64
 
 
+def test_the_names_that_failed_in_an_own_reply_are_not_trained(chat: ChatFormat) -> None:
+    whole = _example(ExampleKind.OWN_REPLY, _CHOSEN)
+    assert whole.use is not None
+    start = _CHOSEN.index("trapezoid")
+    places = ((start, start + len("trapezoid")),)
+    made = _prepared(replace(whole, use=replace(whole.use, names=places)), chat)
+    every = _prepared(whole, chat)
+    left_out = set(every.positions) - set(made.positions)
+    assert chat.decode([every.ids[position] for position in sorted(left_out)]) == "trapezoid"
+    assert made.api is None
+    nothing = replace(whole, use=replace(whole.use, names=((0, len(_CHOSEN)),)))
+    skipped = prepare(nothing, chat, max_tokens=64, note_tokens=64)
+    assert isinstance(skipped, Skipped)
+    assert "nothing is left" in skipped.reason
+
+
 def _job(model: InstalledModel, **changes: object) -> TrainingJob:
     job = TrainingJob(
         id="j",
