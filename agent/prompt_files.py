@@ -26,6 +26,7 @@ Name = Literal[
     "step_option_used",
     "step_command",
     "step_command_used",
+    "step_said",
     "tail_question",
     "tail_explain",
     "tail_change",

@@ -11,6 +11,7 @@ from agent.fixing.targets import locate_test
 from agent.words import stems_of
 from sandbox.verdict.report import RunStatus, TestReport, TestResult
 
+_WORD = re.compile(r"[^\W\d]\w*")
 _VALUE = re.compile(r"(?<![\w.])(?=\S*\d)[\w.,:/%+-]{2,}\w(?!\w)")
 """A value that a request quotes: it has a digit, and more than two characters."""
 
@@ -20,14 +21,11 @@ def related_red(
 ) -> list[TestResult]:
     """The red tests that have to do with a request; `names` are those of the project that it holds.
 
-    A name counts first, then a value that stands in the test, then a word of the test's own name.
+    A name counts first, then a value that stands in the test, then a word of the test's own name. Where the
+    request writes names as code, `find_all(...)`, plain words that are names as well, `text`, say nothing.
     """
-    by_name = [
-        result
-        for result in report.red
-        if not {frame.function for frame in result.frames}.isdisjoint(names)
-        or any(name in locate_test(result, sources).source for name in names)
-    ]
+    as_code = [name for name in names if _is_written_as_code(name, request)]
+    by_name = [r for r in report.red if _has_to_do_with(r, as_code or names, sources)]
     if by_name:
         return by_name
     values = _VALUE.findall(request)
@@ -36,7 +34,20 @@ def related_red(
         for result in report.red
         if any(value in locate_test(result, sources).source for value in values)
     ]
-    return by_value or _red_in_words(request, report)
+    return by_value or ([] if as_code else _red_in_words(request, report))
+
+
+def _is_written_as_code(name: str, request: str) -> bool:
+    around = rf"`{re.escape(name)}\b|\b{re.escape(name)}\(|\w\.{re.escape(name)}\b"
+    return "_" in name.strip("_") or re.search(around, request) is not None
+
+
+def _has_to_do_with(result: TestResult, names: Collection[str], sources: Sources) -> bool:
+    """True if a test ran one of these functions when it failed, or its source has the name."""
+    if not {frame.function for frame in result.frames}.isdisjoint(names):
+        return True
+    words = set(_WORD.findall(locate_test(result, sources).source))
+    return not words.isdisjoint(names)
 
 
 def those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:

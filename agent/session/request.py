@@ -29,6 +29,7 @@ from agent.model.protocol import Model
 from agent.planner.command_line import command_line_steps
 from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
+from agent.planner.said_text import said_text_steps
 from agent.planner.step import PlanStep
 from agent.refactoring.asked import RefactoringFirst, asked_refactoring, refactoring_first
 from agent.session.after import AfterCheck
@@ -219,8 +220,9 @@ class Request:
 
     async def _planned(self, kind: Wanted) -> Sequence[PlanStep]:
         """The steps that the code itself or a planner gives; none where the request needs none."""
-        if steps := await in_thread(command_line_steps, self.text, kind, self.sources):
-            return steps
+        for steps_of in (command_line_steps, said_text_steps):
+            if steps := await in_thread(steps_of, self.text, kind, self.sources):
+                return steps
         if self.planner is None or not await in_thread(needs_steps, self.text, kind, self.sources):
             return ()
         return [PlanStep(text=text) for text in await self.planner.steps(self.text, self.sources)]

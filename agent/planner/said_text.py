@@ -1,0 +1,85 @@
+"""Plans a request about a text that the code says: the one function that says it is written anew.
+
+`'bad block' is a useless message, put the text of the block in it` names no function; a small model changes the
+class of the exception, or writes a second message. The place is read from the syntax tree, and the reply begins
+there; where several places say the text, or none, there is no step and the request goes on as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from agent.editing.python_source import (
+    FunctionNode,
+    definitions,
+    head_of,
+    parse_python,
+    source_lines,
+)
+from agent.editing.source_files import is_test_path
+from agent.fixing.sources import Sources
+from agent.intent.wanted import Wanted
+from agent.planner.step import PlanStep
+from agent.prompt_files import filled
+
+_QUOTES = re.compile(
+    r"(?<!\w)'(?P<single>[^'\n]{4,80})'(?!\w)|\"(?P<double>[^\"\n]{4,80})\"|[“](?P<curly>[^”\n]{4,80})[”]"
+)
+_ABOUT_TEXTS = re.compile(
+    r"\b(?:caption|error|exception|header|label|line|message|output|prints?|printed|reads?|says?|shows?|spelled|text|title"
+    r"|typo|warning|wording|words?)\b",
+    re.IGNORECASE,
+)
+_IS_OTHER = re.compile(
+    r"\b(?:delete|docs?|docstrings?|documentation|readme|remove|rename|tests?)\b|\w\.(?:json|md|rst|toml|ya?ml)\b",
+    re.IGNORECASE,
+)
+_LONGEST = 60
+"""Lines of a function that is written anew for a text in it."""
+
+
+def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanStep, ...]:
+    """The step for a request about one text that the code says; none if it is about something else.
+
+    Reads files; blocks.
+    """
+    about = _ABOUT_TEXTS.search(_QUOTES.sub("", text)) and not _IS_OTHER.search(text)
+    if wanted not in (Wanted.EDIT, Wanted.REPAIR) or not about:
+        return ()
+    quoted = [next(filter(None, match.groups())) for match in _QUOTES.finditer(text)]
+    found = [place for said in quoted for place in _places(said, sources)]
+    if len(found) != 1:
+        return ()
+    path, name, node, line = found[0]
+    source = sources.text(path) or ""
+    head = head_of(source, node)
+    if not head or (node.end_lineno or 0) - node.lineno >= _LONGEST:
+        return ()
+    says = source_lines(source)[line - 1].strip()
+    told = filled("step_said", function=name, path=path, line=says, wish=text.strip().rstrip("."))
+    return (PlanStep(text=told, begun=f"{path}\n```python\n{head}\n"),)
+
+
+def _places(said: str, sources: Sources) -> Iterator[tuple[str, str, FunctionNode, int]]:
+    """The functions that say a text: path, qualified name, the function itself and the line."""
+    for path in sorted(sources.files):
+        source = (sources.text(path) or "") if path.endswith(".py") else ""
+        if said not in source or is_test_path(path) or parse_python(source) is None:
+            continue
+        for name, node in definitions(source).items():
+            if isinstance(node, ast.ClassDef):
+                continue
+            if lines := _lines_that_say(said, node):
+                yield path, name, node, lines[0]
+
+
+def _lines_that_say(said: str, node: FunctionNode) -> Sequence[int]:
+    behind_docstring = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return [
+        part.lineno
+        for statement in behind_docstring
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and said in part.value
+    ]
