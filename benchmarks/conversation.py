@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import shutil
@@ -30,6 +31,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from rich.console import Console
 
 from agent.approval import ModeApprover
 from agent.assistant import Assistant
@@ -46,7 +49,7 @@ from agent.events import (
 from agent.paths import from_environ
 from agent.session.context import Context
 from agent.settings.load import load
-from agent.turn.checking import counts, newly_red
+from agent.turn.checking import newly_red
 from benchmarks.conversation_cases import CASES, After, Case
 from benchmarks.conversation_fresh import FRESH
 from benchmarks.strangers import list_a, list_b, list_c, list_d
@@ -58,6 +61,7 @@ from learning.promotion.manifest import (
     write_manifest,
 )
 from sandbox.verdict.report import TestReport
+from tui.show.render import render
 
 ROOT = Path(__file__).resolve().parent.parent
 _HIDDEN = "test_hidden_of_benchmark.py"
@@ -153,12 +157,19 @@ def _words(event: Event) -> str:
     match event:
         case ReplyFinished(text=text) | Notice(text=text) | OutputChunk(text=text):
             return text
-        case TestsFinished(report=report):
-            return counts(report)
+        case TestsFinished():
+            return _drawn(event)
         case TurnFinished(reason=reason) | FixFinished(reason=reason):
             return reason
         case _:
             return ""
+
+
+def _drawn(event: TestsFinished) -> str:
+    """A run of the tests as it is drawn: its counts, and the names of what is red."""
+    console = Console(width=120, no_color=True, record=True, file=io.StringIO())
+    console.print(render(event))
+    return console.export_text()
 
 
 async def _tests(assistant: Assistant) -> TestReport | None:

@@ -22,7 +22,7 @@ _POLITE = re.compile(
     r"^(?:(?:please|pls|ok(?:ay)?|now|then|and|also|so|just|hey|hi|hello|but|well|next|again)\b[,:]?\s*"
     r"|(?:can|could|would|will) you(?: please| kindly| also)?\s+"
     r"|(?:i(?:'d| would)? (?:want|like|need) you to|we (?:need|have|want) to|i need to|you should|you can"
-    r"|let's|let us|go ahead and|try to|help me(?: to)?|it would be (?:nice|good|great) to)\s+"
+    r"|let's|let us|go ahead and|try to|help me(?: to)?|it would be (?:nice|good|great) to(?! (?:have|get|be able)\b))\s+"
     r"|@\S+[,:]?\s+|in [\w./-]+\.\w+[,:]?\s+)+",
     re.IGNORECASE,
 )
@@ -118,7 +118,7 @@ _ALSO_EDITS = (
 _MAKES = re.compile(
     rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give \S+|need|want|include|provide|put) "
     rf"(?:[^.]*?\b)?(?<!to the )(?<!to a )(?<!of the ){_NEW_THING}\b"
-    r"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new \w+|^(?:write|add) (?:some |more |unit )*tests?\b"
+    rf"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new (?:[\w`-]+ ){{0,2}}?{_NEW_THING}\b|^(?:write|add) (?:some |more |unit )*tests?\b"
     rf"|^(?:i|we)(?:'d| would)? (?:need|want|like) (?:a|an|another|some) (?:\w+ ){{0,3}}{_NEW_THING}\b"
     rf"|^\S+ (?:needs|should have|lacks|is missing) (?:a|an) (?:\w+ ){{0,2}}{_NEW_THING}\b"
 )
@@ -148,6 +148,40 @@ _WISHES = re.compile(
     r"^(?:the |an? |all |every )?\S+(?:\s\S+){0,5}? (?:should|must|needs? to|has to|ought to)\b"
     r"|^(?:i|we)(?:'d| would)? (?:need|want|like|prefer) \S+.* to\b"
     r"|^(?:i|we)(?:'d|d| would) (?:rather|prefer to) (?:get|print|raise|return|skip|have (?:an?|no|the))\b"
+)
+
+
+_WORDED_QUESTION = re.compile(
+    r"(?:and |but |so )*(?:what|where|which|who|whose|why|how|when)(?:'s|'d)?\b(?! about\b| if\b)"
+)
+"""A question that names what it asks for."""
+_CALL = re.compile(r"[\w.]+\((?!s\))")
+"""A remark about a function may begin with a word of a question: `show() puts a blank between them`."""
+_WANTS_WORDS = re.compile(
+    r"\b(?:advice|advise|answer|ask|discuss|explain|explanation|figure out|find out|hear|help|idea|know|learn|opinion|overview|read"
+    r"|remind|see|summary|talk|tell|think|understand|understood|wonder)\b"
+)
+_EXPECTS = re.compile(r"\b(?:i|we)(?:'d|d| would) (?:have )?expect(?:ed)?\b")
+_WANTS = re.compile(
+    r"\b(?:i|we)(?:(?:'d|d| would) (?:like|love|prefer|rather)|(?:'d|d| would)? (?:want|need)) (?:\w|--)|\b(?:please|pls)\b"
+)
+"""A wish somewhere in a message that is no question."""
+_WOULD_BE = re.compile(
+    r"^(?:and |but |so )*(?:(?:it|that)(?: would|'d)|would) be (?:\w+ )?(?:awesome|cool|good|great|handy|helpful|lovely|nice|sweet|useful)"
+    r" (?:if (?!(?:you (?:could |can )?(?:explain|tell|describe|show|say|answer)|i (?:knew|understood))\b)|to (?:have|get|be able to)\b)"
+    r"(?!.*\b(?:explanation|overview|summary)\b)"
+    r"|^(?:i|we)(?:'d|d| would) (?:love|appreciate) (?:it if |to (?:have|get|see|be able to)\b|an?\b|some\b)(?!.*\b(?:explain|know|understand|explanation|overview|summary)\b)"
+    r"|^i wish\b(?!.*\b(?:knew|understood)\b)"
+)
+"""A wish in polite words: `it would be great if a buffer could duplicate a line`."""
+_BARE = re.compile(
+    r"^(?:(?:an?|good|missing|more|proper|short|some|unit)\s+)*"
+    r"(?:(?P<new>tests?|test cases?)|docstrings?|type ?hints?|type annotations?|annotations?)\s+(?:for|in|on|to)\s+\S"
+    r"(?!.*\b(?:is|are|was|were|has|have|had|do|does|did|don't|fail\w*|pass\w*|br[eo]\w*|takes?|needs?|should|can|could|will)\b)"
+)
+"""The thing alone, without a verb: `docstrings for all the functions in words.py`."""
+_NEW_CALL = re.compile(
+    rf"\b[a-z_]\w*\(|\b(?:a|an|another|new)\s+(?:[\w`-]+\s+){{0,2}}{_NEW_THING}\b"
 )
 
 
@@ -213,9 +247,23 @@ def _of_clauses(
         return Wanted.RUN
     if _NEEDS_NEW.match(whole) and not asks:
         return Wanted.NEW
-    if _ASKS.match(whole):
+    if _WOULD_BE.match(whole) and not has_trace:
+        return Wanted.NEW if _NEW_CALL.search(whole) else Wanted.EDIT
+    if (bare := _BARE.match(whole)) and not asks and not has_trace:
+        return Wanted.NEW if bare["new"] else Wanted.EDIT
+    if _ASKS.match(whole) and not _CALL.match(whole):
         return _question(whole, has_trace=has_trace)
-    return _change(whole) or _statement(whole, clauses, has_trace=has_trace, asks=asks)
+    asked = _last_question(whole) if asks else None
+    return asked or _change(whole) or _statement(whole, clauses, has_trace=has_trace, asks=asks)
+
+
+def _last_question(whole: str) -> Wanted | None:
+    """The kind of a message that ends with a question and asks for no change before it; None for any other."""
+    *before, last = _SENTENCE.split(whole)
+    if not before or not _WORDED_QUESTION.match(_lead(last)) or changes_asked(". ".join(before)):
+        return None
+    is_failure = _WHY.match(_lead(last)) and _FAILURE.search(whole)
+    return Wanted.EXPLAIN if is_failure else Wanted.QUESTION
 
 
 def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
@@ -230,7 +278,17 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
         return Wanted.EDIT
     if any(_WISHES.match(clause) for clause in (whole, *clauses)):
         return Wanted.EDIT
-    return next((found for clause in clauses[1:] if (found := _change(clause))), None)
+    found = next((found for clause in clauses[1:] if (found := _change(clause))), None)
+    return found or _wish_in(whole)
+
+
+def _wish_in(whole: str) -> Wanted | None:
+    """The kind of a statement that says somewhere what somebody wants or would have expected."""
+    if "?" in whole.replace("?!", "") or _WANTS_WORDS.search(whole):
+        return None
+    if _EXPECTS.search(whole):
+        return Wanted.REPAIR
+    return Wanted.EDIT if _WANTS.search(whole) else None
 
 
 def _question(whole: str, *, has_trace: bool) -> Wanted:

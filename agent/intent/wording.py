@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.intent.rules import changes_asked
+
 _THING = (
     r"(?:(?:any|a|good|proper|some|unit)\s+)*"
     r"(?:tests?|docstrings?|docs|type[ -]?hints?|type annotations?|annotations?|comments?)"
@@ -38,7 +40,7 @@ _NEEDS = re.compile(
 _BARE = re.compile(
     rf"^(?P<things>{_THING}) (?:for|in|on|to) "
     r"(?:(?:all|each|every|the) )*(?:(?:public )?(?:class(?:es)?|functions?|methods?|definitions?) (?:in|of) )?"
-    rf"(?P<subject>{_SUBJECT})(?: please| pls| thanks)*[\s.!]*$",
+    rf"(?P<subject>{_SUBJECT})(?:,? (?:please|pls|thanks|nothing else|no(?:thing)? (?:other changes|more)|that'?s (?:all|it)))*[\s.!]*$",
     re.IGNORECASE,
 )
 _BELONGS = re.compile(
@@ -81,7 +83,7 @@ _WISHES: Mapping[str, _Wish] = {
         _whole(
             rf"{_POLITE}(?:(?:delete|remove|drop|kill)(?: {_IT})?|(?:throw|toss|kick|rip|take) {_IT} (?:out|away)"
             rf"|(?:throw|toss|kick|rip) (?:out|away) {_IT}|get rid of {_IT})"
-            rf"(?P<tests> \(?(?:and|with) (?:all )?(?:its|the) tests?\)?)?{_TAIL}"
+            rf"(?P<tests> \(?(?:and|with)(?: of)? (?:all )?(?:its|the) tests?\)?)?{_TAIL}"
         ),
         (
             _whole(
@@ -110,8 +112,13 @@ _WISHES: Mapping[str, _Wish] = {
         ),
     ),
     "move": _Wish(
-        _whole(rf"{_POLITE}(?:move|put) {_IT} (?P<where>(?:in)?to \S.*?){_TAIL}"),
+        _whole(
+            rf"{_POLITE}(?:move|put) {_IT} (?:(?:out of|from) (?P<out>[\w./-]+\.py) )?(?P<where>(?:in)?to \S.*?){_TAIL}"
+        ),
         (
+            _whole(
+                rf"(?:[\w-]+ ){{1,4}}(?:(?:will |also )*needs?|(?:is|are) going to need) {_OF} (?:as well|too)"
+            ),
             _whole(
                 rf"{_OF} (?:doesn't|doesnt|does not) (?:really )?belong (?:here|there|in(?:to)? (?P<from>[\w./-]*\w))"
             ),
@@ -139,6 +146,8 @@ FURTHER_WISH = re.compile(
     re.IGNORECASE,
 )
 """A wish behind a refactoring that is done after it."""
+_LINKED = re.compile(r"^(?:(?:and|so|then)\s+)+", re.IGNORECASE)
+_NAMES = re.compile(r"[A-Za-z_]\w*")
 _PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
 Named = Callable[[Collection[str]], Collection[str]]
 """Gives those of some words that are names in the project."""
@@ -174,21 +183,32 @@ def _is_there(subject: str, named: Named) -> bool:
 
 def _refactoring(said: str, named: Named) -> str:
     """The rename, move, deletion or simplification of what a remark speaks of; empty if that is in any doubt."""
-    parts = _PARTS.split(said)
-    if len(parts) < 2 or "?" in said:  # noqa: PLR2004 - the remark, and the wish
+    if "?" in said:
         return ""
-    remark, more = parts[0].strip(" .,;:!"), " ".join(parts[2:])
+    parts = _PARTS.split(said)
+    for at in range(1, len(parts)):  # the remark, and the wish behind it
+        reasons = " ".join(parts[: at - 1])
+        if named(_NAMES.findall(reasons)) or changes_asked(reasons):
+            return ""
+        if order := _of_remark(parts[at - 1], parts[at], " ".join(parts[at + 1 :]), named):
+            return order
+    return ""
+
+
+def _of_remark(said: str, wish: str, more: str, named: Named) -> str:
+    """The order that a remark, the wish behind it and what follows stand for; empty if that is in any doubt."""
     if more and not FURTHER_WISH.fullmatch(more):
         return ""
-    for kind, wish in _WISHES.items():
-        order = wish.order.fullmatch(parts[1])
-        about = next((a for form in wish.remarks if (a := form.fullmatch(remark))), None)
+    remark = _LINKED.sub("", said.strip(" .,;:!"))
+    for kind, forms in _WISHES.items():
+        order = forms.order.fullmatch(wish)
+        about = next((a for form in forms.remarks if (a := form.fullmatch(remark))), None)
         if order is None or about is None or about["name"] not in named([about["name"]]):
             continue
-        places = [about["where"], about.groupdict().get("from")]
-        what = " in ".join([about["name"], *filter(None, places)])
         if more and kind != "rename":
             continue
+        places = (about["where"], about.groupdict().get("from"), order.groupdict().get("out"))
+        what = " in ".join([about["name"], *filter(None, places)])
         if kind in ("delete", "simplify"):
             return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
         return (

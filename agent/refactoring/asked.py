@@ -49,7 +49,10 @@ _PROPERTY = re.compile(
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
-    r"|everywhere|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
+    r"|everywhere|throughout|(?:the |all )?(?:tests?|docs) (?:included|too|as well)|(?:and |also )*(?:in|including) (?:the |all (?:the )?)?tests?(?: too| as well)?"
+    r"|(?:no|without (?:an?|any)) (?:backwards?[- ]compat\w* )?(?:alias(?:es)?|shims?)(?: (?:for|of|to) (?:it|the old (?:one|name)))?"
+    r"|(?:in|inside|of|within) the same (?:directory|folder|package)"
+    r"|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
     r"(?:project|code ?base|code|repo|repository)|in (?:all|every) (?:the )?files?"
     r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?(?:where it is (?:called|used)|wherever it is (?:called|used)|callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
     re.IGNORECASE,

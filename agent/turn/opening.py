@@ -11,6 +11,7 @@ from agent.context.repository_map import Cartographer
 from agent.editing.source_files import is_test_path
 from agent.fixing.context import estimate_tokens
 from agent.fixing.sources import Sources
+from agent.intent.rules import changes_asked
 from agent.intent.wanted import Wanted
 from agent.prompt_files import prompt
 from agent.turn.conversation import Conversation
@@ -26,6 +27,15 @@ _TEST_ALONE = re.compile(
     re.IGNORECASE,
 )
 """A request for tests and nothing else."""
+_TESTS_BEHIND = re.compile(
+    r"(?:(?:^|[.!?,;:-]\s+)(?:so\s+|and\s+)*|\b(?:un)?test(?:s|ed)?\b[^.!?;]*[.!?,;:-]+\s*)"
+    r"(?:(?:and|so|then|please|pls|can you|could you|would you|will you)\s+)*"
+    r"(?:add|create|generate|provide|write)\s+(?:me\s+)?"
+    r"(?:(?:an?|few|good|more|proper|some|unit)\s+)*(?:tests?|(?<=a )few|it|ones?|some|that|them|these|those)\b"
+    r"(?!\W*(?:class|function|method|option|property)\b)(?!.*\band (?:a|the) (?:function|method|class))",
+    re.IGNORECASE,
+)
+"""As much behind a remark: `f isn't tested. write some tests for it`, `nobody tests f, can you add some`."""
 
 _POLITE = r"^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*"
 _FILE = re.compile(r"[\w/-]\.([A-Za-z]\w{0,4})\b(?!\()")
@@ -141,22 +151,25 @@ def asks_for_test(user_text: str) -> bool:
 
 def is_for_tests(wanted: Wanted | None, user_text: str) -> bool:
     """True for a request for new tests and nothing else."""
-    return wanted is Wanted.NEW and _TEST_ALONE.match(user_text) is not None
+    if wanted is Wanted.NEW and _TEST_ALONE.match(user_text):
+        return True
+    behind = _TESTS_BEHIND.search(user_text) is not None and asks_for_test(user_text)
+    return behind and wanted in (Wanted.NEW, Wanted.EDIT) and changes_asked(user_text) == 1
 
 
 def tail_of(wanted: Wanted | None, user_text: str) -> str:
     """The words behind a request that say which form its answer has: a small model heeds the last ones."""
     match wanted:
-        case Wanted.QUESTION:
-            return prompt("tail_question")
-        case Wanted.EXPLAIN:
-            return prompt("tail_explain")
+        case Wanted.QUESTION | Wanted.EXPLAIN:
+            return prompt("tail_question" if wanted is Wanted.QUESTION else "tail_explain")
         case Wanted.EDIT | Wanted.NEW if writes_text(user_text):
             return prompt("tail_text")
-        case Wanted.NEW:
-            return prompt("tail_test" if is_for_tests(wanted, user_text) else "tail_new")
-        case Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
-            return prompt("tail_document" if asks_for_docstrings(user_text) else "tail_change")
+        case Wanted.EDIT | Wanted.NEW if is_for_tests(wanted, user_text):
+            return prompt("tail_test")
+        case Wanted.NEW | Wanted.EDIT | Wanted.REPAIR | Wanted.RENAME:
+            if wanted is not Wanted.NEW and asks_for_docstrings(user_text):
+                return prompt("tail_document")
+            return prompt("tail_new" if wanted is Wanted.NEW else "tail_change")
         case _:
             return ""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 
+from agent.editing.source_files import is_test_path
 from agent.events import Notice
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
@@ -12,6 +15,7 @@ from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand
 from agent.streaming import Emit
 from agent.turn.conversation import NOT_USABLE, Conversation
 from agent.turn.only_asked import asks_for_hints, with_bodies
+from agent.turn.opening import is_for_tests
 from agent.turn.placing import BlockPlacer
 from agent.turn.unplaced import has_definitions, unplaced_change
 from learning.records import Action
@@ -24,6 +28,10 @@ _NO_PATH = (
 _WHERE = (
     "Nothing was written: it is not clear for which file the code is. Write the path of its file on a "
     "line of its own above the fenced block."
+)
+_TESTS_ALONE = (
+    "Nothing was written: the request asks for tests alone. Write the test functions, with their imports, "
+    "in one fenced block."
 )
 _QUESTION = re.compile(r"\?|^\W*(?:explain|describe|why|what|how|tell|show)\b", re.IGNORECASE)
 """A request that code may answer without being meant for a file, where nobody said what it is."""
@@ -55,13 +63,31 @@ def read_reply(
     if not is_question:
         placer = BlockPlacer(conversation=conversation, user_text=user_text, sources=sources)
         reading = placer.placed(text, reading)
+    if isinstance(reading, FileEdits) and is_for_tests(wanted, user_text):
+        return _tests_alone(reading)
     if not isinstance(reading, PlainAnswer) or _QUESTION.search(user_text):
         return reading
-    if path := unplaced_change(action.text, conversation.shown_files):
+    shown = conversation.shown_files
+    return _unplaced(action.text, shown, is_read=wanted is not None) or (
+        Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
+    )
+
+
+def _unplaced(text: str, shown: Mapping[str, str], *, is_read: bool) -> Unusable | None:
+    """The reason why code of an answer was not written; None for one that only explains."""
+    if path := unplaced_change(text, shown):
         return Unusable(kind="no_path", reason=_NO_PATH.format(path=path))
-    if wanted is not None and has_definitions(action.text, conversation.shown_files):
+    if is_read and has_definitions(text, shown):
         return Unusable(kind="no_path", reason=_WHERE)
-    return Unusable(kind="label", reason=reading.notes[0]) if reading.notes else reading
+    return None
+
+
+def _tests_alone(reading: FileEdits) -> ParsedReply:
+    """What a reply to a request for tests writes into test files: the code that is tested stays as it is."""
+    edits = tuple(edit for edit in reading.edits if is_test_path(edit.path))
+    if not edits:
+        return Unusable(kind="no_path", reason=_TESTS_ALONE)
+    return replace(reading, edits=edits)
 
 
 def _without_changes(reading: ParsedReply, text: str, wanted: Wanted, emit: Emit) -> ParsedReply:

@@ -168,3 +168,52 @@ async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_ha
 )  # fmt: skip
 def test_a_wish_counts_and_not_the_remark_before_it(text: str, wanted: Wanted) -> None:
     assert by_rules(text) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "It would be great if a Cart could repeat the last line: repeat_line(). With a test!",
+            Wanted.NEW,
+        ),
+        ("it'd be cool to have a --json flag", Wanted.NEW),
+        ("would be nice if the error said which file", Wanted.EDIT),
+        ("i wish parse_date would accept slashes", Wanted.EDIT),
+        ("docstrings for all of words.py pls", Wanted.EDIT),
+        ("tests for stats.py", Wanted.NEW),
+        ("Card.parse('s') gives a card?! I'd expect a ValueError for that.", Wanted.REPAIR),
+        (
+            "show() puts a blank there. I'd like to be able to pass something else as sep=",
+            Wanted.EDIT,
+        ),
+    ],
+)
+def test_a_wish_in_polite_words_is_a_change(text: str, wanted: Wanted) -> None:
+    assert by_rules(text) is wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it would be nice if you could explain this",
+        "it would be nice to have a summary of this repo",
+        "I'd love to understand the parser",
+        "I would like an explanation",
+        "i like this code",
+        "I'd appreciate an overview",
+        "i expected more from this",
+        "comments in the config are ignored",
+        "we need to talk about the parser",
+        "new M boxes hold 45 litres instead of 40. where would I have to change that?",
+        "load is too long. how come?",
+        "types in python?",
+    ],
+)
+def test_a_remark_or_a_question_is_no_change(text: str) -> None:
+    found = by_rules(text)
+    assert found is None or not found.may_write
+
+
+def test_a_change_before_a_question_is_still_asked_for() -> None:
+    assert by_rules("add a --json option. where should it go?") is Wanted.NEW

@@ -77,6 +77,18 @@ def _named(words: Collection[str]) -> Collection[str]:
             "mean is a bad name, call it average. and give it a docstring",
             "rename mean to average. and give it a docstring",
         ),
+        (
+            "we left the UK, so mean is dead code now. get rid of it and of its test",
+            "delete mean and its tests",
+        ),
+        (
+            "The api is going to need mean as well, so please move it from stats.py to a new module core.py",
+            "move mean in stats.py to a new module core.py",
+        ),
+        (
+            "docstrings for all the functions in words.py pls, nothing else",
+            "add docstrings to words.py",
+        ),
     ],
 )
 def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:
@@ -123,6 +135,9 @@ def test_any_other_message_stays(said: str) -> None:
         "mean returns the wrong thing, remove it",
         "mean is used by report, delete it there",
         "mean and median do the same, delete it",
+        "the median is better, so mean is dead code, delete it",
+        "remove median. mean is unused, remove it",
+        "the parser needs load, move it to io.py",
     ],
 )
 def test_something_of_a_function_is_not_the_function(said: str) -> None:

@@ -319,3 +319,24 @@ def test_nothing_is_read_into_other_words(text: str) -> None:
 )
 def test_a_clause_that_limits_or_asks_for_more_is_no_reason(text: str) -> None:
     assert asked_refactoring(text) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ", everywhere, tests included. No alias.",
+        " and in the tests too",
+        " throughout, without any alias for the old name",
+        ". No backwards-compatible alias, please",
+    ],
+)
+def test_words_that_a_rename_of_the_whole_project_keeps_anyway_need_no_model(more: str) -> None:
+    asked = asked_refactoring(f"Rename Buffer.move_to to goto{more}")
+    assert asked == AskedRefactoring(kind="rename", old="Buffer.move_to", new="goto")
+
+
+@pytest.mark.parametrize(
+    "more", [" but keep move_to as an alias", " except in the tests", ". No test may change"]
+)
+def test_words_that_limit_a_rename_are_left_to_the_model(more: str) -> None:
+    assert asked_refactoring(f"Rename Buffer.move_to to goto{more}") is None

@@ -8,13 +8,13 @@ import pytest
 
 from agent.fixing.sources import Sources
 from agent.session.related import related_red
+from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import (
     Frame,
     RunStatus,
     TestOutcome,
     TestReport,
     TestResult,
-    VerdictTrust,
 )
 
 TESTS = """from scribe import Buffer, find_next
