@@ -58,7 +58,8 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
     if asked.kind == "property":
         return made_property(asked.old, _place(asked, sources)[0], sources)
     if asked.kind == "move":
-        asked = replace(asked, new=_destination(asked.new, sources))
+        new = _destination(asked.new, sources)
+        asked = replace(asked, new=new if "/" in asked.new else _in_package(new, asked, sources))
     if asked.old.endswith(".py"):
         path = _existing(asked.old, sources)
         _check_new_module(asked, path, sources)
@@ -194,6 +195,15 @@ def _destination(name: str, sources: Sources) -> str:
     if target.exists() and sources.text(path) is None:
         raise RefactoringError(f"{path} is there and cannot be read as text")
     return path
+
+
+def _in_package(name: str, asked: AskedRefactoring, sources: Sources) -> str:
+    """The path that a bare file name means: the one file of that name, else one beside what moves there."""
+    if name in sources.files or "/" in name or asked.old.endswith(".py"):
+        return name
+    named = [path for path in sources.files if PurePosixPath(path).name == name]
+    folder = PurePosixPath(_place(asked, sources)[0]).parent
+    return named[0] if len(named) == 1 else (folder / name).as_posix()
 
 
 def _check_new_module(asked: AskedRefactoring, path: str, sources: Sources) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 from agent.editing.parts_of_files import is_language_of, names_in, takes_parts
+from agent.editing.python_source import imports
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
 from agent.turn.conversation import Conversation
 from agent.turn.needed import subject_files
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(kw_only=True)
@@ -28,7 +32,7 @@ class LikelyFiles:
         given = names_in(kind, content)
         candidates = self.candidates_like(kind)
         if all(map(is_test_name, given)):
-            return self.tests_file(given, kind)
+            return self.tests_file(given, kind, content)
         holders = [path for path in candidates if given & self.names_in_file(path)]
         if len(holders) == 1:
             return holders[0]
@@ -51,10 +55,11 @@ class LikelyFiles:
         code = [path for path in self.candidates if is_language_of(path, tag)]
         return tuple(path for path in code if not is_test_path(path)) or tuple(code)
 
-    def tests_file(self, given: Collection[str], kind: str) -> str:
+    def tests_file(self, given: Collection[str], kind: str, content: str) -> str:
         """The file of tests that the request names, or that belongs to its file.
 
-        It may be a new one in Python alone, where a test needs nothing around it.
+        Where the request is about several files, it is the one whose definition the tests import. The file of
+        tests may be a new one in Python alone, where a test needs nothing around it.
         """
         names, tag = Names(self.sources.files), kind.rpartition(".")[2]
         named = [p for p in names.mentioned(self.user_text) if is_test_path(p)]
@@ -70,6 +75,8 @@ class LikelyFiles:
             return holders[0]
         candidates = self.candidates_like(kind)
         if len(candidates) != 1:
+            candidates = self._imported_by(content) or candidates
+        if len(candidates) != 1:
             return tests[0] if len(tests) == 1 else ""
         stem, _, ending = candidates[0].rpartition("/")[2].rpartition(".")
         usual = (f"test_{stem}.{ending}", f"{stem}_test.{ending}")
@@ -79,6 +86,13 @@ class LikelyFiles:
         folders = {path.rpartition("/")[0] for path in tests}
         folder = min(folders) if folders else ""
         return f"{folder}/test_{stem}.py".lstrip("/")
+
+    def _imported_by(self, content: str) -> tuple[str, ...]:
+        """The files of the project from which tests import a definition that the request names."""
+        words = set(_WORD.findall(self.user_text))
+        named = [item for item in imports(textwrap.dedent(content)) if item.name in words]
+        files = (self.sources.imported_file(item, importer="") for item in named)
+        return tuple(dict.fromkeys(path for path in files if path and not is_test_path(path)))
 
     def names_in_file(self, path: str) -> frozenset[str]:
         return names_in(path, self.sources.text(path) or "")

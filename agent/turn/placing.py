@@ -116,7 +116,9 @@ class BlockPlacer:
                 notes.append(f"{edit.path}: tests that nobody asked for were left out")
                 continue
             parted = parted if self._wants_tests else None
-            path = self._likely.tests_file(list(parted.tests), edit.path) if parted else ""
+            path = ""
+            if parted:
+                path = self._likely.tests_file(list(parted.tests), edit.path, edit.content)
             if parted is None or not path or path in taken:
                 found.append(edit)
                 continue
@@ -152,7 +154,10 @@ class BlockPlacer:
             return edit
         if edit.path in self.user_text and is_test_path(edit.path):
             return edit
-        path, name = self._likely.tests_file(given, edit.path), edit.path.rpartition("/")[2]
+        path, name = (
+            self._likely.tests_file(given, edit.path, edit.content),
+            edit.path.rpartition("/")[2],
+        )
         is_found = name.startswith("test_") or name.endswith("_test.py")
         if not path or path in taken or (is_found and path not in self.sources.files):
             return edit

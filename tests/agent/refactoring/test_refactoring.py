@@ -340,3 +340,26 @@ def test_words_that_a_rename_of_the_whole_project_keeps_anyway_need_no_model(mor
 )
 def test_words_that_limit_a_rename_are_left_to_the_model(more: str) -> None:
     assert asked_refactoring(f"Rename Buffer.move_to to goto{more}") is None
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [({}, "shop/errors.py"), ({"shop/sub/errors.py": "X = 1\n"}, "shop/sub/errors.py")],
+)
+def test_a_bare_file_name_means_the_package_of_what_moves(
+    tmp_path: Path, there: dict[str, str], expected: str
+) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/sub/__init__.py": "",
+        "shop/order.py": "class Full(Exception):\n    pass\n\n\ndef check():\n    raise Full\n",
+        **there,
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    plan = plan_refactoring(
+        AskedRefactoring(kind="move", old="Full", new="errors.py"), Sources(tmp_path, files)
+    )
+    assert "class Full(Exception)" in plan.texts[expected]
+    assert "class Full" not in plan.texts["shop/order.py"]
