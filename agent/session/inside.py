@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.approval import Approver
-from agent.events import Event, FixFinished, Notice, TestFinished, TestsFinished, TurnFinished
+from agent.events import (
+    Event,
+    FixFinished,
+    Notice,
+    ReplyFinished,
+    TestFinished,
+    TestsFinished,
+    TurnFinished,
+)
 from agent.fixing.fix import fix
 from agent.fixing.options import FixOptions
 from agent.fixing.sources import Sources
@@ -59,6 +67,8 @@ class InSession:
     """Text that came with the request, such as a diff on standard input."""
     _model: Model | None = field(default=None, init=False)
     _approver: Approver | None = field(default=None, init=False)
+    _answering_s: float = field(default=0.0, init=False)
+    """Seconds that the replies to this request took so far."""
 
     async def request(self, before: str) -> Request:
         """The request with all that it needs; `before` is the state of the files now."""
@@ -179,8 +189,13 @@ class InSession:
     async def go_on(self, text: str, facts: str) -> TurnFinished:
         """Let the model mend its own change, as this text says; raises as `converse`.
 
-        `facts` come from the sandbox: they are shown, and are never read as the person's words.
+        `facts` come from the sandbox: they are shown, and are never read as the person's words. A model that
+        has answered for long in this request is not asked.
         """
+        limit = self._settings.turn.again_s
+        if self._answering_s >= limit:
+            self.emit(Notice(f"the model is not asked once more after {limit:g} s (turn.again_s)"))
+            return TurnFinished("done")
         return await self._answered(text, Wanted.EDIT, facts, goes_on=True)
 
     async def _answered(
@@ -230,8 +245,10 @@ class InSession:
         async for event in events:
             if isinstance(event, TurnFinished):
                 end = event
-            else:
-                self.emit(event)
+                continue
+            if isinstance(event, ReplyFinished):
+                self._answering_s += event.duration_s
+            self.emit(event)
         return end
 
     def fix_options(self, only: frozenset[str]) -> FixOptions:

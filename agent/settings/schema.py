@@ -151,6 +151,8 @@ class TurnSettings:
     """Wall clock, without the time in which you are asked something."""
     max_tokens: int = _setting(200_000, project=ProjectMay.LOWER, low=1000)
     """Prompts and replies together; what the server had read before does not count."""
+    again_s: float = _setting(60.0, project=ProjectMay.LOWER, low=0.0)
+    """Seconds of the model's answers after which it is not asked once more for the same request."""
     allow_host: bool = _setting(True, project=ProjectMay.SWITCH_OFF)
     """True if you may be asked to let a command run outside of the sandbox."""
 

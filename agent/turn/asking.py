@@ -109,12 +109,14 @@ class _Listener:
         self._begun: Beginning | None = None
         self._heard = ""
         self._pieces = 0
+        self._started = 0.0
         self.stopped = False
         """True once the model went in circles, or on behind what was wanted."""
 
     async def hear(self, stream: AsyncIterator[str | Reply | Waiting]) -> Reply | None:
         """The reply at the end of a stream; of one that is stopped, what was complete of all that was heard."""
         wait = _Wait(self._emit)
+        self._started = time.monotonic()
         async with aclosing(cast(AsyncGenerator[str | Reply | Waiting], stream)) as pieces:
             async for item in pieces:
                 match item:
@@ -155,7 +157,12 @@ class _Listener:
         model, self.stopped = self._model, True
         action = Action(text=text, model=model.name, adapter=model.adapter, sampling=self._sampling)
         read = await model.count_tokens(self._messages)
-        return Reply(action=action, prompt_tokens=read, completion_tokens=self._pieces)
+        return Reply(
+            action=action,
+            prompt_tokens=read,
+            completion_tokens=self._pieces,
+            duration_s=time.monotonic() - self._started,
+        )
 
 
 async def ask(

@@ -251,13 +251,28 @@ class _Turn:
             thinks = f"{self.replies.model.name} only thinks and gives no answer"
             reason = thinks if self.replies.only_thought else reason
             return End(ending=TurnEnding.STUCK, reason=f"stuck: {reason}")
+        if (outcome.unusable or outcome.again) and self._is_late:
+            return End(ending=TurnEnding.UNUSABLE, reason=self._late)
         if not left:
             return _limit(f"the limit of {self.limits.max_replies} replies is reached")
         if self.replies.used_tokens >= self.limits.max_tokens:
             return _limit(f"the limit of {self.limits.max_tokens} tokens is reached")
         return None
 
+    @property
+    def _is_late(self) -> bool:
+        return self.replies.answering_s >= self.limits.again_s
+
+    @property
+    def _late(self) -> str:
+        return (
+            f"no usable reply in {self.replies.answering_s:.0f} s; the model is not asked once more"
+            f" after {self.limits.again_s:g} s (turn.again_s)"
+        )
+
     async def _follow_up(self, outcome: Outcome) -> Outcome:
+        if self._is_late:
+            return outcome
         writing = self.actions.writing
         return await self.following.after(outcome, writing.edits, writing.kept_parts)
 

@@ -42,6 +42,8 @@ class Replies:
     """The beginning of the next reply; the model writes the rest."""
     used_tokens: int = 0
     """Tokens that the turn has read and made so far."""
+    answering_s: float = 0.0
+    """Seconds that the replies of the turn took so far."""
     free_tokens: int = 0
     """Tokens of the context that the last reply left."""
     only_thought: bool = False
@@ -87,6 +89,7 @@ class Replies:
             if not said:
                 self.conversation.say("assistant", f"{''.join(heard)}{INTERRUPTED}")
         self.used_tokens += reply.prompt_tokens - reply.cached_tokens + reply.completion_tokens
+        self.answering_s += reply.duration_s
         self.free_tokens = max(0, room - reply.completion_tokens)
         self.only_thought = bool(unsaid(reply))
         if reply.action.finish == "length" and not self.only_thought:

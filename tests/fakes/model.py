@@ -19,6 +19,7 @@ class Scripted:
     text: str
     finish: Literal["stop", "length", "cancelled"] = "stop"
     thought: str = ""
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class ScriptedModel:
             ),
             prompt_tokens=await self.count_tokens(messages),
             completion_tokens=len(scripted.text) // 4,
+            duration_s=scripted.duration_s,
             thought=scripted.thought,
         )
 

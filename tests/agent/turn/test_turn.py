@@ -27,7 +27,7 @@ from agent.turn.conversation import Conversation
 from agent.turn.loop import Background, run_turn
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
-from tests.fakes.model import ScriptedModel
+from tests.fakes.model import Scripted, ScriptedModel
 
 _E = TypeVar("_E")
 OPS = "def add(a, b):\n    return a - b\n"
@@ -244,6 +244,18 @@ async def test_the_time_of_a_turn_is_limited_and_roles_still_alternate(root: Pat
     events = await turn(root, model, conversation=conversation, limits=limits)
     assert end(events) == TurnFinished("the time limit of 0.05 s is reached", TurnEnding.LIMIT)
     assert conversation.messages[-1].role == "assistant"
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(40.0, 2), (70.0, 1)])
+async def test_a_model_that_answered_for_long_is_not_asked_once_more(
+    root: Path, seconds: float, requests: int
+) -> None:
+    slow = Scripted(text="```python\ndef add(a, b):\n", finish="length", duration_s=seconds)
+    model = ScriptedModel(script=[slow, rewrite("a + b", then="")])
+    events = await turn(root, model)
+    assert len(model.requests) == requests
+    assert end(events).ending is (TurnEnding.DONE if requests > 1 else TurnEnding.UNUSABLE)
+    assert ("turn.again_s" in end(events).reason) is (requests == 1)
 
 
 async def test_the_time_in_which_the_person_thinks_does_not_count(root: Path) -> None:
