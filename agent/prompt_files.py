@@ -14,6 +14,7 @@ Name = Literal[
     "fix_think_user",
     "function_system",
     "function_user",
+    "function_said",
     "infill",
     "passing",
     "library_function",

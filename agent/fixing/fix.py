@@ -125,6 +125,7 @@ def fix(
             infill=options.infill,
             function=options.function,
             draws_s=options.draws_s,
+            said=options.said,
         )
         small = SmallChanges(parts, tester, filler, limits) if tester else None
         await _Repair(parts, options, RepairLog(parts, recorder), small).run()

@@ -10,7 +10,7 @@ import ast
 import asyncio
 import textwrap
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.advice.failure import FailureContext, own_modules
 from agent.candidates.candidate import CandidateChange
@@ -36,11 +36,13 @@ from agent.reply.blocks import scan_blocks
 from agent.testing.failures import evidence_of
 from agent.turn.asking import ask
 from agent.turn.beginning import Beginning
+from agent.words import stems_of
 from learning.evidence.judge import exception_in
 from learning.records import Message, Origin, Sampling
 from sandbox.verdict.report import TestResult
 
 _MOST_FUNCTIONS = 2
+_MOST_SPOKEN_OF = 8
 _MOST_LINES = 120
 _MARGIN_TOKENS = 80
 _MOST_SIGNATURES = 12
@@ -69,9 +71,11 @@ class OldFunction:
 class FunctionAnew:
     """Asks for the functions at the likeliest places, one after the other."""
 
-    def __init__(self, parts: Parts, facts: Sequence[str]) -> None:
+    def __init__(self, parts: Parts, facts: Sequence[str], *, said: str = "") -> None:
+        """`facts` are sentences of the environment about the failure; `said` is what a person says of it."""
         self._parts = parts
         self._facts = facts
+        self._said = said
 
     async def repaired(
         self,
@@ -88,7 +92,7 @@ class FunctionAnew:
             ModelError: If the model does not answer.
             SandboxError: If the sandbox gives no answer.
         """
-        functions = likely_functions(places, self._parts.sources.text)
+        functions = self._functions(places)
         for draw, old in ((draw, old) for draw in range(draws) for old in functions):
             if left_s() <= 0:
                 return
@@ -100,6 +104,16 @@ class FunctionAnew:
                         return
             except TimeoutError:
                 return
+
+    def _functions(self, places: Sequence[FaultPlace]) -> tuple[OldFunction, ...]:
+        """The likeliest functions; of more of them those that the person speaks of, where somebody does."""
+        text = self._parts.sources.text
+        if not self._said:
+            return likely_functions(places, text)
+        likely = likely_functions(places, text, most=_MOST_SPOKEN_OF)
+        said = stems_of(self._said)
+        spoken = sorted(likely, key=lambda each: not said & stems_of(each.name))
+        return tuple(replace(each, score=1.0) for each in spoken[:_MOST_FUNCTIONS])
 
     async def _passes(
         self, old: OldFunction, result: TestResult, try_one: TryOne, draw: int
@@ -165,6 +179,7 @@ class FunctionAnew:
             failure_digest(result, evidence_of(result), sources),
             f"The test:\n{fenced(test, 'python')}" if test else "",
             "\n".join(self._facts),
+            filled("function_said", said=self._said) if self._said else "",
             f"{old.path} also has: {shown}" if shown else "",
         ]
         user = filled(
@@ -196,7 +211,10 @@ class FunctionAnew:
 
 
 def likely_functions(
-    places: Sequence[FaultPlace], text: Callable[[str], str | None]
+    places: Sequence[FaultPlace],
+    text: Callable[[str], str | None],
+    *,
+    most: int = _MOST_FUNCTIONS,
 ) -> tuple[OldFunction, ...]:
     """The functions around the likeliest places, each once; those that are too long are left out."""
     found: dict[tuple[str, str], OldFunction] = {}
@@ -218,7 +236,7 @@ def likely_functions(
                 score=place.score,
             )
             found.setdefault((place.path, name), old)
-        if len(found) == _MOST_FUNCTIONS:
+        if len(found) == most:
             break
     return tuple(found.values())
 

@@ -35,5 +35,7 @@ class FixOptions:
     """True if some of the small changes are lines that the model fills in."""
     function: bool = True
     """True if the one function at the likeliest place is asked for before the whole file."""
+    said: str = ""
+    """What a person says of the fault: the likeliest functions are first written anew with it."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""

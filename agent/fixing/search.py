@@ -36,6 +36,8 @@ _TEMPLATES_S = 20.0
 _RARE_S = 10.0
 _MOST_SHOWN = 3
 _FUNCTION_S = 8.0
+_TOLD_S = 25.0
+_TOLD_DRAWS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,9 @@ class SearchOptions:
     infill: bool = True
     function: bool = True
     """True if, after that, rarer edits are tried, and the function at the likeliest place is asked for anew."""
+    said: str = ""
+    """What a person says of the fault: small changes that pass by chance do not know it, and so come after a
+    function that was written with it."""
     draws_s: float = 0.0
     """Seconds for that function, more than `budget_s`, where the time of the search is used up by then; with 0 it
     is asked for once."""
@@ -167,7 +172,9 @@ class Search:
         if self.traced.unsearchable:
             self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))
             return ()
-        for stage in (self._named, self._usual, self._infill, self._rare, self._written_anew):
+        told = (self._told,) if self._options.said else ()
+        stages = (self._named, *told, self._usual, self._infill, self._rare, self._written_anew)
+        for stage in stages:
             if not self._tried.solved:
                 await stage(places)
         return self._chosen()
@@ -256,6 +263,20 @@ class Search:
                 *(places, self._red[0], self._try_one),
                 lambda: self._left_s,
                 draws=MOST_DRAWS if self._options.draws_s else 1,
+            )
+        except ModelError as err:
+            self._emit(Notice(f"no function is written anew: {err}"))
+
+    async def _told(self, places: Sequence[FaultPlace]) -> None:
+        """Try the likeliest functions as the model writes them with what the person says of the fault."""
+        if self._author is None:
+            return
+        ends_at = self._clock() + min(_TOLD_S, self._left_s / 2)
+        try:
+            await self._author.repaired(
+                *(places, self._red[0], self._try_one),
+                lambda: ends_at - self._clock(),
+                draws=_TOLD_DRAWS,
             )
         except ModelError as err:
             self._emit(Notice(f"no function is written anew: {err}"))

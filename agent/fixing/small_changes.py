@@ -110,7 +110,7 @@ class SmallChanges:
             tester=self._tester,
             filler=self._filler,
             emit=self._parts.emit,
-            author=FunctionAnew(self._parts, facts),
+            author=FunctionAnew(self._parts, facts, said=self._options.said),
             facts=facts,
             traced=traced,
             places=places,

@@ -5,6 +5,7 @@ A claim about a test is made by the runner; the model's words come after it, or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ from agent.turn.checking import counts, named
 from agent.turn.conversation import Conversation
 from agent.turn.running import named_tests
 from agent.turn.tools import tests_digest
+from agent.words import COMMON, words_of
 from sandbox.box.contract import SandboxError
 from sandbox.host.children import in_thread
 from sandbox.verdict.report import TestReport, TestResult
@@ -37,6 +39,48 @@ _SEARCH_S = 45.0
 _DRAWS_S = 20.0
 _TOTAL_S = 80.0
 """Somebody waits for the answer: `run-tests --fix` and `/fix` take as long as the settings say."""
+_NAMES_OF_TESTS = re.compile(r"\btest_\w+|\S+\.py\b")
+_OF_ORDERS = frozenset(
+    [
+        "again",
+        "broken",
+        "build",
+        "can",
+        "change",
+        "correct",
+        "could",
+        "dont",
+        "fail",
+        "failing",
+        "fails",
+        "fix",
+        "green",
+        "make",
+        "need",
+        "pass",
+        "passing",
+        "please",
+        "pls",
+        "red",
+        "repair",
+        "run",
+        "solve",
+        "still",
+        "suite",
+        "test",
+        "tests",
+        "touch",
+        "tried",
+        "work",
+        "working",
+        "works",
+        "wrong",
+        "you",
+    ]
+)
+"""Words that say that something is to be repaired, and not what."""
+_FEWEST_WORDS = 4
+_LONGEST_SAID = 600
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -161,6 +205,7 @@ class RedTests:
                 draws_s=min(self.rewrite_s / 2, _DRAWS_S),
                 rewrite_s=self.rewrite_s,
                 total_s=_TOTAL_S,
+                said=of_the_fault(self.text),
             )
         )
         if finished is None or not only.isdisjoint(finished.red_after):
@@ -174,3 +219,9 @@ class RedTests:
         return any(
             word in said.replace("_", " ").split() or f"{word}s" in said for word in _ABOUT_TESTS
         )
+
+
+def of_the_fault(text: str) -> str:
+    """The message, if it says more of a fault than that something is to be repaired; else empty."""
+    words = {word for word in words_of(_NAMES_OF_TESTS.sub(" ", text)) if word not in COMMON}
+    return text.strip()[:_LONGEST_SAID] if len(words - _OF_ORDERS) >= _FEWEST_WORDS else ""

@@ -256,6 +256,45 @@ async def test_a_function_is_sampled_again_behind_its_head_while_there_is_time(
     assert [request.sampling.temperature for request in model.requests] == [0.0, 0.8]
 
 
+async def test_a_fault_that_a_person_describes_is_written_anew_with_it_before_small_changes(
+    tmp_path: Path,
+) -> None:
+    project, tester = Project(tmp_path, START), LineTester()
+    model = ScriptedModel(script=[fenced(ANEW)])
+    said = "the value has to be true as soon as somebody asks"
+    found = fix(
+        root=project.root,
+        files=project.files,
+        runner=project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=0, said=said),
+        tester=tester,
+    )
+    events = [event async for event in found]
+    assert [event.origin for event in of_type(events, ChangeChosen)] == ["function"]
+    assert ["True  # anew" in text for text in tester.tried] == [True]
+    (request,) = model.requests
+    assert said in request.messages[-1].content
+    assert finished(events).reason == "all green"
+
+
+async def test_small_changes_follow_where_no_function_passes(tmp_path: Path) -> None:
+    project, tester = Project(tmp_path, START), LineTester()
+    wrong = fenced("def value():\n    return 0\n")
+    model = GoingOn(script=[wrong, wrong, wrong, fenced(ANEW)])
+    found = fix(
+        root=project.root,
+        files=project.files,
+        runner=project.runner(),
+        model=model,
+        options=FixOptions(max_attempts=0, said="it is never true"),
+        tester=tester,
+    )
+    events = [event async for event in found]
+    assert len(tester.tried) > 3
+    assert finished(events).reason == "all green"
+
+
 async def test_without_time_of_its_own_a_function_is_asked_for_once(tmp_path: Path) -> None:
     project = Project(tmp_path, START)
     model = GoingOn(script=[fenced("def value():\n    return 0\n")])
