@@ -115,10 +115,11 @@ _ALSO_EDITS = (
     r"(?:docstrings?|type ?hints?|types|hints|annotations?|comments?|parameters?|arguments?|param|arg|logging|log"
     r"|error handling|validation|checks?|support|caching|license|imports?|entry|line|default|documentation|docs)"
 )
+_IS_SAID_OF = r".*\b(?:are|breaks?|fails?|failed|is|looks?|pass(?:es)?|returns?|seems?|takes?|was|were|works?)\b"
 _MAKES = re.compile(
     rf"^(?:add|write|create|generate|build|define|introduce|make(?: me)?|give \S+|need|want|include|provide|put) "
     rf"(?:[^.]*?\b)?(?<!to the )(?<!to a )(?<!of the ){_NEW_THING}\b"
-    rf"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new (?:[\w`-]+ ){{0,2}}?{_NEW_THING}\b|^(?:write|add) (?:some |more |unit )*tests?\b"
+    rf"|^(?:implement|create|generate|scaffold)\b|^(?:build|make) me\b|^new (?:[\w`-]+ ){{0,2}}?{_NEW_THING}\b(?!{_IS_SAID_OF})|^(?:write|add) (?:some |more |unit )*tests?\b"
     rf"|^(?:i|we)(?:'d| would)? (?:need|want|like) (?:a|an|another|some) (?:\w+ ){{0,3}}{_NEW_THING}\b"
     rf"|^\S+ (?:needs|should have|lacks|is missing) (?:a|an) (?:\w+ ){{0,2}}{_NEW_THING}\b"
 )
@@ -157,32 +158,26 @@ _WORDED_QUESTION = re.compile(
 """A question that names what it asks for."""
 _CALL = re.compile(r"[\w.]+\((?!s\))")
 """A remark about a function may begin with a word of a question: `show() puts a blank between them`."""
-_WANTS_WORDS = re.compile(
-    r"\b(?:advice|advise|answer|ask|discuss|explain|explanation|figure out|find out|hear|help|idea|know|learn|opinion|overview|read"
-    r"|remind|see|summary|talk|tell|think|understand|understood|wonder)\b"
+_EXPECTS = re.compile(
+    r"\b(?:i|we)(?:'d|d| would) (?:have )?expect(?:ed)? (?:an? )?(?:\w*error|\w*exception)\b"
 )
-_EXPECTS = re.compile(r"\b(?:i|we)(?:'d|d| would) (?:have )?expect(?:ed)?\b")
-_WANTS = re.compile(
-    r"\b(?:i|we)(?:(?:'d|d| would) (?:like|love|prefer|rather)|(?:'d|d| would)? (?:want|need)) (?:\w|--)|\b(?:please|pls)\b"
+_ABLE = r"be able to (?!ask|check|compare|find|get|hear|know|learn|look|read|see|talk|tell|think|understand)\w"
+_THAT_IT = (
+    r"(?!(?:an?|anybody|anyone|he|i|nobody|no|one|she|somebody|someone|that|there|they|this|we|you)\b)(?:(?:an?|each|every|the) )?"
+    r"[\w.`'()-]+(?: \w+)? (?:accepted|allowed|can|could|gave|handled|ignored|kept|printed|raised|returned|said|showed|skipped"
+    r"|supported|told|took|would)\b"
 )
-"""A wish somewhere in a message that is no question."""
-_WOULD_BE = re.compile(
-    r"^(?:and |but |so )*(?:(?:it|that)(?: would|'d)|would) be (?:\w+ )?(?:awesome|cool|good|great|handy|helpful|lovely|nice|sweet|useful)"
-    r" (?:if (?!(?:you (?:could |can )?(?:explain|tell|describe|show|say|answer)|i (?:knew|understood))\b)|to (?:have|get|be able to)\b)"
-    r"(?!.*\b(?:explanation|overview|summary)\b)"
-    r"|^(?:i|we)(?:'d|d| would) (?:love|appreciate) (?:it if |to (?:have|get|see|be able to)\b|an?\b|some\b)(?!.*\b(?:explain|know|understand|explanation|overview|summary)\b)"
-    r"|^i wish\b(?!.*\b(?:knew|understood)\b)"
+"""A thing of the code, and what it would do."""
+_A_NEW_THING = rf"(?:an?|another|some) (?:[\w`-]+ ){{0,2}}{_NEW_THING}\b(?! (?:about|list|of|overview|summary)\b)"
+_POLITE_WISH = re.compile(
+    r"(?:and |but |so )*(?:(?:it|that)(?: would|'d)|would) be (?:\w+ )?(?:awesome|cool|good|great|handy|helpful|lovely|nice|sweet|useful)"
+    rf" (?:if (?:an? )?{_THAT_IT}|to have {_A_NEW_THING}|to {_ABLE})"
+    rf"|(?:i|we)(?:'d|d| would) (?:love|appreciate|like) (?:it if (?:an? )?{_THAT_IT}|{_A_NEW_THING})"
+    rf"|(?:i|we)(?:'d|d| would)? (?:like|love|need|prefer|want) to {_ABLE}"
+    rf"|i wish {_THAT_IT}"
 )
-"""A wish in polite words: `it would be great if a buffer could duplicate a line`."""
-_BARE = re.compile(
-    r"^(?:(?:an?|good|missing|more|proper|short|some|unit)\s+)*"
-    r"(?:(?P<new>tests?|test cases?)|docstrings?|type ?hints?|type annotations?|annotations?)\s+(?:for|in|on|to)\s+\S"
-    r"(?!.*\b(?:is|are|was|were|has|have|had|do|does|did|don't|fail\w*|pass\w*|br[eo]\w*|takes?|needs?|should|can|could|will)\b)"
-)
-"""The thing alone, without a verb: `docstrings for all the functions in words.py`."""
-_NEW_CALL = re.compile(
-    rf"\b[a-z_]\w*\(|\b(?:a|an|another|new)\s+(?:[\w`-]+\s+){{0,2}}{_NEW_THING}\b"
-)
+"""A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
+_NEW_CALL = re.compile(rf"\b[a-z_]\w*\(|\b{_A_NEW_THING}")
 
 
 def by_rules(text: str) -> Wanted | None:
@@ -247,10 +242,8 @@ def _of_clauses(
         return Wanted.RUN
     if _NEEDS_NEW.match(whole) and not asks:
         return Wanted.NEW
-    if _WOULD_BE.match(whole) and not has_trace:
-        return Wanted.NEW if _NEW_CALL.search(whole) else Wanted.EDIT
-    if (bare := _BARE.match(whole)) and not asks and not has_trace:
-        return Wanted.NEW if bare["new"] else Wanted.EDIT
+    if wish := _wish_in(whole, clauses, has_trace=has_trace, asks=asks):
+        return wish
     if _ASKS.match(whole) and not _CALL.match(whole):
         return _question(whole, has_trace=has_trace)
     asked = _last_question(whole) if asks else None
@@ -279,16 +272,16 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
     if any(_WISHES.match(clause) for clause in (whole, *clauses)):
         return Wanted.EDIT
     found = next((found for clause in clauses[1:] if (found := _change(clause))), None)
-    return found or _wish_in(whole)
+    return found or (Wanted.REPAIR if _EXPECTS.search(whole) else None)
 
 
-def _wish_in(whole: str) -> Wanted | None:
-    """The kind of a statement that says somewhere what somebody wants or would have expected."""
-    if "?" in whole.replace("?!", "") or _WANTS_WORDS.search(whole):
+def _wish_in(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
+    """The change that a message wishes for in polite words, in its first sentence or behind a remark."""
+    if asks or has_trace or "?" in whole.replace("?!", ""):
         return None
-    if _EXPECTS.search(whole):
-        return Wanted.REPAIR
-    return Wanted.EDIT if _WANTS.search(whole) else None
+    wish = next(filter(_POLITE_WISH.match, (whole, *clauses)), "")
+    kind = Wanted.NEW if _NEW_CALL.search(wish) else Wanted.EDIT
+    return kind if wish else None
 
 
 def _question(whole: str, *, has_trace: bool) -> Wanted:

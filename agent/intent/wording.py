@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.intent.rules import changes_asked
-
 _THING = (
     r"(?:(?:any|a|good|proper|some|unit)\s+)*"
     r"(?:tests?|docstrings?|docs|type[ -]?hints?|type annotations?|annotations?|comments?)"
@@ -117,7 +115,8 @@ _WISHES: Mapping[str, _Wish] = {
         ),
         (
             _whole(
-                rf"(?:[\w-]+ ){{1,4}}(?:(?:will |also )*needs?|(?:is|are) going to need) {_OF} (?:as well|too)"
+                rf"(?!(?:nobody|no|none|nothing|never)\b)(?:(?!never|not)[\w-]+ ){{1,4}}(?:(?:will |also )*needs?|(?:is|are) going to need)"
+                rf" {_OF} (?:as well|too)"
             ),
             _whole(
                 rf"{_OF} (?:doesn't|doesnt|does not) (?:really )?belong (?:here|there|in(?:to)? (?P<from>[\w./-]*\w))"
@@ -146,8 +145,15 @@ FURTHER_WISH = re.compile(
     re.IGNORECASE,
 )
 """A wish behind a refactoring that is done after it."""
-_LINKED = re.compile(r"^(?:(?:and|so|then)\s+)+", re.IGNORECASE)
-_NAMES = re.compile(r"[A-Za-z_]\w*")
+_LONGEST = 400
+"""Characters of a message that is read as a remark with its wish."""
+_SO = re.compile(r"so\s+", re.IGNORECASE)
+_CAUSE = re.compile(
+    r"(?:we|they|i|the [\w-]+)(?:'ve| have| has)? (?!(?:need|want|wish)\w*\b)(?:(?!(?:after|except|if|in|leave|not|once|only|unless|until"
+    r"|when|without)\b)[\w'-]+ ?){1,6}",
+    re.IGNORECASE,
+)
+"""The cause of what a remark says, in a few words: `we left the UK, so X is dead code`."""
 _PARTS = re.compile(r"(?:(?<=[.;!?])|,|\s-)\s+|\s+so\s+")
 Named = Callable[[Collection[str]], Collection[str]]
 """Gives those of some words that are names in the project."""
@@ -183,23 +189,22 @@ def _is_there(subject: str, named: Named) -> bool:
 
 def _refactoring(said: str, named: Named) -> str:
     """The rename, move, deletion or simplification of what a remark speaks of; empty if that is in any doubt."""
-    if "?" in said:
+    if "?" in said or len(said) > _LONGEST:
         return ""
     parts = _PARTS.split(said)
-    for at in range(1, len(parts)):  # the remark, and the wish behind it
-        reasons = " ".join(parts[: at - 1])
-        if named(_NAMES.findall(reasons)) or changes_asked(reasons):
-            return ""
-        if order := _of_remark(parts[at - 1], parts[at], " ".join(parts[at + 1 :]), named):
-            return order
-    return ""
+    cause = parts[0].strip(" .,;")
+    if _SO.match(parts[min(1, len(parts) - 1)]) and _CAUSE.fullmatch(cause):
+        parts = parts if named(cause.split()) else parts[1:]
+    if len(parts) < 2:  # noqa: PLR2004 - the remark, and the wish
+        return ""
+    return _of_remark(parts[0], parts[1], " ".join(parts[2:]), named)
 
 
 def _of_remark(said: str, wish: str, more: str, named: Named) -> str:
     """The order that a remark, the wish behind it and what follows stand for; empty if that is in any doubt."""
     if more and not FURTHER_WISH.fullmatch(more):
         return ""
-    remark = _LINKED.sub("", said.strip(" .,;:!"))
+    remark = _SO.sub("", said.strip(" .,;:!"))
     for kind, forms in _WISHES.items():
         order = forms.order.fullmatch(wish)
         about = next((a for form in forms.remarks if (a := form.fullmatch(remark))), None)

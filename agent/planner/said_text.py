@@ -33,9 +33,13 @@ _ABOUT_TEXTS = re.compile(
     re.IGNORECASE,
 )
 _IS_OTHER = re.compile(
-    r"\b(?:delete|docs?|docstrings?|documentation|readme|remove|rename|tests?)\b|\w\.(?:json|md|rst|toml|ya?ml)\b",
+    r"\b(?:catch|constant|delete|docs?|docstrings?|documentation|each|every|everywhere|extract|handle|index|readme|remove|rename"
+    r"|rewrite|such as|tests?|translat\w+|keep (?:it|that|the)"
+    r"|(?:all|both) (?:of )?(?:the )?(?:errors?|messages?|places|texts?))\b|(?:like|as|e\.g\.),? (?=['\"“])"
+    r"|,? too[\s.!]*$|\w\.(?:json|md|rst|toml|ya?ml)\b",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"[A-Za-z_]\w+")
 _LONGEST = 60
 """Lines of a function that is written anew for a text in it."""
 
@@ -53,6 +57,8 @@ def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanSt
     if len(found) != 1:
         return ()
     path, name, node, line = found[0]
+    if _others_named(_QUOTES.sub("", text), name, sources):
+        return ()
     source = sources.text(path) or ""
     head = head_of(source, node)
     if not head or (node.end_lineno or 0) - node.lineno >= _LONGEST:
@@ -60,6 +66,17 @@ def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanSt
     says = source_lines(source)[line - 1].strip()
     told = filled("step_said", function=name, path=path, line=says, wish=text.strip().rstrip("."))
     return (PlanStep(text=told, begun=f"{path}\n```python\n{head}\n"),)
+
+
+def _others_named(text: str, found: str, sources: Sources) -> bool:
+    """True if a request writes the name of a definition beside that of the function that was found."""
+    own = set(found.split("."))
+    words = {word for word in _CODE.findall(text) if word not in own}
+    files = (sources.text(path) or "" for path in sources.files if path.endswith(".py"))
+    return bool(words) and any(
+        words & {part for name in definitions(source) for part in name.split(".")}
+        for source in files
+    )
 
 
 def _places(said: str, sources: Sources) -> Iterator[tuple[str, str, FunctionNode, int]]:

@@ -49,15 +49,24 @@ _PROPERTY = re.compile(
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
-    r"|everywhere|throughout|(?:the |all )?(?:tests?|docs) (?:included|too|as well)|(?:and |also )*(?:in|including) (?:the |all (?:the )?)?tests?(?: too| as well)?"
+    r"|everywhere|throughout"
     r"|(?:no|without (?:an?|any)) (?:backwards?[- ]compat\w* )?(?:alias(?:es)?|shims?)(?: (?:for|of|to) (?:it|the old (?:one|name)))?"
-    r"|(?:in|inside|of|within) the same (?:directory|folder|package)"
     r"|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
     r"(?:project|code ?base|code|repo|repository)|in (?:all|every) (?:the )?files?"
     r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?(?:where it is (?:called|used)|wherever it is (?:called|used)|callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
     re.IGNORECASE,
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
+_IN_TESTS_TOO = re.compile(
+    r"(?:the |all )?(?:tests?|docs) (?:included|too|as well)|(?:and|also|and also|including)(?: in)? (?:the |all (?:the )?)?tests?(?: too| as well)?"
+    r"|(?:in|including) (?:the |all (?:the )?)?tests? (?:too|as well)",
+    re.IGNORECASE,
+)
+"""Words behind a rename, which reaches the tests by itself; `in the tests` alone would limit it."""
+_SAME_PACKAGE = re.compile(
+    r"(?:in|inside|within) the same (?:directory|folder|package)", re.IGNORECASE
+)
+"""Words behind a move to a bare file name, which stays in the package by itself."""
 _BETWEEN = re.compile(
     r"(?:\s*[.;!]\s+|,?\s+(?=and\b|then\b))(?:(?:and|then|also|please)\s+)*", re.IGNORECASE
 )
@@ -198,5 +207,7 @@ def _is_all(match: re.Match[str]) -> bool:
     """True if a request names one thing to be changed, and asks for nothing beside that."""
     said = match.string
     around = (said[: match.start()], said[match.end() :])
-    is_plain = match["old"].lower() in _PLAIN
-    return not is_plain and all(_MEANS_NO_MORE.fullmatch(part) for part in around)
+    if match["old"].lower() in _PLAIN:
+        return False
+    own = _SAME_PACKAGE if match.re is _MOVE else _IN_TESTS_TOO
+    return all(_MEANS_NO_MORE.fullmatch(own.sub("", part)) for part in around)

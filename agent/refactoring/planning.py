@@ -27,7 +27,7 @@ from agent.editing.python_source import (
     parse_python,
     source_lines,
 )
-from agent.editing.source_files import SourceFileError, resolve_inside
+from agent.editing.source_files import SourceFileError, is_test_path, resolve_inside
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.fields import has_field, renamed_field
@@ -198,12 +198,23 @@ def _destination(name: str, sources: Sources) -> str:
 
 
 def _in_package(name: str, asked: AskedRefactoring, sources: Sources) -> str:
-    """The path that a bare file name means: the one file of that name, else one beside what moves there."""
-    if name in sources.files or "/" in name or asked.old.endswith(".py"):
+    """The path that a bare file name means: a file at the root, else one beside what moves there, or above or below."""
+    if name in sources.files or asked.old.endswith(".py"):
         return name
-    named = [path for path in sources.files if PurePosixPath(path).name == name]
     folder = PurePosixPath(_place(asked, sources)[0]).parent
-    return named[0] if len(named) == 1 else (folder / name).as_posix()
+    if (beside := (folder / name).as_posix()) in sources.files or folder == PurePosixPath():
+        return beside
+    near = [
+        path
+        for path in sources.files
+        if PurePosixPath(path).name == name
+        and not is_test_path(path)
+        and (
+            PurePosixPath(path).is_relative_to(folder)
+            or folder.is_relative_to(PurePosixPath(path).parent)
+        )
+    ]
+    return near[0] if len(near) == 1 else beside
 
 
 def _check_new_module(asked: AskedRefactoring, path: str, sources: Sources) -> None:

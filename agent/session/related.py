@@ -43,11 +43,12 @@ def _is_written_as_code(name: str, request: str) -> bool:
 
 
 def _has_to_do_with(result: TestResult, names: Collection[str], sources: Sources) -> bool:
-    """True if a test ran one of these functions when it failed, or its source has the name."""
+    """True if a test ran one of these functions when it failed, or its source or its own name has the name."""
     if not {frame.function for frame in result.frames}.isdisjoint(names):
         return True
     words = set(_WORD.findall(locate_test(result, sources).source))
-    return not words.isdisjoint(names)
+    in_its_name = f"_{_plain(result.id).rpartition('.')[2].lower()}_"
+    return not words.isdisjoint(names) or any(f"_{name.lower()}_" in in_its_name for name in names)
 
 
 def those(report: TestReport, wanted: Sequence[str]) -> list[TestResult]:

@@ -27,15 +27,26 @@ _TEST_ALONE = re.compile(
     re.IGNORECASE,
 )
 """A request for tests and nothing else."""
+_UNTESTED = (
+    r"(?:nobody|no one|nothing|we|i)(?:'ve| have| has)? (?:ever |never |not )?(?:writes?|wrote|written|tests?|tested|adds?|added)\b[^.,;!?\n]{0,60}"
+    r"|[\w.`]+(?:\(\))?(?: in [\w./-]+)? (?:(?:is|are)(?:n't| not) (?:\w+ )?tested|(?:is|are) (?:\w+ )?untested|has no tests?|lacks tests)(?: at all| yet)?"
+    r"|there (?:are|is) no tests? (?:for|of) [^.,;!?\n]{1,60}"
+)
 _TESTS_BEHIND = re.compile(
-    r"(?:(?:^|[.!?,;:-]\s+)(?:so\s+|and\s+)*|\b(?:un)?test(?:s|ed)?\b[^.!?;]*[.!?,;:-]+\s*)"
-    r"(?:(?:and|so|then|please|pls|can you|could you|would you|will you)\s+)*"
-    r"(?:add|create|generate|provide|write)\s+(?:me\s+)?"
-    r"(?:(?:an?|few|good|more|proper|some|unit)\s+)*(?:tests?|(?<=a )few|it|ones?|some|that|them|these|those)\b"
-    r"(?!\W*(?:class|function|method|option|property)\b)(?!.*\band (?:a|the) (?:function|method|class))",
+    rf"^(?:(?:hi|hello|hey)[!,.]? )?(?:{_UNTESTED})[.,;!?:-]* "
+    r"(?:(?:and|so|then|please|pls|can you|could you|would you|will you)\s+)*(?:add|create|generate|provide|write)\s+(?:me\s+)?"
+    r"(?:(?:(?:an?|few|good|more|proper|some|unit)\s+)*tests?(?= for\b| please| pls|[.,;:!?]|$)|(?:a few|one|some|that|them|those)(?=[.,;:!?]|$| please| pls))",
     re.IGNORECASE,
 )
-"""As much behind a remark: `f isn't tested. write some tests for it`, `nobody tests f, can you add some`."""
+"""As much behind a remark, of closed forms: `f isn't tested. write some tests for it`, `nobody tests f, can you add some`."""
+_NO_TEST = re.compile(
+    r"\btests?\s+(?!and\b|around\b|at\b|case|covering\b|file|for\b|function|in\b|of\b|on\b|please\b|pls\b|suite\b|that\b|to\b"
+    r"|where\b|which\b|with\b)[a-z]|\band (?:implement|make)\b|\b(?:docstrings?|hints)\b"
+    r"|\b(?:it|[a-z_]+\w*\(?\)?) (?:also |then )?(?:must|should) (?:also |then )?(?:accept|allow|be able|become|give|handle|ignore|return|skip|support|take)\b"
+    r"|\band (?:handle|let|support)\b",
+    re.IGNORECASE,
+)
+"""Words by which a request for tests asks for more, or in which a test is no test."""
 
 _POLITE = r"^\W*(?:@\S+\s+)?(?:(?:please|now|can you|could you)\s+)*"
 _FILE = re.compile(r"[\w/-]\.([A-Za-z]\w{0,4})\b(?!\()")
@@ -153,8 +164,16 @@ def is_for_tests(wanted: Wanted | None, user_text: str) -> bool:
     """True for a request for new tests and nothing else."""
     if wanted is Wanted.NEW and _TEST_ALONE.match(user_text):
         return True
-    behind = _TESTS_BEHIND.search(user_text) is not None and asks_for_test(user_text)
-    return behind and wanted in (Wanted.NEW, Wanted.EDIT) and changes_asked(user_text) == 1
+    return wanted in (Wanted.NEW, Wanted.EDIT) and _TESTS_BEHIND.match(user_text) is not None
+
+
+def forbids_code(wanted: Wanted | None, user_text: str) -> bool:
+    """True if it is certain that a request is for tests alone, so that no other code may be written for it."""
+    return (
+        is_for_tests(wanted, user_text)
+        and not _NO_TEST.search(user_text)
+        and changes_asked(user_text) == 1
+    )
 
 
 def tail_of(wanted: Wanted | None, user_text: str) -> str:

@@ -15,7 +15,7 @@ from agent.reply.parsed import FileEdits, ParsedReply, PlainAnswer, ShellCommand
 from agent.streaming import Emit
 from agent.turn.conversation import NOT_USABLE, Conversation
 from agent.turn.only_asked import asks_for_hints, with_bodies
-from agent.turn.opening import is_for_tests
+from agent.turn.opening import forbids_code
 from agent.turn.placing import BlockPlacer
 from agent.turn.unplaced import has_definitions, unplaced_change
 from learning.records import Action
@@ -63,7 +63,7 @@ def read_reply(
     if not is_question:
         placer = BlockPlacer(conversation=conversation, user_text=user_text, sources=sources)
         reading = placer.placed(text, reading)
-    if isinstance(reading, FileEdits) and is_for_tests(wanted, user_text):
+    if isinstance(reading, FileEdits) and forbids_code(wanted, user_text):
         return _tests_alone(reading)
     if not isinstance(reading, PlainAnswer) or _QUESTION.search(user_text):
         return reading

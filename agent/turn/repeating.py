@@ -37,6 +37,8 @@ _MOST_BESIDE = 40
 _MOST_UNASKED = 12
 """As many where the request asks for no test."""
 _ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
+_HEAD = re.compile(r"\s*(?:async\s+)?def\s")
+_TEST_HEAD = re.compile(r"\s*(?:async\s+)?def\s+test")
 _WORD = re.compile(r"[^\W\d]+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
@@ -59,6 +61,9 @@ def end_of_code(text: str, *, with_tests: bool, shown: str = "") -> int | None:
     if len(said) < most:
         return None
     lines = text.split("\n")
+    heads = [line for line in lines[: said[-1][0]] if _HEAD.match(line)]
+    if heads and not _TEST_HEAD.match(heads[-1]):  # code may well assert much of its own
+        return None
     new = [at for at, _ in said if lines[at].strip() not in shown]
     return len(text) if len(new) >= most else None
 

@@ -138,6 +138,14 @@ def test_any_other_message_stays(said: str) -> None:
         "the median is better, so mean is dead code, delete it",
         "remove median. mean is unused, remove it",
         "the parser needs load, move it to io.py",
+        "nobody will need load as well, move it to io.py",
+        "only in legacy.py, nobody uses load, remove it",
+        "Ask me first. Nobody uses load, remove it",
+        "after the release, nobody uses load, so remove it",
+        "once 2.0 is out, nobody needs load, delete it",
+        "Wait for CI. load is unused, delete it.",
+        "in the old module, we don't use load, drop it",
+        "Leave an alias behind. mean is a bad name, rename it to average",
     ],
 )
 def test_something_of_a_function_is_not_the_function(said: str) -> None:

@@ -73,6 +73,12 @@ def test_a_part_of_a_formatted_text_is_found(tmp_path: Path) -> None:
         "say in the readme that the error is 'missing column'",
         "don't print the message's missing column, it's the user's",
         "the message 'only one line' is too short",
+        "change close so that errors read like 'missing column'",
+        "raise the error 'missing column' in close, too",
+        "extract the message 'missing column' into a constant",
+        "Add a translation of the message 'missing column'",
+        "the error messages, e.g. 'missing column', end without a dot",
+        "Reader.close should print the error 'missing column'",
     ],
 )
 def test_there_is_no_step_where_the_request_is_about_something_else(

@@ -336,7 +336,14 @@ def test_words_that_a_rename_of_the_whole_project_keeps_anyway_need_no_model(mor
 
 
 @pytest.mark.parametrize(
-    "more", [" but keep move_to as an alias", " except in the tests", ". No test may change"]
+    "more",
+    [
+        " but keep move_to as an alias",
+        " except in the tests",
+        ". No test may change",
+        " in the tests",
+        ", in tests",
+    ],
 )
 def test_words_that_limit_a_rename_are_left_to_the_model(more: str) -> None:
     assert asked_refactoring(f"Rename Buffer.move_to to goto{more}") is None
@@ -344,7 +351,12 @@ def test_words_that_limit_a_rename_are_left_to_the_model(more: str) -> None:
 
 @pytest.mark.parametrize(
     ("there", "expected"),
-    [({}, "shop/errors.py"), ({"shop/sub/errors.py": "X = 1\n"}, "shop/sub/errors.py")],
+    [
+        ({}, "shop/errors.py"),
+        ({"shop/sub/errors.py": "X = 1\n"}, "shop/sub/errors.py"),
+        ({"legacy/errors.py": "X = 1\n"}, "shop/errors.py"),
+        ({"shop/tests/errors.py": "X = 1\n"}, "shop/errors.py"),
+    ],
 )
 def test_a_bare_file_name_means_the_package_of_what_moves(
     tmp_path: Path, there: dict[str, str], expected: str
@@ -363,3 +375,9 @@ def test_a_bare_file_name_means_the_package_of_what_moves(
     )
     assert "class Full(Exception)" in plan.texts[expected]
     assert "class Full" not in plan.texts["shop/order.py"]
+
+
+def test_a_move_says_where_by_its_package_and_not_what_else_moves() -> None:
+    asked = asked_refactoring("move Full to errors.py in the same package")
+    assert asked == AskedRefactoring(kind="move", old="Full", new="errors.py")
+    assert asked_refactoring("move Full to errors.py, tests too") is None

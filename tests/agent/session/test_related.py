@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,9 @@ def test_green():
 NAMES = frozenset({"find_all", "find_next", "text", "Buffer"})
 
 
-def related(root: Path, request: str, frames: tuple[Frame, ...] = ()) -> list[str]:
+def related(
+    root: Path, request: str, frames: tuple[Frame, ...] = (), names: Collection[str] = NAMES
+) -> list[str]:
     (root / "tests").mkdir(exist_ok=True)
     (root / "tests/test_it.py").write_text(TESTS)
     outcomes = {"redo": TestOutcome.FAILED, "next": TestOutcome.FAILED, "green": TestOutcome.PASSED}
@@ -52,7 +55,7 @@ def related(root: Path, request: str, frames: tuple[Frame, ...] = ()) -> list[st
         trust=VerdictTrust.PINNED,
         duration_s=0.1,
     )
-    words = frozenset(name for name in NAMES if name in request)
+    words = frozenset(name for name in names if name in request)
     found = related_red(request, report, Sources(root, ["tests/test_it.py"]), words)
     return [result.id.rpartition("_")[2] for result in found]
 
@@ -71,6 +74,10 @@ def test_a_name_written_as_code_leaves_no_say_to_plain_words(tmp_path: Path, req
 
 def test_the_red_test_that_has_the_name_is_meant(tmp_path: Path) -> None:
     assert related(tmp_path, "find_next(buf) does not find the text") == ["next"]
+
+
+def test_a_test_that_is_called_after_the_function_is_meant(tmp_path: Path) -> None:
+    assert related(tmp_path, "`redo` loses the text", names={"redo", "text"}) == ["redo"]
 
 
 def test_a_function_that_failed_below_the_test_counts(tmp_path: Path) -> None:

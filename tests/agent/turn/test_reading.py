@@ -11,7 +11,7 @@ from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.reply.parsed import FileEdits, ParsedReply, Unusable
 from agent.turn.conversation import Conversation
-from agent.turn.opening import is_for_tests
+from agent.turn.opening import forbids_code, is_for_tests
 from agent.turn.reading import read_reply
 from learning.records import Action
 
@@ -29,6 +29,22 @@ FOR_MORE = [
     "refactor late_fee, and add tests",
     "late_fee has no tests and is too long, split it and add some",
     "the tests are slow, can you add a --fast option",
+    "parse should accept bytes, add tests",
+    "save must not overwrite. Add a test.",
+    "Buffer should have reset(). write tests for it.",
+    "It would be great if load took a Path. add a test",
+    "Our test suite is slow; add some caching to load",
+    "The tests are flaky - add some retries to fetch()",
+    "The tests need a slugify helper, please add one",
+    "add tests for load and make it return a list",
+    "Add tests for load, it should also accept bytes",
+    "add a test for load and handle None there",
+    "Add a test that load raises ValueError on empty input, and implement it",
+    "add tests, docstrings and type hints for load",
+    "Add a test option to the cli",
+    "add a test mode to server.py",
+    "Write a test server",
+    "the tests print this\n" + ("test " + "-" * 75 + "\n") * 100,
 ]
 
 
@@ -70,10 +86,13 @@ def test_the_tests_beside_it_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("request_", FOR_TESTS)
 def test_tests_alone_are_asked_for(request_: str) -> None:
     assert is_for_tests(Wanted.NEW, request_)
-    assert not is_for_tests(Wanted.QUESTION, request_)
+    assert forbids_code(Wanted.NEW, request_)
+    assert not forbids_code(Wanted.QUESTION, request_)
 
 
 @pytest.mark.parametrize("request_", FOR_MORE)
 @pytest.mark.parametrize("wanted", [Wanted.NEW, Wanted.EDIT, Wanted.REPAIR])
-def test_more_than_tests_is_asked_for(request_: str, wanted: Wanted) -> None:
-    assert not is_for_tests(wanted, request_)
+def test_code_may_be_written_where_more_than_tests_is_asked_for(
+    request_: str, wanted: Wanted
+) -> None:
+    assert not forbids_code(wanted, request_)

@@ -122,6 +122,13 @@ def test_assertions_without_end_end_a_reply_soon_where_no_test_was_asked_for(
     assert end_of_code(text, with_tests=with_tests, shown="".join(lines)) is None
 
 
+def test_code_may_assert_as_much_of_its_own_as_it_likes() -> None:
+    text = "class Config:\n    def __init__(self, c):\n"
+    for number in range(30):
+        text += f"        assert c.f{number} is not None\n"
+        assert end_of_code(text, with_tests=False) is None
+
+
 def test_a_file_of_settings_may_say_the_same_in_every_comment() -> None:
     lines = [
         f"# set to true if the service should be started on boot\nkey_{n}: true\n" for n in range(9)
