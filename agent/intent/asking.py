@@ -28,7 +28,11 @@ async def model_reading(text: str, model: Model) -> RequestReading:
 
     A question is the reading that can do no harm. A model that cannot be asked gives the same.
     """
-    asked = f"{text.strip()[:_MOST_CHARACTERS]} ->"
+    if text.rstrip().endswith(
+        "?"
+    ):  # no words of a wish were found in it, and a question does no harm
+        return RequestReading(wanted=Wanted.QUESTION)
+    asked = f"{text.strip()[:_MOST_CHARACTERS]!r} ->"
     messages = [
         Message(role="system", content=prompt("intent")),
         Message(role="user", content=asked),

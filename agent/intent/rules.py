@@ -48,12 +48,12 @@ _LIMIT = re.compile(
 _ASKS = re.compile(
     r"^(?:what|what's|whats|where|where's|when(?= (?:do|does|did|is|are|was|were|will|should|can|must)\b|.*\b(?:how|what|whether|which|who|why)\b)|who|who's|whose|which|how|why|is|are|am|was|were|do|does|did|has"
     r"|have|can|could|would|should|shall|will|may|might|explain|describe|tell|show|list|summari[sz]e|compare"
-    r"|understand|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the (?:list|names?|callers?|reasons?|number|output)\b(?!.*\b(?:add|rename|change|write|fix|remove|delete)\b)"
+    r"|understand|make sense of|say|repeat|answer|diagnose|analy[sz]e|review|walk me|give me (?:an|a) (?:overview|summary|list|explanation)|give (?:me|us) the (?:list|names?|callers?|reasons?|number|output)\b(?!.*\b(?:add|rename|change|write|fix|remove|delete)\b)"
     r"|(?:write|draft|suggest|propose|give me)(?: me)? (?:(?:a|an|the|some|good|short) )+"
     r"(?:commit messages?|(?:summary|explanation|description) of|pull request (?:text|description)|release notes?)\b"
     r"(?!.*(?:\b\w+\.\w+|\bdocstring|\breadme|\bchangelog|\binto\b))"
     r"(?! (?:\w+ )?(?:generator|linter|script|parser|function|class|tool|writer))"
-    r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find out|look at"
+    r"|difference|i wonder|i don't understand|i do not understand|i don't get|any idea|remind me|find (?:all|any|me|out|the (?:file|line|place|spot)|where)|look at"
     r"|i'd like to know|i want to know)\b"
 )
 _GREETS = re.compile(
@@ -74,12 +74,12 @@ _ASKS_TO_RUN = re.compile(
     r"|^are (?:all )?(?:the )?tests? (?:still )?(?:green|passing|ok|fine)"
     r"|^(?:check|see|verify|let me see|make sure) (?:whether|if|that) .*\b(?:pass|green|work)"
     r"|^which tests? (?:fail|are failing|are red|pass)(?!.*\bwhy)|^(?:show|tell|give) me the output of\b"
-    r"|^(?:run|rerun|re-run|execute|launch|invoke|start) |^(?:run|rerun)$"
+    r"|^(?:run|rerun|re-run|execute|launch|invoke|start(?! an? \S+\.md\b)) |^(?:run|rerun)$"
     r"|^test (?:it|this|that|them|everything|again)\b|^pytest\b"
     r"|^python3? \S+(?!.*\b(?:why|how come|gives?|says|prints|fails|crash\w*|raises?|errors?)\b)"
 )
 _RENAMES = re.compile(
-    r"^rename\b|^change the name of\b|^(?:call|name) (?:it|this|that|them) \S+(?: instead)?"
+    r"^rename\b|^relocate\b|^change the name of\b|^(?:call|name) (?:it|this|that|them) \S+(?: instead)?"
     r"|^\S+ (?:should|must|shall) be (?:called|named|renamed)\b|^give \S+ (?:a better|another|the) name\b"
     r"|^move .+ (?:to|into) (?:\S+\.\w+|\S*/\S*|(?:a|an|its own|the|another) (?:\w+ )?(?:module|file|package|folder))"
 )
@@ -156,6 +156,22 @@ _WORDED_QUESTION = re.compile(
     r"(?:and |but |so )*(?:what|where|which|who|whose|why|how|when)(?:'s|'d)?\b(?! about\b| if\b)"
 )
 """A question that names what it asks for."""
+_WANTS_WORDS = re.compile(
+    r"\b(?:answer|explain|explanation|estimate|just (?:say|tell)|let (?:me|us) know|only|opinion|(?:say|show|tell) (?:me|us)|summar\w+)\b"
+)
+_IF = re.compile(
+    r"^\W*if (?:not|so|it (?:does|is)(?:n't| not)?|nothing [\w ]{1,30}|nobody [\w ]{1,30}|there (?:is|are) none)\b,?\s*"
+)
+_ORDERS = re.compile(
+    r"(?:add|annotate|convert|correct|create|delete|document|drop|extract|implement|refactor|remove|rename|replace|simplify|split)\b"
+    r"|(?:make|write) \S*[./]\S+|(?:write|make|create) (?:a|an|some|the) (?:\w+ )?(?:class|file|function|method|script|tests?)\b"
+)
+"""Verbs by which a sentence behind a question asks for a change, whatever the question was."""
+_CHOICE = re.compile(
+    r"\bwhich (?:of (?:the|these|those) two|one) (?:would|should|do)\b|\bwhat would you (?:do|suggest|prefer)\b"
+    r"|, (?:correct|right|isn't it|doesn't it|don't we)\?|^[\w, ]{3,40}\.{3} (?:does|do|is|are|has|can) [^.!?]*\?$"
+)
+"""A question for an opinion or for a yes, whatever stands before it."""
 _CALL = re.compile(r"[\w.]+\((?!s\))")
 """A remark about a function may begin with a word of a question: `show() puts a blank between them`."""
 _EXPECTS = re.compile(
@@ -176,6 +192,12 @@ _POLITE_WISH = re.compile(
     rf"|(?:i|we)(?:'d|d| would)? (?:like|love|need|prefer|want) to {_ABLE}"
     rf"|i wish {_THAT_IT}"
 )
+_WISHED_FOR = re.compile(
+    rf"could (?:we|i) (?:please )?(?:also )?(?:have|get) {_A_NEW_THING}|could (?:we|i) (?:please )?(?:also )?(?:have|get) (?:an? )?--[a-z]"
+    r"|could we (?:please )?(?:also )?(?:add|change|drop|log|move|remove|rename|replace|skip|sort|stop|support|use)\b|how about \w+ing\b"
+    r"|(?:would you )?mind \w+ing\b(?<!explaining)(?<!telling)(?<!showing)(?<!checking)(?<!looking)(?<!giving)"
+)
+"""A wish with a question mark, whose words ask for no answer."""
 """A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
 _NEW_CALL = re.compile(rf"\b[a-z_]\w*\(|\b{_A_NEW_THING}")
 
@@ -196,7 +218,7 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.EXPLAIN if has_trace else _greeting(said)
     if _CHANGES_NOTHING.search(prose):
         return Wanted.EXPLAIN if _FAILURE.search(prose) or has_trace else Wanted.QUESTION
-    if _GREETS.match(prose.strip()):
+    if _GREETS.match(prose.strip()) or _CHOICE.search(prose):
         return Wanted.QUESTION
     if any(_REPAIRS.match(clause) for clause in _requests(prose)):
         return Wanted.REPAIR
@@ -244,10 +266,26 @@ def _of_clauses(
         return Wanted.NEW
     if wish := _wish_in(whole, clauses, has_trace=has_trace, asks=asks):
         return wish
+    if wish := _asked_behind(whole):
+        return wish
     if _ASKS.match(whole) and not _CALL.match(whole):
         return _question(whole, has_trace=has_trace)
     asked = _last_question(whole) if asks else None
     return asked or _change(whole) or _statement(whole, clauses, has_trace=has_trace, asks=asks)
+
+
+def _asked_behind(whole: str) -> Wanted | None:
+    """The change that is asked for in a sentence behind a question, as in `why is there no limit? Add one`."""
+    first, *behind = _SENTENCE.split(whole)
+    if not (_INTERROGATES.match(_lead(first)) or "?" in first):
+        return None
+    orders = (
+        _lead(clause)
+        for sentence in behind
+        if "?" not in sentence and not _WANTS_WORDS.search(sentence)
+        for clause in _CLAUSE.split(_IF.sub("", sentence))
+    )
+    return next((_change(order) for order in orders if _ORDERS.match(order)), None)
 
 
 def _last_question(whole: str) -> Wanted | None:
@@ -277,6 +315,8 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
 
 def _wish_in(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
     """The change that a message wishes for in polite words, in its first sentence or behind a remark."""
+    if _WISHED_FOR.match(whole):
+        return Wanted.NEW if _NEW_CALL.search(whole) or "--" in whole else Wanted.EDIT
     if asks or has_trace or "?" in whole.replace("?!", ""):
         return None
     wish = next(filter(_POLITE_WISH.match, (whole, *clauses)), "")

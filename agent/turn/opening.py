@@ -42,7 +42,7 @@ _TESTS_BEHIND = re.compile(
 _NO_TEST = re.compile(
     r"\btests?\s+(?!and\b|around\b|at\b|case|covering\b|file|for\b|function|in\b|of\b|on\b|please\b|pls\b|suite\b|that\b|to\b"
     r"|where\b|which\b|with\b)[a-z]|\band (?:implement|make)\b|\b(?:docstrings?|hints)\b"
-    r"|\b(?:it|[a-z_]+\w*\(?\)?) (?:also |then )?(?:must|should) (?:also |then )?(?:accept|allow|be able|become|give|handle|ignore|return|skip|support|take)\b"
+    r"|\b\w+(?:\(\))? (?:also |then )?(?:must|should) (?:also |then )?(?:accept|allow|be able|become|give|handle|ignore|return|skip|support|take)\b"
     r"|\band (?:handle|let|support)\b",
     re.IGNORECASE,
 )
