@@ -20,7 +20,7 @@ _TRACE = re.compile(
 )
 _POLITE = re.compile(
     r"^(?:(?:please|pls|ok(?:ay)?|now|then|and|also|so|just|hey|hi|hello|but|well|next|again)\b[,:]?\s*"
-    r"|(?:can|could|would|will) you(?: please| kindly| also)?\s+"
+    r"|(?:can|could|would|will) (?:you|u)(?: please| kindly| also)?\s+"
     r"|(?:i(?:'d| would)? (?:want|like|need) you to|we (?:need|have|want) to|i need to|you should|you can"
     r"|let's|let us|go ahead and|try to|help me(?: to)?|it would be (?:nice|good|great) to(?! (?:have|get|be able)\b))\s+"
     r"|@\S+[,:]?\s+|in [\w./-]+\.\w+[,:]?\s+)+",
@@ -37,7 +37,7 @@ _INTERROGATES = re.compile(
 )
 """Questions in grammar, in which no verb after a comma or an `and` is a request of its own."""
 _CHANGES_NOTHING = re.compile(
-    r"\b(?:do not|don't|dont|without|not) (?:change|changing|edit|editing|touch|touching|write|writing|modify|fix)\b"
+    r"\b(?:do not|don't|dont|without|not) (?:start|change|changing|edit|editing|touch|touching|write|writing|modify|fix)\b"
     r"(?! (?:the |any |my |our |its )?(?:\w+ )?(?:tests?|specs?|test files?|signatures?|behaviou?rs?|apis?|interfaces?|names?|docs?|docstrings?|comments?)\b)"
 )
 _LIMIT = re.compile(
@@ -194,7 +194,7 @@ _POLITE_WISH = re.compile(
 )
 _WISHED_FOR = re.compile(
     rf"could (?:we|i) (?:please )?(?:also )?(?:have|get) {_A_NEW_THING}|could (?:we|i) (?:please )?(?:also )?(?:have|get) (?:an? )?--[a-z]"
-    r"|could we (?:please )?(?:also )?(?:add|change|drop|log|move|remove|rename|replace|skip|sort|stop|support|use)\b|how about \w+ing\b"
+    r"|(?:can we(?!.*\?)|could we) (?:please )?(?:also )?(?:add|change|drop|log|move|remove|rename|replace|skip|sort|stop|support|use)\b|how about \w+ing\b"
     r"|(?:would you )?mind \w+ing\b(?<!explaining)(?<!telling)(?<!showing)(?<!checking)(?<!looking)(?<!giving)"
 )
 """A wish with a question mark, whose words ask for no answer."""

@@ -13,10 +13,8 @@ from agent.intent.wanted import Wanted
 from agent.model.protocol import ServerUnreachableError
 from tests.fakes.model import Scripted, ScriptedModel
 
-MESSAGES = Path(__file__).parents[2] / "data" / "requests" / "messages.tsv"
-
-
-STRANGER = MESSAGES.with_name("stranger.tsv")
+REQUESTS = Path(__file__).parents[2] / "data" / "requests"
+MESSAGES = REQUESTS / "messages.tsv"
 
 
 def messages(half: str) -> Sequence[tuple[Wanted, str]]:
@@ -237,12 +235,15 @@ def test_a_change_before_a_question_is_still_asked_for() -> None:
     assert by_rules("add a --json option. where should it go?") is Wanted.NEW
 
 
-def test_a_strangers_messages_that_ask_for_nothing_are_read_as_no_change() -> None:
-    """Two hundred messages by somebody who did not know the rules; the rules have seen them since."""
-    rows = [line.split("\t") for line in STRANGER.read_text().splitlines()[1:]]
+@pytest.mark.parametrize(("name", "count"), [("stranger", 200), ("stranger-2", 150)])
+def test_a_strangers_messages_that_ask_for_nothing_are_read_as_no_change(
+    name: str, count: int
+) -> None:
+    """Messages by people who did not know the rules; the rules have seen the first ones since."""
+    rows = [line.split("\t") for line in (REQUESTS / f"{name}.tsv").read_text().splitlines()[1:]]
     labelled = [(Wanted(kind), text.replace("\\n", "\n")) for kind, text in rows]
     read = [(kind, found, text) for kind, text in labelled if (found := by_rules(text)) is not None]
-    assert len(labelled) == 200
+    assert len(labelled) == count
     taken = [text for kind, found, text in read if found.may_write and not kind.may_write]
     assert len(taken) <= 1, taken
     right = sum(kind.may_write == found.may_write for kind, found, _ in read)
