@@ -24,13 +24,13 @@ from pathlib import Path
 from agent.contexts.building import ContextBuilder
 from agent.contexts.explaining import Explained, Unexplained
 from agent.contexts.failures import ApiFailure
-from agent.contexts.own_replies import reply_row
 from agent.contexts.rows import equal_share, pair_rows, shuffled
 from agent.contexts.survey import questions_about
 from agent.events import Event, Notice
 from agent.paths import make_private
 from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
+from benchmarks.own_replies import reply_row
 from lab.drift.sets import drift_image, load_tasks
 from lab.drift.tasks import DriftTask, drift_prompt
 from lab.rows.evaluated_model import open_subject

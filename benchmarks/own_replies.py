@@ -1,47 +1,23 @@
-"""Makes rows of the model's own replies: what it wrote as one who knows the library stays as it is.
+"""Makes rows of the model's own replies, on which nothing should change but at the names that failed.
 
 A round that learns new names moves the names beside them, too: `frame.columns` became `frame.schema.names` where
-`columns=` was to become `schema=`. Documented calls do not hold the model back there, since it would not write
-them so by itself; its own replies do, those that failed included, without the names that failed.
+`columns=` was to become `schema=`. `--unchanged replies` of `benchmarks/api_arms.py` asks if the model's own replies
+hold it back better than documented calls, which it would not write so by itself. They do not: see docs/experiments.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 from learning.contexts.change import ApiChange, ChangeKind
 from learning.contexts.use import ApiUse, Span, UseOrigin
-from learning.records import Experience, Message, Verdict
+from learning.records import Message
 from learning.training.job import Example, ExampleKind, api_example
-from learning.training.selection import is_benchmark
 
 _NAMED = re.compile(r"\b(?:attribute|argument|name|named) ['\"`]([A-Za-z_]\w*)['\"`]")
 """The name in an error that is not there; the class that lacks it is quoted, too."""
 _KEYWORD_KINDS = (ChangeKind.KEYWORD, ChangeKind.CALL, ChangeKind.VARIANT, ChangeKind.CHAIN)
-_BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
-
-
-def reply_rows(
-    experiences: Iterable[Experience], changes: Sequence[ApiChange], *, model: str, most: int
-) -> list[Example]:
-    """The model's own failing replies with code, at their own prompts; the first ones."""
-    rows: list[Example] = []
-    for each in experiences:
-        if len(rows) == most:
-            break
-        own = each.verdict is Verdict.FAIL and each.model == model and each.messages
-        if own and not is_benchmark(each) and _BLOCK.search(each.action.text):
-            said = " ".join(fact.message for fact in each.evidence)
-            row = reply_row(
-                *(each.messages, each.action.text, changes),
-                said=said,
-                model=model,
-                experiences=(each.id,),
-            )
-            rows.append(replace(row, step=replace(row.step, trust=each.trust)))
-    return rows
 
 
 def reply_row(
@@ -51,7 +27,6 @@ def reply_row(
     *,
     said: str,
     model: str,
-    experiences: tuple[str, ...] = (),
 ) -> Example:
     """A row on which nothing should change but at the names that failed; `said` are the words of its error."""
     use = ApiUse(
@@ -60,7 +35,6 @@ def reply_row(
         version="",
         origin=UseOrigin.OWN,
         names=gone_places(text, changes, said),
-        experiences=experiences,
     )
     kind = ExampleKind.OWN_REPLY
     return api_example(kind, use, messages=messages, chosen=text, model=model)
