@@ -36,6 +36,6 @@ class FixOptions:
     function: bool = True
     """True if the one function at the likeliest place is asked for before the whole file."""
     said: str = ""
-    """What a person says of the fault: the likeliest functions are first written anew with it."""
+    """Words of a person about the fault: the likeliest functions are first written anew with them."""
     only: frozenset[str] = frozenset()
     """Repair only these tests, whatever their parameters; empty: all that are red."""

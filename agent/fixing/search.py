@@ -52,8 +52,8 @@ class SearchOptions:
     function: bool = True
     """True if, after that, rarer edits are tried, and the function at the likeliest place is asked for anew."""
     said: str = ""
-    """What a person says of the fault: small changes that pass by chance do not know it, and so come after a
-    function that was written with it."""
+    """Words of a person about the fault: small changes that pass by chance do not know them, and so come after
+    a function that was written with them."""
     draws_s: float = 0.0
     """Seconds for that function, more than `budget_s`, where the time of the search is used up by then; with 0 it
     is asked for once."""

@@ -163,10 +163,10 @@ _IF = re.compile(
     r"^\W*if (?:not|so|it (?:does|is)(?:n't| not)?|nothing [\w ]{1,30}|nobody [\w ]{1,30}|there (?:is|are) none)\b,?\s*"
 )
 _ORDERS = re.compile(
-    r"(?:add|annotate|convert|correct|create|delete|document|drop|extract|implement|refactor|remove|rename|replace|simplify|split)\b"
-    r"|(?:make|write) \S*[./]\S+|(?:write|make|create) (?:a|an|some|the) (?:\w+ )?(?:class|file|function|method|script|tests?)\b"
+    r"(?:add|annotate|convert|correct|create|delete|document|drop|extract|implement|make|refactor|remove|replace|simplify|split|write)"
+    r" (?:an?|another|it|one|some|that|the|them|these|this|those|`[^`]+`|\w*[_.(/]\S*)(?![\w-])|rename \S+ (?:to|as) \S"
 )
-"""Verbs by which a sentence behind a question asks for a change, whatever the question was."""
+"""Verbs, each with its object, by which a sentence behind a question asks for a change: `document says so` has none."""
 _CHOICE = re.compile(
     r"\bwhich (?:of (?:the|these|those) two|one) (?:would|should|do)\b|\bwhat would you (?:do|suggest|prefer)\b"
     r"|, (?:correct|right|isn't it|doesn't it|don't we)\?|^[\w, ]{3,40}\.{3} (?:does|do|is|are|has|can) [^.!?]*\?$"

@@ -1,4 +1,4 @@
-"""What a request does about red tests: it runs them, and repairs or explains those that it is about.
+"""Runs the red tests that a request is about, and repairs or explains them.
 
 A claim about a test is made by the runner; the model's words come after it, or not at all.
 """
@@ -86,7 +86,7 @@ _TRACEBACK = "Traceback (most recent call last)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a look at a failure showed."""
+    """The outcome of a look at a failure."""
 
     facts: str = ""
     """Told to the model before it answers."""

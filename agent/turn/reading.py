@@ -83,7 +83,7 @@ def _unplaced(text: str, shown: Mapping[str, str], *, is_read: bool) -> Unusable
 
 
 def _tests_alone(reading: FileEdits) -> ParsedReply:
-    """What a reply to a request for tests writes into test files: the code that is tested stays as it is."""
+    """Keep the edits of test files in a reply to a request for tests: the code that is tested stays as it is."""
     edits = tuple(edit for edit in reading.edits if is_test_path(edit.path))
     if not edits:
         return Unusable(kind="no_path", reason=_TESTS_ALONE)

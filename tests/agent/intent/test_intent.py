@@ -120,6 +120,12 @@ async def test_the_models_word_counts_if_it_is_one_of_the_list(said: str, wanted
     assert model.requests[0].sampling.max_tokens <= 3
 
 
+async def test_a_message_that_ends_as_a_question_needs_no_model_and_stays_one() -> None:
+    model = ScriptedModel(script=["edit"])
+    assert (await model_reading("the bolts, are they sorted?", model)).wanted is Wanted.QUESTION
+    assert not model.requests
+
+
 async def test_a_model_that_does_not_answer_leaves_the_reading_that_can_do_no_harm() -> None:
     model = ScriptedModel(script=[ServerUnreachableError("gone")])
     assert (await model_reading("hm", model)).wanted is Wanted.QUESTION
@@ -229,6 +235,25 @@ def test_a_wish_in_polite_words_is_a_change(text: str, wanted: Wanted) -> None:
 def test_a_remark_or_a_question_is_no_change(text: str) -> None:
     found = by_rules(text)
     assert found is None or not found.may_write
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Why do we not have a .editorconfig? Add one matching the black settings.", Wanted.EDIT),
+        (
+            "Is there any reason we still have `compat.py`? If nothing imports it, delete it.",
+            Wanted.EDIT,
+        ),
+        ("What was load called before? Rename load to read.", Wanted.RENAME),
+        ("Why does it hang? Add-ons are disabled.", Wanted.QUESTION),
+        ("What does the spec mean? Document says otherwise.", Wanted.QUESTION),
+        ("What breaks if I remove it? Write your answer in German.", Wanted.QUESTION),
+    ],
+)
+def test_an_order_behind_a_question_needs_its_object(text: str, wanted: Wanted) -> None:
+    found = by_rules(text)
+    assert found is wanted or (not wanted.may_write and found is not None and not found.may_write)
 
 
 def test_a_change_before_a_question_is_still_asked_for() -> None:
