@@ -14,6 +14,7 @@ from agent.events import EditApplied, Event, Notice, TurnEnding, TurnFinished
 from agent.model.protocol import Model, ModelError
 from agent.session import baseline
 from agent.session.baseline import AfterBaseline
+from agent.settings.schema import TurnSettings
 from agent.streaming import Emit
 from tests.agent.test_assistant import all_of, opened
 from tests.fakes.openai_server import FakeServer, serve, text
@@ -283,6 +284,18 @@ async def test_a_change_that_the_model_cannot_mend_is_taken_back(
     assert (root / "test_ops.py").read_text() == TEST
     assert "became red, so it was taken back" in said(events)
     assert ending(events) is TurnEnding.FAILED
+
+
+@pytest.mark.docker
+async def test_a_model_that_has_answered_for_long_is_not_asked_to_mend_its_change(
+    root: Path, server: FakeServer
+) -> None:
+    server.script += [text(f"ops.py\n```python\n{BROKEN}```"), text("I cannot.")]
+    async with opened(root, server, limits=TurnSettings(again_s=0.0)) as assistant:
+        events = await all_of(assistant.turn("let add in ops.py use a total"))
+    assert (root / "ops.py").read_text() == SUM
+    assert "not asked once more after 0 s (turn.again_s)" in said(events)
+    assert not any("passed before" in str(request["messages"]) for request in server.requests)
 
 
 @pytest.mark.docker

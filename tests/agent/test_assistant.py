@@ -20,7 +20,7 @@ from agent.paths import Paths
 from agent.session.context import Context
 from agent.session.resources import Resources
 from agent.settings.load import Loaded
-from agent.settings.schema import AgentSettings, ModelSettings, Settings
+from agent.settings.schema import AgentSettings, ModelSettings, Settings, TurnSettings
 from agent.watching.comments import comments_in
 from agent.workspace.workspace import Workspace
 from learning.experience.store import ExperienceStore
@@ -49,14 +49,22 @@ def server() -> Iterator[FakeServer]:
         yield running
 
 
+_LIMITS = TurnSettings()
+
+
 @asynccontextmanager
 async def opened(
-    root: Path, server: FakeServer, approver: Approver | None = None
+    root: Path,
+    server: FakeServer,
+    approver: Approver | None = None,
+    *,
+    limits: TurnSettings = _LIMITS,
 ) -> AsyncIterator[Assistant]:
     context = Context(
         root=root,
         loaded=Loaded(
-            settings=Settings(model=ModelSettings(name="fake", base_url=server.url)), origins={}
+            settings=Settings(model=ModelSettings(name="fake", base_url=server.url), turn=limits),
+            origins={},
         ),
         paths=Paths(root.parent / "home"),
         environ={},
