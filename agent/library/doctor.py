@@ -19,6 +19,7 @@ from agent.text import format_bytes
 from learning.extra import PACKAGES, problem
 from learning.model.catalog import find, installed
 from learning.model.llama.instructions import unused_instructions
+from learning.model.llama.library import loading_problem
 from learning.model.needs import serving, training
 from sandbox.box.contract import SandboxError
 from sandbox.box.engine import check_engine
@@ -135,7 +136,13 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
 
 
 def _llama() -> Iterator[Check]:
-    """Say what llama.cpp leaves unused of this processor, where that is certain and no GPU computes."""
+    """Check that llama.cpp loads, and say what it leaves unused of this processor.
+
+    The latter where it is certain, and no GPU computes.
+    """
+    if said := loading_problem():
+        yield Check(False, said)
+        return
     unused = unused_instructions()
     if unused is None or this_machine().offloads:
         return

@@ -31,11 +31,16 @@ _CALL = re.compile(
 _ASKS = re.compile(
     r"\b(?:return|give|do|does|happen|raise|print|yield|be|is|evaluate)\w*\b", re.IGNORECASE
 )
+_VALUE = (
+    rf"(?:{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w)"
+)
+_ARTICLE = r"(?:an?\s+|the\s+)?"
 _FOR = re.compile(
-    r"\b(?:for|with|on|of|if|when|given|is)\s+(?:\w+\s+(?:is|gets|has)\s+)?(?:an?\s+|the\s+)?"
-    rf"(?P<value>{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w)",
+    rf"\b(?:for|with|on|of|if|when|given|is)\s+(?:\w+\s+(?:is|gets|has)\s+)?{_ARTICLE}"
+    rf"(?P<values>{_VALUE}(?:\s*(?:,|,?\s+and)\s+{_ARTICLE}{_VALUE})*)",
     re.IGNORECASE,
 )
+_EACH = re.compile(_VALUE, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +59,14 @@ class AskedCall:
 def asked_call(question: str, sources: Sources) -> AskedCall | None:
     """The call whose outcome a question asks for; None if it names no such call.
 
-    The arguments are literals, so nothing but the function itself is called.
+    The arguments are literals, so nothing but the function itself is called, and as many as the
+    function takes: of "for 2 and 3" one call comes only where it takes two.
     """
     if not _ASKS.search(question):
         return None
     for name, arguments in _candidates(question):
-        module = _module_of(name, sources)
-        if module and _are_literals(arguments):
+        module, function = _defined(name, sources)
+        if module and function and _fit(arguments, function):
             return AskedCall(module=module, name=name, arguments=arguments)
     return None
 
@@ -87,35 +93,46 @@ def _candidates(question: str) -> list[tuple[str, str]]:
         for match in _CALL.finditer(question)
         if match["arguments"].strip()
     ]
-    if value := _FOR.search(question):
-        filled = _FILLED.get(value["value"].lower(), value["value"])
-        found += [(name, filled) for name in re.findall(r"[A-Za-z_]\w*", question)]
+    if said := _FOR.search(question):
+        values = [_FILLED.get(each.lower(), each) for each in _EACH.findall(said["values"])]
+        names = re.findall(r"[A-Za-z_]\w*", question)
+        found += [(name, ", ".join(values)) for name in names]
     return found
 
 
-def _module_of(name: str, sources: Sources) -> str:
-    """The module that defines a function at its top level; empty if none does, or several."""
+def _defined(name: str, sources: Sources) -> tuple[str, ast.FunctionDef | None]:
+    """The module that defines a function at its top level, and it; none if none does, or several."""
     fits = [
-        path
+        (path, node)
         for path in sorted(sources.files)
         if path.endswith(".py")
         and not is_test_path(path)
-        and isinstance(definitions(sources.text(path) or "").get(name), ast.FunctionDef)
+        and isinstance(node := definitions(sources.text(path) or "").get(name), ast.FunctionDef)
     ]
-    parts = module_parts(fits[0]) if len(fits) == 1 else ()
-    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
+    if len(fits) != 1:
+        return "", None
+    path, node = fits[0]
+    parts = module_parts(path)
+    return (".".join(parts) if all(part.isidentifier() for part in parts) else ""), node
 
 
-def _are_literals(arguments: str) -> bool:
+def _fit(arguments: str, function: ast.FunctionDef) -> bool:
+    """Whether they are literals, one at least, and as many as the function may be given."""
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
-        values = (
-            [*call.args, *(item.value for item in call.keywords)]
-            if isinstance(call, ast.Call)
-            else []
-        )
-        for value in values:
-            ast.literal_eval(value)
+        if not isinstance(call, ast.Call):
+            return False
+        for value in (*call.args, *(item.value for item in call.keywords)):
+            if ast.unparse(value) != "set()":
+                ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return arguments == "set()"
-    return bool(values)
+        return False
+    takes = function.args
+    places = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
+    required = places[: len(places) - len(takes.defaults)]
+    filled = {*places[: len(call.args)], *(item.arg for item in call.keywords)}
+    return (
+        bool(call.args or call.keywords)
+        and (takes.vararg is not None or len(call.args) <= len(places))
+        and set(required) <= filled
+    )

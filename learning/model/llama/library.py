@@ -248,11 +248,22 @@ class LlamaContext:
         return bool(self._library.llama_vocab_is_eog(self._vocabulary, token))
 
 
+def loading_problem() -> str:
+    """A sentence on why llama.cpp cannot be loaded here; empty if it can."""
+    try:
+        _open()
+    except CannotDriveError:
+        return ""  # the server in the binding does the work
+    except EngineError as err:
+        return str(err)
+    return ""
+
+
 def offloads_layers() -> bool:
     """True if this build of llama.cpp computes on a GPU, and one is there."""
     try:
         library = _open()
-    except (ImportError, CannotDriveError):
+    except EngineError:
         return False
     library.llama_supports_gpu_offload.restype = ctypes.c_bool
     return bool(library.llama_supports_gpu_offload())
@@ -261,8 +272,10 @@ def offloads_layers() -> bool:
 def _open() -> ctypes.CDLL:
     """The library with its functions declared."""
     wait_briefly()
-    import xllamacpp.xllamacpp as binding  # type: ignore[import-untyped]
-
+    try:
+        import xllamacpp.xllamacpp as binding  # type: ignore[import-untyped]
+    except ImportError as err:
+        raise EngineError(_cannot_be_loaded(err)) from err
     try:
         library = ctypes.CDLL(binding.__file__)
         for name, (result, arguments) in _SIGNATURES.items():
@@ -271,6 +284,14 @@ def _open() -> ctypes.CDLL:
     except (OSError, AttributeError) as err:
         raise CannotDriveError(f"llama.cpp's library does not offer what is needed: {err}") from err
     return library
+
+
+def _cannot_be_loaded(error: ImportError) -> str:
+    """A sentence on a binding that is not there, or that lacks a library of the system."""
+    what = f"llama.cpp cannot be loaded: {error}"
+    if "libgomp" in what:
+        return f"{what}. Install GCC's OpenMP library (Debian or Ubuntu: apt-get install libgomp1)."
+    return f"{what}. Install it anew (pip install --force-reinstall --no-deps xllamacpp)."
 
 
 def _refuse_stateful(library: ctypes.CDLL, model: int, name: str) -> None:
