@@ -1,17 +1,20 @@
 """Many turns in one session, with faults put in: is anything lost, does anything leak?
 
-Run: `python -P -m benchmarks.soak [--turns N] [--fault-every N] [--out FILE]`.
+Run: `python -P -m benchmarks.soak [--turns N] [--fault-every N] [--round-every N] [--out FILE]`.
 
 One `Assistant` works on one small repository in turns of five kinds: a question, an edit, a command, the tests, an
 undo. The model is a scripted server; the repository, the sandbox, the store and the snapshots are real. Now and then
 a fault is put in: the model's server dies within a reply, the Docker engine is out of reach for some seconds (its
-socket goes through one of ours), the store is locked by somebody else, the clock jumps a day, the disk that holds the
-state is full, another elagent on the same repository is killed within a run of the tests.
+socket goes through one of ours) or restarted with all its boxes, the store is locked by somebody else, the clock jumps
+a day, the disk that holds the state is full, another elagent on the same repository is killed within a run of the tests,
+the worker of a learner is killed as the kernel does where memory runs out. Beside the turns, `elagent learn` makes
+rounds on a tiny model.
 
 After each turn what it must have done is checked. After every hundredth one row says what the process holds:
 containers, children, open files, memory, files in the temporary folder. At the end nothing may be left.
 
-Limits: no learner runs, and the disk is full only where a small file system may be mounted (as root).
+The engine that is restarted is a second one, of this run alone. Limits: as root only there is such an engine, and a
+small file system that can be full.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -43,13 +45,15 @@ from agent.paths import from_environ
 from agent.session.context import Context
 from agent.settings.load import load
 from benchmarks.real_projects import commit
+from benchmarks.soak_engine import USUAL, EngineSocket, OwnEngine, own_engine
+from benchmarks.soak_learner import Learner, command_of
 from learning.experience.store import ExperienceStore
+from learning.promotion.adapters import AdapterStore
 from sandbox.box.engine import connect
 from sandbox.box.policy import LABEL_PREFIX
 from tests.fakes.openai_server import FakeServer, Scripted, serve, text
 
 ROOT = Path(__file__).resolve().parents[1]
-ENGINE = Path("/var/run/docker.sock")
 _FILES = {
     "calc.py": "STEP = 0\n\n\ndef add(a, b):\n    return a + b\n",
     "test_calc.py": "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n",
@@ -61,59 +65,6 @@ _NOTHING_LEFT = ("containers", "children", "temporary files")
 _KINDS = ("question", "edit", "command", "tests", "undo")
 
 
-class EngineSocket:
-    """A socket that leads to the engine, and can be cut off from it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._away = False
-        self._pairs: list[socket.socket] = []
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(path))
-        self._server.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self, *, away: bool) -> None:
-        """Close all connections, and refuse new ones until this is called with False."""
-        self._away = away
-        for each in self._pairs:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._pairs.clear()
-
-    def _accept(self) -> None:
-        while True:
-            client, _ = self._server.accept()
-            if self._away:
-                client.close()
-                continue
-            engine = socket.socket(socket.AF_UNIX)
-            engine.connect(str(ENGINE))
-            self._pairs = [each for each in self._pairs if each.fileno() >= 0]
-            self._pairs += [client, engine]
-            threading.Thread(target=_join, args=(client, engine), daemon=True).start()
-
-
-def _join(client: socket.socket, engine: socket.socket) -> None:
-    """Pass on what both sides say, until both have ended."""
-    back = threading.Thread(target=_copy, args=(engine, client), daemon=True)
-    back.start()
-    _copy(client, engine)
-    back.join()
-    client.close()
-    engine.close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes; the end of one side is told to the other."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
 @dataclass(kw_only=True)
 class Soak:
     """The session, its surroundings, and what was found."""
@@ -122,6 +73,9 @@ class Soak:
     where: Context
     server: FakeServer
     engine: EngineSocket
+    own: OwnEngine | None
+    """The engine behind the socket, where it may be restarted."""
+    learner: Learner
     home: Path
     done: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -171,6 +125,27 @@ class Soak:
         before = (self.where.root / "calc.py").read_text()
         return "" if before == _FILES["calc.py"] else f"the file is {before[:20]!r}"
 
+    async def round(self, number: int, *, last: bool = False) -> None:
+        """See how the learner's round ended, and begin the next one beside the turns."""
+        if problem := await self.learner.ended():
+            self.wrong.append(f"{number} (learner): {problem}")
+            print(f"WRONG {self.wrong[-1]}", flush=True)
+        if not last:
+            await self.learner.start()
+
+    def account(self, most: int) -> None:
+        """Compare what was written and learned with what is stored at the end."""
+        with ExperienceStore.open(self.where.repository.experiences) as store:
+            kept = sum("STEP =" in each.action.text for each in store.list(limit=most))
+        adapters = [*AdapterStore(self.where.repository.adapters).list()]
+        print(f"turns {dict(self.done)}; faults {dict(self.faults)}")
+        print(f"edits written {self.edits}, kept as experiences {kept}")
+        print(f"rounds of the learner {self.learner.rounds}, adapters kept {len(adapters)}")
+        if kept < self.edits:
+            self.wrong.append(f"{self.edits - kept} edits are no experiences")
+        if not adapters:
+            self.wrong.append("no round made an adapter")
+
     async def fault(self, number: int, kind: str) -> None:
         """Put in one fault, with a turn in it that may fail and must end in words."""
         self.faults[kind] += 1
@@ -198,6 +173,20 @@ class Soak:
             await self._command(number)
         finally:
             await asyncio.to_thread(back.join)
+
+    async def _fault_restart(self, number: int) -> None:
+        if self.own is None:
+            return
+        back = asyncio.create_task(asyncio.to_thread(self.own.restart))
+        try:
+            await self._command(number)
+        finally:
+            await back
+
+    async def _fault_learner(self, number: int) -> None:
+        if problem := await self.learner.out_of_memory():
+            self.wrong.append(f"{number} (learner): {problem}")
+            print(f"WRONG {self.wrong[-1]}", flush=True)
 
     async def _fault_store(self, number: int) -> None:
         locked = sqlite3.connect(self.where.repository.experiences, check_same_thread=False)
@@ -256,11 +245,11 @@ async def _last(events: AsyncGenerator[Event, None]) -> str:
     return end
 
 
-def held(home: Path, scratch: Path) -> dict[str, int]:
-    """Count what this process and the sessions of this home hold."""
-    with connect(f"unix://{ENGINE}") as client:
+def held(home: Path, scratch: Path, own: OwnEngine | None) -> dict[str, int]:
+    """Count what this process and the sessions of this home hold; the engine itself is no child of theirs."""
+    with connect(f"unix://{own.socket if own else USUAL}") as client:
         boxes = client.containers(all=True, filters={"label": f"{LABEL_PREFIX}kind"})
-    own = [
+    ours = [
         box for box in boxes if box["Labels"].get(f"{LABEL_PREFIX}lock", "").startswith(str(home))
     ]
     me = Path("/proc/self")
@@ -271,8 +260,8 @@ def held(home: Path, scratch: Path) -> dict[str, int]:
     ]
     pages = int((me / "statm").read_text().split()[1])
     return {
-        "containers": len(own),
-        "children": len(children),
+        "containers": len(ours),
+        "children": len(children) - (own is not None),
         "open files": len(list((me / "fd").iterdir())),
         "threads": threading.active_count(),
         "memory MiB": pages * os.sysconf("SC_PAGE_SIZE") >> 20,
@@ -301,33 +290,59 @@ def surroundings() -> Iterator[tuple[Path, Path, Path, bool]]:
                 subprocess.run([_UMOUNT, "-l", str(home)], check=False)
 
 
-async def soak(turns: int, every: int, out: Path) -> int:
+@contextlib.contextmanager
+def an_engine(folder: Path) -> Iterator[OwnEngine | None]:
+    """A second engine where this user may start one."""
+    if os.geteuid() or shutil.which("dockerd") is None:
+        yield None
+        return
+    with own_engine(folder) as own:
+        yield own
+
+
+async def soak(turns: int, every: int, rounds: int, out: Path) -> int:
     """Run it; return the exit code."""
-    with surroundings() as (root, home, scratch, small), serve(FakeServer()) as server:
+    with (
+        surroundings() as (root, home, scratch, small),
+        an_engine(Path(scratch.parent, "engine")) as own,
+        serve(FakeServer()) as server,
+    ):
         for path, content in _FILES.items():
             (root / path).write_text(content)
         commit(root)
-        engine = EngineSocket(Path(scratch.parent, "engine.sock"))
+        behind = own.socket if own else USUAL
+        engine = EngineSocket(Path(scratch.parent, "engine.sock"), behind)
         os.environ.update(
             {
                 "XDG_DATA_HOME": str(home),
                 "XDG_CACHE_HOME": str(home / "cache"),
                 "TMPDIR": str(scratch),
+                "DOCKER_HOST": f"unix://{engine.path}",
             }
         )
-        os.environ["DOCKER_HOST"] = f"unix://{engine.path}"
         given = {"model.base_url": f"{server.url}/v1", "model.name": "fake"}
         where = Context(
             root=root,
             loaded=load(root, dict(os.environ), {**given, "sandbox.image": "lite"}),
             paths=from_environ(os.environ),
-            launcher=[sys.executable, "-P", str(ROOT / "elagent.py")],
+            launcher=command_of(ROOT),
         )
-        kinds = ["server", "engine", "store", "clock", "killed", *(["disk"] if small else [])]
-        started = time.monotonic()
+        kinds = ["server", "engine", "store", "clock", "killed", "learner"]
+        kinds += [*(["disk"] if small else []), *(["restart"] if own else [])]
         async with Assistant(where, ModeApprover("auto")) as assistant:
-            work = Soak(assistant=assistant, where=where, server=server, engine=engine, home=home)
+            work = Soak(
+                assistant=assistant,
+                where=where,
+                server=server,
+                engine=engine,
+                own=own,
+                learner=Learner(where, scratch.parent, command_of(ROOT)),
+                home=home,
+            )
+            started = time.monotonic()
             for number in range(turns):
+                if number % rounds == 0:
+                    await work.round(number)
                 await work.turn(number)
                 if number % every == every - 1:
                     await work.fault(number, kinds[number // every % len(kinds)])
@@ -335,23 +350,22 @@ async def soak(turns: int, every: int, out: Path) -> int:
                     row = {
                         "turn": number + 1,
                         "s": round(time.monotonic() - started),
-                        **held(home, scratch),
+                        **held(home, scratch, own),
                     }
                     print(row, flush=True)
                     with out.open("a", encoding="utf-8") as stream:
                         stream.write(f"{json.dumps(row)}\n")
+            await work.round(turns, last=True)
         engine.cut(away=False)
-        with ExperienceStore.open(where.repository.experiences) as store:
-            kept = sum("STEP =" in each.action.text for each in store.list(limit=10 * turns))
-        print(f"turns {dict(work.done)}; faults {dict(work.faults)}")
-        print(f"edits written {work.edits}, kept as experiences {kept}")
-        if kept < work.edits:
-            work.wrong.append(f"{work.edits - kept} edits are no experiences")
-        left = held(home, scratch)
+        work.account(10 * turns)
+        left = held(home, scratch, own)
         print(f"left at the end: {left}")
+        print(*(f"left: {path}" for path in scratch.rglob("*")), sep="\n")
         work.wrong += [f"{left[kind]} {kind} are left" for kind in _NOTHING_LEFT if left[kind]]
         if not small:
             print("the disk was never full: no small file system could be mounted")
+        if own is None:
+            print("the engine was never restarted: only root may start a second one")
         print(f"{len(work.wrong)} turns went wrong", *work.wrong[:20], sep="\n  ")
         return 1 if work.wrong else 0
 
@@ -361,8 +375,9 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=2000)
     parser.add_argument("--fault-every", type=int, default=40)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "soak.jsonl")
+    parser.add_argument("--round-every", type=int, default=100, help="turns from round to round")
     given = parser.parse_args()
-    return asyncio.run(soak(given.turns, given.fault_every, given.out))
+    return asyncio.run(soak(given.turns, given.fault_every, given.round_every, given.out))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ _CALL = re.compile(
 _ASKS = re.compile(
     r"\b(?:return|give|do|does|happen|raise|print|yield|be|is|evaluate)\w*\b", re.IGNORECASE
 )
-_VALUE = (
-    rf"(?:{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w)"
-)
+_VALUE = rf"(?:{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w)"
 _ARTICLE = r"(?:an?\s+|the\s+)?"
 _FOR = re.compile(
     rf"\b(?:for|with|on|of|if|when|given|is)\s+(?:\w+\s+(?:is|gets|has)\s+)?{_ARTICLE}"

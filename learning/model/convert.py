@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from learning.extra import need
@@ -106,17 +107,27 @@ def _unusable(gguf: Path, reason: str) -> ConvertError:
     )
 
 
-def _run(mode: str, gguf: Path, partial: Path, on_progress: Progress) -> None:
-    root = str(Path(__file__).resolve().parents[2])
-    process = subprocess.Popen(
+def _start(mode: str, gguf: Path, partial: Path, scratch: str) -> subprocess.Popen[bytes]:
+    own = {
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "HF_HUB_OFFLINE": "1",
+        "TORCHINDUCTOR_CACHE_DIR": scratch,  # torch makes it as it loads, and leaves it
+    }
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "learning.model.convert", mode, str(gguf), str(partial)],
-        env={**os.environ, "PYTHONPATH": root, "HF_HUB_OFFLINE": "1"},
+        env={**os.environ, **own},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
+
+
+def _run(mode: str, gguf: Path, partial: Path, on_progress: Progress) -> None:
     tail: list[str] = []
-    with process:
+    with (
+        TemporaryDirectory(prefix="elagent-convert-") as scratch,
+        _start(mode, gguf, partial, scratch) as process,
+    ):
         try:
             assert process.stderr is not None  # noqa: S101 - for the type checker
             for line in _lines(process.stderr):

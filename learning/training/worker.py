@@ -297,9 +297,12 @@ def main(argv: Sequence[str], *, work: Callable[[Path], object] = run) -> int:
     # Threads that spin at barriers make a low-priority process three times slower beside others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
+    folder = Path(arguments[0])
+    # torch makes this folder as it loads, and would leave it among the temporary files
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "compiled"))
     try:
         need("Learning")
-        work(Path(arguments[0]))
+        work(folder)
     except (NotEnoughMemoryError, NotInstalledError) as err:
         sys.stderr.write(f"{err}\n")
         return 3

@@ -30,7 +30,9 @@ def test_a_missing_library_of_the_system_is_named_with_its_package(binding_says:
         "Install GCC's OpenMP library (Debian or Ubuntu: apt-get install libgomp1)."
     )
     assert not offloads_layers()
-    assert any(loading_problem() == check.what and not check.ok for check in checks(ModelSettings()))
+    assert any(
+        loading_problem() == check.what and not check.ok for check in checks(ModelSettings())
+    )
 
 
 def test_a_binding_that_is_not_there_is_to_be_installed_anew(binding_says: Path) -> None:
