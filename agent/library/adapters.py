@@ -10,12 +10,15 @@ from pathlib import Path
 from agent.errors import ConfigError
 from agent.library.place import Library
 from agent.library.rounds import JudgedRound, rounds_of
+from agent.paths import RepositoryPaths
 from learning.experience.store import ExperienceStore
+from learning.model.catalog import sha256_file
 from learning.model.lora_export import export_gguf
 from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import from_record, in_words
 from learning.promotion.lineage import made_from, tainted
+from learning.promotion.manifest import is_adapter_name
 from learning.promotion.report import LearningReport, html_report, terminal_report, unseen_in_words
 
 BASE = "base"
@@ -80,6 +83,7 @@ def describe(library: Library, name: str) -> Iterator[str]:
         AdapterError: If it is missing or damaged.
     """
     store = _store(library)
+    name = store.find(name)
     manifest = store.get(name)
     yield from (manifest.name, f"folder: {store.path(name)}", f"model: {manifest.model}")
     yield f"parent: {manifest.parent or 'the bare base model'}"
@@ -105,8 +109,9 @@ def difference(library: Library, name: str, other: str | None) -> Iterator[str]:
         AdapterError: If one is missing or damaged.
     """
     store = _store(library)
+    name = store.find(name)
     manifest = store.get(name)
-    against = other or manifest.parent
+    against = store.find(other) if other and other != BASE else other or manifest.parent
     known = against if against and against != BASE else ""
     before = made_from(store, known) if known else frozenset()
     after = made_from(store, name)
@@ -127,6 +132,7 @@ def export(library: Library, name: str, target: Path) -> None:
         AdapterError: If the adapter is missing or damaged.
     """
     store = _store(library)
+    name = store.find(name)
     manifest = store.get(name)
     store.verify(name, base=manifest.base)
     if target.exists():
@@ -151,7 +157,7 @@ def use(library: Library, name: str) -> str:
         store.deactivate()
         return ""
     model = resolve(library.model, library.models)
-    return store.activate(name, base=model.identity).name
+    return store.activate(store.find(name), base=model.identity).name
 
 
 def roll_back(library: Library) -> str:
@@ -164,13 +170,37 @@ def roll_back(library: Library) -> str:
     return manifest.name if manifest else ""
 
 
-def remove(library: Library, name: str) -> None:
-    """Delete an adapter that is not in use.
+def remove(library: Library, name: str) -> str:
+    """Delete an adapter that is not in use, and return its whole name.
 
     Raises:
         AdapterError: If it is in use or missing.
     """
-    _store(library).remove(name)
+    store = _store(library)
+    name = store.find(name)
+    store.remove(name)
+    return name
+
+
+def named_folder(repository: RepositoryPaths, name: str) -> tuple[str, Path]:
+    """Name and folder of an adapter of the repository, or of a folder that is given instead.
+
+    Raises:
+        AdapterError: If there is no such adapter.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        return _name_of(folder.resolve()), folder.resolve()
+    store = AdapterStore(repository.adapters)
+    name = store.find(name)
+    return name, store.path(name)
+
+
+def _name_of(folder: Path) -> str:
+    """A name that no other weights have: results are taken up again by it."""
+    if is_adapter_name(folder.name):
+        return folder.name
+    return f"{folder.name}-{sha256_file(folder / 'adapter_model.safetensors')[:8]}"
 
 
 def lineage(library: Library) -> tuple[str, ...]:
@@ -220,6 +250,7 @@ def report_page(library: Library, name: str) -> str:
 
 def _learned(library: Library, name: str) -> LearningReport:
     store = AdapterStore(library.repository.adapters)
+    name = store.find(name)
     manifest = store.get(name)
     with ExperienceStore.open(library.repository.experiences) as experiences:
         forgotten = experiences.forgotten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,8 +146,9 @@ def serve(
     state_file: Path | None,
     context_length: int | None,
     max_lora_rank: int | None = None,
+    adapters: Sequence[tuple[str, Path]] = (),
 ) -> None:
-    """Serve a model on loopback in this process until it is ended.
+    """Serve a model on loopback in this process until it is ended, with adapters by name and folder.
 
     Raises:
         ModelError: If the model or its engine cannot be loaded.
@@ -161,7 +163,7 @@ def serve(
         port=port,
         idle_s=idle_s,
         state_file=state_file,
-        adapters=(),
+        adapters=adapters,
         token=None,
         context_length=context_length,
         max_lora_rank=max_lora_rank,

@@ -70,7 +70,7 @@ async def run_trial(resources: Resources, name: str, budget_s: float, emit: Emit
     trials = resources.trials(emit)
     adapters, base = trials.adapters, (await trials.model()).identity
     with only_one_round(make_private(resources.context.repository.learn)):
-        manifest = adapters.verify(name, base=base)
+        manifest = adapters.verify(adapters.find(name), base=base)
         trial = await trials.measure(manifest, emit, budget_s=budget_s)
         emit(settle(adapters, manifest, trial, base=base, now=time.time()))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from agent.library.adapters import named_folder
 from agent.paths import make_private
 from agent.session.context import Context
 from lab.cluster.ray_cluster import Cluster, opened_on
@@ -29,9 +30,6 @@ from learning.evaluation.samples import (
     SampleKey,
     read_manifest,
 )
-from learning.model.catalog import sha256_file
-from learning.promotion.adapters import AdapterStore
-from learning.promotion.manifest import is_adapter_name
 from tui.wiring import context
 
 Command = Callable[..., object]
@@ -168,7 +166,7 @@ class ModelChoice:
         Raises:
             AdapterMissingError: If there is no such adapter.
         """
-        adapter = adapter_folder(self.where, self.adapter)
+        adapter = named_folder(self.where.repository, self.adapter) if self.adapter else None
         asked = AskedModel(settings=self.where.settings.model, adapter=adapter)
         return asked.to_send() if self.cluster else asked
 
@@ -293,24 +291,3 @@ def result_folder(where: Context, manifest: ResultManifest, out: Path | None) ->
     """The folder that was asked for, or one of the manifest's own."""
     name = f"{manifest.suite}-{manifest.arm}-{manifest.digest}"
     return out or make_private(where.paths.home / "evaluations") / name
-
-
-def adapter_folder(where: Context, name: str | None) -> tuple[str, Path] | None:
-    """Name and folder of an adapter of the repository, or of a folder given instead.
-
-    Raises:
-        AdapterMissingError: If there is no such adapter.
-    """
-    if name is None:
-        return None
-    folder = Path(name).expanduser()
-    if (folder / "adapter_config.json").is_file():
-        return _name_of(folder.resolve()), folder.resolve()
-    return name, AdapterStore(where.repository.adapters).path(name)
-
-
-def _name_of(folder: Path) -> str:
-    """A name that no other weights have: results are taken up again by it."""
-    if is_adapter_name(folder.name):
-        return folder.name
-    return f"{folder.name}-{sha256_file(folder / 'adapter_model.safetensors')[:8]}"

@@ -81,6 +81,8 @@ def serve(
         try:
             for name, folder in adapters:
                 served.prepare_adapter(name, folder)()
+                if state_file is None:
+                    sys.stderr.write(f"The adapter {name} is a model of that name\n")
             info = ServerInfo(
                 url=f"http://127.0.0.1:{listener.getsockname()[1]}",
                 token=token or secrets.token_urlsafe(32),

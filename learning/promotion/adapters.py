@@ -101,6 +101,20 @@ class AdapterStore:
             raise AdapterMissingError(f"there is no adapter {name!r}: see `elagent adapters ls`")
         return folder
 
+    def find(self, given: str) -> str:
+        """The whole name of an adapter: of a name, of a beginning that no other has, or of a version (`v7`).
+
+        Raises:
+            AdapterMissingError: If there is none, or several begin so.
+        """
+        names = [folder.name for folder in self._folders()]
+        if given in names:
+            return given
+        fits = [name for name in names if name.startswith(given) or given == f"v{version_of(name)}"]
+        if len(fits) > 1:
+            raise AdapterMissingError(f"several adapters are meant by {given!r}: {', '.join(fits)}")
+        return fits[0] if fits else self.path(given).name
+
     def next_version(self) -> int:
         """The version of the next adapter; versions of removed ones are not used again."""
         names = [folder.name for folder in self._folders()]

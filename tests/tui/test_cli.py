@@ -187,6 +187,9 @@ def test_nothing_to_undo_is_said_in_words(repository: Path, home: Path) -> None:
 
 def test_serve_options_are_checked(repository: Path, home: Path) -> None:
     assert elagent("serve", "--port", "99999", cwd=repository, home=home).returncode == 2
+    run = elagent("serve", "--adapter", "v3", cwd=repository, home=home)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert run.stderr == "elagent: there is no adapter 'v3': see `elagent adapters ls`\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

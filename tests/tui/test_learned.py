@@ -95,6 +95,23 @@ def test_an_adapter_is_compared_with_its_parent(names: _Names) -> None:
     ]
 
 
+def test_a_beginning_or_a_version_stands_for_a_name(names: _Names) -> None:
+    first, second = names
+    assert _run(adapters, "show", "v1").output.splitlines()[0] == first
+    assert f"{second} beside {first}" in _run(adapters, "diff", second[:-3], "v1").output
+    assert _run(adapters, "rm", "v2").output == f"removed {second}\n"
+    assert _run(adapters, "use", "base").exit_code == 0
+
+
+def test_a_list_into_a_pipe_has_a_row_a_line(
+    names: _Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    heading, *rows = _run(adapters, "ls").output.splitlines()
+    assert heading.split() == ["name", "made", "from", "experiences", "state"]
+    assert [row.split()[0] for row in rows] == list(names)
+
+
 def test_a_report_is_told_and_written_as_a_page(names: _Names, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     said = _run(adapters, "report", names[0], "--html", str(page)).output

@@ -14,7 +14,7 @@ from agent.library.adapters import AdapterRow
 from agent.text import display_safe
 from tui.commands.learn import Budget, write_page
 from tui.running import open_assistant, run_async
-from tui.show.plain import make_console, make_presenter, show_all
+from tui.show.plain import make_console, make_presenter, print_table, show_all
 from tui.show.words import KEPT_IN_WORDS
 from tui.wiring import context, place
 
@@ -46,7 +46,7 @@ def list_adapters(*, as_json: bool) -> None:
         made = datetime.fromtimestamp(row.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
         count = str(len(row.experiences))
         table.add_row(row.name, made, row.parent or row.model, count, _state(row))
-    make_console().print(table)
+    print_table(table)
 
 
 def _state(row: AdapterRow) -> str:
@@ -148,5 +148,4 @@ def rollback() -> None:
 @click.argument("name")
 def remove(*, name: str) -> None:
     """Delete an adapter that is not in use."""
-    library.remove(place().library, name)
-    click.echo(f"removed {name}")
+    click.echo(f"removed {library.remove(place().library, name)}")

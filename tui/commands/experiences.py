@@ -14,7 +14,7 @@ from agent.library import experiences as library
 from agent.library.experiences import Experience
 from agent.library.team.sharing import pass_on_forgotten
 from agent.text import display_safe, format_bytes
-from tui.show.plain import make_console
+from tui.show.plain import make_console, print_table
 from tui.wiring import place, users_settings
 
 
@@ -47,7 +47,7 @@ def list_experiences(*, as_json: bool, limit: int) -> None:
         table.add_row(
             row.id[:12], when, row.verdict.value, display_safe(row.path), display_safe(about)
         )
-    console.print(table)
+    print_table(table)
     state = "on" if found.capturing else "off"
     console.print(
         f"{counts.total} experiences ({counts.passed} passed, {counts.failed} failed),"

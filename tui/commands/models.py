@@ -20,7 +20,7 @@ from agent.library.models import (
 )
 from agent.paths import Paths, from_environ
 from agent.text import format_bytes
-from tui.show.plain import TextPresenter, make_console
+from tui.show.plain import TextPresenter, make_console, print_table
 
 
 @click.group(help="Show, fetch or remove models.")
@@ -50,7 +50,7 @@ def list_models(*, as_json: bool, measure: bool) -> None:
             click.echo(json.dumps({"v": 1, **row}))
         return
     console = make_console()
-    console.print(_table(rows, measured=measure))
+    print_table(_table(rows, measured=measure))
     console.print(_footer(machine))
     if speed is not None:
         console.print(

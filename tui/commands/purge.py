@@ -16,7 +16,7 @@ from agent.errors import WorkspaceError
 from agent.paths import Paths, from_environ
 from agent.session.kept import ADAPTERS, EXPERIENCES, RepositoryState, kept, remove, size_of
 from agent.text import display_safe, format_bytes, format_seconds
-from tui.show.plain import make_console
+from tui.show.plain import make_console, print_table
 from tui.wiring import repository_root
 
 _KINDS = ("snapshots", "sessions", EXPERIENCES, ADAPTERS, "other")
@@ -107,7 +107,7 @@ def _list(found: Sequence[RepositoryState], paths: Paths, *, as_json: bool) -> N
             table.add_column(column, overflow="fold")
         for item in found:
             table.add_row(*_row(item))
-        console.print(table)
+        print_table(table)
         total = format_bytes(sum(item.size_bytes for item in found))
         console.print(
             f"{_count(found)}, {total}. `elagent purge NAME` or `--all` removes snapshots, sessions"

@@ -22,7 +22,7 @@ from agent.testing.shell import open_shell
 from agent.text import display_safe, format_bytes, format_seconds
 from tui.lines.asking import terminal_approver
 from tui.running import open_assistant, run_async
-from tui.show.plain import TextPresenter, make_console
+from tui.show.plain import TextPresenter, make_console, print_table
 from tui.wiring import context, place_to_work
 
 
@@ -69,7 +69,10 @@ def list_() -> None:
         size = format_bytes(image.size_bytes)
         table.add_row(image.name, image.source, image.python, size, age)
     console = make_console()
-    console.print(table if images else "No image yet; `elagent sandbox build` makes one.")
+    if images:
+        print_table(table)
+    else:
+        console.print("No image yet; `elagent sandbox build` makes one.")
 
 
 @sandbox.command("runs")
@@ -101,7 +104,10 @@ def runs(*, limit: int, as_json: bool) -> None:
         began = f"{format_seconds(now - (item.began_at or item.changed_at))} ago"
         words = (began, Path(item.project).name, item.label, item.state.replace("_", " "), took)
         table.add_row(*map(display_safe, words))
-    make_console().print(table if noted else "Nothing has run in the sandbox yet.")
+    if noted:
+        print_table(table)
+    else:
+        make_console().print("Nothing has run in the sandbox yet.")
 
 
 @sandbox.command("prune")

@@ -19,6 +19,13 @@ from tui.wiring import context, place
     type=click.Choice(["auto", "llama", "torch", "vllm"]),
     help="Engine; vllm starts the program of that name on a GPU. [auto]",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="NAME",
+    help="Serve an adapter of this repository, or a folder, as a model of its own name; may be repeated.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
 @click.option(
     "--idle",
@@ -50,6 +57,7 @@ def serve(
     *,
     model: str | None,
     engine: str | None,
+    adapters: tuple[str, ...],
     port: int,
     idle: float | None,
     context_length: int | None,
@@ -64,6 +72,7 @@ def serve(
     if status or stop:
         asyncio.run(_about_running(stop=stop, as_json=as_json))
         return
+    from agent.library.adapters import named_folder
     from agent.library.models import serve as run_server
 
     where = context()
@@ -79,6 +88,7 @@ def serve(
         state_file=state_file,
         context_length=context_length or settings.context_length,
         max_lora_rank=max_lora_rank,
+        adapters=[named_folder(where.repository, name) for name in adapters],
     )
 
 

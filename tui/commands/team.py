@@ -16,7 +16,7 @@ from agent.library.team.membership import NO_ROLE, ROLES, SharedAdapter, TeamSta
 from agent.library.team.sharing import Leaving
 from agent.settings.schema import Settings, TeamSettings
 from agent.text import display_safe, format_bytes
-from tui.show.plain import make_console
+from tui.show.plain import make_console, print_table
 from tui.wiring import place, users_settings
 
 
@@ -85,7 +85,7 @@ def list_team(*, as_json: bool) -> None:
         words = (row.name, row.member, row.project, row.model, when)
         state = "tainted: made from something forgotten" if row.tainted else "offered"
         table.add_row(*map(display_safe, words), format_bytes(row.size_bytes), state)
-    console.print(table)
+    print_table(table)
 
 
 def _record(row: SharedAdapter) -> dict[str, object]:

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TextIO
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from agent.events import (
     Event,
@@ -25,6 +27,7 @@ from tui.show.pace import Pace
 from tui.show.render import render
 
 _SECONDS_BETWEEN_LINES = 10.0
+_WIDEST = 10_000
 
 
 class Presenter(Protocol):
@@ -205,6 +208,15 @@ async def show_all(events: AsyncIterator[Event], presenter: Presenter) -> Event 
 def make_console(*, stderr: bool = False) -> Console:
     """Build a console that respects NO_COLOR and prints text without interpreting markup."""
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table: folded to a terminal's width, and a row a line into a pipe or a file."""
+    console = make_console()
+    if not console.is_terminal:
+        widest = console.options.update(width=_WIDEST, max_width=_WIDEST)
+        console.width = max(console.width, Measurement.get(console, widest, table).maximum)
+    console.print(table)
 
 
 def make_presenter(*, as_json: bool, stream: bool = True) -> Presenter:

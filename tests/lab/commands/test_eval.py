@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from agent.library.adapters import named_folder
 from lab.benchmarks.mmlu import Shift, shift_file
 from lab.commands.drift_sets import keep_verdicts
-from lab.commands.options import Shipped, adapter_folder, shipped_sets, shipped_settings
+from lab.commands.options import Shipped, shipped_sets, shipped_settings
 from lab.commands.progress import Counted
 from lab.commands.report import show
 from lab.drift.tasks import Verified
@@ -160,9 +161,7 @@ def test_two_adapter_folders_of_one_name_are_not_taken_for_each_other(tmp_path: 
         folder.mkdir(parents=True)
         (folder / "adapter_config.json").write_text("{}")
         (folder / "adapter_model.safetensors").write_bytes(bytes([number]))
-        found = adapter_folder(context(tmp_path), str(folder))
-        assert found is not None
-        names.append(found[0])
+        names.append(named_folder(context(tmp_path).repository, str(folder))[0])
     assert names[0] != names[1]
     assert all(name.startswith("adapter-") for name in names)
 

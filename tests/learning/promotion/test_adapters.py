@@ -65,6 +65,21 @@ def test_a_fresh_repository_uses_the_base_model(tmp_path: Path) -> None:
     assert not (tmp_path / "adapters").exists()
 
 
+def test_an_adapter_is_found_by_its_version_and_by_the_beginning_of_its_name(
+    tmp_path: Path,
+) -> None:
+    store, (first, *_, tenth) = _with_adapters(tmp_path, 10)
+    assert store.find(first) == store.find("v1") == store.find("el-my-shop-v0001") == first
+    assert store.find("v10") == store.find(tenth[:-1]) == tenth
+    with pytest.raises(
+        AdapterMissingError, match=f"several adapters are meant by 'el-': {first}, "
+    ):
+        store.find("el-")
+    for given in ("v11", "", "../adapters", "v01"):
+        with pytest.raises(AdapterMissingError):
+            store.find(given)
+
+
 def test_an_adopted_adapter_has_a_readable_name_and_its_lineage(tmp_path: Path) -> None:
     store, (name,) = _with_adapters(tmp_path, 1)
     assert name.startswith("el-my-shop-v0001-")
