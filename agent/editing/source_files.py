@@ -57,8 +57,10 @@ def resolve_inside(root: Path, path: str) -> Path:
     home = root.resolve()
     try:
         target = (home / path).resolve()
-    except (OSError, RuntimeError) as err:  # a loop of symbolic links
+    except (OSError, RuntimeError) as err:  # a loop of symbolic links, up to Python 3.12
         raise OutsideRepositoryError(f"{path} cannot be followed: {err}") from err
+    if any(each.is_symlink() for each in (target, *target.parents)):
+        raise OutsideRepositoryError(f"{path} cannot be followed: a loop of symbolic links")
     if not target.is_relative_to(home) or target == home:
         raise OutsideRepositoryError(f"{path} leads out of the repository")
     inner = target.relative_to(home).parts

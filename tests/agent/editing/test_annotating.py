@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 import pytest
 from hypothesis import given, strategies as st
@@ -186,7 +187,12 @@ def test_those_that_are_meant_get_a_docstring(request_: str, names: set[str]) ->
 @pytest.mark.parametrize(
     "reply",
     [
-        "from __future__ import annotations\n\n\nclass Cart:\n    def copy(self) -> Cart:\n        return 1\n",
+        pytest.param(
+            "from __future__ import annotations\n\n\nclass Cart:\n    def copy(self) -> Cart:\n        return 1\n",
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 14), reason="hints are read late there"
+            ),
+        ),
         "from typing import TypeVar\n\nT = TypeVar('T')\n\n\nclass Cart:\n    def copy(self) -> T:\n        return 1\n",
         "from decimal import Decimal as D\n\n\nclass Cart:\n    def copy(self) -> D:\n        return 1\n",
     ],
