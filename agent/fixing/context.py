@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.editing.python_source import definitions, imports, signatures, source_lines
+from agent.fixing.command_targets import is_of_command, output_tail
 from agent.fixing.sources import Sources
 from agent.fixing.targets import FailingTest
-from agent.prompt_files import filled, prompt
+from agent.prompt_files import filled
 from learning.records import Evidence, Message
 from sandbox.verdict.report import TestResult
 
@@ -82,7 +83,13 @@ def build_fix_messages(
         source=_shown_file(path, source),
     )
     messages = (
-        Message(role="system", content=prompt("fix_think_system" if think else "fix_system")),
+        Message(
+            role="system",
+            content=filled(
+                "fix_think_system" if think else "fix_system",
+                language="Python code" if path.endswith(".py") else "code",
+            ),
+        ),
         Message(role="user", content=user),
     )
     return FixPrompt(messages=messages, left_out=tuple(left_out))
@@ -99,6 +106,8 @@ def failure_digest(result: TestResult, evidence: Evidence, sources: Sources) -> 
         code = source_lines(sources.text(frame.file) or "")[frame.line - 1 : frame.line]
         where = f"{frame.file}:{frame.line} in {frame.function}"
         lines.append(f"At {where}: {code[0].strip()}" if code else f"At {where}")
+    if is_of_command(result) and (tail := output_tail(result)):
+        lines.append(f"The end of its output:\n{fenced(tail, '')}")
     return "\n".join(lines)
 
 

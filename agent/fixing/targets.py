@@ -1,7 +1,8 @@
 """Finds the file to repair for a failing test, and the project's facts that bear on the failure.
 
 An exception inside the project points at its deepest frame there. A missing name points at the
-module that should have it. A wrong result points at the module whose function the test calls.
+module that should have it. A wrong result points at the module whose function the test calls. The output
+of a test command points at the files that it names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agent.editing.python_source import (
     source_of,
 )
 from agent.editing.source_files import is_test_path
+from agent.fixing.command_targets import files_of_command, is_of_command
 from agent.fixing.sources import Sources
 from sandbox.verdict.report import TestResult
 
@@ -77,6 +79,8 @@ def choose_targets(
         *_lacking_classes(result.message, test, sources),
         *_called_modules(result, test, sources),
     ]
+    if not candidates and is_of_command(result):
+        candidates += files_of_command(result, sources)
     chosen = [path for path in dict.fromkeys(candidates) if not is_test_path(path)]
     return (*chosen, test.path) if allow_tests and test.path else tuple(chosen)
 

@@ -40,6 +40,7 @@ from agent.events import (
     TextDelta,
     TurnFinished,
 )
+from agent.fixing.command_targets import is_of_command
 from agent.reports import RunStatus, Status, TestReport, TestResult, what_to_set
 from agent.testing.failures import by_cause
 from agent.text import display_safe
@@ -245,6 +246,9 @@ def _red_line(same: Sequence[TestResult], flaky: Sequence[str]) -> Text:
     text = Text.assemble(head, (who, "bold"), display_safe(place))
     if message:
         text.append(f"\n  {message[0][:300]}")
+    if is_of_command(result):
+        for line in display_safe(result.detail).rstrip().splitlines()[-_UNFINISHED_OUTPUT_LINES:]:
+            text.append(f"\n  | {line[:300]}", style="dim")
     if len(same) > 1:
         text.append(f"\n  {first_names(same)}", style="dim")
     return text
