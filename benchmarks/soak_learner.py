@@ -23,6 +23,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _OLD, _NEW = "total = 1\n", "total = 0\n"
 _FAILURES = 12
 _LONGEST_S, _START_S = 600.0, 60.0
+_FAULT = 70
+"""The exit code of a fault in elagent itself."""
 _QUICK = {"ELAGENT_LEARN_RANK": "4", "ELAGENT_LEARN_STEPS": "200"}
 
 
@@ -86,7 +88,8 @@ class Learner:
         said = self.log.read_bytes()[begun:].decode(errors="replace")
         if not workers or code == 0:
             return f"no worker was killed: {said[-300:]}"
-        return f"a killed worker ended in a fault: {said[-500:]}" if "Traceback" in said else ""
+        at_fault = code == _FAULT or "a fault in elagent itself" in said or "Traceback" in said
+        return f"a killed worker ended in a fault: {said[-500:]}" if at_fault else ""
 
     def _store_lessons(self) -> None:
         self.rounds += 1
@@ -102,12 +105,19 @@ class Learner:
             store.add(fixed)
 
     def _first_workers(self) -> list[int]:
-        """The workers as soon as there are any, half a second into their work."""
+        """The workers once they train, or at the end of a minute; none if the round ended before."""
         until = time.monotonic() + _START_S
         while not (found := self._workers()) and time.monotonic() < until:
             time.sleep(0.05)
-        time.sleep(0.5)
-        return found
+        while not self._trains() and self._workers() and time.monotonic() < until:
+            time.sleep(0.05)
+        return self._workers() and found
+
+    def _trains(self) -> bool:
+        """True if a worker has written a step."""
+        return any(
+            file.stat().st_size for file in self._where.repository.learn.rglob("progress.jsonl")
+        )
 
     def _workers(self) -> list[int]:
         found = []

@@ -33,7 +33,7 @@ class OutsideRepositoryError(SourceFileError):
 _TEST_FOLDERS = frozenset({"tests", "test", "__tests__", "spec"})
 _TEST_NAME = re.compile(
     r"test_.*\.py|tests?\.py|.*_test\.(?:py|go|cc|cpp|rb|exs)|conftest\.py|.*\.(?:test|spec)\.[cm]?[jt]sx?"
-    r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs)|(?:test[_-].*|tests?|.*[_-]tests?)\.(?:c|cc|cpp|cxx|rs|[cm]?[jt]sx?)"
+    r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs)|(?:test_.*|tests?|.*_tests?)\.(?:c|cc|cpp|cxx|rs)|tests?\.[cm]?[jt]sx?"
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from agent.context.outline import GRAMMARS
@@ -10,17 +12,27 @@ from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from sandbox.verdict.report import TestResult
 
+_OF_COMMAND = re.compile(r"exit code \d+|killed by signal \d+|did not finish: .*")
+"""What `sandbox.verdict.suite` says of a test command that failed."""
+_FILE = re.compile(
+    r"(?<![\w.-])(?P<path>[\w./@+-]*\w\.\w+)(?P<line>:\d+|\(\d+|, line \d+|\", line \d+)?"
+)
 _WORD = re.compile(r"[A-Za-z_]\w+")
+_TAKES = re.compile(r"\b(?:include|import|require|use|mod|from)\b")
+_OF_TEST = re.compile(r"^test[_-]?|[_-]?(?:tests?|spec)$|\.(?:test|spec)$", re.IGNORECASE)
 _FEW = 3
 """So few code files are all looked at, whatever the output says."""
 _HEADERS = frozenset({".h", ".hh", ".hpp", ".pyi"})
+_NO_CODE = frozenset(
+    {".cfg", ".ini", ".json", ".lock", ".log", ".md", ".rst", ".toml", ".txt", ".yaml", ".yml"}
+)
 _TAIL = 25
 _LONGEST_TAIL = 1_500
 
 
 def is_of_command(result: TestResult) -> bool:
     """True if nothing but a command's exit code and output is known of a red test."""
-    return not result.file and not result.frames and "::" not in result.id
+    return not (result.file or result.frames) and bool(_OF_COMMAND.fullmatch(result.message))
 
 
 def output_tail(result: TestResult) -> str:
@@ -29,22 +41,45 @@ def output_tail(result: TestResult) -> str:
 
 
 def files_of_command(result: TestResult, sources: Sources) -> tuple[str, ...]:
-    """Code files that the output names, then those whose names it or a test that it names has among its words.
+    """Files to repair, the most likely first: those that the output names, those that its tests take in, all of a few.
 
-    Tests are none of them, and headers come last.
+    Of the named ones those with a line number come first, and later ones before earlier ones. Tests are none of
+    them, and headers come last.
     """
+    named = list(dict.fromkeys(_named(result.detail, sources.files)))
     code = sorted(path for path in sources.files if PurePosixPath(path).suffix in GRAMMARS)
-    named = [path for path in code if _names(result.detail, path)]
-    texts = [sources.text(path) or "" for path in named if is_test_path(path)]
-    words = {word for text in (result.detail, *texts) for word in _WORD.findall(text)}
-    alike = [path for path in code if PurePosixPath(path).stem in words]
     own = [path for path in code if not is_test_path(path)]
-    found = [path for path in dict.fromkeys([*named, *alike]) if not is_test_path(path)]
+    wanted = {stem for path in named if is_test_path(path) for stem in _taken_in(path, sources)}
+    found = [path for path in named if not is_test_path(path)]
+    found += [path for path in own if PurePosixPath(path).stem in wanted]
     found = found or (own if len(own) <= _FEW else [])
-    return tuple(sorted(found, key=lambda path: PurePosixPath(path).suffix in _HEADERS))
+    return tuple(sorted(dict.fromkeys(found), key=_is_header))
 
 
-def _names(output: str, path: str) -> bool:
-    """True if the output has the file's name as a word of its own, with or without folders before it."""
-    name = re.escape(PurePosixPath(path).name)
-    return re.search(rf"(?<![\w.-]){name}(?![\w-])", output) is not None
+def _is_header(path: str) -> bool:
+    return PurePosixPath(path).suffix in _HEADERS
+
+
+def _named(output: str, files: Iterable[str]) -> Iterator[str]:
+    """The files that an output names by their path, its end, or a longer one; a file's name alone stands for all of it."""
+    by_name = defaultdict(list)
+    for path in sorted(files):
+        if PurePosixPath(path).suffix not in _NO_CODE:
+            by_name[PurePosixPath(path).name].append(path)
+    said = [(bool(match["line"]), match["path"]) for match in _FILE.finditer(output)]
+    said.reverse()
+    for _, token in sorted(said, key=lambda each: not each[0]):
+        given = f"/{token.lstrip('./')}"
+        alike = by_name[PurePosixPath(token).name]
+        whole = [path for path in alike if given.endswith(f"/{path}")]
+        yield from (
+            [max(whole, key=len)] if whole else (p for p in alike if f"/{p}".endswith(given))
+        )
+
+
+def _taken_in(path: str, sources: Sources) -> Iterator[str]:
+    """Names of what a test takes in by a line of its own, and of the file that it is named after."""
+    yield _OF_TEST.sub("", PurePosixPath(path).stem)
+    for line in (sources.text(path) or "").splitlines():
+        if _TAKES.search(line):
+            yield from _WORD.findall(line)

@@ -1,4 +1,6 @@
-"""Builds the model's prompt: a digest of the failure, the test, the file. Never raw tool output.
+"""Builds the model's prompt: a digest of the failure, the test, the file.
+
+Raw output is in it only of a test command, of which nothing else is known: its last lines, fenced.
 
 Prompts are fresh for every attempt and do not quote earlier attempts: a small model that sees its
 own wrong answer repeats it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from learning.promotion.manifest import is_adapter_name
 from learning.promotion.report import LearningReport, html_report, terminal_report, unseen_in_words
 
 BASE = "base"
+_VERSION = re.compile(r"v\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +173,14 @@ def roll_back(library: Library) -> str:
 
 
 def remove(library: Library, name: str) -> str:
-    """Delete an adapter that is not in use, and return its whole name.
+    """Delete an adapter that is not in use, and return its whole name; a beginning of one is not enough here.
 
     Raises:
         AdapterError: If it is in use or missing.
     """
     store = _store(library)
-    name = store.find(name)
+    if _VERSION.fullmatch(name):
+        name = store.find(name)
     store.remove(name)
     return name
 
@@ -190,6 +193,10 @@ def named_folder(repository: RepositoryPaths, name: str) -> tuple[str, Path]:
     """
     folder = Path(name).expanduser()
     if (folder / "adapter_config.json").is_file():
+        if not (folder / "adapter_model.safetensors").is_file():
+            raise AdapterError(
+                f"{folder} has no adapter_model.safetensors: no other form of weights is read"
+            )
         return _name_of(folder.resolve()), folder.resolve()
     store = AdapterStore(repository.adapters)
     name = store.find(name)

@@ -48,7 +48,7 @@ def checks(settings: ModelSettings, planner: PlannerSettings = _NO_PLANNER) -> I
     yield _packages()
     yield from _sandbox()
     yield from _model(settings)
-    yield from _llama()
+    yield from _llama(settings)
     if said := planner_line(planner):
         yield Check(ok=bool(planner.model), what=said, needed=False)
     yield _learning()
@@ -135,13 +135,13 @@ def _model(settings: ModelSettings) -> Iterator[Check]:
         yield Check(train, f"{memory} of memory {_verb(train)} train {name}", needed=False)
 
 
-def _llama() -> Iterator[Check]:
+def _llama(settings: ModelSettings) -> Iterator[Check]:
     """Check that llama.cpp loads, and say what it leaves unused of this processor.
 
     The latter where it is certain, and no GPU computes.
     """
     if said := loading_problem():
-        yield Check(False, said)
+        yield Check(False, said, not settings.base_url and settings.engine in ("auto", "llama"))
         return
     unused = unused_instructions()
     if unused is None or this_machine().offloads:

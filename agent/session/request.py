@@ -34,6 +34,7 @@ from agent.planner.step import PlanStep
 from agent.refactoring.asked import RefactoringFirst, asked_refactoring, refactoring_first
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
+from agent.session.constructing import called_so
 from agent.session.exactly import Exactly
 from agent.session.looking import unseen_exceptions
 from agent.session.planned import Step, do_steps
@@ -44,6 +45,7 @@ from agent.session.values import named_values
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
 from agent.turn.conversation import Conversation
+from agent.turn.opening import is_for_tests
 from agent.turn.running import asked_command
 from agent.turn.tools import command_digest, tests_digest
 from sandbox.box.contract import SandboxError
@@ -199,10 +201,21 @@ class Request:
                 again=self.inside.go_on,
                 emit=self.emit,
             )
+        if is_for_tests(kind, self.text):
+            await self._look_how_called()
         checked = await self.after.checked(
             lambda: self.inside.converse(kind, self.facts), again=self.inside.go_on
         )
         return checked or TurnFinished("done")
+
+    async def _look_how_called(self) -> None:
+        """Show how that is called which new tests need."""
+        try:
+            called = await called_so(self.text, self.sources, await self.inside.project())
+        except SandboxError:
+            return
+        if called:
+            self.facts = "\n".join(["Called so:", *called, "", self.facts]).strip()
 
     def _correct(self) -> None:
         """Say where an explanation names an exception that nobody has seen."""

@@ -31,13 +31,18 @@ _CALL = re.compile(
 _ASKS = re.compile(
     r"\b(?:return|give|do|does|happen|raise|print|yield|be|is|evaluate)\w*\b", re.IGNORECASE
 )
-_VALUE = rf"(?:{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w)"
-_ARTICLE = r"(?:an?\s+|the\s+)?"
+_VALUE = rf"(?:{'|'.join(_FILLED)}|\[[^\]\n]*\]|\{{[^}}\n]*\}}|'[^'\n]*'|\"[^\"\n]*\"|-?\d+(?:\.\d+)?)(?!\w|\.\d)"
+_ARTICLE = r"(?:an? |the )?"
+_AND = r"(?: ?, ?(?:and )?| and )"
 _FOR = re.compile(
-    rf"\b(?:for|with|on|of|if|when|given|is)\s+(?:\w+\s+(?:is|gets|has)\s+)?{_ARTICLE}"
-    rf"(?P<values>{_VALUE}(?:\s*(?:,|,?\s+and)\s+{_ARTICLE}{_VALUE})*)",
+    rf"\b(?:for|with|on|of|if|when|given|is) (?:(?P<name>\w+) (?:is|gets|has) )?{_ARTICLE}"
+    rf"(?P<values>{_VALUE}(?:{_AND}{_ARTICLE}{_VALUE})*)",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(
+    rf" ?(?:,|&|and|or) ?(?:\w+ (?:is|gets|has) )?{_ARTICLE}{_VALUE}| ?=", re.IGNORECASE
+)
+"""More values in a form that is not read: a call with the first ones alone would not be what is asked."""
 _EACH = re.compile(_VALUE, re.IGNORECASE)
 
 
@@ -57,14 +62,18 @@ class AskedCall:
 def asked_call(question: str, sources: Sources) -> AskedCall | None:
     """The call whose outcome a question asks for; None if it names no such call.
 
-    The arguments are literals, so nothing but the function itself is called, and as many as the
-    function takes: of "for 2 and 3" one call comes only where it takes two.
+    The arguments are literals, so nothing but the function itself is called. A call that is written out is
+    made as it stands; of values that are told ("for 2 and 3") one comes only where the function requires so many.
     """
     if not _ASKS.search(question):
         return None
-    for name, arguments in _candidates(question):
+    for match in _CALL.finditer(question):
+        module, function = _defined(match["name"], sources)
+        if module and function and _literals(match["arguments"]):
+            return AskedCall(module=module, name=match["name"], arguments=match["arguments"])
+    for name in re.findall(r"[A-Za-z_]\w*", question):
         module, function = _defined(name, sources)
-        if module and function and _fit(arguments, function):
+        if module and function and (arguments := _told(question, function)):
             return AskedCall(module=module, name=name, arguments=arguments)
     return None
 
@@ -85,19 +94,6 @@ async def seen_outcome(call: AskedCall, project: ProjectTests) -> str:
     return f"{call.text} was run just now: it {lines[-1].removeprefix('EL ')}." if lines else ""
 
 
-def _candidates(question: str) -> list[tuple[str, str]]:
-    found = [
-        (match["name"], match["arguments"])
-        for match in _CALL.finditer(question)
-        if match["arguments"].strip()
-    ]
-    if said := _FOR.search(question):
-        values = [_FILLED.get(each.lower(), each) for each in _EACH.findall(said["values"])]
-        names = re.findall(r"[A-Za-z_]\w*", question)
-        found += [(name, ", ".join(values)) for name in names]
-    return found
-
-
 def _defined(name: str, sources: Sources) -> tuple[str, ast.FunctionDef | None]:
     """The module that defines a function at its top level, and it; none if none does, or several."""
     fits = [
@@ -114,23 +110,38 @@ def _defined(name: str, sources: Sources) -> tuple[str, ast.FunctionDef | None]:
     return (".".join(parts) if all(part.isidentifier() for part in parts) else ""), node
 
 
-def _fit(arguments: str, function: ast.FunctionDef) -> bool:
-    """Whether they are literals, one at least, and as many as the function may be given."""
+def _told(question: str, function: ast.FunctionDef) -> str:
+    """The arguments that a question tells, as many as the function requires, or one that it names; else empty."""
+    words = " ".join(question.split())
+    said = _FOR.search(words)
+    if said is None or _GOES_ON.match(words, said.end()):
+        return ""
+    values = [_FILLED.get(each.lower(), each) for each in _EACH.findall(said["values"])]
+    takes = function.args
+    places = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
+    required = places[: len(places) - len(takes.defaults)]
+    named = zip(takes.kwonlyargs, takes.kw_defaults, strict=True)
+    if any(default is None for _, default in named):
+        return ""
+    if len(values) == 1 and said["name"] in places and required in ([], [said["name"]]):
+        return f"{said['name']}={values[0]}"
+    if said["name"] in places or (not places and takes.vararg is None):
+        return ""
+    fits = len(required) == len(values) or (len(values) == 1 and not required)
+    arguments = ", ".join(values)
+    return arguments if fits and _literals(arguments) else ""
+
+
+def _literals(arguments: str) -> bool:
+    """Whether these are arguments of a call, one at least, and nothing but literals."""
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
         if not isinstance(call, ast.Call):
             return False
-        for value in (*call.args, *(item.value for item in call.keywords)):
+        values = [*call.args, *(item.value for item in call.keywords)]
+        for value in values:
             if ast.unparse(value) != "set()":
                 ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return False
-    takes = function.args
-    places = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
-    required = places[: len(places) - len(takes.defaults)]
-    filled = {*places[: len(call.args)], *(item.arg for item in call.keywords)}
-    return (
-        bool(call.args or call.keywords)
-        and (takes.vararg is not None or len(call.args) <= len(places))
-        and set(required) <= filled
-    )
+    return bool(values)

@@ -111,7 +111,8 @@ def _start(mode: str, gguf: Path, partial: Path, scratch: str) -> subprocess.Pop
     own = {
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "HF_HUB_OFFLINE": "1",
-        "TORCHINDUCTOR_CACHE_DIR": scratch,  # torch makes it as it loads, and leaves it
+        # torch makes it as it loads, and would leave it among the temporary files
+        "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", scratch),
     }
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "learning.model.convert", mode, str(gguf), str(partial)],

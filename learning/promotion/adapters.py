@@ -107,6 +107,10 @@ class AdapterStore:
         Raises:
             AdapterMissingError: If there is none, or several begin so.
         """
+        if not given:
+            raise AdapterMissingError(
+                "the name of an adapter is missing: see `elagent adapters ls`"
+            )
         names = [folder.name for folder in self._folders()]
         if given in names:
             return given

@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.errors import ConfigError
+from agent.library.adapters import named_folder
 from agent.library.reports import use_adapter, why
 from agent.paths import from_environ
 from agent.session.session import SessionLog
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import ModelIdentity
-from learning.promotion.adapters import AdapterManifest, AdapterStore
+from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import Trial, as_record, decide
 from learning.promotion.manifest import adapter_prefix, hash_files, write_manifest
 from tests.fakes.experiences import make_experience
@@ -99,6 +100,7 @@ def test_a_beginning_or_a_version_stands_for_a_name(names: _Names) -> None:
     first, second = names
     assert _run(adapters, "show", "v1").output.splitlines()[0] == first
     assert f"{second} beside {first}" in _run(adapters, "diff", second[:-3], "v1").output
+    assert _run(adapters, "rm", second[:-3]).exit_code, "a beginning removes nothing"
     assert _run(adapters, "rm", "v2").output == f"removed {second}\n"
     assert _run(adapters, "use", "base").exit_code == 0
 
@@ -110,6 +112,14 @@ def test_a_list_into_a_pipe_has_a_row_a_line(
     heading, *rows = _run(adapters, "ls").output.splitlines()
     assert heading.split() == ["name", "made", "from", "experiences", "state"]
     assert [row.split()[0] for row in rows] == list(names)
+
+
+def test_a_folder_without_weights_that_are_read_is_no_adapter(
+    names: _Names, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(AdapterError, match="has no adapter_model"):
+        named_folder(context().repository, str(tmp_path))
 
 
 def test_a_report_is_told_and_written_as_a_page(names: _Names, tmp_path: Path) -> None:

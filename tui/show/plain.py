@@ -213,7 +213,7 @@ def make_console(*, stderr: bool = False) -> Console:
 def print_table(table: Table) -> None:
     """Print a table: folded to a terminal's width, and a row a line into a pipe or a file."""
     console = make_console()
-    if not console.is_terminal:
+    if not sys.stdout.isatty():
         widest = console.options.update(width=_WIDEST, max_width=_WIDEST)
         console.width = max(console.width, Measurement.get(console, widest, table).maximum)
     console.print(table)

@@ -291,7 +291,7 @@ def _cannot_be_loaded(error: ImportError) -> str:
     what = f"llama.cpp cannot be loaded: {error}"
     if "libgomp" in what:
         return f"{what}. Install GCC's OpenMP library (Debian or Ubuntu: apt-get install libgomp1)."
-    return f"{what}. Install it anew (pip install --force-reinstall --no-deps xllamacpp)."
+    return f"{what}. Install it (pip install --force-reinstall --no-deps xllamacpp)."
 
 
 def _refuse_stateful(library: ctypes.CDLL, model: int, name: str) -> None:

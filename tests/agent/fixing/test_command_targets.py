@@ -39,11 +39,17 @@ def sources(tmp_path: Path) -> Sources:
 @pytest.mark.parametrize(
     ("output", "targets"),
     [
-        ("add.c:1:31: error: expected ';'", ("add.c", "add.h")),
-        ("/box/add.c: In function 'add'", ("add.c", "add.h")),
-        ("test.c: add(1, 2) is -1, not 3", ("add.c", "main.c", "add.h")),
+        ("add.c:1:31: error: expected ';'", ("add.c",)),
+        ("/box/add.c: In function 'add'", ("add.c",)),
+        ("add.h:1: error, from add.c", ("add.c", "add.h")),
+        ("test.c: add(1, 2) is -1, not 3", ("add.c", "add.h")),
+        (
+            "cc -o test add.c main.c print.c\nprint.c:12: assertion failed",
+            ("print.c", "main.c", "add.c"),
+        ),
         ("thread panicked at print.c:1", ("print.c",)),
-        ("make: *** Error 1", ()),
+        ("error: main print add", ()),
+        ("Makefile:2: notes.md:3: make: *** Error 1", ()),
         ("readd.c and subadd.cpp are no files here", ()),
     ],
 )
@@ -53,8 +59,35 @@ def test_the_files_that_the_output_is_about_are_repaired(
     assert choose_targets(_red(output), sources) == targets
 
 
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("thread 'x' panicked at crates/c/src/lib.rs:9:5", "crates/c/src/lib.rs"),
+        ("  --> src/lib.rs:9:5", "crates/a/src/lib.rs"),  # whose it is, is not said
+        ("/box/crates/b/src/lib.rs:3: error", "crates/b/src/lib.rs"),
+    ],
+)
+def test_of_files_of_one_name_the_one_that_is_said_is_repaired(
+    tmp_path: Path, output: str, target: str
+) -> None:
+    files = [f"crates/{name}/src/lib.rs" for name in "abcd"]
+    assert choose_targets(_red(output), Sources(tmp_path, files))[0] == target
+
+
+def test_a_go_test_is_about_the_file_that_it_is_named_after(tmp_path: Path) -> None:
+    (tmp_path / "clamp_test.go").write_text("package calc\n")
+    files = ["clamp.go", "clamp_test.go", "b.go", "c.go", "d.go"]
+    assert choose_targets(_red("clamp_test.go:7: got 0"), Sources(tmp_path, files)) == ("clamp.go",)
+
+
+def test_a_red_unittest_without_a_place_is_no_command(tmp_path: Path) -> None:
+    result = TestResult(
+        id="test_x.T.test_a", outcome=TestOutcome.FAILED, message="unexpected success"
+    )
+    assert choose_targets(result, Sources(tmp_path, ["one.py", "two.py"])) == ()
+
+
 def test_the_only_code_of_a_small_project_needs_no_mention(tmp_path: Path) -> None:
-    (tmp_path / "shop.rb").write_text("def total = 1\n")
     sources = Sources(tmp_path, ["shop.rb", "test/shop_test.rb", "Rakefile"])
     assert choose_targets(_red("1 failure"), sources) == ("shop.rb",)
 
@@ -79,8 +112,8 @@ def test_the_model_reads_the_end_of_the_output(sources: Sources) -> None:
     ("path", "is_test"),
     [
         ("test.c", True), ("tests.rs", True), ("test_add.c", True), ("add_test.c", True),
-        ("add-test.js", True), ("test/add.js", True), ("attest.c", False), ("testing.c", False),
-        ("latest.js", False), ("src/contest.rs", False),
+        ("test.js", True), ("test/add.js", True), ("attest.c", False), ("testing.c", False),
+        ("latest.js", False), ("src/contest.rs", False), ("src/ab-test.ts", False), ("src/speed-test.js", False),
     ],
 )  # fmt: skip
 def test_tests_of_other_languages_are_known_by_their_names(path: str, *, is_test: bool) -> None:

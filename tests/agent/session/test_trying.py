@@ -8,6 +8,7 @@ import pytest
 
 from agent.fixing.sources import Sources
 from agent.session.trying import asked_call
+from tests.growth import grows_linearly
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def sources(tmp_path: Path) -> Sources:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "stats.py").write_text(
         "def mean(values):\n    return 1\n\n\ndef find(a, b=0):\n    return a\n\n\n"
-        "def pair(a, b):\n    return a, b\n"
+        "def pair(a, b):\n    return a, b\n\n\ndef only(a, *, by):\n    return a\n"
     )
     return Sources(tmp_path, ["shop/stats.py"])
 
@@ -28,9 +29,13 @@ def sources(tmp_path: Path) -> Sources:
         ("what is mean([1, 2])?", "mean([1, 2])"),
         ("what does `find('x', b=2)` return", "find('x', b=2)"),
         ('does mean return 0 for ""', 'mean("")'),
-        ("what does find return for 2 and 3?", "find(2, 3)"),
-        ("what does find give for 'a', an empty list?", "find('a', [])"),
+        ("what does pair return for 2 and 3?", "pair(2, 3)"),
+        ("what does pair give for 'a', an empty list?", "pair('a', [])"),
+        ("what does pair return for 2,3", "pair(2, 3)"),
         ("what does find return for 2?", "find(2)"),
+        ("what does find do when a is 2?", "find(a=2)"),
+        ("what does pair(1) raise?", "pair(1)"),
+        ("what does mean(1, 2, 3) return?", "mean(1, 2, 3)"),
     ],
 )
 def test_a_call_is_found(sources: Sources, question: str, call: str) -> None:
@@ -49,9 +54,23 @@ def test_a_call_is_found(sources: Sources, question: str, call: str) -> None:
         "what does mean() do?",
         "what does mean return for 2 and 3?",  # one call cannot take both
         "what does pair return for 2?",  # it takes two
+        "what does find return for 2 and 3?",  # two calls, or one?
+        "what does find return for 2 or 3?",
+        "what does find return for 2 & 3?",
+        "what does find do when b is 3?",  # and a?
+        "what does find do when a is 2 and b is 3?",
+        "what does mean return for 1.5e3?",
+        "what does only return for 2?",  # `by` has no default
         "what does mean({[1]: 2}) return?",
         f"what does mean({'-' * 30000}1) return?",
     ],
 )
 def test_anything_else_is_not_called(sources: Sources, question: str) -> None:
     assert asked_call(question, sources) is None
+
+
+def test_much_white_space_takes_no_time(sources: Sources) -> None:
+    def ask(space: str) -> None:
+        asked_call(f"what does find return for 2{space}x", sources)
+
+    assert grows_linearly(ask, " ", 40_000)

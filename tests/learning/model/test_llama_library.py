@@ -35,11 +35,11 @@ def test_a_missing_library_of_the_system_is_named_with_its_package(binding_says:
     )
 
 
-def test_a_binding_that_is_not_there_is_to_be_installed_anew(binding_says: Path) -> None:
+def test_a_binding_that_is_not_there_is_to_be_installed(binding_says: Path) -> None:
     binding_says.write_text("raise ImportError('no such build')\n")
     assert loading_problem() == (
         "llama.cpp cannot be loaded: no such build. "
-        "Install it anew (pip install --force-reinstall --no-deps xllamacpp)."
+        "Install it (pip install --force-reinstall --no-deps xllamacpp)."
     )
 
 

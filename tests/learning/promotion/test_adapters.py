@@ -80,6 +80,12 @@ def test_an_adapter_is_found_by_its_version_and_by_the_beginning_of_its_name(
             store.find(given)
 
 
+def test_nothing_is_the_name_of_no_adapter(tmp_path: Path) -> None:
+    store, _ = _with_adapters(tmp_path, 1)
+    with pytest.raises(AdapterMissingError, match="name of an adapter is missing"):
+        store.find("")
+
+
 def test_an_adopted_adapter_has_a_readable_name_and_its_lineage(tmp_path: Path) -> None:
     store, (name,) = _with_adapters(tmp_path, 1)
     assert name.startswith("el-my-shop-v0001-")
