@@ -201,6 +201,20 @@ async def test_a_question_about_a_call_is_answered_by_making_it(
     )
 
 
+@pytest.mark.docker
+async def test_a_request_for_tests_shows_how_the_code_is_called(
+    tested: Path, server: FakeServer
+) -> None:
+    (tested / "stats.py").write_text(
+        f"from collections import namedtuple\n\nPoint = namedtuple('Point', 'x y'.split())\n\n\n{MEAN}"
+    )
+    server.script = [text("No.")] * 5
+    async with opened(tested, server) as assistant:
+        await all_of(assistant.turn("write tests for mean"))
+    asked = server.requests[0]["messages"][-1]["content"]
+    assert "Called so:\nmean(values)\nPoint(x, y)" in asked
+
+
 EXPLAINED = (
     "The list of values is empty. Its length is zero, and mean divides the sum of the values by that length in "
     "stats.py, which raises a NameError in the end. The caller, line in report.py, passes the empty list on."
