@@ -15,7 +15,7 @@ from sandbox.verdict.report import TestResult
 _OF_COMMAND = re.compile(r"exit code \d+|killed by signal \d+|did not finish: .*")
 """What `sandbox.verdict.suite` says of a test command that failed."""
 _FILE = re.compile(
-    r"(?<![\w.-])(?P<path>[\w./@+-]*\w\.\w+)(?P<line>:\d+|\(\d+|, line \d+|\", line \d+)?"
+    r"(?<![\w./@+-])(?P<path>[\w./@+-]*\w\.\w+)(?P<line>:\d+|\(\d+|, line \d+|\", line \d+)?"
 )
 _WORD = re.compile(r"[A-Za-z_]\w+")
 _TAKES = re.compile(r"\b(?:include|import|require|use|mod|from)\b")

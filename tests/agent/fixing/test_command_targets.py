@@ -12,6 +12,7 @@ from agent.fixing.sources import Sources
 from agent.fixing.targets import FailingTest, choose_targets
 from agent.testing.failures import evidence_of
 from sandbox.verdict.report import TestOutcome, TestResult
+from tests.growth import grows_linearly
 
 _FILES = {
     "add.c": "int add(int a, int b) { return a - b; }\n",
@@ -78,6 +79,14 @@ def test_a_go_test_is_about_the_file_that_it_is_named_after(tmp_path: Path) -> N
     (tmp_path / "clamp_test.go").write_text("package calc\n")
     files = ["clamp.go", "clamp_test.go", "b.go", "c.go", "d.go"]
     assert choose_targets(_red("clamp_test.go:7: got 0"), Sources(tmp_path, files)) == ("clamp.go",)
+
+
+def test_long_output_takes_no_time(sources: Sources) -> None:
+    def choose(output: str) -> None:
+        choose_targets(_red(output), sources)
+
+    assert grows_linearly(choose, "a/", 48_000)
+    assert grows_linearly(choose, "add.c ", 48_000)
 
 
 def test_a_red_unittest_without_a_place_is_no_command(tmp_path: Path) -> None:
