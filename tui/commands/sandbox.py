@@ -36,7 +36,7 @@ def sandbox() -> None:
     "--source",
     metavar="SOURCE",
     help="dockerfile, debian, lite (from this machine's own Python), or the name of any image."
-    " [auto: the first of these that can be had]",
+    " [auto: one that is there, else the first of these that can be made]",
 )
 def build(*, source: str | None) -> None:
     """Make the base image, unless it is there."""

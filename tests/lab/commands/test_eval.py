@@ -155,14 +155,16 @@ def test_a_comparison_is_one_page_with_every_task(tmp_path: Path) -> None:
 
 
 def test_two_adapter_folders_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    names = []
+    names, folder = [], tmp_path
     for number in range(2):
         folder = tmp_path / str(number) / "adapter"
         folder.mkdir(parents=True)
         (folder / "adapter_config.json").write_text("{}")
         (folder / "adapter_model.safetensors").write_bytes(bytes([number]))
         names.append(named_folder(context(tmp_path).repository, str(folder))[0])
-    assert names[0] != names[1]
+    (folder / "adapter_config.json").write_text('{"lora_alpha": 8}')
+    names.append(named_folder(context(tmp_path).repository, str(folder))[0])
+    assert len(set(names)) == 3, "the same weights at another strength are another adapter"
     assert all(name.startswith("adapter-") for name in names)
 
 
