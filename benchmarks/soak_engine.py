@@ -77,7 +77,10 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 class OwnEngine:
-    """A second Docker engine of this machine, with images and boxes of its own; only root may start it."""
+    """A second Docker engine of this machine, with images, boxes and a network of its own; only root may start it.
+
+    In the host's network it would take away the bridge of the engine that is there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "own.sock"
@@ -99,7 +102,7 @@ class OwnEngine:
         options = [word for pair in places.items() for word in pair]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_DOCKERD, *options, "--bridge", "none", "--iptables=false"],
+                [_UNSHARE, "--net", _DOCKERD, *options, "--bridge", "none", "--iptables=false"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -137,7 +140,7 @@ class OwnEngine:
         return False
 
 
-_DOCKERD = shutil.which("dockerd") or "dockerd"
+_DOCKERD, _UNSHARE = (shutil.which(name) or name for name in ("dockerd", "unshare"))
 
 
 @contextlib.contextmanager
