@@ -12,10 +12,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import NoReturn
 
 _GRACE_S = 0.5
 """Time for threads that end by themselves once they see that the work is over."""
+_LONGEST_S = 15.0
+"""Time for all clean-ups after a signal."""
 
 
 def leave(code: int) -> NoReturn:
@@ -49,11 +52,21 @@ def _end_children() -> None:
         end_all()
 
 
-def end_on_signals() -> None:
-    """Treat SIGTERM and SIGHUP as Ctrl+C, so that clean-ups run."""
+def end_on_signals(*, grace_s: float = _LONGEST_S) -> None:
+    """Treat SIGTERM and SIGHUP as Ctrl+C, so that clean-ups run; the process ends after `grace_s` whatever they do.
+
+    The screen may wait for its writing thread for good where the terminal is gone.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        last = threading.Timer(grace_s, at_once, [128 + number])
+        last.daemon = True
+        last.start()
+        signal.default_int_handler(number, frame)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, end)
 
 
 class Threads(ThreadPoolExecutor):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -170,3 +172,23 @@ def test_escape_ends_what_a_job_has_started(root: Path, environ: dict[str, str])
         terminal.wait_for("Stopped. No file was changed.")
         terminal.press("C-d")
         wait_for(nothing_left(environ), within_s=AT_ONCE_S + NOTICED_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_clean_up_that_never_ends_holds_up_no_process(number: signal.Signals) -> None:
+    code = (
+        "import time\n"
+        "from tui.leaving import end_on_signals\n"
+        "end_on_signals(grace_s=0.3)\n"
+        "print('ready', flush=True)\n"
+        "try:\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('cleaning', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "cleaning\n"
+        assert process.wait(20) == 128 + number
