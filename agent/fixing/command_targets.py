@@ -13,7 +13,7 @@ from agent.fixing.sources import Sources
 from sandbox.verdict.report import TestResult
 
 _OF_COMMAND = re.compile(r"exit code \d+|killed by signal \d+|did not finish: .*")
-"""What `sandbox.verdict.suite` says of a test command that failed."""
+"""The message of a test command that failed, as `sandbox.verdict.suite` writes it."""
 _FILE = re.compile(
     r"(?<![\w./@+-])(?P<path>[\w./@+-]*\w\.\w+)(?P<line>:\d+|\(\d+|, line \d+|\", line \d+)?"
 )

@@ -99,6 +99,13 @@ class Sources:
         return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
+def importable(path: str) -> str:
+    """The dotted name by which a file is imported, without a `src` folder; empty if no import can name it."""
+    parts = module_parts(path)
+    parts = parts[1:] if parts[:1] == ("src",) else parts
+    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
+
+
 def module_parts(path: str) -> tuple[str, ...]:
     """The dotted name of a file as parts, counted from the root: `a/b/__init__.py` is (a, b)."""
     parts = PurePosixPath(path).with_suffix("").parts

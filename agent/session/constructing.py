@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.editing.python_source import Imported, bound_names, definitions, imports
+from agent.editing.python_source import bound_names, definitions, imports
 from agent.editing.source_files import is_test_path
-from agent.fixing.sources import Sources, module_parts
+from agent.fixing.sources import Sources, importable
 from agent.testing.project import ProjectTests
 from agent.turn.needed import subject_files
 from sandbox.host.children import in_thread
@@ -56,12 +56,12 @@ def _asked(text: str, sources: Sources) -> Sequence[tuple[str, str]]:
     for path in files:
         source = sources.text(path) or ""
         functions = (name for name in definitions(source) if name in words)
-        found.update(dict.fromkeys((_module(path), name) for name in functions))
+        found.update(dict.fromkeys((importable(path), name) for name in functions))
         found.update(dict.fromkeys(_classes(path, source, sources)))
     for path in sorted(sources.files):
         if path.endswith(".py") and is_test_path(path):
             source = sources.text(path) or ""
-            if any(_source_of(path, item, sources) in files for item in imports(source)):
+            if any(sources.imported_file(item, importer=path) in files for item in imports(source)):
                 found.update(dict.fromkeys(_classes(path, source, sources)))
     return [pair for pair in found if pair[0]][:_MOST_NAMES]
 
@@ -77,20 +77,9 @@ def _classes(path: str, source: str, sources: Sources) -> Iterator[tuple[str, st
         item = taken.get(name)
         if item is None:
             if not is_test_path(path):
-                yield _module(path), name
-        elif (origin := _source_of(path, item, sources)) and item.name:
-            yield _module(origin), item.name
-
-
-def _source_of(path: str, item: Imported, sources: Sources) -> str | None:
-    return sources.imported_file(item, importer=path)
-
-
-def _module(path: str) -> str:
-    """The dotted name of a file; empty if it cannot be imported by one."""
-    parts = module_parts(path)
-    parts = parts[1:] if parts[:1] == ("src",) else parts
-    return ".".join(parts) if all(part.isidentifier() for part in parts) else ""
+                yield importable(path), name
+        elif (origin := sources.imported_file(item, importer=path)) and item.name:
+            yield importable(origin), item.name
 
 
 def _literal(line: str) -> str:

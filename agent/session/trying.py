@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agent.editing.python_source import definitions
 from agent.editing.source_files import is_test_path
-from agent.fixing.sources import Sources, module_parts
+from agent.fixing.sources import Sources, importable
 from agent.testing.project import ProjectTests
 
 _FILLED = {
@@ -106,8 +106,7 @@ def _defined(name: str, sources: Sources) -> tuple[str, ast.FunctionDef | None]:
     if len(fits) != 1:
         return "", None
     path, node = fits[0]
-    parts = module_parts(path)
-    return (".".join(parts) if all(part.isidentifier() for part in parts) else ""), node
+    return importable(path), node
 
 
 def _told(question: str, function: ast.FunctionDef) -> str:
@@ -120,10 +119,10 @@ def _told(question: str, function: ast.FunctionDef) -> str:
     takes = function.args
     places = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
     required = places[: len(places) - len(takes.defaults)]
-    named = zip(takes.kwonlyargs, takes.kw_defaults, strict=True)
-    if any(default is None for _, default in named):
+    if None in takes.kw_defaults:  # one that has to be named, and has no default
         return ""
-    if len(values) == 1 and said["name"] in places and required in ([], [said["name"]]):
+    by_name = [argument.arg for argument in takes.args]
+    if len(values) == 1 and said["name"] in by_name and required in ([], [said["name"]]):
         return f"{said['name']}={values[0]}"
     if said["name"] in places or (not places and takes.vararg is None):
         return ""
@@ -133,7 +132,7 @@ def _told(question: str, function: ast.FunctionDef) -> str:
 
 
 def _literals(arguments: str) -> bool:
-    """Whether these are arguments of a call, one at least, and nothing but literals."""
+    """True if these are arguments of a call, one at least, and nothing but literals."""
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
         if not isinstance(call, ast.Call):

@@ -1,4 +1,4 @@
-"""What a request for tests needs is called as the project's own code says, constants of other files included."""
+"""A request for tests is shown the signatures that the project's own code gives, constants of other files included."""
 
 from __future__ import annotations
 

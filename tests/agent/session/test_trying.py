@@ -16,7 +16,7 @@ def sources(tmp_path: Path) -> Sources:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "stats.py").write_text(
         "def mean(values):\n    return 1\n\n\ndef find(a, b=0):\n    return a\n\n\n"
-        "def pair(a, b):\n    return a, b\n\n\ndef only(a, *, by):\n    return a\n"
+        "def pair(a, b):\n    return a, b\n\n\ndef only(a, *, by):\n    return a\n\n\ndef bare(a, /):\n    return a\n"
     )
     return Sources(tmp_path, ["shop/stats.py"])
 
@@ -61,12 +61,21 @@ def test_a_call_is_found(sources: Sources, question: str, call: str) -> None:
         "what does find do when a is 2 and b is 3?",
         "what does mean return for 1.5e3?",
         "what does only return for 2?",  # `by` has no default
+        "what does bare return when a is 2?",  # no call can name it
         "what does mean({[1]: 2}) return?",
         f"what does mean({'-' * 30000}1) return?",
     ],
 )
 def test_anything_else_is_not_called(sources: Sources, question: str) -> None:
     assert asked_call(question, sources) is None
+
+
+def test_a_src_folder_is_no_part_of_the_module(tmp_path: Path) -> None:
+    (tmp_path / "src" / "shop").mkdir(parents=True)
+    (tmp_path / "src" / "shop" / "stats.py").write_text("def mean(values):\n    return 1\n")
+    found = asked_call("what is mean([1])?", Sources(tmp_path, ["src/shop/stats.py"]))
+    assert found is not None
+    assert found.module == "shop.stats"
 
 
 def test_much_white_space_takes_no_time(sources: Sources) -> None:

@@ -1,4 +1,4 @@
-"""What is said where llama.cpp's library cannot be loaded."""
+"""A llama.cpp that cannot be loaded is told with what it lacks, and with the package that brings it."""
 
 from __future__ import annotations
 
