@@ -179,9 +179,8 @@ def test_a_clean_up_that_never_ends_holds_up_no_process(number: signal.Signals) 
     code = (
         "import time\n"
         "from tui.leaving import end_on_signals\n"
-        "end_on_signals(grace_s=0.3)\n"
-        "print('ready', flush=True)\n"
-        "try:\n    time.sleep(60)\n"
+        "end_on_signals(grace_s=2.0)\n"
+        "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    print('cleaning', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen(
