@@ -12,32 +12,27 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from agent.errors import AgentError
 from agent.events import Event, LearnFinished, Notice, Progress, StageStarted
 from agent.rounds.jobs import LearnError, only_one_round, stale
 from agent.rounds.options import LearnOptions
 from agent.rounds.planning import (
-    NOTHING_USABLE,
     LearningRound,
     MakeRows,
     Measure,
-    nothing_to_learn,
     plan_round,
 )
 from agent.rounds.preview import what_it_costs
 from agent.rounds.process import LearnerFailedError, LearnerSwitch, run_worker
-from agent.rounds.trial.settling import settle, watch
+from agent.rounds.taking_in import take_in
+from agent.rounds.trial.settling import watch
 from agent.rounds.yields import YieldRow, append_yield
 from agent.streaming import Emit, stream_events
-from learning.errors import LearningError
 from learning.experience.store import ExperienceStore
 from learning.model.catalog import InstalledModel
 from learning.model.convert import ConvertError
 from learning.model.weights import ensure_weights
-from learning.promotion.adapters import AdapterManifest, AdapterStore
-from learning.promotion.gate import NO_TRIAL, Trial
+from learning.promotion.adapters import AdapterStore
 from learning.promotion.lineage import made_from
-from learning.promotion.report import unseen_in_words
 from learning.training.job import (
     TrainingError,
     read_examples,
@@ -46,7 +41,6 @@ from learning.training.job import (
     write_job,
 )
 from learning.training.resources import available_bytes, check_memory
-from sandbox.box.contract import SandboxError
 
 __all__ = ["CannotTrainError", "LearnError", "Measure", "learn"]
 
@@ -116,7 +110,7 @@ def learn(
             if folder is not None:
                 await asyncio.to_thread(_unpacked, model, emit)
                 await _train(folder, emit, environ=environ, python=python, switch=switch)
-                await _take_in(this, folder, now=clock())
+                await take_in(this, folder, now=clock())
 
     return stream_events(work)
 
@@ -228,37 +222,3 @@ async def _train(
         if not err.resumable:
             shutil.rmtree(folder)  # the same examples would fail in the same way
         raise (CannotTrainError if err.environment else LearnError)(str(err)) from err
-
-
-async def _take_in(this: LearningRound, folder: Path, *, now: float) -> None:
-    """Adopt the adapter, decide on its use, and remove the job with its copies of experiences."""
-    result = read_result(folder)
-    if result is None:
-        raise LearnError("the learner ended without a result: run `elagent learn` again")
-    if result.adapter is None:
-        shutil.rmtree(folder)
-        this.emit(nothing_to_learn(NOTHING_USABLE))
-        return
-    this.emit(StageStarted("checking the adapter"))
-    if (folder / "adapter").exists():
-        this.adapters.adopt(folder / "adapter")
-    manifest = this.adapters.get(result.adapter)
-    shutil.rmtree(folder)
-    for name in this.adapters.retain(keep_last=this.options.keep_adapters):
-        this.emit(Notice(f"removed the old adapter {name}"))
-    if unseen := unseen_in_words(manifest.report):
-        this.emit(Notice(unseen))
-    trial = await _tried(this, manifest)
-    this.emit(settle(this.adapters, manifest, trial, base=this.model.identity, now=now))
-
-
-async def _tried(this: LearningRound, manifest: AdapterManifest) -> Trial:
-    """The trial of the adapter; `NO_TRIAL`, with a warning, if the trial fails."""
-    if this.measure is None:
-        return NO_TRIAL
-    try:
-        return await this.measure(manifest, this.emit)
-    except (AgentError, LearningError, SandboxError) as err:
-        text = f"not tried: {err}; `elagent adapters try {manifest.name}` does it later"
-        this.emit(Notice(text, "warning"))
-        return NO_TRIAL

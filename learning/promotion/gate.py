@@ -21,6 +21,7 @@ REGRESSION_TASKS = 60
 MAX_REGRESSION_LOSSES = 2
 ALPHA = 0.05
 REPOSITORY_TASKS = "tasks of this repository"
+_GENERAL_TASKS = "general tasks"
 
 Outcome = Literal["passed", "failed", "open"]
 Kind = Literal["shadow", "promoted", "rejected"]
@@ -94,6 +95,11 @@ def decide(trial: Trial, *, alpha: float = ALPHA) -> GateDecision:
     )
 
 
+def forgets(decision: GateDecision) -> bool:
+    """True for an adapter that is better at what it claims and was rejected for its losses on general tasks."""
+    return decision.kind == "rejected" and decision.gates[-1].name == _GENERAL_TASKS
+
+
 def lacking(held_out: int) -> str:
     """A note that a decision needs more held-out tasks; "" if there are enough."""
     if held_out >= MIN_HELD_OUT:
@@ -136,7 +142,7 @@ def _kept(trial: Trial) -> Iterator[Gate]:
 
 
 def _regression(trial: Trial) -> Gate:
-    name = "general tasks"
+    name = _GENERAL_TASKS
     scores = trial.regression or NO_TRIAL.held_out
     losses, run = scores.losses, len(scores.tasks)
     words = f"{losses} losses on {run} general tasks, at most {MAX_REGRESSION_LOSSES} are allowed"

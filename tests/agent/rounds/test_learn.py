@@ -30,7 +30,7 @@ from learning.training.job import Example, ExampleKind
 from sandbox.box.contract import EngineUnavailableError
 from tests.fakes.experiences import make_experience
 from tests.fakes.tiny_llama import build_tiny_model, spoken
-from tests.fakes.trials import won_trial
+from tests.fakes.trials import scores, won_trial
 from tests.fakes.yields import read_yields
 
 _BEFORE = "total = 1\n"
@@ -215,6 +215,52 @@ async def test_a_round_whose_adapter_wins_its_trial_puts_it_to_use(place: _Place
     assert asked == [active.name]
     assert active.decision["kind"] == "promoted"
     place.adapters.verify(active.name, base=place.model.identity)
+
+
+def _forgetful() -> Trial:
+    return replace(won_trial(), regression=scores(60, losses=5), confirming=None)
+
+
+@pytest.mark.parametrize("copy_forgets", [False, True])
+async def test_an_adapter_that_wins_and_forgets_is_followed_by_one_copy_at_half_its_strength(
+    place: _Place, *, copy_forgets: bool
+) -> None:
+    _fill(place)
+    asked: list[AdapterManifest] = []
+
+    async def measure(manifest: AdapterManifest, _emit: object) -> Trial:
+        asked.append(manifest)
+        return _forgetful() if copy_forgets or len(asked) == 1 else won_trial()
+
+    events = [event async for event in place.learn(measure=measure)]
+    full, half = asked
+    assert half.config["weaker_copy_of"] == full.name
+    assert half.config["strength"] == 0.5
+    assert half.experience_ids == full.experience_ids
+    assert place.adapters.get(full.name).decision["kind"] == "rejected"
+    assert _texts(events)[-1] == (
+        f"{full.name} is not used: it forgets: 5 losses on 60 general tasks, at most 2 are allowed."
+        f" A copy halfway back to the bare model, {half.name}, is tried next"
+    )
+    finished, active = events[-1], place.adapters.active()
+    assert isinstance(finished, LearnFinished)
+    assert finished.adapter == half.name
+    assert finished.decision == ("rejected" if copy_forgets else "promoted")
+    assert (active and active.name) == (None if copy_forgets else half.name)
+
+
+async def test_an_adapter_that_did_not_win_is_not_tried_at_half_its_strength(place: _Place) -> None:
+    _fill(place)
+    asked: list[str] = []
+
+    async def measure(manifest: AdapterManifest, _emit: object) -> Trial:
+        asked.append(manifest.name)
+        return replace(won_trial(), held_out=scores(30, wins=3, losses=3))
+
+    finished = [event async for event in place.learn(measure=measure)][-1]
+    assert isinstance(finished, LearnFinished)
+    assert (finished.adapter, finished.decision) == (asked[0], "rejected")
+    assert len(asked) == 1
 
 
 async def test_a_trial_that_cannot_be_run_leaves_the_adapter_in_shadow(place: _Place) -> None:
