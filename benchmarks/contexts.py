@@ -31,7 +31,7 @@ from agent.paths import make_private
 from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
 from benchmarks.own_replies import reply_row
-from lab.drift.sets import drift_image, load_tasks
+from lab.drift.sets import drift_image, load_tasks, pinned
 from lab.drift.tasks import DriftTask, drift_prompt
 from lab.rows.evaluated_model import open_subject
 from learning.contexts.change import ApiChange
@@ -178,7 +178,10 @@ async def build(
     tasks = load_tasks(TASKS)
     libraries = sorted({task.library for task in tasks})
     image = drift_image(
-        TASKS, settings=session.settings.sandbox, cache=session.paths.sandbox / "wheels", say=print
+        pinned(TASKS),
+        settings=session.settings.sandbox,
+        cache=session.paths.sandbox / "wheels",
+        say=print,
     )
     locks = make_private(session.paths.sandbox)
     async with DockerSandbox(image.id, session="contexts", lock_dir=locks) as box:

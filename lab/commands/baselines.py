@@ -25,7 +25,7 @@ from lab.commands.options import (
 )
 from lab.commands.progress import counter, progress, say, step_line
 from lab.commands.report import cost_line
-from lab.drift.sets import drift_image, load_tasks, outdated_errors
+from lab.drift.sets import drift_image, load_tasks, outdated_errors, pinned
 from lab.report import compare, cost_of_replies, task_means
 from lab.rows.evaluated_model import EvaluatedModel, our_versions
 from lab.rows.rollouts import Rollout, kept_under, roll_out, rollout_file
@@ -111,7 +111,7 @@ def _drift(where: Context, data: Path | None) -> Suite:
     folder = data or shipped_sets()["drift"]
     tasks, errors = load_tasks(folder), outdated_errors(folder)
     cache = where.paths.sandbox / "wheels"
-    image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
+    image = drift_image(pinned(folder), settings=where.settings.sandbox, cache=cache, say=say)
     return drift_suite(tasks, errors, image_id=image.id)
 
 

@@ -6,15 +6,15 @@ import fnmatch
 import hashlib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from agent.advice.environment import WORDING, Environment
-from agent.advice.lessons import lessons_of
+from agent.advice.environment import WORDING
+from agent.advice.lessons import RepairLesson, lessons_of
 from agent.paths import make_private
 from agent.rounds.trial.program_judge import EvaluationError
 from lab.commands.drift_sets import verify_set
@@ -26,47 +26,34 @@ from lab.commands.options import (
     ModelChoice,
     Shipped,
     asks_a_model,
+    computes_on_nodes,
     max_tokens,
-    place_of,
     shipped_sets,
 )
 from lab.commands.progress import progress, say
 from lab.commands.report import show
-from lab.drift.arms import (
-    ARMS,
-    Arm,
-    DriftRollout,
-    OnRollouts,
-    Tell,
-    run_drift,
-    tell_both,
-    tell_error,
-    tell_facts,
-    tell_hints,
-    tell_neutral,
-)
-from lab.drift.memory import FactAsker, RememberedReplies, hint_finder, keep
+from lab.drift.arms import ARMS, Arm, DriftRollout, OnRollouts
+from lab.drift.memory import keep
 from lab.drift.notes import notes_before
 from lab.drift.sets import (
-    DRIFT_LIMITS,
     PARTS,
     Part,
     drift_image,
     load_tasks,
     outdated_errors,
+    pinned,
     tasks_digest,
 )
-from lab.drift.splicing import DriftSplicer
 from lab.drift.tasks import SPLITS, DriftTask, prompts_digest
+from lab.drift.work import DriftWork, Earlier
 from lab.report import Meter
 from lab.rows.evaluated_model import EvaluatedModel
 from lab.rows.work import About
+from learning.evaluation.run import keys_of
 from learning.evaluation.samples import Sample, SampleFile
 from learning.evaluation.statistics import wilson
 from learning.experience.store import ExperienceStore
 from learning.records import Sampling
-from sandbox.box.docker_box import DockerSandbox
-from sandbox.images.image import Image
 from tui.running import run_async
 
 _SET = "drift"
@@ -76,6 +63,7 @@ _SET = "drift"
 @click.option("--arm", type=click.Choice(ARMS), default="base", show_default=True)
 @click.option("--split", type=click.Choice([*SPLITS, "all"]), default="all", show_default=True)
 @asks_a_model
+@computes_on_nodes
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -142,14 +130,13 @@ def drift(
     only_verify: bool,
     as_json: bool,
 ) -> int:
-    if record and split != "experience":
-        raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
+    _check_together(choice, record=record, split=split, first_replies=first_replies)
     where, every = choice.where, load_tasks(folder, part)
     chosen = [task for task in every if split in ("all", task.split)]
     tasks = [task for task in chosen if fnmatch.fnmatchcase(task.id, ids)][:limit]
-    cache = where.paths.sandbox / "wheels"
-    image = drift_image(folder, settings=where.settings.sandbox, cache=cache, say=say)
     if only_verify:
+        cache = where.paths.sandbox / "wheels"
+        image = drift_image(pinned(folder), settings=where.settings.sandbox, cache=cache, say=say)
         return verify_set(
             where, image, tasks, folder, whole=part == "all" and len(tasks) == len(every)
         )
@@ -157,17 +144,16 @@ def drift(
         choice=choice,
         arm=arm,
         tries=tries,
-        record=record,
         sampling=Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens),
         tasks=tasks,
         data_sha256=tasks_digest(every),
-        first_sha256=tasks_digest(load_tasks(folder, "first")) if first_replies else "",
+        requirements=pinned(folder),
         errors=outdated_errors(folder),
         notes=notes_before(
             arm, tasks, folder, contexts or where.paths.repository(Path.cwd()).contexts
         ),
-        image=image,
-        first_replies=first_replies,
+        record=record,
+        earlier=_earlier(first_replies, folder),
     )
     with Meter() as meter:
         file = run_async(run.measure(meter))
@@ -179,66 +165,74 @@ def drift(
     return 0
 
 
+def _check_together(
+    choice: ModelChoice, *, record: bool, split: str, first_replies: Path | None
+) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: If they do not.
+    """
+    if record and split != "experience":
+        raise click.UsageError("--record needs --split experience: held-out tasks stay unseen")
+    if choice.cluster and (record or first_replies):
+        name = "--record" if record else "--first-replies"
+        raise click.UsageError(f"{name} needs files of this machine: leave --cluster away")
+
+
+def _earlier(first_replies: Path | None, folder: Path) -> Earlier | None:
+    """The results whose first replies are taken over; they may be of the tasks that the set began with."""
+    if first_replies is None:
+        return None
+    return Earlier(folder=first_replies, sets=[tasks_digest(load_tasks(folder, "first"))])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRun:
-    """One run of the command: the tasks, the arm, and the image in which programs are judged."""
+    """One run of the command: the tasks, the arm, and what is kept of it."""
 
     choice: ModelChoice
     arm: Arm
     tries: int
-    record: bool
     sampling: Sampling
     tasks: Sequence[DriftTask]
     data_sha256: str
     """Digest of every task of the set, also those that are left out."""
-    first_sha256: str
-    """Digest of the tasks that the set began with; empty where no replies are taken over."""
+    requirements: Sequence[str]
     errors: Mapping[str, str]
     notes: Mapping[str, str]
     """Notes that are told before the first attempt, by task."""
-    image: Image
-    first_replies: Path | None = None
-    """Results whose greedy first replies are taken over."""
+    record: bool
+    earlier: Earlier | None
 
     async def measure(self, meter: Meter) -> SampleFile:
         """Make the rows that are missing."""
-        async with AsyncExitStack() as stack:
-            opened = place_of(self.choice.where).judging(self.image.id, limits=DRIFT_LIMITS)
-            judge = await stack.enter_async_context(opened)
-            subject, file = await stack.enter_async_context(self._results(meter))
-            replies = RememberedReplies(subject.generator, self._replies(subject))
-            if self.first_replies is not None:
-                taken = replies.take_over(
-                    self.first_replies, self.tasks, file.manifest, sets=[self.first_sha256]
-                )
-                say(f"{taken} first replies are taken from {self.first_replies}")
-            environment = await self._environment(stack)
+        with ExitStack() as stack:
             store = self._store(stack) if self.record or self.arm == "hints" else None
-            await run_drift(
-                self.tasks,
-                replies,
-                judge,
-                file,
-                tell=self._tell(environment, store),
-                splice=DriftSplicer(subject.generator, replies, environment.names)
-                if self.arm == "splice"
-                else None,
+            work = DriftWork(
+                about=self._about(),
+                model=self.choice.asked,
+                arm=self.arm,
                 tries=self.tries,
-                outdated_errors=self.errors,
+                tasks=self.tasks,
+                requirements=self.requirements,
+                sandbox=self.choice.where.settings.sandbox,
+                errors=self.errors,
                 notes=self.notes,
-                on_row=progress(_attempts_words),
-                on_rollouts=self._recorder(store if self.record else None, subject),
+                lessons=self._lessons(store) if self.arm == "hints" else (),
+                earlier=self.earlier,
+                on_rollouts=self._recorder(store) if self.record and store else None,
             )
-            return file
+            keys = keys_of(task.id for task in self.tasks)
+            told = progress(_attempts_words)
+            return await self.choice.complete(meter, work, keys, on_row=told)
 
-    def _results(
-        self, meter: Meter
-    ) -> AbstractAsyncContextManager[tuple[EvaluatedModel, SampleFile]]:
+    def _about(self) -> About:
         # A run never goes on with results that were made under another wording of the facts.
         versions = {"facts": str(WORDING)} if self.arm in ("facts", "both", "splice") else {}
         if self.notes:
             versions["notes"] = hashlib.sha256(repr(self.notes).encode()).hexdigest()[:16]
-        about = About(
+        return About(
             suite="drift",
             arm=self.arm if self.tries == 1 else f"{self.arm}-x{self.tries}",
             prompt="drift",
@@ -247,73 +241,40 @@ class DriftRun:
             sampling=self.sampling,
             versions=versions,
         )
-        return self.choice.results(meter, about, image_id=self.image.id)
 
-    def _replies(self, subject: EvaluatedModel) -> Path:
-        """The file of this model's greedy replies, for all arms."""
-        versions = sorted(subject.versions.items())
-        about = (subject.name, subject.weights_sha256, subject.adapter, versions)
-        digest = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
-        home = self.choice.where.paths.home
-        return make_private(home / "evaluations" / "replies") / f"{digest}.jsonl"
-
-    def _store(self, stack: AsyncExitStack) -> ExperienceStore:
+    def _store(self, stack: ExitStack) -> ExperienceStore:
         repository = self.choice.where.repository
         make_private(repository.home)
         return stack.enter_context(ExperienceStore.open(repository.experiences))
 
-    def _tell(self, environment: Environment, store: ExperienceStore | None) -> Tell | None:
-        """The notes that retries are given in this arm; None where there are no retries."""
-        match self.arm:
-            case "base" | "told" | "notes":
-                return None
-            case "neutral":
-                return tell_neutral
-            case "errors":
-                return tell_error
-            case "facts":
-                return tell_facts(FactAsker(environment))
-            case "both" | "splice":
-                return tell_both(tell_error, tell_facts(FactAsker(environment)))
-            case "hints":
-                return self._tell_hints(store)
-
-    async def _environment(self, stack: AsyncExitStack) -> Environment:
-        """The installed libraries, to be asked about themselves; the box starts with the first question."""
-        paths = self.choice.where.paths
-        session, lock_dir = f"eval-facts-{uuid.uuid4().hex[:8]}", make_private(paths.sandbox)
-        box = await stack.enter_async_context(
-            DockerSandbox(self.image.id, session=session, lock_dir=lock_dir)
-        )
-        cache = make_private(paths.home / "facts") / "drift.json"
-        return Environment(box, image=self.image.id, cache=cache, say=say)
-
-    def _tell_hints(self, store: ExperienceStore | None) -> Tell:
+    def _lessons(self, store: ExperienceStore | None) -> Sequence[RepairLesson]:
         lessons = lessons_of(store.list()) if store else ()
         if not lessons:
             raise EvaluationError(
                 f"no repair is recorded for {self.choice.where.root}; first run "
                 "`elagent eval drift --split experience --arm facts --record`"
             )
-        return tell_hints(hint_finder(lessons))
+        return lessons
 
-    def _recorder(self, store: ExperienceStore | None, subject: EvaluatedModel) -> OnRollouts:
+    def _recorder(self, store: ExperienceStore) -> Callable[[EvaluatedModel], OnRollouts]:
         session = f"drift-{uuid.uuid4().hex[:8]}"
 
-        def on_rollouts(task: DriftTask, rollouts: Sequence[DriftRollout]) -> None:
-            if store is not None:
+        def recorder(model: EvaluatedModel) -> OnRollouts:
+            def on_rollouts(task: DriftTask, rollouts: Sequence[DriftRollout]) -> None:
                 keep(
                     store,
                     task,
                     rollouts,
-                    model=subject.name,
-                    adapter=subject.adapter,
+                    model=model.name,
+                    adapter=model.adapter,
                     sampling=self.sampling,
                     session=session,
                     now=time.time(),
                 )
 
-        return on_rollouts
+            return on_rollouts
+
+        return recorder
 
 
 def _stale_line(samples: Sequence[Sample]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -17,9 +17,8 @@ from agent.session.context import Context
 from lab.cluster.ray_cluster import Cluster, opened_on
 from lab.commands.progress import say
 from lab.report import Meter
-from lab.rows.evaluated_model import EvaluatedModel
 from lab.rows.place import AskedModel, Place
-from lab.rows.work import About, Opened, Work
+from lab.rows.work import Opened, Work
 from learning.evaluation.rows import Key, Row
 from learning.evaluation.run import OnRow, complete
 from learning.evaluation.samples import (
@@ -175,21 +174,6 @@ class ModelChoice:
         if self.cluster is None:
             return work.open(place_of(self.where))
         return opened_on(self.cluster, work, wanted=self._begun(), say=say)
-
-    @asynccontextmanager
-    async def results(
-        self, meter: Meter, about: About, *, image_id: str = ""
-    ) -> AsyncIterator[tuple[EvaluatedModel, SampleFile]]:
-        """The model on this machine, and the file of its results.
-
-        Raises:
-            SamplesError: If `out` holds results of other settings.
-        """
-        async with place_of(self.where).asking(self.asked) as model:
-            manifest = about.manifest(model, image_id=image_id)
-            file = SampleFile(result_folder(self.where, manifest, self.out), manifest)
-            meter.folder = file.folder
-            yield model, file
 
     async def complete(
         self,

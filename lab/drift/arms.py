@@ -89,13 +89,42 @@ async def run_drift(
         EvaluationError: If the verdicts cannot be had, or a reference solution fails here.
         ModelError: If the model does not answer.
     """
+    make = drift_maker(
+        tasks,
+        generator,
+        judge,
+        file.manifest.sampling,
+        tell=tell,
+        splice=splice,
+        tries=tries,
+        outdated_errors=outdated_errors,
+        notes=notes,
+        on_rollouts=on_rollouts,
+    )
+    keys = keys_of((task.id for task in tasks), samples)
+    return await complete(file.rows, keys, make, on_row=on_row)
+
+
+def drift_maker(
+    tasks: Sequence[DriftTask],
+    generator: Generator,
+    judge: Judge,
+    sampling: Sampling,
+    *,
+    tell: Tell | None = None,
+    splice: Splice | None = None,
+    tries: int = 1,
+    outdated_errors: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}),
+    on_rollouts: OnRollouts = lambda _task, _rollouts: None,
+) -> Callable[[SampleKey], Awaitable[Sample]]:
+    """A function that makes one row, with its retries; see `run_drift`."""
     by_id = {task.id: task for task in tasks}
     judged = {task.id: task for task in drift_tasks(tasks, judge, outdated_errors, notes=notes)}
-    given = file.manifest.sampling
 
     async def make(key: SampleKey) -> Sample:
         task_id, index = key
-        own = replace(given, seed=given.seed + index * (tries + 1))
+        own = replace(sampling, seed=sampling.seed + index * (tries + 1))
         rollouts, told = await _retried(
             by_id[task_id],
             judged[task_id],
@@ -108,7 +137,7 @@ async def run_drift(
         on_rollouts(by_id[task_id], rollouts)
         return _summed(sample_of(key, rollouts[-1].reply, rollouts[-1].judged), rollouts, told)
 
-    return await complete(file.rows, keys_of(judged, samples), make, on_row=on_row)
+    return make
 
 
 async def _retried(

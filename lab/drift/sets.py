@@ -114,15 +114,19 @@ def _check(tasks: Sequence[DriftTask]) -> None:
 
 
 def drift_image(
-    folder: Path, *, settings: SandboxSettings, cache: Path, say: Callable[[str], None]
+    requirements: Sequence[str],
+    *,
+    settings: SandboxSettings,
+    cache: Path,
+    say: Callable[[str], None],
 ) -> Image:
-    """The sandbox image with the pinned releases of a folder, made once and found again.
+    """The sandbox image with the pinned releases of a set, made once and found again; see `pinned`.
 
     Raises:
-        EvaluationError: If the folder does not pin its libraries.
         SandboxError: If the image cannot be made.
     """
-    project = Project(root=folder, runner="pytest", requirements=pinned(folder))
+    # Nothing of a folder is read but its requirements, which are here already.
+    project = Project(root=Path.cwd(), runner="pytest", requirements=tuple(requirements))
     return ensure_project_image(
         ensure_base(source=settings.image, on_progress=say),
         project,

@@ -150,6 +150,29 @@ def test_a_command_on_two_local_workers_writes_what_it_writes_alone(tmp_path: Pa
     assert len((together / "samples.jsonl").read_text().splitlines()) == 12
 
 
+@pytest.mark.slow
+@pytest.mark.docker
+def test_library_tasks_with_retries_are_those_of_one_machine(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    model, home = tmp_path / "tiny", tmp_path / "home"
+    model.mkdir()
+    build_tiny_model(model)
+    words = ["eval", "drift", "--tasks", "drift-tools", "--ids", "pytest-*", "--limit", "4"]
+    words += ["--arm", "both", "--tries", "2", "--max-tokens", "16"]
+    words += ["--model", str(model), "--engine", "torch"]
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    elagent(*words, "--out", str(alone), cwd=tmp_path, home=home)
+    told = elagent(
+        *(*words, "--out", str(together), "--cluster", "local", "--workers", "2"),
+        cwd=tmp_path,
+        home=tmp_path / "home of the workers",
+    )
+    assert "2 of 2 workers take part" in told
+    assert (alone / "manifest.json").read_text() == (together / "manifest.json").read_text()
+    assert replies(together) == replies(alone)
+    assert len(replies(alone)) == 4
+
+
 def replies(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:
     rows = map(json.loads, (folder / "samples.jsonl").read_text().splitlines())
     return {

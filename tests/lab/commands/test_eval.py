@@ -139,6 +139,14 @@ def test_held_out_tasks_are_never_recorded() -> None:
     assert "held-out tasks stay unseen" in run.output
 
 
+@pytest.mark.parametrize("own", [["--record"], ["--first-replies", "."]])
+def test_what_needs_files_of_this_machine_is_not_sent_to_a_cluster(own: list[str]) -> None:
+    words = ["eval", "drift", "--split", "experience", "--cluster", "local", *own]
+    run = CliRunner().invoke(cli, words)
+    assert run.exit_code == 2
+    assert f"{own[0]} needs files of this machine: leave --cluster away" in run.output
+
+
 def test_a_comparison_is_one_page_with_every_task(tmp_path: Path) -> None:
     a, b = results(tmp_path / "a<1>", 5), results(tmp_path / "b", 15)
     target = tmp_path / "page.html"
