@@ -285,7 +285,8 @@ def main() -> None:
     """Serve as `vllm serve` does. A file in the model's folder makes it go wrong.
 
     `fails`: it does not load; `hangs`: it loads without end; `lists-nothing`: it does not say its models.
-    `works`: it has a process of its own that computes.
+    `works`: it has a process of its own that computes; `processor`: it computes without a GPU, and other
+    programs need their part of the memory.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["serve"])
@@ -296,10 +297,17 @@ def main() -> None:
         parser.add_argument(f"--{option}", type=int, required=True)
     for option in ("enable-prompt-tokens-details", "enable-prefix-caching", "enable-lora"):
         parser.add_argument(f"--{option}", action="store_true")
+    parser.add_argument("--gpu-memory-utilization", type=float, default=0.92)
     options = parser.parse_args()
     sys.stdout.write("INFO loading weights\n")
+    if (Path(options.folder) / "processor").exists() and options.gpu_memory_utilization > 0.9:
+        sys.exit(
+            "ERROR ValueError: Available memory on node 0 (12.65/23.54 GiB) is less than desired"
+        )
     if (Path(options.folder) / "fails").exists():
         sys.exit(
+            "(APIServer pid=3331) WARNING 11-30 22:48:37 [system_utils.py:255] Found ulimit of 20000. This can"
+            " cause fd limit errors like `OSError: [Errno 24] Too many open files`.\n"
             "ERROR ValueError: No available memory for the cache blocks.\n"
             "RuntimeError: Engine core initialization failed. See root cause above."
         )

