@@ -10,7 +10,7 @@ answer must have. Beside that each row says if the suite is redder than before, 
 Every finished request is one line in the output file; a second run with the same file goes on where the
 first one ended, and `--seconds` ends a run between two requests.
 
-`--list fresh` takes the requests of `conversation_fresh.py`, `--list a` to `--list d` those of strangers.
+`--list fresh` takes the requests of `conversation_fresh.py`, `--list a` to `--list e` those of strangers.
 
 Limits: the requests and the checks are our own, on repositories of some forty lines, and a pattern
 in an answer says little about the rest of the answer.
@@ -52,7 +52,7 @@ from agent.settings.load import load
 from agent.turn.checking import newly_red
 from benchmarks.conversation_cases import CASES, After, Case
 from benchmarks.conversation_fresh import FRESH
-from benchmarks.strangers import list_a, list_b, list_c, list_d
+from benchmarks.strangers import list_a, list_b, list_c, list_d, list_e
 from learning.promotion.adapters import AdapterStore
 from learning.promotion.manifest import (
     adapter_prefix,
@@ -246,6 +246,7 @@ _LISTS: Mapping[str, Sequence[Case]] = {
     "b": list_b.STRANGER,
     "c": list_c.STRANGER,
     "d": list_d.STRANGER,
+    "e": list_e.STRANGER,
 }
 
 
