@@ -25,6 +25,7 @@ from agent.events import (
     TestsFinished,
     TextDelta,
     TurnEnding,
+    TurnFinished,
     to_json,
 )
 from agent.fixing.sources import Sources
@@ -42,12 +43,13 @@ from agent.session.edits import SessionEdits, recorded
 from agent.session.housekeeping import sweep
 from agent.session.inside import InSession, SessionParts
 from agent.session.resources import Resources
-from agent.session.rewinding import PastTurn, past_turns, steps_to_take_back
+from agent.session.rewinding import PastTurn, own_states, past_turns, steps_to_take_back
 from agent.session.session import SessionLog, read_session
 from agent.session.talk import Talk, background_of
 from agent.session.wrong import note_wrong
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
+from agent.text import display_safe
 from agent.turn.conversation import Conversation
 from agent.turn.tools import tests_digest
 from agent.watching.comments import Comment
@@ -63,6 +65,8 @@ from sandbox.host.children import in_thread
 
 if TYPE_CHECKING:
     from agent.rounds.trial.opening import Trials
+
+_LABEL = 60
 
 
 class Assistant:
@@ -169,8 +173,10 @@ class Assistant:
         Raises:
             UndoRefusedError: If the files cannot go back without guessing; nothing is changed then.
         """
-        turns = self.past_turns()
-        steps = steps_to_take_back(turns, number, self.workspace.steps())
+        records = list(read_session(self._repository.sessions, self._log.id))
+        steps = steps_to_take_back(
+            past_turns(records), number, self.workspace.steps(), own_states(records)
+        )
         restored = self.workspace.take_back(steps) if steps else None
         read = partial(read_session, self._repository.sessions, self._log.id)
         self._talk.rewind(self.conversation, read, number)
@@ -237,12 +243,16 @@ class Assistant:
         `wanted` is its kind, where the person says it; `attached` is what came with it, such as a diff.
         A `comment` that holds the request is taken out once files were changed for it.
         """
+        text, attached = _as_utf8(text), _as_utf8(attached)
 
         async def work(emit: Emit) -> None:
+            if not text.strip():
+                emit(TurnFinished("the request is empty: say what you want", TurnEnding.FAILED))
+                return
             await self._edits.note_the_users(emit)
             if self._context.commit:
                 await self._commits.turn_begins()
-            async with self._edits.step(text[:60], emit) as before:
+            async with self._edits.step(_label(text), emit) as before:
                 inside = InSession(self._parts(), text=text, emit=emit, attached=attached)
                 end = await (await inside.request(before)).answer(wanted)
                 if end.ending is TurnEnding.DONE:
@@ -348,3 +358,13 @@ class Assistant:
             said = await self._commits.turn_accepted(request, paths, model=model, adapter=adapter)
             if said is not None:
                 emit(said)
+
+
+def _as_utf8(text: str) -> str:
+    """The text with `?` for what no file and no server takes: bytes of a command line that were no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _label(text: str) -> str:
+    """The first words of a request as a name in the list of turns, which no control character may stand in."""
+    return " ".join(display_safe(text).split())[:_LABEL] or "a request"

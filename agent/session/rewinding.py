@@ -6,7 +6,7 @@ the files can go back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.errors import UndoRefusedError
@@ -43,6 +43,15 @@ def rewound_record(number: int) -> dict[str, object]:
     return {"event": "rewound", "to": number}
 
 
+def own_states(records: Iterable[Mapping[str, object]]) -> frozenset[str]:
+    """The states from which turns of a session began, also of those that were taken back: they can be done again."""
+    return frozenset(
+        before
+        for record in records
+        if record.get("event") == "step_began" and isinstance(before := record.get("before"), str)
+    )
+
+
 def past_turns(records: Iterable[Mapping[str, object]]) -> list[PastTurn]:
     """The turns of a session that are not taken back, oldest first."""
     turns: list[PastTurn] = []
@@ -64,9 +73,11 @@ def past_turns(records: Iterable[Mapping[str, object]]) -> list[PastTurn]:
 
 
 def steps_to_take_back(
-    turns: Sequence[PastTurn], number: int, steps: Sequence[UndoStep]
+    turns: Sequence[PastTurn], number: int, steps: Sequence[UndoStep], own: Collection[str]
 ) -> tuple[UndoStep, ...]:
     """The steps of `undo` that came with a turn and after it; none if the files did not change.
+
+    `own` are the states from which this session's turns began; see `own_states`.
 
     Raises:
         UndoRefusedError: If there is no such turn, the files are further back already, or a step is not
@@ -83,7 +94,6 @@ def steps_to_take_back(
         )
     start = len(ends) - ends[::-1].index(wanted.last) if wanted.last is not None else 0
     later = tuple(steps[start:])
-    own = {turn.before for turn in turns}
     if others := [step.label for step in later if step.before not in own]:
         raise UndoRefusedError(
             f"{others[-1]!r} came since and is not of this session, so nothing was touched; /undo goes"

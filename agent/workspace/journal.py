@@ -138,8 +138,8 @@ def read_journal(path: Path) -> Journal:
 
 def _check(journal: Journal) -> None:
     """Raise a ValueError if the journal holds values that this program never writes."""
-    named = [*(s.label for s in journal.steps), *(t.label for t in journal.open)]
-    named += [state for s in journal.steps for state in (s.before, s.after)]
+    labels = [*(s.label for s in journal.steps), *(t.label for t in journal.open)]
+    named = [state for s in journal.steps for state in (s.before, s.after)]
     named += [path for s in journal.steps for path in (*s.only, *s.bystanders, *s.not_held)]
     named += [path for t in journal.open for path in (t.before, *t.written)]
     keys = [turn.key for turn in journal.open]
@@ -147,6 +147,8 @@ def _check(journal: Journal) -> None:
         # JSON may hold anything, whatever the types say.
         if "\0" in name or os.fsencode(name) == b"":
             raise ValueError("a name is empty or holds a zero byte")
+    if any("\0" in label for label in labels):  # an earlier version wrote empty ones
+        raise ValueError("a name holds a zero byte")
     if not all(re.fullmatch(r"[0-9a-f]{32}", key) for key in keys):
         raise ValueError("a turn has no key of ours")
     if not 0 <= journal.cursor <= len(journal.steps):

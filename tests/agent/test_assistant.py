@@ -94,6 +94,30 @@ async def test_experiences_that_cannot_be_stored_do_not_end_a_turn(
     assert "a + b" in (root / "ops.py").read_text()
 
 
+@pytest.mark.parametrize("said", ["", " \n\t"])
+async def test_an_empty_request_is_said_to_be_empty_and_leaves_the_list_of_turns_as_it_was(
+    root: Path, server: FakeServer, said: str
+) -> None:
+    async with opened(root, server) as assistant:
+        events = await all_of(assistant.turn(said))
+        assert events == [
+            TurnFinished("the request is empty: say what you want", TurnEnding.FAILED)
+        ]
+        assert not assistant.workspace.steps()
+        assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "said", ["Repair ops.py\0", "Repair ops.py \udcff", "Repair \x1b[31mops.py"]
+)
+async def test_a_request_of_any_characters_can_be_undone(
+    root: Path, server: FakeServer, said: str
+) -> None:
+    async with opened(root, server) as assistant:
+        await all_of(assistant.turn(said))
+        assert assistant.workspace.undo().paths == ("ops.py",)
+
+
 async def test_a_turn_that_is_stopped_while_it_begins_leaves_nothing_open(
     root: Path, server: FakeServer
 ) -> None:

@@ -101,6 +101,8 @@ async def test_files_and_conversation_go_back_together(root: Path, server: FakeS
         assistant.workspace.redo()
         assistant.workspace.redo()
         assert files(root) == AFTER_ALL
+        assert assistant.rewind(1) is not None, "what was done again is of this session, too"
+        assert files(root) == ("ONE = 0\n", "TWO = 0\n")
 
 
 @pytest.mark.parametrize("path", ["one.py", "two.py"])
