@@ -44,6 +44,8 @@ class Linting:
         except SandboxError as err:
             self.emit(Notice(f"the changed files were not looked at: {err}", "warning"))
             return None
+        for sentence in linted.failed:
+            self.emit(Notice(f"the changed files were not looked at: {sentence}", "warning"))
         if not linted.names:
             return None
         self.emit(Notice(in_short(linted.names, linted.found, linted.new)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.fixing.context import fenced
 from sandbox.box.streams import display_safe
-from sandbox.project.linters import STARTS
+from sandbox.project.linters import ENDS, STARTS
 
 _PLACED = re.compile(
     r"^(?P<path>[^\s:()][^:()\n]*)"
@@ -18,6 +18,8 @@ _PLACED = re.compile(
 )
 _WOULD_FORMAT = re.compile(r"^Would reformat: (?P<path>\S.*)$")
 _LINE_NUMBER = re.compile(r"\bline \d+")
+_NOT_FOUND = ("126", "127")
+"""Exit codes of a shell for a command that cannot be run."""
 _LONGEST = 200
 _MOST_SHOWN = 3
 _MOST_TOLD = 10
@@ -65,6 +67,31 @@ def ran(output: str) -> list[str]:
     """The names of the tools that ran, as our script announced them."""
     starts = f"{STARTS} "
     return [line.removeprefix(starts) for line in output.splitlines() if line.startswith(starts)]
+
+
+def failed(output: str) -> dict[str, str]:
+    """A sentence about each tool that ended with another code than 0, said something, and named no place.
+
+    One that only says nothing is taken at its word: `grep` ends with 1 where it finds nothing.
+    """
+    found: dict[str, str] = {}
+    name, said = "", list[str]()
+    for line in output.splitlines():
+        if line.startswith(f"{STARTS} "):
+            name, said = line.removeprefix(f"{STARTS} "), []
+        elif line.startswith(f"{ENDS} "):
+            code = line.removeprefix(f"{ENDS} ")
+            if code in _NOT_FOUND:
+                found[name] = f"{name} cannot be run: the image has no such program"
+            elif code != "0" and said and not any(map(_is_placed, said)):
+                found[name] = f"{name} ended with exit code {code}: {said[-1][:_LONGEST]}"
+        elif line.strip():
+            said.append(line.strip())
+    return found
+
+
+def _is_placed(line: str) -> bool:
+    return bool(_WOULD_FORMAT.match(line) or _PLACED.match(line))
 
 
 def introduced(before: Iterable[Diagnostic], after: Iterable[Diagnostic]) -> list[Diagnostic]:

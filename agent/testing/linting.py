@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from agent.testing.diagnostics import Diagnostic, introduced, ran, read_diagnostics
+from agent.testing.diagnostics import Diagnostic, failed, introduced, ran, read_diagnostics
 from agent.testing.entering import MAX_PROJECT_BYTES
 from agent.testing.project import ProjectTests
 from sandbox.box.contract import SandboxError, SourceFile
@@ -16,19 +16,18 @@ from sandbox.files.transfer import collect_files
 from sandbox.host.children import in_thread
 from sandbox.project.linters import Linter, find_linters
 
-_NOT_FOUND = (126, 127)
-"""Exit codes of a shell for a command that cannot be run."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linted:
     """The problems that linters report in some files."""
 
     names: Sequence[str] = ()
-    """The tools that ran; none if the image has none of them."""
+    """The tools that looked; none if the image has none of them."""
     found: Sequence[Diagnostic] = ()
     new: Sequence[Diagnostic] = ()
     """Those of `found` that the files did not have before."""
+    failed: Sequence[str] = ()
+    """A sentence about each tool that ran and could not look."""
 
 
 def linters_for(root: Path, command: str | None) -> tuple[Linter, ...]:
@@ -55,33 +54,35 @@ async def lint(
     script = "\n".join(filter(None, (linter.script(inside) for linter in linters)))
     if not script:
         return Linted()
-    now, names = await _look(project, script, paths)
-    if not now:
-        return Linted(names=names)
+    now = await _look(project, script, paths)
+    if not now.found:
+        return now
     held = {path: content for path, content in old.items() if content is not None}
     earlier = [path for path in paths if path in held]
-    before: list[Diagnostic] = []
+    before: Sequence[Diagnostic] = ()
     if earlier:
         files = await in_thread(_as_sources, {path: held[path] for path in earlier})
         was = "\n".join(
             filter(None, (each.script(_inside(project.folder, earlier)) for each in linters))
         )
-        before, _ = await _look(project, was, paths, instead=files) if was else ([], [])
-    return Linted(names=names, found=now, new=introduced(before, now))
+        before = (await _look(project, was, paths, instead=files)).found if was else ()
+    return replace(now, new=introduced(before, now.found))
 
 
 async def _look(
     project: ProjectTests, script: str, paths: Sequence[str], instead: Sequence[SourceFile] = ()
-) -> tuple[list[Diagnostic], list[str]]:
+) -> Linted:
+    """What the tools say of these files, all of it as found."""
     execution = await project.run_command(f"exec 2>&1\n{script}", instead=instead)
     if execution.exit_code is None:
         raise SandboxError(f"the linter ended by {execution.ending.value.replace('_', ' ')}")
     output = execution.stdout.text
-    found = read_diagnostics(output, folder=project.folder, only=set(paths))
-    names = ran(output)
-    if not found and names == ["lint.command"] and execution.exit_code in _NOT_FOUND:
-        raise SandboxError("lint.command cannot be run: the image has no such program")
-    return found, names
+    broken = failed(output)
+    return Linted(
+        names=[name for name in ran(output) if name not in broken],
+        found=read_diagnostics(output, folder=project.folder, only=set(paths)),
+        failed=tuple(broken.values()),
+    )
 
 
 def _inside(folder: str, paths: Sequence[str]) -> list[str]:

@@ -21,6 +21,8 @@ _MYPY_SECTION = re.compile(r"^\[mypy\]", re.MULTILINE)
 _FILES = "{files}"
 STARTS = "@elagent runs"
 """Begins the line that the script prints before the output of a tool which the image has."""
+ENDS = "@elagent ended"
+"""Begins the line behind it, which goes on with the tool's exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +42,11 @@ class Linter:
         own = [p for p in paths if not self.suffixes or PurePosixPath(p).suffix in self.suffixes]
         if not own:
             return ""
-        run = self.command.replace(_FILES, shlex.join(f"./{path}" for path in own))
+        command = self.command.replace(_FILES, shlex.join(f"./{path}" for path in own))
+        run = f'echo {shlex.quote(f"{STARTS} {self.name}")}; ({command}\n); echo "{ENDS} $?"'
         if not self.program:
-            return f"echo {shlex.quote(f'{STARTS} {self.name}')}; {run}"
-        head = f"command -v {self.program} >/dev/null 2>&1"
-        return f"if {head}; then echo '{STARTS} {self.name}'; {run}; fi"
+            return run
+        return f"if command -v {self.program} >/dev/null 2>&1; then {run}; fi"
 
 
 def find_linters(root: Path) -> tuple[Linter, ...]:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.testing.diagnostics import Diagnostic, in_short, introduced, ran, read_diagnostics
+from agent.testing.diagnostics import (
+    Diagnostic,
+    failed,
+    in_short,
+    introduced,
+    ran,
+    read_diagnostics,
+)
 from sandbox.project.linters import find_linters
 
 UNUSED = "F401 [*] `os` imported but unused"
@@ -65,23 +72,63 @@ def test_the_tools_that_ran_are_those_that_were_announced() -> None:
     assert ran("@elagent runs ruff\na.py:1: bad\n@elagent runs mypy\n") == ["ruff", "mypy"]
 
 
-def test_the_words_of_the_real_ruff_and_mypy_are_read(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.ruff.format]\n[tool.mypy]\nstrict = true\n")
-    (tmp_path / "a.py").write_text("import os\n\n\ndef add(a: int) -> str:\n    return  a\n")
-    before = (tmp_path / "a.py").read_bytes()
-    script = "\n".join(linter.script(["a.py"]) for linter in find_linters(tmp_path))
+def run_linters(folder: Path) -> str:
+    """What the tools that this environment has say of `a.py`."""
+    script = "\n".join(linter.script(["a.py"]) for linter in find_linters(folder))
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
-    done = subprocess.run(
+    return subprocess.run(
         ["/bin/sh", "-c", f"exec 2>&1\n{script}"],
-        cwd=tmp_path,
+        cwd=folder,
         env={"PATH": path},
         capture_output=True,
         text=True,
         check=False,
-    )
-    assert ran(done.stdout) == ["ruff", "mypy"]
-    found = [str(item) for item in read_diagnostics(done.stdout, folder="", only={"a.py"})]
-    assert any(item.startswith("a.py:1: F401") for item in found), done.stdout
-    assert any(item.startswith("a.py:5: error: Incompatible return") for item in found), done.stdout
-    assert any(item.startswith("a.py:5: unformatted") for item in found), done.stdout
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "sentences"),
+    [
+        ("@elagent runs a\n@elagent ended 0\n", []),
+        ("@elagent runs a\na.py:1: bad\n@elagent ended 1\n", []),
+        ("@elagent runs a\n@elagent ended 1\n", []),
+        (
+            "@elagent runs a\nNo module named a\n@elagent ended 1\n",
+            ["a ended with exit code 1: No module named a"],
+        ),
+        (
+            "@elagent runs a\nsh: a: not found\n@elagent ended 127\n",
+            ["a cannot be run: the image has no such program"],
+        ),
+        (
+            "@elagent runs a\nbroken\n@elagent ended 2\n@elagent runs b\nb.py:1: x\n@elagent ended 1\n",
+            ["a ended with exit code 2: broken"],
+        ),
+    ],
+)
+def test_a_tool_that_could_not_look_is_no_tool_that_found_nothing(
+    output: str, sentences: list[str]
+) -> None:
+    assert list(failed(output).values()) == sentences
+
+
+def test_a_ruff_that_cannot_read_its_settings_is_told_and_mypy_still_looks(tmp_path: Path) -> None:
+    (tmp_path / "ruff.toml").write_text("no-such-setting = 1\n")
+    (tmp_path / "mypy.ini").write_text("[mypy]\n")
+    (tmp_path / "a.py").write_text("def add(a: int) -> str:\n    return a\n")
+    output = run_linters(tmp_path)
+    assert list(failed(output)) == ["ruff"], output
+    assert read_diagnostics(output, folder="", only={"a.py"})
+
+
+def test_the_words_of_the_real_ruff_and_mypy_are_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff.format]\n[tool.mypy]\nstrict = true\n")
+    (tmp_path / "a.py").write_text("import os\n\n\ndef add(a: int) -> str:\n    return  a\n")
+    before = (tmp_path / "a.py").read_bytes()
+    output = run_linters(tmp_path)
+    assert ran(output) == ["ruff", "mypy"]
+    found = [str(item) for item in read_diagnostics(output, folder="", only={"a.py"})]
+    assert any(item.startswith("a.py:1: F401") for item in found), output
+    assert any(item.startswith("a.py:5: error: Incompatible return") for item in found), output
+    assert any(item.startswith("a.py:5: unformatted") for item in found), output
     assert (tmp_path / "a.py").read_bytes() == before
