@@ -37,7 +37,7 @@ from sandbox.project.detection import Project
 if TYPE_CHECKING:
     from docker import APIClient
 
-_RECIPE_VERSION = 2
+_RECIPE_VERSION = 3
 _MAX_BUILDS = 40
 _INSTALL_S = 900.0
 _MIB = 1024 * 1024
@@ -267,6 +267,9 @@ def _pip_install(client: APIClient, container_id: str) -> None:
     script = (
         "python3 -m pip install --no-index --no-deps --no-cache-dir --no-input --quiet"
         " --disable-pip-version-check --root-user-action=ignore wheels/*.whl"
+        # A Python that lives elsewhere than below /usr puts programs where no box looks for them.
+        """ && for it in "$(python3 -c 'import sysconfig; print(sysconfig.get_path("scripts"))')"/*; do"""
+        """ command -v "${it##*/}" >/dev/null || ln -s "$it" /usr/local/bin/; done"""
     )
     ended = execute(
         client,

@@ -159,7 +159,12 @@ async def test_constraints_choose_versions_and_what_is_optional_may_be_missing(
     suffix = f"x{secrets.token_hex(6)}"  # a layer of an earlier run must not serve
     for version in ("1.0", "2.0"):
         make_wheel(index, f"limited{suffix}", version, {f"limited{suffix}.py": f"V = {version}\n"})
-    make_wheel(index, f"extra{suffix}", "1.0", {f"extra{suffix}.py": "V = 3\n"})
+    program = "[console_scripts]\nsay-v = extra:main\n".replace("extra", f"extra{suffix}")
+    module = "V = 3\ndef main():\n    print('V is', V)\n"
+    make_wheel(
+        *(index, f"extra{suffix}", "1.0"),
+        {f"extra{suffix}.py": module, f"extra{suffix}-1.0.dist-info/entry_points.txt": program},
+    )
     wanted = Project(
         root=tmp_path,
         runner="pytest",
@@ -172,6 +177,8 @@ async def test_constraints_choose_versions_and_what_is_optional_may_be_missing(
     try:
         script = f"import limited{suffix} as a, extra{suffix} as b; print(a.V, b.V)"
         assert await output_of(image, tmp_path, script) == "1.0 3\n"
+        by_name = "import subprocess; subprocess.run(['say-v'], check=True)"
+        assert await output_of(image, tmp_path, by_name) == "V is 3\n", "programs are on the PATH"
         assert any("no-such-package has no wheel here" in line for line in told)
     finally:
         with connect() as client:
