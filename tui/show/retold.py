@@ -81,7 +81,7 @@ def markdown_of(  # noqa: C901 - one part for each kind
     What the model was shown besides the request (files, the map) is left out; it is in the JSON lines.
     """
     yield f"# Session {session}\n"
-    number, last = 0, ""
+    number, told = 0, ("", "")
     for record in records:
         match record:
             case {"event": "session_started", "t": int() | float() as at}:
@@ -92,12 +92,15 @@ def markdown_of(  # noqa: C901 - one part for each kind
                 yield f"## Request {number}\n\n{quoted}\n"
             case {"event": "edit_applied", "path": str(path), "diff": str(diff)}:
                 yield f"Changed {_safe(path)}:\n\n{fenced(_safe(diff), 'diff')}\n"
-            case {"event": "reply_finished", "text": str(text)}:
-                last = text
-                yield f"{_closed(_safe(text))}\n"
-            case {"event": "message", "role": "assistant", "content": str(text)}:
-                # The reply itself was told above, before what came of it; a stopped one was not.
-                if text != last:
+            case {"event": "reply_finished" as kind, "text": str(text)} | {
+                "event": "message" as kind,
+                "role": "assistant",
+                "content": str(text),
+            }:
+                # Most replies are in both records, in either order; a stopped one is in one of them.
+                twice = told[0] not in ("", kind) and told[1] == text
+                told = ("", "") if twice else (kind, text)
+                if not twice:
                     yield f"{_closed(_safe(text))}\n"
             case {"event": "stage_started"}:
                 continue

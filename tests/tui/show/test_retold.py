@@ -30,6 +30,8 @@ def test_what_the_model_was_shown_is_not_searched() -> None:
 
 def test_markdown_tells_a_session_in_order_and_no_block_swallows_the_next() -> None:
     text = "\n".join(markdown_of("s1", RECORDS))
+    turned = [*RECORDS[:4], RECORDS[6], RECORDS[5], RECORDS[4], *RECORDS[7:]]
+    assert "\n".join(markdown_of("s1", turned)).count("x = 1") == 1, "in whichever order"
     assert text.index("> and say why") < text.index("x = 1") < text.index("Changed ops.py:")
     assert text.count("x = 1") == 1
     assert "x = 1\n```\n" in text, "the open fence is closed"
