@@ -7,17 +7,26 @@ that the front end shows: a sentence, a diff, work to run, or a change of the fr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.approval import MODES, Mode
-from agent.events import ChangeChosen, Event, OtherChange, ReplyFinished, RequestRead, TestsFinished
+from agent.events import (
+    ChangeChosen,
+    Event,
+    Notice,
+    OtherChange,
+    ReplyFinished,
+    RequestRead,
+    TestsFinished,
+)
 from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.rounds.options import round_options
-from agent.session.given import changes_text, failing_text, folder_files
+from agent.session.given import changes_text, failing_text, folder_files, without_file
 from agent.session.marked import DIFF, marked_words
 from agent.turn.conversation import Conversation
 from tui.slash import find, mentioned, nearest, shell_command, split, written
@@ -172,9 +181,9 @@ class Dialogue:
         parts = [attached, *given, more if inside.left_out else ""]
         attached = "\n\n".join(filter(None, parts))
         self._asked, self._attached, self._read_as = line, attached, None
-        return PendingWork(
-            title="answering", events=partial(self._agent.turn, line, attached=attached)
-        )
+        notices = [Notice(sentence, "warning") for sentence in without_file(line, files)]
+        turn = partial(self._agent.turn, line, attached=attached)
+        return PendingWork(title="answering", events=partial(_behind, notices, turn))
 
     def _given(self, line: str, files: Sequence[str]) -> list[str]:
         """The texts that words after `@` give along; blocks."""
@@ -313,3 +322,14 @@ class Dialogue:
             ),
         }
         return Told(text=await asyncio.to_thread(looks[name]))
+
+
+async def _behind(
+    notices: Sequence[Notice], work: Callable[[], AsyncGenerator[Event, None]]
+) -> AsyncGenerator[Event, None]:
+    """The events of some work, with these notices before them."""
+    for notice in notices:
+        yield notice
+    async with aclosing(work()) as events:
+        async for event in events:
+            yield event

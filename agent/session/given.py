@@ -5,9 +5,10 @@ Texts are bounded, secrets are taken out of them, and they decide nothing: see `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from agent.errors import WorkspaceError
 from agent.events import TestsFinished
@@ -50,6 +51,24 @@ def folder_files(text: str, files: Sequence[str]) -> FolderFiles:
     return FolderFiles(
         paths=tuple(ranked[:MOST_FOLDER_FILES]), left_out=max(0, len(ranked) - MOST_FOLDER_FILES)
     )
+
+
+def without_file(text: str, files: Sequence[str]) -> Iterator[str]:
+    """A sentence about each path after `@` that is none of the files and no folder of them.
+
+    What is no path, such as a decorator or a name, is left alone: a path has a `/`, or ends as the files do.
+    """
+    known = {*files, *_folders_of(files)}
+    ends = {PurePosixPath(path).suffix for path in files} - {""}
+    for word in dict.fromkeys(words_after_mark(text)):
+        path = word.rstrip("/")
+        if path in known or not ("/" in word or PurePosixPath(path).suffix in ends):
+            continue
+        if any(name.endswith(f"/{path}") for name in known):
+            continue
+        close = difflib.get_close_matches(path, files, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        yield f"@{word} names no file or folder of the project{hint}"
 
 
 def _folders_of(files: Collection[str]) -> frozenset[str]:

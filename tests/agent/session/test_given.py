@@ -15,6 +15,7 @@ from agent.session.given import (
     changes_text,
     failing_text,
     folder_files,
+    without_file,
 )
 from agent.session.marked import marked_words
 from tests.fakes.sandbox import failed, passed, report
@@ -47,6 +48,25 @@ def test_a_folder_gives_its_files_and_none_that_hold_secrets(said: str) -> None:
 @pytest.mark.parametrize("said", ["look at @lib/", "mail me@src/", "look at src/", "@src/a.py"])
 def test_other_words_name_no_folder(said: str) -> None:
     assert folder_files(said, FILES).paths == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("what does @src/b.pi do?", ["@src/b.pi names no file or folder of the project"]),
+        ("what does @src/aa.py do?", ["did you mean src/a.py"]),
+        ("look at @nonexist/", ["@nonexist/ names no file or folder of the project"]),
+        ("look at @src/ and @src/a.py and @a.py and @deep/b.py", []),
+        ("why does @app.route fail? and @property, @pytest.fixture, @diff", []),
+        ("write to me@example.py", []),
+    ],
+)
+def test_a_path_that_is_not_there_is_told_and_other_words_are_left_alone(
+    said: str, told: list[str]
+) -> None:
+    sentences = list(without_file(said, FILES))
+    assert len(sentences) == len(told)
+    assert all(words in sentence for words, sentence in zip(told, sentences, strict=True))
 
 
 def test_a_large_folder_is_shown_in_part_and_the_rest_is_counted() -> None:
