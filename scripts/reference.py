@@ -40,6 +40,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Name the rows of runs where they are linked: they lie in the repository, and are no pages."""
+    return re.sub(r"\[([^\]]+)\]\((?:\.\./)?(runs/[^)\s]*)\)", r"\1 (`docs/\2`)", markdown)
+
+
 def pages() -> Mapping[str, str]:
     """The generated pages by their place in the documentation."""
     if str(ROOT) not in sys.path:  # MkDocs takes back what a hook adds while it is loaded

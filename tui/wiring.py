@@ -209,7 +209,7 @@ def is_trusted(root: Path, words: Mapping[str, str], answers: TrustFile) -> bool
     changed = answers.was_asked(root)
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or options.get("as_json"):
         why = "changed since you were asked" if changed else "not trusted"
-        click.echo(f"elagent: {why}, so not read: {names}; --trust reads it", err=True)
+        click.echo(f"elagent: {why}, so not read: {names}; `elagent --trust` reads it", err=True)
         return False
     trusted = _ask_for_trust(words, changed=changed)
     answers.remember(root, digest, trusted=trusted)

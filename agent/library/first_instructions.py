@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.context.instructions import NAME
 from agent.context.outline import has_outline
-from agent.editing.source_files import SourceFileError, read_text_file
+from agent.editing.source_files import SourceFileError, is_test_path, read_text_file
 from agent.errors import ConfigError
 from agent.text import display_safe
 from sandbox.project.declarations.reading import ProjectError
@@ -79,7 +79,7 @@ def first_instructions(root: Path, files: Sequence[str]) -> str:
         raise ConfigError(str(err)) from err
     declared = _declared(root)
     sections = {
-        "Tests": _tests(project),
+        "Tests": _tests(project, files),
         "Layout": list(_layout(root, files)),
         "Commands": [f"- `{name}` is installed by the project" for name in _scripts(declared)],
         "Tools": list(_tools(root, declared)),
@@ -113,7 +113,12 @@ def _scripts(declared: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in _table(_table(declared, "project"), "scripts")]
 
 
-def _tests(project: Project) -> list[str]:
+def _tests(project: Project, files: Sequence[str]) -> list[str]:
+    """How the tests are run; nothing where there are none of Python, and no other command is known."""
+    if project.runner != "command" and not any(
+        name.endswith(".py") and is_test_path(name) for name in files
+    ):
+        return []
     by_hand = {
         "pytest": "python -m pytest",
         "unittest": "python -m unittest",

@@ -9,6 +9,7 @@ from agent.approval import Approver, Question
 from agent.events import Notice, OutputChunk, StageStarted, TurnEnding, TurnFinished
 from agent.fixing.context import fenced
 from agent.outside.client import OutsideError, call, tools_of
+from agent.paths import user_config_file
 from agent.session.context import Context
 from agent.settings.servers import OutsideServer, OutsideServers
 from agent.streaming import Emit
@@ -16,7 +17,7 @@ from agent.turn.conversation import OUTSIDE, Conversation
 
 _USAGE = "/mcp lists all tools; /mcp SERVER lists one's; /mcp SERVER TOOL {JSON} calls one"
 _NOBODY = (
-    "no MCP server is set; name one in your own settings, ~/.config/elagent/config.toml:"
+    "no MCP server is set; name one in your own settings, {file}:"
     ' [mcp.servers.NAME] with command = ["PROGRAM", "ARGUMENT"]'
 )
 _CALL_WORDS = 2
@@ -57,7 +58,7 @@ async def use_outside(
 
 async def _list(servers: tuple[OutsideServer, ...], environ: Mapping[str, str], emit: Emit) -> None:
     if not servers:
-        emit(Notice(_NOBODY))
+        emit(Notice(_NOBODY.format(file=user_config_file(environ))))
     for server in servers:
         emit(StageStarted(f"asking {server.name} for its tools"))
         try:

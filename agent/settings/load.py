@@ -159,8 +159,12 @@ def _from_data(known: Mapping[str, Known], key: str, value: object, place: str) 
 def _look_up(known: Mapping[str, Known], key: str, place: str) -> Known:
     if key in known:
         return known[key]
-    close = difflib.get_close_matches(key, known, n=1)
+    section = f"{key.partition('.')[0]}."
+    own = [each for each in known if each.startswith(section)]
+    close = difflib.get_close_matches(key, own or known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    if own and not close:
+        hint = f"; there are {', '.join(own)}"
     raise ConfigError(f"{place}: there is no setting {key!r}{hint}")
 
 

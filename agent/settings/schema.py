@@ -37,6 +37,8 @@ class SettingRule:
     low: float | None = None
     high: float | None = None
     secret: bool = False
+    url: bool = False
+    """True for the address of a server."""
 
 
 def _setting(
@@ -46,8 +48,9 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     secret: bool = False,
+    url: bool = False,
 ) -> _T:
-    rule = SettingRule(project=project, low=low, high=high, secret=secret)
+    rule = SettingRule(project=project, low=low, high=high, secret=secret, url=url)
     return field(default=default, repr=not secret, metadata={"rule": rule})
 
 
@@ -72,7 +75,7 @@ class ModelSettings:
     engine: Literal["auto", "llama", "torch", "vllm"] = _setting("auto", project=ProjectMay.SET)
     """Engine of a local model: llama.cpp, torch, vLLM (an own program, for a GPU), or `auto` for
     the faster one of the first two that the model has."""
-    base_url: str | None = _setting(None)
+    base_url: str | None = _setting(None, url=True)
     """An OpenAI-compatible server to use instead of our own."""
     api_key: str | None = _setting(None, secret=True)
     """Key for the server of `base_url`."""
@@ -93,7 +96,7 @@ class ModelSettings:
 class PlannerSettings:
     """A second, larger model that plans steps, which the first one carries out; off unless named."""
 
-    base_url: str | None = _setting(None)
+    base_url: str | None = _setting(None, url=True)
     """The OpenAI-compatible server that is asked for steps. It is sent the request, names of files
     and signatures of definitions, without secrets; None: nobody is asked."""
     model: str | None = _setting(None)

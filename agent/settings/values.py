@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 import typing
 
@@ -12,6 +13,8 @@ from agent.settings.servers import OutsideServers, read_servers
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_OTHER_SCHEME = re.compile(r"\s*(?!https?://)\w+://", re.IGNORECASE)
+"""Begins an address that is surely none of a server of models; one without a scheme is read as http."""
 
 
 def from_data(declared: object, value: object, *, key: str, place: str) -> object:
@@ -62,6 +65,8 @@ def check_bounds(value: object, rule: SettingRule, *, key: str, place: str) -> N
     """Raises a ConfigError if a number is outside of what its rule allows, or a text is empty."""
     if isinstance(value, str) and not value.strip():
         raise ConfigError(f"{place}: {key} must not be empty")
+    if rule.url and isinstance(value, str) and _OTHER_SCHEME.match(value):
+        raise ConfigError(f"{place}: {key} must look like http://localhost:11434/v1, not {value!r}")
     if isinstance(value, str) or not isinstance(value, int | float):
         return
     if rule.low is not None and value < rule.low:

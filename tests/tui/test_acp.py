@@ -214,6 +214,23 @@ async def test_what_cannot_be_opened_is_one_sentence(server: FakeServer, tmp_pat
         assert "no session" in str(_reason(no_session.value))
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_without_an_editor_one_sentence_says_so_at_once(tmp_path: Path, stream: str) -> None:
+    with (tmp_path / "file").open("w+b") as file:
+        done = subprocess.run(
+            [sys.executable, "-P", str(ROOT / "elagent.py"), "acp"],
+            stdin=file if stream == "stdin" else subprocess.PIPE,
+            stdout=file if stream == "stdout" else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert b"an editor starts this command" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def _reason(error: RequestError) -> Any:  # noqa: ANN401 - whatever the protocol carries
     return error.data
 

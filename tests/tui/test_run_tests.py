@@ -105,6 +105,15 @@ def test_a_file_that_is_no_patch_is_not_replaced_by_one(tmp_path: Path) -> None:
     assert own.read_text().startswith("def test_a")
 
 
+def test_a_patch_that_cannot_be_written_is_told_before_the_repair(tmp_path: Path) -> None:
+    root = repository(tmp_path / "p", {"tests/test_a.py": "def test_a():\n    assert 0\n"})
+    (tmp_path / "file").touch()
+    patch = tmp_path / "file" / "x.patch"
+    done = run_tests(root, tmp_path / "home", "--fix", "--patch", str(patch))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"--patch {patch} cannot be written" in done.stderr
+
+
 def test_a_test_to_repair_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     root = repository(tmp_path / "p", {"tests/test_a.py": "def test_a():\n    assert 1\n"})
     done = run_tests(root, tmp_path / "home", "--fix", "--only", "tests/nope.py::test_a")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
+import sys
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
 import click
 
 from agent.approval import MODES, Mode
 from agent.session.context import Context
+from learning.extra import NotInstalledError
 from tui.running import run_async
 from tui.wiring import contexts
 
@@ -24,7 +28,11 @@ def acp(*, mode: str, model: str | None, base_url: str | None, here: bool) -> in
         import acp as _sdk  # noqa: F401 - only whether it is there
     except ModuleNotFoundError as err:
         message = 'the Agent Client Protocol needs one more package: pip install "elagent[acp]"'
-        raise click.UsageError(message) from err
+        raise NotInstalledError(message) from err
+    if not all(map(_is_editors, (sys.stdin, sys.stdout))):
+        raise click.UsageError(
+            "an editor starts this command and speaks with it through pipes; standard input or output is none"
+        )
     given = {"model.name": model, "model.base_url": base_url}
 
     def place_of(folder: Path, resume: str | None) -> Context:
@@ -35,3 +43,12 @@ def acp(*, mode: str, model: str | None, base_url: str | None, here: bool) -> in
 
     run_async(serve(place_of, cast(Mode, mode)))
     return 0
+
+
+def _is_editors(stream: TextIO | None) -> bool:
+    """True for a pipe, a socket or a terminal: a loop of events can wait for nothing else."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode if stream is not None else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or bool(stream and stream.isatty())

@@ -142,7 +142,9 @@ def _absent(patch: Path | None) -> Path | None:
         there = patch.read_bytes() if patch.exists() else b""
         if there and not there.startswith((b"--- ", b"diff ")):
             raise ConfigError(f"--patch {patch} exists and is no patch: name another file")
-        patch.unlink(missing_ok=True)
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        patch.touch()  # rather now than behind the whole repair
+        patch.unlink()
     except OSError as err:
         raise ConfigError(f"--patch {patch} cannot be written: {err.strerror}") from err
     return patch.absolute()

@@ -87,6 +87,8 @@ def pull(
 
 def unknown_model(name: str) -> ModelNotFoundError:
     """The error for a name that nothing goes by, with the names that exist."""
+    if name.endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
+        return ModelNotFoundError(f"There is no model file or folder {name}.")
     known = ", ".join(entry.name for entry in catalog.CATALOG)
     return ModelNotFoundError(
         f"No model is called {name!r}; give one of {known}, a hub id (owner/name), "

@@ -50,6 +50,13 @@ def test_the_draft_names_tests_layout_commands_and_tools(root: Path) -> None:
     assert "docs/" not in text
 
 
+@pytest.mark.parametrize("name", ["README.md", "tests/a.test.js", "shop.py"])
+def test_no_way_to_run_tests_is_made_up(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert "## Tests" not in first_instructions(tmp_path, [name])
+
+
 def test_a_file_that_is_there_is_never_written(root: Path) -> None:
     (root / "AGENTS.md").write_text("mine\n")
     with pytest.raises(ConfigError, match="left as it is"):

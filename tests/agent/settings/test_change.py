@@ -78,6 +78,13 @@ def test_a_linked_file_stays_a_link(tmp_path: Path, environ: dict[str, str]) -> 
         ("sandbox.cpus", "many", "must be a number"),
         ("model.engine", "foo", "one of auto, llama, torch"),
         ("model", "x", "no setting 'model'"),
+        ("lint.nope", "x", "there are lint.after_edits, lint.command$"),
+        (
+            "model.base_url",
+            "ftp://x/v1",
+            "must look like http://localhost:11434/v1, not 'ftp://x/v1'",
+        ),
+        ("planner.base_url", "file:///x", "must look like http://localhost:11434/v1"),
         ("", "x", "no setting ''"),
     ],
 )
