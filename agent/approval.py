@@ -10,12 +10,16 @@ that programs on the host run or obey by themselves.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from agent.settings.schema import ApprovalSettings
+
 Mode = Literal["ask", "auto", "plan"]
 MODES: tuple[Mode, ...] = ("ask", "auto", "plan")
+NOTHING_SETTLED = ApprovalSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,16 @@ class Approver(Protocol):
 Ask = Callable[[Question], Awaitable[Decision]]
 
 
+def is_settled(question: Question, settled: ApprovalSettings) -> bool:
+    """True for an edit of files, or a command, whose every name fits a pattern of the person's."""
+    if question.kind == "edit":
+        names, patterns = question.paths or (question.subject,), settled.edits
+    else:
+        names, patterns = (question.subject,), settled.commands
+    wanted = [each.strip() for each in (patterns or "").split(",") if each.strip()]
+    return all(any(fnmatch.fnmatchcase(name, each) for each in wanted) for name in names)
+
+
 _AS_ASKED = "Do what was asked, in the file that it is about, and write no other file."
 
 
@@ -77,12 +91,17 @@ class ModeApprover:
     mode: Mode
     ask: Ask | None = None
     """Asks the person; without it, `ask` answers no."""
+    settled: ApprovalSettings = NOTHING_SETTLED
+    """What the person allowed beforehand in mode `ask`."""
 
     async def decide(self, question: Question) -> Decision:
+        stays = not (question.leaves_sandbox or question.unasked)
         match self.mode:
             case "plan" if question.kind in ("edit", "command"):
                 return Decision(allowed=False, reason="plan mode only reads; nothing was changed")
-            case "auto" if not (question.leaves_sandbox or question.unasked):
+            case "auto" | "ask" if stays and (
+                self.mode == "auto" or is_settled(question, self.settled)
+            ):
                 return Decision(allowed=True)
         if self.ask is not None:
             return await self.ask(question)

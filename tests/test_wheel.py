@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,6 +111,45 @@ def test_demo_repairs_its_package_and_learns(installed: Path, empty: Path) -> No
     assert demo.returncode == 0, demo.stderr
     assert "passed before: 25" in demo.stdout
     assert "== Done in" in demo.stdout
+
+
+@pytest.mark.docker
+@pytest.mark.model
+@pytest.mark.slow
+def test_it_repairs_learns_evaluates_and_serves_from_an_empty_folder(
+    installed: Path, empty: Path
+) -> None:
+    (empty / "pyproject.toml").write_text('[project]\nname = "sums"\nversion = "1"\n')
+    (empty / "sums.py").write_text("def add(a, b):\n    return a - b\n")
+    (empty / "test_sums.py").write_text(
+        "from sums import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+    )
+    model = ("--model", "smollm2-135m")
+    repaired = _elagent(installed, "run-tests", "--fix", *model, cwd=empty)
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "a + b" in (empty / "sums.py").read_text()
+    learned = _elagent(installed, "learn", "--no-trial", *model, cwd=empty)
+    assert learned.returncode == 0, learned.stdout + learned.stderr
+    known = _elagent(installed, "eval", "humaneval", "--canonical", "--limit", "2", cwd=empty)
+    assert known.returncode == 0, known.stderr
+    assert "2 samples of 2" in known.stdout
+    words, state = (*model, "--idle", "0"), empty.parent / "state.json"
+    serving = subprocess.Popen(
+        [str(installed), "serve", *words, "--state-file", str(state)],
+        cwd=empty,
+        env={**os.environ, "ELAGENT_HOME": str(empty.parent / "home")},
+    )
+    try:
+        while not state.exists():
+            assert serving.poll() is None
+            time.sleep(0.1)
+        said = json.loads(state.read_text())
+        headers = {"authorization": f"Bearer {said['token']}"}
+        answer = httpx.get(f"{said['url']}/v1/models", headers=headers, trust_env=False)
+        assert [each["id"] for each in answer.json()["data"]] == ["smollm2-135m"]
+    finally:
+        serving.terminate()
+        serving.wait(60)
 
 
 def test_drift_tasks_are_in_the_wheel(installed: Path, empty: Path) -> None:

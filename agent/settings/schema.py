@@ -161,6 +161,17 @@ class TurnSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSettings:
+    """What mode `ask` does not ask about; what leaves the sandbox is asked about all the same."""
+
+    edits: str | None = _setting(None)
+    """Patterns of files that may be written, with commas between: `tests/*,docs/*.md`; `*` stands
+    for any text, `/` too."""
+    commands: str | None = _setting(None)
+    """Patterns of whole command lines that may be run in the sandbox: `pytest*,ls *`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """Records and snapshots of a session."""
 
@@ -290,6 +301,7 @@ class Settings:
     model: ModelSettings = ModelSettings()
     planner: PlannerSettings = PlannerSettings()
     turn: TurnSettings = TurnSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     sandbox: SandboxSettings = SandboxSettings()
     session: SessionSettings = SessionSettings()
     learn: LearnSettings = LearnSettings()

@@ -74,6 +74,7 @@ class Session:
 
     def __init__(self, where: Context, client: Client, mode: Mode) -> None:
         self._client = client
+        self._settled = where.settings.approval
         self._stack = AsyncExitStack()
         self._job: asyncio.Task[None] | None = None
         self._updates = Updates(where.root)
@@ -103,7 +104,7 @@ class Session:
 
     async def decide(self, question: Question) -> Decision:
         """Answer a question of the agent by mode; ask in the editor where the mode says so."""
-        return await ModeApprover(self.dialogue.mode, self._ask).decide(question)
+        return await ModeApprover(self.dialogue.mode, self._ask, self._settled).decide(question)
 
     async def send(self, update: Update) -> None:
         """Show something in the editor."""

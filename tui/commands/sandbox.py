@@ -155,8 +155,9 @@ def run(*, command: tuple[str, ...], bring: tuple[str, ...], mode: Mode, here: b
     """
     presenter = TextPresenter(make_console())
     try:
-        approver = terminal_approver(presenter, as_json=False, mode=mode)
         where = place_to_work(here=here, focused=True)
+        settled = where.settings.approval
+        approver = terminal_approver(presenter, as_json=False, mode=mode, settled=settled)
         shown = command if len(command) > 1 else command[0]
         return run_async(_run(where, shown, bring, presenter, approver))
     finally:

@@ -107,7 +107,8 @@ async def _one_task(where: Context, text: str, mode: Mode, *, as_json: bool, att
     bell = Bell(after_s=where.settings.session.bell)
     bell.begin()
     presenter = make_presenter(as_json=as_json)
-    approver = terminal_approver(presenter, as_json=as_json, mode=mode)
+    settled = where.settings.approval
+    approver = terminal_approver(presenter, as_json=as_json, mode=mode, settled=settled)
     try:
         async with open_assistant(where, approver) as assistant:
             command = shell_command(text)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from agent.approval import Approver, Decision, Mode, ModeApprover, Question
+from agent.approval import NOTHING_SETTLED, Approver, Decision, Mode, ModeApprover, Question
+from agent.settings.schema import ApprovalSettings
 from agent.text import display_safe
 from tui.show.plain import Presenter
 
 
-def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto") -> Approver:
-    """Build an approver that decides by mode; without a terminal, each question is answered with no."""
+def terminal_approver(
+    presenter: Presenter,
+    *,
+    as_json: bool,
+    mode: Mode = "auto",
+    settled: ApprovalSettings = NOTHING_SETTLED,
+) -> Approver:
+    """Build an approver that decides by mode; without a terminal, each question is answered with no.
+
+    `settled` is what the person allowed beforehand in mode `ask`.
+    """
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return ModeApprover(mode)
+        return ModeApprover(mode, settled=settled)
 
     async def ask(question: Question) -> Decision:
         from prompt_toolkit import PromptSession
@@ -27,4 +37,4 @@ def terminal_approver(presenter: Presenter, *, as_json: bool, mode: Mode = "auto
         allowed = answer.strip().lower() in ("y", "yes")
         return Decision(allowed=allowed, reason="" if allowed else "the user said no")
 
-    return ModeApprover(mode, ask)
+    return ModeApprover(mode, ask, settled)

@@ -72,7 +72,8 @@ class Repl:
 
     async def decide(self, question: Question) -> Decision:
         """Answer a question of the agent by mode; in `ask` mode, ask the person."""
-        return await ModeApprover(self._dialogue.mode, self._ask).decide(question)
+        settled = self._where.settings.approval
+        return await ModeApprover(self._dialogue.mode, self._ask, settled).decide(question)
 
     async def _start_snapshot(self) -> str:
         return self._start

@@ -42,7 +42,8 @@ class WatchingAgent(Protocol):
 async def run_watch(where: Context, mode: Mode, *, polling: bool) -> int:
     """Watch until a signal ends it."""
     presenter = make_presenter(as_json=False)
-    approver = terminal_approver(presenter, as_json=False, mode=mode)
+    settled = where.settings.approval
+    approver = terminal_approver(presenter, as_json=False, mode=mode, settled=settled)
 
     console = make_console()
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.approval import Decision, Mode, Question
     from agent.events import Event
     from agent.session.context import Context
+    from agent.settings.schema import ApprovalSettings
     from tui.app.backstage.contract import Agent, OpenAgent
     from tui.app.messages import ApprovalAnswer, Post
     from tui.conversation import Dialogue
@@ -49,7 +50,7 @@ class Backstage:
         self.status = StatusKeeper(StatusFields(model=where.settings.model.name, mode=mode), post)
         self.learning = LearningState()
         self.progress = JobProgress(self.status, self.learning, post)
-        self.approver = ScreenApprover(mode, post)
+        self.approver = ScreenApprover(mode, post, where.settings.approval)
         self.jobs = Jobs(where.paths.log_file)
         self._asides = Asides(self.guarded)
         self.learner = Learner(
@@ -243,8 +244,9 @@ class Backstage:
 class ScreenApprover:
     """The `Approver` of the agent: decides by the mode, or asks on the screen."""
 
-    def __init__(self, mode: Mode, post: Post) -> None:
+    def __init__(self, mode: Mode, post: Post, settled: ApprovalSettings) -> None:
         self.mode = mode
+        self._settled = settled
         self._post = post
         self._accepts_rest = False
 
@@ -257,7 +259,7 @@ class ScreenApprover:
         from agent.approval import ModeApprover
 
         mode = "auto" if self._accepts_rest and question.kind == "edit" else self.mode
-        return await ModeApprover(mode, self._ask).decide(question)
+        return await ModeApprover(mode, self._ask, self._settled).decide(question)
 
     async def _ask(self, question: Question) -> Decision:
         """Ask on the screen; the question disappears when its job is stopped."""
