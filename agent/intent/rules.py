@@ -199,6 +199,21 @@ _WISHED_FOR = re.compile(
 )
 """A wish with a question mark, whose words ask for no answer."""
 """A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
+_WISHED_BEHIND = re.compile(
+    r"(?:and |but |so )*(?:"
+    # somebody would rather have something otherwise
+    r"(?:i|we)(?:'d|d| would) (?:much )?(?:rather|prefer to) (?:have|like|see) (?!(?:an? |the |your )?(?:explanation|opinion|reason|thoughts?)\b)\S+ .*\w"
+    # would you mind writing some
+    r"|(?:would you )?mind (?!checking|explaining|giving|having a look|looking|reading|reviewing|showing|telling)\w+ing\b"
+    # could it get a `keep` argument
+    rf"|(?:can|could|may) (?:it|they|that|this|[a-z_]\w*(?:\(\))?) (?:also )?(?:accept|get|have|take) (?:an?|another|some) (?:[\w`=-]+ ){{0,3}}(?:{_NEW_THING}|{_ALSO_EDITS})\b"
+    # a name and a number would be nice to have there
+    r"|(?!(?:an? |the |your )?(?:answers?|explanations?|hints?|ideas?|opinions?|pointers?|summar(?:y|ies)|words?)\b)[\w`]+(?: (?:and|or) [\w`]+)* would be (?:\w+ )?(?:cool|good|great|handy|helpful|nice|useful)"
+    r"(?: to have)?(?: (?:as well|here|in (?:it|that|there)|there|too))+"
+    r")"
+)
+"""A wish behind a remark, of closed forms."""
+_TESTS_WISHED = re.compile(r"\bno (?:unit )?tests?\b.*\bmind (?:writ|add)ing\b")
 _NEW_CALL = re.compile(rf"\b[a-z_]\w*\(|\b{_A_NEW_THING}")
 
 
@@ -315,6 +330,8 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
 
 def _wish_in(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
     """The change that a message wishes for in polite words, in its first sentence or behind a remark."""
+    if not has_trace and any(map(_WISHED_BEHIND.match, _behind(whole, clauses))):
+        return Wanted.NEW if _TESTS_WISHED.search(whole) else Wanted.EDIT
     if _WISHED_FOR.match(whole):
         return Wanted.NEW if _NEW_CALL.search(whole) or "--" in whole else Wanted.EDIT
     if asks or has_trace or "?" in whole.replace("?!", ""):
@@ -322,6 +339,11 @@ def _wish_in(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool)
     wish = next(filter(_POLITE_WISH.match, (whole, *clauses)), "")
     kind = Wanted.NEW if _NEW_CALL.search(wish) else Wanted.EDIT
     return kind if wish else None
+
+
+def _behind(whole: str, clauses: Sequence[str]) -> Sequence[str]:
+    """The clauses in which a wish may stand behind a remark; none where the message begins with a question."""
+    return () if _INTERROGATES.match(whole) else [*clauses[1:], *_SENTENCE.split(whole)[1:]]
 
 
 def _question(whole: str, *, has_trace: bool) -> Wanted:

@@ -23,11 +23,13 @@ _REMARK = (
 )
 _WISH = (
     r"(?:and |so |then )*(?:please |pls |can you |could you |would you |will you )*(?:please )?"
-    r"(?P<verb>add|create|generate|make|provide|put in|write) (?:me )?"
+    r"(?:(?P<verb>add|create|generate|make|provide|put in|write)|(?:would you )?mind (?P<gerund>adding|creating|writing)) (?:me )?"
     r"(?:a few|it|one|some|that|them|these|those)(?: for (?:it|me|them|us)| in| there)?(?: please| pls| thanks)?"
 )
+_VERBS = {"adding": "add", "creating": "create", "writing": "write"}
 _BOTH = re.compile(
-    rf"^(?:{_REMARK})(?: yet| at all| so far| still| now)*\s*[,.;:!-]+\s*{_WISH}[\s.!?]*$",
+    rf"^(?:(?:hello|hey|hi)\b(?: there| all)?[\s,.!]*)?(?:{_REMARK})(?: yet| at all| so far| still| now)*"
+    rf"\s*[,.;:!-]+\s*{_WISH}(?:[\s.!?]*$|[.!?]+\s+(?P<more>.+))",
     re.IGNORECASE,
 )
 _NEEDS = re.compile(
@@ -175,7 +177,10 @@ def as_order(text: str, named: Named = lambda _: ()) -> str:
         return _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")
     subject = found["lacking"] or found["of"] or found["untested"] or found["unsaid"]
-    return _order(found["verb"].lower(), things, subject) if _is_there(subject, named) else text
+    if not _is_there(subject, named):
+        return text
+    verb = found["verb"].lower() if found["verb"] else _VERBS[found["gerund"].lower()]
+    return f"{_order(verb, things, subject)}. {found['more'] or ''}".removesuffix(". ")
 
 
 _FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}$|[\w./-]+/$")

@@ -59,6 +59,11 @@ _SAME_LINES = 0.8
 _SECTION = re.compile(
     r"\s*(?:Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Notes?)\b|\s*:\w+|\s*>>>"
 )
+_NEW_PLACE = re.compile(
+    r"\b(?:new|own|separate|other|another|different)\b.*\b(?:file|module|package)s?\b"
+    r"|\b(?:copy|extract|move|port|put|split)\w*\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _PLACEABLE = ("label", "no_path", "no_code", "unknown_file")
 
 
@@ -81,7 +86,7 @@ class BlockPlacer:
         match reading:
             case FileEdits(edits=edits):
                 taken = {edit.path for edit in edits}
-                at = (self._at_its_tests(edit, taken) for edit in edits)
+                at = (self._at_its_code(self._at_its_tests(edit, taken), taken) for edit in edits)
                 placed = tuple(self._whole(self._with_old_tests(edit)) for edit in at)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
@@ -163,6 +168,26 @@ class BlockPlacer:
             return edit
         return replace(edit, path=path)
 
+    def _at_its_code(self, edit: FileEdit, taken: Collection[str]) -> FileEdit:
+        """An edit of known definitions at the file that has them, where its own path was made up by the model.
+
+        A path that the request names stays, and so does one where it asks for a new place.
+        """
+        is_new = edit.path.endswith(".py") and edit.path not in self.sources.files
+        if edit.exact or not is_new or _NEW_PLACE.search(self.user_text):
+            return edit
+        given = names_in(edit.path, edit.content)
+        if not given or edit.path.rpartition("/")[2] in self.user_text:
+            return edit
+        holders = [
+            path
+            for path in self._likely.candidates_like(edit.path)
+            if given <= self._likely.names_in_file(path)
+        ]
+        if len(holders) != 1 or holders[0] in taken:
+            return edit
+        return replace(edit, path=holders[0])
+
     def _with_old_tests(self, edit: FileEdit) -> FileEdit:
         """An edit of a test file that leaves the tests as they are that the request does not name."""
         before = self.sources.text(edit.path)
@@ -222,7 +247,10 @@ class BlockPlacer:
             kind = self._kind_of(block, content)
             if kind and names_in(kind, content):
                 path = self._path_of(block, content, kind)
-                text = self._text_with(path, texts.get(path, self.sources.text(path)), content)
+                # a second block for a file goes beside the first, whatever the request names
+                beside = self._into(path, texts[path], content) if path in texts else None
+                before = texts.get(path, self.sources.text(path))
+                text = beside.content if beside else self._text_with(path, before, content)
                 if not path or text is None:
                     return ()
                 texts[path] = text

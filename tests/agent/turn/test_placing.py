@@ -590,3 +590,37 @@ def test_fences_within_a_longer_one_are_text(root: Path) -> None:
     )
     assert isinstance(reading, FileEdits)
     assert reading.edits[0].content == text
+
+
+async def test_docstrings_in_blocks_of_their_own_are_put_where_they_were_asked_for(
+    root: Path,
+) -> None:
+    reply = (
+        fenced('def mean(values):\n    """Average of values."""\n')
+        + "\n\n"
+        + fenced('def scale(values, factor):\n    """Values times a factor."""\n')
+    )
+    await turn(root, "document mean", reply)
+    assert (root / "stats.py").read_text() == STATS.replace(
+        "def mean(values):\n", 'def mean(values):\n    """Average of values."""\n'
+    )
+
+
+@pytest.mark.parametrize("asked", ["document mean", "add a docstring to mean"])
+async def test_a_known_function_under_a_name_that_the_model_made_up_goes_to_its_own_file(
+    root: Path, asked: str
+) -> None:
+    code = 'def mean(values):\n    """Average of values."""\n    return sum(values) / len(values)\n'
+    await turn(root, asked, fenced(code, "- `mean.py`"))
+    assert not (root / "mean.py").exists()
+    assert '"""Average of values."""' in (root / "stats.py").read_text()
+
+
+@pytest.mark.parametrize(
+    "asked", ["move mean into a module of its own", "put mean into mean.py", "extract mean"]
+)
+async def test_a_new_file_that_was_asked_for_is_a_new_file(root: Path, asked: str) -> None:
+    code = "def mean(values):\n    return sum(values) / len(values)\n"
+    await turn(root, asked, fenced(code, "mean.py"))
+    assert (root / "stats.py").read_text() == STATS
+    assert (root / "mean.py").read_text() == code
