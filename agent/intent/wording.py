@@ -48,6 +48,14 @@ _BELONGS = re.compile(
     r" (?:in|into|to) (?:(?:its|own|a|an|another|the|new|module|file|separate) )*`?(?P<file>[\w./-]+\.py)`?[\s.!]*$",
     re.IGNORECASE,
 )
+_LIVES = re.compile(
+    r"^(?:the )?(?:function |method |class |helper |constant )?`?(?P<subject>[A-Za-z_]\w*)`?(?:\(\))? is (?:only|just)(?: ever)? (?:called|needed|used)"
+    r" (?:by|from|in) `?(?P<file>[\w./-]+\.py)`?"
+    r"(?:\s*[,;.-]+\s*(?:so\s+)?why (?:does it live|is it)(?: in `?(?P<from>[\w./-]+\.py)`?| here| there)?)?\s*[?.,;!-]+\s*"
+    r"(?:(?:so|then|please|pls|can you|could you|let's)\s+)*(?:move|put) it (?:over(?: there)?|there|to it)"
+    r"(?:\s+(?:please|pls|then))*(?:\s*[,;.]?\s*(?:and )?(?:adjust|fix|mind|update) the imports(?: too)?)?[\s.!]*$",
+    re.IGNORECASE,
+)
 _POLITE = (
     r"(?:(?:and|so|then|please|pls|just|let's|let us|can you|could you|would you|will you|we can|you can|i'd|i would"
     r"|we should|you should)\s+)*"
@@ -173,6 +181,10 @@ def as_order(text: str, named: Named = lambda _: ()) -> str:
     if found := _BELONGS.match(said):
         there = _is_there(found["subject"], named) and not _FILE.match(found["subject"])
         return f"move {found['subject']} to {found['file']}" if there else text
+    if found := _LIVES.match(said):
+        out = f" in {found['from']}" if found["from"] else ""
+        there = found["subject"] in named([found["subject"]])
+        return f"move {found['subject']}{out} to {found['file']}" if there else text
     if (found := _BOTH.match(said)) is None:
         return _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")

@@ -46,6 +46,38 @@ _PROPERTY = re.compile(
     r"\s+(?:into\s+)?a\s+property(?P<rest>.*)$",
     re.IGNORECASE,
 )
+_DATA_CLASS = re.compile(
+    rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:class\s+)?{_NAME.format('old')}{_IN.format('file')}"
+    r"\s+(?:in)?(?:to\s+)?a\s+data\s?class(?P<rest>.*)$",
+    re.IGNORECASE,
+)
+_HANDWRITTEN = re.compile(
+    r"(?:please|pls|so(?: that)?|and|then|,|\s|the|its|handwritten|hand-written|manual|methods?|`|can|could|should|may|(?:get |is |are )?(?:dropped|gone|removed)"
+    r"|go(?: away)?|drop|remove|get rid of|we don't need|no longer need(?:ed)?|__init__|__repr__|__eq__|__hash__|[.!])*",
+    re.IGNORECASE,
+)
+"""Words behind a data class that name the methods which its decorator makes."""
+_LITERAL = r"(?P<{0}>\d[\d_]*(?:\.\d+)?|'[^'\n]*'|\"[^\"\n]*\")"
+_CONSTANT_NAME = r"(?P<{0}>(?-i:[A-Z][A-Z0-9_]*))"
+_WHERE = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|function\s+)?[`'\"@]?(?P<{0}>[\w./-]*\w)(?:\(\))?[`'\"]?)?"
+_AT_THE_TOP = (
+    r"(?:\s+(?:at the (?:top|head|beginning)|on top)(?: of (?:the|that) (?:file|module))?)?"
+)
+_CALLED = r"(?:(?:,?\s+(?:called|named|with the name))?\s+[`'\"]?" + _CONSTANT_NAME + r"[`'\"]?)?"
+_CONSTANTS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|extract|pull|move)\s+(?:the\s+)?(?:magic\s+)?(?:number\s+|string\s+|literal\s+)?"
+        rf"{_LITERAL.format('old')}{_WHERE.format('of')}\s+(?:out\s+)?(?:in)?(?:to\s+)?a\s+(?:named\s+|module\s+)?constant"
+        rf"{_CALLED.format('new')}{_AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:the\s+)?{_LITERAL.format('old')}{_WHERE.format('of')}\s+is\s+(?:a|such a|another)\s+magic\s+(?:number|string|value)[\s.,;:!]+"
+        rf"(?:please\s+|pls\s+|can you\s+|could you\s+|so\s+)*(?:make|turn)\s+(?:it|that)\s+(?:in)?(?:to\s+)?a\s+(?:named\s+)?constant"
+        rf"{_CALLED.format('new')}{_AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|introduce|define|add)\s+a\s+constant\s+{_CONSTANT_NAME.format('new')}\s*=\s*"
+        rf"{_LITERAL.format('old')}{_WHERE.format('of')}(?:\s+(?:instead of|rather than|for)\s+(?:the|its)\s+(?:magic\s+)?(?:literal|number|string|value)s?)?"
+        r"[\s.!]*(?:please|pls)?[\s.!]*$",
+    )
+)
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
@@ -58,7 +90,7 @@ _MEANS_NO_MORE = re.compile(
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
 _IN_TESTS_TOO = re.compile(
-    r"(?:the |all )?(?:tests?|docs) (?:included|too|as well)|(?:and|also|and also|including)(?: in)? (?:the |all (?:the )?)?tests?(?: too| as well)?"
+    r"(?:(?:and|,)\s*)?(?:incl\.?|including|with|plus) (?:the |all (?:the )?)?tests?|(?:the |all )?(?:tests?|docs) (?:included|too|as well)|(?:and|also|and also|including)(?: in)? (?:the |all (?:the )?)?tests?(?: too| as well)?"
     r"|(?:in|including) (?:the |all (?:the )?)?tests? (?:too|as well)",
     re.IGNORECASE,
 )
@@ -114,11 +146,15 @@ class AskedRefactoring:
     """A refactoring that a request asks for in so many words."""
 
     kind: str
-    """`rename`, `move`, `remove`, `tidy` or `property`."""
+    """`rename`, `move`, `remove`, `tidy`, `property`, `dataclass` or `constant`."""
     old: str
-    """The name of a definition, maybe qualified (`Order.sum`), or of a file."""
+    """The name of a definition, maybe qualified (`Order.sum`), or of a file; for `constant` a literal."""
     new: str = ""
     """The new name, or the file that the definition moves to."""
+    of: str = ""
+    """The function in which a literal is meant; empty for all of a file."""
+    without: tuple[str, ...] = ()
+    """The methods that a data class does not need any more."""
     file: str = ""
     """The file that the request names beside the name."""
     with_tests: bool = False
@@ -130,10 +166,18 @@ class AskedRefactoring:
 def asked_refactoring(text: str) -> AskedRefactoring | None:
     """The refactoring that a request asks for; None if its words are not so clear, or ask for more."""
     said = _without_reason(text.strip())
-    if (match := _MOVE.search(said)) and _is_all(match):
-        return AskedRefactoring(
-            kind="move", old=match["old"], new=match["new"], file=match["file"] or ""
-        )
+    return next((asked for read in _READERS if (asked := read(said)) is not None), None)
+
+
+def _read_move(said: str) -> AskedRefactoring | None:
+    if (match := _MOVE.search(said)) is None or not _is_all(match):
+        return None
+    return AskedRefactoring(
+        kind="move", old=match["old"], new=match["new"], file=match["file"] or ""
+    )
+
+
+def _read_rename(said: str) -> AskedRefactoring | None:
     for pattern in _RENAMES:
         if (match := pattern.search(said)) and _is_all(match):
             named = match.groupdict()
@@ -143,29 +187,74 @@ def asked_refactoring(text: str) -> AskedRefactoring | None:
             return AskedRefactoring(
                 kind="rename", old=old, new=match["new"], file=file, is_guess=is_guess
             )
-    if (match := _REMOVE.match(said)) and match["old"].lower() not in _PLAIN:
-        old = _qualified(match["old"], match["holder"])
-        is_guess = old != match["old"]
-        return AskedRefactoring(
-            kind="remove",
-            old=old,
-            file=match["file"] or "",
-            is_guess=is_guess,
-            with_tests=match["tests"] is not None,
-        )
-    if (match := _PROPERTY.match(said)) and _MEANS_NO_MORE.fullmatch(match["rest"]):
-        old = _qualified(match["old"], match["holder"])
-        return None if old.lower() in _PLAIN else AskedRefactoring(kind="property", old=old)
-    if match := _TIDY.match(said):
-        old = match["old"] or match["made"]
-        holder, file = match["holder"] or match["of_made"], match["file"] or match["in_made"]
-        is_plain = old.lower() in _PLAIN
-        return (
-            None
-            if is_plain
-            else AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
-        )
     return None
+
+
+def _read_removal(said: str) -> AskedRefactoring | None:
+    if (match := _REMOVE.match(said)) is None or match["old"].lower() in _PLAIN:
+        return None
+    old = _qualified(match["old"], match["holder"])
+    return AskedRefactoring(
+        kind="remove",
+        old=old,
+        file=match["file"] or "",
+        is_guess=old != match["old"],
+        with_tests=match["tests"] is not None,
+    )
+
+
+def _read_property(said: str) -> AskedRefactoring | None:
+    match = _PROPERTY.match(said)
+    if match is None or not _MEANS_NO_MORE.fullmatch(match["rest"]):
+        return None
+    old = _qualified(match["old"], match["holder"])
+    return None if old.lower() in _PLAIN else AskedRefactoring(kind="property", old=old)
+
+
+def _read_data_class(said: str) -> AskedRefactoring | None:
+    match = _DATA_CLASS.match(said)
+    if match is None or not _HANDWRITTEN.fullmatch(match["rest"]) or match["old"].lower() in _PLAIN:
+        return None
+    without = tuple(re.findall(r"__\w+__", match["rest"]))
+    file = match["file"] or ""
+    return AskedRefactoring(kind="dataclass", old=match["old"], file=file, without=without)
+
+
+def _read_constant(said: str) -> AskedRefactoring | None:
+    match = next(filter(None, (form.match(said) for form in _CONSTANTS)), None)
+    if match is None:
+        return None
+    named = match.groupdict()
+    where = named["of"] or ""
+    is_file = where.endswith(".py")
+    return AskedRefactoring(
+        kind="constant",
+        old=named["old"] or "",
+        new=named.get("new") or named.get("late") or "",
+        file=where if is_file else "",
+        of="" if is_file else where,
+    )
+
+
+def _read_tidying(said: str) -> AskedRefactoring | None:
+    if (match := _TIDY.match(said)) is None:
+        return None
+    old = match["old"] or match["made"]
+    holder, file = match["holder"] or match["of_made"], match["file"] or match["in_made"]
+    if old.lower() in _PLAIN:
+        return None
+    return AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
+
+
+_READERS = (
+    _read_move,
+    _read_rename,
+    _read_removal,
+    _read_property,
+    _read_data_class,
+    _read_constant,
+    _read_tidying,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ from agent.editing.python_source import (
 from agent.editing.source_files import SourceFileError, is_test_path, resolve_inside
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
+from agent.refactoring.constants import file_of_literal, made_constant
+from agent.refactoring.data_classes import made_data_class
 from agent.refactoring.fields import has_field, renamed_field
 from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError, still_there
 from agent.refactoring.properties import made_property
@@ -49,14 +51,8 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
     Raises:
         RefactoringError: If the name is not found, means several things, or the new one is taken.
     """
-    if asked.kind == "remove":
-        return removed(asked, _place(asked, sources)[0], sources)
-    if asked.kind == "tidy":
-        is_file = asked.old.endswith(".py")
-        path = _existing(asked.old, sources) if is_file else _place(asked, sources)[0]
-        return tidied(asked.old, path, sources)
-    if asked.kind == "property":
-        return made_property(asked.old, _place(asked, sources)[0], sources)
+    if asked.kind in _BY_OURSELVES:
+        return _BY_OURSELVES[asked.kind](asked, sources)
     if asked.kind == "move":
         new = _destination(asked.new, sources)
         asked = replace(asked, new=new if "/" in asked.new else _in_package(new, asked, sources))
@@ -70,6 +66,26 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
     path, offset = _place(asked, sources)
     _check_scope(asked, path, offset, sources)
     return _with_rope(asked, sources, path=path, offset=offset)
+
+
+def _tidied(asked: AskedRefactoring, sources: Sources) -> Refactored:
+    is_file = asked.old.endswith(".py")
+    path = _existing(asked.old, sources) if is_file else _place(asked, sources)[0]
+    return tidied(asked.old, path, sources)
+
+
+_BY_OURSELVES: Mapping[str, Callable[[AskedRefactoring, Sources], Refactored]] = {
+    "remove": lambda asked, sources: removed(asked, _place(asked, sources)[0], sources),
+    "tidy": _tidied,
+    "property": lambda asked, sources: made_property(asked.old, _place(asked, sources)[0], sources),
+    "dataclass": lambda asked, sources: made_data_class(
+        asked.old, _place(asked, sources)[0], sources, without=asked.without
+    ),
+    "constant": lambda asked, sources: made_constant(
+        asked, file_of_literal(asked, sources), sources
+    ),
+}
+"""What rope does not do, or no better."""
 
 
 def _with_rope(

@@ -61,7 +61,7 @@ class Exactly:
         try:
             plan = await asyncio.to_thread(plan_refactoring, asked, self.sources)
         except RefactoringError as err:
-            if asked.kind in ("remove", "tidy", "property") or asked.is_guess:
+            if asked.kind not in ("rename", "move") or asked.is_guess:
                 return None
             self.emit(Notice(f"{err}. No file was changed."))
             return TurnFinished(str(err), TurnEnding.FAILED)
@@ -122,6 +122,8 @@ class Exactly:
             "remove": "removed",
             "tidy": "simplified by ruff",
             "property": "made a property",
+            "dataclass": "made a data class",
+            "constant": "made a constant",
         }[asked.kind]
         self.conversation.overhear(
             f"{asked.old} was {done} {asked.new}".rstrip() + f" in {subject}."

@@ -34,6 +34,7 @@ from agent.session.planned import Step
 from agent.session.request import Request
 from agent.session.resources import Resources
 from agent.session.talk import Means, Talk
+from agent.session.using import unused_removal
 from agent.settings.schema import Settings, TurnSettings
 from agent.streaming import Emit
 from agent.testing.project import ProjectTests
@@ -75,7 +76,7 @@ class InSession:
         parts = self.parts
         root = parts.resources.context.root
         sources = Sources(root, await in_thread(parts.workspace.list_files))
-        order = await in_thread(as_order, self.text, lambda words: known_names(words, sources))
+        order = await in_thread(_order, self.text, sources)
         if order != self.text:
             self.emit(Notice(f"taken as: {order}"))
             self.text = order
@@ -319,3 +320,10 @@ def _asked_for(settings: Settings) -> int:
     """Tokens that a reply shall have at least: those of the setting, once somebody has raised it."""
     tokens = settings.turn.max_reply_tokens
     return tokens if tokens > TurnSettings().max_reply_tokens else 0
+
+
+def _order(text: str, sources: Sources) -> str:
+    """The order that a message stands for; any other message as it is."""
+    return unused_removal(text, sources) or as_order(
+        text, lambda words: known_names(words, sources)
+    )

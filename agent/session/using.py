@@ -41,6 +41,15 @@ _USED = (
 )  # fmt: skip
 
 
+_IF_UNUSED = re.compile(
+    rf"^\W*is {_NOUN}{_NAME} (?:(?:actually|even|really|still) )?(?:called|needed|referenced|used)(?: (?:anywhere|at all|by anything|somewhere|any ?more))*"
+    r"\s*\?\s*if (?:it(?:'s| is) not|it isn'?t|not|nothing (?:does|uses it)|unused),?\s+(?:(?:please|pls|then|just)\s+)*"
+    r"(?:(?:delete|drop|kill|remove) it|(?:kick|rip|take|throw) it out|get rid of it)"
+    r"(?P<tests>,?\s*(?:and |with |along with )?(?:its|the) tests?(?: too| as well)?)?(?: please| pls)?[\s.!]*$",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Use:
     path: str
@@ -87,6 +96,18 @@ def seen_uses(question: str, sources: Sources) -> SeenUses | None:
     written = still_there(name, sources, {})
     text = f" It is written at {', '.join(written)}." if written else ""
     return SeenUses(said=f"No code of the project uses `{name}`.{text}", answers=answers)
+
+
+def unused_removal(text: str, sources: Sources) -> str:
+    """The order to delete a name that a message wants deleted if nothing uses it, where nothing but tests does; else empty."""
+    found = _IF_UNUSED.match(" ".join(text.split()))
+    name = found["name"] if found else ""
+    if not found or "." in name or not known_names([name], sources):
+        return ""
+    used = [each for each in _uses(name, sources) if each.inside.rpartition(".")[2] != name]
+    if any(not is_test_path(each.path) for each in used) or (used and not found["tests"]):
+        return ""
+    return f"delete {name}" + (" and its tests" if found["tests"] else "")
 
 
 def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> re.Match[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Collection
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from agent.editing.parts_of_files import is_language_of, names_in, takes_parts
-from agent.editing.python_source import imports
+from agent.editing.python_source import imports, parse_python
 from agent.editing.source_files import is_test_path
 from agent.fixing.sources import Sources
 from agent.reply.named import Names
@@ -31,7 +32,7 @@ class LikelyFiles:
         """The file that definitions are for by their names, or the one that the request is about."""
         given = names_in(kind, content)
         candidates = self.candidates_like(kind)
-        if all(map(is_test_name, given)):
+        if all(map(is_test_name, given)) or holds_test_classes(content):
             return self.tests_file(given, kind, content)
         holders = [path for path in candidates if given & self.names_in_file(path)]
         if len(holders) == 1:
@@ -96,6 +97,24 @@ class LikelyFiles:
 
     def names_in_file(self, path: str) -> frozenset[str]:
         return names_in(path, self.sources.text(path) or "")
+
+
+def holds_test_classes(content: str) -> bool:
+    """True for Python that has nothing but classes of unittest, and imports."""
+    tree = parse_python(textwrap.dedent(content))
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef)] if tree else []
+    alone = (
+        all(isinstance(n, ast.ClassDef | ast.Import | ast.ImportFrom) for n in tree.body)
+        if tree
+        else False
+    )
+    return (
+        bool(found)
+        and alone
+        and all(
+            any(ast.unparse(base).endswith("TestCase") for base in node.bases) for node in found
+        )
+    )
 
 
 def is_test_name(name: str) -> bool:

@@ -35,7 +35,7 @@ from agent.reply.labels import label_of
 from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
-from agent.turn.likely_files import LikelyFiles, is_test_name
+from agent.turn.likely_files import LikelyFiles, holds_test_classes, is_test_name
 from agent.turn.opening import asks_for_docstrings, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -151,7 +151,8 @@ class BlockPlacer:
         A path that the request names stays, and so does one where the tests' file has an edit of its own.
         """
         given = names_in(edit.path, edit.content) if edit.path.endswith(".py") else frozenset()
-        if edit.exact or not self._wants_tests or not given or not all(map(is_test_name, given)):
+        of_tests = all(map(is_test_name, given)) or holds_test_classes(edit.content)
+        if edit.exact or not self._wants_tests or not given or not of_tests:
             return edit
         if given & (self._likely.names_in_file(edit.path) | self._words):  # code that is called so
             return edit

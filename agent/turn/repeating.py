@@ -39,13 +39,21 @@ _MOST_UNASKED = 12
 _ASSERTION = re.compile(r"\s*(assert\b.*|self\.assert\w+\(.*)")
 _HEAD = re.compile(r"\s*(?:async\s+)?def\s")
 _TEST_HEAD = re.compile(r"\s*(?:async\s+)?def\s+test")
+_COUNTED = 12
+"""Rounds of some lines that differ in their numbers alone; of one line, which a table may have, twice as many."""
+_COUNTED_LINES = 4
+_COUNTED_SIZE = 40
+_NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d]+")
 _COMMENT = re.compile(r"\s*(?:#|//|--|\*)")
 
 
 def end_of_first_round(text: str) -> int | None:
     """The place behind the first round of what the end of a text repeats; None if it repeats nothing."""
-    return _of_lines(text) if text.endswith("\n") else _within_line(text)
+    if not text.endswith("\n"):
+        return _within_line(text)
+    end = _of_lines(text)
+    return end if end is not None else _of_counted_lines(text)
 
 
 def end_of_code(text: str, *, with_tests: bool, shown: str = "") -> int | None:
@@ -92,6 +100,38 @@ def _of_lines(text: str) -> int | None:
             kept = len(lines) - (rounds - 1) * count
             return len("\n".join(lines[:kept])) + 1
     return None
+
+
+def _of_counted_lines(text: str) -> int | None:
+    """The place behind the first round of lines that come again with other numbers: `with open("file7.txt")`.
+
+    Assertions are counted by themselves.
+    """
+    lines = text.split("\n")[:-1]
+    for count in range(1, _COUNTED_LINES + 1):
+        last = [_NUMBER.sub("#", line) for line in lines[-count:]]
+        if any(map(_ASSERTION.match, last)) or "#" not in "".join(last):
+            continue
+        if sum(len(line.strip()) for line in last) < _COUNTED_SIZE:
+            continue
+        rounds = 1
+        while _round(lines, count, rounds) == last and _differs(lines, count, rounds):
+            rounds += 1
+        if rounds >= (_COUNTED if count > 1 else 2 * _COUNTED):
+            kept = len(lines) - (rounds - 1) * count
+            return len("\n".join(lines[:kept])) + 1
+    return None
+
+
+def _round(lines: list[str], count: int, rounds: int) -> list[str]:
+    """The lines so many rounds before the last, without their numbers."""
+    return [_NUMBER.sub("#", line) for line in lines[-(rounds + 1) * count : -rounds * count]]
+
+
+def _differs(lines: list[str], count: int, rounds: int) -> bool:
+    """True if the numbers of a round are others than those of the next."""
+    begin = len(lines) - rounds * count
+    return lines[begin - count : begin] != lines[begin : begin + count]
 
 
 def _of_assertions(text: str) -> int | None:

@@ -1477,7 +1477,7 @@ def test_hidden_blank(tmp_path, capsys):
     ),
     Case(
         name="sums-nicer",
-        kind="vague edit",
+        kind="simplify",
         files=SUMS,
         request="report.py is sooo clumsy. make it nicer? what comes out must stay the same",
         check=_all(_nicer, _tests_left),

@@ -274,3 +274,31 @@ def test_a_strangers_messages_that_ask_for_nothing_are_read_as_no_change(
     right = sum(kind.may_write == found.may_write for kind, found, _ in read)
     assert right >= 0.9 * len(read)
     assert len(read) >= 0.7 * len(labelled)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "worker.py prints all over my terminal, i'd rather have that go thru the logging module",
+        "all i ever see is <queue.Job object at 0x7f3a2c>. name and attempts would be nice to have there",
+        "to_plain glues the lines. Sometimes I need the line breaks, could it get a keep_breaks argument? off by default",
+    ],
+)
+def test_a_wish_behind_a_remark_is_a_change(text: str) -> None:
+    assert by_rules(text) is Wanted.EDIT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what would be nice to have here?",
+        "I don't get this, an explanation would be nice",
+        "why does it fail? a summary would be great",
+        "parse is odd, would you mind explaining it?",
+        "could parse get a float?",
+        "is there a reason why this could have a test?",
+    ],
+)
+def test_a_wish_for_words_is_no_change(text: str) -> None:
+    found = by_rules(text)
+    assert found is None or not found.may_write

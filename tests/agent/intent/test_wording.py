@@ -175,3 +175,34 @@ def test_something_of_a_function_is_not_the_function(said: str) -> None:
 )
 def test_no_condition_and_no_other_wish_is_lost(said: str) -> None:
     assert as_order(said, _named) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "order"),
+    [
+        (
+            "load is only needed in report.py, why does it live in io.py? move it over pls, and mind the imports",
+            "move load in io.py to report.py",
+        ),
+        ("load is only used in report.py. please move it there", "move load to report.py"),
+        (
+            "Hello! load() has no tests yet, would you mind writing some? The empty file matters most.",
+            "write tests for load(). The empty file matters most.",
+        ),
+        ("load has no tests, can you write some?", "write tests for load"),
+    ],
+)
+def test_a_remark_and_its_wish_in_more_words_are_the_order(said: str, order: str) -> None:
+    assert as_order(said, _named) == order
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "load is only used in report.py, move it over and rewrite it",
+        "load is only used in report.py, why does it live in io.py?",
+        "load has no tests, would you mind explaining why?",
+    ],
+)
+def test_what_goes_beyond_such_a_remark_is_left_as_it_is(said: str) -> None:
+    assert as_order(said, _named) == said

@@ -25,6 +25,8 @@ def test_a_described_fault_is_told(text: str) -> None:
         "test_withdraw_all is red. fix it",
         "theres a failing test in here, can you make it green? but dont touch the tests",
         "can you get solver_test.py green?",
+        "one test is red, the one for delays. can you fix it? the test itself is right",
+        "something broke, trust the tests, they are fine",
         "please repair test_is_leap_year_of_centuries",
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.fixing.sources import Sources
-from agent.session.using import seen_uses
+from agent.session.using import seen_uses, unused_removal
 
 _FILES = {
     "shop/cart.py": "LIMIT = 3\n\n\nclass Cart:\n    def add(self, item):\n        return checked(item)\n\n\n"
@@ -121,3 +121,33 @@ def test_a_name_that_stands_in_texts_alone_is_said_to(tmp_path: Path) -> None:
     assert found is not None
     assert found.said.startswith("No code of the project uses `plug`. It is written at a.py:1")
     assert "hooks.toml:1" in found.said
+
+
+@pytest.mark.parametrize(
+    ("said", "order"),
+    [
+        ("is idle() still used anywhere? if not kick it out, its test too", "delete idle and its tests"),
+        ("Is `idle` used at all? If it isn't, please delete it.", "delete idle"),
+        ("is checked still used? if not, remove it", ""),
+        ("is Cart used? if not delete it and its tests", ""),
+        ("is nothing_here used? if not, delete it", ""),
+        ("is idle used? if not, tell me", ""),
+        ("is idle used? if not, delete it and add a cache to Cart", ""),
+        ("is idle still used anywhere?", ""),
+    ],
+)  # fmt: skip
+def test_a_name_is_deleted_if_nothing_uses_it_where_that_is_the_condition(
+    sources: Sources, said: str, order: str
+) -> None:
+    assert unused_removal(said, sources) == order
+
+
+def test_a_name_that_tests_alone_use_goes_only_with_its_tests(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def miles(x):\n    return x / 1.6\n")
+    (tmp_path / "test_a.py").write_text(
+        "from a import miles\n\n\ndef test_miles():\n    assert miles(0) == 0\n"
+    )
+    sources = Sources(tmp_path, ["a.py", "test_a.py"])
+    asked = "is miles() still used anywhere? if not kick it out"
+    assert unused_removal(asked, sources) == ""
+    assert unused_removal(f"{asked}, its test too", sources) == "delete miles and its tests"

@@ -58,6 +58,20 @@ def test_a_phrase_that_comes_line_after_line_is_a_circle_and_two_lines_of_it_are
     assert kept.count("# Test with a date") == 2
 
 
+def test_lines_that_only_count_on_are_a_circle_and_a_table_of_some_rows_is_none() -> None:
+    begun = "def test_dupes(tmp_path):\n"
+    files = [
+        f'    with open(tmp_path / "file{n}.txt", "w") as handle:\n        handle.write("Hello, world!")\n'
+        for n in range(1, 114)
+    ]
+    at = noticed(begun + "".join(files))
+    assert at is not None
+    assert at <= len(begun + "".join(files[:13]))
+    assert end_of_first_round(begun + "".join(files[:12])) == len(begun + files[0])
+    table = [f'    {{"id": {n}, "name": "book {n}", "price": {n * 10}}},\n' for n in range(1, 20)]
+    assert noticed("BOOKS = [\n" + "".join(table)) is None
+
+
 def test_an_assertion_that_comes_a_third_time_is_a_circle_whatever_its_message() -> None:
     text = "def test_parse_date():\n"
     for said in ("year", "month", "day"):
