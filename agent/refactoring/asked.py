@@ -78,6 +78,18 @@ _CONSTANTS = tuple(
         r"[\s.!]*(?:please|pls)?[\s.!]*$",
     )
 )
+_A_FILE = r"(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?"
+_LOGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|switch to)\s+(?:the\s+)?(?:logging|a logger)(?:\s+module)?\s+(?:instead of|rather than|for)\s+(?:the\s+|all\s+)*"
+        rf"print(?:s|ing)?(?:\s+(?:statements|calls))?(?:\(\))?\s+in\s+{_A_FILE.format('old')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:replace|convert|change|turn)\s+(?:the\s+|all\s+)*print(?:s)?(?:\s+(?:statements|calls))?\s+in\s+{_A_FILE.format('old')}"
+        r"\s+(?:with|by|to|into)\s+(?:the\s+)?(?:logging|log messages|logger calls|a logger|logs)(?:\s+(?:calls|module))?[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints\b[^.;!?\n]{{0,60}}[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
+        r"(?:all\s+)?(?:go\s+)?(?:logged|(?:thru|through|to|in|into)\s+(?:the\s+)?logging(?:\s+module)?)[\s.!]*$",
+    )
+)
 _MEANS_NO_MORE = re.compile(
     r"(?:\b(?:please|pls|kindly|now|then|ok(?:ay)?|so|just|hi|hey|hello|thanks|thank you|thx|for me|instead"
     r"|(?:can|could|would|will) you|let's|let us|go ahead and|i (?:want|need) (?:you )?to|i'd like (?:you )?to"
@@ -146,7 +158,7 @@ class AskedRefactoring:
     """A refactoring that a request asks for in so many words."""
 
     kind: str
-    """`rename`, `move`, `remove`, `tidy`, `property`, `dataclass` or `constant`."""
+    """`rename`, `move`, `remove`, `tidy`, `property`, `dataclass`, `constant` or `log`."""
     old: str
     """The name of a definition, maybe qualified (`Order.sum`), or of a file; for `constant` a literal."""
     new: str = ""
@@ -236,6 +248,11 @@ def _read_constant(said: str) -> AskedRefactoring | None:
     )
 
 
+def _read_log(said: str) -> AskedRefactoring | None:
+    match = next(filter(None, (form.match(said) for form in _LOGS)), None)
+    return None if match is None else AskedRefactoring(kind="log", old=match["old"])
+
+
 def _read_tidying(said: str) -> AskedRefactoring | None:
     if (match := _TIDY.match(said)) is None:
         return None
@@ -253,6 +270,7 @@ _READERS = (
     _read_property,
     _read_data_class,
     _read_constant,
+    _read_log,
     _read_tidying,
 )
 

@@ -33,6 +33,8 @@ from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.constants import file_of_literal, made_constant
 from agent.refactoring.data_classes import made_data_class
 from agent.refactoring.fields import has_field, renamed_field
+from agent.refactoring.importing import imported_by_name
+from agent.refactoring.logs import made_logged
 from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError, still_there
 from agent.refactoring.properties import made_property
 from agent.refactoring.removing import removed
@@ -81,6 +83,7 @@ _BY_OURSELVES: Mapping[str, Callable[[AskedRefactoring, Sources], Refactored]] =
     "dataclass": lambda asked, sources: made_data_class(
         asked.old, _place(asked, sources)[0], sources, without=asked.without
     ),
+    "log": lambda asked, sources: made_logged(_existing(asked.old, sources), sources),
     "constant": lambda asked, sources: made_constant(
         asked, file_of_literal(asked, sources), sources
     ),
@@ -114,6 +117,12 @@ def _with_rope(
         except Exception as err:  # rope raises errors of all kinds for code that it cannot follow
             said = f"{asked.old} cannot be changed by rope: {str(err) or type(err).__name__}"
             raise RefactoringError(said) from err
+    if asked.kind == "move" and not asked.old.endswith(".py"):
+        module = asked.new.removesuffix(".py").replace("/", ".").removeprefix("src.")
+        after = {
+            file: imported_by_name(text, texts.get(file, ""), module, _bare(asked.old) or asked.old)
+            for file, text in after.items()
+        }
     changed = {file: text for file, text in after.items() if texts.get(file) != text}
     if not changed:
         raise RefactoringError(f"nothing uses {asked.old} in a way that could be changed")

@@ -124,6 +124,7 @@ class Exactly:
             "property": "made a property",
             "dataclass": "made a data class",
             "constant": "made a constant",
+            "log": "made to log what it printed",
         }[asked.kind]
         self.conversation.overhear(
             f"{asked.old} was {done} {asked.new}".rstrip() + f" in {subject}."

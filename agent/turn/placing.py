@@ -28,6 +28,7 @@ from agent.editing.parts_of_files import (
 from agent.editing.python_parts import without_known_tests
 from agent.editing.python_source import definitions, parse_python
 from agent.editing.source_files import is_test_path
+from agent.editing.test_cases import as_methods, base_of_tests
 from agent.fixing.sources import Sources
 from agent.reply.block_files import NOT_CODE, file_text
 from agent.reply.blocks import FencedBlock, scan_blocks
@@ -91,7 +92,8 @@ class BlockPlacer:
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
                 parted, notes = self._with_tests_apart(placed)
-                return replace(reading, edits=parted, notes=(*reading.notes, *notes))
+                edits = tuple(map(self._of_unittest, parted))
+                return replace(reading, edits=edits, notes=(*reading.notes, *notes))
             case PlainAnswer(text=prose) | Unusable(reason=prose):
                 if isinstance(reading, Unusable) and reading.kind not in _PLACEABLE:
                     return reading
@@ -100,9 +102,26 @@ class BlockPlacer:
                     self._from_blocks(blocks) or self._text_file(blocks) or self._docstring(blocks)
                 )
                 edits, notes = self._with_tests_apart(edits)
+                edits = tuple(map(self._of_unittest, edits))
                 return FileEdits(edits=edits, prose=prose, notes=tuple(notes)) if edits else reading
             case _:
                 return reading
+
+    def _of_unittest(self, edit: FileEdit) -> FileEdit:
+        """An edit of tests with its new functions in a class, where the project's tests are classes of unittest."""
+        if not (edit.path.endswith(".py") and is_test_path(edit.path)):
+            return edit
+        before = self.sources.text(edit.path) or ""
+        base = base_of_tests(before) if before.strip() else self._base_of_all_tests
+        return replace(edit, content=as_methods(edit.content, before, base)) if base else edit
+
+    @cached_property
+    def _base_of_all_tests(self) -> str:
+        """The base class of the project's classes of unittest; empty where some tests are no such classes."""
+        tests = [p for p in sorted(self.sources.files) if p.endswith(".py") and is_test_path(p)]
+        texts = [text for path in tests if (text := self.sources.text(path) or "").strip()]
+        bases = [base_of_tests(text) for text in texts if "def test" in text]
+        return bases[0] if bases and all(bases) else ""
 
     def _with_tests_apart(
         self, edits: Sequence[FileEdit]
