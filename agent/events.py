@@ -332,11 +332,12 @@ def to_json(event: Event) -> dict[str, object]:
         counts = event.report.counts
         fields |= {"counts": dict(counts), "all_green": event.report.all_green}
         fields |= {told: counts[name] for told, name in _COUNTED.items()}
-    return {"v": SCHEMA_VERSION, "event": _snake(type(event).__name__), **fields}
+    return {"v": SCHEMA_VERSION, "event": name_of(type(event)), **fields}
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+def name_of(kind: type) -> str:
+    """The name of a kind of event in JSON, in snake case."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
 
 
 def _plain(value: object) -> object:

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from agent import events  # noqa: E402
 from agent.settings import schema  # noqa: E402
 from agent.settings.explain import attribute_docs  # noqa: E402
+from learning.contexts.context import ApiContext  # noqa: E402
+from learning.evaluation.samples import ResultManifest, Sample  # noqa: E402
+from learning.promotion.manifest import AdapterManifest  # noqa: E402
+from learning.records import Experience  # noqa: E402
 from tui.cli import EXIT_CODES, cli  # noqa: E402
 
 if TYPE_CHECKING:
@@ -53,6 +59,8 @@ def pages() -> Mapping[str, str]:
         "index.md": _index(),
         "reference/commands.md": "\n".join(_commands()),
         "reference/settings.md": "\n".join(_settings()),
+        "reference/events.md": "\n".join(_events()),
+        "reference/files.md": "\n".join(_files()),
     }
 
 
@@ -111,6 +119,60 @@ def _settings() -> Iterator[str]:
             default = "" if setting.default is None else f"`{setting.default}`"
             yield f"| `{setting.name}` | {default} | {note} {bounds}| {may} |"
         yield ""
+
+
+def _events() -> Iterator[str]:
+    yield "# Events\n"
+    yield (
+        "What `--json` prints, one object a line, and what a session's file holds: `event` is the name below, the"
+        " other keys are its fields. [What --json prints](../json.md) says in which order they come, and what a"
+        " program may rely on.\n"
+    )
+    for kind in typing.get_args(events.Event):
+        yield f"## `{events.name_of(kind)}`\n"
+        yield from _fields(kind)
+
+
+_STORED: Mapping[str, tuple[str, type]] = {
+    "an adapter's `elagent.json`": (
+        "beside `adapter_model.safetensors`, in plain PEFT's layout",
+        AdapterManifest,
+    ),
+    "`manifest.json` of results": ("in each folder of `elagent eval`", ResultManifest),
+    "a line of `samples.jsonl`": ("in the same folder, one for each reply", Sample),
+    "a verified use of an API": ("a line of `contexts/LIBRARY-VERSION.jsonl`", ApiContext),
+    "an experience": (
+        "a row of `experiences.sqlite3`, `elagent experiences export` as a line",
+        Experience,
+    ),
+}
+
+
+def _files() -> Iterator[str]:
+    yield "# Files\n"
+    yield (
+        "Everything below `ELAGENT_HOME` (`~/.local/share/elagent`) is private to its owner. JSON and JSON lines in"
+        " UTF-8, one object a line, appended as a whole; SQLite for experiences. A file that is damaged is"
+        " refused with its name, and never guessed at. What a person writes: `config.toml`"
+        " ([settings](settings.md)), `commands/NAME.md` ([conversation](../conversation.md)), `AGENTS.md`.\n"
+    )
+    for name, (place, kind) in _STORED.items():
+        yield f"## {name[0].upper()}{name[1:]}\n"
+        yield f"{place[0].upper()}{place[1:]}.\n"
+        yield from _fields(kind)
+
+
+def _fields(kind: type) -> Iterator[str]:
+    yield f"{' '.join((inspect.getdoc(kind) or '').split())}\n"
+    notes, types = attribute_docs(kind), kind.__annotations__
+    if not (fields := dataclasses.fields(kind)):
+        return
+    yield "| field | type | |\n|---|---|---|"
+    for each in fields:
+        note = notes.get(each.name, "").replace("|", "\\|")
+        type_ = str(types.get(each.name, "")).replace("|", "\\|")
+        yield f"| `{each.name}` | {type_} | {note} |"
+    yield ""
 
 
 def _bounds(rule: schema.SettingRule) -> str:
