@@ -125,6 +125,8 @@ def test_it_repairs_learns_evaluates_and_serves_from_an_empty_folder(
         "from sums import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
     )
     model = ("--model", "smollm2-135m")
+    pulled = _elagent(installed, "models", "pull", "smollm2-135m", cwd=empty)
+    assert pulled.returncode == 0, pulled.stderr
     repaired = _elagent(installed, "run-tests", "--fix", *model, cwd=empty)
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert "a + b" in (empty / "sums.py").read_text()
