@@ -11,6 +11,7 @@ that programs on the host run or obey by themselves.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -20,6 +21,7 @@ from agent.settings.schema import ApprovalSettings
 Mode = Literal["ask", "auto", "plan"]
 MODES: tuple[Mode, ...] = ("ask", "auto", "plan")
 NOTHING_SETTLED = ApprovalSettings()
+_JOINS = re.compile(r"[;&|<>$`\n]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,9 @@ class Question:
 
     host_use: str = ""
     """The program on the host that would run or obey what is written; empty if none is known."""
+
+    linked: bool = False
+    """True if a path leads through a symbolic link, so that another file is written than it names."""
 
     unasked: str = ""
     """The reason why the request does not seem to want this file; empty if it does."""
@@ -78,7 +83,14 @@ def is_settled(question: Question, settled: ApprovalSettings) -> bool:
     else:
         names, patterns = (question.subject,), settled.commands
     wanted = [each.strip() for each in (patterns or "").split(",") if each.strip()]
-    return all(any(fnmatch.fnmatchcase(name, each) for each in wanted) for name in names)
+    if question.linked or (len(wanted) > 1 and "*" in wanted):  # a `*` that a comma left over
+        return False
+    return all(any(_fits(name, each) for each in wanted) for name in names)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """True if a pattern stands for a name; `*` stands for nothing that joins commands of a shell."""
+    return fnmatch.fnmatchcase(name, pattern) and set(_JOINS.findall(name)) <= set(pattern)
 
 
 _AS_ASKED = "Do what was asked, in the file that it is about, and write no other file."

@@ -2,6 +2,7 @@
 
     AgentError
       ConfigError                   a setting is unknown, malformed or not allowed where it stands
+      ExtraMissingError             a command needs a package that a plain installation has not
       PlaceError                    the folder is none to work in, and nobody said that it is
       WorkspaceError                no snapshot, diff or undo can be given
         BusyError                   another elagent is editing the same files
@@ -35,6 +36,10 @@ class AgentError(Exception):
 
 class ConfigError(AgentError):
     """A setting is unknown, malformed or not allowed where it stands; names the file and line."""
+
+
+class ExtraMissingError(AgentError):
+    """A command needs a package that a plain installation has not; says how to get it."""
 
 
 class PlaceError(AgentError):

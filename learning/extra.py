@@ -15,7 +15,7 @@ _HOW = (
 
 
 class NotInstalledError(LearningError):
-    """Something needs an extra, or a program, that is not installed; the message says how to get it."""
+    """Something needs the extra `learn`, or a program, that is not installed; the message says how to get it."""
 
 
 def missing() -> Sequence[str]:

@@ -37,7 +37,14 @@ def as_methods(text: str, before: str, base: str) -> str:
     known = {node.name for node in old.body if _is_test(node)} if old is not None else set[str]()
     found = [node for node in tree.body if _is_test(node)] if tree is not None else []
     new = [node for node in found if node.name not in known]
-    if not new or not all(map(_is_plain, new)):
+    names = {node.name for node in new}
+    read = (
+        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set[str]()
+    )
+    if tree is None or not new or not all(map(_is_plain, new)) or names & read:
+        return text
+    has_base = base.partition(".")[0] in bound_names(text)
+    if not has_base and base != "unittest.TestCase":
         return text
     place = BytePlaces(text)
     name = _class_name(new[0].name, bound_names(text))
@@ -49,13 +56,25 @@ def as_methods(text: str, before: str, base: str) -> str:
     ]
     made = f"class {name}({base}):\n{body}\n\n\n"
     splices.append(TextSplice(start=start, end=start, text=made.encode()))
+    if not has_base:
+        splices.append(_with_import(tree, place))
     after = spliced(place.data, splices).rstrip("\n") + "\n"
-    root = base.partition(".")[0]
-    if root not in bound_names(after):
-        after = (
-            f"import {root}\n{after}" if "." in base else f"from unittest import {root}\n{after}"
-        )
-    return after if parse_python(after) is not None else text
+    try:
+        compile(after, "tests", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return text
+    return after
+
+
+def _with_import(tree: ast.Module, place: BytePlaces) -> TextSplice:
+    """The import of unittest behind the docstring and the other imports at the top."""
+    at = 0
+    for number, node in enumerate(tree.body):
+        is_docstring = number == 0 and ast.get_docstring(tree) is not None
+        if not (is_docstring or isinstance(node, ast.Import | ast.ImportFrom)):
+            break
+        at = place.offset((node.end_lineno or node.lineno) + 1, 0)
+    return TextSplice(start=at, end=at, text=b"import unittest\n")
 
 
 def _is_test(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:

@@ -201,15 +201,14 @@ _WISHED_FOR = re.compile(
 """A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
 _WISHED_BEHIND = re.compile(
     r"(?:and |but |so )*(?:"
-    # somebody would rather have something otherwise
-    r"(?:i|we)(?:'d|d| would) (?:much )?(?:rather|prefer to) (?:have|like|see) (?!(?:an? |the |your )?(?:explanation|opinion|reason|thoughts?)\b)\S+ .*\w"
+    # i'd rather have that go through the logging module
+    r"(?:i|we)(?:'d|d| would) (?:much )?(?:rather|prefer to) have (?:it|that|them|these|this) (?:all )?(?:as|be|go|in|not|return|print|raise|without|\w+ed)\b"
     # would you mind writing some
-    r"|(?:would you )?mind (?!checking|explaining|giving|having a look|looking|reading|reviewing|showing|telling)\w+ing\b"
+    r"|(?:would you )?mind (?:add|chang|clean|convert|fix|mak|mov|remov|renam|replac|simplify|splitt|writ)ing\b"
     # could it get a `keep` argument
-    rf"|(?:can|could|may) (?:it|they|that|this|[a-z_]\w*(?:\(\))?) (?:also )?(?:accept|get|have|take) (?:an?|another|some) (?:[\w`=-]+ ){{0,3}}(?:{_NEW_THING}|{_ALSO_EDITS})\b"
+    rf"|could (?:it|they|that|this) (?:also )?(?:get|have) (?:an?|another|some) (?:[\w`=-]+ ){{0,3}}(?:{_NEW_THING}|{_ALSO_EDITS})\b"
     # a name and a number would be nice to have there
-    r"|(?!(?:an? |the |your )?(?:answers?|explanations?|hints?|ideas?|opinions?|pointers?|summar(?:y|ies)|words?)\b)[\w`]+(?: (?:and|or) [\w`]+)* would be (?:\w+ )?(?:cool|good|great|handy|helpful|nice|useful)"
-    r"(?: to have)?(?: (?:as well|here|in (?:it|that|there)|there|too))+"
+    r"|[\w`]+(?: (?:and|or) [\w`]+)* would be (?:cool|good|great|handy|helpful|nice|useful) to have(?: (?:as well|here|in (?:it|that|there)|there|too))+"
     r")"
 )
 """A wish behind a remark, of closed forms."""

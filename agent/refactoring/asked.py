@@ -53,7 +53,7 @@ _DATA_CLASS = re.compile(
 )
 _HANDWRITTEN = re.compile(
     r"(?:please|pls|so(?: that)?|and|then|,|\s|the|its|handwritten|hand-written|manual|methods?|`|can|could|should|may|(?:get |is |are )?(?:dropped|gone|removed)"
-    r"|go(?: away)?|drop|remove|get rid of|we don't need|no longer need(?:ed)?|__init__|__repr__|__eq__|__hash__|[.!])*",
+    r"|go(?: away)?|drop|remove|get rid of|we don't need|no longer need(?:ed)?|__init__|__repr__|__eq__|[.!])*",
     re.IGNORECASE,
 )
 """Words behind a data class that name the methods which its decorator makes."""
@@ -74,7 +74,7 @@ _CONSTANTS = tuple(
         rf"(?:please\s+|pls\s+|can you\s+|could you\s+|so\s+)*(?:make|turn)\s+(?:it|that)\s+(?:in)?(?:to\s+)?a\s+(?:named\s+)?constant"
         rf"{_CALLED.format('new')}{_AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
         rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|introduce|define|add)\s+a\s+constant\s+{_CONSTANT_NAME.format('new')}\s*=\s*"
-        rf"{_LITERAL.format('old')}{_WHERE.format('of')}(?:\s+(?:instead of|rather than|for)\s+(?:the|its)\s+(?:magic\s+)?(?:literal|number|string|value)s?)?"
+        rf"{_LITERAL.format('old')}{_WHERE.format('of')}\s+(?:instead of|rather than|for)\s+(?:the|its)\s+(?:magic\s+)?(?:literal|number|string|value)s?"
         r"[\s.!]*(?:please|pls)?[\s.!]*$",
     )
 )
@@ -86,7 +86,7 @@ _LOGS = tuple(
         rf"print(?:s|ing)?(?:\s+(?:statements|calls))?(?:\(\))?\s+in\s+{_A_FILE.format('old')}[\s.!]*(?:please|pls)?[\s.!]*$",
         rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:replace|convert|change|turn)\s+(?:the\s+|all\s+)*print(?:s)?(?:\s+(?:statements|calls))?\s+in\s+{_A_FILE.format('old')}"
         r"\s+(?:with|by|to|into)\s+(?:the\s+)?(?:logging|log messages|logger calls|a logger|logs)(?:\s+(?:calls|module))?[\s.!]*(?:please|pls)?[\s.!]*$",
-        rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints\b[^.;!?\n]{{0,60}}[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
+        rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints(?:\s+(?:all|everything|too much|so much|a lot|stuff)?(?:\s*(?:over|to|into|on) (?:my|the) (?:console|screen|terminal))?)?\s*[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
         r"(?:all\s+)?(?:go\s+)?(?:logged|(?:thru|through|to|in|into)\s+(?:the\s+)?logging(?:\s+module)?)[\s.!]*$",
     )
 )

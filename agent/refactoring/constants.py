@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from agent.editing.byte_places import BytePlaces
-from agent.editing.python_source import bound_names, definitions, parse_python
+from agent.editing.python_source import parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
@@ -50,7 +50,7 @@ def made_constant(asked: AskedRefactoring, path: str, sources: Sources) -> Refac
             f"{asked.old} stands in {path} {len(found)} times: say in which function"
         )
     name = asked.new or _name_for(found[0], parents)
-    if not name.isidentifier() or name in bound_names(text):
+    if not name.isidentifier() or name in _every_name(tree):
         raise RefactoringError(f"{name} is there already in {path}, or no name that Python takes")
     literal = ast.get_source_segment(text, found[0]) or repr(value)
     splices = [_named(node, name, place) for node in found]
@@ -97,29 +97,67 @@ def _places(
     tree: ast.Module, text: str, asked: AskedRefactoring, value: object, parents: _Parents
 ) -> Iterator[ast.Constant]:
     """The places of a literal in code that runs when a function is called, and in defaults."""
-    meant = {
-        node.lineno
-        for name, node in definitions(text).items()
-        if asked.of in ("", name, name.rpartition(".")[2])
-    }
     scopes = [
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno in meant
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and asked.of.rpartition(".")[2] in ("", node.name)
     ]
+    if asked.of and len(scopes) > 1:
+        raise RefactoringError(f"there are several functions {asked.of}")
     seen = {
         node: None
         for scope in scopes
-        for node in ast.walk(scope)
+        for part in _running(scope)
+        for node in ast.walk(part)
         if isinstance(node, ast.Constant)
         and type(node.value) is type(value)
         and node.value == value
     }
     for node in sorted(seen, key=lambda each: (each.lineno, each.col_offset)):
-        holder = parents.get(node)
-        if isinstance(holder, ast.Expr | ast.JoinedStr | ast.FormattedValue | ast.MatchValue):
-            continue  # a docstring, a part of a text, a pattern: no name can stand there
-        yield node
+        if node.lineno != node.end_lineno:
+            raise RefactoringError("the literal stands on several lines")
+        if not _is_bound_to_stay(node, parents):
+            yield node
+
+
+def _running(scope: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """The parts of a function that run: its body and its defaults, no annotations and decorators."""
+    yield from scope.body
+    yield from (
+        each for each in (*scope.args.defaults, *scope.args.kw_defaults) if each is not None
+    )
+
+
+def _is_bound_to_stay(node: ast.AST, parents: _Parents) -> bool:
+    """True for a docstring, a part of a text, a pattern or an annotation: no name can stand there."""
+    inner, holder = node, parents.get(node)
+    if isinstance(holder, ast.Expr):
+        return True
+    while holder is not None and not isinstance(holder, ast.Module):
+        if isinstance(holder, ast.JoinedStr | ast.pattern):
+            return True
+        annotations = (getattr(holder, "annotation", None), getattr(holder, "returns", None))
+        if any(inner is each for each in annotations):
+            return True
+        inner, holder = holder, parents.get(holder)
+    return False
+
+
+def _every_name(tree: ast.Module) -> frozenset[str]:
+    """All names that a file reads or binds anywhere; a star import may bind any, so there is no new one.
+
+    Raises:
+        RefactoringError: If there is a star import.
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias) and node.name == "*":
+            raise RefactoringError("a star import may bring any name")
+        for key in ("id", "arg", "name", "asname", "attr"):
+            if isinstance(said := getattr(node, key, None), str):
+                found.add(said)
+    return frozenset(found)
 
 
 def _named(node: ast.Constant, name: str, place: BytePlaces) -> TextSplice:

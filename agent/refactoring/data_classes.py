@@ -14,7 +14,9 @@ from agent.refactoring.planned import Refactored, RefactoringError
 
 _MADE_ANEW = {"[]": "list", "{}": "dict"}
 """Defaults that every object needs for itself."""
-_PLAIN_DEFAULTS = (ast.Constant, ast.Name, ast.Attribute, ast.UnaryOp)
+_PLAIN_DEFAULTS = (ast.Constant, ast.UnaryOp)
+_TAKEN = frozenset({"dataclass", "field", "Any"})
+"""Names that the new lines use, each for one thing."""
 
 
 def made_data_class(
@@ -33,19 +35,24 @@ def made_data_class(
     node = fits[0] if len(fits) == 1 else None
     if tree is None or not isinstance(node, ast.ClassDef):
         raise RefactoringError(f"{name} is no class, or there are several")
-    if node.decorator_list:
-        raise RefactoringError(f"{name} is decorated")
+    _check_plain(node)
     methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
     init = methods.get("__init__")
     if init is None:
         raise RefactoringError(f"{name} has no __init__")
+    _check_init(init, text)
     fields = [*_fields(init, text)]
+    if _known(tree) != _TAKEN & bound_names(text):
+        raise RefactoringError(f"dataclass, field or Any is something else in {path}")
+    kept = {line.partition(":")[0] for line in fields}
+    if kept & (methods.keys() | _TAKEN | _named_in(init)):
+        raise RefactoringError(f"{name} has something else of the name of a field")
     indent = " " * init.col_offset
     lines = "".join(f"{indent}{line}\n" for line in fields)
     begin = place.offset(node.lineno, 0)
     mark = f"{' ' * node.col_offset}@dataclass\n"
     gone = [each for key, each in methods.items() if key in without and key != "__init__"]
-    needed = [*_needed(fields, bound_names(text))]
+    needed = [*_needed(fields, _known(tree))]
     splices = [
         *([with_imports(tree, place, needed)] if needed else []),
         TextSplice(start=begin, end=begin, text=mark.encode()),
@@ -59,6 +66,43 @@ def made_data_class(
     return Refactored(texts={path: after}, before={path: text}, names=names)
 
 
+def _check_plain(node: ast.ClassDef) -> None:
+    """Raises RefactoringError unless a class has no bases, no decorators, and nothing but methods."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    plain = all(isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in body)
+    bases = [ast.unparse(base) for base in node.bases]
+    if node.decorator_list or node.keywords or set(bases) - {"object"} or not plain:
+        raise RefactoringError(f"{node.name} has bases, decorators or names of its own")
+
+
+def _check_init(init: ast.FunctionDef, text: str) -> None:
+    """Raises RefactoringError where something beside the statements of `__init__` would be lost."""
+    lines = text.split("\n")[init.lineno - 1 : init.end_lineno]
+    if init.decorator_list or ast.get_docstring(init) is not None or any("#" in x for x in lines):
+        raise RefactoringError("__init__ has a decorator, a docstring or a comment")
+
+
+def _named_in(init: ast.FunctionDef) -> frozenset[str]:
+    """Every name in the annotations and defaults of `__init__`."""
+    arguments = init.args
+    said = [*arguments.defaults, *(a.annotation for a in arguments.args if a.annotation)]
+    said += [each.annotation for each in init.body if isinstance(each, ast.AnnAssign)]
+    return frozenset(
+        node.id for each in said for node in ast.walk(each) if isinstance(node, ast.Name)
+    )
+
+
+def _known(tree: ast.Module) -> frozenset[str]:
+    """The names of ours that a file imports from where they belong."""
+    return frozenset(
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module in ("dataclasses", "typing")
+        for alias in node.names
+        if alias.name in _TAKEN and alias.asname in (None, alias.name)
+    )
+
+
 def _fields(init: ast.FunctionDef, text: str) -> Iterator[str]:
     """The lines of the fields.
 
@@ -66,13 +110,14 @@ def _fields(init: ast.FunctionDef, text: str) -> Iterator[str]:
         RefactoringError: If `__init__` takes or does what no fields say.
     """
     arguments = init.args
+    if not arguments.args:
+        raise RefactoringError("__init__ takes nothing, not even self")
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
         raise RefactoringError("__init__ takes more than plain arguments")
     own, *taken = arguments.args
     defaults: list[ast.expr | None] = [None] * (len(taken) - len(arguments.defaults))
     defaults += arguments.defaults
-    body = init.body[1:] if ast.get_docstring(init) is not None else init.body
-    kept = [_kept(statement, own.arg) for statement in body]
+    kept = [_kept(statement, own.arg) for statement in init.body]
     first = {attribute: value for attribute, value, _ in kept}
     for argument, default in zip(taken, defaults, strict=True):
         value = first.pop(argument.arg, None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agent.editing.byte_places import BytePlaces
 from agent.editing.splicing import TextSplice
+from agent.refactoring.planned import RefactoringError
 
 
 def below_imports(tree: ast.Module, place: BytePlaces, lines: Sequence[str]) -> TextSplice:
@@ -45,7 +46,10 @@ def _put(
         begin = _above_the_first(tree, place)
         gap = "\n\n" if tree.body else ""
         return TextSplice(start=begin, end=begin, text=(text + gap).encode())
-    at = place.offset((head.end_lineno or head.lineno) + 1, 0)
+    end = head.end_lineno or head.lineno
+    if any(node.lineno == end for node in tree.body if node is not head):
+        raise RefactoringError("two statements share a line at the head of the file")
+    at = place.offset(end + 1, 0)
     newline = "" if place.data[:at].endswith(b"\n") else "\n"
     return TextSplice(start=at, end=at, text=(newline + ("" if joined else "\n") + text).encode())
 

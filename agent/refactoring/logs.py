@@ -25,12 +25,9 @@ def made_logged(path: str, sources: Sources) -> Refactored:
         raise RefactoringError(f"{path} is no Python that can be read")
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     prints = [node for node in ast.walk(tree) if _is_print(node)]
-    if not prints:
-        raise RefactoringError(f"{path} prints nothing")
     logger = _logger_of(tree)
     name = logger or "logger"
-    if not logger and name in bound_names(text):
-        raise RefactoringError(f"{name} is there already in {path}")
+    _check(tree, text, prints, name, is_new=not logger)
     splices = []
     if not logger:
         splices.append(below_imports(tree, place, [f"{name} = logging.getLogger(__name__)"]))
@@ -41,6 +38,50 @@ def made_logged(path: str, sources: Sources) -> Refactored:
     if parse_python(after) is None:
         raise RefactoringError(f"{path} would not be right with a logger")
     return Refactored(texts={path: after}, before={path: text})
+
+
+def _check(tree: ast.Module, text: str, prints: list[ast.AST], name: str, *, is_new: bool) -> None:
+    """Raises RefactoringError where a logger would say something else, or nothing, or is not what it seems."""
+    if not prints:
+        raise RefactoringError("nothing is printed")
+    if "__main__" in text or ">>>" in text:
+        raise RefactoringError("it is a script, or its examples show what it prints")
+    bound = [each for node in ast.walk(tree) for each in _binds(node)]
+    if "print" in bound or bound.count(name) > (0 if is_new else 1):
+        raise RefactoringError(f"print or {name} is something of its own here")
+    head = [node for node in tree.body if isinstance(node, ast.Import)]
+    known = any(each.name == "logging" and not each.asname for node in head for each in node.names)
+    if ("logging" in bound) != known or bound.count("logging") > 1:
+        raise RefactoringError("logging is something else here")
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    if any(node not in inside for node in prints):
+        raise RefactoringError("something is printed while the file is loaded")
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    code = [node.lineno for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    first = min(code, default=0)
+    late = [n.lineno for n in head if any(each.name == "logging" for each in n.names)]
+    if is_new and first and any(line > first for line in late):
+        raise RefactoringError("logging is imported behind other code")
+
+
+def _binds(node: ast.AST) -> Iterator[str]:
+    """The names that a node binds."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.alias(name=name, asname=other):
+            yield other or name.partition(".")[0]
+        case ast.ExceptHandler(name=str(name)):
+            yield name
+        case _:
+            return
 
 
 def _is_print(node: ast.AST) -> bool:
@@ -54,7 +95,10 @@ def _logger_of(tree: ast.Module) -> str:
     for node in tree.body:
         match node:
             case ast.Assign(
-                targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="getLogger"))
+                targets=[ast.Name(id=name)],
+                value=ast.Call(
+                    func=ast.Attribute(attr="getLogger"), args=[ast.Name(id="__name__")]
+                ),
             ):
                 return name
     return ""
@@ -66,8 +110,8 @@ def _logged(
     assert isinstance(node, ast.Call)  # noqa: S101 - only calls of print come here
     if not isinstance(parents.get(node), ast.Expr) or node.keywords or not node.args:
         raise RefactoringError("a print has options, says nothing, or is used as a value")
-    if any(isinstance(each, ast.Starred) for each in node.args):
-        raise RefactoringError("a print spreads what it says")
+    if any(isinstance(each, ast.Starred) for each in node.args) or node.lineno != node.end_lineno:
+        raise RefactoringError("a print spreads what it says, or stands on several lines")
     level = (
         "warning"
         if any(isinstance(each, ast.ExceptHandler) for each in _around(node, parents))

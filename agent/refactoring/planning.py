@@ -33,7 +33,7 @@ from agent.refactoring.asked import AskedRefactoring
 from agent.refactoring.constants import file_of_literal, made_constant
 from agent.refactoring.data_classes import made_data_class
 from agent.refactoring.fields import has_field, renamed_field
-from agent.refactoring.importing import imported_by_name
+from agent.refactoring.importing import imported_by_name, still_imports
 from agent.refactoring.logs import made_logged
 from agent.refactoring.planned import BUILT_IN, Refactored, RefactoringError, still_there
 from agent.refactoring.properties import made_property
@@ -119,6 +119,10 @@ def _with_rope(
             raise RefactoringError(said) from err
     if asked.kind == "move" and not asked.old.endswith(".py"):
         module = asked.new.removesuffix(".py").replace("/", ".").removeprefix("src.")
+        left_behind = path.removesuffix(".py").replace("/", ".")
+        name = _bare(asked.old) or asked.old
+        if late := [file for file, text in after.items() if still_imports(text, left_behind, name)]:
+            raise RefactoringError(f"{late[0]} would still import {name} from {path}")
         after = {
             file: imported_by_name(text, texts.get(file, ""), module, _bare(asked.old) or asked.old)
             for file, text in after.items()

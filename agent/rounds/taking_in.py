@@ -11,7 +11,7 @@ from agent.rounds.jobs import LearnError
 from agent.rounds.planning import NOTHING_USABLE, LearningRound, nothing_to_learn
 from agent.rounds.trial.settling import settle
 from learning.errors import LearningError
-from learning.promotion.adapters import AdapterManifest
+from learning.promotion.adapters import AdapterError, AdapterManifest
 from learning.promotion.gate import NO_TRIAL, Trial, decide, forgets
 from learning.promotion.manifest import adapter_prefix
 from learning.promotion.report import unseen_in_words
@@ -56,7 +56,11 @@ async def _decided(this: LearningRound, manifest: AdapterManifest, *, now: float
     if not forgets(decide(trial)):
         return finished
     prefix = adapter_prefix(this.repository, this.adapters.next_version())
-    copy = weakened(this.adapters, manifest.name, prefix=prefix, strength=_STRENGTH)
+    try:
+        copy = weakened(this.adapters, manifest.name, prefix=prefix, strength=_STRENGTH)
+    except AdapterError as err:
+        this.emit(Notice(f"no weaker copy of {manifest.name} is tried: {err}", "warning"))
+        return finished
     this.emit(
         Notice(
             f"{manifest.name} is not used: {finished.reason}. A copy halfway back to the bare model,"

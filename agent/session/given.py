@@ -62,7 +62,10 @@ def without_file(text: str, files: Sequence[str]) -> Iterator[str]:
     ends = {PurePosixPath(path).suffix for path in files} - {""}
     for word in dict.fromkeys(words_after_mark(text)):
         path = word.rstrip("/")
-        if path in known or not ("/" in word or PurePosixPath(path).suffix in ends):
+        is_ours = path.partition("/")[0] in known or word.endswith("/")
+        if path in known or not (is_ours or PurePosixPath(path).suffix in ends):
+            continue
+        if set("()'\"") & set(word):
             continue
         if any(name.endswith(f"/{path}") for name in known):
             continue

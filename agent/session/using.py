@@ -99,15 +99,39 @@ def seen_uses(question: str, sources: Sources) -> SeenUses | None:
 
 
 def unused_removal(text: str, sources: Sources) -> str:
-    """The order to delete a name that a message wants deleted if nothing uses it, where nothing but tests does; else empty."""
+    """The order to delete a name that a message wants deleted if nothing uses it; empty where that is in any doubt.
+
+    Nothing may say the name but its one definition and, where these shall go, too, tests. What a decorator registers and
+    what a class overrides is used by others.
+    """
     found = _IF_UNUSED.match(" ".join(text.split()))
     name = found["name"] if found else ""
-    if not found or "." in name or not known_names([name], sources):
+    if not found or "." in name:
         return ""
-    used = [each for each in _uses(name, sources) if each.inside.rpartition(".")[2] != name]
-    if any(not is_test_path(each.path) for each in used) or (used and not found["tests"]):
+    defined = [
+        (path, node)
+        for path in sorted(sources.files)
+        if path.endswith(".py")
+        for qualified, node in definitions(sources.text(path) or "").items()
+        if qualified == name
+    ]
+    if len(defined) != 1 or defined[0][1].decorator_list:
         return ""
+    path, node = defined[0]
+    own = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    for file in sources.files:
+        written = _lines_with(name, sources.text(file) or "")
+        if file == path:
+            written = [line for line in written if line not in own]
+        if written and not (found["tests"] and is_test_path(file)):
+            return ""
     return f"delete {name}" + (" and its tests" if found["tests"] else "")
+
+
+def _lines_with(name: str, text: str) -> list[int]:
+    """The lines in which a word stands, whatever it means there."""
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    return [number for number, line in enumerate(text.split("\n"), start=1) if word.search(line)]
 
 
 def _asked(forms: tuple[re.Pattern[str], ...], said: str, sources: Sources) -> re.Match[str] | None:

@@ -16,9 +16,15 @@ _PLACED = re.compile(
     r"^(?P<path>[^\s:()][^:()\n]*)"
     r"(?::(?P<line>\d+)(?::\d+)?:\s*|\((?P<in_braces>\d+),\d+\):\s*)(?P<text>\S.*)$"
 )
-_WOULD_FORMAT = re.compile(r"^Would reformat: (?P<path>\S.*)$")
+_WOULD_FORMAT = re.compile(r"^Would reformat:? (?P<path>\S.*)$", re.IGNORECASE)
 _LINE_NUMBER = re.compile(r"\bline \d+")
-_NOT_FOUND = ("126", "127")
+_ENDS_WITH_TWO = frozenset({"ruff", "mypy"})
+"""Tools that end with 1 for problems and with more for what kept them from looking."""
+_SPEAKS_OF_ERROR = re.compile(
+    r"\b(?:no module named|not found|no such|cannot|can't|could not|failed|fatal|traceback|usage:|\w*error)\b",
+    re.IGNORECASE,
+)
+_NOT_FOUND = (126, 127)
 """Exit codes of a shell for a command that cannot be run."""
 _LONGEST = 200
 _MOST_SHOWN = 3
@@ -70,9 +76,10 @@ def ran(output: str) -> list[str]:
 
 
 def failed(output: str) -> dict[str, str]:
-    """A sentence about each tool that ended with another code than 0, said something, and named no place.
+    """A sentence about each tool that could not look, so that its silence says nothing.
 
-    One that only says nothing is taken at its word: `grep` ends with 1 where it finds nothing.
+    ruff and mypy end with 2 or more then, whatever they name. Any other tool is taken at its word where it names a place or
+    says nothing (`grep` ends with 1 where it finds nothing), and where it ends with 1 without speaking of an error.
     """
     found: dict[str, str] = {}
     name, said = "", list[str]()
@@ -81,13 +88,23 @@ def failed(output: str) -> dict[str, str]:
             name, said = line.removeprefix(f"{STARTS} "), []
         elif line.startswith(f"{ENDS} "):
             code = line.removeprefix(f"{ENDS} ")
-            if code in _NOT_FOUND:
-                found[name] = f"{name} cannot be run: the image has no such program"
-            elif code != "0" and said and not any(map(_is_placed, said)):
+            if code.isdecimal() and _could_not_look(name, int(code), said):
                 found[name] = f"{name} ended with exit code {code}: {said[-1][:_LONGEST]}"
+                if int(code) in _NOT_FOUND:
+                    found[name] = f"{name} cannot be run: the image has no such program"
         elif line.strip():
             said.append(line.strip())
     return found
+
+
+def _could_not_look(name: str, code: int, said: Sequence[str]) -> bool:
+    if code == 0 or not said:
+        return False
+    if name in _ENDS_WITH_TWO:
+        return code > 1
+    if any(map(_is_placed, said)):
+        return False
+    return code > 1 or _SPEAKS_OF_ERROR.search(said[-1]) is not None
 
 
 def _is_placed(line: str) -> bool:

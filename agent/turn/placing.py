@@ -37,6 +37,7 @@ from agent.reply.named import Names, Unclear
 from agent.reply.parsed import FileEdit, FileEdits, ParsedReply, PlainAnswer, Unusable
 from agent.turn.conversation import Conversation
 from agent.turn.likely_files import LikelyFiles, holds_test_classes, is_test_name
+from agent.turn.only_asked import asks_for_hints
 from agent.turn.opening import asks_for_docstrings, writes_text
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -87,7 +88,8 @@ class BlockPlacer:
         match reading:
             case FileEdits(edits=edits):
                 taken = {edit.path for edit in edits}
-                at = (self._at_its_code(self._at_its_tests(edit, taken), taken) for edit in edits)
+                at = [self._at_its_tests(edit, taken) for edit in edits]
+                at = [self._at_its_code(edit) for edit in at] if len(at) == 1 else at
                 placed = tuple(self._whole(self._with_old_tests(edit)) for edit in at)
                 if path := next((edit.path for edit in placed if self._loses_values(edit)), ""):
                     return Unusable(kind="label", reason=_A_PART.format(path=path))
@@ -188,25 +190,29 @@ class BlockPlacer:
             return edit
         return replace(edit, path=path)
 
-    def _at_its_code(self, edit: FileEdit, taken: Collection[str]) -> FileEdit:
-        """An edit of known definitions at the file that has them, where its own path was made up by the model.
+    def _at_its_code(self, edit: FileEdit) -> FileEdit:
+        """The one edit, of known definitions, at the file that has them, where its own path was made up by the model.
 
-        A path that the request names stays, and so does one where it asks for a new place.
+        Only where nothing but docstrings or hints of these definitions is wanted: any other request may want a new file.
         """
         is_new = edit.path.endswith(".py") and edit.path not in self.sources.files
-        if edit.exact or not is_new or _NEW_PLACE.search(self.user_text):
+        if edit.exact or not is_new or not self._annotates:
             return edit
         given = names_in(edit.path, edit.content)
-        if not given or edit.path.rpartition("/")[2] in self.user_text:
+        if not given or edit.path.rpartition("/")[2] in self.user_text or not given <= self._words:
             return edit
         holders = [
             path
             for path in self._likely.candidates_like(edit.path)
             if given <= self._likely.names_in_file(path)
         ]
-        if len(holders) != 1 or holders[0] in taken:
-            return edit
-        return replace(edit, path=holders[0])
+        return replace(edit, path=holders[0]) if len(holders) == 1 else edit
+
+    @property
+    def _annotates(self) -> bool:
+        """True for a request for docstrings or type hints that asks for no new file."""
+        asks = asks_for_docstrings(self.user_text) or asks_for_hints(self.user_text)
+        return asks and not _NEW_PLACE.search(self.user_text)
 
     def _with_old_tests(self, edit: FileEdit) -> FileEdit:
         """An edit of a test file that leaves the tests as they are that the request does not name."""
@@ -267,8 +273,9 @@ class BlockPlacer:
             kind = self._kind_of(block, content)
             if kind and names_in(kind, content):
                 path = self._path_of(block, content, kind)
-                # a second block for a file goes beside the first, whatever the request names
-                beside = self._into(path, texts[path], content) if path in texts else None
+                # a second docstring goes beside the first, though the request may name just one
+                more = path in texts and self._annotates
+                beside = self._into(path, texts[path], content) if more else None
                 before = texts.get(path, self.sources.text(path))
                 text = beside.content if beside else self._text_with(path, before, content)
                 if not path or text is None:

@@ -105,14 +105,15 @@ def _of_lines(text: str) -> int | None:
 def _of_counted_lines(text: str) -> int | None:
     """The place behind the first round of lines that come again with other numbers: `with open("file7.txt")`.
 
-    Assertions are counted by themselves.
+    Only statements of a test: rows may be what was asked for. Assertions are counted by themselves.
     """
     lines = text.split("\n")[:-1]
+    head = next((line for line in reversed(lines) if _HEAD.match(line)), "")
+    if not _TEST_HEAD.match(head):
+        return None
     for count in range(1, _COUNTED_LINES + 1):
-        last = [_NUMBER.sub("#", line) for line in lines[-count:]]
-        if any(map(_ASSERTION.match, last)) or "#" not in "".join(last):
-            continue
-        if sum(len(line.strip()) for line in last) < _COUNTED_SIZE:
+        last = _round(lines, count, 0)
+        if not _may_count_on(last):
             continue
         rounds = 1
         while _round(lines, count, rounds) == last and _differs(lines, count, rounds):
@@ -123,9 +124,23 @@ def _of_counted_lines(text: str) -> int | None:
     return None
 
 
+def _may_count_on(lines: list[str]) -> bool:
+    """True for lines with numbers that are statements, no rows, no assertions, and long enough."""
+    whole = "".join(lines)
+    size = sum(len(line.strip()) for line in lines)
+    rows = any(line.rstrip().endswith((",", "(", "[", "{")) for line in lines)
+    return (
+        "#" in whole
+        and size >= _COUNTED_SIZE
+        and not rows
+        and not any(map(_ASSERTION.match, lines))
+    )
+
+
 def _round(lines: list[str], count: int, rounds: int) -> list[str]:
     """The lines so many rounds before the last, without their numbers."""
-    return [_NUMBER.sub("#", line) for line in lines[-(rounds + 1) * count : -rounds * count]]
+    end = len(lines) - rounds * count
+    return [_NUMBER.sub("#", line) for line in lines[max(0, end - count) : end]]
 
 
 def _differs(lines: list[str], count: int, rounds: int) -> bool:

@@ -136,8 +136,14 @@ class HostAware:
         """Answer like the approver; it also learns what the host would do with an edited file."""
         if question.kind == "edit":
             use = await asyncio.to_thread(self._use, question)
-            question = replace(question, host_use=use)
+            linked = await asyncio.to_thread(self._is_linked, question)
+            question = replace(question, host_use=use, linked=linked)
         return await self.approver.decide(question)
+
+    def _is_linked(self, question: Question) -> bool:
+        root = self.files.root.resolve()
+        paths = question.paths or (question.subject,)
+        return any((root / path).resolve() != root / path for path in paths)
 
     def _use(self, question: Question) -> str:
         paths = question.paths or (question.subject,)

@@ -269,7 +269,8 @@ def _pip_install(client: APIClient, container_id: str) -> None:
         " --disable-pip-version-check --root-user-action=ignore wheels/*.whl"
         # A Python that lives elsewhere than below /usr puts programs where no box looks for them.
         """ && for it in "$(python3 -c 'import sysconfig; print(sysconfig.get_path("scripts"))')"/*; do"""
-        """ command -v "${it##*/}" >/dev/null || ln -s "$it" /usr/local/bin/; done"""
+        """ [ -f "$it" ] && [ -x "$it" ] || continue; command -v "${it##*/}" >/dev/null && continue;"""
+        """ mkdir -p /usr/local/bin; ln -sf "$it" /usr/local/bin/ || :; done"""
     )
     ended = execute(
         client,

@@ -43,7 +43,7 @@ class Linter:
         if not own:
             return ""
         command = self.command.replace(_FILES, shlex.join(f"./{path}" for path in own))
-        run = f'echo {shlex.quote(f"{STARTS} {self.name}")}; ({command}\n); echo "{ENDS} $?"'
+        run = f'echo {shlex.quote(f"{STARTS} {self.name}")}; ({command}\n); code=$?; echo; echo "{ENDS} $code"'
         if not self.program:
             return run
         return f"if command -v {self.program} >/dev/null 2>&1; then {run}; fi"

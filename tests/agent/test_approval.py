@@ -33,6 +33,10 @@ def edit(*paths: str, host_use: str = "", unasked: str = "") -> Question:
         (edit("tests/a.py", unasked="the request names another file"), False),
         (Question(kind="command", subject="pytest -x tests"), True),
         (Question(kind="command", subject="lsof"), False),
+        (Question(kind="command", subject="pytest -q; rm -rf src"), False),
+        (Question(kind="command", subject="ls .\nrm -rf src"), False),
+        (Question(kind="command", subject="ls $(rm -rf src)"), False),
+        (Question(kind="edit", subject="docs/link.md", linked=True), False),
         (Question(kind="command", subject="rm -rf x"), False),
         (Question(kind="host command", subject="pytest"), False),
         (Question(kind="outside tool", subject="ls x"), False),
@@ -57,3 +61,9 @@ async def test_without_patterns_everything_is_asked_about() -> None:
     approver = ModeApprover("ask", says_no)
     assert await approver.decide(edit("tests/a.py")) == NO
     assert await approver.decide(Question(kind="command", subject="")) == NO
+
+
+async def test_a_star_that_a_comma_left_over_is_no_pattern() -> None:
+    settled = ApprovalSettings(commands="git log --format=%h,*")
+    approver = ModeApprover("ask", says_no, settled)
+    assert await approver.decide(Question(kind="command", subject="rm -rf src")) == NO

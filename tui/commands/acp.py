@@ -12,8 +12,8 @@ from typing import TextIO, cast
 import click
 
 from agent.approval import MODES, Mode
+from agent.errors import ExtraMissingError
 from agent.session.context import Context
-from learning.extra import NotInstalledError
 from tui.running import run_async
 from tui.wiring import contexts
 
@@ -28,7 +28,7 @@ def acp(*, mode: str, model: str | None, base_url: str | None, here: bool) -> in
         import acp as _sdk  # noqa: F401 - only whether it is there
     except ModuleNotFoundError as err:
         message = 'the Agent Client Protocol needs one more package: pip install "elagent[acp]"'
-        raise NotInstalledError(message) from err
+        raise ExtraMissingError(message) from err
     if not all(map(_is_editors, (sys.stdin, sys.stdout))):
         raise click.UsageError(
             "an editor starts this command and speaks with it through pipes; standard input or output is none"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from agent.errors import ExtraMissingError
 from agent.library.experiences import Experience, captured
 from agent.session.context import Context
-from learning.extra import NotInstalledError
 from tui.running import open_assistant, run_async
 from tui.wiring import contexts, place
 
@@ -24,7 +24,7 @@ def mcp(*, path: Path, model: str | None, base_url: str | None, here: bool) -> i
         import mcp as _sdk  # noqa: F401 - only whether it is there
     except ModuleNotFoundError as err:
         message = 'the Model Context Protocol needs one more package: pip install "elagent[mcp]"'
-        raise NotInstalledError(message) from err
+        raise ExtraMissingError(message) from err
     given = {"model.name": model, "model.base_url": base_url}
     (where,) = contexts((str(path),), given, here=here, may_ask=False)
     run_async(_serve(where, partial(_latest, path)))

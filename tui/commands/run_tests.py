@@ -139,6 +139,8 @@ def _absent(patch: Path | None) -> Path | None:
     if patch is None:
         return None
     try:
+        if patch.is_symlink():
+            raise ConfigError(f"--patch {patch} is a symbolic link: name the file itself")
         there = patch.read_bytes() if patch.exists() else b""
         if there and not there.startswith((b"--- ", b"diff ")):
             raise ConfigError(f"--patch {patch} exists and is no patch: name another file")

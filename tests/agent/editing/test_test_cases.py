@@ -56,11 +56,18 @@ def test_new_functions_become_methods_that_the_runner_finds(tmp_path: Path) -> N
     assert done.stderr.rstrip().endswith("OK")
 
 
-def test_a_new_file_gets_the_import_of_its_base() -> None:
-    text = "from subs import parse\n" + NEW
+def test_a_new_file_gets_the_import_of_unittest_behind_its_own_and_of_nothing_else() -> None:
+    text = '"""Tests."""\n\nfrom __future__ import annotations\n\nfrom subs import parse\n' + NEW
     after = as_methods(text, "", "unittest.TestCase")
-    assert after.startswith("import unittest\nfrom subs import parse\n")
-    assert as_methods(text, "", "TestCase").startswith("from unittest import TestCase\n")
+    assert after.startswith(
+        '"""Tests."""\n\nfrom __future__ import annotations\n\nfrom subs import parse\nimport unittest\n'
+    )
+    assert as_methods(text, "", "AppTestCase") == text, "nobody says where that comes from"
+
+
+def test_tests_that_something_else_calls_stay_functions() -> None:
+    text = OLD + NEW + '\n\nif __name__ == "__main__":\n    test_overlaps_one()\n'
+    assert as_methods(text, OLD, "unittest.TestCase") == text
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,13 @@ def test_a_wish_behind_a_remark_is_a_change(text: str) -> None:
         "why does it fail? a summary would be great",
         "parse is odd, would you mind explaining it?",
         "could parse get a float?",
+        "I read utils.py. Would you mind walking me through it?",
+        "Something is off in total(). Mind finding out why?",
+        "The tests are slow. Would you mind listing the slowest ones?",
+        "The cache is odd. I would rather see the callers before we touch anything.",
+        "we'd rather have numbers before changing anything",
+        "The README lists flags. Can they take an argument?",
+        "This is a mess. Clarification would be useful here",
         "is there a reason why this could have a test?",
     ],
 )

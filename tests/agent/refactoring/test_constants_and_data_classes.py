@@ -77,6 +77,14 @@ def test_the_name_says_what_the_literal_is_for(
     assert places == sorted(places)
 
 
+def test_annotations_and_what_a_text_shows_of_itself_stay(tmp_path: Path) -> None:
+    text = "def sort(by: Literal['order'] = 'order') -> 'order':\n    x = 'order'\n    return f'{x + \"order\"=}'\n"
+    new = after(tmp_path, text, "make 'order' a constant called ORDER")
+    assert new.endswith(
+        "def sort(by: Literal['order'] = ORDER) -> 'order':\n    x = ORDER\n    return f'{x + \"order\"=}'\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -92,6 +100,37 @@ def test_the_name_says_what_the_literal_is_for(
         (LAP.replace("tags=None", "*tags"), "make Lap a dataclass"),
         (LAP.replace("class Lap", "@final\nclass Lap"), "make Lap a dataclass"),
         ("class Lap:\n    x = 1\n", "make Lap a dataclass"),
+        (LAP.replace("class Lap:", "class Lap(Base):"), "make Lap a dataclass"),
+        (
+            LAP.replace('"""One lap."""', '"""One lap."""\n\n    count: int = 0'),
+            "make Lap a dataclass",
+        ),
+        (
+            LAP.replace('"""One lap."""', '"""One lap."""\n\n    __slots__ = ("metres",)'),
+            "make Lap a dataclass",
+        ),
+        (LAP.replace("def kmh", "@property\n    def metres"), "make Lap a dataclass"),
+        (LAP.replace("tags=None", "tags=DEFAULTS"), "make Lap a dataclass"),
+        (
+            LAP.replace(
+                "        self.metres = metres", "        # in metres\n        self.metres = metres"
+            ),
+            "make Lap a dataclass",
+        ),
+        (LAP.replace("    def __init__", "    @log\n    def __init__"), "make Lap a dataclass"),
+        (LAP.replace("import math", "from attrs import field"), "make Lap a dataclass"),
+        ("class Lap:\n    def __init__():\n        pass\n", "make Lap a dataclass"),
+        (
+            "def f(url):\n    F_VALUE = 30\n    return F_VALUE\n",
+            "make 30 a constant called F_VALUE",
+        ),
+        ("def f(LIMIT=5):\n    return 30\n", "make 30 a constant called LIMIT"),
+        ("from defaults import *\n\n\ndef f():\n    return 30\n", "make 30 a constant"),
+        (
+            "class A:\n    def get(self):\n        return 30\n\n\nclass B:\n    def get(self):\n        return 30\n",
+            "make 30 in get a constant",
+        ),
+        ("import os; import sys\n\n\ndef f():\n    return 30\n", "make 30 a constant"),
     ],
 )
 def test_what_is_in_doubt_is_left_to_the_model(tmp_path: Path, text: str, said: str) -> None:
@@ -108,6 +147,9 @@ def test_what_is_in_doubt_is_left_to_the_model(tmp_path: Path, text: str, said: 
         "make 300 configurable",
         "is 300 in a.py a magic number?",
         "make the timeout a constant",
+        "add a constant MAX_USERS = 100",
+        "define a constant RETRIES = 3 in client.py",
+        "make P a dataclass, drop the handwritten __eq__ and __hash__",
     ],
 )
 def test_a_request_for_more_is_not_taken_for_one_of_these(said: str) -> None:

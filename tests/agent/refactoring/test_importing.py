@@ -9,6 +9,7 @@ import pytest
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import asked_refactoring
 from agent.refactoring.importing import imported_by_name
+from agent.refactoring.planned import RefactoringError
 from agent.refactoring.planning import plan_refactoring
 
 BEFORE = (
@@ -29,10 +30,37 @@ def test_uses_stay_as_they_were_written() -> None:
         (MOVED + "\nconvert.other()\n", BEFORE),
         (MOVED, "import convert\n" + BEFORE),
         (MOVED.replace("import convert\n", "import convert, os\n"), BEFORE),
+        (MOVED + "\n\ndef show(convert):\n    return convert.strip\n", BEFORE),
     ],
 )
 def test_where_the_module_is_used_for_more_it_stays(after: str, before: str) -> None:
     assert imported_by_name(after, before, "convert", "strip") == after
+
+
+def test_texts_and_comments_stay() -> None:
+    more = "\n\n# convert.strip\nPLACE = 'convert.strip'\n"
+    after = imported_by_name(MOVED + more, BEFORE + more, "convert", "strip")
+    assert after.endswith(more)
+    assert "assert strip('a')" in after
+
+
+def test_a_move_that_would_leave_an_import_inside_a_function_behind_is_refused(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "subs.py": "def strip(text):\n    return text\n\n\ndef other():\n    return 1\n",
+        "convert.py": "X = 1\n",
+        "late.py": "def f():\n    from subs import strip as s\n    return s('a')\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)
+    asked = asked_refactoring("move strip to convert.py")
+    assert asked is not None
+    try:
+        plan = plan_refactoring(asked, Sources(tmp_path, sorted(files)))
+    except RefactoringError:
+        return
+    assert "from subs import strip" not in plan.texts.get("late.py", files["late.py"])
 
 
 def test_a_move_keeps_the_tests_as_they_are(tmp_path: Path) -> None:

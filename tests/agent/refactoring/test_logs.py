@@ -45,7 +45,7 @@ def test_every_print_becomes_a_message_of_the_file_s_logger(tmp_path: Path, said
 
 
 def test_the_logger_that_is_there_is_used(tmp_path: Path) -> None:
-    text = "import logging\n\nlog = logging.getLogger('x')\n\n\ndef f():\n    print('a')\n"
+    text = "import logging\n\nlog = logging.getLogger(__name__)\n\n\ndef f():\n    print('a')\n"
     assert after(tmp_path, text) == text.replace("print(", "log.info(")
 
 
@@ -58,6 +58,14 @@ def test_the_logger_that_is_there_is_used(tmp_path: Path) -> None:
         "def f(x):\n    print(*x)\n",
         "def f(x):\n    return x or print('a')\n",
         "logger = 1\n\n\ndef f():\n    print('a')\n",
+        "def f(logger):\n    print('a')\n",
+        "from rich import print\n\n\ndef f():\n    print('a')\n",
+        "from absl import logging\n\n\ndef f():\n    print('a')\n",
+        "import sys\n\nsys.path.append('.')\nimport logging\n\n\ndef f():\n    print('a')\n",
+        "try:\n    import logging\nexcept ImportError:\n    pass\n\n\ndef f():\n    print('a')\n",
+        "print('loading')\n\n\ndef f():\n    print('a')\n",
+        "def main():\n    print('a')\n\n\nif __name__ == '__main__':\n    main()\n",
+        "def f():\n    print(  # noqa\n        'a'\n    )\n",
     ],
 )
 def test_prints_that_are_no_plain_messages_are_left_to_the_model(tmp_path: Path, text: str) -> None:
@@ -70,6 +78,7 @@ def test_prints_that_are_no_plain_messages_are_left_to_the_model(tmp_path: Path,
     [
         "use logging in a.py",
         "a.py prints all over my terminal, i'd rather have a progress bar",
+        "a.py prints the version number, I'd rather have it logged",
         "replace the prints in a.py with logging and add a --verbose option",
     ],
 )

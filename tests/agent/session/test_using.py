@@ -151,3 +151,23 @@ def test_a_name_that_tests_alone_use_goes_only_with_its_tests(tmp_path: Path) ->
     asked = "is miles() still used anywhere? if not kick it out"
     assert unused_removal(asked, sources) == ""
     assert unused_removal(f"{asked}, its test too", sources) == "delete miles and its tests"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "@app.route('/')\ndef idle():\n    return 1\n"),
+        ("a.py", "__all__ = ['idle']\n\n\ndef idle():\n    return 1\n"),
+        ("a.py", "class View(Base):\n    def idle(self):\n        return 1\n"),
+        ("b.py", "class View:\n    def idle(self):\n        return a.idle(self)\n"),
+        ("pyproject.toml", '[project.scripts]\nrun = "a:idle"\n'),
+        ("run", "from a import idle\nidle()\n"),
+        ("broken.py", "def f(:\n    idle()\n"),
+    ],
+)
+def test_a_name_that_anything_may_use_is_not_deleted(tmp_path: Path, path: str, text: str) -> None:
+    (tmp_path / "a.py").write_text("def idle():\n    return 1\n")
+    (tmp_path / path).write_text(text)
+    sources = Sources(tmp_path, sorted({"a.py", path}))
+    asked = "is idle() still used anywhere? if not kick it out, its test too"
+    assert unused_removal(asked, sources) == ""

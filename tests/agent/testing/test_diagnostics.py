@@ -101,6 +101,16 @@ def run_linters(folder: Path) -> str:
             ["a cannot be run: the image has no such program"],
         ),
         (
+            '@elagent runs mypy\npyproject.toml:1: error: Error importing plugin "nope"\n\n@elagent ended 2\n',
+            ['mypy ended with exit code 2: pyproject.toml:1: error: Error importing plugin "nope"'],
+        ),
+        ("@elagent runs a\nwould reformat a.py\nOh no!\n@elagent ended 1\n", []),
+        (
+            "@elagent runs a\n/w/a.js\n  1:1  error  no-unused-vars\n1 problem\n@elagent ended 1\n",
+            [],
+        ),
+        ("@elagent runs a\na.py:1:1: E225\nsh: b: not found\n@elagent ended 127\n", []),
+        (
             "@elagent runs a\nbroken\n@elagent ended 2\n@elagent runs b\nb.py:1: x\n@elagent ended 1\n",
             ["a ended with exit code 2: broken"],
         ),

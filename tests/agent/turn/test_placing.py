@@ -624,3 +624,27 @@ async def test_a_new_file_that_was_asked_for_is_a_new_file(root: Path, asked: st
     await turn(root, asked, fenced(code, "mean.py"))
     assert (root / "stats.py").read_text() == STATS
     assert (root / "mean.py").read_text() == code
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        ("write a script for CSV files, with a mean as in stats.py", "csv_mean.py"),
+        ("add a module for CSV files that has its own mean", "csv_mean.py"),
+        ("make a csv backend like stats.py", "backends/csv.py"),
+    ],
+)
+async def test_a_new_file_with_a_known_name_in_it_replaces_none(
+    root: Path, asked: str, path: str
+) -> None:
+    code = "def mean(path):\n    return path\n"
+    await turn(root, asked, fenced(code, path))
+    assert (root / "stats.py").read_text() == STATS
+
+
+async def test_a_whole_file_behind_a_first_block_still_removes_what_was_to_go(root: Path) -> None:
+    whole = '"""Statistics."""\n\nimport math\n\n\ndef mean(values):\n    return sum(values) / len(values)\n'
+    middle = "def middle(values):\n    return values[len(values) // 2]\n"
+    reply = fenced(middle) + "\n\n" + fenced(f"{whole}\n\n{middle}")
+    await turn(root, "remove scale from stats.py and add middle", reply)
+    assert "scale" not in (root / "stats.py").read_text()

@@ -70,6 +70,11 @@ def test_lines_that_only_count_on_are_a_circle_and_a_table_of_some_rows_is_none(
     assert end_of_first_round(begun + "".join(files[:12])) == len(begun + files[0])
     table = [f'    {{"id": {n}, "name": "book {n}", "price": {n * 10}}},\n' for n in range(1, 20)]
     assert noticed("BOOKS = [\n" + "".join(table)) is None
+    rows = "".join(
+        f"register(id={n}, name='User {n}', email='user{n}@example.com')\n" for n in range(50)
+    )
+    assert noticed(rows) is None, "what was asked for may go on like this"
+    assert noticed("def test_a():\n    rows = [\n" + "    ".join(table * 3)) is None
 
 
 def test_an_assertion_that_comes_a_third_time_is_a_circle_whatever_its_message() -> None:

@@ -67,4 +67,4 @@ def test_a_tool_that_the_image_lacks_is_passed_over(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"{STARTS} cat\na.txt:1: bad\n{ENDS} 0\n"
+    assert done.stdout == f"{STARTS} cat\na.txt:1: bad\n\n{ENDS} 0\n"
