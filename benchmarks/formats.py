@@ -2,7 +2,7 @@
 
 Run: `.venv/bin/python -P benchmarks/formats.py OUT [--model NAME] [--requests N] [--seed N]`.
 
-Each function of `examples/` gives four requests: a docstring, type hints, a test, a check of an argument. They are
+Each function of `examples/` gives four requests: a docstring (where it has none), type hints, a test, a check of an argument. They are
 put to the conversation of the app, in a fresh copy of their project, in mode `auto` with nobody to ask; N of them are drawn
 by seed. A row says if the first reply led to a file that was written, and else the reason that the model was told.
 What the edit is worth is not judged here: `benchmarks/conversation.py` does that.
@@ -81,7 +81,8 @@ def _about(project: Path, path: Path) -> Iterator[Request]:
             continue
         arguments = [each.arg for each in node.args.args if each.arg != "self"]
         for kind, words in WORDS.items():
-            if arguments or kind != "check":
+            has_one = kind == "docstring" and ast.get_docstring(node) is not None
+            if not has_one and (arguments or kind != "check"):
                 text = words.format(
                     name=node.name,
                     path=path.relative_to(project).as_posix(),

@@ -181,7 +181,8 @@ class Dialogue:
         parts = [attached, *given, more if inside.left_out else ""]
         attached = "\n\n".join(filter(None, parts))
         self._asked, self._attached, self._read_as = line, attached, None
-        notices = [Notice(sentence, "warning") for sentence in without_file(line, files)]
+        missing = await asyncio.to_thread(lambda: list(without_file(line, self._where.root, files)))
+        notices = [Notice(sentence, "warning") for sentence in missing]
         turn = partial(self._agent.turn, line, attached=attached)
         return PendingWork(title="answering", events=partial(_behind, notices, turn))
 

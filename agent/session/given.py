@@ -53,11 +53,15 @@ def folder_files(text: str, files: Sequence[str]) -> FolderFiles:
     )
 
 
-def without_file(text: str, files: Sequence[str]) -> Iterator[str]:
-    """A sentence about each path after `@` that is none of the files and no folder of them.
+def without_file(text: str, root: Path, files: Sequence[str]) -> Iterator[str]:
+    """A sentence about each path after `@` that is none of the files below `root`, and no folder of them.
+
+    Nothing is said before the files are known, nor of one that is there and no part of the project.
 
     What is no path, such as a decorator or a name, is left alone: a path has a `/`, or ends as the files do.
     """
+    if not files:
+        return
     known = {*files, *_folders_of(files)}
     ends = {PurePosixPath(path).suffix for path in files} - {""}
     for word in dict.fromkeys(words_after_mark(text)):
@@ -65,7 +69,7 @@ def without_file(text: str, files: Sequence[str]) -> Iterator[str]:
         is_ours = path.partition("/")[0] in known or word.endswith("/")
         if path in known or not (is_ours or PurePosixPath(path).suffix in ends):
             continue
-        if set("()'\"") & set(word):
+        if set("()'\"") & set(word) or (root / path).exists():
             continue
         if any(name.endswith(f"/{path}") for name in known):
             continue

@@ -39,6 +39,7 @@ from agent.session.exactly import Exactly
 from agent.session.looking import unseen_exceptions
 from agent.session.planned import Step, do_steps
 from agent.session.red_tests import RedTests, Seen
+from agent.session.there_already import docstring_there
 from agent.session.trying import asked_call, seen_outcome
 from agent.session.using import seen_uses
 from agent.session.values import named_values
@@ -139,9 +140,16 @@ class Request:
             return await self._try()
         if kind is Wanted.REPAIR:
             return self._take(await self._red_tests.repair())
-        if kind.may_write and (asked := asked_refactoring(self.text)):
+        return await self._exactly() if kind.may_write else None
+
+    async def _exactly(self) -> TurnFinished | None:
+        """Do what a tool does, or say that it is there already; None if the model has to write something."""
+        if said := await in_thread(docstring_there, self.text, self.sources):
+            self.emit(Notice(said))
+            return TurnFinished("done")
+        if asked := asked_refactoring(self.text):
             return await self.after.checked(lambda: self.exactly.refactor(asked))
-        both = refactoring_first(self.text) if kind.may_write else None
+        both = refactoring_first(self.text)
         return await self._both(both) if both else None
 
     @property

@@ -273,7 +273,7 @@ async def test_a_traceback_of_code_that_has_changed_since_quotes_no_line(
         (
             "mean has no place in stats.py, move it to average.py",
             "move mean in stats.py to average.py",
-            {"average.py": "def mean", "report.py": "average.mean(values)"},
+            {"average.py": "def mean", "report.py": "from average import mean"},
         ),
     ],
 )

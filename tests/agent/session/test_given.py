@@ -62,9 +62,10 @@ def test_other_words_name_no_folder(said: str) -> None:
     ],
 )
 def test_a_path_that_is_not_there_is_told_and_other_words_are_left_alone(
-    said: str, told: list[str]
+    tmp_path: Path, said: str, told: list[str]
 ) -> None:
-    sentences = list(without_file(said, FILES))
+    assert not list(without_file(said, tmp_path, ())), "the files are not known yet"
+    sentences = list(without_file(said, tmp_path, FILES))
     assert len(sentences) == len(told)
     assert all(words in sentence for words, sentence in zip(told, sentences, strict=True))
 
