@@ -48,7 +48,8 @@ _BESIDE = re.compile(
 )
 """A name and its value as arguments: `getenv("TOKEN", "…")`, `define('KEY', '…')`, a pair."""
 _STAND_IN = re.compile(
-    r"<.*>|(?:https?:/)?/.*|\{.*\}|\$.*|%.*|.*::.*|[.*x_-]+|\[.*\]", re.IGNORECASE | re.DOTALL
+    r"<.*>|(?:https?:/)?/.*|\{.*\}|\$.*|%.*|[\w:]*::[\w:.()]*|[.*x_-]+|\[.*\]",
+    re.IGNORECASE | re.DOTALL,
 )
 """Literals that stand for a value to come, or for a token of a grammar."""
 _PLAIN = (
