@@ -104,7 +104,7 @@ class ModeApprover:
     ask: Ask | None = None
     """Asks the person; without it, `ask` answers no."""
     settled: ApprovalSettings = NOTHING_SETTLED
-    """What the person allowed beforehand in mode `ask`."""
+    """Files and commands that the person allowed beforehand in mode `ask`."""
 
     async def decide(self, question: Question) -> Decision:
         stays = not (question.leaves_sandbox or question.unasked)

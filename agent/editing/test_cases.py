@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import TypeGuard
 
 from agent.editing.byte_places import BytePlaces
+from agent.editing.heads import with_imports
 from agent.editing.python_source import bound_names, parse_python, source_of
 from agent.editing.splicing import TextSplice, spliced
 
@@ -56,25 +57,13 @@ def as_methods(text: str, before: str, base: str) -> str:
     ]
     made = f"class {name}({base}):\n{body}\n\n\n"
     splices.append(TextSplice(start=start, end=start, text=made.encode()))
-    if not has_base:
-        splices.append(_with_import(tree, place))
-    after = spliced(place.data, splices).rstrip("\n") + "\n"
     try:
+        splices += [] if has_base else [with_imports(tree, place, ["import unittest"])]
+        after = spliced(place.data, splices).rstrip("\n") + "\n"
         compile(after, "tests", "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return text
     return after
-
-
-def _with_import(tree: ast.Module, place: BytePlaces) -> TextSplice:
-    """The import of unittest behind the docstring and the other imports at the top."""
-    at = 0
-    for number, node in enumerate(tree.body):
-        is_docstring = number == 0 and ast.get_docstring(tree) is not None
-        if not (is_docstring or isinstance(node, ast.Import | ast.ImportFrom)):
-            break
-        at = place.offset((node.end_lineno or node.lineno) + 1, 0)
-    return TextSplice(start=at, end=at, text=b"import unittest\n")
 
 
 def _is_test(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:

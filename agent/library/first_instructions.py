@@ -114,7 +114,7 @@ def _scripts(declared: Mapping[str, Any]) -> list[str]:
 
 
 def _tests(project: Project, files: Sequence[str]) -> list[str]:
-    """How the tests are run; nothing where there are none of Python, and no other command is known."""
+    """The line that says how the tests are run; nothing where there are none of Python, and no other command is known."""
     if project.runner != "command" and not any(
         name.endswith(".py") and is_test_path(name) for name in files
     ):

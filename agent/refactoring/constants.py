@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from agent.editing.byte_places import BytePlaces
+from agent.editing.heads import below_imports
 from agent.editing.python_source import parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
 from agent.refactoring.asked import AskedRefactoring
-from agent.refactoring.heads import below_imports
 from agent.refactoring.planned import Refactored, RefactoringError
 
 _TRIVIAL = (0, 1, "", True, False, None)

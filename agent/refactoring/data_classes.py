@@ -6,10 +6,10 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from agent.editing.byte_places import BytePlaces
+from agent.editing.heads import with_imports
 from agent.editing.python_source import bound_names, definitions, parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
-from agent.refactoring.heads import with_imports
 from agent.refactoring.planned import Refactored, RefactoringError
 
 _MADE_ANEW = {"[]": "list", "{}": "dict"}

@@ -9,6 +9,7 @@ from typing import TypeGuard
 from agent.editing.byte_places import BytePlaces
 from agent.editing.python_source import imports, parse_python
 from agent.editing.splicing import TextSplice, spliced
+from agent.refactoring.binding import names_bound_by
 
 
 def imported_by_name(after: str, before: str, module: str, name: str) -> str:
@@ -25,7 +26,8 @@ def imported_by_name(after: str, before: str, module: str, name: str) -> str:
     uses = [node for node in ast.walk(tree) if _is_use(node, module, name)]
     root = module.partition(".")[0]
     reads = sum(isinstance(node, ast.Name) and node.id == root for node in ast.walk(tree))
-    if reads != len(uses) or any(_binds(node, root) for node in ast.walk(tree)):
+    bound = sum(each == root for node in ast.walk(tree) for each in names_bound_by(node))
+    if reads != len(uses) or bound != 1:  # by its import alone
         return after
     splices = []
     for node in uses:
@@ -37,25 +39,6 @@ def imported_by_name(after: str, before: str, module: str, name: str) -> str:
 
 def _is_use(node: ast.AST, module: str, name: str) -> TypeGuard[ast.Attribute]:
     return isinstance(node, ast.Attribute) and ast.unparse(node) == f"{module}.{name}"
-
-
-def _binds(node: ast.AST, root: str) -> bool:
-    """True if a node gives the module's first name to anything but the module."""
-    match node:
-        case ast.Name(id=other, ctx=ast.Store() | ast.Del()) | ast.arg(arg=other):
-            return other == root
-        case (
-            ast.FunctionDef(name=other)
-            | ast.AsyncFunctionDef(name=other)
-            | ast.ClassDef(name=other)
-        ):
-            return other == root
-        case ast.ImportFrom(names=names):
-            return any((each.asname or each.name) == root for each in names)
-        case ast.ExceptHandler(name=other):
-            return other == root
-        case _:
-            return False
 
 
 def still_imports(text: str, module: str, name: str) -> bool:

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from agent.editing.byte_places import BytePlaces
+from agent.editing.heads import below_imports, with_imports
 from agent.editing.python_source import bound_names, parse_python
 from agent.editing.splicing import TextSplice, spliced
 from agent.fixing.sources import Sources
-from agent.refactoring.heads import below_imports, with_imports
+from agent.refactoring.binding import names_bound_by
 from agent.refactoring.planned import Refactored, RefactoringError
 
 
@@ -46,7 +47,7 @@ def _check(tree: ast.Module, text: str, prints: list[ast.AST], name: str, *, is_
         raise RefactoringError("nothing is printed")
     if "__main__" in text or ">>>" in text:
         raise RefactoringError("it is a script, or its examples show what it prints")
-    bound = [each for node in ast.walk(tree) for each in _binds(node)]
+    bound = [each for node in ast.walk(tree) for each in names_bound_by(node)]
     if "print" in bound or bound.count(name) > (0 if is_new else 1):
         raise RefactoringError(f"print or {name} is something of its own here")
     head = [node for node in tree.body if isinstance(node, ast.Import)]
@@ -67,21 +68,6 @@ def _check(tree: ast.Module, text: str, prints: list[ast.AST], name: str, *, is_
     late = [n.lineno for n in head if any(each.name == "logging" for each in n.names)]
     if is_new and first and any(line > first for line in late):
         raise RefactoringError("logging is imported behind other code")
-
-
-def _binds(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
-            yield name
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.alias(name=name, asname=other):
-            yield other or name.partition(".")[0]
-        case ast.ExceptHandler(name=str(name)):
-            yield name
-        case _:
-            return
 
 
 def _is_print(node: ast.AST) -> bool:

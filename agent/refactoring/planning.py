@@ -54,7 +54,10 @@ def plan_refactoring(asked: AskedRefactoring, sources: Sources) -> Refactored:
         RefactoringError: If the name is not found, means several things, or the new one is taken.
     """
     if asked.kind in _BY_OURSELVES:
-        return _BY_OURSELVES[asked.kind](asked, sources)
+        try:
+            return _BY_OURSELVES[asked.kind](asked, sources)
+        except ValueError as err:
+            raise RefactoringError(str(err)) from err
     if asked.kind == "move":
         new = _destination(asked.new, sources)
         asked = replace(asked, new=new if "/" in asked.new else _in_package(new, asked, sources))
@@ -88,7 +91,7 @@ _BY_OURSELVES: Mapping[str, Callable[[AskedRefactoring, Sources], Refactored]] =
         asked, file_of_literal(asked, sources), sources
     ),
 }
-"""What rope does not do, or no better."""
+"""Refactorings that rope does not do, or no better."""
 
 
 def _with_rope(

@@ -17,20 +17,22 @@ _LONGEST = 80
 
 
 def docstring_there(text: str, sources: Sources) -> str:
-    """A sentence on the docstring that a definition has already, where a request asks for nothing but one; else empty."""
+    """A sentence on the docstring that a function has already, where a request asks for nothing but one; else empty."""
     asked = _DOCSTRING_FOR.match(" ".join(text.split()))
     if asked is None:
         return ""
     name, file = asked["name"], asked["file"] or ""
     found = [
-        (path, ast.get_docstring(node))
+        (path, node)
         for path in sorted(sources.files)
         if path.endswith(".py") and (not file or path == file or path.endswith(f"/{file}"))
         for qualified, node in definitions(sources.text(path) or "").items()
         if name in (qualified, qualified.rpartition(".")[2])
     ]
-    if len(found) != 1 or not found[0][1]:
+    if len(found) != 1 or isinstance(found[0][1], ast.ClassDef):  # its methods may be meant
         return ""
-    path, said = found[0]
-    first = (said or "").split("\n")[0][:_LONGEST]
+    path, node = found[0]
+    if not (said := ast.get_docstring(node)):
+        return ""
+    first = said.split("\n")[0][:_LONGEST]
     return f'{name} in {path} has a docstring already: "{first}"; say what it should say instead.'

@@ -162,7 +162,7 @@ class TurnSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalSettings:
-    """What mode `ask` does not ask about; what leaves the sandbox is asked about all the same."""
+    """Files and commands that mode `ask` does not ask about; all that leaves the sandbox is asked about still."""
 
     edits: str | None = _setting(None)
     """Patterns of files that may be written, with commas between: `tests/*,docs/*.md`; `*` stands

@@ -72,7 +72,7 @@ async def lint(
 async def _look(
     project: ProjectTests, script: str, paths: Sequence[str], instead: Sequence[SourceFile] = ()
 ) -> Linted:
-    """What the tools say of these files, all of it as found."""
+    """Problems that the tools report in these files, all of them as found."""
     execution = await project.run_command(f"exec 2>&1\n{script}", instead=instead)
     if execution.exit_code is None:
         raise SandboxError(f"the linter ended by {execution.ending.value.replace('_', ' ')}")

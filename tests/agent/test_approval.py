@@ -1,4 +1,4 @@
-"""What is asked about, by the mode and by what the person allowed beforehand."""
+"""The mode, and what the person allowed beforehand, decide what is asked about."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ def bare():
 
 
 class A:
+    """An A."""
+
     def twice(self):
         """Two."""
 
@@ -58,6 +60,7 @@ def test_the_docstring_that_is_there_is_named(sources: Sources, said: str) -> No
         "add a docstring to total that names the spans",
         "improve the docstring of total",
         "add docstrings to sets.py",
+        "document A",
         "add a docstring to nothing_here",
         "document total in README.md",
     ],

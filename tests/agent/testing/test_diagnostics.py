@@ -73,7 +73,7 @@ def test_the_tools_that_ran_are_those_that_were_announced() -> None:
 
 
 def run_linters(folder: Path) -> str:
-    """What the tools that this environment has say of `a.py`."""
+    """The output of this environment's tools about `a.py`."""
     script = "\n".join(linter.script(["a.py"]) for linter in find_linters(folder))
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
     return subprocess.run(

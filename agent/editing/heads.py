@@ -7,16 +7,23 @@ from collections.abc import Sequence
 
 from agent.editing.byte_places import BytePlaces
 from agent.editing.splicing import TextSplice
-from agent.refactoring.planned import RefactoringError
 
 
 def below_imports(tree: ast.Module, place: BytePlaces, lines: Sequence[str]) -> TextSplice:
-    """Lines below the imports at the top, or below the docstring, with a blank line around them."""
+    """Lines below the imports at the top, or below the docstring, with a blank line around them.
+
+    Raises:
+        ValueError: If another statement shares the last line of the head.
+    """
     return _put(tree, _head(tree), place, lines, joined=False)
 
 
 def with_imports(tree: ast.Module, place: BytePlaces, lines: Sequence[str]) -> TextSplice:
-    """Import lines behind those that are there; behind the docstring where there are none."""
+    """Import lines behind those that are there; behind the docstring where there are none.
+
+    Raises:
+        ValueError: If another statement shares the last line of the head.
+    """
     head = _head(tree)
     is_import = head is not None and isinstance(head, ast.Import | ast.ImportFrom)
     return _put(tree, head, place, lines, joined=is_import)
@@ -48,7 +55,7 @@ def _put(
         return TextSplice(start=begin, end=begin, text=(text + gap).encode())
     end = head.end_lineno or head.lineno
     if any(node.lineno == end for node in tree.body if node is not head):
-        raise RefactoringError("two statements share a line at the head of the file")
+        raise ValueError("two statements share a line at the head of the file")
     at = place.offset(end + 1, 0)
     newline = "" if place.data[:at].endswith(b"\n") else "\n"
     return TextSplice(start=at, end=at, text=(newline + ("" if joined else "\n") + text).encode())
