@@ -49,7 +49,7 @@ from agent.session.talk import Talk, background_of
 from agent.session.wrong import note_wrong
 from agent.settings.schema import Settings
 from agent.streaming import Emit, stream_events
-from agent.text import display_safe
+from agent.text import as_utf8, one_line
 from agent.turn.conversation import Conversation
 from agent.turn.tools import tests_digest
 from agent.watching.comments import Comment
@@ -243,7 +243,7 @@ class Assistant:
         `wanted` is its kind, where the person says it; `attached` is what came with it, such as a diff.
         A `comment` that holds the request is taken out once files were changed for it.
         """
-        text, attached = _as_utf8(text), _as_utf8(attached)
+        text, attached = as_utf8(text), as_utf8(attached)
 
         async def work(emit: Emit) -> None:
             if not text.strip():
@@ -252,7 +252,7 @@ class Assistant:
             await self._edits.note_the_users(emit)
             if self._context.commit:
                 await self._commits.turn_begins()
-            async with self._edits.step(_label(text), emit) as before:
+            async with self._edits.step(one_line(text, most=_LABEL) or "a request", emit) as before:
                 inside = InSession(self._parts(), text=text, emit=emit, attached=attached)
                 end = await (await inside.request(before)).answer(wanted)
                 if end.ending is TurnEnding.DONE:
@@ -358,13 +358,3 @@ class Assistant:
             said = await self._commits.turn_accepted(request, paths, model=model, adapter=adapter)
             if said is not None:
                 emit(said)
-
-
-def _as_utf8(text: str) -> str:
-    """The text with `?` for what no file and no server takes: bytes of a command line that were no UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _label(text: str) -> str:
-    """The first words of a request as a name in the list of turns, which no control character may stand in."""
-    return " ".join(display_safe(text).split())[:_LABEL] or "a request"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.box.streams import display_safe
 
-__all__ = ["display_safe", "format_bytes", "format_seconds"]
+__all__ = ["as_utf8", "display_safe", "format_bytes", "format_seconds", "one_line"]
 
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -30,3 +30,13 @@ def format_bytes(size: float) -> str:
         if size < _KILO:
             return f"{size:.1f} {unit}"
     return f"{size / _KILO:.1f} TB"
+
+
+def as_utf8(text: str) -> str:
+    """The text with `?` for what no file and no server takes: bytes of a command line that were no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str, *, most: int) -> str:
+    """The first characters of a text as one line, in which no control character stands."""
+    return " ".join(display_safe(text).split())[:most]
