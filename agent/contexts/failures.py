@@ -49,6 +49,8 @@ class MissingApi:
     name: str
     said: str = ""
     """The successor that the error states; empty if it states none."""
+    guessed: bool = False
+    """True if that is a name which Python suggests for its spelling, and nothing that the library says."""
     of_module: bool = False
 
     @property
@@ -88,10 +90,16 @@ def missing_in(failure: ApiFailure) -> MissingApi | None:
     """The API that a failure is about; None for errors of another kind."""
     message = failure.message
     old, new = succession(message, suggested=True)
+    guessed = not succession(message)[1]
     if match := _MODULE_ATTRIBUTE.search(message):
         said = _plain(new)
         return MissingApi(
-            kind=ChangeKind.NAME, holder=match[1], name=match[2], said=said, of_module=True
+            kind=ChangeKind.NAME,
+            holder=match[1],
+            name=match[2],
+            said=said,
+            guessed=guessed,
+            of_module=True,
         )
     if match := _IMPORTED.search(message):
         return MissingApi(kind=ChangeKind.NAME, holder=match[2], name=match[1], of_module=True)
@@ -99,7 +107,9 @@ def missing_in(failure: ApiFailure) -> MissingApi | None:
         holder = match[1].rpartition(".")[2]
         if holder in _BUILTIN:
             return None
-        return MissingApi(kind=ChangeKind.NAME, holder=holder, name=match[2], said=_plain(new))
+        return MissingApi(
+            kind=ChangeKind.NAME, holder=holder, name=match[2], said=_plain(new), guessed=guessed
+        )
     if match := _KEYWORD.search(message):
         holder = match[1] or _caller(failure.code, match[2])
         return MissingApi(kind=ChangeKind.KEYWORD, holder=holder, name=match[2]) if holder else None
@@ -161,7 +171,7 @@ def question_of(missing: MissingApi, failure: ApiFailure) -> Mapping[str, Any]:
         "name": missing.name,
         "modules": list(dict.fromkeys([*modules, *tops])),
         "called": [],
-        "said": [missing.said] if missing.said else [],
+        "said": [missing.said] if missing.said and not missing.guessed else [],
         "request": failure.request[:_LONGEST_REQUEST],
         "given": _given_kind(failure, missing),
     }
@@ -213,7 +223,8 @@ def changes_of(
 
     if missing.said:
         about = next((c["about"] for c in _candidates(answer) if c["name"] == missing.said), "")
-        yield change(missing.said, missing.kind, Grounds.SAID, about)
+        grounds = Grounds.SPELLING if missing.guessed else Grounds.SAID
+        yield change(missing.said, missing.kind, grounds, about)
     if missing.kind is ChangeKind.NAME and _is_wanted(failure):
         yield change(failure.wanted, missing.kind, Grounds.REPAIRED, failure.request)
     for each in _repairs(missing, failure):

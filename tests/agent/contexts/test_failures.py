@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.contexts.failures import ApiFailure, changes_of, missing_in, question_of
-from learning.contexts.change import ApiChange, ChangeKind, Grounds
+from learning.contexts.change import ApiChange, ChangeKind, Grounds, surest
 
 
 def failure(
@@ -107,6 +107,24 @@ def test_a_verified_repair_says_which_call_took_the_place_of_a_keyword() -> None
     assert [(each.old, each.new, each.kind, each.grounds) for each in found] == [
         ("fillna(method='ffill')", "ffill", ChangeKind.CALL, Grounds.REPAIRED)
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "repaired", "new"),
+    [
+        ("'T' object has no attribute 'seconds'. Did you mean: 'second'?", True, "total_seconds"),
+        ("'T' object has no attribute 'seconds'. Did you mean: 'second'?", False, "second"),
+        ("`seconds` was removed; use `second` instead", True, "second"),
+    ],
+)
+def test_a_verified_repair_is_surer_than_a_name_that_python_guesses(
+    message: str, repaired: bool, new: str
+) -> None:
+    fix = ("a.dt.total_seconds()",) if repaired else ()
+    found = best(failure(message, "a.dt.seconds()", repaired=fix))
+    sure = surest(found)
+    assert sure is not None
+    assert sure.new == new
 
 
 def test_the_same_name_elsewhere_is_a_function_of_the_module() -> None:
