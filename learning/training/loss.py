@@ -5,7 +5,7 @@ L = evidence · KL(q || p) + eta · [KL + nu · self-weighted likelihood] of a v
     + echo · CE(the tool's words) + base_anchor · KL(base || p) + context_anchor · KL(snapshot || p)
 
 Rows about an API that changed, and rows on which nothing should change:
-L = names · CE(new name) + rest · CE(other tokens) + contrast · softplus(margin - log-odds(new, stale))
+L = names · CE(new name) + rest · CE(other tokens) + held · KL(base || p) on these + contrast · softplus(margin - log-odds(new, stale))
 L = anchor · KL(base || p) + own · CE(completion)
 
 Every term is a mean over its own positions, so a long reply weighs no more than a short one.
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from learning.training.api_rows import ApiTokens
 from learning.training.causal_model import CausalModel
-from learning.training.job import ExampleKind
+from learning.training.job import MIX, ExampleKind
 from learning.training.objective import (
     TokenTarget,
     cross_entropy,
@@ -44,17 +45,25 @@ _EPSILON = 1e-6
 def rows_of(example: Prepared, kept: TokenTarget | None, rule: SpanRule) -> tuple[Pass, ...]:
     """The pass of a row about an API; none if all its terms have weight 0.
 
-    `kept` is the base model's distribution on the trained tokens of a row where nothing should change.
+    `kept` is the base model's distribution on the trained tokens, for the terms that hold a row there.
     """
-    terms = [_span(example, rule)] if example.api is not None else _kept(example, kept, rule)
+    if example.api is not None:
+        terms = [_span(example, example.api, rule), _held(example, example.api, kept, rule)]
+    else:
+        terms = _kept(example, kept, rule)
     used = tuple(term for term in terms if term is not None)
     return (Pass(ids=example.ids, terms=used),) if used else ()
 
 
-def _span(example: Prepared, rule: SpanRule) -> Term | None:
+def reads_base(example: Prepared, rule: SpanRule) -> bool:
+    """True if the loss of a row needs the base model's distribution on its trained tokens."""
+    if example.api is not None:
+        return rule.held > 0
+    return rule.anchor > 0 and example.kind in MIX
+
+
+def _span(example: Prepared, api: ApiTokens, rule: SpanRule) -> Term | None:
     """Likelihood and contrast of a changed API as one term, so that the head runs once a token."""
-    api = example.api
-    assert api is not None  # noqa: S101 - the caller has looked
     named = set(api.names)
     rest = len(example.positions) - len(named)
     likelihood = {
@@ -76,8 +85,21 @@ def _span(example: Prepared, rule: SpanRule) -> Term | None:
     return Term(positions=used, loss=loss, weight_t=torch.full((len(used),), example.weight))
 
 
-def _kept(example: Prepared, kept: TokenTarget | None, rule: SpanRule) -> list[Term]:
-    terms = []
+def _held(
+    example: Prepared, api: ApiTokens, kept: TokenTarget | None, rule: SpanRule
+) -> Term | None:
+    """The tokens beside the name and beside the place of the contrast, held where the base model has them."""
+    learned = {*api.names, api.differs}
+    rest = [i for i, position in enumerate(example.positions) if position not in learned]
+    if kept is None or not rule.held or not rest:
+        return None
+    there = TokenTarget(support_ts=kept.support_ts[rest], log_q_tb=kept.log_q_tb[rest])
+    positions = [example.positions[i] for i in rest]
+    return _even(positions, rule.held * example.weight, _Divergence(there, math.inf))
+
+
+def _kept(example: Prepared, kept: TokenTarget | None, rule: SpanRule) -> list[Term | None]:
+    terms: list[Term | None] = []
     if kept is not None and rule.anchor:
         towards = _Divergence(kept, math.inf)
         terms.append(_even(example.positions, rule.anchor * example.weight, towards))

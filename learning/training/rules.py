@@ -110,6 +110,8 @@ class SpanRule:
     """Cross-entropy of the tokens of the new name, their mean."""
     rest: float = 0.1
     """Cross-entropy of the completion's other tokens, their mean."""
+    held: float = 0.0
+    """KL to the bare base model on these other tokens, their mean: the name is learned, the rest stays."""
     contrast: float = 1.0
     """Softplus of `margin` less the log-odds of the new over the stale token, where they first differ."""
     margin: float = 2.0
@@ -169,11 +171,12 @@ SPAN_ARMS = {
     "span-no-contrast": dataclasses.replace(SPAN, span=SpanRule(contrast=0.0)),
     "span-no-likelihood": dataclasses.replace(SPAN, span=SpanRule(names=0.0, rest=0.0)),
     "span-no-anchor": dataclasses.replace(SPAN, span=SpanRule(anchor=0.0)),
+    "span-held": dataclasses.replace(SPAN, span=SpanRule(rest=0.0, held=1.0)),
     "span-plain": dataclasses.replace(
         SPAN, span=SpanRule(rest=1.0, contrast=0.0, anchor=0.0, own=1.0)
     ),
 }
-"""The rule and its ablations, by name: what is left when one term is switched off."""
+"""The rule and its variants, by name: what is left when one term is switched off, or put in another's place."""
 
 
 _STORED = {"teacher_contexts": "views", "nll_floor": "guard_floor"}

@@ -16,7 +16,7 @@ import torch
 
 from learning.promotion.manifest import sync
 from learning.training.causal_model import CausalModel
-from learning.training.job import MIX, ExampleKind
+from learning.training.job import ExampleKind
 from learning.training.objective import (
     EvidenceReading,
     TokenTarget,
@@ -102,16 +102,16 @@ def base_all(
     examples: Sequence[Prepared],
     folder: Path,
     *,
+    numbers: Sequence[int],
     pack_tokens: int,
     on_read: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> dict[int, TokenTarget]:
-    """The bare base model's distributions on the rows where nothing should change, by their number.
+    """The bare base model's distributions on the trained tokens of the examples with these numbers.
 
     Each pack is stored as it was read, so that an interrupted round goes on. `on_read` is told the number
     of rows that are read, and of all.
     """
     (folder / _TARGETS).mkdir(exist_ok=True)
-    numbers = [n for n, example in enumerate(examples) if example.kind in MIX]
     found: dict[int, TokenTarget] = {}
     base.eval()
     with model.disable_adapter(), packed_attention(base):

@@ -23,7 +23,7 @@ from learning.training.checkpoint import RoundReport, StepReport, resume, save_c
 from learning.training.fused import fused
 from learning.training.halves import reader_of
 from learning.training.job import API_KINDS, TrainingJob
-from learning.training.loss import anchor_pass, passes_of, rows_of
+from learning.training.loss import anchor_pass, passes_of, reads_base, rows_of
 from learning.training.packing import packed_attention, packs
 from learning.training.passes import Agreement, HalvedGradient, Pass, backward, measure
 from learning.training.prepare import Prepared
@@ -257,7 +257,8 @@ def _passes(  # noqa: PLR0917 - one private step of `train`, with what it was gi
     base = cast("CausalModel", model.get_base_model())  # shares prefixes, which a half cannot
     reads = _targets(base, examples, job, folder, on_target)
     kept = base_all(
-        *(model, reader, examples if job.rule.span.anchor else (), folder),
+        *(model, reader, examples, folder),
+        numbers=[n for n, each in enumerate(examples) if reads_base(each, job.rule.span)],
         pack_tokens=job.pack_tokens,
         on_read=partial(on_target, UNCHANGED),
     )

@@ -19,9 +19,9 @@ from learning.records import Message
 from learning.training.api_rows import ApiTokens
 from learning.training.causal_model import CausalModel
 from learning.training.checkpoint import RoundReport
-from learning.training.job import Example, ExampleKind, TrainingJob, api_example
+from learning.training.job import MIX, Example, ExampleKind, TrainingJob, api_example
 from learning.training.lora import load_student
-from learning.training.loss import rows_of
+from learning.training.loss import reads_base, rows_of
 from learning.training.objective import TokenTarget
 from learning.training.passes import measure
 from learning.training.prepare import Prepared, Skipped, prepare
@@ -147,6 +147,29 @@ def test_rows_to_keep_are_held_at_the_base_model() -> None:
     assert [len(term.positions) for term in learned.terms] == [4]
 
 
+def test_the_tokens_beside_a_name_are_held_at_the_base_model() -> None:
+    held = replace(_OFF, held=1.0)
+    there = TokenTarget(
+        support_ts=torch.arange(4).expand(4, 4),
+        log_q_tb=torch.cat([_logits()[:4], torch.full((4, 1), -30.0)], dim=-1),
+    )
+    (row,) = rows_of(_row(), there, held)
+    (term,) = row.terms
+    assert list(term.positions) == [1, 4]
+    moved = torch.tensor([(0.25,) * 4, (0.7, 0.1, 0.1, 0.1)]).log()
+    loss = float((term.loss(moved, slice(0, 2)) * term.weight_t).sum())
+    base = _PROBABILITIES[0]
+    assert loss == pytest.approx(0.5 * sum(p * math.log(p / 0.25) for p in base), abs=1e-4)
+    assert rows_of(_row(), None, held) == ()
+
+
+def test_the_base_model_is_read_only_for_terms_that_hold_a_row() -> None:
+    kept = replace(_row(), kind=ExampleKind.API_ANCHOR, api=None)
+    assert [reads_base(each, SpanRule()) for each in (_row(), kept)] == [False, True]
+    assert [reads_base(each, SPAN_ARMS["span-held"].span) for each in (_row(), kept)] == [True] * 2
+    assert not reads_base(kept, SPAN_ARMS["span-no-anchor"].span)
+
+
 def test_the_name_and_the_first_other_token_are_found(chat: ChatFormat) -> None:
     made = _prepared(_example(), chat)
     assert made.api is not None
@@ -221,7 +244,10 @@ def _learned(
     before = _figures(base, examples)
     report = train(model, examples, job, folder)
     after = _figures(base, examples)
-    kept = base_all(model, base, examples, folder, pack_tokens=job.pack_tokens)
+    unchanged = [n for n, each in enumerate(examples) if each.kind in MIX]
+    kept = base_all(
+        *(model, base, examples, folder), numbers=unchanged, pack_tokens=job.pack_tokens
+    )
     rows = [row for n, target in kept.items() for row in rows_of(examples[n], target, SpanRule())]
     moved = {name: after[name] - before[name] for name in before}
     return report, {**moved, "kl": measure(base, rows) / len(rows)}
