@@ -36,9 +36,10 @@ LIMITS = TrainingLimits(learning_rate=2e-4, budget_s=0.0)
 
 
 def rows_of(folder: Path, arm: str, *, an_api: int, unchanged: str) -> list[Example]:
-    """The rows of an arm: as many lessons as `own` has with `an_api` of each API, anchors and passes.
+    """The rows of an arm: as many lessons as `own` has with `an_api` of each successor, anchors and passes.
 
-    With `unchanged` "replies" the model's own replies stand in the place of anchors and passes, as many.
+    With `unchanged` "replies" the model's own replies stand in the place of anchors and passes, as many; with
+    "look-alikes" uses of names that are gone elsewhere stand in the place of the first anchors.
 
     Raises:
         JobError: If the rows cannot be read.
@@ -47,14 +48,16 @@ def rows_of(folder: Path, arm: str, *, an_api: int, unchanged: str) -> list[Exam
     own = read_rows(folder / "own.jsonl")
     kept = []
     for number, row in enumerate(own):
-        api = row.use.api if row.use is not None else ""
-        count[api] += 1
-        kept += [number] if count[api] <= an_api else []
+        library, api = (row.use.library, row.use.api) if row.use is not None else ("", "")
+        successor = f"{library} {api.rpartition(' -> ')[2]}"
+        count[successor] += 1
+        kept += [number] if count[successor] <= an_api else []
     of_arm = read_rows(folder / f"{arm}.jsonl")
     lessons = of_arm[: len(kept)] if arm == "other-apis" else [of_arm[number] for number in kept]
     if len(lessons) < len(kept):
         raise SystemExit(f"{arm} has {len(lessons)} rows, and {len(kept)} are needed")
-    anchors = read_rows(folder / "anchors.jsonl")[: math.ceil(ANCHORS * len(kept))]
+    alike = read_rows(folder / "look-alikes.jsonl") if unchanged == "look-alikes" else []
+    anchors = [*alike, *read_rows(folder / "anchors.jsonl")][: math.ceil(ANCHORS * len(kept))]
     passes = read_rows(folder / "passes.jsonl")[: math.ceil(PASSES * len(kept))]
     if unchanged == "replies":
         most = len(anchors) + len(passes)
@@ -110,7 +113,10 @@ def main() -> None:
     parser.add_argument("--rule", choices=SPAN_ARMS, default="span")
     parser.add_argument("--an-api", type=int, default=12, metavar="N")
     parser.add_argument(
-        "--unchanged", choices=("calls", "replies"), default="calls", help="what should not change"
+        "--unchanged",
+        choices=("calls", "look-alikes", "replies"),
+        default="calls",
+        help="what should not change",
     )
     parser.add_argument(
         "--epochs", type=int, choices=(1, 2), default=2, help="at most: see docs/learning.md"

@@ -4,7 +4,8 @@
     python -P -m benchmarks.contexts OUT --survey polars --survey pandas --most 100 docs/runs/drift-base
 
 With `--survey` the default model is asked, too, for what a library documents: no drift task is read for it.
-OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`, `passes.jsonl`,
+With `--old-code` the outdated solutions of the experience half count as failures of the project's own code.
+OUT gets `contexts/`, one file for each release, and `rows/`: `own.jsonl`, `anchors.jsonl`, `look-alikes.jsonl`, `passes.jsonl`,
 `other-apis.jsonl`, `shuffled.jsonl`, `replies.jsonl` (the first replies that runs named by `--replies` hold), in the
 form of a training job's examples; `benchmarks/api_arms.py` trains on them. Only tasks of the experience half are read. A run that was interrupted goes on with what is kept.
 """
@@ -12,11 +13,13 @@ form of a training job's examples; `benchmarks/api_arms.py` trains on them. Only
 from __future__ import annotations
 
 import argparse
+import ast
 import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -31,7 +34,7 @@ from agent.paths import make_private
 from agent.rounds.libraries import LibrarySurvey
 from agent.session.context import Context as Session
 from benchmarks.own_replies import reply_row
-from lab.drift.sets import drift_image, load_tasks, pinned
+from lab.drift.sets import drift_image, load_tasks, outdated_errors, pinned
 from lab.drift.tasks import DriftTask, drift_prompt
 from lab.rows.evaluated_model import open_subject
 from learning.contexts.change import ApiChange
@@ -45,8 +48,12 @@ from tui.wiring import context as session_at
 
 MODEL = "qwen2.5-coder-1.5b"
 AN_API = 12
+OLD = "old-code:"
+"""Begins the name of a failure that no model's code had."""
 ANCHORS = 140
 """Documented calls of a release: one half are anchors, the other half teaches the control."""
+LOOK_ALIKES = 32
+"""Uses of a release in which a name that is gone elsewhere is still right."""
 TASKS = Path("lab/data/drift")
 
 
@@ -78,6 +85,63 @@ def recorded_failures(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[
             )
         )
     return failures
+
+
+def old_code_failures(tasks: Sequence[DriftTask], errors: Mapping[str, str]) -> list[ApiFailure]:
+    """What a project's own code of older releases fails by: the outdated solutions of the experience half.
+
+    The solution that works counts as the project's own repair. No model is asked.
+    """
+    failures = []
+    for task in tasks:
+        if task.split == "experience":
+            exception, message = exception_in(errors[task.id])
+            failures.append(
+                ApiFailure(
+                    exception=exception,
+                    message=message,
+                    code=task.outdated,
+                    request=task.ask,
+                    repaired=(task.reference,),
+                    experiences=(f"{OLD}{task.id}",),
+                )
+            )
+    return failures
+
+
+def also_needed(
+    found: Sequence[Explained], runs: Sequence[Path], tasks: Sequence[DriftTask]
+) -> list[Explained]:
+    """The changes that the model's own failures show, and those of old code whose successor it never wrote."""
+    own = {task.id for task in tasks if task.split == "experience"}
+    trees: dict[str, list[ast.AST]] = {}
+    for run in runs:
+        for line in (run / "samples.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["task_id"] in own and row["attempts"] == 1:
+                with suppress(SyntaxError):
+                    library = row["task_id"].partition("-")[0]
+                    trees.setdefault(library, []).append(ast.parse(row["sanitised"]))
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for each in found:
+        change = each.change
+        name = (change.library, change.last)
+        of_model = any(not failure.experiences[0].startswith(OLD) for failure in each.failures)
+        written = any(_writes(tree, change.last) for tree in trees.get(change.library, ()))
+        if of_model or (name not in seen and not written):
+            kept.append(each)
+            seen.add(name)
+    return kept
+
+
+def _writes(tree: ast.AST, name: str) -> bool:
+    return any(
+        name
+        in (getattr(node, "attr", None), getattr(node, "arg", None), getattr(node, "name", None))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.keyword | ast.alias)
+    )
 
 
 def own_passes(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[Example]:
@@ -173,6 +237,7 @@ async def build(
     replies: Sequence[Path],
     libraries_asked: Sequence[str],
     most: int,
+    old_code: bool,
 ) -> None:
     """Build everything."""
     tasks = load_tasks(TASKS)
@@ -186,7 +251,11 @@ async def build(
     locks = make_private(session.paths.sandbox)
     async with DockerSandbox(image.id, session="contexts", lock_dir=locks) as box:
         builder = ContextBuilder(box, folder=out / "contexts", say=print)
-        found, unexplained = await builder.explain(recorded_failures(runs, tasks), libraries)
+        failures = recorded_failures(runs, tasks)
+        if old_code:
+            failures += old_code_failures(tasks, outdated_errors(TASKS))
+        found, unexplained = await builder.explain(failures, libraries)
+        found = also_needed(found, runs, tasks)
         found += await surveyed(session, box, out / "contexts", libraries_asked, most)
         found = list({each.change.api: each for each in reversed(found)}.values())[::-1]
         changes = [each.change for each in found]
@@ -194,7 +263,9 @@ async def build(
         show(found, unexplained, made)
         without = frozenset(w for c in changes for w in (*c.words, c.old, c.new))
         others: list[ApiContext] = []
+        alike: list[ApiContext] = []
         for library, version in sorted({(c.library, c.version) for c in changes}):
+            alike += await builder.look_alikes(library, version, changes, most=LOOK_ALIKES)
             others += await builder.anchors(library, version, without=without, most=ANCHORS)
     own = equal_share([c for group in made.values() for c in group], an_api=AN_API)
     pairs = pair_rows(own, model=MODEL)
@@ -205,6 +276,7 @@ async def build(
         ("own", pairs),
         ("shuffled", shuffled(pairs)),
         ("anchors", pair_rows(anchors, model=MODEL, noted=0.0)),
+        ("look-alikes", pair_rows(mixed(alike), model=MODEL, noted=0.0)),
         ("other-apis", [as_lesson(row) for row in pair_rows(control, model=MODEL, noted=0.0)]),
         ("passes", own_passes(runs, tasks)),
         ("replies", own_replies(replies, tasks, changes)),
@@ -242,6 +314,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="*")
     parser.add_argument("--survey", action="append", default=[], metavar="LIBRARY")
     parser.add_argument("--replies", action="append", type=Path, default=[], metavar="RUN")
+    parser.add_argument(
+        "--old-code", action="store_true", help="learn what the outdated solutions fail by, too"
+    )
     parser.add_argument("--most", type=int, default=100)
     given = parser.parse_args()
     asyncio.run(
@@ -250,6 +325,7 @@ def main() -> None:
             replies=given.replies,
             libraries_asked=given.survey,
             most=given.most,
+            old_code=given.old_code,
         )
     )
 

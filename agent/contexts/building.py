@@ -21,6 +21,7 @@ from agent.contexts.drafts import (
     different,
     drafts_for,
     is_of_the_holder,
+    look_alikes_from,
     pieces_with,
     plain_form,
     searched_words,
@@ -38,6 +39,8 @@ from sandbox.box.contract import Sandbox
 _MOST_PIECES = 1_500
 _MOST_ORIGINALS = 24
 """Examples of one API that are run as they are."""
+_ALIKE_A_NAME = 6
+"""Uses of one name that is right elsewhere."""
 _FORMS = 4
 """Other forms that are tried of each example that ran."""
 
@@ -164,6 +167,34 @@ class ContextBuilder:
         made = [context_of(d, tried, None, version=version) for d, tried, _ in ran][:most]
         self._file(library, version).add(made)
         return made
+
+    async def look_alikes(
+        self, library: str, version: str, changes: Sequence[ApiChange], *, most: int
+    ) -> list[ApiContext]:
+        """Code of a library that ran and uses a name of `changes` which is gone elsewhere; of each as much.
+
+        Where `DataFrame(columns=)` has become `schema=`, `frame.columns` is still right: without such rows a
+        model takes the successor there, too. They are built anew each time.
+
+        Raises:
+            SandboxError: If the box cannot be used.
+        """
+        own = [each for each in changes if each.library == library]
+        new = frozenset(word for each in own for word in each.words)
+        old = frozenset(n for each in own for n in each.gone if n.isidentifier()) - new
+        _, pieces = await harvest(self._sandbox, library, sorted(old), most=_MOST_PIECES)
+        pieces.sort(key=lambda each: each["kind"] != UseOrigin.DOCSTRING)
+        by_name: dict[str, list[Draft]] = defaultdict(list)
+        for draft in different(list(look_alikes_from(library, pieces, old, new))):
+            by_name[draft.api.partition(" ")[0]].append(draft)
+        few = (group[:_ALIKE_A_NAME] for group in by_name.values())
+        turns = [each for turn in zip_longest(*few) for each in turn]
+        tried = list(islice((each for each in turns if each is not None), 2 * most))
+        first = await run_drafts(self._sandbox, tried, library)
+        second = await run_drafts(self._sandbox, self._plain(first), library)
+        plain = {draft.api for draft, _, _ in second}
+        ran = [*second, *(each for each in first if each[0].api not in plain)]
+        return [context_of(d, value, None, version=version) for d, value, _ in ran][:most]
 
     def _plain(self, ran: Sequence[Ran]) -> list[Draft]:
         """The same functions with plain Python as their result, and its type in their head."""

@@ -134,6 +134,45 @@ def anchors_from(
             break
 
 
+def look_alikes_from(
+    library: str,
+    pieces: Sequence[Mapping[str, Any]],
+    old: frozenset[str],
+    without: frozenset[str],
+) -> Iterator[Draft]:
+    """Drafts of code that uses a name which is gone elsewhere: `frame.columns` beside `DataFrame(columns=)`.
+
+    One draft for each name and piece. What uses a name `without` is left out: it shows what changed.
+    """
+    for piece in pieces:
+        lines = [str(source) for source, _ in piece["code"]]
+        lines = [*usual_imports(library, lines), *lines]
+        own = str(piece["name"]).rpartition(".")[2]
+        request = sentence(str(piece["about"]), frozenset({own}))
+        for name in sorted(old & set(re.findall(r"\w+", "\n".join(lines)))):
+
+            def uses(tree: ast.AST, name: str = name) -> bool:
+                return any(
+                    (isinstance(node, ast.Attribute) and node.attr == name)
+                    or (isinstance(node, ast.keyword) and node.arg == name)
+                    for node in ast.walk(tree)
+                )
+
+            for snippet in snippets_of(lines, uses, function=function_name(request, own)):
+                if without & set(re.findall(r"\w+", snippet.source)):
+                    continue
+                yield Draft(
+                    change=None,
+                    api=f"{library}.{name} ({piece['name']})",
+                    snippet=snippet,
+                    twin=None,
+                    origin=UseOrigin(str(piece["kind"])),
+                    request=request,
+                    want=_want(piece, snippet),
+                )
+                break
+
+
 def usual_imports(library: str, lines: Sequence[str]) -> list[str]:
     """Imports that examples of a library leave out, because their tests give them."""
     shown = "\n".join(lines)

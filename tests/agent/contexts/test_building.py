@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from agent.contexts.failures import ApiFailure
 from agent.contexts.survey import questions_about
 from agent.events import Event, Notice
 from agent.rounds.libraries import LibrarySurvey
+from learning.contexts.change import ApiChange, ChangeKind, Grounds
 from learning.contexts.use import UseOrigin
 from learning.evaluation.prompting import Prompt
 from learning.evaluation.task import Generated
@@ -82,6 +84,28 @@ async def test_anchors_are_documented_calls_of_other_names(tmp_path: Path) -> No
     anchors = await builder.anchors("numpy", "2", without=frozenset({"trapezoid"}), most=5)
     assert len(anchors) == 5
     assert all(not each.stale and "trapezoid" not in each.code for each in anchors)
+
+
+async def test_look_alikes_use_a_gone_name_where_it_is_right(tmp_path: Path) -> None:
+    change = ApiChange(
+        library="numpy",
+        version="2",
+        holder="Series",
+        old="cumsum",
+        new="cumulative_sum",
+        kind=ChangeKind.NAME,
+        grounds=Grounds.SAID,
+    )
+    other = replace(change, library="pandas", old="sort", new="order")
+    builder = ContextBuilder(HereSandbox(tmp_path), folder=tmp_path / "kept")
+    alike = await builder.look_alikes("numpy", "2", [change, other], most=4)
+    assert 0 < len(alike) <= 4
+    for each in alike:
+        assert "cumsum" in each.code
+        assert "cumulative_sum" not in each.code
+        assert each.api.startswith("numpy.cumsum (")
+        assert each.value
+        assert not each.is_change
 
 
 class Answers:
