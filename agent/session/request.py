@@ -27,6 +27,7 @@ from agent.intent.asking import RequestReading, model_reading, rules_reading
 from agent.intent.wanted import Wanted
 from agent.model.protocol import Model
 from agent.planner.command_line import command_line_steps
+from agent.planner.hinting import hint_steps
 from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
 from agent.planner.said_text import said_text_steps
@@ -241,7 +242,7 @@ class Request:
 
     async def _planned(self, kind: Wanted) -> Sequence[PlanStep]:
         """The steps that the code itself or a planner gives; none where the request needs none."""
-        for steps_of in (command_line_steps, said_text_steps):
+        for steps_of in (command_line_steps, said_text_steps, hint_steps):
             if steps := await in_thread(steps_of, self.text, kind, self.sources):
                 return steps
         if self.planner is None or not await in_thread(needs_steps, self.text, kind, self.sources):

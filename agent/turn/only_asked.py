@@ -46,6 +46,18 @@ def asks_for_hints(request: str) -> bool:
     )
 
 
+def named_for_hints(request: str, path: str, source: str) -> Collection[str]:
+    """The definitions of a file whose type hints a request asks for, by name, if it asks for nothing else."""
+    found = _VERB.match(request)
+    if found is None or not asks_for_hints(request):
+        return ()
+    tokens = [token.strip(".-") for token in _TOKEN.findall(request[found.end() :])]
+    described = {_DOCSTRING, _DOCSTRINGS} & {token.lower() for token in tokens}
+    known = definitions(source)
+    asks_more = described or not _asks_no_more(tokens, path, known)
+    return () if asks_more else _named(tokens, known)
+
+
 def asks_for_whole_file(request: str, path: str, source: str) -> bool:
     """True if a request for docstrings or hints is about all of a file, and says nothing that limits it."""
     found = _VERB.match(request)

@@ -69,7 +69,12 @@ def about_left_out(path: str, user_text: str, sources: Sources, *, why: str) -> 
 
 def begun_with(told: str, path: str) -> Beginning | None:
     """The beginning of the reply to `about_left_out`: the first header up to what it lacks."""
-    listed = told.partition("```\n")[2].partition("\n```")[0]
+    begun = begun_header(told.partition("```\n")[2].partition("\n```")[0], path)
+    return Beginning(text=begun, alone=False) if begun is not None else None
+
+
+def begun_header(listed: str, path: str) -> str | None:
+    """The beginning of a reply: the first header up to what it lacks; None where none can be begun."""
     found = _DOTS.search(listed)
     first, dots = (listed[: found.end() - 3], "...") if found else ("", "")
     holder, colon, header = first.partition(": ")
@@ -77,7 +82,7 @@ def begun_with(told: str, path: str) -> Beginning | None:
         return None
     if colon and header.lstrip().startswith(("def ", "async def ")) and "(" not in holder:
         first = f"class {holder}:\n    {header}"
-    return Beginning(text=f"{path}\n```python\n{first}", alone=False)
+    return f"{path}\n```python\n{first}"
 
 
 def about_unasked(path: str, user_text: str, sources: Sources) -> str:
