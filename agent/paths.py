@@ -96,6 +96,11 @@ class RepositoryPaths:
         return self.home / "trials"
 
     @property
+    def tasks(self) -> Path:
+        """The tasks of its commits."""
+        return self.trials / "tasks.jsonl"
+
+    @property
     def contexts(self) -> Path:
         """Verified contexts of the releases that are installed for it; no other repository's."""
         return self.home / "contexts"

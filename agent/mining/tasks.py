@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from learning.evaluation.rows import append_rows, mend
+from learning.evaluation.rows import append_rows
 from sandbox.box.status import VerdictTrust
 from sandbox.verdict.report import Frame, RunStatus, TestOutcome, TestReport, TestResult
 
@@ -147,10 +147,9 @@ def _order(task: RepositoryTask) -> tuple[int, str]:
 
 
 def _records(path: Path) -> Iterable[dict[str, object]]:
-    """The records of the present rules; a torn last line is mended."""
+    """The records of the present rules; a torn last line does not count."""
     if not path.exists():
         return
-    mend(path)
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             record = json.loads(line)

@@ -1,7 +1,7 @@
 """Uses of library APIs in a round: builds contexts of what failed, and makes rows and judging tasks of them.
 
-An API is learned if a session's step, or the survey of its library, failed by what the installed release
-does not have. A third of its contexts that can be asked for is never learned and judges the adapter.
+An API is learned if a session's step, the survey of its library, or older code of the repository failed by what
+the installed release does not have. A third of its contexts that can be asked for is never learned and judges the adapter.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class LibraryUses:
     """Opens the project when it is first needed."""
     folder: Path
     """Folder of the contexts, one file for each release."""
+    old_code: Callable[[], Sequence[ApiFailure]] = tuple
+    """What the repository's own older code fails by."""
 
     async def rows(self, options: LearnOptions, emit: Emit, *, model: str) -> Sequence[Example]:
         """Rows about what the installed libraries no longer have; none where nothing failed by that.
@@ -86,6 +88,7 @@ class LibraryUses:
         failures = [
             *failures_of(experiences),
             *await asyncio.to_thread(surveyed_failures, self.folder),
+            *await asyncio.to_thread(self.old_code),
         ]
         lacking = {missing.key for each in failures if (missing := missing_in(each)) is not None}
         if not lacking:

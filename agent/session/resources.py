@@ -202,12 +202,14 @@ class Resources:
 
     def uses(self) -> LibraryUses:
         """The uses of library APIs for this repository's rounds; nothing is opened before it is needed."""
+        from agent.rounds.old_code import old_code_failures
         from agent.rounds.uses import LibraryUses
 
         return LibraryUses(
             store=self.store,
             project=lambda emit: self.project(emit, None),
             folder=self._repository.contexts,
+            old_code=lambda: old_code_failures(self._repository.tasks),
         )
 
     def _lessons(self) -> tuple[RepairLesson, ...]:

@@ -158,7 +158,8 @@ class Trials:
             SandboxError: If the sandbox gives no answer.
             StoreError: If the experiences cannot be read.
         """
-        known = TaskFile(make_private(self.folder) / "tasks.jsonl")
+        make_private(self.folder)
+        known = TaskFile(self.paths.repository(self.root).tasks)
         failures = [
             each
             for each in self.store.list()

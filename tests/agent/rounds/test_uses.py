@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from agent.events import Event, Notice
+from agent.mining.tasks import Kind, RepositoryTask, TaskFile
+from agent.rounds.old_code import old_code_failures
 from agent.rounds.options import LearnOptions
 from agent.rounds.trial.use_tasks import uses
 from agent.rounds.uses import LibraryUses
@@ -24,6 +26,7 @@ from learning.records import Experience, Origin
 from learning.training.job import ExampleKind
 from sandbox.box.contract import Sandbox, SandboxError
 from sandbox.box.status import Status
+from sandbox.verdict.report import TestOutcome, TestResult
 from sandbox.warm.judge import CheckTask
 from tests.fakes.experiences import make_evidence, make_experience
 from tests.fakes.here_sandbox import HereSandbox
@@ -129,6 +132,64 @@ async def test_a_reply_is_right_by_the_api_that_runs_or_by_the_value_with_the_li
     without = "```python\ndef area(values):\n    return 4.0\n```"
     assert not (await right[0].judge(Generated(text=without, finish="stop"))).passed
     assert await verdict(right[0], "1 +") != "pass"
+
+
+async def test_what_the_repository_s_older_code_fails_by_is_learned(tmp_path: Path) -> None:
+    box = HereSandbox(tmp_path)
+
+    async def project(_emit: Emit) -> _Project:
+        return _Project(box)
+
+    file = tmp_path / "tasks.jsonl"
+    known = TaskFile(file)
+    for number in range(6):
+        known.add(_repaired(number))
+    said: list[Event] = []
+    with ExperienceStore.open(tmp_path / "e.sqlite3") as store:
+        uses = LibraryUses(
+            store=lambda: store,
+            project=project,
+            folder=tmp_path / "contexts",
+            old_code=lambda: old_code_failures(file),
+        )
+        assert not await uses.rows(LearnOptions(), said.append, model="m"), "it may yet judge"
+        known.searched()
+        rows = await uses.rows(LearnOptions(), said.append, model="m")
+    pairs = [row for row in rows if row.kind is ExampleKind.API_PAIR]
+    assert pairs
+    assert all(row.use and row.use.api == "numpy.numpy.trapz -> trapezoid" for row in pairs)
+    assert all(not row.experience_ids for row in pairs)
+
+
+def test_functions_that_judge_or_were_emptied_are_no_older_code(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.jsonl"
+    known = TaskFile(file)
+    for number in range(6):
+        known.add(_repaired(number, kind="stub" if number == 1 else "older"))
+    known.searched()
+    assert [each.code for each in old_code_failures(file)] == [_repaired(0).broken]
+    assert old_code_failures(tmp_path / "none.jsonl") == ()
+
+
+def _repaired(number: int, *, kind: Kind = "older") -> RepositoryTask:
+    """A function that a commit has repaired after an upgrade; the lower the number, the older."""
+    said = "module 'numpy' has no attribute 'trapz'"
+    failing = TestResult(
+        id=f"t{number}", outcome=TestOutcome.FAILED, message=said, exception="AttributeError"
+    )
+    return RepositoryTask(
+        id=f"task-{number}",
+        commit=str(number),
+        committed_at=number,
+        path="area.py",
+        function=f"area_{number}",
+        kind=kind,
+        broken=f"import numpy as np\n\ndef area_{number}(ys):\n    return float(np.trapz(ys))\n",
+        green=(),
+        failing=(failing,),
+        duration_s=1.0,
+        real=f"def area_{number}(ys):\n    return float(np.trapezoid(ys))\n",
+    )
 
 
 @pytest.mark.parametrize(
