@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.candidates.candidate import CandidateChange
-from agent.candidates.choosing import best_first, special_case
 from agent.candidates.templates import named_candidates, template_candidates
 from agent.editing.source_files import is_test_path
-from agent.events import ChangesTried, Notice, PlacesRanked, StageStarted
+from agent.events import Notice, PlacesRanked, StageStarted
+from agent.fixing.change_trials import ChangeTrials
 from agent.fixing.filling import Filling
 from agent.fixing.function_anew import MOST_DRAWS, FunctionAnew
 from agent.fixing.sources import Sources
@@ -25,7 +25,7 @@ from agent.fixing.tracing import noted_lines
 from agent.localisation.places import FaultPlace, rank
 from agent.model.protocol import GapFiller, ModelError
 from agent.streaming import Emit
-from sandbox.search.values import ChangeTrial, Searched, UsualRun
+from sandbox.search.values import Searched
 from sandbox.verdict.report import TestResult
 
 LEAST_S = 2.0
@@ -59,27 +59,6 @@ class SearchOptions:
     is asked for once."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Tried:
-    """The changes that were tried so far."""
-
-    passing: list[CandidateChange] = field(default_factory=list)
-    left: dict[CandidateChange, int] = field(default_factory=dict)
-    """Number of red tests beside that a passing change leaves red."""
-    texts: set[tuple[str, str]] = field(default_factory=set)
-    judged: set[int] = field(default_factory=set)
-    """Hashes of those that were not only sent, but came to their turn."""
-    count: int = 0
-    fill_tokens: int = 0
-    message: str = ""
-    """The failure of the first of those that were tried last."""
-
-    @property
-    def solved(self) -> bool:
-        """True if a change passes and leaves nothing red that may have the same fault."""
-        return 0 in self.left.values()
-
-
 class Search:
     """Searches for a change that repairs the red tests of one family. Use `passing` once."""
 
@@ -111,15 +90,11 @@ class Search:
         they are known. `in_vain` are hashes of edits, as `tried` gives them, that take turns with others here.
         """
         self.traced = traced
-        self._usual_run: UsualRun | None = None
         self._places = places
         self._in_vain = in_vain
         self._facts = facts
         self._red = red
         self._known = known_red
-        self._known_red = [result.id for result in known_red]
-        self._endless = [result.id for result in known_red if result.was_ended]
-        self._beside = beside
         self._sources = sources
         self._tester = tester
         self._filler = filler
@@ -130,7 +105,14 @@ class Search:
         self._ends_at = clock() + options.budget_s
         self.test = locate_test(red[0], sources).source
         """The source of the first red test."""
-        self._tried = _Tried()
+        self._trials = ChangeTrials(
+            red=red,
+            known_red=known_red,
+            beside=beside,
+            sources=sources,
+            tester=tester,
+            emit=emit,
+        )
 
     @property
     def _left_s(self) -> float:
@@ -151,7 +133,7 @@ class Search:
 
     def left_red(self, candidate: CandidateChange) -> int:
         """Number of tests beside the red ones that a change which passes leaves red."""
-        return self._tried.left[candidate]
+        return self._trials.left[candidate]
 
     async def passing(self) -> tuple[CandidateChange, ...]:
         """Return the changes that pass, the best first; empty if none was found in time.
@@ -161,13 +143,13 @@ class Search:
         """
         if self._options.named_only:
             await self._named_alone(self.traced or Searched())
-            return self._chosen()
+            return self._trials.chosen(self.test)
         self._emit(StageStarted("looking for the place of the fault"))
         if self.traced is None:
             self.traced = await noted_lines(
                 self._tester, self._red, self._known, most_s=self._left_s
             )
-        self._usual_run = self.traced.usual
+        self._trials.usual = self.traced.usual
         places = self._ranked(self.traced)
         if self.traced.unsearchable:
             self._emit(Notice(f"no small changes are tried: {self.traced.unsearchable}"))
@@ -175,18 +157,17 @@ class Search:
         told = (self._told,) if self._options.said else ()
         stages = (self._named, *told, self._usual, self._infill, self._rare, self._written_anew)
         for stage in stages:
-            if not self._tried.solved:
+            if not self._trials.solved:
                 await stage(places)
-        return self._chosen()
+        return self._trials.chosen(self.test)
 
     @property
     def tried(self) -> frozenset[int]:
         """The changes that were tried, each as `hash((path, after))`."""
-        return frozenset(self._tried.judged)
+        return frozenset(self._trials.judged)
 
-    @property
-    def _ids(self) -> list[str]:
-        return [result.id for result in self._red]
+    async def _try_one(self, candidate: CandidateChange, tokens: int) -> str | None:
+        return await self._trials.run_one(candidate, tokens, budget_s=self._left_s)
 
     def _ranked(self, searched: Searched) -> Sequence[FaultPlace]:
         """Say where the fault probably is, by the traceback alone where no lines are known."""
@@ -203,7 +184,7 @@ class Search:
         return self._places or rank(searched, self._red, self._sources.text, is_test=is_test_path)
 
     async def _named_alone(self, traced: Searched) -> None:
-        self._usual_run = traced.usual
+        self._trials.usual = traced.usual
         if not traced.unsearchable:
             await self._named(self._ranked_by(traced))
 
@@ -217,7 +198,7 @@ class Search:
             messages=[result.message for result in self._red],
             facts=self._facts,
         )
-        await self._try(candidates, budget_s=max(LEAST_S, min(_TEMPLATES_S, self._left_s)))
+        await self._trials.run(candidates, budget_s=max(LEAST_S, min(_TEMPLATES_S, self._left_s)))
 
     async def _usual(self, places: Sequence[FaultPlace]) -> None:
         """Try edits of the syntax tree."""
@@ -241,7 +222,7 @@ class Search:
         )
         if candidates:
             self._emit(StageStarted(f"trying {len(candidates)} small changes"))
-        await self._try(candidates, budget_s=min(budget_s, self._left_s))
+        await self._trials.run(candidates, budget_s=min(budget_s, self._left_s))
 
     async def _infill(self, places: Sequence[FaultPlace]) -> None:
         """Try lines of the model."""
@@ -289,7 +270,7 @@ class Search:
             sources=self._sources,
             result=self._red[0],
             test=self.test,
-            goes_on=lambda: not self._tried.solved and self._for_fills_s > 0,
+            goes_on=lambda: not self._trials.solved and self._for_fills_s > 0,
             left_s=lambda: self._left_s,
         )
         judging: asyncio.Task[None] | None = None
@@ -297,79 +278,13 @@ class Search:
             async for candidates in filling.rounds(places):
                 if judging is not None:
                     await judging
-                self._tried.fill_tokens = filling.tokens
-                if self._tried.solved or self._left_s <= 0:
+                self._trials.tokens = filling.tokens
+                if self._trials.solved or self._left_s <= 0:
                     return
-                judging = asyncio.create_task(self._try(candidates, budget_s=self._left_s))
+                judging = asyncio.create_task(self._trials.run(candidates, budget_s=self._left_s))
             if judging is not None:
                 await judging
         finally:
             if judging is not None and not judging.done():
                 judging.cancel()
                 await asyncio.wait([judging])
-
-    async def _try(self, candidates: Sequence[CandidateChange], *, budget_s: float) -> None:
-        fresh = [c for c in candidates if (c.path, c.after) not in self._tried.texts]
-        stored = await asyncio.to_thread(self._stored, fresh)
-        new = [candidate for candidate, _ in stored]
-        if not new or budget_s <= 0:
-            return
-        self._tried.texts |= {(c.path, c.after) for c in new}
-        searched = await self._tester.try_changes(
-            [trial for _, trial in stored],
-            red=self._ids,
-            known_red=self._known_red,
-            beside=self._beside,
-            endless=self._endless,
-            budget_s=budget_s,
-            usual=self._usual_run,
-        )
-        self._usual_run = searched.usual or self._usual_run
-        self._tried.count += len(searched.results)
-        self._tried.message = searched.results[0].message if 0 in searched.results else ""
-        for index, result in sorted(searched.results.items()):
-            self._tried.judged.add(hash((new[index].path, new[index].after)))
-            if result.breaks_none:
-                self._tried.passing.append(new[index])
-                self._tried.left[new[index]] = result.left
-        self._emit(
-            ChangesTried(
-                tried=self._tried.count,
-                passing=len(self._tried.passing),
-                origin=new[0].origin.value,
-                tokens=self._tried.fill_tokens,
-            )
-        )
-
-    async def _try_one(self, candidate: CandidateChange, tokens: int) -> str | None:
-        """Try one change that cost so many tokens; None if it passes, else how it fails."""
-        self._tried.fill_tokens += tokens
-        await self._try([candidate], budget_s=self._left_s)
-        return None if candidate in self._tried.passing else self._tried.message
-
-    def _stored(
-        self, candidates: Sequence[CandidateChange]
-    ) -> list[tuple[CandidateChange, ChangeTrial]]:
-        """Changes with their files as they would be stored; those that cannot be are left out."""
-        contents = ((c, self._sources.encoded(c.path, c.after)) for c in candidates)
-        return [
-            (c, ChangeTrial(path=c.path, content=content))
-            for c, content in contents
-            if content is not None
-        ]
-
-    def _chosen(self) -> tuple[CandidateChange, ...]:
-        """The changes that pass and do not only tell the test's own values from others.
-
-        Those that leave the fewest red tests beside come first.
-        """
-        kept: list[CandidateChange] = []
-        for candidate in self._tried.passing:
-            before = self._sources.text(candidate.path) or ""
-            value = special_case(candidate, before, self.test)
-            if value:
-                said = f"refused, because it only treats the test's {value} apart"
-                self._emit(Notice(f"{candidate.path}:{candidate.line} is {said}"))
-                continue
-            kept.append(candidate)
-        return tuple(sorted(best_first(kept), key=lambda candidate: self._tried.left[candidate]))
