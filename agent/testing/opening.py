@@ -90,6 +90,7 @@ async def open_project(
                     project=project,
                     limits=limits_of(settings),
                     image_id=image.id,
+                    image_recipe=image.key,
                 )
 
 

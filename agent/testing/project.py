@@ -36,15 +36,17 @@ class ProjectTests:
         project: Project,
         limits: Limits,
         image_id: str = "",
+        image_recipe: str = "",
         verified: VerifiedTests | None = None,
     ) -> None:
-        """`repository` has the commits; with `verified` what earlier runs showed is known here."""
+        """`repository` has the commits; `image_recipe` decides what is in the image; with `verified` what earlier runs showed is known here."""
         self._source = source
         self._repository = repository
         self._sandbox = sandbox
         self._project = project
         self._limits = limits
         self._image_id = image_id
+        self._image_recipe = image_recipe or image_id
         self._verified = verified or VerifiedTests(
             root=repository,
             sandbox=sandbox,
@@ -57,6 +59,11 @@ class ProjectTests:
     def image_id(self) -> str:
         """The image in which the tests run."""
         return self._image_id
+
+    @property
+    def image_recipe(self) -> str:
+        """The text that decides what is in that image: the same on two machines whose images have other ids."""
+        return self._image_recipe
 
     @property
     def sandbox(self) -> Sandbox:
@@ -97,6 +104,7 @@ class ProjectTests:
             project=self._project,
             limits=self._limits,
             image_id=self._image_id,
+            image_recipe=self._image_recipe,
             verified=self._verified if source.commit == self._source.commit else None,
         )
 

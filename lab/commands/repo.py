@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from agent.assistant import Assistant
-from agent.events import LearnFinished, Notice
+from agent.events import LearnFinished, Notice, Progress
+from agent.mining.split import older_part
+from agent.mining.tasks import RepositoryTask, TaskFile
 from agent.paths import make_private
 from agent.rounds.options import round_options
+from agent.rounds.trial.bench import answer_file
 from agent.rounds.trial.capability import measure_capabilities
-from agent.rounds.trial.replay import Part, gather, replay
+from agent.rounds.trial.opening import Trials
+from agent.rounds.trial.replay import Part, gather, learned_by, part_of, replay
 from agent.session.capture import Recorder
 from agent.session.context import Context
-from lab.commands.options import ENGINE, JSON, LIMIT, MODEL
-from lab.commands.progress import progress
+from lab.cluster.ray_cluster import Cluster, opened_on
+from lab.commands.options import CLUSTER, ENGINE, JSON, LIMIT, MODEL, WORKERS
+from lab.commands.progress import progress, say
 from lab.commands.report import show, show_comparison
 from lab.report import compare, task_means
+from lab.repository.history import packed_history, place_in
+from lab.repository.work import GatherWork, ReplayWork, SentRepository
+from lab.rows.place import AskedModel
+from learning.evaluation.run import complete
 from learning.evaluation.samples import Sample, SampleFile
 from learning.extra import need
 from learning.promotion.capability import Capability, known_capabilities
+from sandbox.host.children import in_thread
 from tui.commands.learn import Budget
 from tui.running import open_assistant, run_async
 from tui.show.plain import Presenter, TextPresenter, make_console, show_all
@@ -51,6 +63,8 @@ _BUDGET_S = 3600.0
 @click.option(
     "--budget", type=Budget(), metavar="TIME", help="Limit of each stage, e.g. 30m. [60m]"
 )
+@CLUSTER
+@WORKERS
 @MODEL
 @ENGINE
 @JSON
@@ -62,6 +76,8 @@ def repo(
     learns: bool,
     limit: int | None,
     budget: float | None,
+    cluster: str | None,
+    workers: int | None,
     model: str | None,
     engine: str | None,
     as_json: bool,
@@ -71,8 +87,13 @@ def repo(
     if learns:
         need("Learning")
     where = context(path, {"model.name": model, "model.engine": engine})
+    if cluster is None and workers is not None:
+        raise click.UsageError("--workers needs --cluster")
+    nodes = Cluster(address=cluster, workers=workers) if cluster is not None else None
     presenter = TextPresenter(make_console(stderr=True))
-    stages = RepositoryStages(where, presenter, limit=limit, budget_s=budget or _BUDGET_S)
+    stages = RepositoryStages(
+        where, presenter, limit=limit, budget_s=budget or _BUDGET_S, nodes=nodes
+    )
     try:
         results = run_async(stages.learned() if learns else stages.measured(part, [adapter]))
     finally:
@@ -91,8 +112,16 @@ class RepositoryStages:
     """The stages of the command: make experience, learn from it, measure."""
 
     def __init__(
-        self, where: Context, presenter: Presenter, *, limit: int | None, budget_s: float
+        self,
+        where: Context,
+        presenter: Presenter,
+        *,
+        limit: int | None,
+        budget_s: float,
+        nodes: Cluster | None = None,
     ) -> None:
+        """With `nodes` a cluster makes the experience and measures; tasks are found and learned here."""
+        self._nodes = nodes
         self._where = where
         self._presenter = presenter
         self._limit = limit
@@ -112,9 +141,12 @@ class RepositoryStages:
             recorder = Recorder(
                 trials.store, repository=where.root.name, session=f"repo-{uuid.uuid4().hex[:8]}"
             )
-            solved = await gather(
-                trials, recorder, emit=emit, limit=self._limit, budget_s=self._budget_s
-            )
+            if self._nodes is not None:
+                solved = await self._gathered_on(trials, self._nodes, recorder)
+            else:
+                solved = await gather(
+                    trials, recorder, emit=emit, limit=self._limit, budget_s=self._budget_s
+                )
             emit(Notice(f"{solved} of the older tasks were solved"))
             await assistant.reconnect()  # the learner needs the memory of the model
             options = round_options(where.settings.learn, budget_s=self._budget_s, trial=False)
@@ -128,6 +160,8 @@ class RepositoryStages:
         self, assistant: Assistant, part: Part, adapter: str | None
     ) -> tuple[SampleFile, Sequence[Sample]]:
         emit = self._presenter.show
+        if self._nodes is not None:
+            return await self._on_nodes(assistant.trials(emit), self._nodes, part, adapter)
         return await replay(
             assistant.trials(emit),
             emit=emit,
@@ -136,6 +170,71 @@ class RepositoryStages:
             limit=self._limit,
             budget_s=self._budget_s,
             on_sample=progress(),
+        )
+
+    async def _on_nodes(
+        self, trials: Trials, nodes: Cluster, part: Part, adapter: str | None
+    ) -> tuple[SampleFile, Sequence[Sample]]:
+        """Find the tasks here, and get the system's answers from the machines of a cluster."""
+        known = await self._found(trials)
+        tasks = part_of(known, part, learned_by(trials, adapter))[: self._limit]
+        work = ReplayWork(sent=await self._sent(trials, tasks, adapter))
+        keys = [(task.id, 0) for task in tasks]
+        shown = progress()
+        async with opened_on(nodes, work, say=say) as opened:
+            file = answer_file(trials.answers, opened.manifest)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._budget_s):
+                    await complete(
+                        file.rows, keys, opened.make, at_once=opened.at_once, on_row=shown
+                    )
+        found = file.read()
+        samples = [found[key] for key in keys if key in found]
+        if len(samples) < len(keys):
+            self._presenter.show(Notice("the time is used up; the same command goes on", "warning"))
+        return file, samples
+
+    async def _gathered_on(self, trials: Trials, nodes: Cluster, recorder: Recorder) -> int:
+        """Make experience of the older part on a cluster; every task is stored here once it is done."""
+        tasks = older_part(await self._found(trials))[: self._limit]
+        work = GatherWork(sent=await self._sent(trials, tasks, trials.in_use))
+        solved, emit = 0, self._presenter.show
+        async with opened_on(nodes, work, say=say) as opened:
+            making = [asyncio.ensure_future(opened.make((task.id, 0))) for task in tasks]
+            try:
+                for done, next_ in enumerate(
+                    asyncio.as_completed(making, timeout=self._budget_s), start=1
+                ):
+                    made = await next_
+                    for draft in made.drafts:
+                        recorder.record(draft)
+                    solved += made.solved
+                    emit(Progress(done, len(tasks), "tasks"))
+            except TimeoutError:
+                emit(Notice("the time for experience is used up", "warning"))
+            finally:
+                for each in making:
+                    each.cancel()
+                await asyncio.gather(*making, return_exceptions=True)
+        return solved
+
+    async def _found(self, trials: Trials) -> TaskFile:
+        emit = self._presenter.show
+        async with trials.bench(emit) as (_, trees):
+            return await trials.find(trees, emit, budget_s=self._budget_s)
+
+    async def _sent(
+        self, trials: Trials, tasks: Sequence[RepositoryTask], adapter: str | None
+    ) -> SentRepository:
+        settings, environ = self._where.settings, self._where.environ
+        folder = (adapter, trials.adapters.path(adapter)) if adapter else None
+        return SentRepository(
+            model=AskedModel(settings=settings.model, adapter=folder).to_send(),
+            tasks=tuple(tasks),
+            history=await in_thread(packed_history, trials.root, environ),
+            inside=await in_thread(place_in, trials.root, environ),
+            sandbox=settings.sandbox,
+            versions=tuple(trials.versions.items()),
         )
 
 

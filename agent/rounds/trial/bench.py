@@ -74,9 +74,7 @@ class Bench:
         """The results of a system in a suite."""
         key = (suite, system)
         if key not in self._files:
-            manifest = self._manifest(suite, system)
-            name = f"{suite}-{system or 'base'}-{manifest.digest}"
-            self._files[key] = SampleFile(self._folder / name, manifest)
+            self._files[key] = answer_file(self._folder, self._manifest(suite, system))
         return self._files[key]
 
     def arm(self, suite: str, arm: str) -> SampleFile:
@@ -144,17 +142,39 @@ class Bench:
 
     def _manifest(self, suite: str, system: str | None) -> ResultManifest:
         about = self._about
-        own = suite == REPOSITORY
-        rules = text_digest(_LIBRARY_RULES) if suite == LIBRARY else regression_digest()
+        if suite == REPOSITORY:
+            return repository_manifest(about, system)
         return ResultManifest(
             suite=suite,
             model=about.model,
             weights_sha256=about.weights_sha256,
             adapter=system,
-            prompt="fix" if own else "chat",
-            prompt_sha256=prompts_digest() if own else prompting.digest("chat"),
-            data_sha256=text_digest(RULES) if own else rules,
-            sampling=Sampling(max_tokens=2048 if own else _REGRESSION_TOKENS),
+            prompt="chat",
+            prompt_sha256=prompting.digest("chat"),
+            data_sha256=text_digest(_LIBRARY_RULES) if suite == LIBRARY else regression_digest(),
+            sampling=Sampling(max_tokens=_REGRESSION_TOKENS),
             image_id=about.regression_image_id if suite == REGRESSION else about.image_id,
             versions=about.versions,
         )
+
+
+def answer_file(folder: Path, manifest: ResultManifest) -> SampleFile:
+    """The file in `folder` of a system's answers to the tasks of a suite."""
+    name = f"{manifest.suite}-{manifest.adapter or 'base'}-{manifest.digest}"
+    return SampleFile(folder / name, manifest)
+
+
+def repository_manifest(about: BenchConditions, system: str | None) -> ResultManifest:
+    """The manifest of a system's answers to the tasks of a repository."""
+    return ResultManifest(
+        suite=REPOSITORY,
+        model=about.model,
+        weights_sha256=about.weights_sha256,
+        adapter=system,
+        prompt="fix",
+        prompt_sha256=prompts_digest(),
+        data_sha256=text_digest(RULES),
+        sampling=Sampling(max_tokens=2048),
+        image_id=about.image_id,
+        versions=about.versions,
+    )

@@ -86,6 +86,16 @@ class Trials:
         return self.paths.repository(self.root).trials
 
     @property
+    def answers(self) -> Path:
+        """The folder of the systems' answers."""
+        return make_private(self.folder) / "answers"
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What a manifest says of elagent and its engine."""
+        return {"elagent": version("elagent"), "engine": self.settings.model.engine}
+
+    @property
     def adapters(self) -> AdapterStore:
         return AdapterStore(self.paths.repository(self.root).adapters)
 
@@ -136,11 +146,11 @@ class Trials:
                 weights_sha256=base.identity.weights_sha256,
                 image_id=project.image_id,
                 regression_image_id=image.id,
-                versions={"elagent": version("elagent"), "engine": self.settings.model.engine},
+                versions=self.versions,
             )
-            folder = make_private(self.folder) / "answers"
+            answers = self.answers
             yield (
-                Bench(systems=systems, trees=trees, judge=judge, folder=folder, about=about),
+                Bench(systems=systems, trees=trees, judge=judge, folder=answers, about=about),
                 trees,
             )
 

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from agent.events import Notice, Progress, StageStarted
+from agent.fixing.attempts import Asked
 from agent.fixing.fix import StepRecorder
 from agent.fixing.judging import note_after
 from agent.mining.rollout import RepositoryRollout, roll_out
 from agent.mining.split import held_out, older_part
 from agent.mining.tasks import RepositoryTask, TaskFile
-from agent.mining.trees import CommitTrees
+from agent.mining.trees import CommitTree, CommitTrees
 from agent.model.protocol import Model
 from agent.rounds.trial.bench import Bench
 from agent.streaming import Emit
@@ -77,7 +78,7 @@ async def replay(
     async with place.bench(emit) as (bench, trees):
         known = await place.find(trees, emit, budget_s=budget_s)
         end = clock() + budget_s
-        tasks = part_of(known, part, _learned(place, adapter))[:limit]
+        tasks = part_of(known, part, learned_by(place, adapter))[:limit]
         emit(StageStarted(f"{len(tasks)} tasks of the commits"))
         samples: list[Sample] = []
         for task in tasks:
@@ -117,25 +118,39 @@ async def gather(
                 emit(Notice("the time for experience is used up", "warning"))
                 break
             model = await bench.model(place.in_use)
-            solved += await _solve(task, bench, model, recorder, tries)
+            tree = await bench.tree(task)
+            solved += await attempts(task, tree, model, tries=tries, on_draft=recorder.record)
             emit(Progress(number, len(tasks), "tasks"))
     return solved
 
 
-async def _solve(
-    task: RepositoryTask, bench: Bench, model: Model, recorder: StepRecorder, tries: int
+async def attempts(
+    task: RepositoryTask,
+    tree: CommitTree,
+    model: Model,
+    *,
+    tries: int = TRIES,
+    on_draft: Callable[[Experience], object],
 ) -> bool:
+    """Let a model try a task as a session would, each reply judged, until one passes; True if one did.
+
+    `on_draft` gets every reply as an experience to be stored.
+
+    Raises:
+        AgentError, SandboxError: If there is no answer.
+    """
     note = ""
     for number in range(tries):
         made = await roll_out(
             task,
-            tree=await bench.tree(task),
+            tree=tree,
             model=model,
             note=note,
             temperature=0.6 if number else 0.0,
             seed=number,
         )
-        _record(recorder, task, made)
+        if made.asked is not None:
+            on_draft(_draft(task, made, made.asked))
         if made.sample.passed:
             return True
         if made.judgement is not None:
@@ -145,27 +160,24 @@ async def _solve(
     return False
 
 
-def _record(recorder: StepRecorder, task: RepositoryTask, made: RepositoryRollout) -> None:
-    if made.asked is None:
-        return
+def _draft(task: RepositoryTask, made: RepositoryRollout, asked: Asked) -> Experience:
     judgement = made.judgement
     verdict = judgement.verdict if judgement is not None else Verdict.UNKNOWN
     if verdict is Verdict.PASS and not made.sample.passed:
         verdict = Verdict.FAIL  # some of its tests are red still
-    recorder.record(
-        replace(
-            Experience.draft(made.asked.messages, made.asked.action, verdict),
-            evidence=made.evidence,
-            targets=task.red_ids,
-            path=task.path if made.after else "",
-            before=task.broken if made.after else "",
-            after=made.after,
-            trust=judgement.trust if judgement is not None else Trust.PLAIN,
-        )
+    return replace(
+        Experience.draft(asked.messages, asked.action, verdict),
+        evidence=made.evidence,
+        targets=task.red_ids,
+        path=task.path if made.after else "",
+        before=task.broken if made.after else "",
+        after=made.after,
+        trust=judgement.trust if judgement is not None else Trust.PLAIN,
     )
 
 
-def _learned(place: MeasuredRepository, adapter: str | None) -> Sequence[Experience]:
+def learned_by(place: MeasuredRepository, adapter: str | None) -> Sequence[Experience]:
+    """The experiences that an adapter was made from; none for the bare model."""
     if adapter is None:
         return ()
     found = (place.store.get(id_) for id_ in made_from(place.adapters, adapter))

@@ -22,6 +22,7 @@ from lab.rows.work import Opened
 from learning.evaluation.humaneval import Problem
 from learning.evaluation.run import complete, keys_of
 from learning.evaluation.samples import Sample, SampleFile, SampleKey
+from tests.fakes.history import build_history
 from tests.fakes.tiny_llama import build_tiny_model
 from tests.fakes.works import EchoWork, JudgedWork, unheard
 
@@ -171,6 +172,28 @@ def test_library_tasks_with_retries_are_those_of_one_machine(tmp_path: Path) -> 
     assert (alone / "manifest.json").read_text() == (together / "manifest.json").read_text()
     assert replies(together) == replies(alone)
     assert len(replies(alone)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_tasks_of_a_repository_are_those_of_one_machine(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    model, project = tmp_path / "tiny", tmp_path / "project"
+    for folder in (model, project):
+        folder.mkdir()
+    build_tiny_model(model)
+    build_history(project, 3)
+    words = ["eval", "repo", str(project), "--part", "all"]
+    words += ["--model", str(model), "--engine", "torch"]
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    elagent(*words, cwd=tmp_path, home=alone)
+    told = elagent(*words, "--cluster", "local", "--workers", "2", cwd=tmp_path, home=together)
+    assert "2 of 2 workers take part" in told
+    (here,), (there,) = ([*home.rglob("answers/repo-base-*")] for home in (alone, together))
+    assert (here / "manifest.json").read_text() == (there / "manifest.json").read_text()
+    assert here.name == there.name
+    assert replies(there) == replies(here)
+    assert len(replies(here)) == 3
 
 
 def replies(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""A repository's own history as work for several machines."""
