@@ -65,14 +65,24 @@ async def opened_on(
     Raises:
         ClusterError: If Ray is not installed, nobody answers, or no node can make the rows.
     """
+    see_answering(cluster)
     ray = _ray(cluster)
-    _check_answers(cluster.address)
     with _connected(ray, cluster):
         workers: list[RayWorker[Key, Row]] = _workers(ray, cluster)
         try:
             yield await muster(workers, work, wanted=wanted, say=say)
         finally:
             await asyncio.gather(*(worker.close() for worker in workers))
+
+
+def see_answering(cluster: Cluster) -> None:
+    """See that Ray is installed and somebody listens, before anything that takes long; blocks.
+
+    Raises:
+        ClusterError: If Ray is missing, or nobody answers at the address.
+    """
+    _ray(cluster)
+    _check_answers(cluster.address)
 
 
 class RayWorker(Generic[Key, Row]):

@@ -25,7 +25,7 @@ from agent.rounds.trial.opening import Trials
 from agent.rounds.trial.replay import Part, gather, learned_by, part_of, replay
 from agent.session.capture import Recorder
 from agent.session.context import Context
-from lab.cluster.ray_cluster import Cluster, opened_on
+from lab.cluster.ray_cluster import Cluster, opened_on, see_answering
 from lab.commands.options import CLUSTER, ENGINE, JSON, LIMIT, MODEL, WORKERS
 from lab.commands.progress import progress, say
 from lab.commands.report import show, show_comparison
@@ -90,6 +90,8 @@ def repo(
     if cluster is None and workers is not None:
         raise click.UsageError("--workers needs --cluster")
     nodes = Cluster(address=cluster, workers=workers) if cluster is not None else None
+    if nodes is not None:
+        see_answering(nodes)
     presenter = TextPresenter(make_console(stderr=True))
     stages = RepositoryStages(
         where, presenter, limit=limit, budget_s=budget or _BUDGET_S, nodes=nodes

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.errors import WorkspaceError
+from agent.workspace.committed import read_commit
 from agent.workspace.safegit import user_git
 
 MOST_BYTES = 64 * 2**20
@@ -24,6 +25,10 @@ def packed_history(root: Path, environ: Mapping[str, str], *, most: int = MOST_B
     """
     with tempfile.TemporaryDirectory(prefix="elagent-bundle-") as folder:
         bundle = Path(folder, "history")
+        if read_commit(root, environ) is None:
+            raise WorkspaceError(
+                f"{root} has no commits that could be sent to a cluster: its tasks are made of them"
+            )
         user_git(root, environ).run("bundle", "create", "--quiet", str(bundle), "HEAD")
         size = bundle.stat().st_size
         if size > most:

@@ -56,5 +56,5 @@ def test_a_large_history_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_commits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError):
+    with pytest.raises(WorkspaceError, match="has no commits that could be sent to a cluster"):
         packed_history(tmp_path, os.environ)
