@@ -149,6 +149,12 @@ _WISHES: Mapping[str, _Wish] = {
         ),
     ),
 }
+_ARROW = re.compile(
+    r"(?:(?:rename|please|pls)[:,]?\s+)*`?(?P<old>[A-Za-z_]\w*)`?(?:\(\))?\s*(?:->|=>|→)\s*`?(?P<new>[A-Za-z_]\w*)`?(?:\(\))?"
+    r"(?:[\s,]+(?:everywhere|throughout|please|pls|thanks|thx|(?:in|across|over) (?:the|all|every) (?:\w+ )?(?:code ?base|code|files?|project|repo)))*[\s.!]*",
+    re.IGNORECASE,
+)
+"""A rename as an arrow: `billable() -> billable_weight() everywhere`."""
 FURTHER_WISH = re.compile(
     r"(?:(?:and|then|also|please)\s+)*(?:give (?:it|[\w.]+)|add|write|create)\s+(?:an? |some |the )*(?:unit )?"
     r"(?:docstrings?|tests?|(?:type )?hints)(?:\s+(?:for|to)\s+(?:it|[\w.]+))?[\s.!]*",
@@ -178,21 +184,29 @@ def as_order(text: str, named: Named = lambda _: ()) -> str:
     if found := _NEEDS.match(said) or _BARE.match(said):
         order = _order("add", found["things"], found["subject"])
         return order if _is_there(found["subject"], named) else text
-    if found := _BELONGS.match(said):
-        there = _is_there(found["subject"], named) and not _FILE.match(found["subject"])
-        return f"move {found['subject']} to {found['file']}" if there else text
-    if found := _LIVES.match(said):
-        out = f" in {found['from']}" if found["from"] else ""
-        there = found["subject"] in named([found["subject"]])
-        return f"move {found['subject']}{out} to {found['file']}" if there else text
     if (found := _BOTH.match(said)) is None:
-        return _refactoring(said, named) or text
+        return _moved(said, named) or _refactoring(said, named) or text
     things = found["things"] or found["none"] or ("docstrings" if found["unsaid"] else "tests")
     subject = found["lacking"] or found["of"] or found["untested"] or found["unsaid"]
     if not _is_there(subject, named):
         return text
     verb = found["verb"].lower() if found["verb"] else _VERBS[found["gerund"].lower()]
     return f"{_order(verb, things, subject)}. {found['more'] or ''}".removesuffix(". ")
+
+
+def _moved(said: str, named: Named) -> str:
+    """The rename or move that closed forms ask for: `a() -> b()`, `a belongs into b.py`; empty for any other message."""
+    if found := _ARROW.fullmatch(said):
+        there = found["old"] in named([found["old"]]) and not named([found["new"]])
+        return f"rename {found['old']} to {found['new']}" if there else ""
+    if found := _BELONGS.match(said):
+        there = _is_there(found["subject"], named) and not _FILE.match(found["subject"])
+        return f"move {found['subject']} to {found['file']}" if there else ""
+    if found := _LIVES.match(said):
+        out = f" in {found['from']}" if found["from"] else ""
+        there = found["subject"] in named([found["subject"]])
+        return f"move {found['subject']}{out} to {found['file']}" if there else ""
+    return ""
 
 
 _FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}$|[\w./-]+/$")

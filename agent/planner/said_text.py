@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from agent.editing.python_source import (
     FunctionNode,
@@ -54,12 +54,15 @@ def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanSt
         return ()
     quoted = [next(filter(None, match.groups())) for match in _QUOTES.finditer(text)]
     found = [place for said in quoted for place in _places(said, sources)]
+    if not found:
+        found = [place for said in map(_core, quoted) if said for place in _places(said, sources)]
     if len(found) != 1:
         return ()
     path, name, node, line = found[0]
-    if _others_named(_QUOTES.sub("", text), name, sources):
-        return ()
     source = sources.text(path) or ""
+    own = _CODE.findall(source_lines(source)[line - 1])
+    if _others_named(_QUOTES.sub("", text), {*name.split("."), *own}, sources):
+        return ()
     head = head_of(source, node)
     if not head or (node.end_lineno or 0) - node.lineno >= _LONGEST:
         return ()
@@ -68,9 +71,14 @@ def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanSt
     return (PlanStep(text=told, begun=f"{path}\n```python\n{head}\n"),)
 
 
-def _others_named(text: str, found: str, sources: Sources) -> bool:
-    """True if a request writes the name of a definition beside that of the function that was found."""
-    own = set(found.split("."))
+def _core(said: str) -> str:
+    """The part of a quoted text that code may write out: a caller puts `error: ` before it, and dots stand for more."""
+    said = re.sub(r"\s*(?:\.\.\.|…)$", "", said)
+    return re.sub(r"^(?:error|fatal|warning):\s+", "", said, flags=re.IGNORECASE)
+
+
+def _others_named(text: str, own: Collection[str], sources: Sources) -> bool:
+    """True if a request writes the name of a definition that is none of `own`, those of the place that was found."""
     words = {word for word in _CODE.findall(text) if word not in own}
     files = (sources.text(path) or "" for path in sources.files if path.endswith(".py"))
     return bool(words) and any(

@@ -43,9 +43,13 @@ _TIDY = re.compile(
 )
 _PROPERTY = re.compile(
     rf"^(?:please\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:method\s+)?{_NAME.format('old')}{_CLASS.format('holder')}"
-    r"\s+(?:into\s+)?a\s+property(?P<rest>.*)$",
+    r"\s+(?:into\s+)?a\s+property(?P<rest>.*)$"
+    rf"|^{_NAME.format('named')}(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<of>(?-i:[A-Z])\w*)[`'\"]?)?\s+"
+    r"(?:should|could|ought\s+to|must)\s+(?:really\s+|rather\s+)?be\s+a\s+property(?P<more>.*)$",
     re.IGNORECASE,
 )
+_ASIDE = re.compile(r"[,;.]\s*i (?:always|keep|never|often)\b[^.;,]*", re.IGNORECASE)
+"""A remark of the person on themselves, which asks for nothing."""
 _DATA_CLASS = re.compile(
     rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:class\s+)?{_NAME.format('old')}{_IN.format('file')}"
     r"\s+(?:in)?(?:to\s+)?a\s+data\s?class(?P<rest>.*)$",
@@ -88,6 +92,8 @@ _LOGS = tuple(
         r"\s+(?:with|by|to|into)\s+(?:the\s+)?(?:logging|log messages|logger calls|a logger|logs)(?:\s+(?:calls|module))?[\s.!]*(?:please|pls)?[\s.!]*$",
         rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints(?:\s+(?:all|everything|too much|so much|a lot|stuff)?(?:\s*(?:over|to|into|on) (?:my|the) (?:console|screen|terminal))?)?\s*[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
         r"(?:all\s+)?(?:go\s+)?(?:logged|(?:thru|through|to|in|into)\s+(?:the\s+)?logging(?:\s+module)?)[\s.!]*$",
+        rf"^{_A_FILE.format('old')}\s+(?:just\s+|still\s+)?prints\b[^.;]{{0,120}}[.;,]\s*(?:please\s+|pls\s+|so\s+)*use\s+(?:the\s+)?(?:logging|a\s+logger)(?:\s+module)?"
+        r"\s+instead(?:\s*\(?(?:at\s+|with\s+)?info(?:\s+level)?\)?)?(?:,?\s*(?:the\s+)?same\s+texts?)?[\s.!]*$",
     )
 )
 _MEANS_NO_MORE = re.compile(
@@ -97,7 +103,7 @@ _MEANS_NO_MORE = re.compile(
     r"|(?:no|without (?:an?|any)) (?:backwards?[- ]compat\w* )?(?:alias(?:es)?|shims?)(?: (?:for|of|to) (?:it|the old (?:one|name)))?"
     r"|(?:in|across|over|throughout) (?:the|this|my|our) (?:(?:whole|entire) )?"
     r"(?:project|code ?base|code|repo|repository)|in (?:all|every) (?:the )?files?"
-    r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?(?:where it is (?:called|used)|wherever it is (?:called|used)|callers|call sites|references|usages|uses|imports)(?: accordingly)?)(?!\w)|[\s.,!?;:])*",
+    r"|(?:and )?(?:update|adjust|change|fix) (?:all )?(?:of )?(?:its |the )?(?:where it is (?:called|used)|wherever it is (?:called|used)|callers|call sites|references|usages|uses|imports)(?: accordingly| also| as well| too)?)(?!\w)|[\s.,!?;:])*",
     re.IGNORECASE,
 )
 """Words that a refactoring of the whole project needs no model for: it does what they say by itself."""
@@ -126,6 +132,20 @@ _LONGEST = 400
 """Characters of a request that is read as more than one thing."""
 _RENAMES_IT = re.compile(
     r"(?:(?:and|then|also|please)\s+)*rename it (?:in)?to [`'\"]?[A-Za-z_]\w*[`'\"]?[\s.!]*",
+    re.IGNORECASE,
+)
+_RENAMES_TOO = re.compile(
+    r"(?:(?:and|then|also|please)\s+)*(?P<pair>[`'\"]?[A-Za-z_][\w.]*(?:\(\))?[`'\"]?\s+(?:to|into|as)\s+[`'\"]?[A-Za-z_]\w*(?:\(\))?[`'\"]?"
+    r"(?:[\s.!,]+(?:everywhere|please|pls|thanks|thx|throughout|too))*)[\s.!]*",
+    re.IGNORECASE,
+)
+"""A second pair of names behind a rename: `rename a to b and c to d`."""
+_TWO_CONSTANTS = re.compile(
+    rf"^(?:please\s+|pls\s+)*(?:in\s+{_A_FILE.format('file')}\s+)?(?:there\s+are|we\s+have|i\s+see)\s+(?:the\s+|two\s+|some\s+)*"
+    rf"(?:magic\s+)?(?:numbers|strings|values|literals)\s+{_LITERAL.format('one')}\s+and\s+{_LITERAL.format('two')}"
+    rf"(?:\s+in\s+{_A_FILE.format('late')})?[\s,.;:]+(?:please\s+|pls\s+|can you\s+|could you\s+|so\s+)*"
+    r"(?:pull|move|extract|make|turn)\s+(?:them|both|these|those)(?:\s+out)?\s+(?:in)?(?:to\s+)?(?:named\s+|module\s+)?constants\s+"
+    rf"(?:called\s+|named\s+)?{_CONSTANT_NAME.format('first')}\s+and\s+{_CONSTANT_NAME.format('second')}{_AT_THE_TOP}[\s.!]*(?:please|pls)?[\s.!]*$",
     re.IGNORECASE,
 )
 _PLAIN = frozenset(
@@ -217,9 +237,12 @@ def _read_removal(said: str) -> AskedRefactoring | None:
 
 def _read_property(said: str) -> AskedRefactoring | None:
     match = _PROPERTY.match(said)
-    if match is None or not _MEANS_NO_MORE.fullmatch(match["rest"]):
+    if match is None:
         return None
-    old = _qualified(match["old"], match["holder"])
+    rest = _ASIDE.sub("", match["rest"] or match["more"] or "")
+    if not _MEANS_NO_MORE.fullmatch(rest):
+        return None
+    old = _qualified(match["old"] or match["named"], match["holder"] or match["of"])
     return None if old.lower() in _PLAIN else AskedRefactoring(kind="property", old=old)
 
 
@@ -288,8 +311,14 @@ def refactoring_first(text: str) -> RefactoringFirst | None:
     """The refactoring that a request begins with, where a docstring, hints, a test or a new name are asked for behind it."""
     if len(text) > _LONGEST:
         return None
+    if both := _read_two_constants(text.strip()):
+        return both
     for between in _BETWEEN.finditer(text):
         rest = text[between.end() :].strip()
+        if pair := _RENAMES_TOO.fullmatch(rest):
+            first = _read_rename(text[: between.start()])
+            if first is not None and asked_refactoring(order := f"rename {pair['pair']}"):
+                return RefactoringFirst(asked=first, rest=order)
         if not (FURTHER_WISH.fullmatch(rest) or _RENAMES_IT.fullmatch(rest)):
             continue
         asked = asked_refactoring(text[: between.start()])
@@ -298,6 +327,17 @@ def refactoring_first(text: str) -> RefactoringFirst | None:
             named = re.sub(r"\bit\b", name, rest, count=1, flags=re.IGNORECASE)
             return RefactoringFirst(asked=asked, rest=named)
     return None
+
+
+def _read_two_constants(said: str) -> RefactoringFirst | None:
+    if (match := _TWO_CONSTANTS.match(said)) is None:
+        return None
+    file = match["file"] or match["late"] or ""
+    asked = AskedRefactoring(kind="constant", old=match["one"], new=match["first"], file=file)
+    where = f" in {file}" if file else ""
+    return RefactoringFirst(
+        asked=asked, rest=f"make {match['two']}{where} a constant called {match['second']}"
+    )
 
 
 def _without_reason(text: str) -> str:

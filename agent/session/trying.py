@@ -138,9 +138,19 @@ def _literals(arguments: str) -> bool:
         if not isinstance(call, ast.Call):
             return False
         values = [*call.args, *(item.value for item in call.keywords)]
-        for value in values:
-            if ast.unparse(value) != "set()":
-                ast.literal_eval(value)
+        return bool(values) and all(
+            ast.unparse(each) == "set()" or _is_plain(each) for each in values
+        )
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return False
-    return bool(values)
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """True for a literal, or a text or list that is repeated or joined: `'a' * 45`."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Mult):
+        return _is_plain(value.left) and _is_plain(value.right)
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError):
+        return False
+    return True

@@ -42,9 +42,10 @@ _USED = (
 
 
 _IF_UNUSED = re.compile(
-    rf"^\W*is {_NOUN}{_NAME} (?:(?:actually|even|really|still) )?(?:called|needed|referenced|used)(?: (?:anywhere|at all|by anything|somewhere|any ?more))*"
+    rf"^\W*is {_NOUN}{_NAME} (?:(?:in|from) `?[\w./-]+\.py`? )?(?:(?:actually|even|really|still) )?(?:called|needed|referenced|used)"
+    r"(?: (?:anywhere|at all|by any(?:body|one|thing)|somewhere|any ?more))*"
     r"\s*\?\s*if (?:it(?:'s| is) not|it isn'?t|not|nothing (?:does|uses it)|unused),?\s+(?:(?:please|pls|then|just)\s+)*"
-    r"(?:(?:delete|drop|kill|remove) it|(?:kick|rip|take|throw) it out|get rid of it)"
+    r"(?:(?:delete|ditch|drop|kill|nuke|remove) it|(?:chuck|kick|rip|take|throw|toss) it (?:away|out)|get rid of it)"
     r"(?P<tests>,?\s*(?:and |with |along with )?(?:its|the) tests?(?: too| as well)?)?(?: please| pls)?[\s.!]*$",
     re.IGNORECASE,
 )

@@ -256,6 +256,59 @@ def test_an_order_behind_a_question_needs_its_object(text: str, wanted: Wanted) 
     assert found is wanted or (not wanted.may_write and found is not None and not found.may_write)
 
 
+TRACE = (
+    'python main.py feb.csv\nTraceback (most recent call last):\n  File "main.py", line 3, in <module>\n'
+    "    main()\nValueError: could not convert string to float: 'n/a'\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (TRACE + "treat those as bad readings and add a test", Wanted.EDIT),
+        (TRACE + "an empty cell should just count as no reading", Wanted.EDIT),
+        (TRACE + "should be just 0.0", Wanted.EDIT),
+        (TRACE + "why?", Wanted.EXPLAIN),
+        (TRACE, Wanted.EXPLAIN),
+        (TRACE + "fix that", Wanted.REPAIR),
+        ('got this:\n  File "a.py", line 27, in rate\n    return a / b\nZeroDivisionError\nshould be 0', Wanted.EDIT),
+        ("python main.py feb.csv", Wanted.RUN),
+    ],
+)  # fmt: skip
+def test_what_is_asked_beside_a_pasted_failure_counts(text: str, wanted: Wanted) -> None:
+    assert by_rules(text) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("does everything pass right now?", Wanted.RUN),
+        ("is the suite still green?", Wanted.RUN),
+        ("does everything depend on load?", Wanted.QUESTION),
+        ("make all tests green but dont touch the tests", Wanted.REPAIR),
+        ('cheapest([], "DE") dies with a TypeError, the docstring promises None', Wanted.REPAIR),
+        ("book() should refuse that. raise BookingError('end before start'). with tests", Wanted.EDIT),
+        ("store.py prints on save. use logging instead, same texts", Wanted.EDIT),
+        ("load returns 3 instead of 4", Wanted.REPAIR),
+        ("Q(1).to('g') gives 435.6, I expect 453.6 not that. also add a test for it", Wanted.REPAIR),
+        ("it gives a bare KeyError instead. can we have a proper UnknownExtra exception?", Wanted.NEW),
+        ("Cart has add but no remove, it returns nothing but None. add remove(name)", Wanted.EDIT),
+        ("day_plan needs an optional parameter room=None", Wanted.EDIT),
+        ("nobody needs a parameter", None),
+        ("Quantity needs __eq__ and __repr__", Wanted.NEW),
+        ("does Quantity need __eq__?", Wanted.QUESTION),
+        ("2 tests red here. is it one reason or two? just explain", Wanted.EXPLAIN),
+        ("when the unit is unknown I want to see which one", Wanted.EDIT),
+        ("when I rename a unit, do I want to see it in the list?", Wanted.QUESTION),
+        ("in a.py there are magic numbers, pull them out into constants", Wanted.EDIT),
+        ("there are no tests for by_hours. write some, dont change the code", Wanted.NEW),
+        ("explain by_hours, don't change the code", Wanted.QUESTION),
+    ],
+)  # fmt: skip
+def test_what_two_more_strangers_typed_is_read_rightly(text: str, wanted: Wanted | None) -> None:
+    assert by_rules(text) is wanted
+
+
 def test_a_change_before_a_question_is_still_asked_for() -> None:
     assert by_rules("add a --json option. where should it go?") is Wanted.NEW
 

@@ -51,6 +51,8 @@ def _named(words: Collection[str]) -> Collection[str]:
         ("docstring for solve pls", "add docstring to solve"),
         ("docstrings for all functions in parse.py please", "add docstrings to parse.py"),
         ("tests for parse_amount", "add tests for parse_amount"),
+        ("parse() -> parse_text() in the whole project, thx", "rename parse to parse_text"),
+        ("rename: qty => quantity everywhere", "rename qty to quantity"),
         ("shuffle should live in its own module shuffling.py", "move shuffle to shuffling.py"),
         ("the function load belongs in store.py.", "move load to store.py"),
         ("nobody uses parse_range, throw it out", "delete parse_range"),

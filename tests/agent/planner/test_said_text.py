@@ -67,6 +67,21 @@ def test_a_part_of_a_formatted_text_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '"error: missing column" is useless, it should say which one',
+        "the 'missing column ...' errors break our script, put the line number into the message",
+        "SheetError('missing column') helps nobody, the message should say which",
+    ],
+)
+def test_a_prefix_of_the_caller_dots_and_the_names_beside_it_do_not_hide_it(
+    tmp_path: Path, text: str
+) -> None:
+    (step,) = steps_for(tmp_path, text)
+    assert "def read(self, head):" in step.begun
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "'bad block' is a useless message",
         "'missing column' is my favourite",
         "write a test for the message 'missing column'",

@@ -28,6 +28,7 @@ def _planned(root: Path, request: str, **texts: str) -> dict[str, str]:
     "request_",
     [
         "make month a property",
+        "month() on Entry should be a property, i always forget the brackets. change the callers also",
         "make Entry.month a property, and update where it is called",
         "please turn the method month of Entry into a property",
     ],

@@ -289,11 +289,30 @@ def test_a_wish_behind_a_refactoring_is_its_own() -> None:
     assert moved.rest == "add a test for f"
 
 
+def test_two_renames_and_two_constants_are_two_orders() -> None:
+    both = refactoring_first("rename fmt to format_task and fmt_all to format_tasks everywhere")
+    assert both is not None
+    assert (both.asked.kind, both.asked.old, both.asked.new) == ("rename", "fmt", "format_task")
+    assert asked_refactoring(both.rest) == AskedRefactoring(
+        kind="rename", old="fmt_all", new="format_tasks"
+    )
+    text = "in a.py there are magic numbers 20 and 6, pull them out into constants FEE and TAX at the top"
+    both = refactoring_first(text)
+    assert both is not None
+    assert both.asked == AskedRefactoring(kind="constant", old="20", new="FEE", file="a.py")
+    assert asked_refactoring(both.rest) == AskedRefactoring(
+        kind="constant", old="6", new="TAX", file="a.py"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "in a.py there are magic numbers 20 and 6, pull 20 out into a constant FEE and keep 6",
+        "there are numbers 20 and 6 in a.py",
         "rename a to b. thanks!",
-        "rename a to b and c to d",
+        "rename a to b and c to d if it is private",
+        "rename a to b and give c to d",
         "move f to a.py, its tests too",
         "delete f and add g",
         "rename f to g and don't change the tests",

@@ -28,6 +28,7 @@ def sources(tmp_path: Path) -> Sources:
         ("what happens if mean is given None?", "mean(None)"),
         ("what is mean([1, 2])?", "mean([1, 2])"),
         ("what does `find('x', b=2)` return", "find('x', b=2)"),
+        ("what does mean([1] * 3 + [2]) return, how long is it", "mean([1] * 3 + [2])"),
         ('does mean return 0 for ""', 'mean("")'),
         ("what does pair return for 2 and 3?", "pair(2, 3)"),
         ("what does pair give for 'a', an empty list?", "pair('a', [])"),
