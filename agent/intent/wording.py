@@ -121,7 +121,8 @@ _WISHES: Mapping[str, _Wish] = {
     ),
     "move": _Wish(
         _whole(
-            rf"{_POLITE}(?:move|put) {_IT} (?:(?:out of|from) (?P<out>[\w./-]+\.py) )?(?P<where>(?:in)?to \S.*?){_TAIL}"
+            rf"{_POLITE}(?:move|put) {_IT} (?:over )?(?:(?:out of|from) (?P<out>[\w./-]+\.py) )?(?P<where>(?:in)?to \S.*?)"
+            rf"(?: \((?P<beside>[A-Za-z_]\w*) (?:as well|too)\))?{_TAIL}"
         ),
         (
             _whole(
@@ -244,7 +245,11 @@ def _of_remark(said: str, wish: str, more: str, named: Named) -> str:
         if more and kind != "rename":
             continue
         places = (about["where"], about.groupdict().get("from"), order.groupdict().get("out"))
-        what = " in ".join([about["name"], *filter(None, places)])
+        beside = order.groupdict().get("beside")
+        if beside and beside not in named([beside]):
+            continue
+        both = f"{about['name']} and {beside}" if beside else about["name"]
+        what = " in ".join([both, *filter(None, places)])
         if kind in ("delete", "simplify"):
             return f"{kind} {what}" + (" and its tests" if order.groupdict().get("tests") else "")
         return (

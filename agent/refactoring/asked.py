@@ -148,6 +148,13 @@ _TWO_CONSTANTS = re.compile(
     rf"(?:called\s+|named\s+)?{_CONSTANT_NAME.format('first')}\s+and\s+{_CONSTANT_NAME.format('second')}{_AT_THE_TOP}[\s.!]*(?:please|pls)?[\s.!]*$",
     re.IGNORECASE,
 )
+_TWO_MOVES = re.compile(
+    rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:move|put)\s+(?:both\s+)?{_NAME.format('one')}\s+(?:and|\+|&)\s+{_NAME.format('two')}"
+    rf"{_IN.format('file')}\s+(?:over\s+)?(?:in)?(?:to)?\s+(?:(?:their|its|a|an|the|own|new|separate|other|module|file)[,:]?\s+)*"
+    r"[`'\"@]?(?P<new>[\w./-]+\.py)[`'\"]?"
+    r"(?:,?\s+and\s+import\s+(?:it|them|both)\s+(?:from|in|into|there|where)\b[\w\s.]{0,30})?[\s.!]*(?:please|pls|thanks)?[\s.!]*$",
+    re.IGNORECASE,
+)
 _PLAIN = frozenset(
     [
         "it",
@@ -311,7 +318,7 @@ def refactoring_first(text: str) -> RefactoringFirst | None:
     """The refactoring that a request begins with, where a docstring, hints, a test or a new name are asked for behind it."""
     if len(text) > _LONGEST:
         return None
-    if both := _read_two_constants(text.strip()):
+    if both := _read_two_constants(text.strip()) or _read_two_moves(text.strip()):
         return both
     for between in _BETWEEN.finditer(text):
         rest = text[between.end() :].strip()
@@ -337,6 +344,19 @@ def _read_two_constants(said: str) -> RefactoringFirst | None:
     where = f" in {file}" if file else ""
     return RefactoringFirst(
         asked=asked, rest=f"make {match['two']}{where} a constant called {match['second']}"
+    )
+
+
+def _read_two_moves(said: str) -> RefactoringFirst | None:
+    """Both moves, that of a constant first: what uses it finds it there."""
+    if (match := _TWO_MOVES.match(said)) is None or match["one"].lower() in _PLAIN:
+        return None
+    first, second = sorted((match["one"], match["two"]), key=lambda name: not name.isupper())
+    file, new = match["file"] or "", match["new"]
+    where = f" in {file}" if file else ""
+    return RefactoringFirst(
+        asked=AskedRefactoring(kind="move", old=first, new=new, file=file),
+        rest=f"move {second}{where} to {new}",
     )
 
 

@@ -53,6 +53,10 @@ def _named(words: Collection[str]) -> Collection[str]:
         ("tests for parse_amount", "add tests for parse_amount"),
         ("parse() -> parse_text() in the whole project, thx", "rename parse to parse_text"),
         ("rename: qty => quantity everywhere", "rename qty to quantity"),
+        (
+            "load doesn't really belong in store.py, move it over to cli.py (save too)",
+            "move load and save in store.py to cli.py",
+        ),
         ("shuffle should live in its own module shuffling.py", "move shuffle to shuffling.py"),
         ("the function load belongs in store.py.", "move load to store.py"),
         ("nobody uses parse_range, throw it out", "delete parse_range"),

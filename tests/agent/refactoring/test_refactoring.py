@@ -296,6 +296,15 @@ def test_two_renames_and_two_constants_are_two_orders() -> None:
     assert asked_refactoring(both.rest) == AskedRefactoring(
         kind="rename", old="fmt_all", new="format_tasks"
     )
+    both = refactoring_first(
+        "put bar() and BAR_WIDTH in their own file, bars.py, and import it from report"
+    )
+    assert both is not None
+    assert both.asked == AskedRefactoring(kind="move", old="BAR_WIDTH", new="bars.py")
+    assert asked_refactoring(both.rest) == AskedRefactoring(kind="move", old="bar", new="bars.py")
+    both = refactoring_first("move load and save in store.py to cli.py")
+    assert both is not None
+    assert both.asked == AskedRefactoring(kind="move", old="load", new="cli.py", file="store.py")
     text = "in a.py there are magic numbers 20 and 6, pull them out into constants FEE and TAX at the top"
     both = refactoring_first(text)
     assert both is not None
@@ -310,6 +319,8 @@ def test_two_renames_and_two_constants_are_two_orders() -> None:
     [
         "in a.py there are magic numbers 20 and 6, pull 20 out into a constant FEE and keep 6",
         "there are numbers 20 and 6 in a.py",
+        "move f and g to a.py but leave an alias",
+        "put f and its tests into a.py",
         "rename a to b. thanks!",
         "rename a to b and c to d if it is private",
         "rename a to b and give c to d",
