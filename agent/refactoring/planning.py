@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from agent.editing.blank_lines import set_apart
 from agent.editing.python_source import (
     DefinitionNode,
     bound_names,
@@ -128,6 +129,10 @@ def _with_rope(
             raise RefactoringError(f"{late[0]} would still import {name} from {path}")
         after = {
             file: imported_by_name(text, texts.get(file, ""), module, _bare(asked.old) or asked.old)
+            for file, text in after.items()
+        }
+        after = {
+            file: text if text == texts.get(file) else set_apart(text, texts.get(file, ""))
             for file, text in after.items()
         }
     changed = {file: text for file, text in after.items() if texts.get(file) != text}
