@@ -28,6 +28,7 @@ _FILLED = {
 _CALL = re.compile(
     r"(?<![\w.])(?P<name>[A-Za-z_]\w*)\((?P<arguments>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)"
 )
+_HEAD = re.compile(r"(?m)^(?:def|class) ([A-Za-z_]\w*)")
 _ASKS = re.compile(
     r"\b(?:return|give|do|does|happen|raise|print|yield|be|is|evaluate)\w*\b", re.IGNORECASE
 )
@@ -67,12 +68,13 @@ def asked_call(question: str, sources: Sources) -> AskedCall | None:
     """
     if not _ASKS.search(question):
         return None
+    functions = _Functions(sources)
     for match in _CALL.finditer(question):
-        module, function = _defined(match["name"], sources)
+        module, function = functions.defined(match["name"])
         if module and function and _literals(match["arguments"]):
             return AskedCall(module=module, name=match["name"], arguments=match["arguments"])
-    for name in re.findall(r"[A-Za-z_]\w*", question):
-        module, function = _defined(name, sources)
+    for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", question)):
+        module, function = functions.defined(name)
         if module and function and (arguments := _told(question, function)):
             return AskedCall(module=module, name=name, arguments=arguments)
     return None
@@ -94,19 +96,30 @@ async def seen_outcome(call: AskedCall, project: ProjectTests) -> str:
     return f"{call.text} was run just now: it {lines[-1].removeprefix('EL ')}." if lines else ""
 
 
-def _defined(name: str, sources: Sources) -> tuple[str, ast.FunctionDef | None]:
-    """The module that defines a function at its top level, and it; none if none does, or several."""
-    fits = [
-        (path, node)
-        for path in sorted(sources.files)
-        if path.endswith(".py")
-        and not is_test_path(path)
-        and isinstance(node := definitions(sources.text(path) or "").get(name), ast.FunctionDef)
-    ]
-    if len(fits) != 1:
-        return "", None
-    path, node = fits[0]
-    return importable(path), node
+class _Functions:
+    """The functions that a project's code defines at its top level; a file is parsed once a name of it is asked for."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._paths: dict[str, list[str]] = {}
+        for path in sorted(sources.files):
+            if path.endswith(".py") and not is_test_path(path):
+                for name in dict.fromkeys(_HEAD.findall(sources.text(path) or "")):
+                    self._paths.setdefault(name, []).append(path)
+
+    def defined(self, name: str) -> tuple[str, ast.FunctionDef | None]:
+        """The module that defines a function, and it; none if none does, or several."""
+        fits = [
+            (path, node)
+            for path in self._paths.get(name, ())
+            if isinstance(
+                node := definitions(self._sources.text(path) or "").get(name), ast.FunctionDef
+            )
+        ]
+        if len(fits) != 1:
+            return "", None
+        path, node = fits[0]
+        return importable(path), node
 
 
 def _told(question: str, function: ast.FunctionDef) -> str:
