@@ -34,7 +34,7 @@ INTERROGATES = re.compile(
 """Questions in grammar, in which no verb after a comma or an `and` is a request of its own."""
 CHANGES_NOTHING = re.compile(
     r"\b(?:do not|don't|dont|without|not) (?:start|change|changing|edit|editing|touch|touching|write|writing|modify|fix)\b"
-    r"(?! (?:the |any |my |our |its )?(?:\w+ )?(?:tests?|specs?|test files?|code|implementation|signatures?|behaviou?rs?|apis?|interfaces?|names?|docs?|docstrings?|comments?)\b)"
+    r"(?! (?:the |any |my |our |its )?(?:\w+ )?(?:tests?|specs?|test files?|signatures?|behaviou?rs?|apis?|interfaces?|names?|docs?|docstrings?|comments?)\b)"
 )
 LIMIT = re.compile(
     r"(?:^|(?<=[.;,!?\n])|(?= but ))\s*(?:but |and |please )*(?:do not|don't|dont|without) "
@@ -65,7 +65,7 @@ WHY = re.compile(
     r"|which tests? fails? and why|tell me why|understand why|analy[sz]e)\b"
 )
 JUST_EXPLAIN = re.compile(
-    r"(?:^|[.;,!?\n-])\s*(?:please )?(?:just|only) explain(?: (?:it|that|this|them|to me))*[\s.!]*$"
+    r"(?:^|[.;,!?\n-]) ?(?:please )?(?:just|only) explain(?: (?:it|that|this|them|to me))*[ .!]*$"
 )
 COMMAND = re.compile(r"^(?:pytest|python3?)\b")
 """A command line above a failure: it was pasted with it."""
@@ -73,7 +73,8 @@ WHY_AT_ALL = re.compile(r"\b(?:why|how come|what(?:'s| is| does) (?:this|that|it
 ASKS_TO_RUN = re.compile(
     r"^(?:do|does|did|will) (?:\w+ )?(?:all |the |my |our )*(?:unit )?tests?(?: in \S+)? (?:still )?(?:pass|work|succeed)"
     r"|^are (?:all )?(?:the )?tests? (?:still )?(?:green|passing|ok|fine)"
-    r"|^(?:do|does|did) (?:it all|everything|the (?:test )?suite) (?:still )?(?:pass|succeed)\b|^is (?:everything|the (?:test )?suite) (?:still )?(?:green|passing)\b"
+    r"|^(?:do|does) (?:everything|the (?:test )?suite) (?:still )?pass(?: right now| now| again| currently| at the moment)?$"
+    r"|^is (?:everything|the (?:test )?suite) (?:still )?(?:green|passing)(?: right now| now| again| currently| at the moment)?$"
     r"|^(?:check|see|verify|let me see|make sure) (?:whether|if|that) .*\b(?:pass|green|work)"
     r"|^which tests? (?:fail|are failing|are red|pass)(?!.*\bwhy)|^(?:show|tell|give) me the output of\b"
     r"|^(?:run|rerun|re-run|execute|launch|invoke|start(?! an? \S+\.md\b)) |^(?:run|rerun)$"
@@ -92,7 +93,7 @@ REPAIRS = re.compile(
 COMPLAINS = re.compile(
     r"\b(?:there(?:'s| is| are)(?: still)? (?:a |an |some )?(?:bugs?|errors?|mistakes?|problems?)"
     r"|(?:fails?|crash(?:es)?|is broken|is wrong|are wrong|is red|are red|are failing|is failing|does(?: not|n't) work"
-    r"|do(?: not|n't) work|stopped working|raises \w+error|(?:blows up|dies|explodes)(?= (?:on|when|with)\b)|hangs?|loops forever))\b"
+    r"|do(?: not|n't) work|stopped working|raises \w+error|(?:blows up|dies|explodes) with(?= (?:an? )?\w*(?:error|exception)\b|\s{2,}|\s*$)|hangs?|loops forever))\b"
 )
 DIFFERS = re.compile(
     r"\b(?:gives?|returns?|prints?|shows?|raises?)\b.*\b(?:but|instead|should|rather than|not)\b"
@@ -135,14 +136,16 @@ NEEDS_NEW = re.compile(
 )
 """A wish for something new whose first word may be one of a question: `list needs a --names flag`."""
 NEEDS_DUNDER = re.compile(
-    r"^[\w.`]+ (?:needs|lacks|is missing|should (?:get|have)) (?:an? )?`?__\w+__"
+    r"^[\w.`]+ (?:needs|should (?:get|have)) (?:an? )?`?__\w+__`?(?:(?:,| and) (?:an? )?`?__\w+__`?)*(?: too| as well)?(?:[.:!]|$)"
 )
 LACKS_TESTS = re.compile(
-    r"^(?:there (?:are|is)|there's|we have|i see) no (?:unit )?tests?\b.*\b(?:add|create|write) (?:a few|one|some|them)\b"
+    r"^(?:there (?:are|is)|there's|we have|i see) no (?:unit )?tests?\b[^?]*?[.;,!]\s*(?:please |pls |so |then |can you |could you )*"
+    r"(?:add|create|write) (?:a few|one|some|them)\b"
 )
 NEEDS_MORE = re.compile(
-    r"^(?!(?:any|every|no)?(?:body|thing|what|which|who|it|one)\b)[\w.`]+(?:\(\))? (?:needs|should (?:get|have|take)|could use|lacks|is missing)"
-    r" (?:an?|another) (?:(?:new|optional|second|third|further|keyword)[ -])*(?:parameter|argument|param|kwarg|keyword)\b"
+    r"^(?!(?:any|every|no)?(?:body|thing|what|which|who|it|one)\b)[\w.`]+(?:\(\))? (?:needs|should (?:get|have|take)|could use)"
+    r" (?:an?|another) (?:(?:(?:new|optional|second|third|further|keyword)[ -])+(?:parameter|argument|param|kwarg)\b"
+    r"|(?:parameter|argument|param|kwarg) `?\w+=)"
 )
 """A wish for one more parameter."""
 ADDS_TO = re.compile(
@@ -156,13 +159,13 @@ EDITS = re.compile(
     r"^(?:add|adapt|adjust|allow|annotate|append|apply|cache|capitali[sz]e|change|clean(?: up)?|comment|convert|cut|"
     r"decrease|delete|deprecate|document|don't|drop|edit|ensure|extend|extract|format|generali[sz]e|get rid of|handle|"
     r"hide|ignore|improve|include|increase|inline|insert|keep|let|limit|log|lower|make|merge|mark|modify|move|narrow|"
-    r"optimi[sz]e|parametri[sz]e|pass|prefix|pull (?:it|out|that|the|them|these|this|those)|treat \S+ as|prepend|prevent|print|put|quote|raise|reduce|refactor|reformat|remove|"
+    r"optimi[sz]e|parametri[sz]e|pass|prefix|pull (?:it|that|them|these|this|those) out (?:in)?to|treat (?:it|them|these|those) as (?!(?:an? )?(?:given|joke|question)\b)|prepend|prevent|print|put|quote|raise|reduce|refactor|reformat|remove|"
     r"reorder|replace|return|reuse|revert|rewrite|round|set|shorten|simplify|skip|sort|speed up|split|stop|strip|"
     r"support|swap|switch|take|tidy|translate|trim|turn|type|undo the|uncomment|unify|update|upgrade|use|validate|vectori[sz]e|"
     r"warn|wrap|write|do the same|bump)\b|^give (?!(?:me|us|an?|the|all|both|just|only|back|every|each|out|some|any|more|\d+)\b)\S+ (?:an?|the|another|its|some) "
 )
 WANTS_TO_SEE = re.compile(
-    r"^(?:if|when|whenever) [^?]*?\b(?:i|we) (?:want|need|expect|would like|'d like|should be able) to (?:get|have|know|see)\b(?!.* in words\b)"
+    r"^(?:if|when|whenever) [^?:]*\b(?:i|we) (?:want|would like|'d like) to see (?:which|what) \w+:"
 )
 """A wish for an output: `when the unit is unknown I want to see which one`."""
 WISHES = re.compile(
@@ -188,9 +191,25 @@ ORDERS = re.compile(
 )
 """Verbs, each with its object, by which a sentence behind a question asks for a change: `document says so` has none."""
 A_TEST = re.compile(r"\btests?\b")
+CAN_WE_HAVE = re.compile(
+    r"can we (?:please )?(?:also )?(?:have|get) an? (?:dedicated|new|own|proper|real|separate|specific) (?:[\w`-]+ ){0,2}"
+    r"(?:class|command|error|exception|flag|function|method|option|property)\b"
+)
+KEEPS_CODE = re.compile(
+    r"(?:^|[.;,!\n]) ?(?:but |and |please )*(?:do not|don't|dont) (?:change|edit|touch|modify) (?:the |any |my )?code(?=[ .!]*$)"
+)
+"""What is to stay, behind an order for tests or docstrings."""
+FOR_TESTS = re.compile(
+    r"(?:^|[.;,!\n]) ?(?:please |pls |can you |could you )*(?:add|create|write) (?:(?:[\w-]+ ){0,3}(?:tests?|docstrings?)\b|(?:a few|one|some|them)(?=[.;,!]))"
+)
+EXCEPTION = re.compile(r"(?m)^[\w.]*(?:Error|Exception)\b.*$")
+"""The last line of a traceback."""
+REMARKS = re.compile(r"(?:edit|update)\b(?=\W)|no (?:clue|idea)\b|i (?:get|got|see) th")
+"""The beginning of a remark on a failure: `edit: only with the february file`."""
 USE_INSTEAD = re.compile(r"use \S+(?: \S+)? instead\b")
 SHOULD = re.compile(
-    r"should (?:just |simply |rather )*(?:be|count|give|print|raise|return|say|skip)\b(?!.*\?)"
+    r"(?:it |that |this |an? \w+(?: \w+)? )?should (?:just |simply |rather )*(?:be|count|give|print|raise|return|say)\b"
+    r"(?! (?:fine|installed|ok|okay|possible|right|there)\b)(?!.*\?)"
 )
 """A wish without its subject, which stands before it."""
 CHOICE = re.compile(
@@ -220,7 +239,6 @@ POLITE_WISH = re.compile(
 )
 WISHED_FOR = re.compile(
     rf"could (?:we|i) (?:please )?(?:also )?(?:have|get) {A_NEW_THING}|could (?:we|i) (?:please )?(?:also )?(?:have|get) (?:an? )?--[a-z]"
-    rf"|can we (?:please )?(?:also )?(?:have|get) {A_NEW_THING}"
     r"|(?:can we(?!.*\?)|could we) (?:please )?(?:also )?(?:add|change|drop|log|move|remove|rename|replace|skip|sort|stop|support|use)\b|how about \w+ing\b"
     r"|(?:would you )?mind \w+ing\b(?<!explaining)(?<!telling)(?<!showing)(?<!checking)(?<!looking)(?<!giving)"
 )

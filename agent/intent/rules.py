@@ -19,9 +19,10 @@ def by_rules(text: str) -> Wanted | None:
     if said.startswith("!") or re.match(r"/[a-z]+(?:\s|$)", said):
         return Wanted.COMMAND
     has_trace = phrases.TRACE.search(text) is not None
-    prose = "\n".join(
-        line for line in said.splitlines() if not phrases.TRACE_LINE.match(line)
-    ).lower()
+    lines = (line for line in said.splitlines() if not phrases.TRACE_LINE.match(line))
+    prose = re.sub(r"[ \t]{2,}", " ", re.sub(r"\n{3,}", "\n\n", "\n".join(lines).lower()))
+    if phrases.FOR_TESTS.search(prose):
+        prose = phrases.KEEPS_CODE.sub("", prose)
     if not phrases.CHANGES_NOTHING.search(prose):
         prose = phrases.LIMIT.sub(" ", prose).strip(" ,;.\n") or prose
     parts = phrases.CLAUSE.split(prose.strip())
@@ -29,7 +30,8 @@ def by_rules(text: str) -> Wanted | None:
     whole = _lead(prose.replace("\n", " ").strip())
     if not clauses:
         return Wanted.EXPLAIN if has_trace else _greeting(said)
-    if phrases.CHANGES_NOTHING.search(prose) or phrases.JUST_EXPLAIN.search(prose):
+    explains = phrases.JUST_EXPLAIN.search(prose) and not _change(whole)
+    if phrases.CHANGES_NOTHING.search(prose) or explains:
         return Wanted.EXPLAIN if phrases.FAILURE.search(prose) or has_trace else Wanted.QUESTION
     if phrases.GREETS.match(prose.strip()) or phrases.CHOICE.search(prose):
         return Wanted.QUESTION
@@ -37,7 +39,7 @@ def by_rules(text: str) -> Wanted | None:
         return Wanted.REPAIR
     wish = None if phrases.ASKS.match(whole) else _polite_wish(parts[1:])
     asks = prose.rstrip().endswith("?")
-    return wish or _of_clauses(whole, clauses, has_trace=has_trace, asks=asks)
+    return wish or _of_clauses(whole, clauses, text=said, has_trace=has_trace, asks=asks)
 
 
 def _polite_wish(parts: Sequence[str]) -> Wanted | None:
@@ -73,16 +75,11 @@ def _greeting(said: str) -> Wanted | None:
 
 
 def _of_clauses(
-    whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool
+    whole: str, clauses: Sequence[str], *, text: str, has_trace: bool, asks: bool
 ) -> Wanted | None:
-    if phrases.ASKS_TO_RUN.match(whole):
-        pasted = has_trace and (
-            phrases.WHY_AT_ALL.search(whole)
-            or phrases.COMMAND.match(whole)
-            or _wish_beside_trace(clauses[1:])
-        )
-        if not pasted:
-            return Wanted.RUN
+    if phrases.ASKS_TO_RUN.match(whole) and not (has_trace and phrases.WHY_AT_ALL.search(whole)):
+        pasted = has_trace and phrases.COMMAND.match(whole)
+        return (_wish_beside_trace(text) or Wanted.EXPLAIN) if pasted else Wanted.RUN
     if lacking := None if asks else _lacking(whole):
         return lacking
     if wish := _wish_in(whole, clauses, has_trace=has_trace, asks=asks) or _asked_behind(whole):
@@ -90,7 +87,11 @@ def _of_clauses(
     if phrases.ASKS.match(whole) and not phrases.CALL.match(whole):
         return _question(whole, has_trace=has_trace)
     asked = _last_question(whole) if asks else None
-    return asked or _change(whole) or _statement(whole, clauses, has_trace=has_trace, asks=asks)
+    return (
+        asked
+        or _change(whole)
+        or _statement(whole, clauses, text=text, has_trace=has_trace, asks=asks)
+    )
 
 
 def _lacking(whole: str) -> Wanted | None:
@@ -132,17 +133,19 @@ def _last_question(whole: str) -> Wanted | None:
     return Wanted.EXPLAIN if is_failure else Wanted.QUESTION
 
 
-def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:
+def _statement(
+    whole: str, clauses: Sequence[str], *, text: str, has_trace: bool, asks: bool
+) -> Wanted | None:
     """The kind of a message that begins with no verb: a complaint, a wish, a traceback."""
     remark = phrases.QUOTED.sub("…", whole)
     differs = phrases.DIFFERS.search(remark) is not None
-    if differs and (found := _ordered_behind(whole, clauses[1:])):
+    if differs and (found := _ordered_behind(clauses[1:], asks=asks)):
         return found
     if differs or phrases.COMPLAINS.search(remark):
         is_asked = asks or any(phrases.WHY.match(clause) for clause in clauses)
         return Wanted.EXPLAIN if is_asked else Wanted.REPAIR
     if has_trace or asks:
-        return _of_failure(whole, clauses, has_trace=has_trace, asks=asks)
+        return _of_failure(whole, text=text, has_trace=has_trace, asks=asks)
     if phrases.MISSPELT.search(whole) or any(map(phrases.SAYS_MORE.match, clauses[1:])):
         return Wanted.EDIT
     if any(phrases.WISHES.match(clause) for clause in (whole, *clauses)):
@@ -151,34 +154,43 @@ def _statement(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: boo
     return found or (Wanted.REPAIR if phrases.EXPECTS.search(whole) else None)
 
 
-def _of_failure(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted:
+def _of_failure(whole: str, *, text: str, has_trace: bool, asks: bool) -> Wanted:
     """The kind of a pasted failure, or of a message that ends with a question mark."""
-    if has_trace and not asks and (wish := _wish_beside_trace(clauses)):
+    if has_trace and not asks and (wish := _wish_beside_trace(text)):
         return wish
     fails = has_trace or phrases.FAILURE.search(whole) is not None
     return Wanted.EXPLAIN if fails else Wanted.QUESTION
 
 
-def _ordered_behind(whole: str, behind: Sequence[str]) -> Wanted | None:
+def _ordered_behind(behind: Sequence[str], *, asks: bool) -> Wanted | None:
     """The change that is ordered behind a remark that something differs; an order for a test alone is none."""
+    if any(map(phrases.CAN_WE_HAVE.match, behind)):
+        return Wanted.NEW
     orders = (
         clause
         for clause in behind
-        if (phrases.ORDERS.match(clause) and not phrases.A_TEST.search(clause))
-        or phrases.USE_INSTEAD.match(clause)
+        if phrases.USE_INSTEAD.match(clause)
+        or (phrases.ORDERS.match(clause) and not phrases.A_TEST.search(clause))
     )
-    if found := next((found for order in orders if (found := _change(order))), None):
-        return found
-    wished = any(map(phrases.WISHED_FOR.match, behind))
-    return (Wanted.NEW if phrases.NEW_CALL.search(whole) else Wanted.EDIT) if wished else None
+    if asks or any("?" in clause or phrases.WHY.match(clause) for clause in behind):
+        return None
+    return next((found for order in orders if (found := _change(order))), None)
 
 
-def _wish_beside_trace(clauses: Sequence[str]) -> Wanted | None:
-    """The change that is asked for beside a pasted failure: `an empty file should just count as no tasks`."""
+def _wish_beside_trace(text: str) -> Wanted | None:
+    """The change that is asked for behind a pasted failure: `an empty file should just count as no tasks`.
+
+    Only the person's words behind the line of the exception, which may have more lines of its own.
+    """
+    ends = list(phrases.EXCEPTION.finditer(text))
+    behind = text[ends[-1].end() :] if ends else ""
+    own = behind.startswith("\n\n") or "\n" not in behind.strip()
+    clauses = [_lead(part) for part in phrases.CLAUSE.split(behind.strip().lower())] if own else []
+    if any("?" in clause or phrases.REMARKS.match(clause) for clause in clauses):
+        return None
     if found := next((found for clause in clauses if (found := _change(clause))), None):
         return found
-    wishes = any(phrases.WISHES.match(clause) or phrases.SHOULD.match(clause) for clause in clauses)
-    return Wanted.EDIT if wishes else None
+    return Wanted.EDIT if any(map(phrases.SHOULD.match, clauses)) else None
 
 
 def _wish_in(whole: str, clauses: Sequence[str], *, has_trace: bool, asks: bool) -> Wanted | None:

@@ -5,6 +5,7 @@ What reads requests, the model among it, finds the verb and the thing in their u
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -151,8 +152,9 @@ _WISHES: Mapping[str, _Wish] = {
     ),
 }
 _ARROW = re.compile(
-    r"(?:(?:rename|please|pls)[:,]?\s+)*`?(?P<old>[A-Za-z_]\w*)`?(?:\(\))?\s*(?:->|=>|→)\s*`?(?P<new>[A-Za-z_]\w*)`?(?:\(\))?"
-    r"(?:[\s,]+(?:everywhere|throughout|please|pls|thanks|thx|(?:in|across|over) (?:the|all|every) (?:\w+ )?(?:code ?base|code|files?|project|repo)))*[\s.!]*",
+    r"(?P<asks>(?:(?:rename|please|pls)[:,]?\s+)*)`?(?P<old>[A-Za-z_]\w*)`?(?:\(\))?\s*(?:->|=>|→)\s*`?(?P<new>[A-Za-z_]\w*)`?(?P<called>\(\))?"
+    r"(?P<all>(?:[\s,]+(?:everywhere|throughout|(?:in|across|over) (?:the|all|every) (?:\w+ )?(?:code ?base|code|files?|project|repo)))*)"
+    r"(?:[\s,]+(?:please|pls|thanks|thx))*[\s.!]*",
     re.IGNORECASE,
 )
 """A rename as an arrow: `billable() -> billable_weight() everywhere`."""
@@ -198,8 +200,11 @@ def as_order(text: str, named: Named = lambda _: ()) -> str:
 def _moved(said: str, named: Named) -> str:
     """The rename or move that closed forms ask for: `a() -> b()`, `a belongs into b.py`; empty for any other message."""
     if found := _ARROW.fullmatch(said):
-        there = found["old"] in named([found["old"]]) and not named([found["new"]])
-        return f"rename {found['old']} to {found['new']}" if there else ""
+        old, new = found["old"], found["new"]
+        asks = "rename" in found["asks"].lower() or found["called"] or found["all"]
+        is_value = hasattr(builtins, new) or new.endswith(("Error", "Exception"))
+        there = old in named([old]) and not named([new])
+        return f"rename {old} to {new}" if asks and there and not is_value else ""
     if found := _BELONGS.match(said):
         there = _is_there(found["subject"], named) and not _FILE.match(found["subject"])
         return f"move {found['subject']} to {found['file']}" if there else ""

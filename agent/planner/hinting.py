@@ -30,6 +30,11 @@ def hint_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanStep, .
     if len(named) != 1:
         return ()
     ((path, name),) = named
-    headers = headers_to_annotate(sources.text(path) or "", words={name.rpartition(".")[2]})
+    holder, _, last = name.rpartition(".")
+    headers = [
+        header
+        for header in headers_to_annotate(sources.text(path) or "", words={last})
+        if header.startswith((f"{holder}: ",) if holder else ("def ", "async def "))
+    ]
     begun = begun_header(headers[0], path) if len(headers) == 1 else None
     return (PlanStep(text=text, begun=begun),) if begun is not None else ()

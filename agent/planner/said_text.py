@@ -39,7 +39,12 @@ _IS_OTHER = re.compile(
     r"|,? too[\s.!]*$|\w\.(?:json|md|rst|toml|ya?ml)\b",
     re.IGNORECASE,
 )
+_RAISED = re.compile(r"\braise (\w+)\(")
+_WITH_TEXT = re.compile(r"\b([A-Za-z_]\w*)\(\s*['\"]")
+"""A class with the text that it is raised with: `BadLine("bad line")`."""
+_ABOUT_A_PART = re.compile(r"\bpre-?fix|\bin front\b|\bbeginning\b", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z_]\w+")
+_LONGEST_REQUEST = 4_000
 _LONGEST = 60
 """Lines of a function that is written anew for a text in it."""
 
@@ -49,18 +54,21 @@ def said_text_steps(text: str, wanted: Wanted, sources: Sources) -> tuple[PlanSt
 
     Reads files; blocks.
     """
+    if len(text) > _LONGEST_REQUEST:
+        return ()
     about = _ABOUT_TEXTS.search(_QUOTES.sub("", text)) and not _IS_OTHER.search(text)
     if wanted not in (Wanted.EDIT, Wanted.REPAIR) or not about:
         return ()
     quoted = [next(filter(None, match.groups())) for match in _QUOTES.finditer(text)]
     found = [place for said in quoted for place in _places(said, sources)]
-    if not found:
+    if not found and not _ABOUT_A_PART.search(text):
         found = [place for said in map(_core, quoted) if said for place in _places(said, sources)]
     if len(found) != 1:
         return ()
     path, name, node, line = found[0]
     source = sources.text(path) or ""
-    own = _CODE.findall(source_lines(source)[line - 1])
+    raised = set(_RAISED.findall(source_lines(source)[line - 1]))
+    own = raised & set(_WITH_TEXT.findall(text))
     if _others_named(_QUOTES.sub("", text), {*name.split("."), *own}, sources):
         return ()
     head = head_of(source, node)

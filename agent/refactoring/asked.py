@@ -48,7 +48,10 @@ _PROPERTY = re.compile(
     r"(?:should|could|ought\s+to|must)\s+(?:really\s+|rather\s+)?be\s+a\s+property(?P<more>.*)$",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(r"[,;.]\s*i (?:always|keep|never|often)\b[^.;,]*", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"[,;.]\s*i (?:always|keep|often) (?:confus|forget|mistyp|mix|stumbl)\w*\b[^.;,]*",
+    re.IGNORECASE,
+)
 """A remark of the person on themselves, which asks for nothing."""
 _DATA_CLASS = re.compile(
     rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:class\s+)?{_NAME.format('old')}{_IN.format('file')}"
@@ -92,8 +95,6 @@ _LOGS = tuple(
         r"\s+(?:with|by|to|into)\s+(?:the\s+)?(?:logging|log messages|logger calls|a logger|logs)(?:\s+(?:calls|module))?[\s.!]*(?:please|pls)?[\s.!]*$",
         rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints(?:\s+(?:all|everything|too much|so much|a lot|stuff)?(?:\s*(?:over|to|into|on) (?:my|the) (?:console|screen|terminal))?)?\s*[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
         r"(?:all\s+)?(?:go\s+)?(?:logged|(?:thru|through|to|in|into)\s+(?:the\s+)?logging(?:\s+module)?)[\s.!]*$",
-        rf"^{_A_FILE.format('old')}\s+(?:just\s+|still\s+)?prints\b[^.;]{{0,120}}[.;,]\s*(?:please\s+|pls\s+|so\s+)*use\s+(?:the\s+)?(?:logging|a\s+logger)(?:\s+module)?"
-        r"\s+instead(?:\s*\(?(?:at\s+|with\s+)?info(?:\s+level)?\)?)?(?:,?\s*(?:the\s+)?same\s+texts?)?[\s.!]*$",
     )
 )
 _MEANS_NO_MORE = re.compile(
@@ -130,16 +131,18 @@ _REASON = re.compile(
 """A clause at the end that says why, in so many words."""
 _LONGEST = 400
 """Characters of a request that is read as more than one thing."""
+_LONGEST_ORDER = 2_000
+"""Characters of a request that may be for a refactoring at all."""
 _RENAMES_IT = re.compile(
     r"(?:(?:and|then|also|please)\s+)*rename it (?:in)?to [`'\"]?[A-Za-z_]\w*[`'\"]?[\s.!]*",
     re.IGNORECASE,
 )
 _RENAMES_TOO = re.compile(
-    r"(?:(?:and|then|also|please)\s+)*(?P<pair>[`'\"]?[A-Za-z_][\w.]*(?:\(\))?[`'\"]?\s+(?:to|into|as)\s+[`'\"]?[A-Za-z_]\w*(?:\(\))?[`'\"]?"
-    r"(?:[\s.!,]+(?:everywhere|please|pls|thanks|thx|throughout|too))*)[\s.!]*",
+    r"(?:(?:and|then|also|please)\s+)*(?P<pair>(?:`[A-Za-z_][\w.]*`|[A-Za-z_][\w.]*\(\)|[A-Za-z]+_\w+|(?-i:[A-Z][a-z]\w*[A-Z]\w*))\s+to\s+"
+    r"[`'\"]?(?!__)[A-Za-z_]\w*(?:\(\))?[`'\"]?(?:[\s.!,]+(?:everywhere|please|pls|thanks|thx|throughout|too))*)[\s.!]*",
     re.IGNORECASE,
 )
-"""A second pair of names behind a rename: `rename a to b and c to d`."""
+"""A second pair of names behind a rename: `rename a to b and c_d to d`; a plain word may be a verb."""
 _TWO_CONSTANTS = re.compile(
     rf"^(?:please\s+|pls\s+)*(?:in\s+{_A_FILE.format('file')}\s+)?(?:there\s+are|we\s+have|i\s+see)\s+(?:the\s+|two\s+|some\s+)*"
     rf"(?:magic\s+)?(?:numbers|strings|values|literals)\s+{_LITERAL.format('one')}\s+and\s+{_LITERAL.format('two')}"
@@ -204,6 +207,8 @@ class AskedRefactoring:
 
 def asked_refactoring(text: str) -> AskedRefactoring | None:
     """The refactoring that a request asks for; None if its words are not so clear, or ask for more."""
+    if len(text) > _LONGEST_ORDER:
+        return None
     said = _without_reason(text.strip())
     return next((asked for read in _READERS if (asked := read(said)) is not None), None)
 

@@ -44,6 +44,7 @@ _GOES_ON = re.compile(
     rf" ?(?:,|&|and|or) ?(?:\w+ (?:is|gets|has) )?{_ARTICLE}{_VALUE}| ?=", re.IGNORECASE
 )
 """More values in a form that is not read: a call with the first ones alone would not be what is asked."""
+_MOST_TIMES = 1_000
 _EACH = re.compile(_VALUE, re.IGNORECASE)
 
 
@@ -161,7 +162,10 @@ def _literals(arguments: str) -> bool:
 def _is_plain(value: ast.expr) -> bool:
     """True for a literal, or a text or list that is repeated or joined: `'a' * 45`."""
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Mult):
-        return _is_plain(value.left) and _is_plain(value.right)
+        both = (value.left, value.right)
+        counts = [each.value for each in both if isinstance(each, ast.Constant)]
+        is_short = all(each <= _MOST_TIMES for each in counts if isinstance(each, int))
+        return is_short and all(map(_is_plain, both))
     try:
         ast.literal_eval(value)
     except (ValueError, TypeError):

@@ -42,7 +42,7 @@ _USED = (
 
 
 _IF_UNUSED = re.compile(
-    rf"^\W*is {_NOUN}{_NAME} (?:(?:in|from) `?[\w./-]+\.py`? )?(?:(?:actually|even|really|still) )?(?:called|needed|referenced|used)"
+    rf"^\W*is {_NOUN}{_NAME} (?:(?:in|from) `?(?P<file>[\w./-]+\.py)`? )?(?:(?:actually|even|really|still) )?(?:called|needed|referenced|used)"
     r"(?: (?:anywhere|at all|by any(?:body|one|thing)|somewhere|any ?more))*"
     r"\s*\?\s*if (?:it(?:'s| is) not|it isn'?t|not|nothing (?:does|uses it)|unused),?\s+(?:(?:please|pls|then|just)\s+)*"
     r"(?:(?:delete|ditch|drop|kill|nuke|remove) it|(?:chuck|kick|rip|take|throw|toss) it (?:away|out)|get rid of it)"
@@ -116,9 +116,11 @@ def unused_removal(text: str, sources: Sources) -> str:
         for qualified, node in definitions(sources.text(path) or "").items()
         if qualified == name
     ]
-    if len(defined) != 1 or defined[0][1].decorator_list:
+    if len(defined) != 1 or defined[0][1].decorator_list or name.startswith("__"):
         return ""
     path, node = defined[0]
+    if found["file"] and not f"/{path}".endswith(f"/{found['file']}"):
+        return ""
     own = range(node.lineno, (node.end_lineno or node.lineno) + 1)
     for file in sources.files:
         written = _lines_with(name, sources.text(file) or "")

@@ -25,6 +25,7 @@ _HEAD = re.compile(r"\s*(?:async )?def \w+\([^\n]*:\s*")
 _TOKEN = re.compile(r"[\w./-]+")
 _DOCSTRING, _DOCSTRINGS = "docstring", "docstrings"
 _HINTS = frozenset(["annotation", "annotations", "hint", "hints", "types"])
+_TYPES = re.compile(r"\btype[ -]?hints?\b|\bannotat\w+|\bhints\b|\btypes\b", re.IGNORECASE)
 _PLAIN = re.compile(
     r"a|all|also|an|and|any|as|brief|class|classes|code|concise|each|every|everything|everywhere"
     r"|file|for|function|functions|good|google|in|it|its|me|method|methods|missing|module|modules"
@@ -49,12 +50,12 @@ def asks_for_hints(request: str) -> bool:
 def named_for_hints(request: str, path: str, source: str) -> Collection[str]:
     """The definitions of a file whose type hints a request asks for, by name, if it asks for nothing else."""
     found = _VERB.match(request)
-    if found is None or not asks_for_hints(request):
+    if found is None or found["verb"].lower() == "document" or not _TYPES.search(request):
         return ()
     tokens = [token.strip(".-") for token in _TOKEN.findall(request[found.end() :])]
-    described = {_DOCSTRING, _DOCSTRINGS} & {token.lower() for token in tokens}
+    others = {_DOCSTRING, _DOCSTRINGS, "as", "class", "of"} & {token.lower() for token in tokens}
     known = definitions(source)
-    asks_more = described or not _asks_no_more(tokens, path, known)
+    asks_more = others or not _asks_no_more(tokens, path, known)
     return () if asks_more else _named(tokens, known)
 
 

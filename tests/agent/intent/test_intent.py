@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -298,7 +299,7 @@ def test_what_is_asked_beside_a_pasted_failure_counts(text: str, wanted: Wanted)
         ("Quantity needs __eq__ and __repr__", Wanted.NEW),
         ("does Quantity need __eq__?", Wanted.QUESTION),
         ("2 tests red here. is it one reason or two? just explain", Wanted.EXPLAIN),
-        ("when the unit is unknown I want to see which one", Wanted.EDIT),
+        ("when the unit is unknown I want to see which one: unknown unit: 'x'", Wanted.EDIT),
         ("when I rename a unit, do I want to see it in the list?", Wanted.QUESTION),
         ("in a.py there are magic numbers, pull them out into constants", Wanted.EDIT),
         ("there are no tests for by_hours. write some, dont change the code", Wanted.NEW),
@@ -307,6 +308,60 @@ def test_what_is_asked_beside_a_pasted_failure_counts(text: str, wanted: Wanted)
 )  # fmt: skip
 def test_what_two_more_strangers_typed_is_read_rightly(text: str, wanted: Wanted | None) -> None:
     assert by_rules(text) is wanted
+
+
+PASTED = "Traceback (most recent call last):\n  File 'a.py', line 3, in <module>\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the tests fail on my machine, please don't edit the code",
+        "don't touch the code yet. the tests crash with a KeyError",
+        "please don't change any code. median returns 3 but I thought it should be 2.5",
+        "rename fmt to format_task in your head and list the places. Don't change the code.",
+        "Don't edit the code: mean crashes on an empty list",
+        "can we get a list of functions that use calc?",
+        "can we have a method with the same name in two classes?",
+        "if I want to get the total without customs, which function do I call",
+        "when a room is taken I want to know which exception to catch",
+        "numpy should be installed\n\n" + PASTED + "ModuleNotFoundError: No module named 'numpy'",
+        PASTED + "ImproperlyConfigured: You must either define it\nor call configure()",
+        PASTED + "TypeError: Descriptors cannot be created\nuse a newer protoc\nset PROTOCOL=1",
+        PASTED + "ValueError: x\n\nEdit: happens only with the february file",
+        "mean gives 0 instead of an error - drop the guard or keep it?",
+        "median returns 3 instead of 2.5, mind having a look?",
+        "Store lacks __len__ but that is on purpose.",
+        "book() needs an argument I do not understand: owner. What is it for",
+        "Treat me as a beginner: how does Store.load work",
+        "pull that traceback apart for me, i don't get it",
+        "does everything pass through parse_line?",
+        "is everything passing through Store.save or are there other writers?",
+        "the process dies with its parent, that is intended",
+    ],
+)
+def test_a_reviewer_s_remarks_and_questions_are_no_change(text: str) -> None:
+    found = by_rules(text)
+    assert found is None or not (found.may_write or found is Wanted.RUN)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("run the tests and skip the slow ones, last time I got\nE   assert 1 == 2", Wanted.RUN),
+        ("add a docstring to evening_surcharge, just explain it", Wanted.EDIT),
+        ("there's no test for shorten. I tried to write one but it fails, why", None),
+    ],
+)
+def test_an_order_stays_one(text: str, wanted: Wanted | None) -> None:
+    assert by_rules(text) is wanted or (wanted is None and by_rules(text) is not Wanted.NEW)
+
+
+def test_twenty_thousand_blanks_take_no_time() -> None:
+    started = time.process_time()
+    for text in ("\n" * 20_000, " " * 20_000, "a " * 10_000, "' " * 10_000):
+        by_rules(f"fix it{text}now")
+    assert time.process_time() - started < 5
 
 
 def test_a_change_before_a_question_is_still_asked_for() -> None:

@@ -118,6 +118,11 @@ def test_a_remark_with_a_wish_becomes_an_order(said: str, order: str) -> None:
         "load has no tests, write some and rename it to read",
         "x = 1\n\nneeds tests?",
         "delete it",
+        "mean -> float",
+        "median() -> float please",
+        "load -> KeyError everywhere",
+        "save => broken",
+        "parse -> delete please",
     ],
 )
 def test_any_other_message_stays(said: str) -> None:

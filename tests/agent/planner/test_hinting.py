@@ -10,7 +10,12 @@ from agent.fixing.sources import Sources
 from agent.intent.wanted import Wanted
 from agent.planner.hinting import hint_steps
 
-ROUTES = """class Router:
+ROUTES = """class Other:
+    def find(self, path):
+        return path
+
+
+class Router:
     def add(self, name, handler=None):
         self.names[name] = handler
 
@@ -63,6 +68,9 @@ def test_the_reply_begins_where_the_first_type_is_missing(
         "rename fill to fill_in in web/routes.py",
         "what are the types of fill?",
         "add type hints to other",
+        "add type hints to Router.find",
+        "document types of fill",
+        "add a hint to fill",
     ],
 )
 def test_any_other_request_has_no_such_step(tmp_path: Path, text: str) -> None:

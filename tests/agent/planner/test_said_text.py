@@ -82,6 +82,17 @@ def test_a_prefix_of_the_caller_dots_and_the_names_beside_it_do_not_hide_it(
 @pytest.mark.parametrize(
     "text",
     [
+        'the prefix in "error: missing column" is ugly, print the message alone',
+        "SheetError('missing column') is raised too late, close should give the message",
+    ],
+)
+def test_what_is_about_another_part_has_no_step(tmp_path: Path, text: str) -> None:
+    assert steps_for(tmp_path, text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "'bad block' is a useless message",
         "'missing column' is my favourite",
         "write a test for the message 'missing column'",

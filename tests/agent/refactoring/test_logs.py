@@ -31,7 +31,6 @@ def after(tmp_path: Path, text: str, said: str = "use logging instead of prints 
         "use the logging module instead of print in a.py",
         "please replace all print statements in a.py with logging",
         "a.py prints all over my terminal, i'd rather have that go thru the logging module",
-        "a.py prints on save and load. use logging instead (info level), same texts",
     ],
 )
 def test_every_print_becomes_a_message_of_the_file_s_logger(tmp_path: Path, said: str) -> None:
@@ -78,7 +77,7 @@ def test_prints_that_are_no_plain_messages_are_left_to_the_model(tmp_path: Path,
     "said",
     [
         "use logging in a.py",
-        "a.py prints too much, use logging instead and drop the timestamps",
+        "a.py prints on save, use logging instead",
         "a.py prints all over my terminal, i'd rather have a progress bar",
         "a.py prints the version number, I'd rather have it logged",
         "replace the prints in a.py with logging and add a --verbose option",

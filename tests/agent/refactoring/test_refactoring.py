@@ -319,6 +319,9 @@ def test_two_renames_and_two_constants_are_two_orders() -> None:
     [
         "in a.py there are magic numbers 20 and 6, pull 20 out into a constant FEE and keep 6",
         "there are numbers 20 and 6 in a.py",
+        "rename shorten to abbreviate and save to disk",
+        "rename fmt to format_task and add to __all__",
+        "rename mark_done to complete and move to model",
         "move f and g to a.py but leave an alias",
         "put f and its tests into a.py",
         "rename a to b. thanks!",

@@ -129,6 +129,7 @@ def test_a_name_that_stands_in_texts_alone_is_said_to(tmp_path: Path) -> None:
         ("is idle() still used anywhere? if not kick it out, its test too", "delete idle and its tests"),
         ("Is `idle` used at all? If it isn't, please delete it.", "delete idle"),
         ("is idle in cart.py still used by anyone? if not toss it out", "delete idle"),
+        ("is idle in main.py still used by anyone? if not toss it out", ""),
         ("is checked still used? if not, remove it", ""),
         ("is Cart used? if not delete it and its tests", ""),
         ("is nothing_here used? if not, delete it", ""),
