@@ -208,9 +208,14 @@ class LearnSettings:
     layers: Literal["all", "upper"] = _setting("all", project=ProjectMay.SET)
     """Layers that learn: all, or the upper half, which takes less time and memory and learns less."""
     api_rule: Literal[
-        "span", "span-no-contrast", "span-no-likelihood", "span-no-anchor", "span-plain"
+        "span",
+        "span-held",
+        "span-no-contrast",
+        "span-no-likelihood",
+        "span-no-anchor",
+        "span-plain",
     ] = _setting("span", project=ProjectMay.SET)
-    """The rule for uses of libraries' APIs; all but the first leave a part of it out, for comparison."""
+    """The rule for uses of libraries' APIs; the others leave a part of it out, or put another in its place."""
     seed: int = _setting(0, project=ProjectMay.SET, low=0)
     """Seed of the random order of a round."""
     trial: bool = _setting(True, project=ProjectMay.SWITCH_OFF)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args, get_type_hints
 
 import pytest
 import torch  # noqa: TID253 - tensors are compared here
 from torch import Tensor  # noqa: TID253
 
+from agent.settings.schema import LearnSettings
 from learning.contexts.use import ApiUse, UseOrigin
 from learning.model.catalog import InstalledModel
 from learning.model.chat import ChatFormat
@@ -340,6 +341,10 @@ def test_the_upper_half_alone_learns_as_well(
 @pytest.mark.parametrize("rule", SPAN_ARMS.values(), ids=SPAN_ARMS)
 def test_an_arm_survives_its_record(rule: LearningRule) -> None:
     assert rule_from(rule_record(rule)) == rule
+
+
+def test_every_variant_can_be_set() -> None:
+    assert set(get_args(get_type_hints(LearnSettings)["api_rule"])) == set(SPAN_ARMS)
 
 
 def test_a_record_of_an_older_version_has_the_usual_weights() -> None:
