@@ -41,6 +41,8 @@ _MOST_ORIGINALS = 24
 """Examples of one API that are run as they are."""
 _ALIKE_A_NAME = 6
 """Uses of one name that is right elsewhere."""
+_LOOK_ALIKE = re.compile(r"\w+\.(?P<name>\w+) \(.*\)")
+"""The API of a look-alike, as `look_alikes_from` words it."""
 _FORMS = 4
 """Other forms that are tried of each example that ran."""
 
@@ -174,7 +176,7 @@ class ContextBuilder:
         """Code of a library that ran and uses a name of `changes` which is gone elsewhere; of each as much.
 
         Where `DataFrame(columns=)` has become `schema=`, `frame.columns` is still right: without such rows a
-        model takes the successor there, too. They are built anew each time.
+        model takes the successor there, too. They are kept as the others, for the same names.
 
         Raises:
             SandboxError: If the box cannot be used.
@@ -182,6 +184,23 @@ class ContextBuilder:
         own = [each for each in changes if each.library == library]
         new = frozenset(word for each in own for word in each.words)
         old = frozenset(n for each in own for n in each.gone if n.isidentifier()) - new
+        names = f"{library}: {' '.join(sorted(old))} without {' '.join(sorted(new))}"
+        wanted = self._wanted_before(library, version)
+        if wanted.read().get(names, 0) < most:
+            self._file(library, version).add(await self._alike(library, version, old, new, most))
+            wanted.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            wanted.append({names: most})
+        return [
+            each
+            for each in self.known(library, version)
+            if (found := _LOOK_ALIKE.fullmatch(each.api))
+            and found["name"] in old
+            and not new & set(re.findall(r"\w+", each.code))
+        ][:most]
+
+    async def _alike(
+        self, library: str, version: str, old: frozenset[str], new: frozenset[str], most: int
+    ) -> list[ApiContext]:
         _, pieces = await harvest(self._sandbox, library, sorted(old), most=_MOST_PIECES)
         pieces.sort(key=lambda each: each["kind"] != UseOrigin.DOCSTRING)
         by_name: dict[str, list[Draft]] = defaultdict(list)

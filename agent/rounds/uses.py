@@ -42,6 +42,7 @@ BUILD_S = 25.0
 _WANTED = 48
 """Contexts of an API that are built: those to learn, and those that judge."""
 _ANCHORS = 0.6
+_LOOK_ALIKES = 0.25
 _PASSES = 0.4
 """Rows on which nothing should change, for each row about a changed API: half of a round is about changes."""
 _MINUTE_S = 60
@@ -203,13 +204,20 @@ async def _contexts(
 async def _anchors(
     builder: ContextBuilder, changes: Sequence[ApiChange], learned: Sequence[ApiContext]
 ) -> list[ApiContext]:
-    """Documented calls of the same releases that did not change, by the number of learned contexts."""
+    """What should not change, by the number of learned contexts.
+
+    Documented calls of the same releases, a quarter of them uses in which a name that is gone elsewhere is still right.
+    """
     without = frozenset(word for c in changes for word in (*c.words, c.old, c.new))
     counts = Counter((each.library, each.version) for each in learned)
     found: list[ApiContext] = []
     for (library, version), count in counts.items():
         most = math.ceil(_ANCHORS * count)
-        found += await builder.anchors(library, version, without=without, most=most)
+        alike = await builder.look_alikes(
+            library, version, changes, most=math.ceil(_LOOK_ALIKES * most)
+        )
+        others = await builder.anchors(library, version, without=without, most=most - len(alike))
+        found += [*alike, *others]
     return found
 
 

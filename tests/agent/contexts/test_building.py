@@ -97,7 +97,8 @@ async def test_look_alikes_use_a_gone_name_where_it_is_right(tmp_path: Path) -> 
         grounds=Grounds.SAID,
     )
     other = replace(change, library="pandas", old="sort", new="order")
-    builder = ContextBuilder(HereSandbox(tmp_path), folder=tmp_path / "kept")
+    box = HereSandbox(tmp_path)
+    builder = ContextBuilder(box, folder=tmp_path / "kept")
     alike = await builder.look_alikes("numpy", "2", [change, other], most=4)
     assert 0 < len(alike) <= 4
     for each in alike:
@@ -106,6 +107,11 @@ async def test_look_alikes_use_a_gone_name_where_it_is_right(tmp_path: Path) -> 
         assert each.api.startswith("numpy.cumsum (")
         assert each.value
         assert not each.is_change
+    jobs = len(box.jobs)
+    assert await builder.look_alikes("numpy", "2", [change, other], most=4) == alike
+    assert len(box.jobs) == jobs, "they are kept"
+    anchors = await builder.anchors("numpy", "2", without=frozenset({"cumsum"}), most=2)
+    assert not {each.id for each in anchors} & {each.id for each in alike}
 
 
 class Answers:

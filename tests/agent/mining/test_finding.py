@@ -120,9 +120,14 @@ async def test_a_line_that_a_crash_cut_off_does_not_count(place: _Place) -> None
     build_history(place.root, 2)
     known = await place.find()
     data = known.path.read_bytes()
-    known.path.write_bytes(data + b'{"rules": "2", "tri')
+    torn = data + b'{"rules": "2", "tri'
+    known.path.write_bytes(torn)
     assert place.known().in_time == known.in_time
-    assert known.path.read_bytes() == data
+    assert known.path.read_bytes() == torn, "reading writes nothing: another process may be adding"
+    place.known().finish("a commit")
+    lines = known.path.read_bytes().splitlines()
+    assert lines[:-1] == data.splitlines()
+    assert b"a commit" in lines[-1]
 
 
 async def test_a_commit_whose_tests_do_not_run_gives_no_tasks(place: _Place) -> None:
