@@ -89,7 +89,10 @@ def _undefined(source: str) -> Counter[str]:
     tree = parse_python(source)
     if tree is None:
         return Counter()
-    found = Checker(tree).messages
+    try:
+        found = Checker(tree).messages
+    except RecursionError:  # an expression that is nested a thousand deep: nothing is known of it
+        return Counter()
     return Counter(each.message_args[0] for each in found if isinstance(each, UndefinedName))
 
 

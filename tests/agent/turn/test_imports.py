@@ -124,3 +124,8 @@ def test_other_defaults_stay(tmp_path: Path) -> None:
     assert _completed(tmp_path, other).edit.content == other
     field = "from dataclasses import dataclass\n\n\n@dataclass\nclass A:\n    field: str\n    x: list = []\n"
     assert _completed(tmp_path, field).edit.content == field
+
+
+def test_of_an_expression_that_is_nested_a_thousand_deep_nothing_is_known() -> None:
+    deep = f"x = {'/'.join(['a'] * 900)}\n"
+    assert newly_undefined("", deep) == ()
