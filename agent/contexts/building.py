@@ -156,7 +156,11 @@ class ContextBuilder:
         Raises:
             SandboxError: If the box cannot be used.
         """
-        known = [each for each in self.known(library, version) if not each.stale]
+        known = [
+            each
+            for each in self.known(library, version)
+            if not each.stale and not _LOOK_ALIKE.fullmatch(each.api)
+        ]
         known = [each for each in known if not without & set(re.findall(r"\w+", each.code))]
         if len(known) >= most:
             return known[:most]
@@ -186,7 +190,7 @@ class ContextBuilder:
         old = frozenset(n for each in own for n in each.gone if n.isidentifier()) - new
         names = f"{library}: {' '.join(sorted(old))} without {' '.join(sorted(new))}"
         wanted = self._wanted_before(library, version)
-        if wanted.read().get(names, 0) < most:
+        if old and wanted.read().get(names, 0) < most:
             self._file(library, version).add(await self._alike(library, version, old, new, most))
             wanted.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             wanted.append({names: most})
