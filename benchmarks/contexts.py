@@ -87,8 +87,8 @@ def recorded_failures(runs: Sequence[Path], tasks: Sequence[DriftTask]) -> list[
     return failures
 
 
-def old_code_failures(tasks: Sequence[DriftTask], errors: Mapping[str, str]) -> list[ApiFailure]:
-    """What a project's own code of older releases fails by: the outdated solutions of the experience half.
+def outdated_failures(tasks: Sequence[DriftTask], errors: Mapping[str, str]) -> list[ApiFailure]:
+    """Failures of a project's own code of older releases: the outdated solutions of the experience half.
 
     The solution that works counts as the project's own repair. No model is asked.
     """
@@ -253,7 +253,7 @@ async def build(
         builder = ContextBuilder(box, folder=out / "contexts", say=print)
         failures = recorded_failures(runs, tasks)
         if old_code:
-            failures += old_code_failures(tasks, outdated_errors(TASKS))
+            failures += outdated_failures(tasks, outdated_errors(TASKS))
         found, unexplained = await builder.explain(failures, libraries)
         found = also_needed(found, runs, tasks)
         found += await surveyed(session, box, out / "contexts", libraries_asked, most)

@@ -12,7 +12,7 @@ TRACE_LINE = re.compile(
     r"|[\w.]*(?:Error|Exception|Warning)\b: .*|[\w./-]+\.py:\d+: .*|=+ .* =+|_{3,} .* _{3,})$"
 )
 TRACE = re.compile(
-    r"(?m)^(?:Traceback \(most recent call last\):|E\s{2,}\S|\s+File \".*\", line \d+|[\w./-]+\.py:\d+: \w+Error)"
+    r"(?m)^(?:Traceback \(most recent call last\):|E[ \t]{2,}\S|[ \t]+File \".*\", line \d+|[\w./-]+\.py:\d+: \w+Error)"
 )
 POLITE = re.compile(
     r"^(?:(?:please|pls|ok(?:ay)?|now|then|and|also|so|just|hey|hi|hello|but|well|next|again)\b[,:]?\s*"
@@ -198,7 +198,7 @@ CAN_WE_HAVE = re.compile(
 KEEPS_CODE = re.compile(
     r"(?:^|[.;,!\n]) ?(?:but |and |please )*(?:do not|don't|dont) (?:change|edit|touch|modify) (?:the |any |my )?code(?=[ .!]*$)"
 )
-"""What is to stay, behind an order for tests or docstrings."""
+"""A limit behind an order for tests or docstrings: the code is to stay."""
 FOR_TESTS = re.compile(
     r"(?:^|[.;,!\n]) ?(?:please |pls |can you |could you )*(?:add|create|write) (?:(?:[\w-]+ ){0,3}(?:tests?|docstrings?)\b|(?:a few|one|some|them)(?=[.;,!]))"
 )
@@ -237,13 +237,13 @@ POLITE_WISH = re.compile(
     rf"|(?:i|we)(?:'d|d| would)? (?:like|love|need|prefer|want) to {ABLE}"
     rf"|i wish {THAT_IT}"
 )
+"""A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
 WISHED_FOR = re.compile(
     rf"could (?:we|i) (?:please )?(?:also )?(?:have|get) {A_NEW_THING}|could (?:we|i) (?:please )?(?:also )?(?:have|get) (?:an? )?--[a-z]"
     r"|(?:can we(?!.*\?)|could we) (?:please )?(?:also )?(?:add|change|drop|log|move|remove|rename|replace|skip|sort|stop|support|use)\b|how about \w+ing\b"
     r"|(?:would you )?mind \w+ing\b(?<!explaining)(?<!telling)(?<!showing)(?<!checking)(?<!looking)(?<!giving)"
 )
 """A wish with a question mark, whose words ask for no answer."""
-"""A wish in polite words, of closed forms: `it would be great if a buffer could duplicate a line`."""
 WISHED_BEHIND = re.compile(
     r"(?:and |but |so )*(?:"
     # i'd rather have that go through the logging module

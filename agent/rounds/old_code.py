@@ -1,4 +1,4 @@
-"""What a repository's own older code fails by today: the functions that its commits have repaired.
+"""Reads the functions that a repository's commits have repaired: what their older forms fail by today.
 
 After an upgrade the commits of a repository show what its libraries no longer have, and what took its place.
 """

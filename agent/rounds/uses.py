@@ -42,9 +42,10 @@ BUILD_S = 25.0
 _WANTED = 48
 """Contexts of an API that are built: those to learn, and those that judge."""
 _ANCHORS = 0.6
-_LOOK_ALIKES = 0.25
 _PASSES = 0.4
 """Rows on which nothing should change, for each row about a changed API: half of a round is about changes."""
+_LOOK_ALIKES = 0.25
+"""Share of the anchors that use a name which is gone elsewhere."""
 _MINUTE_S = 60
 
 
@@ -70,7 +71,7 @@ class LibraryUses:
     folder: Path
     """Folder of the contexts, one file for each release."""
     old_code: Callable[[], Sequence[ApiFailure]] = tuple
-    """What the repository's own older code fails by."""
+    """Gives the failures of the repository's own older code."""
 
     async def rows(self, options: LearnOptions, emit: Emit, *, model: str) -> Sequence[Example]:
         """Rows about what the installed libraries no longer have; none where nothing failed by that.
@@ -204,7 +205,7 @@ async def _contexts(
 async def _anchors(
     builder: ContextBuilder, changes: Sequence[ApiChange], learned: Sequence[ApiContext]
 ) -> list[ApiContext]:
-    """What should not change, by the number of learned contexts.
+    """Rows on which nothing should change, by the number of learned contexts.
 
     Documented calls of the same releases, a quarter of them uses in which a name that is gone elsewhere is still right.
     """

@@ -6,8 +6,8 @@ import asyncio
 import dataclasses
 import json
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -185,11 +185,8 @@ class RepositoryStages:
         shown = progress()
         async with opened_on(nodes, work, say=say) as opened:
             file = answer_file(trials.answers, opened.manifest)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._budget_s):
-                    await complete(
-                        file.rows, keys, opened.make, at_once=opened.at_once, on_row=shown
-                    )
+            async with self._in_time():
+                await complete(file.rows, keys, opened.make, at_once=opened.at_once, on_row=shown)
         found = file.read()
         samples = [found[key] for key in keys if key in found]
         if len(samples) < len(keys):
@@ -203,22 +200,33 @@ class RepositoryStages:
         solved, emit = 0, self._presenter.show
         async with opened_on(nodes, work, say=say) as opened:
             making = [asyncio.ensure_future(opened.make((task.id, 0))) for task in tasks]
+            done = 0
             try:
-                for done, next_ in enumerate(
-                    asyncio.as_completed(making, timeout=self._budget_s), start=1
-                ):
-                    made = await next_
-                    for draft in made.drafts:
-                        recorder.record(draft)
-                    solved += made.solved
-                    emit(Progress(done, len(tasks), "tasks"))
-            except TimeoutError:
-                emit(Notice("the time for experience is used up", "warning"))
+                async with self._in_time():
+                    for next_ in asyncio.as_completed(making):
+                        made = await next_
+                        for draft in made.drafts:
+                            recorder.record(draft)
+                        solved, done = solved + made.solved, done + 1
+                        emit(Progress(done, len(tasks), "tasks"))
+                if done < len(tasks):
+                    emit(Notice("the time for experience is used up", "warning"))
             finally:
                 for each in making:
                     each.cancel()
                 await asyncio.gather(*making, return_exceptions=True)
         return solved
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Ends what is within when the stage's time is used up; a timeout of anything else goes on."""
+        limit = asyncio.timeout(self._budget_s)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
 
     async def _found(self, trials: Trials) -> TaskFile:
         emit = self._presenter.show

@@ -41,7 +41,7 @@ class SentRepository:
     """The place of the project in the repository, such as `services/web/`; empty at its top."""
     sandbox: SandboxSettings
     versions: tuple[tuple[str, str], ...]
-    """What a manifest says of elagent and its engine."""
+    """The version of elagent and the engine, for the manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class ReplayWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """What a model made of one task: its replies as experiences to be stored."""
+    """The replies of a model to one task, as experiences to be stored."""
 
     drafts: tuple[Experience, ...]
     solved: bool

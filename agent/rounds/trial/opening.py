@@ -92,7 +92,7 @@ class Trials:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """What a manifest says of elagent and its engine."""
+        """The version of elagent and the engine, for manifests."""
         return {"elagent": version("elagent"), "engine": self.settings.model.engine}
 
     @property

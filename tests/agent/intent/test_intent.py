@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from agent.intent.rules import by_rules
 from agent.intent.wanted import Wanted
 from agent.model.protocol import ServerUnreachableError
 from tests.fakes.model import Scripted, ScriptedModel
+from tests.growth import grows_linearly
 
 REQUESTS = Path(__file__).parents[2] / "data" / "requests"
 MESSAGES = REQUESTS / "messages.tsv"
@@ -350,18 +350,20 @@ def test_a_reviewer_s_remarks_and_questions_are_no_change(text: str) -> None:
     [
         ("run the tests and skip the slow ones, last time I got\nE   assert 1 == 2", Wanted.RUN),
         ("add a docstring to evening_surcharge, just explain it", Wanted.EDIT),
-        ("there's no test for shorten. I tried to write one but it fails, why", None),
     ],
 )
-def test_an_order_stays_one(text: str, wanted: Wanted | None) -> None:
-    assert by_rules(text) is wanted or (wanted is None and by_rules(text) is not Wanted.NEW)
+def test_an_order_stays_one(text: str, wanted: Wanted) -> None:
+    assert by_rules(text) is wanted
 
 
-def test_twenty_thousand_blanks_take_no_time() -> None:
-    started = time.process_time()
-    for text in ("\n" * 20_000, " " * 20_000, "a " * 10_000, "' " * 10_000):
-        by_rules(f"fix it{text}now")
-    assert time.process_time() - started < 5
+def test_a_try_at_a_test_is_no_order_for_one() -> None:
+    text = "there's no test for shorten. I tried to write one but it fails, why"
+    assert by_rules(text) is not Wanted.NEW
+
+
+@pytest.mark.parametrize("filling", ["\n", " ", "a ", "' "])
+def test_much_of_the_same_takes_no_time(filling: str) -> None:
+    assert grows_linearly(lambda much: by_rules(f"fix it{much}now"), filling, 20_000)
 
 
 def test_a_change_before_a_question_is_still_asked_for() -> None:
