@@ -5,46 +5,44 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agent.intent.wording import FURTHER_WISH
-
 _KIND = r"(?:the\s+)?(?:(?:old|unused|global|local)\s+)?(?:function|method|class|variable|module|file|constant|attribute|field|property|parameter|argument|test|helper)?(?:\s+name)?\s*"
-_NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
-_IN = r"(?:\s+(?:in|from|out\s+of|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
+NAME = r"[`'\"]?(?P<{0}>[A-Za-z_][\w.]*?(?:/[\w./]+)?)(?:\(\))?[`'\"]?"
+IN_FILE = r"(?:\s+(?:in|from|out\s+of|of)\s+(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?)?"
 _CLASS = r"(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<{0}>(?-i:[A-Z])\w*)[`'\"]?(?![\w./]))?"
 _END = r"(?=[.!?,;:)]*(?:\s|$))"
 _RENAMES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:rename|change the name of)\s+{_KIND}{_NAME.format('old')}{_CLASS.format('holder')}"
-        rf"{_IN.format('file')}\s+(?:to|into|as)\s+"
-        rf"{_NAME.format('new')}{_IN.format('late')}{_END}",
-        rf"\bcall\s+(?:it|this|that)\s+{_NAME.format('new')}\s+instead\s+of\s+{_NAME.format('old')}{_END}",
-        rf"^(?:please\s+)?{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:should|must|shall)\s+be\s+"
-        rf"(?:called|named|renamed(?:\s+to)?)\s+{_NAME.format('new')}{_END}",
+        rf"\b(?:rename|change the name of)\s+{_KIND}{NAME.format('old')}{_CLASS.format('holder')}"
+        rf"{IN_FILE.format('file')}\s+(?:to|into|as)\s+"
+        rf"{NAME.format('new')}{IN_FILE.format('late')}{_END}",
+        rf"\bcall\s+(?:it|this|that)\s+{NAME.format('new')}\s+instead\s+of\s+{NAME.format('old')}{_END}",
+        rf"^(?:please\s+)?{_KIND}{NAME.format('old')}{IN_FILE.format('file')}\s+(?:should|must|shall)\s+be\s+"
+        rf"(?:called|named|renamed(?:\s+to)?)\s+{NAME.format('new')}{_END}",
     )
 )
 _MOVE = re.compile(
-    rf"\bmove\s+{_KIND}{_NAME.format('old')}{_IN.format('file')}\s+(?:in)?to\s+(?:(?:its|a|an|the|own|new|other|module|file)\s+)*"
+    rf"\bmove\s+{_KIND}{NAME.format('old')}{IN_FILE.format('file')}\s+(?:in)?to\s+(?:(?:its|a|an|the|own|new|other|module|file)\s+)*"
     rf"[`'\"@]?(?P<new>[\w./-]+\.py)[`'\"]?{_END}",
     re.IGNORECASE,
 )
 _REMOVE = re.compile(
-    rf"^(?:please\s+|can you\s+|could you\s+)*(?:remove|delete|drop|get rid of)\s+{_KIND}{_NAME.format('old')}"
-    rf"{_CLASS.format('holder')}{_IN.format('file')}(?P<tests>,?\s+(?:and|with)\s+(?:all\s+)?(?:its|the)\s+tests?)?"
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:remove|delete|drop|get rid of)\s+{_KIND}{NAME.format('old')}"
+    rf"{_CLASS.format('holder')}{IN_FILE.format('file')}(?P<tests>,?\s+(?:and|with)\s+(?:all\s+)?(?:its|the)\s+tests?)?"
     r"\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
 _TIDY = re.compile(
-    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make\s+{_KIND}{_NAME.format('made')}{_CLASS.format('of_made')}{_IN.format('in_made')}"
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make\s+{_KIND}{NAME.format('made')}{_CLASS.format('of_made')}{IN_FILE.format('in_made')}"
     r"\s+(?:a\s+(?:bit|little)\s+)?(?:nicer|cleaner|simpler|shorter|tidier|prettier|flatter|more\s+(?:readable|pythonic|idiomatic)"
-    rf"|less\s+(?:nested|ugly|convoluted))|(?:clean\s+up|tidy(?:\s+up)?|simplify|flatten)\s+{_KIND}{_NAME.format('old')}"
-    rf"{_CLASS.format('holder')}{_IN.format('file')})(?:\s+a\s+(?:bit|little))?\s*(?:please)?[.!?]*$",
+    rf"|less\s+(?:nested|ugly|convoluted))|(?:clean\s+up|tidy(?:\s+up)?|simplify|flatten)\s+{_KIND}{NAME.format('old')}"
+    rf"{_CLASS.format('holder')}{IN_FILE.format('file')})(?:\s+a\s+(?:bit|little))?\s*(?:please)?[.!?]*$",
     re.IGNORECASE,
 )
 _PROPERTY = re.compile(
-    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:method\s+)?{_NAME.format('old')}{_CLASS.format('holder')}"
+    rf"^(?:please\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:method\s+)?{NAME.format('old')}{_CLASS.format('holder')}"
     r"\s+(?:into\s+)?a\s+property(?P<rest>.*)$"
-    rf"|^{_NAME.format('named')}(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<of>(?-i:[A-Z])\w*)[`'\"]?)?\s+"
+    rf"|^{NAME.format('named')}(?:\s+(?:in|from|of|on)\s+(?:the\s+)?(?:class\s+)?[`'\"]?(?P<of>(?-i:[A-Z])\w*)[`'\"]?)?\s+"
     r"(?:should|could|ought\s+to|must)\s+(?:really\s+|rather\s+)?be\s+a\s+property(?P<more>.*)$",
     re.IGNORECASE,
 )
@@ -54,7 +52,7 @@ _ASIDE = re.compile(
 )
 """A remark of the person on themselves, which asks for nothing."""
 _DATA_CLASS = re.compile(
-    rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:class\s+)?{_NAME.format('old')}{_IN.format('file')}"
+    rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|convert)\s+(?:the\s+)?(?:class\s+)?{NAME.format('old')}{IN_FILE.format('file')}"
     r"\s+(?:in)?(?:to\s+)?a\s+data\s?class(?P<rest>.*)$",
     re.IGNORECASE,
 )
@@ -64,36 +62,36 @@ _HANDWRITTEN = re.compile(
     re.IGNORECASE,
 )
 """Words behind a data class that name the methods which its decorator makes."""
-_LITERAL = r"(?P<{0}>\d[\d_]*(?:\.\d+)?|'[^'\n]*'|\"[^\"\n]*\")"
-_CONSTANT_NAME = r"(?P<{0}>(?-i:[A-Z][A-Z0-9_]*))"
+LITERAL = r"(?P<{0}>\d[\d_]*(?:\.\d+)?|'[^'\n]*'|\"[^\"\n]*\")"
+CONSTANT_NAME = r"(?P<{0}>(?-i:[A-Z][A-Z0-9_]*))"
 _WHERE = r"(?:\s+(?:in|from|of)\s+(?:the\s+)?(?:file\s+|function\s+)?[`'\"@]?(?P<{0}>[\w./-]*\w)(?:\(\))?[`'\"]?)?"
-_AT_THE_TOP = (
+AT_THE_TOP = (
     r"(?:\s+(?:at the (?:top|head|beginning)|on top)(?: of (?:the|that) (?:file|module))?)?"
 )
-_CALLED = r"(?:(?:,?\s+(?:called|named|with the name))?\s+[`'\"]?" + _CONSTANT_NAME + r"[`'\"]?)?"
+_CALLED = r"(?:(?:,?\s+(?:called|named|with the name))?\s+[`'\"]?" + CONSTANT_NAME + r"[`'\"]?)?"
 _CONSTANTS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:make|turn|extract|pull|move)\s+(?:the\s+)?(?:magic\s+)?(?:number\s+|string\s+|literal\s+)?"
-        rf"{_LITERAL.format('old')}{_WHERE.format('of')}\s+(?:out\s+)?(?:in)?(?:to\s+)?a\s+(?:named\s+|module\s+)?constant"
-        rf"{_CALLED.format('new')}{_AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
-        rf"^(?:the\s+)?{_LITERAL.format('old')}{_WHERE.format('of')}\s+is\s+(?:a|such a|another)\s+magic\s+(?:number|string|value)[\s.,;:!]+"
+        rf"{LITERAL.format('old')}{_WHERE.format('of')}\s+(?:out\s+)?(?:in)?(?:to\s+)?a\s+(?:named\s+|module\s+)?constant"
+        rf"{_CALLED.format('new')}{AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:the\s+)?{LITERAL.format('old')}{_WHERE.format('of')}\s+is\s+(?:a|such a|another)\s+magic\s+(?:number|string|value)[\s.,;:!]+"
         rf"(?:please\s+|pls\s+|can you\s+|could you\s+|so\s+)*(?:make|turn)\s+(?:it|that)\s+(?:in)?(?:to\s+)?a\s+(?:named\s+)?constant"
-        rf"{_CALLED.format('new')}{_AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
-        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|introduce|define|add)\s+a\s+constant\s+{_CONSTANT_NAME.format('new')}\s*=\s*"
-        rf"{_LITERAL.format('old')}{_WHERE.format('of')}\s+(?:instead of|rather than|for)\s+(?:the|its)\s+(?:magic\s+)?(?:literal|number|string|value)s?"
+        rf"{_CALLED.format('new')}{AT_THE_TOP}{_CALLED.format('late')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|introduce|define|add)\s+a\s+constant\s+{CONSTANT_NAME.format('new')}\s*=\s*"
+        rf"{LITERAL.format('old')}{_WHERE.format('of')}\s+(?:instead of|rather than|for)\s+(?:the|its)\s+(?:magic\s+)?(?:literal|number|string|value)s?"
         r"[\s.!]*(?:please|pls)?[\s.!]*$",
     )
 )
-_A_FILE = r"(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?"
+A_FILE = r"(?:the\s+)?(?:file\s+|module\s+)?[`'\"@]?(?P<{0}>[\w./-]+\.py)[`'\"]?"
 _LOGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:use|switch to)\s+(?:the\s+)?(?:logging|a logger)(?:\s+module)?\s+(?:instead of|rather than|for)\s+(?:the\s+|all\s+)*"
-        rf"print(?:s|ing)?(?:\s+(?:statements|calls))?(?:\(\))?\s+in\s+{_A_FILE.format('old')}[\s.!]*(?:please|pls)?[\s.!]*$",
-        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:replace|convert|change|turn)\s+(?:the\s+|all\s+)*print(?:s)?(?:\s+(?:statements|calls))?\s+in\s+{_A_FILE.format('old')}"
+        rf"print(?:s|ing)?(?:\s+(?:statements|calls))?(?:\(\))?\s+in\s+{A_FILE.format('old')}[\s.!]*(?:please|pls)?[\s.!]*$",
+        rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:replace|convert|change|turn)\s+(?:the\s+|all\s+)*print(?:s)?(?:\s+(?:statements|calls))?\s+in\s+{A_FILE.format('old')}"
         r"\s+(?:with|by|to|into)\s+(?:the\s+)?(?:logging|log messages|logger calls|a logger|logs)(?:\s+(?:calls|module))?[\s.!]*(?:please|pls)?[\s.!]*$",
-        rf"^{_A_FILE.format('old')}\s+(?:just\s+)?prints(?:\s+(?:all|everything|too much|so much|a lot|stuff)?(?:\s*(?:over|to|into|on) (?:my|the) (?:console|screen|terminal))?)?\s*[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
+        rf"^{A_FILE.format('old')}\s+(?:just\s+)?prints(?:\s+(?:all|everything|too much|so much|a lot|stuff)?(?:\s*(?:over|to|into|on) (?:my|the) (?:console|screen|terminal))?)?\s*[.,;]\s*(?:i|we)(?:'d|d| would)\s+(?:much\s+)?(?:rather|prefer to)\s+have\s+(?:it|that|them|this)\s+"
         r"(?:all\s+)?(?:go\s+)?(?:logged|(?:thru|through|to|in|into)\s+(?:the\s+)?logging(?:\s+module)?)[\s.!]*$",
     )
 )
@@ -118,9 +116,6 @@ _SAME_PACKAGE = re.compile(
     r"(?:in|inside|within) the same (?:directory|folder|package)", re.IGNORECASE
 )
 """Words behind a move to a bare file name, which stays in the package by itself."""
-_BETWEEN = re.compile(
-    r"(?:\s*[.;!]\s+|,?\s+(?=and\b|then\b))(?:(?:and|then|also|please)\s+)*", re.IGNORECASE
-)
 _REASON = re.compile(
     r"(?:,|;|\.|\s-)\s*(?:(?:it'?s|it is|that'?s|they'?re)(?: now| only| really| just)*"
     r" (?:unused|dead|obsolete|redundant|not used|never (?:called|used)|clearer|shorter|better|nicer"
@@ -129,36 +124,11 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 """A clause at the end that says why, in so many words."""
-_LONGEST = 400
+LONGEST_OF_MORE = 400
 """Characters of a request that is read as more than one thing."""
 _LONGEST_ORDER = 2_000
 """Characters of a request that may be for a refactoring at all."""
-_RENAMES_IT = re.compile(
-    r"(?:(?:and|then|also|please)\s+)*rename it (?:in)?to [`'\"]?[A-Za-z_]\w*[`'\"]?[\s.!]*",
-    re.IGNORECASE,
-)
-_RENAMES_TOO = re.compile(
-    r"(?:(?:and|then|also|please)\s+)*(?P<pair>(?:`[A-Za-z_][\w.]*`|[A-Za-z_][\w.]*\(\)|[A-Za-z]+_\w+|(?-i:[A-Z][a-z]\w*[A-Z]\w*))\s+to\s+"
-    r"[`'\"]?(?!__)[A-Za-z_]\w*(?:\(\))?[`'\"]?(?:[\s.!,]+(?:everywhere|please|pls|thanks|thx|throughout|too))*)[\s.!]*",
-    re.IGNORECASE,
-)
-"""A second pair of names behind a rename: `rename a to b and c_d to d`; a plain word may be a verb."""
-_TWO_CONSTANTS = re.compile(
-    rf"^(?:please\s+|pls\s+)*(?:in\s+{_A_FILE.format('file')}\s+)?(?:there\s+are|we\s+have|i\s+see)\s+(?:the\s+|two\s+|some\s+)*"
-    rf"(?:magic\s+)?(?:numbers|strings|values|literals)\s+{_LITERAL.format('one')}\s+and\s+{_LITERAL.format('two')}"
-    rf"(?:\s+in\s+{_A_FILE.format('late')})?[\s,.;:]+(?:please\s+|pls\s+|can you\s+|could you\s+|so\s+)*"
-    r"(?:pull|move|extract|make|turn)\s+(?:them|both|these|those)(?:\s+out)?\s+(?:in)?(?:to\s+)?(?:named\s+|module\s+)?constants\s+"
-    rf"(?:called\s+|named\s+)?{_CONSTANT_NAME.format('first')}\s+and\s+{_CONSTANT_NAME.format('second')}{_AT_THE_TOP}[\s.!]*(?:please|pls)?[\s.!]*$",
-    re.IGNORECASE,
-)
-_TWO_MOVES = re.compile(
-    rf"^(?:please\s+|pls\s+|can you\s+|could you\s+)*(?:move|put)\s+(?:both\s+)?{_NAME.format('one')}\s+(?:and|\+|&)\s+{_NAME.format('two')}"
-    rf"{_IN.format('file')}\s+(?:over\s+)?(?:in)?(?:to)?\s+(?:(?:their|its|a|an|the|own|new|separate|other|module|file)[,:]?\s+)*"
-    r"[`'\"@]?(?P<new>[\w./-]+\.py)[`'\"]?"
-    r"(?:,?\s+and\s+import\s+(?:it|them|both)\s+(?:from|in|into|there|where)\b[\w\s.]{0,30})?[\s.!]*(?:please|pls|thanks)?[\s.!]*$",
-    re.IGNORECASE,
-)
-_PLAIN = frozenset(
+PLAIN_WORDS = frozenset(
     [
         "it",
         "this",
@@ -221,7 +191,8 @@ def _read_move(said: str) -> AskedRefactoring | None:
     )
 
 
-def _read_rename(said: str) -> AskedRefactoring | None:
+def asked_rename(said: str) -> AskedRefactoring | None:
+    """The rename that a request asks for and nothing else; None for any other."""
     for pattern in _RENAMES:
         if (match := pattern.search(said)) and _is_all(match):
             named = match.groupdict()
@@ -235,7 +206,7 @@ def _read_rename(said: str) -> AskedRefactoring | None:
 
 
 def _read_removal(said: str) -> AskedRefactoring | None:
-    if (match := _REMOVE.match(said)) is None or match["old"].lower() in _PLAIN:
+    if (match := _REMOVE.match(said)) is None or match["old"].lower() in PLAIN_WORDS:
         return None
     old = _qualified(match["old"], match["holder"])
     return AskedRefactoring(
@@ -255,12 +226,16 @@ def _read_property(said: str) -> AskedRefactoring | None:
     if not _MEANS_NO_MORE.fullmatch(rest):
         return None
     old = _qualified(match["old"] or match["named"], match["holder"] or match["of"])
-    return None if old.lower() in _PLAIN else AskedRefactoring(kind="property", old=old)
+    return None if old.lower() in PLAIN_WORDS else AskedRefactoring(kind="property", old=old)
 
 
 def _read_data_class(said: str) -> AskedRefactoring | None:
     match = _DATA_CLASS.match(said)
-    if match is None or not _HANDWRITTEN.fullmatch(match["rest"]) or match["old"].lower() in _PLAIN:
+    if (
+        match is None
+        or not _HANDWRITTEN.fullmatch(match["rest"])
+        or match["old"].lower() in PLAIN_WORDS
+    ):
         return None
     without = tuple(re.findall(r"__\w+__", match["rest"]))
     file = match["file"] or ""
@@ -293,14 +268,14 @@ def _read_tidying(said: str) -> AskedRefactoring | None:
         return None
     old = match["old"] or match["made"]
     holder, file = match["holder"] or match["of_made"], match["file"] or match["in_made"]
-    if old.lower() in _PLAIN:
+    if old.lower() in PLAIN_WORDS:
         return None
     return AskedRefactoring(kind="tidy", old=_qualified(old, holder), file=file or "")
 
 
 _READERS = (
     _read_move,
-    _read_rename,
+    asked_rename,
     _read_removal,
     _read_property,
     _read_data_class,
@@ -310,64 +285,9 @@ _READERS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefactoringFirst:
-    """A refactoring, and what a request asks for behind it."""
-
-    asked: AskedRefactoring
-    rest: str
-    """Words of the person; `it` is the name that the thing has then."""
-
-
-def refactoring_first(text: str) -> RefactoringFirst | None:
-    """The refactoring that a request begins with, where a docstring, hints, a test or a new name are asked for behind it."""
-    if len(text) > _LONGEST:
-        return None
-    if both := _read_two_constants(text.strip()) or _read_two_moves(text.strip()):
-        return both
-    for between in _BETWEEN.finditer(text):
-        rest = text[between.end() :].strip()
-        if pair := _RENAMES_TOO.fullmatch(rest):
-            first = _read_rename(text[: between.start()])
-            if first is not None and asked_refactoring(order := f"rename {pair['pair']}"):
-                return RefactoringFirst(asked=first, rest=order)
-        if not (FURTHER_WISH.fullmatch(rest) or _RENAMES_IT.fullmatch(rest)):
-            continue
-        asked = asked_refactoring(text[: between.start()])
-        if asked is not None and asked.kind in ("rename", "move"):
-            name = asked.new if asked.kind == "rename" else asked.old
-            named = re.sub(r"\bit\b", name, rest, count=1, flags=re.IGNORECASE)
-            return RefactoringFirst(asked=asked, rest=named)
-    return None
-
-
-def _read_two_constants(said: str) -> RefactoringFirst | None:
-    if (match := _TWO_CONSTANTS.match(said)) is None:
-        return None
-    file = match["file"] or match["late"] or ""
-    asked = AskedRefactoring(kind="constant", old=match["one"], new=match["first"], file=file)
-    where = f" in {file}" if file else ""
-    return RefactoringFirst(
-        asked=asked, rest=f"make {match['two']}{where} a constant called {match['second']}"
-    )
-
-
-def _read_two_moves(said: str) -> RefactoringFirst | None:
-    """Both moves, that of a constant first: what uses it finds it there."""
-    if (match := _TWO_MOVES.match(said)) is None or match["one"].lower() in _PLAIN:
-        return None
-    first, second = sorted((match["one"], match["two"]), key=lambda name: not name.isupper())
-    file, new = match["file"] or "", match["new"]
-    where = f" in {file}" if file else ""
-    return RefactoringFirst(
-        asked=AskedRefactoring(kind="move", old=first, new=new, file=file),
-        rest=f"move {second}{where} to {new}",
-    )
-
-
 def _without_reason(text: str) -> str:
     """The text without a clause at its end that says why: `move f to a.py, it's only used there`."""
-    reason = _REASON.search(text) if len(text) <= _LONGEST else None
+    reason = _REASON.search(text) if len(text) <= LONGEST_OF_MORE else None
     return text if reason is None else text[: reason.start()]
 
 
@@ -379,7 +299,7 @@ def _is_all(match: re.Match[str]) -> bool:
     """True if a request names one thing to be changed, and asks for nothing beside that."""
     said = match.string
     around = (said[: match.start()], said[match.end() :])
-    if match["old"].lower() in _PLAIN:
+    if match["old"].lower() in PLAIN_WORDS:
         return False
     own = _SAME_PACKAGE if match.re is _MOVE else _IN_TESTS_TOO
     return all(_MEANS_NO_MORE.fullmatch(own.sub("", part)) for part in around)

@@ -32,7 +32,8 @@ from agent.planner.needed import needs_steps
 from agent.planner.planner import Planner
 from agent.planner.said_text import said_text_steps
 from agent.planner.step import PlanStep
-from agent.refactoring.asked import RefactoringFirst, asked_refactoring, refactoring_first
+from agent.refactoring.asked import asked_refactoring
+from agent.refactoring.compound import RefactoringFirst, refactoring_first
 from agent.session.after import AfterCheck
 from agent.session.commands import ending_in_words, exit_code_of
 from agent.session.constructing import called_so

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.fixing.sources import Sources
-from agent.refactoring.asked import AskedRefactoring, asked_refactoring, refactoring_first
+from agent.refactoring.asked import AskedRefactoring, asked_refactoring
+from agent.refactoring.compound import refactoring_first
 from agent.refactoring.planned import Refactored, RefactoringError
 from agent.refactoring.planning import plan_refactoring
 
