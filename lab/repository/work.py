@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from agent.workspace.workspace import Workspace
 from lab.repository.history import unpack_history
 from lab.rows.place import AskedModel, Place
 from lab.rows.work import Opened
+from learning.evaluation.rows import Row
 from learning.evaluation.samples import ResultManifest, Sample, SampleKey
 from learning.records import Experience
 
@@ -54,12 +55,11 @@ class ReplayWork:
     async def open(self, place: Place) -> AsyncIterator[Opened[SampleKey, Sample]]:
         """See `Work.open`."""
         async with _Unpacked.opened(self.sent, place) as here:
+            yield here.making(_answered)
 
-            async def make(key: SampleKey) -> Sample:
-                task, tree = await here.ready(key)
-                return (await roll_out(task, tree=tree, model=here.model)).sample
 
-            yield Opened(manifest=here.manifest, make=make, recipe=here.recipe)
+async def _answered(task: RepositoryTask, tree: CommitTree, model: Model) -> Sample:
+    return (await roll_out(task, tree=tree, model=model)).sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,13 @@ class GatherWork:
     async def open(self, place: Place) -> AsyncIterator[Opened[SampleKey, Attempts]]:
         """See `Work.open`."""
         async with _Unpacked.opened(self.sent, place) as here:
+            yield here.making(_attempted)
 
-            async def make(key: SampleKey) -> Attempts:
-                task, tree = await here.ready(key)
-                drafts: list[Experience] = []
-                solved = await attempts(task, tree, here.model, on_draft=drafts.append)
-                return Attempts(drafts=tuple(drafts), solved=solved)
 
-            yield Opened(manifest=here.manifest, make=make, recipe=here.recipe)
+async def _attempted(task: RepositoryTask, tree: CommitTree, model: Model) -> Attempts:
+    drafts: list[Experience] = []
+    solved = await attempts(task, tree, model, on_draft=drafts.append)
+    return Attempts(drafts=tuple(drafts), solved=solved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +99,16 @@ class _Unpacked:
     trees: CommitTrees
     tasks: Mapping[str, RepositoryTask]
 
-    async def ready(self, key: SampleKey) -> tuple[RepositoryTask, CommitTree]:
-        """A task, and the files of its commit."""
-        task = self.tasks[key[0]]
-        return task, await self.trees.at(task.commit)
+    def making(
+        self, row_of: Callable[[RepositoryTask, CommitTree, Model], Awaitable[Row]]
+    ) -> Opened[SampleKey, Row]:
+        """The work of making one row of each task with the files of its commit."""
+
+        async def make(key: SampleKey) -> Row:
+            task = self.tasks[key[0]]
+            return await row_of(task, await self.trees.at(task.commit), self.model)
+
+        return Opened(manifest=self.manifest, make=make, recipe=self.recipe)
 
     @classmethod
     @asynccontextmanager
